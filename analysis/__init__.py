@@ -1,0 +1,1 @@
+"""Tables, statistics and figures from results folders; neither torch nor ray is imported here."""

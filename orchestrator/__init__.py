@@ -1,0 +1,1 @@
+"""Studies: load, plan, execute on Ray Tune, watch."""

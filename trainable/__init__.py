@@ -1,0 +1,1 @@
+"""One trial: data, noise, networks, methods, its folder."""

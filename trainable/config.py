@@ -1,0 +1,284 @@
+"""`TrialConfig`: every field that changes a trial's result, and nothing else.
+
+Defaults are the behaviour of the authors' public code (github.com/LiJunnan1992/DivideMix, `Train_cifar.py`); where the
+paper (arXiv 2002.07394) differs, the field says so. Device, threads, data folders and concurrency are not here: they
+may not change a result. This module imports pydantic only, so a study can be checked without loading torch.
+"""
+
+import difflib
+import hashlib
+import json
+import types
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+SCHEMA = 1
+"""Part of every trial's id: raise it when a default or the meaning of a field changes, and old results become stale."""
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+NonNegative = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+
+
+class Section(BaseModel):
+    """A group of fields: immutable, unknown keys refused, no silent conversion ("3" is not 3)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+# --- data ---------------------------------------------------------------------------------------------------------
+
+
+class ImageData(Section):
+    """Fields that every data set has. Training images are cropped after zero padding, and flipped left-right."""
+
+    validation_fraction: Annotated[float, Field(ge=0, le=0.5)] = 0.05
+    """Share of the training set held out, with its noisy labels, and never trained on. Ignored where the data set has
+    a validation set of its own. The authors' CIFAR script has none (0)."""
+    crop_padding: Annotated[int, Field(ge=0, le=16)] = 4
+    crop_probability: Fraction = 1.0
+    flip: bool = False
+
+
+class Digits(ImageData):
+    """scikit-learn's 1,797 handwritten digits of 8×8 pixels; 360 of them, always the same, are the test set."""
+
+    name: Literal["digits"] = "digits"
+    crop_padding: Annotated[int, Field(ge=0, le=4)] = 1
+    # A shift in every view keeps plain training from overfitting 8×8 images at all; one in four leaves the problem real.
+    crop_probability: Fraction = 0.25
+
+
+class Npz(ImageData):
+    """A MedMNIST-layout file: `{train,val,test}_images` uint8 (n, h, w[, c]) and `_labels` (n,) or (n, 1)."""
+
+    name: Literal["npz"] = "npz"
+    path: str
+    """Counts as written; a relative path is looked up beside the study file."""
+
+
+class Cifar10(ImageData):
+    """CIFAR-10 in torchvision's layout (never downloaded)."""
+
+    name: Literal["cifar10"] = "cifar10"
+    flip: bool = True
+
+
+# --- noise --------------------------------------------------------------------------------------------------------
+
+
+class NoNoise(Section):
+    """The labels as the data set gives them."""
+
+    name: Literal["none"] = "none"
+
+
+class SymmetricNoise(Section):
+    """`include_true`: exactly int(rate·n) samples get a uniform class, perhaps their own (the authors' code; the actual
+    rate is rate·(1−1/C)). Without it each sample is moved, with probability `rate`, to one of the other classes."""
+
+    name: Literal["symmetric"] = "symmetric"
+    rate: Fraction
+    include_true: bool = True
+
+
+class PairNoise(Section):
+    """Class c becomes c+1 (modulo C), with probability `rate` (Co-teaching's pair flip)."""
+
+    name: Literal["pair"] = "pair"
+    rate: Fraction
+
+
+# --- model --------------------------------------------------------------------------------------------------------
+
+
+class SmallCnn(Section):
+    """Strided 3×3 convolutions down to 2×2 and two linear layers; 36,010 parameters at width 32 on 8×8 grey, 10 classes."""
+
+    name: Literal["small_cnn"] = "small_cnn"
+    width: Annotated[int, Field(ge=4, le=512)] = 32
+
+
+class PreactResNet18(Section):
+    """The authors' PreAct ResNet-18 for 32×32 images; 11,171,274 parameters at 10 classes."""
+
+    name: Literal["preact_resnet18"] = "preact_resnet18"
+
+
+# --- training -----------------------------------------------------------------------------------------------------
+
+
+class Train(Section):
+    """SGD with momentum and a step schedule, one optimiser a network, kept through all phases."""
+
+    epochs: Annotated[int, Field(ge=1)] = 300
+    """Rows of the trial, warm-up included. (The authors' loop runs 301.)"""
+    batch_size: Annotated[int, Field(ge=2)] = 64
+    """Labeled images a step, with as many unlabeled. Warm-up and cross-entropy take twice as many, as the authors do."""
+    lr: Positive = 0.02
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    weight_decay: NonNegative = 5e-4
+    lr_milestones: list[Annotated[int, Field(ge=1)]] = [150]
+    """Numbers of finished epochs at which lr is multiplied by `lr_gamma`."""
+    lr_gamma: Annotated[float, Field(gt=0, le=1)] = 0.1
+
+
+# --- methods ------------------------------------------------------------------------------------------------------
+
+
+class DivideMix(Section):
+    """DivideMix and its switches. `networks: 1` divides and guesses by itself; `co_divide` then has no effect."""
+
+    name: Literal["dividemix"] = "dividemix"
+    networks: Literal[1, 2] = 2
+    warmup_epochs: Annotated[int, Field(ge=0)] = 10
+    conf_penalty: Literal["auto", "on", "off"] = "auto"
+    """Negative entropy added to the warm-up loss. auto: for class-dependent noise (the authors' rule, which uses
+    knowledge of the noise)."""
+    co_divide: bool = True
+    """A network trains on the division that its peer made; false: on its own."""
+    p_threshold: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    """A sample is labeled if its clean probability is greater (code; the paper writes ≥)."""
+    loss_history: Annotated[int, Field(ge=1)] = 1
+    """The mixture sees the mean of the last so many normalised losses (the authors: 5 at 90 % noise, else 1)."""
+    co_refine: bool = True
+    """Labels are mixed with the network's own prediction by the clean probability; false: the given labels."""
+    co_guess: bool | Literal["peer"] = True
+    """Unlabeled targets from both networks; false: the own one only; peer: the other one only."""
+    guess_mode: Literal["train", "eval"] = "train"
+    """Mode of the trained network (BatchNorm) while it predicts targets; its peer is always in eval mode."""
+    temperature: Annotated[float, Field(gt=0)] = 0.5
+    """Sharpening of refined and guessed targets; 1: none."""
+    mixup: bool = True
+    alpha: Positive = 4.0
+    """MixUp's weight is max(l, 1−l) with l ~ Beta(alpha, alpha)."""
+    lambda_u: NonNegative = 25.0
+    """Weight of the unlabeled loss, in the code's convention (mean over classes too)."""
+    rampup_epochs: NonNegative = 16.0
+    """`lambda_u` grows linearly over so many epochs after warm-up; 0: at once."""
+    prior_penalty: NonNegative = 1.0
+    """Weight of KL(uniform ‖ mean prediction); 0: off."""
+
+    @model_validator(mode="after")
+    def _peer_exists(self) -> "DivideMix":
+        if self.networks == 1 and self.co_guess == "peer":
+            raise ValueError("`co_guess: peer` needs `networks: 2`: one network has no peer")
+        return self
+
+
+class CrossEntropy(Section):
+    """Plain training on the given labels; with two networks their summed logits are tested, as DivideMix's are."""
+
+    name: Literal["cross_entropy"] = "cross_entropy"
+    networks: Literal[1, 2] = 2
+
+
+# --- trial --------------------------------------------------------------------------------------------------------
+
+Data = Annotated[Digits | Npz | Cifar10, Field(discriminator="name")]
+Noise = Annotated[NoNoise | SymmetricNoise | PairNoise, Field(discriminator="name")]
+Model = Annotated[SmallCnn | PreactResNet18, Field(discriminator="name")]
+Method = Annotated[DivideMix | CrossEntropy, Field(discriminator="name")]
+
+
+class TrialConfig(Section):
+    """All that decides a trial's rows, together with the code and the libraries."""
+
+    data: Data = Digits()
+    noise: Noise = NoNoise()
+    model: Model = SmallCnn()
+    train: Train = Train()
+    method: Method = DivideMix()
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+
+
+def trial_id(config: TrialConfig) -> str:
+    """16 hex digits that name what a trial computes.
+
+    Hashed are the schema number, the seed, and the fields that differ from their defaults: a new field with a default
+    keeps old results valid.
+    """
+    changed: dict[str, Any] = {"schema": SCHEMA, "seed": config.seed}
+    for section in ("data", "noise", "model", "train", "method"):
+        model: Section = getattr(config, section)
+        changed[section] = model.model_dump(exclude_defaults=True)
+        if "name" in type(model).model_fields:
+            changed[section]["name"] = model.name  # type: ignore[attr-defined]
+    return hashlib.sha256(json.dumps(changed, sort_keys=True).encode()).hexdigest()[:16]
+
+
+# --- errors for people --------------------------------------------------------------------------------------------
+
+
+def explain(error: ValidationError, root: type[BaseModel]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """(path of the field, what is wrong and what would be right) for each mistake that pydantic found in `root`."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for item in error.errors():
+        path, owner = _walk(item["loc"], root)
+        message = _message(item, path, owner)
+        if message not in found.setdefault(path, []):
+            found[path].append(message)
+    for path, messages in found.items():  # a union of plain types reports one message a member
+        head, *rest = messages
+        yield path, head + "".join(f", or {m.split(': it ', 1)[-1]}" for m in rest)
+
+
+def _walk(loc: tuple[int | str, ...], root: type[BaseModel]) -> tuple[tuple[str, ...], type[BaseModel]]:
+    """The field's path, free of pydantic's union tags and list positions, and the model that owns its last key."""
+    path: list[str] = []
+    owner = root
+    model: type[BaseModel] | None = root
+    parts = iter(loc)
+    for part in parts:
+        if model is None:  # inside a list or a union of plain types
+            break
+        owner = model
+        path.append(str(part))
+        field = model.model_fields.get(str(part))
+        annotation = field.annotation if field else None
+        if get_origin(annotation) is dict:
+            path += [str(key) for key in [next(parts, None)] if key is not None]
+            annotation = get_args(annotation)[1]
+        members = _models(annotation)
+        if len(members) > 1:
+            tag = next(parts, None)
+            members = [m for m in members if m.model_fields["name"].default == tag]
+        model = members[0] if members else None
+    return tuple(path), owner
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    """The pydantic models of a field's annotation: none, one, or the members of a union."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    if get_origin(annotation) in (Union, types.UnionType):
+        return [m for a in get_args(annotation) for m in _models(a)]
+    return []
+
+
+def suggestion(word: str, choices: list[str]) -> str:
+    """`did you mean …?` for a misspelt word, or nothing."""
+    close = difflib.get_close_matches(word, choices, n=1, cutoff=0.5)
+    return f"; did you mean `{close[0]}`?" if close else ""
+
+
+def _message(item: Any, path: tuple[str, ...], owner: type[BaseModel]) -> str:
+    context, given = item.get("ctx", {}), item["input"]
+    if item["type"] == "extra_forbidden":
+        known = list(owner.model_fields)
+        return f"unknown key `{path[-1]}`{suggestion(path[-1], known) or '; known are ' + ', '.join(known)}"
+    if item["type"] == "union_tag_invalid":
+        known = [t.strip().strip("'") for t in context["expected_tags"].split(",")]
+        return (
+            f"`{context['tag']}` is not a known name: use one of {', '.join(known)}{suggestion(context['tag'], known)}"
+        )
+    if item["type"] == "union_tag_not_found":
+        return "its `name` is missing"
+    if item["type"] == "missing":
+        return "is missing"
+    if item["type"] == "value_error":
+        return str(context["error"])
+    shown = json.dumps(given, default=repr)
+    return f"{shown if len(shown) < 60 else shown[:57] + '...'} is not right: it {item['msg'].removeprefix('Input ')}"

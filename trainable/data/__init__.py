@@ -1,0 +1,1 @@
+"""Images, labels, noise, augmentation."""

@@ -1,0 +1,19 @@
+"""Ends of a trial that trying again would not change; each is written to `failure.json` with its kind."""
+
+
+class TrialError(Exception):
+    """A trial cannot go on, and the message says why and what to do."""
+
+    kind = "error"
+
+
+class DataError(TrialError):
+    """The data is missing, unreadable or not of the promised form."""
+
+    kind = "data"
+
+
+class NonFiniteLoss(TrialError):
+    """Training diverged: a loss is NaN or infinite."""
+
+    kind = "non-finite loss"

@@ -1,0 +1,197 @@
+"""The folder of one trial: configuration, rows, checkpoints, summary, failure, owner.
+
+Everything is bytes or JSON, and every file but the rows is replaced atomically, so a crash at any moment leaves either
+the old or the new content. Rows are appended and flushed to disk *before* the checkpoint of the same epoch, so that a
+checkpoint never knows an epoch that the rows do not. `summary.json` is written last: it exists ⇔ the trial is done.
+Standard library only: the analysis and the orchestrator read these folders without torch.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+_MAGIC = b"dividemix-checkpoint sha256 "
+
+
+class LostFolder(Exception):
+    """Another process has taken over this trial's folder; nothing more may be written."""
+
+
+class TrialFolder:
+    """Paths and files of one trial. Reading needs no claim; writing needs `claim` first."""
+
+    def __init__(self, path: Path | str):
+        self.path = Path(path)
+        self._token: str | None = None
+
+    # --- owner ---
+
+    def claim(self) -> None:
+        """Become the one writer: an actor that lives on behind a lost node finds another token and stops."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._token = secrets.token_hex(8)
+        owner = {"token": self._token, "host": socket.gethostname(), "pid": os.getpid(), "since": time.time()}
+        _replace(self.path / "owner.json", json.dumps(owner).encode())
+
+    def release(self) -> None:
+        """Give the folder up, if it is still ours."""
+        if self._token and (owner := self.owner) and owner.get("token") == self._token:
+            (self.path / "owner.json").unlink(missing_ok=True)
+        self._token = None
+
+    @property
+    def owner(self) -> dict[str, Any] | None:
+        """Who writes here: token, host, pid, since (seconds since 1970)."""
+        return _json(self.path / "owner.json")
+
+    def _check_owner(self) -> None:
+        owner = self.owner
+        if self._token is None or owner is None or owner.get("token") != self._token:
+            raise LostFolder(f"{self.path} belongs to another process: {owner}")
+
+    # --- small files ---
+
+    def write(self, name: str, content: bytes) -> None:
+        """Replace a file of the folder atomically."""
+        self._check_owner()
+        _replace(self.path / name, content)
+
+    def write_json(self, name: str, content: Any) -> None:
+        """Replace a JSON file atomically. Raises ValueError for NaN or infinity."""
+        self.write(name, json.dumps(content, indent=1, allow_nan=False).encode())
+
+    def remove(self, *names: str) -> None:
+        """Delete files that may be absent."""
+        self._check_owner()
+        for name in names:
+            (self.path / name).unlink(missing_ok=True)
+
+    @property
+    def trial(self) -> dict[str, Any] | None:
+        """`trial.json`: id, config, fingerprint."""
+        return _json(self.path / "trial.json")
+
+    @property
+    def summary(self) -> dict[str, Any] | None:
+        """`summary.json`: final metrics; there ⇔ the trial is done."""
+        return _json(self.path / "summary.json")
+
+    @property
+    def failure(self) -> dict[str, Any] | None:
+        """`failure.json`: kind, message, traceback, retry, attempts."""
+        return _json(self.path / "failure.json")
+
+    def log(self, message: str) -> None:
+        """Append a line with the time to `train.log`."""
+        self._check_owner()
+        with (self.path / "train.log").open("a", encoding="utf-8") as file:
+            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {message}\n")
+
+    # --- rows ---
+
+    def append_row(self, row: dict[str, Any]) -> None:
+        """Add one epoch's metrics and flush them to disk. Raises ValueError for NaN or infinity."""
+        self._check_owner()
+        line = json.dumps(row, allow_nan=False)
+        with (self.path / "metrics.jsonl").open("ab") as file:
+            file.write(line.encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def rows(self) -> list[dict[str, Any]]:
+        """All whole rows; a last line that a crash cut short is left out."""
+        try:
+            content = (self.path / "metrics.jsonl").read_bytes()
+        except FileNotFoundError:
+            return []
+        whole = content[: content.rfind(b"\n") + 1]
+        return list(_parsed(whole.splitlines()))
+
+    def keep_rows(self, epochs: int) -> None:
+        """Drop rows past `epochs`: they were trained after the checkpoint that the trial goes on from."""
+        self._check_owner()
+        rows = [row for row in self.rows() if row["epoch"] <= epochs]
+        _replace(self.path / "metrics.jsonl", b"".join(json.dumps(row).encode() + b"\n" for row in rows))
+
+    # --- checkpoints ---
+
+    def save_checkpoint(self, state: bytes) -> None:
+        """Keep a complete state, with its checksum in the first line; the one before it stays as `checkpoint.prev.pt`."""
+        self._check_owner()
+        newest, previous = self.path / "checkpoint.pt", self.path / "checkpoint.prev.pt"
+        fresh = _write_synced(newest, _MAGIC + hashlib.sha256(state).hexdigest().encode() + b"\n" + state)
+        with contextlib.suppress(FileNotFoundError):
+            newest.replace(previous)
+        fresh.replace(newest)
+        _sync_folder(self.path)
+
+    def load_checkpoints(self) -> Iterator[bytes]:
+        """States from the newest to the oldest; a damaged one is set aside, with a line in `train.log`."""
+        for name in ("checkpoint.pt", "checkpoint.prev.pt"):
+            path = self.path / name
+            try:
+                header, _, state = path.read_bytes().partition(b"\n")
+            except FileNotFoundError:
+                continue
+            if header == _MAGIC + hashlib.sha256(state).hexdigest().encode():
+                yield state
+            else:
+                aside = path.with_suffix(".damaged")
+                path.replace(aside)
+                self.log(f"{name} does not match its checksum: kept as {aside.name}, the one before it is used")
+
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether there is something to go on from."""
+        return any((self.path / name).exists() for name in ("checkpoint.pt", "checkpoint.prev.pt"))
+
+    # --- end ---
+
+    def finish(self, summary: dict[str, Any]) -> None:
+        """Mark the trial done. The checkpoints are deleted after, not before, the summary is on disk."""
+        self.write_json("summary.json", summary)
+        self.remove("checkpoint.pt", "checkpoint.prev.pt", "failure.json")
+
+
+def _replace(path: Path, content: bytes) -> None:
+    _write_synced(path, content).replace(path)
+    _sync_folder(path.parent)
+
+
+def _write_synced(path: Path, content: bytes) -> Path:
+    """Write a neighbour of `path` and flush it to disk; the caller renames it into place."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with fresh.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    return fresh
+
+
+def _sync_folder(path: Path) -> None:
+    """A rename survives a power cut only once its folder is flushed too."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _parsed(lines: list[bytes]) -> Iterator[dict[str, Any]]:
+    for line in lines:
+        with contextlib.suppress(ValueError):
+            yield json.loads(line)

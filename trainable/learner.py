@@ -1,0 +1,90 @@
+"""One network with its optimiser and schedule."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+
+from trainable.config import Train
+from trainable.data.sources import Samples
+
+EVAL_BATCH = 1024
+
+
+class Learner:
+    """A network in channels-last memory, trained by SGD.
+
+    `forwards` counts work in image-forward equivalents: a backward pass costs two forwards.
+    """
+
+    def __init__(self, network: nn.Module, train: Train, device: torch.device):
+        self.network = network.to(device, memory_format=torch.channels_last)
+        self.train = train
+        self.optimizer = torch.optim.SGD(
+            self.network.parameters(),
+            lr=train.lr,
+            momentum=train.momentum,
+            weight_decay=train.weight_decay,
+            fused=True,
+        )
+        self.forwards = 0
+
+    def start_epoch(self, finished: int) -> float:
+        """Set and return the learning rate for the epoch after `finished` ones."""
+        drops = sum(finished >= milestone for milestone in self.train.lr_milestones)
+        lr = self.train.lr * self.train.lr_gamma**drops
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        self.network.train()
+        return lr
+
+    def __call__(self, images: torch.Tensor) -> torch.Tensor:
+        """Logits (batch, classes) with gradient, in the network's present mode."""
+        self.forwards += 3 * len(images)
+        return self.network(images)
+
+    def step(self, loss: torch.Tensor) -> None:
+        """One descent on a scalar loss."""
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+
+    @contextmanager
+    def mode(self, name: str) -> Iterator[None]:
+        """Put the network into `train` or `eval` mode for a while."""
+        before = self.network.training
+        self.network.train(name == "train")
+        try:
+            yield
+        finally:
+            self.network.train(before)
+
+    @torch.no_grad()
+    def probabilities(self, images: torch.Tensor) -> torch.Tensor:
+        """Softmax predictions (batch, classes) without gradient, in the network's present mode."""
+        self.forwards += len(images)
+        return self.network(images).softmax(1)
+
+    @torch.no_grad()
+    def logits(self, samples: Samples) -> torch.Tensor:
+        """Logits (n, classes) of all samples, in eval mode and without augmentation."""
+        self.forwards += len(samples)
+        with self.mode("eval"):
+            starts = range(0, len(samples), EVAL_BATCH)
+            return torch.cat([self.network(samples.plain(slice(s, s + EVAL_BATCH))) for s in starts])
+
+    def state_dict(self) -> dict[str, Any]:
+        """Weights, BatchNorm buffers, momentum and work so far."""
+        return {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "forwards": self.forwards,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state_dict`'s result."""
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.forwards = state["forwards"]

@@ -1,0 +1,17 @@
+"""Where and on what a trial runs; none of it may change a trial's result."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Settings of the machine, outside `TrialConfig`."""
+
+    study_dir: Path = Path()
+    """Folder of the study file: relative data paths start here."""
+    data_dir: Path = Path("data")
+    """Folder of named data sets (CIFAR-10)."""
+    threads: int = 1
+    device: str = "auto"
+    """auto: CUDA where there is one, else the CPU."""

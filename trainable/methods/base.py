@@ -1,0 +1,152 @@
+"""What every method shares: two networks, the epoch counter, testing, cross-entropy epochs, state.
+
+A method is an iterator: `next` trains one epoch and returns its row of metrics. It knows no logger and no files.
+"""
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from trainable import metrics
+from trainable.config import TrialConfig
+from trainable.data.sources import Dataset, Samples
+from trainable.errors import NonFiniteLoss
+from trainable.learner import Learner
+from trainable.losses import negative_entropy
+from trainable.streams import Streams
+
+Row = dict[str, Any]
+
+
+class Method:
+    """Base of the methods; a subclass trains one epoch in `train_epoch`.
+
+    Attributes:
+        epoch: finished epochs.
+        records: per-sample arrays at a few epochs, {epoch: {name: (networks, n) or (n,)}}.
+    """
+
+    def __init__(self, config: TrialConfig, data: Dataset, learners: list[Learner], streams: Streams):
+        self.config, self.data, self.learners, self.streams = config, data, learners, streams
+        self.epoch = 0
+        self.records: dict[int, dict[str, np.ndarray]] = {}
+        self._seconds: dict[str, float] = {}
+
+    def __iter__(self) -> Iterator[Row]:
+        return self
+
+    def __next__(self) -> Row:
+        if self.epoch == self.config.train.epochs:
+            raise StopIteration
+        start, before = time.perf_counter(), self.forwards
+        self._seconds = {}
+        lr = [learner.start_epoch(self.epoch) for learner in self.learners][0]
+        row = self.train_epoch()
+        self.epoch += 1
+        with self.timed("eval"):
+            row |= self.evaluate()
+        seconds = {f"time/{part}_s": spent for part, spent in self._seconds.items()}
+        seconds["time/epoch_s"] = time.perf_counter() - start
+        return {"epoch": self.epoch, **row, "schedule/lr": lr, "work/forwards": self.forwards - before, **seconds}
+
+    def train_epoch(self) -> Row:
+        """Train every network for one epoch; `self.epoch` epochs are finished before it."""
+        raise NotImplementedError
+
+    @property
+    def forwards(self) -> int:
+        """Image-forward equivalents so far, of all networks."""
+        return sum(learner.forwards for learner in self.learners)
+
+    @contextmanager
+    def timed(self, part: str) -> Iterator[None]:
+        """Add the block's seconds to `time/<part>_s` of this epoch's row."""
+        start = time.perf_counter()
+        yield
+        self._seconds[part] = self._seconds.get(part, 0.0) + time.perf_counter() - start
+
+    def evaluate(self) -> Row:
+        """Accuracy of the summed logits and of each network on the clean test set, and on the noisy validation set."""
+        row: Row = {}
+        per_network = [learner.logits(self.data.test) for learner in self.learners]
+        total, true = torch.stack(per_network).sum(0), self.data.test.true
+        row["test/accuracy"] = metrics.accuracy(total, true)
+        row |= {f"test/accuracy_net{k}": metrics.accuracy(logits, true) for k, logits in enumerate(per_network)}
+        if self.data.classes >= 20:
+            row["test/top5"] = metrics.accuracy(total, true, top=5)
+        if (validation := self.data.validation) is not None:
+            total = torch.stack([learner.logits(validation) for learner in self.learners]).sum(0)
+            row["val/accuracy"] = metrics.accuracy(total, validation.given)
+        return row
+
+    def cross_entropy_epoch(self, conf_penalty: bool = False) -> Row:
+        """One epoch of plain cross-entropy for each network in turn, in batches of twice `batch_size`."""
+        train, losses = self.data.train, []
+        with self.timed("train"):
+            for k, learner in enumerate(self.learners):
+                order = self.shuffled(np.arange(len(train)), k)
+                views = self.streams.torch("augment", self.epoch, k, device=train.device)
+                total = torch.zeros((), device=train.device)
+                for batch in order.split(2 * self.config.train.batch_size):
+                    logits = learner(train.views(batch, 1, views)[0])
+                    loss = F.cross_entropy(logits, train.given[batch])
+                    total += loss.detach() * len(batch)
+                    learner.step(loss + negative_entropy(logits) if conf_penalty else loss)
+                losses.append(self.finite(total / len(train), k))
+        return {"loss/labeled": float(np.mean(losses))}
+
+    def shuffled(self, index: np.ndarray, *counters: int) -> torch.Tensor:
+        """`index` in this epoch's order, on the device.
+
+        The order is a ranking of *all* training samples, so a sample that leaves the set does not reorder the others.
+        """
+        rank = self.streams.numpy("order", self.epoch, *counters).permutation(len(self.data.train))
+        return torch.from_numpy(index[np.argsort(rank[index])]).to(self.data.train.device)
+
+    def finite(self, loss: torch.Tensor, network: int) -> float:
+        """The loss as a number. Raises NonFiniteLoss."""
+        value = float(loss)
+        if not math.isfinite(value):
+            raise NonFiniteLoss(
+                f"the loss of network {network} is {value} in epoch {self.epoch + 1}; "
+                f"a smaller train.lr than {self.config.train.lr} usually helps"
+            )
+        return value
+
+    def judge_logits(self, learner: Learner, samples: Samples) -> tuple[torch.Tensor, torch.Tensor]:
+        """(logits (n, classes), cross-entropy with the given labels (n,)) in eval mode, without augmentation."""
+        logits = learner.logits(samples)
+        return logits, F.cross_entropy(logits, samples.given, reduction="none")
+
+    def ensemble(self, logits: Sequence[torch.Tensor]) -> dict[str, np.ndarray]:
+        """Class of the summed logits, each (n, classes), and its mean probability over the networks, (n,) each."""
+        chosen = torch.stack(tuple(logits)).sum(0).argmax(1)
+        probability = torch.stack([each.softmax(1) for each in logits]).mean(0).gather(1, chosen[:, None])[:, 0]
+        return {"ensemble_class": chosen.cpu().numpy(), "ensemble_probability": probability.cpu().numpy()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the next epoch depends on; generators restart from their names and need no place here."""
+        return {
+            "epoch": self.epoch,
+            "learners": [learner.state_dict() for learner in self.learners],
+            "records": {
+                epoch: {name: torch.from_numpy(array) for name, array in record.items()}
+                for epoch, record in self.records.items()
+            },
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state_dict`'s result."""
+        self.epoch = state["epoch"]
+        for learner, saved in zip(self.learners, state["learners"], strict=True):
+            learner.load_state_dict(saved)
+        self.records = {
+            epoch: {name: tensor.numpy() for name, tensor in record.items()}
+            for epoch, record in state["records"].items()
+        }

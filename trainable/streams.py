@@ -1,0 +1,32 @@
+"""Randomness: one seed, named streams.
+
+A stream is addressed by name and counters, for instance ("order", epoch, network), and always starts at its beginning.
+So nothing that one component draws, or does not draw, shifts another's numbers; two arms with the same seed see the
+same order of images in the same epoch whatever happened before; and a checkpoint has no generator to keep.
+"""
+
+import numpy as np
+import torch
+
+
+class Streams:
+    """Independent generators derived from one seed (numpy.random.SeedSequence with the name as spawn key)."""
+
+    def __init__(self, seed: int):
+        self.seed = seed
+
+    def _sequence(self, name: str, counters: tuple[int, ...]) -> np.random.SeedSequence:
+        # The name's length comes first, so that no name and counters can be read as another's.
+        return np.random.SeedSequence(self.seed, spawn_key=(len(name), *name.encode(), *counters))
+
+    def numpy(self, name: str, *counters: int) -> np.random.Generator:
+        """A NumPy generator."""
+        return np.random.default_rng(self._sequence(name, counters))
+
+    def number(self, name: str, *counters: int) -> int:
+        """A 63-bit number, for libraries that take a seed."""
+        return int(self._sequence(name, counters).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+    def torch(self, name: str, *counters: int, device: torch.device | str = "cpu") -> torch.Generator:
+        """A torch generator on a device."""
+        return torch.Generator(device).manual_seed(self.number(name, *counters))

@@ -1,0 +1,148 @@
+"""YAML 1.2 with line numbers and without surprises, on top of PyYAML's parser.
+
+`1e-3` is a number, `no` and `2024-01-01` are strings (YAML 1.2 core schema, yaml.org/spec/1.2.2 §10.3), a key that
+stands twice is an error, and so is any tag. PyYAML alone follows YAML 1.1 and lets the last duplicate win.
+"""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+Path_ = tuple[str, ...]
+
+_CORE: list[tuple[re.Pattern[str], Any]] = [
+    (re.compile(r"~|null|Null|NULL|"), lambda text: None),
+    (re.compile(r"true|True|TRUE|false|False|FALSE"), lambda text: text.lower() == "true"),
+    (re.compile(r"[-+]?[0-9]+"), int),
+    (re.compile(r"0o[0-7]+"), lambda text: int(text[2:], 8)),
+    (re.compile(r"0x[0-9a-fA-F]+"), lambda text: int(text[2:], 16)),
+    (re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"), float),
+    (re.compile(r"[-+]?\.(inf|Inf|INF)"), lambda text: float(text.replace(".", ""))),
+    (re.compile(r"\.(nan|NaN|NAN)"), lambda text: float("nan")),
+]
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One mistake in a file: its line (0 where there is none), the path of the key, and a sentence for people."""
+
+    line: int
+    where: str
+    message: str
+
+
+class ConfigError(Exception):
+    """A file of settings that cannot be used; `str` has one line a problem, each with file and line."""
+
+    def __init__(self, file: str | Path, problems: list[Problem]):
+        super().__init__(file, problems)
+        self.file, self.problems = str(file), sorted(set(problems))
+
+    def __str__(self) -> str:
+        return "\n".join(
+            f"{self.file}{f':{p.line}' if p.line else ''}: {f'{p.where}: ' if p.where else ''}{p.message}"
+            for p in self.problems
+        )
+
+
+@dataclass
+class Document:
+    """Plain data of a YAML file, and the line of every key and list item (a path of keys and positions)."""
+
+    data: Any
+    lines: dict[Path_, int]
+    problems: list[Problem] = field(default_factory=list)
+
+
+def scalar(text: str) -> Any:
+    """The value of an unquoted YAML 1.2 scalar: None, bool, int, float or the text itself."""
+    for pattern, convert in _CORE:
+        if pattern.fullmatch(text):
+            try:
+                return convert(text)
+            except ValueError:  # Python refuses to convert integers of thousands of digits
+                return text
+    return text
+
+
+def read(file: str | Path) -> Document:
+    """Parse a file. Duplicate keys and tags are listed in `problems`.
+
+    Raises:
+        ConfigError: the file is missing, unreadable, not UTF-8 or not YAML.
+    """
+    try:
+        text = Path(file).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(file, [Problem(0, "", "there is no such file")]) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(file, [Problem(0, "", f"is not UTF-8 text (byte {error.start})")]) from None
+    except (OSError, ValueError) as error:
+        raise ConfigError(file, [Problem(0, "", f"cannot be read: {getattr(error, 'strerror', error)}")]) from None
+    try:
+        root = yaml.compose(text, yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        reason = " ".join(filter(None, [error.context, error.problem]))
+        raise ConfigError(file, [Problem(mark.line + 1 if mark else 0, "", f"is not YAML: {reason}")]) from None
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ConfigError(file, [Problem(0, "", f"is not YAML: {reason}")]) from None
+    document = Document(None, {})
+    if root is not None:
+        try:
+            document.data = _plain(root, (), document, ())
+        except RecursionError:
+            raise ConfigError(file, [Problem(0, "", "is nested too deeply")]) from None
+    return document
+
+
+def _plain(node: yaml.Node, path: Path_, document: Document, parents: tuple[int, ...]) -> Any:
+    """Data of a node; `parents` guards against an alias that contains itself."""
+    line = node.start_mark.line + 1
+    document.lines.setdefault(path, line)
+
+    def wrong(message: str, at: int = line) -> None:
+        document.problems.append(Problem(at, ".".join(path), message))
+
+    if id(node) in parents:
+        wrong("an alias contains itself")
+        return None
+    parents = (*parents, id(node))
+    if isinstance(node, yaml.ScalarNode):
+        return node.value if node.style or _tagged(node, wrong) else scalar(node.value)
+    if isinstance(node, yaml.SequenceNode):
+        _tagged(node, wrong)
+        return [_plain(item, (*path, str(i)), document, parents) for i, item in enumerate(node.value)]
+    _tagged(node, wrong)
+    mapping: dict[str, Any] = {}
+    for key_node, value_node in node.value:
+        at = key_node.start_mark.line + 1
+        if not isinstance(key_node, yaml.ScalarNode):
+            wrong("a key must be plain text", at)
+            continue
+        key = str(key_node.value)
+        if key in mapping:
+            first = document.lines[(*path, key)]
+            wrong(f"the key `{key}` stands here a second time (first on line {first}); keep one of them", at)
+            continue
+        document.lines[(*path, key)] = at
+        mapping[key] = _plain(value_node, (*path, key), document, parents)
+    return mapping
+
+
+_IMPLICIT = {
+    f"tag:yaml.org,2002:{name}"
+    for name in ("null", "bool", "int", "float", "str", "seq", "map", "timestamp", "merge", "value")
+}
+
+
+def _tagged(node: yaml.Node, wrong: Any) -> bool:
+    """Whether the node carries a tag that nobody may write here (`!!python/object`, `!mine`); reports it."""
+    if node.tag in _IMPLICIT:
+        return False
+    wrong(f"the tag `{node.tag.replace('tag:yaml.org,2002:', '!!')}` is not supported; write plain values")
+    return True

@@ -1,0 +1,36 @@
+"""Soft targets and mixing: sharpen, co-guess, co-refine, MixUp (Algorithm 1 of arXiv 2002.07394, lines 13-21)."""
+
+from collections.abc import Sequence
+
+import torch
+
+
+def sharpen(probabilities: torch.Tensor, temperature: float) -> torch.Tensor:
+    """p^(1/T) normalised over the last axis. Computed in logarithms, so a small T does not underflow to 0/0."""
+    if temperature == 1:
+        return probabilities
+    tiny = torch.finfo(probabilities.dtype).tiny
+    return (probabilities.clamp_min(tiny).log() / temperature).softmax(-1)
+
+
+def co_guess(predictions: Sequence[torch.Tensor], temperature: float) -> torch.Tensor:
+    """Target of unlabeled samples (batch, classes): the sharpened mean of predictions of that shape."""
+    return sharpen(torch.stack(tuple(predictions)).mean(0), temperature)
+
+
+def co_refine(
+    labels: torch.Tensor, clean_probability: torch.Tensor, predictions: Sequence[torch.Tensor], temperature: float
+) -> torch.Tensor:
+    """Target of labeled samples (batch, classes): w·label + (1−w)·mean prediction, sharpened after mixing.
+
+    `labels` are one-hot (batch, classes); w = `clean_probability` (batch,) comes from the peer, the predictions from the
+    trained network.
+    """
+    weight = clean_probability[:, None]
+    mean = torch.stack(tuple(predictions)).mean(0)
+    return sharpen(weight * labels + (1 - weight) * mean, temperature)
+
+
+def mix(rows: torch.Tensor, weight: float, partner: torch.Tensor) -> torch.Tensor:
+    """weight·row + (1−weight)·its partner row; `partner` is a permutation of the first axis."""
+    return torch.lerp(rows[partner], rows, weight)

@@ -1,0 +1,152 @@
+"""A trial: data, networks and method built from a `TrialConfig`; an iterator of rows with state in and state out."""
+
+import io
+import time
+from typing import Any
+
+import numpy as np
+import torch
+
+from trainable.config import TrialConfig
+from trainable.data import datasets, sources
+from trainable.learner import Learner
+from trainable.machine import Machine
+from trainable.methods.base import Method, Row
+from trainable.methods.cross_entropy import CrossEntropy
+from trainable.methods.dividemix import DivideMix
+from trainable.models import build
+from trainable.streams import Streams
+
+METHODS: dict[str, type[Method]] = {"cross_entropy": CrossEntropy, "dividemix": DivideMix}
+
+
+class Trial:
+    """One training run. `next` trains an epoch and returns its row; it ends after `train.epochs` rows.
+
+    Raises:
+        DataError: the data is missing or wrong (here, while building).
+        NonFiniteLoss: training diverged (in `next`).
+    """
+
+    def __init__(self, config: TrialConfig, machine: Machine):
+        self.config = config
+        self.device = choose_device(machine.device)
+        torch.set_num_threads(machine.threads)
+        streams = Streams(config.seed)
+        arrays = datasets.load(config.data, machine)
+        self.data = sources.prepare(arrays, config.data, config.noise, streams, self.device)
+        networks = [
+            build(config.model, self.data.shape, self.data.classes, streams.number(f"init{k}"))
+            for k in range(config.method.networks)
+        ]
+        self.weight_hashes = [_weight_hash(network) for network in networks]
+        learners = [Learner(network, config.train, self.device) for network in networks]
+        self.method = METHODS[config.method.name](config, self.data, learners, streams)
+        self.rows: list[Row] = []
+
+    def __iter__(self) -> "Trial":
+        return self
+
+    def __next__(self) -> Row:
+        row = next(self.method)
+        self.rows.append(row)
+        return row
+
+    @property
+    def epoch(self) -> int:
+        """Finished epochs."""
+        return self.method.epoch
+
+    def state(self) -> bytes:
+        """Everything that the next epoch depends on."""
+        return _saved(self.method.state_dict())
+
+    def restore(self, state: bytes, rows: list[Row]) -> None:
+        """Go on after the epoch at which `state` was taken; `rows` are those up to it."""
+        self.method.load_state_dict(torch.load(io.BytesIO(state), weights_only=True, map_location=self.device))
+        self.rows = rows[: self.epoch]
+
+    def weights(self) -> bytes:
+        """The networks' weights, a list of state dicts, for `torch.load(…, weights_only=True)`."""
+        return _saved([learner.network.state_dict() for learner in self.method.learners])
+
+    @property
+    def is_best(self) -> bool:
+        """Whether the last row has the best noisy-validation accuracy so far (the earliest of equals)."""
+        scores = [row["val/accuracy"] for row in self.rows if "val/accuracy" in row]
+        return bool(scores) and scores.index(max(scores)) == len(scores) - 1
+
+    def samples(self) -> bytes:
+        """The per-sample table as .npz: what the division saw and thought of each training and validation sample.
+
+        Per-sample arrays have one column a sample: first the training, then the validation samples. `loss` and
+        `clean_probability` are (epochs, networks, training samples), `ensemble_*` (epochs, training samples).
+        """
+        train, validation = self.data.train, self.data.validation
+        parts = [train] + ([validation] if validation else [])
+        table: dict[str, np.ndarray] = {
+            "source_index": np.concatenate([p.source_index for p in parts]),
+            "split": np.concatenate([np.full(len(p), k, np.int8) for k, p in enumerate(parts)]),
+            "given": np.concatenate([p.given.cpu().numpy() for p in parts]),
+            "true": np.concatenate([p.true.cpu().numpy() for p in parts]),
+            "epochs": np.array(sorted(self.method.records)),
+        }
+        half = {"loss", "clean_probability", "ensemble_probability"}
+        for name in next(iter(self.method.records.values()), {}):
+            stacked = np.stack([self.method.records[epoch][name] for epoch in sorted(self.method.records)])
+            table[name] = stacked.astype(np.float16 if name in half else np.int16)
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, allow_pickle=False, **table)
+        return buffer.getvalue()
+
+    def summary(self) -> dict[str, Any]:
+        """Final metrics (percent), seconds, work and hashes."""
+        test = [row["test/accuracy"] for row in self.rows]
+        last = self.rows[-1]
+        result: dict[str, Any] = {
+            "epochs": len(self.rows),
+            "test/accuracy": test[-1],
+            "test/accuracy_last10": float(np.mean(test[-10:])),
+            "test/accuracy_last10_sd": float(np.std(test[-10:], ddof=1)) if len(test) > 1 else 0.0,
+            "test/accuracy_best": max(test),
+        }
+        validation = [row.get("val/accuracy") for row in self.rows]
+        if None not in validation:
+            chosen = validation.index(max(validation))
+            result |= {"test/accuracy_selected": test[chosen], "selected_epoch": chosen + 1}
+        result |= {
+            name: last[name]
+            for name in last
+            if name.startswith(("division/", "train/", "val/", "guess/", "test/accuracy_net", "test/top5"))
+        }
+        for name in sorted({name for row in self.rows for name in row if name.startswith(("time/", "work/"))}):
+            result[name] = sum(row.get(name, 0) for row in self.rows)
+        return result | {
+            "noise_rate": self.data.noise_rate,
+            "data_hash": self.data.data_hash,
+            "noise_hash": self.data.noise_hash,
+            "weight_hashes": self.weight_hashes,
+            "finished": time.time(),
+        }
+
+
+def choose_device(name: str) -> torch.device:
+    """The named device; auto: CUDA where there is one."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def _saved(content: Any) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    return buffer.getvalue()
+
+
+def _weight_hash(network: torch.nn.Module) -> str:
+    import hashlib
+
+    digest = hashlib.sha256()
+    for tensor in network.state_dict().values():
+        digest.update(tensor.cpu().contiguous().numpy())
+    return digest.hexdigest()[:16]
