@@ -47,7 +47,7 @@ class Digits(ImageData):
 
     name: Literal["digits"] = "digits"
     crop_padding: Annotated[int, Field(ge=0, le=4)] = 1
-    # A shift in every view keeps plain training from overfitting 8×8 images at all; one in four leaves the problem real.
+    # A shift in every view keeps plain training from overfitting 8×8 images at all; one in four leaves it real.
     crop_probability: Fraction = 0.25
 
 
@@ -95,7 +95,7 @@ class PairNoise(Section):
 
 
 class SmallCnn(Section):
-    """Strided 3×3 convolutions down to 2×2 and two linear layers; 36,010 parameters at width 32 on 8×8 grey, 10 classes."""
+    """Strided 3×3 convolutions down to 2×2, then two linear layers; 36,010 parameters for the digits at width 32."""
 
     name: Literal["small_cnn"] = "small_cnn"
     width: Annotated[int, Field(ge=4, le=512)] = 32
@@ -116,7 +116,7 @@ class Train(Section):
     epochs: Annotated[int, Field(ge=1)] = 300
     """Rows of the trial, warm-up included. (The authors' loop runs 301.)"""
     batch_size: Annotated[int, Field(ge=2)] = 64
-    """Labeled images a step, with as many unlabeled. Warm-up and cross-entropy take twice as many, as the authors do."""
+    """Labeled images a step, with as many unlabeled. Warm-up and cross-entropy take twice as many (authors' code)."""
     lr: Positive = 0.02
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     weight_decay: NonNegative = 5e-4

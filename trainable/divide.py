@@ -33,8 +33,9 @@ def normalise(losses: np.ndarray) -> np.ndarray:
 
 
 def fit_mixture(losses: np.ndarray, seed: int) -> Mixture:
-    """Fit two Gaussians to normalised losses (n,). Constant losses carry no evidence: every sample then counts as clean.
+    """Fit two Gaussians to normalised losses (n,).
 
+    Constant losses carry no evidence: every sample then counts as clean.
     `reg_covar` keeps a component's sd above 0.0224; the posterior need not be monotone in the loss.
     """
     if losses.max() - losses.min() < CONSTANT:

@@ -123,7 +123,7 @@ class TrialFolder:
     # --- checkpoints ---
 
     def save_checkpoint(self, state: bytes) -> None:
-        """Keep a complete state, with its checksum in the first line; the one before it stays as `checkpoint.prev.pt`."""
+        """Keep a complete state under its checksum; the one before it stays as `checkpoint.prev.pt`."""
         self._check_owner()
         newest, previous = self.path / "checkpoint.pt", self.path / "checkpoint.prev.pt"
         fresh = _write_synced(newest, _MAGIC + hashlib.sha256(state).hexdigest().encode() + b"\n" + state)

@@ -20,7 +20,7 @@ class Learner:
     """
 
     def __init__(self, network: nn.Module, train: Train, device: torch.device):
-        self.network = network.to(device, memory_format=torch.channels_last)
+        self.network = network.to(device).to(memory_format=torch.channels_last)
         self.train = train
         self.optimizer = torch.optim.SGD(
             self.network.parameters(),

@@ -15,7 +15,7 @@ def unlabeled_loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
 
 
 def prior_loss(logits: torch.Tensor) -> torch.Tensor:
-    """KL(uniform ‖ mean prediction) over all rows (equation 11). A vanished class is held at 1e-8: finite, still steep."""
+    """KL(uniform ‖ mean prediction) over all rows (equation 11). A vanished class is held at 1e-8, so it stays finite."""
     mean = logits.softmax(1).mean(0).clamp_min(1e-8)
     uniform = 1 / logits.shape[1]
     return (uniform * (uniform / mean).log()).sum()
@@ -28,7 +28,7 @@ def negative_entropy(logits: torch.Tensor) -> torch.Tensor:
 
 
 def ramp_up(epoch: float, start: float, length: float) -> float:
-    """Weight in [0, 1] that grows linearly from `start` over `length` epochs; `epoch` counts finished ones, with parts."""
+    """Weight in [0, 1], linear from `start` over `length` epochs; `epoch` counts finished ones, with parts."""
     if length == 0:
         return 1.0
     return min(max((epoch - start) / length, 0.0), 1.0)

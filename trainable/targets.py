@@ -23,8 +23,8 @@ def co_refine(
 ) -> torch.Tensor:
     """Target of labeled samples (batch, classes): w·label + (1−w)·mean prediction, sharpened after mixing.
 
-    `labels` are one-hot (batch, classes); w = `clean_probability` (batch,) comes from the peer, the predictions from the
-    trained network.
+    `labels` are one-hot (batch, classes); w = `clean_probability` (batch,) comes from the peer, the predictions from
+    the trained network.
     """
     weight = clean_probability[:, None]
     mean = torch.stack(tuple(predictions)).mean(0)

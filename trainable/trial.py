@@ -1,5 +1,6 @@
 """A trial: data, networks and method built from a `TrialConfig`; an iterator of rows with state in and state out."""
 
+import hashlib
 import io
 import time
 from typing import Any
@@ -110,8 +111,8 @@ class Trial:
             "test/accuracy_last10_sd": float(np.std(test[-10:], ddof=1)) if len(test) > 1 else 0.0,
             "test/accuracy_best": max(test),
         }
-        validation = [row.get("val/accuracy") for row in self.rows]
-        if None not in validation:
+        validation = [row["val/accuracy"] for row in self.rows if "val/accuracy" in row]
+        if validation:
             chosen = validation.index(max(validation))
             result |= {"test/accuracy_selected": test[chosen], "selected_epoch": chosen + 1}
         result |= {
@@ -144,9 +145,7 @@ def _saved(content: Any) -> bytes:
 
 
 def _weight_hash(network: torch.nn.Module) -> str:
-    import hashlib
-
     digest = hashlib.sha256()
     for tensor in network.state_dict().values():
-        digest.update(tensor.cpu().contiguous().numpy())
+        digest.update(tensor.cpu().contiguous().numpy().data)
     return digest.hexdigest()[:16]

@@ -42,7 +42,7 @@ class Arrays:
         for split in (self.train, self.validation, self.test):
             for array in (split.images, split.labels) if split else ():
                 digest.update(str(array.shape).encode())
-                digest.update(np.ascontiguousarray(array))
+                digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()[:16]
 
 

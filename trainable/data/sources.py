@@ -82,7 +82,8 @@ class Dataset:
     @property
     def shape(self) -> tuple[int, int, int]:
         """(channels, height, width) of one image."""
-        return tuple(self.test.plain(slice(0, 1)).shape[1:])
+        _, channels, height, width = self.test.plain(slice(0, 1)).shape
+        return channels, height, width
 
 
 def prepare(arrays: Arrays, data: ImageData, noise: Noise, streams: Streams, device: torch.device) -> Dataset:
@@ -120,8 +121,8 @@ def prepare(arrays: Arrays, data: ImageData, noise: Noise, streams: Streams, dev
         raise DataError(f"{len(rows)} training images are left after the validation split; at least 2 are needed")
 
     train = samples(arrays.train, given, rows, data.crop_padding)
-    digest = hashlib.sha256(np.ascontiguousarray(given))
-    digest.update(np.ascontiguousarray(rows))
+    digest = hashlib.sha256(np.ascontiguousarray(given).data)
+    digest.update(np.ascontiguousarray(rows).data)
     return Dataset(
         train,
         validation,

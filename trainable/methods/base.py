@@ -46,7 +46,8 @@ class Method:
             raise StopIteration
         start, before = time.perf_counter(), self.forwards
         self._seconds = {}
-        lr = [learner.start_epoch(self.epoch) for learner in self.learners][0]
+        for learner in self.learners:
+            lr = learner.start_epoch(self.epoch)
         row = self.train_epoch()
         self.epoch += 1
         with self.timed("eval"):

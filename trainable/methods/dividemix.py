@@ -81,7 +81,7 @@ class DivideMix(Method):
         return Verdict(logits, losses, mixture, labeled, threshold, weight)
 
     def train_on(self, verdicts: list[Verdict]) -> Row:
-        """Train each network in turn on a division; the second is guided by the first one's new weights (lines 6-27)."""
+        """Train each network in turn on a division; the second is guided by the first's new weights (lines 6-27)."""
         m, data = self.method, self.data.train
         tally, seen = torch.zeros(4, device=data.device), np.zeros(4)
         for own, peer in ((0, 1), (1, 0)) if m.networks == 2 else ((0, 0),):
@@ -198,7 +198,7 @@ def refined_targets(
 def losses(
     logits: torch.Tensor, targets: torch.Tensor, labeled_rows: int
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """(labeled, unlabeled, prior) losses of one mixed batch whose first `labeled_rows` rows are labeled (lines 22-26)."""
+    """(labeled, unlabeled, prior) losses of a mixed batch whose first `labeled_rows` rows are labeled (lines 22-26)."""
     x, u = logits[:labeled_rows], logits[labeled_rows:]
     loss_u = unlabeled_loss(u, targets[labeled_rows:]) if len(u) else x.new_zeros(())
     return labeled_loss(x, targets[:labeled_rows]), loss_u, prior_loss(logits)
