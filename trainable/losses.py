@@ -15,7 +15,7 @@ def unlabeled_loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
 
 
 def prior_loss(logits: torch.Tensor) -> torch.Tensor:
-    """KL(uniform ‖ mean prediction) over all rows (equation 11). A vanished class is held at 1e-8, so it stays finite."""
+    """KL(uniform ‖ mean prediction) over all rows (equation 11). A vanished class counts 1e-8: it stays finite."""
     mean = logits.softmax(1).mean(0).clamp_min(1e-8)
     uniform = 1 / logits.shape[1]
     return (uniform * (uniform / mean).log()).sum()
