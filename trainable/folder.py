@@ -38,7 +38,7 @@ class TrialFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         self._token = secrets.token_hex(8)
         owner = {"token": self._token, "host": socket.gethostname(), "pid": os.getpid(), "since": time.time()}
-        _replace(self.path / "owner.json", json.dumps(owner).encode())
+        replace(self.path / "owner.json", json.dumps(owner).encode())
 
     def release(self) -> None:
         """Give the folder up, if it is still ours."""
@@ -61,7 +61,7 @@ class TrialFolder:
     def write(self, name: str, content: bytes) -> None:
         """Replace a file of the folder atomically."""
         self._check_owner()
-        _replace(self.path / name, content)
+        replace(self.path / name, content)
 
     def write_json(self, name: str, content: Any) -> None:
         """Replace a JSON file atomically. Raises ValueError for NaN or infinity."""
@@ -118,7 +118,7 @@ class TrialFolder:
         """Drop rows past `epochs`: they were trained after the checkpoint that the trial goes on from."""
         self._check_owner()
         rows = [row for row in self.rows() if row["epoch"] <= epochs]
-        _replace(self.path / "metrics.jsonl", b"".join(json.dumps(row).encode() + b"\n" for row in rows))
+        replace(self.path / "metrics.jsonl", b"".join(json.dumps(row).encode() + b"\n" for row in rows))
 
     # --- checkpoints ---
 
@@ -160,7 +160,8 @@ class TrialFolder:
         self.remove("checkpoint.pt", "checkpoint.prev.pt", "failure.json")
 
 
-def _replace(path: Path, content: bytes) -> None:
+def replace(path: Path, content: bytes) -> None:
+    """Write a file so that a crash leaves the old content or the new, never a part."""
     _write_synced(path, content).replace(path)
     _sync_folder(path.parent)
 

@@ -94,14 +94,14 @@ def read(file: str | Path) -> Document:
     document = Document(None, {})
     if root is not None:
         try:
-            document.data = _plain(root, (), document, ())
+            document.data = plain(root, document)
         except RecursionError:
             raise ConfigError(file, [Problem(0, "", "is nested too deeply")]) from None
     return document
 
 
-def _plain(node: yaml.Node, path: Path_, document: Document, parents: tuple[int, ...]) -> Any:
-    """Data of a node; `parents` guards against an alias that contains itself."""
+def plain(node: yaml.Node, document: Document, path: Path_ = (), parents: tuple[int, ...] = ()) -> Any:
+    """Data of a node; lines and problems go to `document`, `parents` guards against an alias that contains itself."""
     line = node.start_mark.line + 1
     document.lines.setdefault(path, line)
 
@@ -116,7 +116,7 @@ def _plain(node: yaml.Node, path: Path_, document: Document, parents: tuple[int,
         return node.value if node.style or _tagged(node, wrong) else scalar(node.value)
     if isinstance(node, yaml.SequenceNode):
         _tagged(node, wrong)
-        return [_plain(item, (*path, str(i)), document, parents) for i, item in enumerate(node.value)]
+        return [plain(item, document, (*path, str(i)), parents) for i, item in enumerate(node.value)]
     _tagged(node, wrong)
     mapping: dict[str, Any] = {}
     for key_node, value_node in node.value:
@@ -130,7 +130,7 @@ def _plain(node: yaml.Node, path: Path_, document: Document, parents: tuple[int,
             wrong(f"the key `{key}` stands here a second time (first on line {first}); keep one of them", at)
             continue
         document.lines[(*path, key)] = at
-        mapping[key] = _plain(value_node, (*path, key), document, parents)
+        mapping[key] = plain(value_node, document, (*path, key), parents)
     return mapping
 
 

@@ -1,0 +1,30 @@
+"""The comparison of arms on a terminal, within 80 columns."""
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from analysis import results, tables
+
+
+def show(root: Path, console: Console) -> None:
+    """Print the table of arms of the study in `root`, families apart."""
+    table = tables.compare(results.read(root))
+    text = tables.shown(table)
+    # A terminal of 80 columns: short headers, explained below the table.
+    grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    headers = {"last-10 test accuracy %": "accuracy %", "difference [95 % interval]": "difference [95 %]"}
+    for name in text.columns:
+        grid.add_column(
+            headers.get(name, name), justify="left" if name in ("setting", "arm") else "right", no_wrap=True
+        )
+    places = list(zip(table["setting"], table["family"], strict=True))
+    for k, row in enumerate(text.itertuples(index=False)):
+        grid.add_row(*map(str, row), end_section=k + 1 < len(places) and places[k] != places[k + 1])
+    console.print(grid)
+    console.print(
+        "accuracy: test/accuracy_last10, the ensemble's on the clean test set; mean ± sd over seeds.\n"
+        "difference: arm − baseline, paired by seed, 95 % t interval; p: exact sign-flip, Holm by family.",
+        style="dim",
+    )

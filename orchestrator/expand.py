@@ -1,0 +1,264 @@
+"""Expansion of a study into trials: base < setting < arm, crossed with paired seeds.
+
+Every combination is validated against `TrialConfig`, and each mistake is reported where its value was written.
+"""
+
+import itertools
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from orchestrator.store import TrialRecord
+from trainable.config import TrialConfig, explain, trial_id
+
+NAME = re.compile(r"[a-z0-9_][a-z0-9_.=+,-]*")
+LONGEST_NAME = 150
+BASELINE = "baseline"
+Report = Callable[[tuple[str, ...], str], None]
+
+
+@dataclass(frozen=True)
+class PlannedTrial:
+    """One setting × arm × seed: its place in the study and what it computes."""
+
+    record: TrialRecord
+    config: TrialConfig
+
+
+@dataclass
+class _Layer:
+    """Overrides by dotted path, each with its line, and where they stand."""
+
+    where: str
+    values: dict[str, Any] = field(default_factory=dict)
+    lines: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class _Arm:
+    """A layer above base and setting, and its place in the comparison."""
+
+    name: str
+    family: str | None
+    layer: _Layer
+
+
+class Expansion:
+    """Arms × settings resolved against `TrialConfig`; reports what cannot be resolved."""
+
+    def __init__(self, raw: dict[str, Any], lines: dict[tuple[str, ...], int], report: Report):
+        self.raw, self.lines, self.report = raw, lines, report
+        self.warnings: list[str] = []
+        self.configs: dict[tuple[str | None, str], TrialConfig] = {}
+        base = self._layer(("base",))
+        settings: list[tuple[str | None, _Layer]] = [
+            (name, self._layer(("settings", name))) for name in self._keys("settings")
+        ]
+        settings = settings or [(None, _Layer(""))]
+        for setting, layer in settings:
+            self._resolve(setting, BASELINE, [base, layer])
+        self.arms = [_Arm(BASELINE, None, _Layer("")), *self._named(), *self._factors()]
+        self.settings = [setting for setting, _ in settings]
+        for setting, layer in settings:
+            for arm in self.arms[1:]:
+                self._resolve(setting, arm.name, [base, layer, arm.layer])
+        self._drop_copies()
+
+    def _keys(self, section: str) -> list[str]:
+        content = self.raw.get(section)
+        return list(content) if isinstance(content, dict) else []
+
+    def _layer(self, where: tuple[str, ...]) -> _Layer:
+        """Flatten the overrides at `where`; nested mappings and dotted paths mean the same."""
+        content: Any = self.raw
+        for key in where:
+            content = content.get(key) if isinstance(content, dict) else None
+        layer = _Layer(".".join(where))
+
+        def walk(mapping: dict[str, Any], path: tuple[str, ...]) -> None:
+            for key, value in mapping.items():
+                here = (*path, key)
+                dotted = ".".join(here[len(where) :])
+                if isinstance(value, dict):
+                    walk(value, here)
+                elif dotted in layer.values:
+                    self.report(here, f"`{dotted}` is set twice in {layer.where}")
+                elif dotted == "seed":
+                    self.report(here, "seeds are the study's: use the key `seeds`")
+                else:
+                    layer.values[dotted], layer.lines[dotted] = value, self.lines.get(here, 0)
+
+        if isinstance(content, dict):
+            walk(content, where)
+        return layer
+
+    def _named(self) -> Iterator[_Arm]:
+        for name in self._keys("arms"):
+            if name == BASELINE:
+                self.report(("arms", name), "`baseline` is the arm of `base` itself; choose another name")
+                continue
+            layer = self._layer(("arms", name))
+            if not layer.values:
+                self.report(("arms", name), "changes nothing; write what differs from the baseline")
+            yield _Arm(name, "arms", layer)
+
+    def _factors(self) -> Iterator[_Arm]:
+        """Arms of the factors; a value that equals the baseline's is the baseline."""
+        factors: dict[str, list[Any]] = {}
+        for path in self._keys("factors"):
+            content = self.raw["factors"][path]
+            values = content.get("values") if isinstance(content, dict) else None
+            if isinstance(values, list):
+                factors[path] = values
+        short = {path: path.rsplit(".", 1)[-1] for path in factors}
+        for path, last in short.items():
+            if list(short.values()).count(last) > 1:
+                short[path] = path
+        taken = set(self._keys("arms"))
+        if self.raw.get("design") == "product":
+            points = [dict(zip(factors, values, strict=True)) for values in itertools.product(*factors.values())]
+        else:
+            points = [{path: value} for path, values in factors.items() for value in values]
+        for point in points if factors else []:
+            if all(self._is_baseline(path, value) for path, value in point.items()):
+                continue
+            name = ",".join(f"{short[path]}={_shown(value)}" for path, value in point.items())
+            where = ("factors", next(iter(point)), "values")
+            if not NAME.fullmatch(name) or len(name) > LONGEST_NAME:
+                self.report(where, f"gives the arm the name `{name}`, which cannot be a folder")
+            elif name in taken:
+                self.report(where, f"gives a second arm the name `{name}`")
+            taken.add(name)
+            lines = {path: self.lines.get(("factors", path), 0) for path in point}
+            family = next(iter(point)) if len(point) == 1 else "product"
+            yield _Arm(name, family, _Layer("factors", dict(point), lines))
+
+    def _is_baseline(self, path: str, value: Any) -> bool:
+        """Whether the baseline has this value in every setting."""
+
+        def current(config: TrialConfig) -> Any:
+            content: Any = config.model_dump()
+            for key in path.split("."):
+                content = content.get(key, _Layer) if isinstance(content, dict) else _Layer
+            return content
+
+        baselines = [config for (_, arm), config in self.configs.items() if arm == BASELINE]
+        # bool is an int to Python: without the types, 1 would be `true`.
+        return bool(baselines) and all(
+            current(c) == value and isinstance(current(c), bool) == isinstance(value, bool) for c in baselines
+        )
+
+    def _resolve(self, setting: str | None, arm: str, layers: list[_Layer]) -> None:
+        """Validate base < setting < arm and report each mistake where the offending value was written."""
+        content: dict[str, Any] = {
+            section: {"name": value["name"]} if "name" in value else {}
+            for section, value in TrialConfig().model_dump().items()
+            if isinstance(value, dict)
+        }
+        for layer in layers:
+            _apply(content, layer.values)
+        try:
+            self.configs[setting, arm] = TrialConfig.model_validate(content)
+        except ValidationError as error:
+            for path, message in explain(error, TrialConfig):
+                self._blame(path, message, layers)
+
+    def _blame(self, path: tuple[str, ...], message: str, layers: list[_Layer]) -> None:
+        """Point at the topmost layer that set the field, or a part of it, or its section's name."""
+        dotted = ".".join(path)
+        for match in (
+            lambda key: key == dotted or key.startswith(dotted + ".") or dotted.startswith(key + "."),
+            lambda key: key == f"{path[0]}.name",
+        ):
+            for layer in reversed(layers):
+                for key in filter(match, layer.values):
+                    where = (layer.where, key) if layer.where else (key,)
+                    self.report_at(layer.lines[key], ".".join(where), message)
+                    return
+        self.report((layers[0].where,), f"{dotted}: {message}")
+
+    def report_at(self, line: int, where: str, message: str) -> None:
+        """Report through the caller's list, with a line that is already known."""
+        self.lines[(where,)] = line
+        self.report((where,), message)
+
+    def _drop_copies(self) -> None:
+        """Arms that compute the same: an error if they do so in every setting, else run once."""
+        for (first, second), same in self._copies().items():
+            if same == [s for s in self.settings if (s, first) in self.configs and (s, second) in self.configs]:
+                section = "arms" if second in self._keys("arms") else "factors"
+                self.report((section, second), f"computes the same as `{first}` in every setting; remove one of them")
+            for setting in same:
+                self.configs.pop((setting, second), None)
+                at = f" in setting {setting}" if setting else ""
+                self.warnings.append(f"{second} is the same as {first}{at} and is not run there a second time")
+        ids: dict[str, str | None] = {}
+        for setting in self.settings:
+            config = self.configs.get((setting, BASELINE))
+            if config and (twin := ids.setdefault(trial_id(config), setting)) != setting:
+                self.report(
+                    ("settings", str(setting)), f"has the same baseline as setting `{twin}`; remove one of them"
+                )
+
+    def _copies(self) -> dict[tuple[str, str], list[str | None]]:
+        """(arm, later arm) → settings in which both have one configuration."""
+        found: dict[tuple[str, str], list[str | None]] = {}
+        for setting in self.settings:
+            first: dict[str, str] = {}
+            for arm in self.arms:
+                if config := self.configs.get((setting, arm.name)):
+                    earlier = first.setdefault(trial_id(config), arm.name)
+                    if earlier != arm.name:
+                        found.setdefault((earlier, arm.name), []).append(setting)
+        return found
+
+    def trials(self, seeds: list[int]) -> Iterator[PlannedTrial]:
+        """Every trial, seed by seed: a study that is stopped early has whole pairs."""
+        for seed in seeds:
+            for setting in self.settings:
+                baseline = self.configs[setting, BASELINE]
+                for arm in self.arms:
+                    config = self.configs.get((setting, arm.name))
+                    if config is None:
+                        continue
+                    paired = (config.data, config.noise) == (baseline.data, baseline.noise)
+                    config = config.model_copy(update={"seed": seed})
+                    partner = BASELINE if paired and arm.family else None
+                    epochs = config.train.epochs
+                    record = TrialRecord(trial_id(config), setting, arm.name, seed, arm.family, partner, epochs)
+                    yield PlannedTrial(record, config)
+        never = [
+            f"{setting + '/' if setting else ''}{arm}"
+            for (setting, arm), config in self.configs.items()
+            if getattr(config.method, "warmup_epochs", 0) >= config.train.epochs
+        ]
+        if never:
+            shown = ", ".join(never[:4]) + (f" and {len(never) - 4} more" if len(never) > 4 else "")
+            self.warnings.append(f"never leave warm-up (method.warmup_epochs ≥ train.epochs): {shown}")
+
+
+def _apply(content: dict[str, Any], overrides: dict[str, Any]) -> None:
+    """Set dotted paths in nested data. `X.name` starts X anew, so the old name's fields do not linger."""
+    for path, value in overrides.items():
+        section, _, rest = path.partition(".")
+        if rest == "name":
+            content[section] = {"name": value}
+    for path, value in overrides.items():
+        *parents, last = path.split(".")
+        target = content
+        for key in parents:
+            if not isinstance(target.get(key), dict):
+                target[key] = {}
+            target = target[key]
+        target[last] = value
+
+
+def _shown(value: Any) -> str:
+    """A factor's value as part of a name: 75, 0.3, true, peer, 70+150."""
+    if isinstance(value, list):
+        return "+".join(_shown(item) for item in value)
+    return value if isinstance(value, str) else json.dumps(value)

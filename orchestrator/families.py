@@ -1,0 +1,31 @@
+"""Families of comparisons, and whether their seeds can reach significance at all."""
+
+from collections.abc import Iterable, Iterator
+
+from orchestrator.store import TrialRecord
+
+ALPHA = 0.05
+
+
+def smallest_p(comparisons: int, seeds: int) -> float:
+    """The smallest Holm-adjusted p that an exact sign-flip test of `seeds` pairs can give: comparisons · 2/2ⁿ."""
+    return min(1.0, comparisons * 2 / 2**seeds)
+
+
+def describe(records: Iterable[TrialRecord]) -> Iterator[str]:
+    """One sentence a family and setting."""
+    families: dict[tuple[str | None, str], list[TrialRecord]] = {}
+    unpaired = set()
+    for record in records:
+        if record.family and record.baseline:
+            families.setdefault((record.setting, record.family), []).append(record)
+        elif record.family:
+            unpaired.add(record.arm)
+    for (setting, family), members in families.items():
+        arms, seeds = len({r.arm for r in members}), len({r.seed for r in members})
+        p = smallest_p(arms, seeds)
+        verdict = "" if p <= ALPHA else f": more seeds are needed before any of them can reach {ALPHA}"
+        place = f"{setting}: " if setting else ""
+        yield f"{place}family {family}: {arms} comparisons × {seeds} seeds, smallest Holm p {p:.4f}{verdict}"
+    if unpaired:
+        yield f"not paired with the baseline (other data or noise): {', '.join(sorted(unpaired))}"

@@ -1,0 +1,132 @@
+"""One runner a study: a lock file with host, pid and a heartbeat."""
+
+import contextlib
+import json
+import os
+import secrets
+import socket
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+HEARTBEAT_S = 5.0
+SILENCE_S = 60.0
+"""A holder on another host that is silent for so long is taken for dead."""
+
+
+class Locked(Exception):
+    """Another process runs this study."""
+
+
+def started(pid: int) -> str | None:
+    """When a process of this host started, in clock ticks since boot; None if it does not run (or is a zombie)."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return None if fields[0] in "ZX" else fields[19]
+    except OSError:
+        return None
+
+
+def alive(host: str, pid: int) -> bool:
+    """Whether a process may still run; one on another host is given the benefit of the doubt."""
+    if host != socket.gethostname():
+        return True
+    if Path("/proc/self/stat").exists():
+        return started(pid) is not None
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+class StudyLock:
+    """A context manager; entering raises Locked if a living process holds the lock."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self._token = secrets.token_hex(8)
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def holder(self) -> dict[str, Any] | None:
+        """Who holds the lock: token, host, pid, started."""
+        try:
+            return json.loads(self.path.read_bytes())
+        except (OSError, ValueError):
+            return None
+
+    def holder_alive(self) -> bool:
+        """Whether the lock is held by a living process."""
+        holder = self.holder()
+        if holder is None:
+            return False
+        if holder["host"] == socket.gethostname():
+            # The start time tells a reused process number from the holder's.
+            return alive(holder["host"], holder["pid"]) and holder["started"] == started(holder["pid"])
+        try:
+            return time.time() - self.path.stat().st_mtime < SILENCE_S
+        except OSError:
+            return False
+
+    def __enter__(self) -> "StudyLock":
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        mine = self.path.with_name(f".{self.path.name}.{self._token}")
+        pid = os.getpid()
+        content = {"token": self._token, "host": socket.gethostname(), "pid": pid, "started": started(pid)}
+        mine.write_text(json.dumps(content))
+        try:
+            while not self._taken(mine):
+                holder = self.holder()
+                if holder and self.holder_alive():
+                    raise Locked(
+                        f"{self.path.parent} is being run by process {holder['pid']} on {holder['host']}; "
+                        "wait for it or stop it"
+                    )
+                self._set_aside(holder)
+        finally:
+            mine.unlink(missing_ok=True)
+        self._thread = threading.Thread(target=self._beat, daemon=True)
+        self._thread.start()
+        return self
+
+    def _taken(self, mine: Path) -> bool:
+        """A hard link appears with its content or not at all, on NFS too."""
+        try:
+            os.link(mine, self.path)
+        except FileExistsError:
+            return False
+        return True
+
+    def _set_aside(self, dead: dict[str, Any] | None) -> None:
+        """Remove a dead holder's lock; if somebody else took it over in the meantime, put theirs back."""
+        aside = self.path.with_name(f".{self.path.name}.{self._token}.dead")
+        with contextlib.suppress(FileNotFoundError):
+            self.path.rename(aside)
+            try:
+                found = json.loads(aside.read_bytes())
+            except ValueError:
+                found = None
+            if found != dead:
+                with contextlib.suppress(FileExistsError):
+                    os.link(aside, self.path)
+            aside.unlink()
+
+    def _beat(self) -> None:
+        while not self._stop.wait(HEARTBEAT_S):
+            with contextlib.suppress(OSError):
+                os.utime(self.path)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        if self._thread:
+            self._thread.join()
+        holder = self.holder()
+        if holder and holder["token"] == self._token:
+            self.path.unlink(missing_ok=True)

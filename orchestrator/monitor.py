@@ -1,0 +1,182 @@
+"""What a person sees while a study runs, and `status` afterwards."""
+
+import statistics
+import time
+from collections import Counter
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.store import STATES, State, Store, TrialRecord
+
+METRIC = "test/accuracy_last10"
+
+
+class View:
+    """Progress of one run: a live table on a terminal, one line a finished trial elsewhere."""
+
+    def __init__(self, console: Console, store: Store, records: list[TrialRecord], todo: list[TrialRecord]):
+        self.console, self.store = console, store
+        self.arms = Arms(store, records)
+        self._todo = {record.name: record for record in todo}
+        self._epoch = {record.name: 0 for record in todo}
+        self._running: dict[str, int] = {}
+        self._ended: set[str] = set()
+        self._first: tuple[float, int] | None = None
+        self._bar = Progress(
+            TextColumn("trials"), BarColumn(bar_width=None), MofNCompleteColumn(), TextColumn("{task.fields[left]}")
+        )
+        self._task = self._bar.add_task("", total=len(todo), left="")
+        self._live = Live(console=console, refresh_per_second=2, get_renderable=self._render)
+
+    def __enter__(self) -> "View":
+        if self.console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._running.clear()
+        if self.console.is_terminal:
+            self._live.stop()
+
+    def started(self, name: str) -> None:
+        """A trial has a slot."""
+        self._running[name] = self._epoch[name]
+
+    def epoch(self, name: str, epoch: int) -> None:
+        """A trial has finished an epoch."""
+        self._running[name] = self._epoch[name] = epoch
+        if self._first is None:  # measured from here: the start of Ray and the first imports are over
+            self._first = (time.monotonic(), sum(self._epoch.values()))
+
+    def ended(self, name: str) -> None:
+        """A trial has ended, well or badly; its folder says which."""
+        self._running.pop(name, None)
+        if name in self._ended:
+            return
+        self._ended.add(name)
+        record = self._todo[name]
+        self._epoch[name] = record.epochs
+        self.arms.read(record)
+        self._bar.update(self._task, completed=len(self._ended))
+        if not self.console.is_terminal:
+            folder = self.store.folder(record)
+            summary, failure = folder.summary, folder.failure
+            if summary:
+                outcome = f"{METRIC} {summary[METRIC]:.2f} in {summary['time/epoch_s']:.1f} s"
+            else:
+                outcome = f"failed: {failure['kind']}: {failure['message']}" if failure else "stopped"
+            self.console.print(f"[{len(self._ended)}/{len(self._todo)}] {name}: {outcome}{self._left()}", markup=False)
+
+    def _left(self) -> str:
+        """Time left, from the epochs that this run has finished so far."""
+        if self._first is None:
+            return ""
+        since, before = self._first
+        finished = sum(self._epoch.values()) - before
+        left = sum(record.epochs for record in self._todo.values()) - before - finished
+        if finished <= 0 or left <= 0:
+            return ""
+        return f", {duration((time.monotonic() - since) / finished * left)} left"
+
+    def _render(self) -> Group:
+        self._bar.update(self._task, left=self._left().removeprefix(", "))
+        slots = ", ".join(f"{name} {epoch}/{self._todo[name].epochs}" for name, epoch in sorted(self._running.items()))
+        return Group(self.arms.table(self._running), self._bar, Text(f"running: {slots}" if slots else "", "dim"))
+
+
+class Arms:
+    """Finished accuracies by setting and arm, read from summaries."""
+
+    def __init__(self, store: Store, records: list[TrialRecord]):
+        self.store = store
+        self.planned = Counter((r.setting, r.arm) for r in records)
+        self._accuracy: dict[TrialRecord, float] = {}
+        self._failed: Counter[tuple[str | None, str]] = Counter()
+        for record in records:
+            self.read(record)
+
+    def read(self, record: TrialRecord) -> None:
+        """Read one trial's folder again."""
+        folder = self.store.folder(record)
+        if (folder.trial or {}).get("id") != record.id:
+            return
+        if summary := folder.summary:
+            self._accuracy[record] = summary[METRIC]
+        elif folder.failure:
+            self._failed[record.setting, record.arm] += 1
+
+    def table(self, running: dict[str, int]) -> Table:
+        """One line a setting and arm: done of planned, running, failed, mean ± sd so far."""
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for title in ("arm", "done", "running", "failed", f"{METRIC} so far"):
+            table.add_column(title, justify="left" if title == "arm" else "right", no_wrap=True)
+        for (setting, arm), planned in self.planned.items():
+            values = [v for r, v in self._accuracy.items() if (r.setting, r.arm) == (setting, arm)]
+            place = f"{setting}/{arm}" if setting else arm
+            table.add_row(
+                place,
+                f"{len(values)}/{planned}",
+                str(sum(name.rpartition("/")[0] == place for name in running) or ""),
+                str(self._failed[setting, arm] or ""),
+                mean_sd(values),
+            )
+        return table
+
+
+def status_table(store: Store, records: list[TrialRecord], states: dict[TrialRecord, State]) -> Table:
+    """States by setting and arm, epochs done, mean ± sd of the finished trials."""
+    present = [state for state in STATES if state in states.values()]
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("arm", *present, "epochs", METRIC):
+        table.add_column(title, justify="left" if title == "arm" else "right", no_wrap=True)
+    groups: dict[tuple[str | None, str], list[TrialRecord]] = {}
+    for record in records:
+        groups.setdefault((record.setting, record.arm), []).append(record)
+    for (setting, arm), members in groups.items():
+        counts = Counter(states[record] for record in members)
+        summaries = [store.folder(r).summary if states[r] == "done" else None for r in members]
+        epochs = sum(
+            r.epochs if s else _epochs_done(store, r, states[r]) for r, s in zip(members, summaries, strict=True)
+        )
+        table.add_row(
+            f"{setting}/{arm}" if setting else arm,
+            *(str(counts[state] or "") for state in present),
+            f"{epochs}/{sum(r.epochs for r in members)}",
+            mean_sd([s[METRIC] for s in summaries if s]),
+        )
+    return table
+
+
+def _epochs_done(store: Store, record: TrialRecord, state: State) -> int:
+    return len(store.folder(record).rows()) if state in ("running", "partial", "failed") else 0
+
+
+def mean_sd(values: list[float]) -> str:
+    """`95.83 ± 2.31`, or what there is of it."""
+    if not values:
+        return ""
+    sd = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
+    return f"{statistics.fmean(values):.2f}{sd}"
+
+
+def duration(seconds: float) -> str:
+    """`3 h 05 min`, `12 min` or `40 s`."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min"
+
+
+def failures(store: Store, states: dict[TrialRecord, State]) -> list[dict[str, Any]]:
+    """Name, kind and message of each failed trial."""
+    found = []
+    for record, state in states.items():
+        failure = store.folder(record).failure
+        if state == "failed" and failure:
+            found.append({"name": record.name, "kind": failure["kind"], "message": failure["message"]})
+    return found

@@ -1,0 +1,173 @@
+"""A study's folder: the plan, the state of each trial read from files alone, renamed and stale trials.
+
+Layout: `study.yaml`, `trials.json`, `provenance.json`, `study.lock`, `runs/[<setting>/]<arm>/seed=<n>/`,
+`archive/<time>/…`, `report/`. Standard library only: it answers while a study runs and after the machine has died.
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from orchestrator.lock import StudyLock, alive
+from trainable.folder import TrialFolder, replace
+
+State = Literal["done", "running", "partial", "failed", "stale", "todo"]
+STATES: tuple[State, ...] = get_args(State)
+
+
+class NoStudy(Exception):
+    """A folder holds no study's results."""
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One planned trial as `trials.json` has it.
+
+    `family` groups the comparisons that are corrected together: None for the baseline, "arms", or a factor's path.
+    `baseline` names the arm it is paired with; None if the arm changes data or noise and cannot be paired.
+    """
+
+    id: str
+    setting: str | None
+    arm: str
+    seed: int
+    family: str | None
+    baseline: str | None
+    epochs: int
+
+    @property
+    def name(self) -> str:
+        """Its folder below `runs/`: [setting/]arm/seed=n."""
+        return "/".join(filter(None, [self.setting, self.arm, f"seed={self.seed}"]))
+
+
+class Store:
+    """The results of one study."""
+
+    def __init__(self, root: Path):
+        self.root = root
+        self.runs = root / "runs"
+
+    def lock(self) -> StudyLock:
+        """The lock that makes one process the study's only runner."""
+        return StudyLock(self.root / "study.lock")
+
+    def folder(self, record: TrialRecord) -> TrialFolder:
+        """A trial's folder."""
+        return TrialFolder(self.runs / record.name)
+
+    # --- the plan ---
+
+    def write_plan(self, study: str, text: str, max_failures: int, records: list[TrialRecord]) -> None:
+        """Keep the study as it is run now; arms that left it stay on disk, uncounted."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        trials = [{**dataclasses.asdict(r), "folder": f"runs/{r.name}"} for r in records]
+        plan = {"study": study, "max_failures": max_failures, "trials": trials}
+        replace(self.root / "study.yaml", text.encode())
+        replace(self.root / "trials.json", json.dumps(plan, indent=1).encode())
+
+    def read_plan(self) -> tuple[str, int, list[TrialRecord]]:
+        """(study's name, max_failures, trials). Raises NoStudy."""
+        try:
+            plan = json.loads((self.root / "trials.json").read_bytes())
+            fields = [f.name for f in dataclasses.fields(TrialRecord)]
+            records = [TrialRecord(**{name: t[name] for name in fields}) for t in plan["trials"]]
+            return plan["study"], plan["max_failures"], records
+        except (OSError, ValueError, KeyError, TypeError):
+            raise NoStudy(f"{self.root} holds no study (there is no readable trials.json in it)") from None
+
+    # --- states ---
+
+    def states(self, records: Iterable[TrialRecord], max_failures: int) -> dict[TrialRecord, State]:
+        """The state of each trial, from files alone."""
+        held = self.lock().holder_alive()
+        return {record: self._state(record, max_failures, held) for record in records}
+
+    def _state(self, record: TrialRecord, max_failures: int, held: bool) -> State:
+        folder = self.folder(record)
+        about = folder.trial
+        if about is None:
+            return "todo"
+        if about.get("id") != record.id:
+            return "stale"
+        if folder.summary is not None:
+            return "done"
+        failure = folder.failure
+        if failure and (not failure["retry"] or failure["attempts"] > max_failures):
+            return "failed"
+        if held and (owner := folder.owner) and alive(owner["host"], owner["pid"]):
+            return "running"
+        return "partial" if folder.has_checkpoint else "todo"
+
+    def uncounted(self, records: Iterable[TrialRecord]) -> list[str]:
+        """Names of trials on disk that the study does not plan."""
+        planned = {record.name for record in records}
+        return sorted(name for name in self._on_disk() if name not in planned)
+
+    def _on_disk(self) -> dict[str, dict[str, Any]]:
+        """Every trial folder below `runs/`: its name and its `trial.json`."""
+        found = {}
+        for file in self.runs.rglob("seed=*/trial.json"):
+            with contextlib.suppress(OSError, ValueError):
+                found[file.parent.relative_to(self.runs).as_posix()] = json.loads(file.read_bytes())
+        return found
+
+    def forget_failures(self, records: Iterable[TrialRecord]) -> None:
+        """Let failed trials be tried again, from their checkpoints."""
+        for record in records:
+            self.folder(record).path.joinpath("failure.json").unlink(missing_ok=True)
+
+    # --- moving ---
+
+    def adopt(self, records: list[TrialRecord]) -> list[tuple[str, str]]:
+        """Move done trials that the study now has under another name; (old, new) names.
+
+        Two names may have been swapped, so all are first moved out of the way, below `runs/.moving/`; after a crash in
+        between they are found there.
+        """
+        on_disk = self._on_disk()
+        planned = {record.name: record.id for record in records}
+        misplaced = {
+            about["id"]: name
+            for name, about in on_disk.items()
+            if planned.get(name) != about.get("id") and (self.runs / name / "summary.json").exists()
+        }
+        moves = {
+            misplaced[record.id]: record.name
+            for record in records
+            if record.id in misplaced and on_disk.get(record.name, {}).get("id") != record.id
+        }
+        moves = {old: new for old, new in moves.items() if new not in on_disk or new in moves}
+        for old in moves:
+            _move(self.runs / old, self.runs / ".moving" / old)
+        for old, new in moves.items():
+            _move(self.runs / ".moving" / old, self.runs / new)
+        _prune(self.runs)
+        return [(old.removeprefix(".moving/"), new) for old, new in moves.items()]
+
+    def archive(self, records: Iterable[TrialRecord]) -> Path:
+        """Move trials aside, whole, to `archive/<time>/`."""
+        target = self.root / "archive" / time.strftime("%Y%m%d-%H%M%S")
+        for record in records:
+            _move(self.runs / record.name, target / record.name)
+        _prune(self.runs)
+        return target
+
+
+def _move(old: Path, new: Path) -> None:
+    new.parent.mkdir(parents=True, exist_ok=True)
+    old.rename(new)
+
+
+def _prune(root: Path) -> None:
+    """Remove folders that moving left empty."""
+    for folder, _, _ in os.walk(root, topdown=False):
+        if Path(folder) != root:
+            with contextlib.suppress(OSError):
+                Path(folder).rmdir()

@@ -1,0 +1,171 @@
+"""The engine's iterations against a slow re-statement of Algorithm 1: loops over rows, double precision, own SGD."""
+
+import copy
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from tests.trainable.methods.tiny import make, train_on, verdicts
+from trainable.methods import dividemix
+from trainable.methods.base import Method
+
+
+def predict(net: nn.Module, images: torch.Tensor, mode: str) -> list[list[float]]:
+    """Softmax of one view's logits, a list a row, in the given BatchNorm mode."""
+    net.train(mode == "train")
+    with torch.no_grad():
+        rows = net(images).tolist()
+    return [[np.exp(v) / sum(np.exp(w) for w in row) for v in row] for row in rows]
+
+
+def average(predictions: list[list[list[float]]], row: int) -> list[float]:
+    classes = len(predictions[0][row])
+    return [sum(p[row][c] for p in predictions) / len(predictions) for c in range(classes)]
+
+
+def sharpened(row: list[float], temperature: float) -> list[float]:
+    powers = [p ** (1 / temperature) for p in row]
+    return [p / sum(powers) for p in powers]
+
+
+def iteration(m, own, peer, x, u, labels, w, draw):
+    """The three losses of one iteration; `x` and `u` are pairs of views, `draw` gives the mixup weight and partners."""
+    views = []  # of the unlabeled images, from one or two networks
+    if m.co_guess in (True, False):
+        views += [predict(own, view, m.guess_mode) for view in u]
+    if m.networks == 2 and m.co_guess in (True, "peer"):
+        views += [predict(peer, view, "eval") for view in u]
+    guesses = [sharpened(average(views, i), m.temperature) for i in range(len(u[0]))]
+
+    one_hot = [[1.0 if c == label else 0.0 for c in range(3)] for label in labels]
+    refined = one_hot
+    if m.co_refine:
+        views = [predict(own, view, m.guess_mode) for view in x]
+        refined = []
+        for i, (weight, label) in enumerate(zip(w, one_hot, strict=True)):
+            blend = [weight * a + (1 - weight) * b for a, b in zip(label, average(views, i), strict=True)]
+            refined.append(sharpened(blend, m.temperature))
+
+    images = [*x[0], *x[1], *u[0], *u[1]]
+    targets = [*refined, *refined, *guesses, *guesses]
+    if m.mixup:
+        lam, partner = draw(len(images))
+        images, targets = (
+            [lam * images[i] + (1 - lam) * images[partner[i]] for i in range(len(images))],
+            [
+                [lam * a + (1 - lam) * b for a, b in zip(targets[i], targets[partner[i]], strict=True)]
+                for i in range(len(targets))
+            ],
+        )
+
+    own.train()
+    p = own(torch.stack(images)).exp()
+    p = p / p.sum(1, keepdim=True)
+    loss_x = loss_u = loss_prior = torch.zeros((), dtype=torch.float64)
+    labeled = 2 * len(labels)
+    for i in range(len(images)):
+        for c in range(3):
+            if i < labeled:
+                loss_x = loss_x - targets[i][c] * p[i, c].log() / labeled
+            else:
+                loss_u = loss_u + (p[i, c] - targets[i][c]) ** 2 / (3 * (len(images) - labeled))
+    for c in range(3):
+        mean = sum(p[i, c] for i in range(len(images))) / len(images)
+        loss_prior = loss_prior + (1 / 3) * torch.log((1 / 3) / mean)
+    return loss_x, loss_u, loss_prior
+
+
+def descend(net: nn.Module, gradients: list[torch.Tensor], momenta: list[torch.Tensor], train) -> None:
+    for parameter, gradient, momentum in zip(net.parameters(), gradients, momenta, strict=True):
+        momentum.mul_(train.momentum).add_(gradient + train.weight_decay * parameter.detach())
+        parameter.data -= train.lr * momentum
+
+
+def restated(method: Method, found, batches, epoch: int):
+    """[(losses, gradients) of each step], and the networks after one epoch on the views that the engine drew."""
+    m = method.config.method
+    nets = [copy.deepcopy(learner.network).double() for learner in method.learners]
+    given, steps = method.data.train.given.tolist(), []
+    for own in range(m.networks):
+        peer = 1 - own if m.networks == 2 else own
+        judge = found[peer if m.co_divide else own]
+        momenta = [torch.zeros_like(parameter) for parameter in nets[own].parameters()]
+        rng = method.streams.numpy("mixup", epoch, own)
+
+        def draw(rows, rng=rng):
+            lam = rng.beta(m.alpha, m.alpha)
+            return (lam if lam > 0.5 else 1 - lam), rng.permutation(rows).tolist()
+
+        labeled, b = int(judge.labeled.sum()), 0
+        while b * 8 < labeled:
+            (ix, x), (iu, u) = next(batches), next(batches)
+            ramp = (epoch + b / (labeled // 8 + 1) - m.warmup_epochs) / m.rampup_epochs
+            labels, w = [given[i] for i in ix], [judge.weight[i].item() for i in ix]
+            parts = iteration(m, nets[own], nets[peer], x, u, labels, w, draw)
+            loss = parts[0] + m.lambda_u * ramp * parts[1] + m.prior_penalty * parts[2]
+            gradients = list(torch.autograd.grad(loss, list(nets[own].parameters())))
+            descend(nets[own], gradients, momenta, method.config.train)
+            steps.append(([part.item() for part in parts], gradients))
+            b += 1
+    return steps, nets
+
+
+def spied(method: Method, monkeypatch):
+    """What the engine draws, computes and descends on: lists that fill while it trains."""
+    batches, parts, gradients = [], [], []
+    views, losses = method.data.train.views, dividemix.losses
+
+    def spied_views(index, count, rng):
+        result = views(index, count, rng)
+        batches.append((index.tolist(), [view.double() for view in result]))
+        return result
+
+    def spied_losses(*args, **kwargs):
+        result = losses(*args, **kwargs)
+        parts.append([loss.item() for loss in result])
+        return result
+
+    monkeypatch.setattr(method.data.train, "views", spied_views)
+    monkeypatch.setattr(dividemix, "losses", spied_losses)
+    for learner in method.learners:
+
+        def step(loss, learner=learner, original=learner.step):
+            original(loss)
+            gradients.append([parameter.grad.double() for parameter in learner.network.parameters()])
+
+        monkeypatch.setattr(learner, "step", step)
+    return batches, parts, gradients
+
+
+SWITCHES = [
+    {"networks": n, "co_divide": d, "co_refine": r, "co_guess": g, "mixup": x, "prior_penalty": p, "guess_mode": mode}
+    for n, d, r, g, x, p, mode in itertools.product(
+        (2, 1), (True, False), (True, False), (True, False, "peer"), (True, False), (1.0, 0.0), ("train", "eval")
+    )
+    if not (n == 1 and (g == "peer" or not d)) and (d or (r and g and x and p))
+]
+
+
+@pytest.mark.parametrize("switches", SWITCHES, ids=lambda s: "-".join(str(v) for v in s.values()))
+def test_losses_gradients_weights_and_buffers_of_an_epoch_equal_the_restatement(switches, monkeypatch):
+    method = make(n=30, batch_size=8, rampup_epochs=4, temperature=0.6, **switches)
+    found = verdicts(method, 13, 18)[: switches["networks"]]  # steps of 8 + 5 and 8 + 8 + 2 labeled; unlabeled 8 + 8 + 1 and 8 + 4, restarted
+    before = copy.deepcopy([learner.network for learner in method.learners])
+    batches, parts, gradients = spied(method, monkeypatch)
+    train_on(method, found, epoch=2)
+    after = [learner.network for learner in method.learners]
+    for learner, network in zip(method.learners, before, strict=True):
+        learner.network = network
+    expected, nets = restated(method, found, iter(batches), epoch=2)
+
+    assert len(parts) == len(gradients) == len(expected) == sum(-(-int(v.labeled.sum()) // 8) for v in found)
+    for actual, (values, slopes), grads in zip(parts, expected, gradients, strict=True):
+        assert actual == pytest.approx(values, rel=1e-5, abs=1e-6)
+        for a, b in zip(grads, slopes, strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-4, atol=2e-6)
+    for network, net in zip(after, nets, strict=True):
+        for (name, a), b in zip(network.state_dict().items(), net.state_dict().values(), strict=True):
+            torch.testing.assert_close(a.to(b.dtype), b, rtol=1e-4, atol=2e-6, msg=name)

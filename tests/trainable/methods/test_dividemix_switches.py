@@ -1,0 +1,74 @@
+"""Every field of DivideMix's configuration bites: training with it ends in other weights, and not before it may act."""
+
+import pytest
+
+from tests.trainable.methods.tiny import all_weights, make, same
+from trainable.config import DivideMix
+
+# (field, value, setting, epoch in which it first acts). The baseline has one warm-up epoch.
+SWITCHES = [
+    ("co_divide", False, {}, 2),
+    ("co_refine", False, {}, 2),
+    ("co_guess", False, {}, 2),
+    ("co_guess", "peer", {}, 2),
+    ("warmup_epochs", 0, {}, 1),
+    ("warmup_epochs", 2, {}, 2),
+    ("lambda_u", 0.0, {}, 2),
+    ("lambda_u", 75.0, {}, 2),
+    ("p_threshold", 0.95, {}, 2),
+    ("temperature", 1.0, {}, 2),
+    ("alpha", 0.5, {}, 2),
+    ("mixup", False, {}, 2),
+    ("prior_penalty", 0.0, {}, 2),
+    ("rampup_epochs", 0.0, {}, 2),
+    ("rampup_epochs", 4.0, {}, 2),
+    ("loss_history", 2, {}, 3),
+    ("conf_penalty", "on", {}, 1),
+    ("conf_penalty", "off", {"noise": {"name": "pair", "rate": 0.3}}, 1),
+    ("networks", 1, {}, 2),
+    ("guess_mode", "eval", {}, 2),
+]
+
+
+@pytest.mark.parametrize(("field", "value", "setting", "acts_in"), SWITCHES, ids=lambda v: str(v).replace(" ", ""))
+def test_a_switch_changes_the_weights_in_the_first_epoch_in_which_it_can_act(field, value, setting, acts_in):
+    baseline, changed = make(**setting), make(**setting, **{field: value})
+    networks = len(changed.learners)
+    for epoch in range(1, acts_in + 1):
+        next(baseline)
+        next(changed)
+        pairs = list(zip(all_weights(baseline)[:networks], all_weights(changed), strict=True))
+        if epoch < acts_in:
+            assert all(same(a, b) for a, b in pairs)
+    assert not any(same(a, b) for a, b in pairs)
+
+
+def test_every_field_of_the_configuration_is_in_the_list():
+    assert {field for field, *_ in SWITCHES} == DivideMix.model_fields.keys() - {"name"}
+
+
+@pytest.mark.parametrize("noise", ["pair", "symmetric"])
+def test_the_automatic_confidence_penalty_is_on_for_class_dependent_noise_only(noise):
+    setting = {"noise": {"name": noise, "rate": 0.3}}
+    auto, on, off = (make(**setting, conf_penalty=value) for value in ("auto", "on", "off"))
+    for method in (auto, on, off):
+        next(method)
+    as_on, as_off = (
+        all(map(same, all_weights(auto), all_weights(method))) for method in (on, off)
+    )
+    assert (as_on, as_off) == ((True, False) if noise == "pair" else (False, True))
+
+
+def test_the_confidence_penalty_acts_in_warmup_only():
+    on, off = make(conf_penalty="on", warmup_epochs=0), make(conf_penalty="off", warmup_epochs=0)
+    next(on)
+    next(off)
+    assert all(map(same, all_weights(on), all_weights(off)))
+
+
+def test_co_divide_is_without_effect_on_one_network():
+    peer, own = make(networks=1), make(networks=1, co_divide=False)
+    for _ in range(2):
+        next(peer)
+        next(own)
+    assert all(map(same, all_weights(peer), all_weights(own)))
