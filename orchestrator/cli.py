@@ -73,7 +73,7 @@ def run(
 ) -> None:
     """Run what is missing of a study, then compare its arms."""
     plan = study.load(study_path, sets)
-    machine = _machine(study_path, data)
+    machine = _machine(plan, data)
     place = Store(results / plan.name)
     records = [trial.record for trial in plan.trials]
     failures = plan.file.run.max_failures
@@ -175,7 +175,7 @@ def plan(
     console.print(f"to train: {epochs} epochs and what is left of partial trials", markup=False)
     for line in families.describe(records):
         console.print(line, markup=False)
-    for warning in [*planned.warnings, *_absent(planned.trials, _machine(study_path, data))]:
+    for warning in [*planned.warnings, *_absent(planned.trials, _machine(planned, data))]:
         console.print(f"warning: {warning}", markup=False)
 
 
@@ -215,8 +215,9 @@ def _show_states(place: Store, records: list[TrialRecord], states: dict[TrialRec
     console.print(f"{place.root}: {len(records)} trials: {shown}", markup=False)
 
 
-def _machine(study_path: Path, data: Path) -> Machine:
-    return Machine(study_dir=study_path.resolve().parent, data_dir=data.resolve())
+def _machine(planned: study.Study, data: Path) -> Machine:
+    threads = max(1, int(planned.file.resources.cpu))
+    return Machine(study_dir=planned.path.resolve().parent, data_dir=data.resolve(), threads=threads)
 
 
 def _absent(trials: list[PlannedTrial], machine: Machine) -> list[str]:

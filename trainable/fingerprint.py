@@ -20,6 +20,7 @@ def fingerprint(trial: Trial) -> dict[str, Any]:
         "noise": trial.data.noise_hash,
         "versions": {name: version(name) for name in ("torch", "numpy", "scipy", "scikit-learn")},
         "device": f"{trial.device.type} {device}",
+        "threads": torch.get_num_threads(),
         "precision": "float32",
     }
 

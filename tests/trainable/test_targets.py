@@ -176,7 +176,7 @@ class ConstantLearner:
 
 
 def train_one_epoch(monkeypatch, alpha: float, n: int) -> list[tuple[torch.Tensor, float, torch.Tensor]]:
-    """(rows, weight, partner) of every call of `mix` in one DivideMix epoch on `n` labeled and `n` unlabeled samples."""
+    """(rows, weight, partner) of every call of `mix` in a DivideMix epoch on `n` labeled and `n` unlabeled samples."""
     calls = []
     monkeypatch.setattr(dividemix, "mix", lambda *call: calls.append(call) or mix(*call))
     config = TrialConfig(train=Train(batch_size=2), method=DivideMixConfig(alpha=alpha, warmup_epochs=0))

@@ -221,7 +221,13 @@ def test_own_buffers_move_even_where_the_learning_rate_is_too_small_for_a_weight
 
 @pytest.mark.parametrize(
     ("switches", "updates"),
-    [({}, 5), ({"co_refine": False}, 3), ({"co_guess": "peer"}, 3), ({"co_guess": False}, 5), ({"guess_mode": "eval"}, 1)],
+    [
+        ({}, 5),
+        ({"co_refine": False}, 3),
+        ({"co_guess": "peer"}, 3),
+        ({"co_guess": False}, 5),
+        ({"guess_mode": "eval"}, 1),
+    ],
     ids=str,
 )
 def test_batch_norm_is_updated_once_a_view_in_train_mode_and_once_by_the_mixed_batch(switches, updates):
@@ -337,7 +343,7 @@ def test_batch_norm_alone_lets_unlabeled_images_in():
 
 
 def whole_run(**kwargs):
-    method = make(epochs=4, **kwargs)
+    method = make(epochs=4, batch_size=8, **kwargs)
     return without_time(list(method)), all_weights(method)
 
 
@@ -369,7 +375,7 @@ def test_global_generators_are_neither_used_nor_moved():
 
 
 def test_true_labels_reach_no_weight_and_no_decision():
-    method, tainted = make(epochs=4), make(epochs=4)
+    method, tainted = make(epochs=4, batch_size=8), make(epochs=4, batch_size=8)
     for split in (tainted.data.train, tainted.data.validation, tainted.data.test):
         split.true = torch.randint(0, 3, split.true.shape, generator=torch.Generator().manual_seed(9))
     rows, other = without_time(list(method)), without_time(list(tainted))

@@ -15,7 +15,7 @@ SWITCHES = [
     ("warmup_epochs", 2, {}, 2),
     ("lambda_u", 0.0, {}, 2),
     ("lambda_u", 75.0, {}, 2),
-    ("p_threshold", 0.95, {}, 2),
+    ("p_threshold", 0.1, {}, 2),
     ("temperature", 1.0, {}, 2),
     ("alpha", 0.5, {}, 2),
     ("mixup", False, {}, 2),
@@ -32,7 +32,7 @@ SWITCHES = [
 
 @pytest.mark.parametrize(("field", "value", "setting", "acts_in"), SWITCHES, ids=lambda v: str(v).replace(" ", ""))
 def test_a_switch_changes_the_weights_in_the_first_epoch_in_which_it_can_act(field, value, setting, acts_in):
-    baseline, changed = make(**setting), make(**setting, **{field: value})
+    baseline, changed = make(batch_size=8, **setting), make(batch_size=8, **setting, **{field: value})
     networks = len(changed.learners)
     for epoch in range(1, acts_in + 1):
         next(baseline)
@@ -53,9 +53,7 @@ def test_the_automatic_confidence_penalty_is_on_for_class_dependent_noise_only(n
     auto, on, off = (make(**setting, conf_penalty=value) for value in ("auto", "on", "off"))
     for method in (auto, on, off):
         next(method)
-    as_on, as_off = (
-        all(map(same, all_weights(auto), all_weights(method))) for method in (on, off)
-    )
+    as_on, as_off = (all(map(same, all_weights(auto), all_weights(method))) for method in (on, off))
     assert (as_on, as_off) == ((True, False) if noise == "pair" else (False, True))
 
 

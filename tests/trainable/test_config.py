@@ -1,0 +1,367 @@
+"""Trial ids: what changes them and what must not. Messages about wrong settings."""
+
+import hashlib
+import itertools
+import json
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from trainable.config import (
+    SCHEMA,
+    Cifar10,
+    CrossEntropy,
+    Digits,
+    DivideMix,
+    ImageData,
+    NoNoise,
+    Npz,
+    PairNoise,
+    PreactResNet18,
+    Section,
+    SmallCnn,
+    SymmetricNoise,
+    Train,
+    TrialConfig,
+    explain,
+    trial_id,
+)
+
+# A value other than the default for every field of every section; a field without a default has two.
+IMAGE_DATA: dict[str, Any] = {"validation_fraction": 0.1, "crop_padding": 3, "crop_probability": 0.5}
+OTHER: dict[tuple[str, type[Section]], dict[str, Any]] = {
+    ("data", Digits): {**IMAGE_DATA, "flip": True},
+    ("data", Npz): {**IMAGE_DATA, "flip": True, "path": "b.npz"},
+    ("data", Cifar10): {**IMAGE_DATA, "flip": False},
+    ("noise", NoNoise): {},
+    ("noise", SymmetricNoise): {"rate": 0.4, "include_true": False},
+    ("noise", PairNoise): {"rate": 0.4},
+    ("model", SmallCnn): {"width": 16},
+    ("model", PreactResNet18): {},
+    ("train", Train): {
+        "epochs": 5,
+        "batch_size": 32,
+        "lr": 0.1,
+        "momentum": 0.5,
+        "weight_decay": 0,
+        "lr_milestones": [150, 200],
+        "lr_gamma": 0.5,
+    },
+    ("method", CrossEntropy): {"networks": 1},
+    ("method", DivideMix): {
+        "networks": 1,
+        "warmup_epochs": 3,
+        "conf_penalty": "on",
+        "co_divide": False,
+        "p_threshold": 0.6,
+        "loss_history": 5,
+        "co_refine": False,
+        "co_guess": "peer",
+        "guess_mode": "eval",
+        "temperature": 1,
+        "mixup": False,
+        "alpha": 1.0,
+        "lambda_u": 150,
+        "rampup_epochs": 0,
+        "prior_penalty": 0.5,
+    },
+}
+REQUIRED: dict[type[Section], dict[str, Any]] = {
+    Npz: {"path": "a.npz"},
+    SymmetricNoise: {"rate": 0.2},
+    PairNoise: {"rate": 0.2},
+}
+
+
+def section(kind: type[Section], **fields: Any) -> dict[str, Any]:
+    name = {"name": kind.model_fields["name"].default} if "name" in kind.model_fields else {}
+    return {**name, **REQUIRED.get(kind, {}), **fields}
+
+
+def id_of(content: dict[str, Any]) -> str:
+    return trial_id(TrialConfig.model_validate(content))
+
+
+def mistakes(content: Any, root: type[BaseModel] = TrialConfig) -> list[tuple[str, str]]:
+    """(dotted path, message) of each mistake."""
+    with pytest.raises(ValidationError) as error:
+        root.model_validate(content)
+    return [(".".join(path), message) for path, message in explain(error.value, root)]
+
+
+# --- ids ---
+
+
+def test_every_section_and_field_has_a_case_here():
+    kinds = [kind for parent in (Section, ImageData) for kind in parent.__subclasses__()]
+    assert {kind for _, kind in OTHER} == {k for k in kinds if k.__module__ == Section.__module__} - {
+        ImageData,
+        TrialConfig,
+    }
+    for (_, kind), values in OTHER.items():
+        assert set(values) == set(kind.model_fields) - {"name"}, kind
+
+
+def test_the_id_is_the_hash_of_the_schema_the_seed_and_what_differs_from_the_defaults():
+    hashed = (
+        '{"data": {"name": "digits"}, "method": {"lambda_u": 50.0, "name": "dividemix"}, '
+        '"model": {"name": "small_cnn"}, "noise": {"name": "symmetric", "rate": 0.5}, '
+        f'"schema": {SCHEMA}, "seed": 3, "train": {{"epochs": 7}}}}'
+    )
+    content = {
+        "noise": {"name": "symmetric", "rate": 0.5},
+        "train": {"epochs": 7},
+        "method": {"name": "dividemix", "lambda_u": 50},
+        "seed": 3,
+    }
+    assert id_of(content) == hashlib.sha256(hashed.encode()).hexdigest()[:16]
+
+
+@pytest.mark.parametrize(("part", "kind"), OTHER, ids=lambda x: x if isinstance(x, str) else x.__name__)
+def test_every_field_changes_the_id(part, kind):
+    ids = [id_of({part: section(kind)})]
+    ids += [id_of({part: section(kind, **{field: value})}) for field, value in OTHER[part, kind].items()]
+    assert len(set(ids)) == len(ids)
+
+
+def test_names_and_seeds_change_the_id():
+    ids = [id_of({part: section(kind)}) for part, kind in OTHER if part != "train"]
+    defaults = {id_of({part: section(kind)}) for part, kind in OTHER if kind in (Digits, NoNoise, SmallCnn, DivideMix)}
+    assert defaults == {id_of({})}
+    assert len(set(ids)) == len(ids) - 3
+    assert len({id_of({"seed": seed}) for seed in (0, 1, 2**63 - 1)}) == 3
+
+
+@pytest.mark.parametrize(("part", "kind"), OTHER, ids=lambda x: x if isinstance(x, str) else x.__name__)
+def test_a_field_written_with_its_default_does_not_change_the_id(part, kind):
+    bare = id_of({part: section(kind)})
+    for field, info in kind.model_fields.items():
+        if not info.is_required():
+            assert id_of({part: section(kind, **{field: info.default})}) == bare
+
+
+def test_all_defaults_written_out_do_not_change_the_id():
+    assert id_of(TrialConfig().model_dump()) == id_of({}) == trial_id(TrialConfig())
+
+
+def test_the_order_of_keys_does_not_change_the_id():
+    content = {"seed": 2, "noise": section(PairNoise), "train": {"lr": 0.1, "epochs": 4}, "method": section(DivideMix)}
+    ids = set()
+    for keys in itertools.permutations(content):
+        turned = {key: content[key] for key in keys}
+        turned["train"] = dict(reversed(content["train"].items()))
+        ids.add(id_of(turned))
+    assert len(ids) == 1
+
+
+@pytest.mark.parametrize("value", [25, 30])
+def test_whole_numbers_and_floats_of_equal_value_have_one_id(value):
+    assert id_of({"method": section(DivideMix, lambda_u=value)}) == id_of(
+        {"method": section(DivideMix, lambda_u=float(value))}
+    )
+
+
+def test_a_new_field_with_a_default_keeps_the_ids_of_old_results():
+    class Later(Train):
+        nesterov: bool = False
+
+    config = TrialConfig(train=Train(epochs=5))
+    later = config.model_copy(update={"train": Later(epochs=5)})
+    assert trial_id(later) == trial_id(config)
+    assert trial_id(config.model_copy(update={"train": Later(epochs=5, nesterov=True)})) != trial_id(config)
+
+
+def test_a_new_schema_number_makes_all_ids_new(monkeypatch):
+    before = id_of({})
+    monkeypatch.setattr("trainable.config.SCHEMA", SCHEMA + 1)
+    assert id_of({}) != before
+
+
+def test_an_id_survives_json():
+    config = TrialConfig.model_validate({"method": section(DivideMix, co_guess="peer", temperature=1), "seed": 5})
+    assert trial_id(TrialConfig.model_validate(json.loads(json.dumps(config.model_dump())))) == trial_id(config)
+
+
+def test_a_configuration_cannot_be_changed():
+    config = TrialConfig()
+    with pytest.raises(ValidationError, match="frozen"):
+        config.seed = 1
+    with pytest.raises(ValidationError, match="frozen"):
+        config.train.lr = 1.0
+
+
+# --- messages ---
+
+
+@pytest.mark.parametrize(
+    ("content", "path", "message"),
+    [
+        ({"sed": 1}, "sed", "unknown key `sed`; did you mean `seed`?"),
+        ({"qqq": 1}, "qqq", "unknown key `qqq`; known are data, noise, model, train, method, seed"),
+        (
+            {"method": {"name": "dividemix", "lamda_u": 5}},
+            "method.lamda_u",
+            "unknown key `lamda_u`; did you mean `lambda_u`?",
+        ),
+        (  # the key belongs to another method
+            {"method": {"name": "cross_entropy", "lambda_u": 5}},
+            "method.lambda_u",
+            "unknown key `lambda_u`; known are name, networks",
+        ),
+        ({"train": {"epoch": 5}}, "train.epoch", "unknown key `epoch`; did you mean `epochs`?"),
+    ],
+)
+def test_an_unknown_key_is_named_with_a_suggestion_or_the_known_ones(content, path, message):
+    assert mistakes(content) == [(path, message)]
+
+
+@pytest.mark.parametrize(
+    ("content", "path", "message"),
+    [
+        (
+            {"method": {"name": "dividemx"}},
+            "method",
+            "`dividemx` is not a known name: use one of dividemix, cross_entropy; did you mean `dividemix`?",
+        ),
+        ({"data": {"name": "mnist"}}, "data", "`mnist` is not a known name: use one of digits, npz, cifar10"),
+        ({"model": {"name": None}}, "model", "`None` is not a known name: use one of small_cnn, preact_resnet18"),
+        ({"noise": {"rate": 0.5}}, "noise", "its `name` is missing"),
+    ],
+)
+def test_a_wrong_name_is_reported_with_the_known_ones(content, path, message):
+    assert mistakes(content) == [(path, message)]
+
+
+@pytest.mark.parametrize(
+    ("content", "path", "message"),
+    [
+        ({"train": {"lr": "0.1"}}, "train.lr", '"0.1" is not right: it should be a valid number'),
+        ({"train": {"lr": True}}, "train.lr", "true is not right: it should be a valid number"),
+        ({"train": {"epochs": 3.5}}, "train.epochs", "3.5 is not right: it should be a valid integer"),
+        ({"train": {"epochs": None}}, "train.epochs", "null is not right: it should be a valid integer"),
+        ({"data": {"name": "npz", "path": 5}}, "data.path", "5 is not right: it should be a valid string"),
+        (
+            {"method": {"name": "dividemix", "mixup": "yes"}},
+            "method.mixup",
+            '"yes" is not right: it should be a valid boolean',
+        ),
+        (
+            {"method": {"name": "dividemix", "guess_mode": "test"}},
+            "method.guess_mode",
+            "\"test\" is not right: it should be 'train' or 'eval'",
+        ),
+        ({"train": {"lr_milestones": 150}}, "train.lr_milestones", "150 is not right: it should be a valid list"),
+    ],
+)
+def test_a_value_of_a_wrong_type_is_shown_with_what_would_be_right(content, path, message):
+    assert mistakes(content) == [(path, message)]
+
+
+@pytest.mark.parametrize(
+    ("content", "path", "message"),
+    [
+        ({"train": {"lr": 0}}, "train.lr", "0 is not right: it should be greater than 0"),
+        ({"train": {"lr": float("nan")}}, "train.lr", "NaN is not right: it should be a finite number"),
+        ({"train": {"lr": float("inf")}}, "train.lr", "Infinity is not right: it should be a finite number"),
+        ({"train": {"epochs": 0}}, "train.epochs", "0 is not right: it should be greater than or equal to 1"),
+        ({"train": {"momentum": 1.0}}, "train.momentum", "1.0 is not right: it should be less than 1"),
+        (
+            {"noise": {"name": "pair", "rate": 1.5}},
+            "noise.rate",
+            "1.5 is not right: it should be less than or equal to 1",
+        ),
+        (
+            {"method": {"name": "dividemix", "p_threshold": 1}},
+            "method.p_threshold",
+            "1 is not right: it should be less than 1",
+        ),
+        ({"data": {"crop_padding": 5, "name": "digits"}}, "data.crop_padding", "5 is not right: it should be less than "
+         "or equal to 4"),
+        ({"seed": -1}, "seed", "-1 is not right: it should be greater than or equal to 0"),
+    ],
+)  # fmt: skip
+def test_a_value_out_of_range_is_shown_with_the_range(content, path, message):
+    assert mistakes(content) == [(path, message)]
+
+
+@pytest.mark.parametrize("value", [5, "per", None])
+def test_a_field_that_is_a_boolean_or_a_word_names_both(value):
+    shown = json.dumps(value)
+    assert mistakes({"method": {"name": "dividemix", "co_guess": value}}) == [
+        ("method.co_guess", f"{shown} is not right: it should be a valid boolean, or should be 'peer'")
+    ]
+
+
+@pytest.mark.parametrize("value", [True, 1.0])
+def test_the_number_of_networks_is_not_converted(value):
+    assert [path for path, _ in mistakes({"method": {"name": "dividemix", "networks": value}})] == ["method.networks"]
+
+
+def test_a_wrong_item_of_a_list_is_shown_under_the_lists_name():
+    assert mistakes({"train": {"lr_milestones": [150, 2.5]}}) == [
+        ("train.lr_milestones", "2.5 is not right: it should be a valid integer")
+    ]
+
+
+def test_two_wrong_items_of_a_list_are_both_shown():
+    messages = mistakes({"train": {"lr_milestones": [0, "late"]}})
+    assert {path for path, _ in messages} == {"train.lr_milestones"}
+    text = " ".join(message for _, message in messages)
+    assert "0 is not right: it should be greater than or equal to 1" in text
+    assert '"late" is not right: it should be a valid integer' in text
+
+
+@pytest.mark.parametrize(
+    ("content", "path"), [({"data": {"name": "npz"}}, "data.path"), ({"noise": {"name": "pair"}}, "noise.rate")]
+)
+def test_a_missing_field_is_named(content, path):
+    assert mistakes(content) == [(path, "is missing")]
+
+
+@pytest.mark.parametrize("value", ["digits", None, 5, ["digits"]])
+def test_a_section_that_is_no_mapping_is_reported(value):
+    [(path, message)] = mistakes({"data": value})
+    assert path == "data"
+    assert message.startswith(f"{json.dumps(value)} is not right: it should be a valid dictionary")
+
+
+def test_a_file_that_is_no_mapping_is_reported_without_a_path():
+    [(path, message)] = mistakes(["a"])
+    assert path == ""
+    assert message.startswith('["a"] is not right: it should be a valid dictionary')
+
+
+def test_a_single_network_cannot_guess_by_its_peer():
+    assert mistakes({"method": {"name": "dividemix", "networks": 1, "co_guess": "peer"}}) == [
+        ("method", "`co_guess: peer` needs `networks: 2`: one network has no peer")
+    ]
+
+
+def test_all_mistakes_are_reported_at_once():
+    content = {
+        "sed": 1,
+        "noise": {"name": "pair"},
+        "train": {"lr": -1, "epochs": "x"},
+        "method": {"name": "dividemix", "alpha": 0, "lamda_u": 1},
+    }
+    paths = ["noise.rate", "train.epochs", "train.lr", "method.alpha", "method.lamda_u", "sed"]
+    assert [path for path, _ in mistakes(content)] == paths
+
+
+def test_a_long_value_is_cut_short():
+    [(_, message)] = mistakes({"train": {"lr": "x" * 500}})
+    assert len(message) < 120
+    assert "xxx... is not right" in message
+
+
+def test_a_field_that_maps_names_to_sections_is_walked_to_the_leaf():
+    # As a study's arms are.
+    class Arms(Section):
+        arms: dict[str, TrialConfig]
+
+    content = {"arms": {"a": {"method": {"name": "dividemix", "alpha": 0}}, "b": {"sed": 1}}}
+    assert mistakes(content, Arms) == [
+        ("arms.a.method.alpha", "0 is not right: it should be greater than 0"),
+        ("arms.b.sed", "unknown key `sed`; did you mean `seed`?"),
+    ]

@@ -1,0 +1,204 @@
+"""One network with its optimiser: schedule, modes, work, state."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from trainable import learner as module
+from trainable.config import ImageData, SmallCnn, Train
+from trainable.data.sources import Samples
+from trainable.learner import Learner
+from trainable.models import build
+
+CPU = torch.device("cpu")
+
+
+def small(train: Train | None = None, seed: int = 0) -> Learner:
+    return Learner(build(SmallCnn(width=4), (1, 8, 8), 3, seed), train or Train(), CPU)
+
+
+def pixels(n: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(n, 1, 8, 8, generator=torch.Generator().manual_seed(seed))
+
+
+def samples(n: int) -> Samples:
+    images = torch.randint(0, 256, (n, 8, 8, 1), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    labels = torch.arange(n) % 3
+    return Samples(images, labels, labels, np.arange(n), torch.tensor([0.5]), torch.tensor([0.3]), ImageData())
+
+
+def descend(learner: Learner, steps: int, first: int = 0) -> None:
+    for step in range(first, first + steps):
+        logits = learner(pixels(6, seed=step))
+        learner.step(nn.functional.cross_entropy(logits, torch.tensor([0, 1, 2, 0, 1, 2])))
+
+
+def snapshot(learner: Learner) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in learner.network.state_dict().items()}
+
+
+def equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+# --- schedule and step ---
+
+
+@pytest.mark.parametrize(("finished", "lr"), [(0, 0.02), (149, 0.02), (150, 0.002), (299, 0.002)])
+def test_the_learning_rate_drops_tenfold_after_150_epochs(finished, lr):
+    learner = small(Train(lr=0.02, lr_milestones=[150], lr_gamma=0.1))
+    assert learner.start_epoch(finished) == pytest.approx(lr)
+    assert [group["lr"] for group in learner.optimizer.param_groups] == [pytest.approx(lr)]
+
+
+@pytest.mark.parametrize(("finished", "lr"), [(1, 0.8), (2, 0.4), (3, 0.4), (4, 0.2), (9, 0.2)])
+def test_every_milestone_multiplies_the_learning_rate_whatever_epoch_comes_first(finished, lr):
+    # Each case starts at `finished`, as a resumed trial does.
+    assert small(Train(lr=0.8, lr_milestones=[4, 2], lr_gamma=0.5)).start_epoch(finished) == pytest.approx(lr)
+
+
+def test_no_milestones_keep_the_learning_rate():
+    assert small(Train(lr=0.3, lr_milestones=[])).start_epoch(1000) == 0.3
+
+
+def test_an_epoch_starts_in_train_mode():
+    learner = small()
+    learner.network.eval()
+    learner.start_epoch(0)
+    assert learner.network.training
+
+
+def test_steps_are_sgd_with_momentum_and_weight_decay_on_every_parameter():
+    network = nn.Sequential(nn.Flatten(), nn.Linear(64, 3), nn.BatchNorm1d(3))
+    learner = Learner(network, Train(lr=0.1, momentum=0.9, weight_decay=0.01), CPU)
+    learner.start_epoch(0)
+    weights = [p.detach().clone() for p in network.parameters()]
+    velocity = [torch.zeros_like(p) for p in weights]
+    for step in range(3):
+        loss = learner(pixels(5, seed=step)).square().sum()
+        gradients = torch.autograd.grad(loss, list(network.parameters()), retain_graph=True)
+        learner.step(loss)
+        for k, gradient in enumerate(gradients):
+            velocity[k] = 0.9 * velocity[k] + gradient + 0.01 * weights[k]
+            weights[k] = weights[k] - 0.1 * velocity[k]
+        for expected, parameter in zip(weights, network.parameters(), strict=True):
+            torch.testing.assert_close(parameter.detach(), expected, rtol=1e-4, atol=1e-5)
+
+
+# --- modes ---
+
+
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("inside", ["train", "eval"])
+def test_mode_holds_for_its_block_and_is_then_restored(before, inside):
+    learner = small()
+    learner.network.train(before)
+    with learner.mode(inside):
+        assert all(m.training == (inside == "train") for m in learner.network.modules())
+    assert all(m.training == before for m in learner.network.modules())
+
+
+def test_mode_is_restored_after_an_error():
+    learner = small()
+    with pytest.raises(RuntimeError), learner.mode("eval"):
+        raise RuntimeError
+    assert learner.network.training
+
+
+def test_modes_can_be_nested():
+    learner = small()
+    with learner.mode("eval"):
+        with learner.mode("train"):
+            assert learner.network.training
+        assert not learner.network.training
+    assert learner.network.training
+
+
+# --- predictions ---
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_logits_leave_the_mode_and_every_buffer_unchanged(training):
+    learner = small()
+    descend(learner, 3)  # BatchNorm has something to lose
+    learner.network.train(training)
+    before = snapshot(learner)
+    logits = learner.logits(samples(20))
+    assert learner.network.training == training
+    assert equal(snapshot(learner), before)
+    assert not logits.requires_grad
+
+
+def test_logits_are_those_of_the_plain_images_in_eval_mode_whatever_the_batch(monkeypatch):
+    learner, data = small(), samples(11)
+    descend(learner, 3)
+    whole = learner.logits(data)
+    with torch.no_grad(), learner.mode("eval"):
+        torch.testing.assert_close(whole, learner.network(data.plain(slice(None))))
+    monkeypatch.setattr(module, "EVAL_BATCH", 4)  # 4 + 4 + 3
+    torch.testing.assert_close(learner.logits(data), whole, rtol=1e-5, atol=1e-6)
+
+
+def test_probabilities_are_the_softmax_without_gradient_in_the_present_mode():
+    learner, batch = small(), pixels(5)
+    descend(learner, 3)
+    with torch.no_grad(), learner.mode("eval"):
+        expected = learner.network(batch).softmax(1)
+        assert torch.equal(learner.probabilities(batch), expected)
+        assert not learner.probabilities(batch).requires_grad
+    before = snapshot(learner)
+    in_train_mode = learner.probabilities(batch)
+    assert not torch.allclose(in_train_mode, expected, atol=1e-4)
+    assert not equal(snapshot(learner), before)  # the running statistics move, as in the authors' guessing passes
+
+
+def test_work_counts_a_backward_pass_as_two_forwards():
+    learner = small()
+    counts = [learner.forwards]
+    for act in (
+        lambda: learner(pixels(7)),
+        lambda: learner.probabilities(pixels(5)),
+        lambda: learner.logits(samples(11)),
+    ):
+        act()
+        counts.append(learner.forwards)
+    assert np.diff(counts).tolist() == [3 * 7, 5, 11]
+
+
+# --- state ---
+
+
+def test_a_restored_learner_goes_on_bit_identically():
+    original = small(Train(lr=0.05, lr_milestones=[1]))
+    original.start_epoch(0)
+    descend(original, 4)
+    buffer = io.BytesIO()
+    torch.save(original.state_dict(), buffer)
+    original.start_epoch(1)
+    descend(original, 4, first=4)
+
+    restored = small(Train(lr=0.05, lr_milestones=[1]), seed=9)
+    buffer.seek(0)
+    restored.load_state_dict(torch.load(buffer, weights_only=True))
+    restored.start_epoch(1)
+    descend(restored, 4, first=4)
+
+    assert equal(snapshot(restored), snapshot(original))
+    assert restored.forwards == original.forwards == 8 * 6 * 3
+    momentum = [[s["momentum_buffer"] for s in each.optimizer.state.values()] for each in (original, restored)]
+    assert momentum[0]
+    assert all(torch.equal(a, b) for a, b in zip(*momentum, strict=True))
+
+
+def test_momentum_is_part_of_the_state():
+    # Weights alone would not do: the next step differs.
+    original = small()
+    descend(original, 4)
+    weights_only = small(seed=9)
+    weights_only.network.load_state_dict(snapshot(original))
+    descend(original, 1, first=4)
+    descend(weights_only, 1, first=4)
+    assert not equal(snapshot(weights_only), snapshot(original))
