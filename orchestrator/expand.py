@@ -6,9 +6,9 @@ Every combination is validated against `TrialConfig`, and each mistake is report
 import itertools
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import ValidationError
 
@@ -18,7 +18,12 @@ from trainable.config import TrialConfig, explain, trial_id
 NAME = re.compile(r"[a-z0-9_][a-z0-9_.=+,-]*")
 LONGEST_NAME = 150
 BASELINE = "baseline"
-Report = Callable[[tuple[str, ...], str], None]
+
+
+class Report(Protocol):
+    """Takes a mistake: the path of its key, what is right, and its line where the path does not tell it."""
+
+    def __call__(self, where: tuple[str, ...], message: str, line: int | None = None) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -176,15 +181,9 @@ class Expansion:
         ):
             for layer in reversed(layers):
                 for key in filter(match, layer.values):
-                    where = (layer.where, key) if layer.where else (key,)
-                    self.report_at(layer.lines[key], ".".join(where), message)
+                    self.report((layer.where, key), message, layer.lines[key])
                     return
         self.report((layers[0].where,), f"{dotted}: {message}")
-
-    def report_at(self, line: int, where: str, message: str) -> None:
-        """Report through the caller's list, with a line that is already known."""
-        self.lines[(where,)] = line
-        self.report((where,), message)
 
     def _drop_copies(self) -> None:
         """Arms that compute the same: an error if they do so in every setting, else run once."""

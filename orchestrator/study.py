@@ -102,8 +102,9 @@ def load(path: Path, sets: list[str] | None = None) -> Study:
     for change in sets or []:
         _set(raw, change, path)
 
-    def report(where: tuple[str, ...], message: str) -> None:
-        line = next((lines[where[:n]] for n in range(len(where), 0, -1) if where[:n] in lines), 0)
+    def report(where: tuple[str, ...], message: str, line: int | None = None) -> None:
+        if line is None:
+            line = next((lines[where[:n]] for n in range(len(where), 0, -1) if where[:n] in lines), 0)
         problems.append(Problem(line, ".".join(where), message))
 
     file = None

@@ -174,23 +174,25 @@ def test_a_threshold_that_divides_is_used_as_it_is(threshold):
     assert np.array_equal(labeled, probability > threshold)
 
 
-def test_a_threshold_of_zero_that_divides_is_used_as_it_is():
-    # Posteriors of wrong labels often underflow to exactly 0, so "any chance at all" is a division.
-    labeled, used = split(np.array([0.0, 5e-6, 0.7, 1.0]), 0.0)
-    assert used == 0
-    assert labeled.tolist() == [False, True, True, True]
+# METHOD.md A.12, as Contrast-to-Divide does: clipped to [smallest + 1e-5, largest − 1e-5].
 
 
 def test_an_empty_labeled_side_moves_the_threshold_just_inside_the_range():
     labeled, used = split(np.array([0.1, 0.2, 0.3]), 0.5)
     assert labeled.tolist() == [False, False, True]
-    assert 0.3 - 1e-4 < used < 0.3
+    assert used == pytest.approx(0.3 - 1e-5, abs=1e-12)
 
 
 def test_an_empty_unlabeled_side_moves_the_threshold_just_inside_the_range():
     labeled, used = split(np.array([0.7, 0.8, 0.9]), 0.5)
     assert labeled.tolist() == [False, True, True]
-    assert 0.7 < used < 0.7 + 1e-4
+    assert used == pytest.approx(0.7 + 1e-5, abs=1e-12)
+
+
+def test_a_threshold_at_the_end_of_the_range_is_clipped_too():
+    labeled, used = split(np.array([0.0, 5e-6, 0.7, 1.0]), 0.0)
+    assert labeled.tolist() == [False, False, True, True]
+    assert used == pytest.approx(1e-5, abs=1e-12)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

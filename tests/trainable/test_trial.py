@@ -129,7 +129,7 @@ def test_the_state_holds_the_loss_history_of_both_networks(folder):
     lengths = []
     for _ in trial:
         history = read(trial.state())["history"]
-        assert all(0 <= loss.min() and loss.max() <= 1 for net in history for loss in net)
+        assert all(loss.min() >= 0 and loss.max() <= 1 for net in history for loss in net)
         lengths.append([len(net) for net in history])
     assert lengths == [[0, 0], [0, 0], [1, 1], [2, 2], [3, 3], [3, 3]]
 
