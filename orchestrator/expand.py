@@ -8,22 +8,17 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic import ValidationError
 
 from orchestrator.store import TrialRecord
 from trainable.config import TrialConfig, explain, trial_id
+from trainable.strict_yaml import Document
 
 NAME = re.compile(r"[a-z0-9_][a-z0-9_.=+,-]*")
 LONGEST_NAME = 150
 BASELINE = "baseline"
-
-
-class Report(Protocol):
-    """Takes a mistake: the path of its key, what is right, and its line where the path does not tell it."""
-
-    def __call__(self, where: tuple[str, ...], message: str, line: int | None = None) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -55,8 +50,8 @@ class _Arm:
 class Expansion:
     """Arms × settings resolved against `TrialConfig`; reports what cannot be resolved."""
 
-    def __init__(self, raw: dict[str, Any], lines: dict[tuple[str, ...], int], report: Report):
-        self.raw, self.lines, self.report = raw, lines, report
+    def __init__(self, document: Document):
+        self.raw, self.lines, self.report = document.data, document.lines, document.report
         self.warnings: list[str] = []
         self.configs: dict[tuple[str | None, str], TrialConfig] = {}
         base = self._layer(("base",))

@@ -95,28 +95,22 @@ def load(path: Path, sets: list[str] | None = None) -> Study:
         ConfigError: with every mistake found.
     """
     document = strict_yaml.read(path)
-    problems = list(document.problems)
-    raw, lines = document.data, document.lines
+    raw = document.data
     if not isinstance(raw, dict):
-        raise ConfigError(path, [*problems, Problem(1, "", "a study is a mapping with at least `name` and `seeds`")])
+        document.report((), "a study is a mapping with at least `name` and `seeds`", 1)
+        raise ConfigError(path, document.problems)
     for change in sets or []:
         _set(raw, change, path)
-
-    def report(where: tuple[str, ...], message: str, line: int | None = None) -> None:
-        if line is None:
-            line = next((lines[where[:n]] for n in range(len(where), 0, -1) if where[:n] in lines), 0)
-        problems.append(Problem(line, ".".join(where), message))
 
     file = None
     try:
         file = StudyFile.model_validate(raw)
     except ValidationError as error:
         for where, message in explain(error, StudyFile):
-            report(where, message)
-
-    expansion = Expansion(raw, lines, report)
-    if problems or file is None:
-        raise ConfigError(path, problems)
+            document.report(where, message)
+    expansion = Expansion(document)
+    if document.problems or file is None:
+        raise ConfigError(path, document.problems)
     text = Path(path).read_text(encoding="utf-8")
     if sets:
         text = f"# as changed by {' '.join(f'--set {s}' for s in sets)}\n{yaml.safe_dump(raw, sort_keys=False)}"

@@ -18,15 +18,14 @@ from trainable.machine import Machine
 def load_config(file: Path) -> TrialConfig:
     """The `TrialConfig` of a YAML file. Raises ConfigError with every mistake in it."""
     document = strict_yaml.read(file)
-    problems, config = list(document.problems), TrialConfig()
+    config = TrialConfig()
     try:
         config = TrialConfig.model_validate(document.data or {})
     except ValidationError as error:
         for path, message in explain(error, TrialConfig):
-            line = next((document.lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in document.lines), 0)
-            problems.append(strict_yaml.Problem(line, ".".join(path), message))
-    if problems:
-        raise strict_yaml.ConfigError(file, problems)
+            document.report(path, message)
+    if document.problems:
+        raise strict_yaml.ConfigError(file, document.problems)
     return config
 
 

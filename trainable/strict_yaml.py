@@ -56,6 +56,13 @@ class Document:
     lines: dict[Path_, int]
     problems: list[Problem] = field(default_factory=list)
 
+    def report(self, where: Path_, message: str, line: int | None = None) -> None:
+        """Note a problem at a path of keys, on the line of its deepest part that stands in the file."""
+        if line is None:
+            parts = (where[:n] for n in range(len(where), 0, -1))
+            line = next((self.lines[part] for part in parts if part in self.lines), 0)
+        self.problems.append(Problem(line, ".".join(where), message))
+
 
 def scalar(text: str) -> Any:
     """The value of an unquoted YAML 1.2 scalar: None, bool, int, float or the text itself."""
@@ -106,7 +113,7 @@ def plain(node: yaml.Node, document: Document, path: Path_ = (), parents: tuple[
     document.lines.setdefault(path, line)
 
     def wrong(message: str, at: int = line) -> None:
-        document.problems.append(Problem(at, ".".join(path), message))
+        document.report(path, message, at)
 
     if id(node) in parents:
         wrong("an alias contains itself")
