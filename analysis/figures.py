@@ -41,7 +41,8 @@ def accuracy_per_epoch(results: Results, folder: Path, metric: str = "test/accur
             axis.set_title(" · ".join(filter(None, [setting, family])))
             axis.set_xlabel("epoch")
             axis.grid(alpha=0.3)
-            axis.legend(fontsize="x-small")
+            if axis.lines:
+                axis.legend(fontsize="x-small")
         line[0].set_ylabel(f"{metric} %, mean ± sd over seeds")
     return _save(figure, folder / "accuracy_per_epoch")
 

@@ -4,10 +4,11 @@ Exit codes: 0 all trials done, 1 some failed or unfinished, 2 the study, the dat
 3 refused (locked, stale), 130 and 143 interrupted.
 """
 
+import signal
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NoReturn
 
 import typer
 from rich.console import Console
@@ -40,6 +41,8 @@ DataDir = Annotated[Path, typer.Option("--data", help="Folder of named data sets
 
 def main() -> None:
     """Run a command; mistakes become sentences and exit codes."""
+    # Typer would turn a KeyboardInterrupt into code 1.
+    before = signal.signal(signal.SIGINT, lambda number, frame: _complain("interrupted", 128 + number))
     try:
         app()
     except ConfigError as error:
@@ -50,11 +53,11 @@ def main() -> None:
         _complain(str(error), REFUSED)
     except OSError as error:
         _complain(f"{error.filename or ''}: {error.strerror or error}".lstrip(": "), REFUSED)
-    except KeyboardInterrupt:
-        _complain("interrupted", 130)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
-def _complain(message: str, code: int) -> None:
+def _complain(message: str, code: int) -> NoReturn:
     Console(stderr=True, highlight=False, soft_wrap=True).print(message, markup=False)
     sys.exit(code)
 

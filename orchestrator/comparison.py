@@ -24,7 +24,9 @@ def show(root: Path, console: Console) -> None:
         grid.add_row(*map(str, row), end_section=k + 1 < len(places) and places[k] != places[k + 1])
     console.print(grid)
     console.print(
-        "accuracy: test/accuracy_last10, the ensemble's on the clean test set; mean ± sd over seeds.\n"
-        "difference: arm − baseline, paired by seed, 95 % t interval; p: exact sign-flip, Holm by family.",
+        "accuracy: the ensemble's on the clean test set, mean of the last 10 epochs;\n"
+        "          mean ± sd over seeds (test/accuracy_last10)\n"
+        "difference: arm − baseline, paired by seed, with its 95 % t interval\n"
+        "Holm p: exact sign-flip test, adjusted within each family",
         style="dim",
     )

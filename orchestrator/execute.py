@@ -92,19 +92,16 @@ def interruptible() -> Iterator[list[signal.Signals]]:
     def stop(number: int, frame: FrameType | None) -> None:
         received.append(signal.Signals(number))
         if len(received) > 1:
-            raise KeyboardInterrupt
+            raise SystemExit(128 + number)
         os.kill(os.getpid(), signal.SIGUSR1)
 
     def too_early(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt  # Tune has not yet put its own handler there
+        raise SystemExit(128 + received[0])  # Tune has not yet put its own handler there
 
     handlers = {signal.SIGINT: stop, signal.SIGTERM: stop, signal.SIGUSR1: too_early}
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield received
-    except KeyboardInterrupt:
-        received = received or [signal.SIGINT]
-        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

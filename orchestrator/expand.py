@@ -83,7 +83,7 @@ class Expansion:
             for key, value in mapping.items():
                 here = (*path, key)
                 dotted = ".".join(here[len(where) :])
-                if isinstance(value, dict):
+                if isinstance(value, dict) and value:
                     walk(value, here)
                 elif dotted in layer.values:
                     self.report(here, f"`{dotted}` is set twice in {layer.where}")
@@ -112,12 +112,12 @@ class Expansion:
         for path in self._keys("factors"):
             content = self.raw["factors"][path]
             values = content.get("values") if isinstance(content, dict) else None
-            if isinstance(values, list):
+            if path == "seed":
+                self.report(("factors", path), "seeds are the study's: use the key `seeds`")
+            elif isinstance(values, list):
                 factors[path] = values
-        short = {path: path.rsplit(".", 1)[-1] for path in factors}
-        for path, last in short.items():
-            if list(short.values()).count(last) > 1:
-                short[path] = path
+        last = {path: path.rsplit(".", 1)[-1] for path in factors}
+        short = {path: word if list(last.values()).count(word) == 1 else path for path, word in last.items()}
         taken = set(self._keys("arms"))
         if self.raw.get("design") == "product":
             points = [dict(zip(factors, values, strict=True)) for values in itertools.product(*factors.values())]
@@ -176,16 +176,20 @@ class Expansion:
         ):
             for layer in reversed(layers):
                 for key in filter(match, layer.values):
-                    self.report((layer.where, key), message, layer.lines[key])
+                    self.report((layer.where, dotted), message, layer.lines[key])
                     return
         self.report((layers[0].where,), f"{dotted}: {message}")
 
     def _drop_copies(self) -> None:
         """Arms that compute the same: an error if they do so in every setting, else run once."""
+        lines = {arm.name: arm.layer for arm in self.arms}
         for (first, second), same in self._copies().items():
-            if same == [s for s in self.settings if (s, first) in self.configs and (s, second) in self.configs]:
-                section = "arms" if second in self._keys("arms") else "factors"
-                self.report((section, second), f"computes the same as `{first}` in every setting; remove one of them")
+            if len(same) == len(self.settings):
+                layer = lines[second]
+                line = min(layer.lines.values(), default=None)
+                message = f"computes the same as `{first}` in every setting; remove one of them"
+                where = layer.where if layer.where != "factors" else f"factors.{next(iter(layer.values))} ({second})"
+                self.report((where,), message, line)
             for setting in same:
                 self.configs.pop((setting, second), None)
                 at = f" in setting {setting}" if setting else ""
@@ -248,6 +252,8 @@ def _apply(content: dict[str, Any], overrides: dict[str, Any]) -> None:
             if not isinstance(target.get(key), dict):
                 target[key] = {}
             target = target[key]
+        if value == {} and isinstance(target.get(last), dict):
+            continue  # `train: {}` keeps what is there
         target[last] = value
 
 

@@ -1,15 +1,20 @@
 """One runner a study: a lock file with host, pid and a heartbeat."""
 
 import contextlib
+import fcntl
 import json
 import os
 import secrets
 import socket
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+from trainable.folder import replace
 
 HEARTBEAT_S = 5.0
 SILENCE_S = 60.0
@@ -74,47 +79,30 @@ class StudyLock:
             return False
 
     def __enter__(self) -> "StudyLock":
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        mine = self.path.with_name(f".{self.path.name}.{self._token}")
         pid = os.getpid()
-        content = {"token": self._token, "host": socket.gethostname(), "pid": pid, "started": started(pid)}
-        mine.write_text(json.dumps(content))
-        try:
-            while not self._taken(mine):
-                holder = self.holder()
-                if holder and self.holder_alive():
-                    raise Locked(
-                        f"{self.path.parent} is being run by process {holder['pid']} on {holder['host']}; "
-                        "wait for it or stop it"
-                    )
-                self._set_aside(holder)
-        finally:
-            mine.unlink(missing_ok=True)
+        mine = {"token": self._token, "host": socket.gethostname(), "pid": pid, "started": started(pid)}
+        with self._guard():
+            holder = self.holder()
+            if holder and self.holder_alive():
+                raise Locked(
+                    f"{self.path.parent} is being run by process {holder['pid']} on {holder['host']}; "
+                    "wait for it or stop it"
+                )
+            replace(self.path, json.dumps(mine).encode())
         self._thread = threading.Thread(target=self._beat, daemon=True)
         self._thread.start()
         return self
 
-    def _taken(self, mine: Path) -> bool:
-        """A hard link appears with its content or not at all, on NFS too."""
-        try:
-            os.link(mine, self.path)
-        except FileExistsError:
-            return False
-        return True
+    @contextmanager
+    def _guard(self) -> Iterator[None]:
+        """Look and take in one step: of several that find a dead holder, one takes the lock.
 
-    def _set_aside(self, dead: dict[str, Any] | None) -> None:
-        """Remove a dead holder's lock; if somebody else took it over in the meantime, put theirs back."""
-        aside = self.path.with_name(f".{self.path.name}.{self._token}.dead")
-        with contextlib.suppress(FileNotFoundError):
-            self.path.rename(aside)
-            try:
-                found = json.loads(aside.read_bytes())
-            except ValueError:
-                found = None
-            if found != dead:
-                with contextlib.suppress(FileExistsError):
-                    os.link(aside, self.path)
-            aside.unlink()
+        The guard is held for a moment only, and the system frees it if its holder dies.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.with_name(f".{self.path.name}.guard").open("w") as guard:
+            fcntl.flock(guard, fcntl.LOCK_EX)
+            yield
 
     def _beat(self) -> None:
         while not self._stop.wait(HEARTBEAT_S):
@@ -127,6 +115,6 @@ class StudyLock:
         self._stop.set()
         if self._thread:
             self._thread.join()
-        holder = self.holder()
-        if holder and holder["token"] == self._token:
-            self.path.unlink(missing_ok=True)
+        with self._guard():
+            if (self.holder() or {}).get("token") == self._token:
+                self.path.unlink()

@@ -23,10 +23,11 @@ class View:
         self.console, self.store = console, store
         self.arms = Arms(store, records)
         self._todo = {record.name: record for record in todo}
-        self._epoch = {record.name: 0 for record in todo}
+        self._epoch = {record.name: min(len(store.folder(record).rows()), record.epochs) for record in todo}
         self._running: dict[str, int] = {}
         self._ended: set[str] = set()
-        self._first: tuple[float, int] | None = None
+        self._since: float | None = None  # when the first epoch of this run was reported
+        self._reports = 0  # epochs reported after that one
         self._bar = Progress(
             TextColumn("trials"), BarColumn(bar_width=None), MofNCompleteColumn(), TextColumn("{task.fields[left]}")
         )
@@ -50,8 +51,10 @@ class View:
     def epoch(self, name: str, epoch: int) -> None:
         """A trial has finished an epoch."""
         self._running[name] = self._epoch[name] = epoch
-        if self._first is None:  # measured from here: the start of Ray and the first imports are over
-            self._first = (time.monotonic(), sum(self._epoch.values()))
+        if self._since is None:  # measured from here: the start of Ray and the first imports are over
+            self._since = time.monotonic()
+        else:
+            self._reports += 1
 
     def ended(self, name: str) -> None:
         """A trial has ended, well or badly; its folder says which."""
@@ -74,14 +77,10 @@ class View:
 
     def _left(self) -> str:
         """Time left, from the epochs that this run has finished so far."""
-        if self._first is None:
+        left = sum(record.epochs - self._epoch[name] for name, record in self._todo.items())
+        if self._since is None or not self._reports or not left:
             return ""
-        since, before = self._first
-        finished = sum(self._epoch.values()) - before
-        left = sum(record.epochs for record in self._todo.values()) - before - finished
-        if finished <= 0 or left <= 0:
-            return ""
-        return f", {duration((time.monotonic() - since) / finished * left)} left"
+        return f", {duration((time.monotonic() - self._since) / self._reports * left)} left"
 
     def _render(self) -> Group:
         self._bar.update(self._task, left=self._left().removeprefix(", "))
@@ -112,9 +111,7 @@ class Arms:
 
     def table(self, running: dict[str, int]) -> Table:
         """One line a setting and arm: done of planned, running, failed, mean ± sd so far."""
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for title in ("arm", "done", "running", "failed", f"{METRIC} so far"):
-            table.add_column(title, justify="left" if title == "arm" else "right", no_wrap=True)
+        table = _grid("done", "running", "failed", f"{METRIC} so far")
         for (setting, arm), planned in self.planned.items():
             values = [v for r, v in self._accuracy.items() if (r.setting, r.arm) == (setting, arm)]
             place = f"{setting}/{arm}" if setting else arm
@@ -131,9 +128,7 @@ class Arms:
 def status_table(store: Store, records: list[TrialRecord], states: dict[TrialRecord, State]) -> Table:
     """States by setting and arm, epochs done, mean ± sd of the finished trials."""
     present = [state for state in STATES if state in states.values()]
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("arm", *present, "epochs", METRIC):
-        table.add_column(title, justify="left" if title == "arm" else "right", no_wrap=True)
+    table = _grid(*present, "epochs", "accuracy")
     groups: dict[tuple[str | None, str], list[TrialRecord]] = {}
     for record in records:
         groups.setdefault((record.setting, record.arm), []).append(record)
@@ -149,6 +144,15 @@ def status_table(store: Store, records: list[TrialRecord], states: dict[TrialRec
             f"{epochs}/{sum(r.epochs for r in members)}",
             mean_sd([s[METRIC] for s in summaries if s]),
         )
+    return table
+
+
+def _grid(*titles: str) -> Table:
+    """A table for 80 columns: the arm, whose long names go on in a second line, and right-aligned numbers."""
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
+    table.add_column("arm", overflow="fold")
+    for title in titles:
+        table.add_column(title, justify="right", no_wrap=True)
     return table
 
 

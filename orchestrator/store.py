@@ -143,7 +143,9 @@ class Store:
             for record in records
             if record.id in misplaced and on_disk.get(record.name, {}).get("id") != record.id
         }
-        moves = {old: new for old, new in moves.items() if new not in on_disk or new in moves}
+        while blocked := [old for old, new in moves.items() if new not in moves and (self.runs / new).exists()]:
+            for old in blocked:  # its place is taken, so what wanted its own place must stay too
+                del moves[old]
         for old in moves:
             _move(self.runs / old, self.runs / ".moving" / old)
         for old, new in moves.items():

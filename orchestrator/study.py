@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from orchestrator.expand import LONGEST_NAME, NAME, Expansion, PlannedTrial
 from trainable import strict_yaml
 from trainable.config import Section, explain, suggestion
-from trainable.strict_yaml import ConfigError, Problem
+from trainable.strict_yaml import ConfigError, Document, Problem
 
 
 def _name(text: str) -> str:
@@ -100,7 +100,7 @@ def load(path: Path, sets: list[str] | None = None) -> Study:
         document.report((), "a study is a mapping with at least `name` and `seeds`", 1)
         raise ConfigError(path, document.problems)
     for change in sets or []:
-        _set(raw, change, path)
+        _set(document, change)
 
     file = None
     try:
@@ -119,30 +119,42 @@ def load(path: Path, sets: list[str] | None = None) -> Study:
     return study
 
 
-def _set(raw: dict[str, Any], change: str, file: Path) -> None:
-    """Apply one `--set key=value` to the study's data; the value is read as YAML."""
+def _set(document: Document, change: str) -> None:
+    """Apply one `--set key=value` to the study's data; the value is read as YAML. Raises ConfigError."""
+    source = f"--set {change}"
     key, equals, text = change.partition("=")
     if not equals or not key:
-        raise ConfigError(
-            f"--set {change}", [Problem(0, "", "write it as key=value, for instance base.train.epochs=3")]
-        )
+        raise ConfigError(source, [Problem(0, "", "write it as key=value, for instance base.train.epochs=3")])
     try:
-        node = yaml.compose(text, yaml.SafeLoader)
-        document = strict_yaml.Document(None, {})
-        value = strict_yaml.plain(node, document) if node is not None else None
-    except yaml.YAMLError:
-        raise ConfigError(f"--set {change}", [Problem(0, key, f"{text} is not a YAML value")]) from None
-    target, rest = raw, key
-    while rest not in target and "." in rest:
-        head, _, tail = rest.partition(".")
-        if head not in target and target is raw and head not in StudyFile.model_fields:
-            known = list(StudyFile.model_fields)
-            raise ConfigError(
-                f"--set {change}", [Problem(0, key, f"a study has no key `{head}`{suggestion(head, known)}")]
-            )
+        value = strict_yaml.parse(text, source)
+    except ConfigError:
+        raise ConfigError(source, [Problem(0, key, f"{text} is not a YAML value")]) from None
+    if value.problems:
+        raise ConfigError(source, value.problems)
+    path: tuple[str, ...] = ()
+    target, rest = document.data, key
+    while True:
+        head = _head(target, rest, path)
+        path, rest = (*path, head), rest[len(head) + 1 :]
+        if not rest:
+            break
         if target.get(head) is None:
             target[head] = {}
-        if not isinstance(target[head], dict):
-            raise ConfigError(f"--set {change}", [Problem(0, key, f"`{head}` has no keys of its own in {file}")])
-        target, rest = target[head], tail
-    target[rest] = value
+        target = target[head]
+        if not isinstance(target, dict):
+            raise ConfigError(source, [Problem(0, key, f"`{head}` has no keys of its own")])
+    if len(path) == 1 and head not in StudyFile.model_fields:
+        known = suggestion(head, list(StudyFile.model_fields))
+        raise ConfigError(source, [Problem(0, key, f"a study has no key `{head}`{known}")])
+    target[head] = value.data
+    document.lines[path] = 0  # no line of the file is to blame for it
+
+
+def _head(target: dict[str, Any], rest: str, path: tuple[str, ...]) -> str:
+    """The next key of a dotted path: keys may contain dots themselves, so the longest that is there wins."""
+    there = [key for key in target if rest == key or rest.startswith(f"{key}.")]
+    if there:
+        return max(there, key=len)
+    if path == ("factors",):
+        return rest.removesuffix(".values")
+    return rest.partition(".")[0] if not path or path in (("arms",), ("settings",)) else rest

@@ -217,6 +217,8 @@ def explain(error: ValidationError, root: type[BaseModel]) -> Iterator[tuple[tup
     found: dict[tuple[str, ...], list[str]] = {}
     for item in error.errors():
         path, owner = _walk(item["loc"], root)
+        if item["type"].startswith("union_tag"):
+            path = (*path, "name")
         message = _message(item, path, owner)
         if message not in found.setdefault(path, []):
             found[path].append(message)
@@ -275,9 +277,11 @@ def _message(item: Any, path: tuple[str, ...], owner: type[BaseModel]) -> str:
             f"`{context['tag']}` is not a known name: use one of {', '.join(known)}{suggestion(context['tag'], known)}"
         )
     if item["type"] == "union_tag_not_found":
-        return "its `name` is missing"
+        return "is missing"
     if item["type"] == "missing":
         return "is missing"
+    if item["type"] == "too_short":
+        return f"needs at least {context['min_length']} of them, and has {context['actual_length']}"
     if item["type"] == "value_error":
         return str(context["error"])
     shown = json.dumps(given, default=repr)

@@ -89,21 +89,28 @@ def read(file: str | Path) -> Document:
         raise ConfigError(file, [Problem(0, "", f"is not UTF-8 text (byte {error.start})")]) from None
     except (OSError, ValueError) as error:
         raise ConfigError(file, [Problem(0, "", f"cannot be read: {getattr(error, 'strerror', error)}")]) from None
+    return parse(text, file)
+
+
+def parse(text: str, source: str | Path) -> Document:
+    """Parse text; `source` names it in errors. Raises ConfigError if it is not YAML."""
+
+    def refused(reason: str, line: int = 0) -> ConfigError:
+        return ConfigError(source, [Problem(line, "", reason)])
+
+    document = Document(None, {})
     try:
         root = yaml.compose(text, yaml.SafeLoader)
+        if root is not None:
+            document.data = plain(root, document)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         reason = " ".join(filter(None, [error.context, error.problem]))
-        raise ConfigError(file, [Problem(mark.line + 1 if mark else 0, "", f"is not YAML: {reason}")]) from None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ConfigError(file, [Problem(0, "", f"is not YAML: {reason}")]) from None
-    document = Document(None, {})
-    if root is not None:
-        try:
-            document.data = plain(root, document)
-        except RecursionError:
-            raise ConfigError(file, [Problem(0, "", "is nested too deeply")]) from None
+        raise refused(f"is not YAML: {reason}", mark.line + 1 if mark else 0) from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise refused(f"is not YAML: {(str(error).splitlines() or [type(error).__name__])[0]}") from None
+    except RecursionError:
+        raise refused("is nested too deeply") from None
     return document
 
 

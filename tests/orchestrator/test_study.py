@@ -78,7 +78,7 @@ BROKEN = {
     "a name that is too long": (f"{BASE}settings:\n  {'a' * 151}: {{method.alpha: 1}} # HERE\n", "up to 150"),
     "a study named like a path": ("name: ../s # HERE\nseeds: [0]\n", "a-z 0-9 _"),
     "a study named by a number": ("name: 3 # HERE\nseeds: [0]\n", "valid string"),
-    "no seeds": ("name: s\nseeds: [] # HERE\n", "at least 1 item"),
+    "no seeds": ("name: s\nseeds: [] # HERE\n", "at least 1"),
     "repeated seeds": ("name: s\nseeds: [0, 1, 2, 1] # HERE\n", "1 stands more than once"),
     "a negative seed": ("name: s\nseeds: [0, -1] # HERE\n", "greater than or equal to 0"),
     "one seed for the list of seeds": ("name: s\nseeds: 8 # HERE\n", "valid list"),
@@ -90,12 +90,16 @@ BROKEN = {
         "did you mean `lambda_u`?",
     ),
     "a factor on no section": (f"{BASE}factors:\n  methods.alpha: {{values: [1]}} # HERE\n", "did you mean `method`?"),
-    "a factor without values": (f"{BASE}factors:\n  method.alpha: {{values: []}} # HERE\n", "at least 1 item"),
+    "a factor without values": (f"{BASE}factors:\n  method.alpha: {{values: []}} # HERE\n", "at least 1"),
     "a factor with a value twice": (
         f"{BASE}factors:\n  method.alpha: {{values: [1, 2, 1.0]}} # HERE\n",
         "stands more than once",
     ),
     "a factor with a wrong value": (f"{BASE}factors:\n  method.alpha: {{values: [1, 0]}} # HERE\n", "greater than 0"),
+    "a factor with 1 for the baseline's true": (
+        f"{BASE}factors:\n  method.mixup: {{values: [1, false]}} # HERE\n",
+        "valid boolean",
+    ),
     "a factor that is a list": (f"{BASE}factors:\n  method.alpha: [1, 2] # HERE\n", "factors.method.alpha"),
     "a factor whose value cannot be a folder": (
         f"{HEAD}base:\n  data: {{name: npz, path: a.npz}}\nfactors:\n  data.path: {{values: [b/c.npz]}} # HERE\n",
@@ -471,6 +475,11 @@ def test_set_changes_a_key_wherever_it_stands(tmp_path):
 def test_set_changes_the_values_of_a_factor(tmp_path):
     path = write(tmp_path, f"{BASE}factors:\n  method.alpha: {{values: [1]}}\n")
     assert list(arms(load(path, ["factors.method.alpha.values=[2]"]))) == ["baseline", "alpha=2"]
+
+
+def test_set_adds_a_factor(tmp_path):
+    path = write(tmp_path, f"{BASE}factors:\n  method.alpha: {{values: [1]}}\n")
+    assert list(arms(load(path, ["factors.train.lr={values: [0.1]}"]))) == ["baseline", "alpha=1", "lr=0.1"]
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,10 @@
 import hashlib
 import itertools
 import json
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from trainable.config import (
     SCHEMA,
@@ -221,12 +221,11 @@ def test_an_unknown_key_is_named_with_a_suggestion_or_the_known_ones(content, pa
     [
         (
             {"method": {"name": "dividemx"}},
-            "method",
+            "method.name",
             "`dividemx` is not a known name: use one of dividemix, cross_entropy; did you mean `dividemix`?",
         ),
-        ({"data": {"name": "mnist"}}, "data", "`mnist` is not a known name: use one of digits, npz, cifar10"),
-        ({"model": {"name": None}}, "model", "`None` is not a known name: use one of small_cnn, preact_resnet18"),
-        ({"noise": {"rate": 0.5}}, "noise", "its `name` is missing"),
+        ({"data": {"name": "mnist"}}, "data.name", "`mnist` is not a known name: use one of digits, npz, cifar10"),
+        ({"model": {"name": None}}, "model.name", "`None` is not a known name: use one of small_cnn, preact_resnet18"),
     ],
 )
 def test_a_wrong_name_is_reported_with_the_known_ones(content, path, message):
@@ -298,6 +297,13 @@ def test_the_number_of_networks_is_not_converted(value):
     assert [path for path, _ in mistakes({"method": {"name": "dividemix", "networks": value}})] == ["method.networks"]
 
 
+def test_a_list_that_is_too_short_says_how_many_it_needs():
+    class Repeated(Section):
+        seeds: Annotated[list[int], Field(min_length=2)]
+
+    assert mistakes({"seeds": [1]}, Repeated) == [("seeds", "needs at least 2 of them, and has 1")]
+
+
 def test_a_wrong_item_of_a_list_is_shown_under_the_lists_name():
     assert mistakes({"train": {"lr_milestones": [150, 2.5]}}) == [
         ("train.lr_milestones", "2.5 is not right: it should be a valid integer")
@@ -313,7 +319,12 @@ def test_two_wrong_items_of_a_list_are_both_shown():
 
 
 @pytest.mark.parametrize(
-    ("content", "path"), [({"data": {"name": "npz"}}, "data.path"), ({"noise": {"name": "pair"}}, "noise.rate")]
+    ("content", "path"),
+    [
+        ({"data": {"name": "npz"}}, "data.path"),
+        ({"noise": {"name": "pair"}}, "noise.rate"),
+        ({"noise": {"rate": 0.5}}, "noise.name"),
+    ],
 )
 def test_a_missing_field_is_named(content, path):
     assert mistakes(content) == [(path, "is missing")]

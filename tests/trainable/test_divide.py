@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 from scipy.stats import norm
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
 from trainable import divide
@@ -123,6 +124,33 @@ def test_no_component_is_narrower_than_the_regularisation_allows():
     assert min(mixture.sds) >= np.sqrt(5e-4) * (1 - 1e-6)
     assert mixture.clean_probability[:990].min() > 0.999
     assert mixture.clean_probability[990:].max() < 0.001
+
+
+def test_the_mixture_has_the_official_settings(monkeypatch):
+    # The limits are not reached on ordinary losses, so the result alone would not show them.
+    made = []
+
+    class Recorded(GaussianMixture):
+        def fit(self, rows):
+            made.append(self.get_params())
+            return super().fit(rows)
+
+    monkeypatch.setattr(divide, "GaussianMixture", Recorded)
+    fit_mixture(normalise(two_groups()), seed=5)
+    assert made == [GaussianMixture(**OFFICIAL, random_state=5).get_params()]
+
+
+def test_a_mixture_that_stops_at_its_limit_of_iterations_is_an_answer_without_a_warning(monkeypatch):
+    class Hasty(GaussianMixture):
+        def fit(self, rows):
+            self.set_params(max_iter=1, tol=0)
+            return super().fit(rows)
+
+    losses = normalise(two_groups(noisy=0.3))
+    with pytest.warns(ConvergenceWarning):  # what would reach the user otherwise
+        GaussianMixture(**OFFICIAL | {"max_iter": 1, "tol": 0}, random_state=0).fit(losses[:, None])
+    monkeypatch.setattr(divide, "GaussianMixture", Hasty)
+    assert np.isfinite(fit_mixture(losses, seed=0).clean_probability).all()
 
 
 def test_the_posterior_need_not_be_monotone_in_the_loss():

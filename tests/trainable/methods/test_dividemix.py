@@ -1,6 +1,7 @@
 """Properties of DivideMix's epochs (METHOD.md H.2): who is trained, on what, guided by whom, and drawn from where."""
 
 import copy
+import itertools
 from collections import Counter
 
 import numpy as np
@@ -161,6 +162,42 @@ def test_the_order_changes_from_epoch_to_epoch_and_from_network_to_network():
         orders[epoch, own] = [i for x, _, _ in method.batches(labeled, own) for i in x.tolist()]
     assert len({tuple(order) for order in orders.values()}) == 3
     assert len({tuple(sorted(order)) for order in orders.values()}) == 1
+
+
+def test_unlabeled_samples_that_start_again_come_in_a_new_order(monkeypatch):
+    method = make(networks=1, batch_size=16)
+    drawn = spy_on_views(method, monkeypatch)
+    train_on(method, verdicts(method, 90))  # six steps, and 30 unlabeled samples: three turns of 16 + 14
+    turns = [tuple(a + b) for (a, _), (b, _) in zip(drawn[1::4], drawn[3::4], strict=True)]
+    assert len(set(turns)) == len(turns) == 3
+    assert len({tuple(sorted(turn)) for turn in turns}) == 1
+
+
+def test_the_augmentation_changes_from_epoch_to_epoch_and_from_network_to_network(monkeypatch):
+    method = make()
+    monkeypatch.setattr(method, "shuffled", lambda index, *counters: torch.from_numpy(index))  # the same images
+    drawn = spy_on_views(method, monkeypatch)
+    same_division = verdicts(method, 60) * 2
+    for epoch in (1, 2):
+        train_on(method, same_division, epoch)
+    first = [drawn[start] for start in (0, 8, 16, 24)]  # first batch of each network in each epoch
+    assert all(index == first[0][0] for index, _ in first)
+    views = [view for _, pair in first for view in pair]
+    assert len(views) == 8
+    assert all(not torch.equal(a, b) for a, b in itertools.combinations(views, 2))
+
+
+def test_every_mixture_is_fitted_with_a_seed_of_its_own(monkeypatch):
+    method = make(epochs=3)
+    seeds, fit = [], dividemix.fit_mixture
+
+    def spied(losses, seed):
+        seeds.append(seed)
+        return fit(losses, seed)
+
+    monkeypatch.setattr(dividemix, "fit_mixture", spied)
+    list(method)
+    assert len(set(seeds)) == len(seeds) == 6  # two networks, two divisions, and the last record
 
 
 def test_the_unlabeled_weight_rises_within_the_epoch_by_the_authors_count_of_steps():
@@ -467,7 +504,7 @@ def test_the_loss_is_the_sum_of_its_three_parts():
 
 
 def test_guess_accuracy_compares_the_targets_with_the_truth(monkeypatch):
-    method = make(networks=1, batch_size=64)
+    method = make(networks=1, batch_size=128)
     drawn = spy_on_views(method, monkeypatch)
 
     def guessed(m, learner, other, views):
@@ -477,5 +514,5 @@ def test_guess_accuracy_compares_the_targets_with_the_truth(monkeypatch):
         return F.one_hot((true + wrong) % 3, 3).float()
 
     monkeypatch.setattr(dividemix, "guessed_targets", guessed)
-    row = train_on(method, verdicts(method, 60))
-    assert row["guess/accuracy"] == pytest.approx(45 / 60)
+    row = train_on(method, verdicts(method, 50))
+    assert row["guess/accuracy"] == pytest.approx(52 / 70)

@@ -1,0 +1,101 @@
+"""A generator of small results folders, written by the classes that write real ones."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from markdown_it import MarkdownIt
+
+from analysis import results
+from orchestrator.store import Store, TrialRecord
+
+METRIC = "test/accuracy_last10"
+
+
+class StudyFolder:
+    """A study's results in the making: each call of `arm` adds one trial a seed."""
+
+    def __init__(self, root: Path):
+        self.root = root
+        self.store = Store(root)
+        self.records: list[TrialRecord] = []
+
+    def arm(
+        self,
+        name: str,
+        *ends: float | str,
+        setting: str | None = None,
+        family: str = "arms",
+        paired: bool = True,
+        epochs: int = 3,
+        change: dict[int, dict[str, Any]] | None = None,
+    ) -> "StudyFolder":
+        """Add an arm whose trials end in `ends`: a finished one's accuracy, "failed" or "missing", seed by seed.
+
+        The accuracy rises by one point an epoch and ends there. `change` replaces fields of some seeds' summaries.
+        """
+        for seed, end in enumerate(ends):
+            main = name == "baseline"
+            partner = "baseline" if paired and not main else None
+            identity = f"id of {setting} {name} {seed}"
+            record = TrialRecord(identity, setting, name, seed, None if main else family, partner, epochs)
+            self.records.append(record)
+            if end == "missing":
+                continue
+            folder = self.store.folder(record)
+            folder.claim()
+            folder.write_json("trial.json", {"id": identity, "config": {}, "fingerprint": {}})
+            if end == "failed":
+                folder.write_json("failure.json", {"kind": "TrialError", "message": "m", "retry": False, "attempts": 1})
+            else:
+                assert isinstance(end, float)
+                for epoch in range(1, epochs + 1):
+                    folder.append_row({"epoch": epoch, "test/accuracy": end - epochs + epoch, "val/accuracy": 50.0})
+                hashes = {"data_hash": "digits", "noise_hash": f"noise {seed}"}
+                folder.finish({"epochs": epochs, METRIC: end, **hashes, **(change or {}).get(seed, {})})
+            folder.release()
+        return self
+
+    def write(self) -> Path:
+        """Write the plan, seed by seed as the orchestrator does, and return the study's folder."""
+        records = sorted(self.records, key=lambda record: record.seed)
+        self.store.write_plan("small", "name: small\n", 2, records)
+        return self.root
+
+    def read(self) -> results.Results:
+        """The results as the analysis sees them."""
+        return results.read(self.write())
+
+    def path(self, arm: str, seed: int) -> Path:
+        """The folder of one trial of a study without settings."""
+        return self.root / "runs" / arm / f"seed={seed}"
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StudyFolder:
+    """An empty study to add arms to; without waiting for the disk, which takes most of a small study's time."""
+    monkeypatch.setattr("os.fsync", lambda descriptor: None)
+    return StudyFolder(tmp_path / "small")
+
+
+@pytest.fixture
+def rendered() -> Callable[[str], list[list[list[str]]]]:
+    """Read Markdown as an independent parser of it does: tables, their rows (the header first), their cells."""
+
+    def read(text: str) -> list[list[list[str]]]:
+        tables: list[list[list[str]]] = []
+        cell = False
+        for token in MarkdownIt("commonmark").enable("table").parse(text):
+            if token.type == "table_open":
+                tables.append([])
+            elif token.type == "tr_open":
+                tables[-1].append([])
+            elif token.type in ("th_open", "td_open"):
+                cell = True
+            elif token.type == "inline" and cell:
+                tables[-1][-1].append("".join(part.content for part in token.children or []))
+                cell = False
+        return tables
+
+    return read
