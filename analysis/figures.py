@@ -28,21 +28,30 @@ def accuracy_per_epoch(results: Results, folder: Path, metric: str = "test/accur
             planned = results.trials[results.trials["setting"] == setting]
             arms = list(planned.loc[planned["family"] == family, "arm"].unique()) if family else []
             for k, arm in enumerate([BASELINE, *arms]):
-                curves = rows[(rows["setting"] == setting) & (rows["arm"] == arm)] if len(rows) else rows
+                curves = rows[(rows["setting"] == setting) & (rows["arm"] == arm)]
                 if curves.empty:
                     continue
                 seeds = curves["seed"].nunique()
                 statistics: pd.DataFrame = curves.groupby("epoch")[metric].agg(["mean", "std"])
                 colour = "black" if arm == BASELINE else PALETTE[(k - 1) % len(PALETTE)]
-                style = STYLES[k % len(STYLES)]
+                style = STYLES[(k + (k - 1) // len(PALETTE)) % len(STYLES)] if k else "-"
+                marker = "o" if len(statistics) == 1 else None
                 low, high = statistics["mean"] - statistics["std"], statistics["mean"] + statistics["std"]
-                axis.plot(statistics.index, statistics["mean"], style, color=colour, label=f"{arm} (n={seeds})", lw=1.5)
+                axis.plot(
+                    statistics.index,
+                    statistics["mean"],
+                    style,
+                    color=colour,
+                    label=f"{arm} (n={seeds})",
+                    lw=1.5,
+                    marker=marker,
+                )
                 axis.fill_between(statistics.index, low, high, color=colour, alpha=0.12, lw=0)
             axis.set_title(" · ".join(filter(None, [setting, family])))
             axis.set_xlabel("epoch")
             axis.grid(alpha=0.3)
             if axis.lines:
-                axis.legend(fontsize="x-small")
+                axis.legend(axis.lines, [line.get_label() for line in axis.lines], fontsize="x-small")
         line[0].set_ylabel(f"{metric} %, mean ± sd over seeds")
     return _save(figure, folder / "accuracy_per_epoch")
 

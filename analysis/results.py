@@ -8,6 +8,8 @@ import pandas as pd
 
 from trainable.folder import TrialFolder
 
+PLANNED = ("id", "setting", "arm", "seed", "family", "baseline", "folder")
+
 
 class NoResults(Exception):
     """A folder holds no study's results."""
@@ -37,7 +39,11 @@ class Results:
         for trial in self.done.to_dict("records"):
             part = pd.DataFrame(TrialFolder(self.root / trial["folder"]).rows()).reindex(columns=["epoch", *columns])
             parts.append(part.assign(setting=trial["setting"], arm=trial["arm"], seed=trial["seed"]))
-        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["epoch", *columns])
+        return (
+            pd.concat(parts, ignore_index=True)
+            if parts
+            else pd.DataFrame(columns=["epoch", *columns, "setting", "arm", "seed"])
+        )
 
 
 def read(root: Path) -> Results:
@@ -48,7 +54,9 @@ def read(root: Path) -> Results:
     """
     try:
         plan = json.loads((root / "trials.json").read_bytes())
-        study, planned = plan["study"], plan["trials"]
+        study, planned = plan["study"], [{name: trial[name] for name in PLANNED} for trial in plan["trials"]]
+        if not planned:
+            raise ValueError("no trials")
     except (OSError, ValueError, KeyError, TypeError):
         raise NoResults(f"{root} holds no study's results (there is no readable trials.json in it)") from None
     rows = []

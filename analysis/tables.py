@@ -62,10 +62,14 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
         line["last-10 test accuracy %"] = (f"{row['mean']:.2f}" if "mean" in known else "") + (
             f" ± {row['sd']:.2f}" if "sd" in known else ""
         )
-        line["difference [95 % interval]"] = (signed(row["difference"]) if "difference" in known else "") + (
-            f" [{signed(row['low'])}, {signed(row['high'])}]" if "low" in known else ""
+        line["difference [95 % interval]"] = (
+            (signed(row["difference"]) if "difference" in known else "")
+            + (f" [{signed(row['low'])}, {signed(row['high'])}]" if "low" in known else "")
+            + (f" ({row['pairs']:.0f} pairs)" if "difference" in known and row["pairs"] < row["n"] else "")
         )
-        line["Holm p"] = f"{row['p_holm']:.4f}" if "p_holm" in known else ""
+        line["Holm p"] = (
+            "" if "p_holm" not in known else f"{row['p_holm']:.4f}" if row["p_holm"] >= 0.00005 else "<0.0001"
+        )
         lines.append(line)
     text = pd.DataFrame(lines)
     return text if (table["setting"] != "").any() else text.drop(columns="setting")
@@ -80,4 +84,4 @@ def signed(value: float) -> str:
 def markdown(table: pd.DataFrame) -> str:
     """A table of text as Markdown."""
     lines = [list(table.columns), ["---"] * len(table.columns), *table.to_numpy().tolist()]
-    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines) + "\n"
+    return "\n".join(f"| {' | '.join(str(cell).replace('|', '&#124;') for cell in line)} |" for line in lines) + "\n"

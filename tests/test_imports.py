@@ -83,18 +83,15 @@ def test_the_orchestrator_never_imports_torch():
         ("trainable.folder", set(), set()),
         ("trainable.data.locate", {"trainable.config", "trainable.machine"}, set()),
         ("trainable.machine", set(), set()),
-        ("orchestrator.lock", set(), set()),
+        ("orchestrator.lock", {"trainable.folder"}, set()),
         ("orchestrator.store", {"orchestrator.lock", "trainable.folder"}, set()),
         ("orchestrator.families", {"orchestrator.store"}, set()),
         ("trainable.config", set(), {"pydantic"}),
         ("trainable.strict_yaml", set(), {"yaml"}),
     ],
 )
-def test_a_light_module_imports_the_standard_library_and_what_is_listed(module, ours, others):
-    names = IMPORTS[module]
-    assert {name for name in names if name.split(".")[0] in PACKAGES} == ours
-    rest = {name for name in names if name.split(".")[0] not in PACKAGES}
-    assert rest - sys.stdlib_module_names == others
+def test_a_light_module_imports_the_standard_library_and_at_most_what_is_listed(module, ours, others):
+    assert IMPORTS[module] - sys.stdlib_module_names <= ours | others
 
 
 def test_every_init_file_holds_a_docstring_only():

@@ -132,7 +132,7 @@ class DivideMix(Section):
     """DivideMix and its switches. `networks: 1` divides and guesses by itself; `co_divide` then has no effect."""
 
     name: Literal["dividemix"] = "dividemix"
-    networks: Literal[1, 2] = 2
+    networks: Annotated[int, Field(ge=1, le=2)] = 2
     warmup_epochs: Annotated[int, Field(ge=0)] = 10
     conf_penalty: Literal["auto", "on", "off"] = "auto"
     """Negative entropy added to the warm-up loss. auto: for class-dependent noise (the authors' rule, which uses
@@ -172,7 +172,7 @@ class CrossEntropy(Section):
     """Plain training on the given labels; with two networks their summed logits are tested, as DivideMix's are."""
 
     name: Literal["cross_entropy"] = "cross_entropy"
-    networks: Literal[1, 2] = 2
+    networks: Annotated[int, Field(ge=1, le=2)] = 2
 
 
 # --- trial --------------------------------------------------------------------------------------------------------
@@ -214,15 +214,16 @@ def trial_id(config: TrialConfig) -> str:
 
 def explain(error: ValidationError, root: type[BaseModel]) -> Iterator[tuple[tuple[str, ...], str]]:
     """(path of the field, what is wrong and what would be right) for each mistake that pydantic found in `root`."""
-    found: dict[tuple[str, ...], list[str]] = {}
+    found: dict[tuple[tuple[str, ...], int | None], list[str]] = {}
     for item in error.errors():
         path, owner = _walk(item["loc"], root)
         if item["type"].startswith("union_tag"):
             path = (*path, "name")
+        position = next((part for part in item["loc"] if isinstance(part, int)), None)  # in a list
         message = _message(item, path, owner)
-        if message not in found.setdefault(path, []):
-            found[path].append(message)
-    for path, messages in found.items():  # a union of plain types reports one message a member
+        if message not in found.setdefault((path, position), []):
+            found[path, position].append(message)
+    for (path, _), messages in found.items():  # a union of plain types reports one message a member
         head, *rest = messages
         yield path, head + "".join(f", or {m.split(': it ', 1)[-1]}" for m in rest)
 

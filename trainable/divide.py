@@ -54,8 +54,8 @@ def fit_mixture(losses: np.ndarray, seed: int) -> Mixture:
 def split(clean_probability: np.ndarray, threshold: float) -> tuple[np.ndarray, float]:
     """Which samples are labeled (n,) bool: those strictly above the threshold, and the threshold that was used.
 
-    If one side would be empty, the threshold moves just inside the range of the probabilities (as Contrast-to-Divide
-    does); if all probabilities are equal there is nothing to divide, and every sample is labeled.
+    The threshold is kept just inside the range of the probabilities (as Contrast-to-Divide does), so neither side is
+    empty; if all probabilities are equal there is nothing to divide, and every sample is labeled.
     """
     low, high = float(clean_probability.min()), float(clean_probability.max())
     if high - low <= 2 * MARGIN:

@@ -36,6 +36,8 @@ class TrialFolder:
     def claim(self) -> None:
         """Become the one writer: an actor that lives on behind a lost node finds another token and stops."""
         self.path.mkdir(parents=True, exist_ok=True)
+        for torn in self.path.glob(".*.tmp"):  # of a writer that was killed
+            torn.unlink(missing_ok=True)
         self._token = secrets.token_hex(8)
         owner = {"token": self._token, "host": socket.gethostname(), "pid": os.getpid(), "since": time.time()}
         replace(self.path / "owner.json", json.dumps(owner).encode())
@@ -143,6 +145,7 @@ class TrialFolder:
             if header == _MAGIC + hashlib.sha256(state).hexdigest().encode():
                 yield state
             else:
+                self._check_owner()
                 aside = path.with_suffix(".damaged")
                 path.replace(aside)
                 self.log(f"{name} does not match its checksum: kept as {aside.name}, the one before it is used")

@@ -14,7 +14,7 @@ def build(model: Model, shape: tuple[int, int, int], classes: int, seed: int) ->
     torch's layers draw their first weights from the global generator; it is seeded inside a fork and left as it was.
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         match model:
             case SmallCnn():
                 return _SmallCnn(model.width, shape, classes)
@@ -65,8 +65,8 @@ class _PreactResNet18(nn.Module):
 
     def __init__(self, shape: tuple[int, int, int], classes: int):
         super().__init__()
-        if min(shape[1:]) < 8:
-            raise DataError(f"preact_resnet18 takes images of at least 8×8 pixels; these are {shape[1]}×{shape[2]}")
+        if min(shape[1:]) < 9:  # smaller ones end in 1×1 maps, where BatchNorm cannot train on a batch of one image
+            raise DataError(f"preact_resnet18 takes images of at least 9×9 pixels; these are {shape[1]}×{shape[2]}")
         blocks: list[nn.Module] = []
         inner = 64
         for outer, stride in ((64, 1), (128, 2), (256, 2), (512, 2)):

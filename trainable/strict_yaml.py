@@ -13,6 +13,9 @@ import yaml
 
 Path_ = tuple[str, ...]
 
+MOST_ENTRIES = 100_000
+"""Aliases of aliases may expand without end."""
+
 _CORE: list[tuple[re.Pattern[str], Any]] = [
     (re.compile(r"~|null|Null|NULL|"), lambda text: None),
     (re.compile(r"true|True|TRUE|false|False|FALSE"), lambda text: text.lower() == "true"),
@@ -23,6 +26,17 @@ _CORE: list[tuple[re.Pattern[str], Any]] = [
     (re.compile(r"[-+]?\.(inf|Inf|INF)"), lambda text: float(text.replace(".", ""))),
     (re.compile(r"\.(nan|NaN|NAN)"), lambda text: float("nan")),
 ]
+
+
+class _Loader(yaml.SafeLoader):
+    """Remembers which tags were written; PyYAML gives every node one."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        written = getattr(self.peek_event(), "tag", None)
+        node = super().compose_node(parent, index)
+        if written is not None and node is not None:
+            node.written_tag = written  # type: ignore[attr-defined]
+        return node
 
 
 @dataclass(frozen=True, order=True)
@@ -100,14 +114,14 @@ def parse(text: str, source: str | Path) -> Document:
 
     document = Document(None, {})
     try:
-        root = yaml.compose(text, yaml.SafeLoader)
+        root = yaml.compose(text, _Loader)
         if root is not None:
             document.data = plain(root, document)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         reason = " ".join(filter(None, [error.context, error.problem]))
         raise refused(f"is not YAML: {reason}", mark.line + 1 if mark else 0) from None
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
         raise refused(f"is not YAML: {(str(error).splitlines() or [type(error).__name__])[0]}") from None
     except RecursionError:
         raise refused("is nested too deeply") from None
@@ -126,18 +140,25 @@ def plain(node: yaml.Node, document: Document, path: Path_ = (), parents: tuple[
         wrong("an alias contains itself")
         return None
     parents = (*parents, id(node))
+    if len(document.lines) > MOST_ENTRIES:
+        raise ValueError(f"more than {MOST_ENTRIES} entries")
+    def refuse_tag(node: yaml.Node) -> None:
+        if tag := getattr(node, "written_tag", None):
+            shown = tag.replace("tag:yaml.org,2002:", "!!")
+            wrong(f"the tag `{shown}` is not supported; write plain values", node.start_mark.line + 1)
+
+    refuse_tag(node)
     if isinstance(node, yaml.ScalarNode):
-        return node.value if node.style or _tagged(node, wrong) else scalar(node.value)
+        return node.value if node.style else scalar(node.value)
     if isinstance(node, yaml.SequenceNode):
-        _tagged(node, wrong)
         return [plain(item, document, (*path, str(i)), parents) for i, item in enumerate(node.value)]
-    _tagged(node, wrong)
     mapping: dict[str, Any] = {}
     for key_node, value_node in node.value:
         at = key_node.start_mark.line + 1
         if not isinstance(key_node, yaml.ScalarNode):
             wrong("a key must be plain text", at)
             continue
+        refuse_tag(key_node)
         key = str(key_node.value)
         if key in mapping:
             first = document.lines[(*path, key)]
@@ -146,17 +167,3 @@ def plain(node: yaml.Node, document: Document, path: Path_ = (), parents: tuple[
         document.lines[(*path, key)] = at
         mapping[key] = plain(value_node, document, (*path, key), parents)
     return mapping
-
-
-_IMPLICIT = {
-    f"tag:yaml.org,2002:{name}"
-    for name in ("null", "bool", "int", "float", "str", "seq", "map", "timestamp", "merge", "value")
-}
-
-
-def _tagged(node: yaml.Node, wrong: Any) -> bool:
-    """Whether the node carries a tag that nobody may write here (`!!python/object`, `!mine`); reports it."""
-    if node.tag in _IMPLICIT:
-        return False
-    wrong(f"the tag `{node.tag.replace('tag:yaml.org,2002:', '!!')}` is not supported; write plain values")
-    return True

@@ -9,8 +9,7 @@ def sharpen(probabilities: torch.Tensor, temperature: float) -> torch.Tensor:
     """p^(1/T) normalised over the last axis. Computed in logarithms, so a small T does not underflow to 0/0."""
     if temperature == 1:
         return probabilities
-    tiny = torch.finfo(probabilities.dtype).tiny
-    return (probabilities.clamp_min(tiny).log() / temperature).softmax(-1)
+    return (probabilities.log() / temperature).softmax(-1)  # a zero stays exactly zero
 
 
 def co_guess(predictions: Sequence[torch.Tensor], temperature: float) -> torch.Tensor:

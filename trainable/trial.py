@@ -90,7 +90,7 @@ class Trial:
             "split": np.concatenate([np.full(len(p), k, np.int8) for k, p in enumerate(parts)]),
             "given": np.concatenate([p.given.cpu().numpy() for p in parts]),
             "true": np.concatenate([p.true.cpu().numpy() for p in parts]),
-            "epochs": np.array(sorted(self.method.records)),
+            "epochs": np.array(sorted(self.method.records), np.int64),
         }
         half = {"loss", "clean_probability", "ensemble_probability"}
         for name in next(iter(self.method.records.values()), {}):

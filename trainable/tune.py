@@ -56,6 +56,7 @@ class DivideMixTrainable(tune.Trainable):
         assert self.session.trial is not None
         state = (Path(checkpoint) / "state.pt").read_bytes()
         self.session.trial.restore(state, self.session.folder.rows())
+        self.session.folder.keep_rows(self.session.trial.epoch)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Become another trial: all state hangs on the session, so closing it and opening another leaves nothing."""

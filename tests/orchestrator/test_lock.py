@@ -73,7 +73,8 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 def files(path: Path) -> list[str]:
-    return [file.name for file in path.parent.iterdir()]
+    """Files beside the lock and itself; an empty guard, which stays for the next taker, aside."""
+    return [file.name for file in path.parent.iterdir() if file.suffix != ".guard"]
 
 
 def can_be_taken(path: Path) -> bool:

@@ -193,19 +193,24 @@ def test_names_in_brackets_are_not_taken_for_markup(store):
 
 
 def seconds_left(
-    monkeypatch: pytest.MonkeyPatch, store: Store, trials: list[TrialRecord], reports: list[tuple[float, str, int]]
+    monkeypatch: pytest.MonkeyPatch,
+    store: Store,
+    trials: list[TrialRecord],
+    reports: list[tuple[float, str, int | None]],
 ) -> float:
-    """What the line of the last trial says, after reports (second, arm, epoch) and that trial's end."""
+    """What the line of the last trial says, after reports (second, arm, epoch or None for an end) and its own end."""
     clock = SimpleNamespace(now=0.0)
     monkeypatch.setattr(monitor, "time", SimpleNamespace(monotonic=lambda: clock.now))
     view, printed = plain_view(store, trials)
     for second, arm, epoch in reports:
         clock.now = second
-        view.epoch(f"{arm}/seed=0", epoch)
+        if epoch is None:
+            view.ended(f"{arm}/seed=0")
+        else:
+            view.epoch(f"{arm}/seed=0", epoch)
     view.ended(trials[-1].name)
-    (line,) = printed()
-    left = re.search(r", (\d+) s left$", line)
-    assert left, line
+    left = re.search(r", (\d+) s left$", printed()[-1])
+    assert left, printed()
     return float(left[1])
 
 
@@ -221,6 +226,13 @@ def test_epochs_of_an_earlier_run_do_not_count_for_the_pace(monkeypatch, store):
     # `resumed` had 20 epochs before. 2 to 4 epochs in 3 s, depending on how first reports are counted; 36 are left.
     reports = [(0.0, "fresh", 1), (1.0, "fresh", 2), (2.0, "resumed", 21), (3.0, "fresh", 3), (3.0, "short", 1)]
     assert 20 <= seconds_left(monkeypatch, store, trials, reports) <= 60
+
+
+def test_epochs_that_a_failed_trial_never_trained_do_not_count_for_the_pace(monkeypatch, store):
+    trials = [record("a", epochs=30), record("bad", epochs=30), record("short", epochs=1)]
+    # 2 to 4 epochs in 3 s; 27 are left, all of `a`.
+    reports = [(0.0, "a", 1), (1.0, "a", 2), (2.0, "bad", 1), (2.0, "bad", None), (3.0, "a", 3), (3.0, "short", 1)]
+    assert 15 <= seconds_left(monkeypatch, store, trials, reports) <= 45
 
 
 def test_on_a_terminal_the_table_is_live_and_nothing_is_printed_by_line(store, monkeypatch):

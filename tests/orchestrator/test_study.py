@@ -1,6 +1,7 @@
 """A study file: a mistake is shown with its line and what would be right, a good file becomes the right trials."""
 
 import random
+import re
 import sys
 from pathlib import Path
 
@@ -165,6 +166,7 @@ def test_a_mistake_is_shown_on_its_line_with_what_would_be_right(tmp_path, text,
     shown = errors(path)
     there = [message.removeprefix(f"{path}:{line}: ") for message in shown if message.startswith(f"{path}:{line}: ")]
     assert any(right in message for message in there), "\n".join(shown)
+    assert all(re.match(rf"{re.escape(str(path))}:\d+: ", message) for message in shown), "\n".join(shown)
 
 
 @pytest.mark.parametrize("name", list(BROKEN)[:50:5])
@@ -501,9 +503,10 @@ def test_a_wrong_set_says_what_would_be_right(tmp_path, change, right):
     assert right in message
 
 
-def test_a_wrong_value_of_set_is_not_blamed_on_a_line_of_the_file(tmp_path):
+@pytest.mark.parametrize("change", ["base.train.epochs=0", "base.train={epochs: 0}", "base={train: {epochs: 0}}"])
+def test_a_wrong_value_of_set_is_not_blamed_on_a_line_of_the_file(tmp_path, change):
     path = write(tmp_path, BASE)
-    (message,) = errors(path, "base.train.epochs=0")  # line 4 has a good value
+    (message,) = errors(path, change)  # line 4 has a good value
     assert "0 is not right: it should be greater than or equal to 1" in message
     assert not message.startswith(f"{path}:4:")
 

@@ -1,7 +1,6 @@
 """Reading data sets into arrays; every mistake in them is a `DataError` that says what was expected."""
 
 import hashlib
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,12 +72,13 @@ def _digits() -> Arrays:
 
 def _npz(path: Path) -> Arrays:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            content = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+            content = {name: np.asarray(file[name]) for name in file.files}
+    except Exception as error:  # NumPy, zipfile and zlib raise a dozen types for damaged files
         raise DataError(f"{path} is not a readable .npz file of plain arrays: {error}") from None
     train, test = _npz_split(path, content, "train"), _npz_split(path, content, "test")
-    validation = _npz_split(path, content, "val") if len(content.get("val_labels", ())) else None
+    given = any(content[key].size for key in ("val_images", "val_labels") if key in content)
+    validation = _npz_split(path, content, "val") if given else None
     for name, split in (("val", validation), ("test", test)):
         if split and split.images.shape[1:] != train.images.shape[1:]:
             raise DataError(

@@ -77,6 +77,8 @@ class Method:
         row: Row = {}
         per_network = [learner.logits(self.data.test) for learner in self.learners]
         total, true = torch.stack(per_network).sum(0), self.data.test.true
+        for k, logits in enumerate(per_network):
+            self.finite(logits.sum(), k)  # the last step may have broken the weights
         row["test/accuracy"] = metrics.accuracy(total, true)
         row |= {f"test/accuracy_net{k}": metrics.accuracy(logits, true) for k, logits in enumerate(per_network)}
         if self.data.classes >= 20:

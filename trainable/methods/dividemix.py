@@ -54,17 +54,22 @@ class DivideMix(Method):
     def train_epoch(self) -> Row:
         """A warm-up epoch, or one pass of Algorithm 1."""
         if self.epoch < self.method.warmup_epochs:
-            return {"phase": "warmup", **self.cross_entropy_epoch(self.conf_penalty)}
-        with self.timed("divide"):
-            verdicts = [self.judge(k) for k in range(len(self.learners))]  # both judge before either trains
-            row = {"phase": "dividemix", **self.describe(verdicts)}
-        if self.epoch in self._recorded:
-            self.record(self.epoch, verdicts)
-        with self.timed("train"):
-            row |= self.train_on(verdicts)
+            row = {"phase": "warmup", **self.cross_entropy_epoch(self.conf_penalty)}
+        else:
+            row = {"phase": "dividemix", **self.divide_and_mix()}
         if self.epoch + 1 == self.config.train.epochs:
             self.record(self.epoch + 1, [self.judge(k, finished=1) for k in range(len(self.learners))])
         return row
+
+    def divide_and_mix(self) -> Row:
+        """Co-divide, then train each network on its division."""
+        with self.timed("divide"):
+            verdicts = [self.judge(k) for k in range(len(self.learners))]  # both judge before either trains
+            row = self.describe(verdicts)
+        if self.epoch in self._recorded:
+            self.record(self.epoch, verdicts)
+        with self.timed("train"):
+            return row | self.train_on(verdicts)
 
     def judge(self, k: int, finished: int = 0) -> Verdict:
         """Divide the training samples by network k's losses (lines 4-5)."""
@@ -92,7 +97,7 @@ class DivideMix(Method):
             for x, u, progress in self.batches(verdict.labeled, own):
                 views_x, views_u = data.views(x, 2, views), data.views(u, 2, views) if len(u) else []
                 one_hot = F.one_hot(data.given[x], self.data.classes).float()
-                targets_u = guessed_targets(m, learner, other, views_u)
+                targets_u = guessed_targets(m, learner, other, views_u) if len(u) else one_hot[:0]
                 targets_x = refined_targets(m, learner, views_x, one_hot, verdict.weight[x])
                 inputs = torch.cat([*views_x, *views_u])
                 targets = torch.cat([targets_x, targets_x, *([targets_u] * len(views_u))])
@@ -121,7 +126,7 @@ class DivideMix(Method):
         """(labeled indices, unlabeled indices, finished epochs with parts) for each step of an epoch.
 
         Every labeled sample comes once; the unlabeled ones start again, in a new order, when they run out. The last
-        batch of either may be short, and the unlabeled one is empty if every sample is labeled.
+        batch of either may be short. The unlabeled one is empty if fewer than two samples are unlabeled.
         """
         size, parts = self.config.train.batch_size, int(labeled.sum()) // self.config.train.batch_size + 1
         unlabeled = self.endless(np.flatnonzero(~labeled), own)
@@ -130,6 +135,7 @@ class DivideMix(Method):
 
     def endless(self, unlabeled: np.ndarray, own: int) -> Iterator[torch.Tensor]:
         """Batches of unlabeled indices without end."""
+        unlabeled = unlabeled if len(unlabeled) > 1 else unlabeled[:0]
         for turn in itertools.count(1):
             yield from self.shuffled(unlabeled, own, turn).split(self.config.train.batch_size)
 
@@ -174,8 +180,6 @@ class DivideMix(Method):
 def guessed_targets(m: DivideMixConfig, learner: Learner, other: Learner, views: list[torch.Tensor]) -> torch.Tensor:
     """Targets of the unlabeled images (batch, classes) from up to four predictions (lines 17-20)."""
     predictions: list[torch.Tensor] = []
-    if not views:
-        return torch.zeros(0, 0)
     if m.co_guess != "peer":
         with learner.mode(m.guess_mode):  # BatchNorm: one forward a view, each moves the running statistics
             predictions += [learner.probabilities(view) for view in views]
