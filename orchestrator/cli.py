@@ -86,11 +86,11 @@ def run(
         _settle_stale(place, records, failures, stale)
         if retry_failed:
             place.forget_failures(records)
-        place.write_plan(plan.name, plan.text, failures, records)
         states = place.states(records, failures)
         todo = [trial for trial in plan.trials if states[trial.record] not in ("done", "failed")]
         if absent := _absent(todo, machine):
             _complain("\n".join(absent), WRONG)
+        place.write_plan(plan.name, plan.text, failures, records)
         if todo:
             received = _execute(plan, place, todo, machine, dashboard)
         else:
@@ -152,6 +152,8 @@ def _show_end(place: Store, records: list[TrialRecord], states: dict[TrialRecord
 
     for failure in failures(place, states):
         console.print(f"failed: {failure['name']}: {failure['kind']}: {failure['message']}", markup=False)
+    if "failed" in states.values():
+        console.print("Failed trials are tried again with --retry-failed.", markup=False)
     if "done" in states.values():
         show(place.root, console)
         write(place.root)
@@ -161,7 +163,8 @@ def _show_end(place: Store, records: list[TrialRecord], states: dict[TrialRecord
     console.print(f"Results:     {place.root} ({shown})", markup=False)
     console.print(f"TensorBoard: tensorboard --logdir {place.runs}", markup=False)
     if uncounted := place.uncounted(records):
-        console.print(f"note: {len(uncounted)} trials on disk are not in the study: {', '.join(uncounted[:5])} …")
+        names = ", ".join(uncounted[:5]) + (", …" if len(uncounted) > 5 else "")
+        console.print(f"note: {len(uncounted)} trials on disk are not in the study: {names}", markup=False)
 
 
 @app.command()

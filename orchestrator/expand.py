@@ -184,7 +184,7 @@ class Expansion:
         """Arms that compute the same: an error if they do so in every setting, else run once."""
         lines = {arm.name: arm.layer for arm in self.arms}
         for (first, second), same in self._copies().items():
-            if len(same) == len(self.settings):
+            if len(same) == len(self.settings) and lines[second].values:
                 layer = lines[second]
                 line = min(layer.lines.values(), default=None)
                 message = f"computes the same as `{first}` in every setting; remove one of them"

@@ -26,6 +26,7 @@ def describe(records: Iterable[TrialRecord]) -> Iterator[str]:
         p = smallest_p(arms, seeds)
         verdict = "" if p <= ALPHA else f": more seeds are needed before any of them can reach {ALPHA}"
         place = f"{setting}: " if setting else ""
-        yield f"{place}family {family}: {arms} comparisons × {seeds} seeds, smallest Holm p {p:.4f}{verdict}"
+        comparisons = "1 comparison" if arms == 1 else f"{arms} comparisons"
+        yield f"{place}family {family}: {comparisons} × {seeds} seeds, smallest Holm p {p:.4f}{verdict}"
     if unpaired:
         yield f"not paired with the baseline (other data or noise): {', '.join(sorted(unpaired))}"

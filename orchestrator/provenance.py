@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +32,18 @@ def record(root: Path) -> None:
         "system": platform.platform(),
         "cpus": os.cpu_count(),
         "python": platform.python_version(),
-        "versions": {name: version(name) for name in PACKAGES},
+        "versions": {name: _version(name) for name in PACKAGES},
         "git_revision": _git(code, "rev-parse", "HEAD"),
         "git_diff": _git(code, "diff", "HEAD"),
     }
     replace(path, json.dumps([*runs, run], indent=1).encode())
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # run from a checkout that was not installed
+        return None
 
 
 def _git(folder: Path, *arguments: str) -> str | None:

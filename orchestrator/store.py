@@ -93,7 +93,7 @@ class Store:
         folder = self.folder(record)
         about = folder.trial
         if about is None:
-            return "todo"
+            return "todo" if folder.summary is None else "stale"  # a result of something that nobody can tell
         if about.get("id") != record.id:
             return "stale"
         if folder.summary is not None:
@@ -134,7 +134,7 @@ class Store:
         on_disk = self._on_disk()
         planned = {record.name: record.id for record in records}
         misplaced = {
-            about["id"]: name
+            about.get("id"): name
             for name, about in on_disk.items()
             if planned.get(name) != about.get("id") and (self.runs / name / "summary.json").exists()
         }

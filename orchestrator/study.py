@@ -147,7 +147,8 @@ def _set(document: Document, change: str) -> None:
         known = suggestion(head, list(StudyFile.model_fields))
         raise ConfigError(source, [Problem(0, key, f"a study has no key `{head}`{known}")])
     target[head] = value.data
-    document.lines[path] = 0  # no line of the file is to blame for it
+    for place in [path, *(known for known in document.lines if known[: len(path)] == path)]:
+        document.lines[place] = 0  # no line of the file is to blame for it
 
 
 def _head(target: dict[str, Any], rest: str, path: tuple[str, ...]) -> str:

@@ -283,6 +283,10 @@ def _message(item: Any, path: tuple[str, ...], owner: type[BaseModel]) -> str:
         return "is missing"
     if item["type"] == "too_short":
         return f"needs at least {context['min_length']} of them, and has {context['actual_length']}"
+    if item["type"] in ("model_type", "model_attributes_type", "dict_type"):
+        return f"{json.dumps(given, default=repr)} is not right: it should be a mapping (key: value)"
+    if item["type"] in ("bool_type", "bool_parsing"):
+        return f"{json.dumps(given, default=repr)} is not right: it should be true or false"
     if item["type"] == "value_error":
         return str(context["error"])
     shown = json.dumps(given, default=repr)

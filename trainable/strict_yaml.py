@@ -142,6 +142,7 @@ def plain(node: yaml.Node, document: Document, path: Path_ = (), parents: tuple[
     parents = (*parents, id(node))
     if len(document.lines) > MOST_ENTRIES:
         raise ValueError(f"more than {MOST_ENTRIES} entries")
+
     def refuse_tag(node: yaml.Node) -> None:
         if tag := getattr(node, "written_tag", None):
             shown = tag.replace("tag:yaml.org,2002:", "!!")

@@ -52,15 +52,15 @@ def test_settings_and_families_do_not_mix():
     ]
     assert list(describe(trials)) == [
         "x: family arms: 2 comparisons × 8 seeds, smallest Holm p 0.0156",
-        "y: family arms: 1 comparisons × 8 seeds, smallest Holm p 0.0078",
-        "x: family method.alpha: 1 comparisons × 8 seeds, smallest Holm p 0.0078",
+        "y: family arms: 1 comparison × 8 seeds, smallest Holm p 0.0078",
+        "x: family method.alpha: 1 comparison × 8 seeds, smallest Holm p 0.0078",
     ]
 
 
 def test_arms_without_a_baseline_are_no_comparisons_and_listed_once():
     trials = [*records(["a"], 8), *records(["n2", "n1"], 8, baseline=None)]
     assert list(describe(trials)) == [
-        "family arms: 1 comparisons × 8 seeds, smallest Holm p 0.0078",
+        "family arms: 1 comparison × 8 seeds, smallest Holm p 0.0078",
         "not paired with the baseline (other data or noise): n1, n2",
     ]
 

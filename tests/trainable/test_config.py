@@ -243,7 +243,7 @@ def test_a_wrong_name_is_reported_with_the_known_ones(content, path, message):
         (
             {"method": {"name": "dividemix", "mixup": "yes"}},
             "method.mixup",
-            '"yes" is not right: it should be a valid boolean',
+            '"yes" is not right: it should be true or false',
         ),
         (
             {"method": {"name": "dividemix", "guess_mode": "test"}},
@@ -288,7 +288,7 @@ def test_a_value_out_of_range_is_shown_with_the_range(content, path, message):
 def test_a_field_that_is_a_boolean_or_a_word_names_both(value):
     shown = json.dumps(value)
     assert mistakes({"method": {"name": "dividemix", "co_guess": value}}) == [
-        ("method.co_guess", f"{shown} is not right: it should be a valid boolean, or should be 'peer'")
+        ("method.co_guess", f"{shown} is not right: it should be true or false, or should be 'peer'")
     ]
 
 
@@ -334,13 +334,13 @@ def test_a_missing_field_is_named(content, path):
 def test_a_section_that_is_no_mapping_is_reported(value):
     [(path, message)] = mistakes({"data": value})
     assert path == "data"
-    assert message.startswith(f"{json.dumps(value)} is not right: it should be a valid dictionary")
+    assert message.startswith(f"{json.dumps(value)} is not right: it should be a mapping (key: value)")
 
 
 def test_a_file_that_is_no_mapping_is_reported_without_a_path():
     [(path, message)] = mistakes(["a"])
     assert path == ""
-    assert message.startswith('["a"] is not right: it should be a valid dictionary')
+    assert message.startswith('["a"] is not right: it should be a mapping (key: value)')
 
 
 def test_a_single_network_cannot_guess_by_its_peer():

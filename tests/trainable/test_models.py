@@ -187,7 +187,9 @@ def test_a_single_image_can_be_trained_on_or_its_size_is_refused(model, side):
 @pytest.mark.parametrize("shape", [(1, 7, 7), (3, 7, 32), (3, 32, 7), (1, 1, 1)])
 @BOTH
 def test_images_that_are_too_small_are_refused_with_their_size(model, shape):
-    with pytest.raises(DataError, match=rf"^{model.name} takes images of .*(8×8|9×9).*these are {shape[1]}×{shape[2]}$"):
+    with pytest.raises(
+        DataError, match=rf"^{model.name} takes images of .*(8×8|9×9).*these are {shape[1]}×{shape[2]}$"
+    ):
         build(model, shape, 10, 0)
 
 
