@@ -93,6 +93,7 @@ def test_a_resumed_trial_equals_an_uninterrupted_one_bit_for_bit(interrupted, fo
     after = list(second)
     assert without_time(before + after) == without_time(rows)
     assert second.rows == before + after
+    assert second.method.forwards == sum(row["work/forwards"] for row in rows)
     assert equal(read(second.weights()), weights)
     resumed = load(second.samples())
     assert resumed.keys() == table.keys()

@@ -1,6 +1,7 @@
 """Plain cross-entropy: DivideMix's warm-up continued; it memorises."""
 
 import copy
+import itertools
 
 import numpy as np
 import pytest
@@ -93,6 +94,37 @@ def test_two_networks_are_tested_by_the_sum_of_their_logits():
     assert row["val/accuracy"] == pytest.approx(
         100 * (total.argmax(1) == method.data.validation.given).double().mean().item()
     )
+
+
+def test_the_ensemble_adds_logits_not_probabilities():
+    method = make("cross_entropy")
+    # Summed logits (−1, 0, −2) choose class 1; summed probabilities (.97, .7, .2) would choose class 0.
+    for learner, bias in zip(method.learners, ([4.0, 0.0, -1.0], [-5.0, 0.0, -1.0]), strict=True):
+        torch.nn.init.zeros_(learner.network[-1].weight)
+        learner.network[-1].bias.data = torch.tensor(bias)
+    method.data.test.true.fill_(1)
+    method.data.validation.given.fill_(1)
+    row = method.evaluate()
+    assert row["test/accuracy"] == row["val/accuracy"] == 100
+    assert row["test/accuracy_net0"] == 0
+    logits = [learner.logits(method.data.test) for learner in method.learners]
+    assert set(method.ensemble(logits)["ensemble_class"].tolist()) == {1}
+
+
+def test_order_and_augmentation_change_from_epoch_to_epoch_and_from_network_to_network(monkeypatch):
+    method = make("cross_entropy", epochs=2, batch_size=64)  # one batch an epoch and network
+    drawn, views = [], method.data.train.views
+
+    def spied(index, count, rng):
+        result = views(index, count, rng)
+        drawn.append((index, result[0]))
+        return result
+
+    monkeypatch.setattr(method.data.train, "views", spied)
+    list(method)
+    assert len({tuple(index.tolist()) for index, _ in drawn}) == len(drawn) == 4
+    in_place = [images[index.argsort()] for index, images in drawn]
+    assert all(not torch.equal(a, b) for a, b in itertools.combinations(in_place, 2))
 
 
 def test_work_is_three_forwards_an_image_and_one_for_each_tested():

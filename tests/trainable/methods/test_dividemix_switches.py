@@ -1,5 +1,7 @@
 """Every field of DivideMix's configuration bites: training with it ends in other weights, and not before it may act."""
 
+import copy
+
 import pytest
 
 from tests.trainable.methods.tiny import all_weights, make, same
@@ -55,6 +57,28 @@ def test_the_automatic_confidence_penalty_is_on_for_class_dependent_noise_only(n
         next(method)
     as_on, as_off = (all(map(same, all_weights(auto), all_weights(method))) for method in (on, off))
     assert (as_on, as_off) == ((True, False) if noise == "pair" else (False, True))
+
+
+def test_the_confidence_penalty_adds_the_mean_negative_entropy_to_the_loss(monkeypatch):
+    method = make(conf_penalty="on", batch_size=64, networks=1)  # one step
+    learner, images, descended = method.learners[0], [], []
+    network, views, step = copy.deepcopy(learner.network), method.data.train.views, learner.step
+
+    def spied_views(*args):
+        images.extend(views(*args))
+        return images
+
+    def spied_step(loss):
+        descended.append(loss.item())
+        step(loss)
+
+    monkeypatch.setattr(method.data.train, "views", spied_views)
+    monkeypatch.setattr(learner, "step", spied_step)
+    row = next(method)
+    p = network(images[0]).softmax(1)
+    penalty = (p * p.log()).sum(1).mean().item()
+    assert penalty < -0.5
+    assert descended == [pytest.approx(row["loss/labeled"] + penalty, rel=1e-5)]
 
 
 def test_the_confidence_penalty_acts_in_warmup_only():
