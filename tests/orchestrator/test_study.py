@@ -36,8 +36,8 @@ BROKEN = {
     ),
     "text for an integer": (f'{HEAD}base:\n  train:\n    epochs: "3" # HERE\n', '"3" is not right'),
     "a fraction for an integer": (f"{HEAD}base:\n  train:\n    epochs: 3.5 # HERE\n", "valid integer"),
-    "yes for true": (f"{BASE}arms:\n  a:\n    method.mixup: yes # HERE\n", "valid boolean"),
-    "1 for true": (f"{BASE}arms:\n  a: {{method.mixup: 1}} # HERE\n", "valid boolean"),
+    "yes for true": (f"{BASE}arms:\n  a:\n    method.mixup: yes # HERE\n", "true or false"),
+    "1 for true": (f"{BASE}arms:\n  a: {{method.mixup: 1}} # HERE\n", "true or false"),
     "none of the allowed words": (f"{BASE}arms:\n  a: {{method.guess_mode: evil}} # HERE\n", "'train' or 'eval'"),
     "a duplicate key": (
         f"{BASE}arms:\n  a: {{method.mixup: false}}\n  a: {{method.co_guess: false}} # HERE\n",
@@ -99,7 +99,7 @@ BROKEN = {
     "a factor with a wrong value": (f"{BASE}factors:\n  method.alpha: {{values: [1, 0]}} # HERE\n", "greater than 0"),
     "a factor with 1 for the baseline's true": (
         f"{BASE}factors:\n  method.mixup: {{values: [1, false]}} # HERE\n",
-        "valid boolean",
+        "true or false",
     ),
     "a factor that is a list": (f"{BASE}factors:\n  method.alpha: [1, 2] # HERE\n", "factors.method.alpha"),
     "a factor whose value cannot be a folder": (
