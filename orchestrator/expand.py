@@ -102,7 +102,7 @@ class Expansion:
                 self.report(("arms", name), "`baseline` is the arm of `base` itself; choose another name")
                 continue
             layer = self._layer(("arms", name))
-            if not layer.values:
+            if self.raw["arms"][name] == {}:
                 self.report(("arms", name), "changes nothing; write what differs from the baseline")
             yield _Arm(name, "arms", layer)
 

@@ -68,7 +68,7 @@ BROKEN = {
     ),
     "an arm that changes nothing": (f"{BASE}arms:\n  a: {{}} # HERE\n", "write what differs from the baseline"),
     "an arm that is the baseline": (f"{BASE}arms:\n  a: {{method.mixup: true}} # HERE\n", "the same as `baseline`"),
-    "an arm that is no mapping": (f"{BASE}arms:\n  a: no_mixup # HERE\n", "dictionary"),
+    "an arm that is no mapping": (f"{BASE}arms:\n  a: no_mixup # HERE\n", "a mapping"),
     "an arm named baseline": (
         f"{BASE}arms:\n  baseline: {{method.mixup: false}} # HERE\n",
         "`baseline` is the arm of `base` itself; choose another name",
