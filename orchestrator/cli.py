@@ -1,26 +1,23 @@
 """The commands: parse, call, print, exit code.
 
 Exit codes: 0 all trials done, 1 some failed or unfinished, 2 the study, the data or the command line is wrong,
-3 refused (locked, stale), 130 and 143 interrupted.
+3 refused (locked, stale, no space), 130 and 143 interrupted.
 """
 
 import signal
 import sys
-from collections import Counter
+import time
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
 import typer
 from rich.console import Console
 
-from orchestrator import families, lock, store, study
-from orchestrator.expand import PlannedTrial
-from orchestrator.store import STATES, Store, TrialRecord
-from trainable.data.locate import missing
+from orchestrator import families, lock, run, store, study
+from orchestrator.run import FAILED, REFUSED, WRONG, Ended, Options
+from orchestrator.store import Store, TrialRecord
 from trainable.machine import Machine
 from trainable.strict_yaml import ConfigError
-
-DONE, FAILED, WRONG, REFUSED = 0, 1, 2, 3
 
 app = typer.Typer(
     add_completion=False,
@@ -37,6 +34,7 @@ Sets = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key, e.g. base.train.epochs=3.")
 ]
 DataDir = Annotated[Path, typer.Option("--data", help="Folder of named data sets (CIFAR-10).")]
+Several = Annotated[str, typer.Option(metavar="A,B", help="Only these, separated by commas.")]
 
 
 def main() -> None:
@@ -45,9 +43,9 @@ def main() -> None:
     before = signal.signal(signal.SIGINT, lambda number, frame: _complain("interrupted", 128 + number))
     try:
         app()
-    except ConfigError as error:
-        _complain(str(error), WRONG)
-    except store.NoStudy as error:
+    except Ended as error:
+        _complain(str(error), error.code)
+    except (ConfigError, store.NoStudy) as error:
         _complain(str(error), WRONG)
     except lock.Locked as error:
         _complain(str(error), REFUSED)
@@ -62,140 +60,108 @@ def _complain(message: str, code: int) -> NoReturn:
     sys.exit(code)
 
 
-@app.command()
-def run(
+@app.command("run")
+def run_command(
     study_path: StudyPath,
     results: Results = Path("results"),
     sets: Sets = None,
     data: DataDir = Path("data"),
+    arms: Several = "",
+    seeds: Several = "",
+    settings: Several = "",
     stale: Annotated[
         Literal["refuse", "archive"], typer.Option(help="What to do with trials that the study has changed.")
     ] = "refuse",
+    same_code: Annotated[
+        bool, typer.Option("--same-code", help="Trials that another version of the code made are stale too.")
+    ] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try failed trials again.")] = False,
     dashboard: Annotated[bool, typer.Option(help="Start Ray's dashboard.")] = True,
 ) -> None:
     """Run what is missing of a study, then compare its arms."""
-    plan = study.load(study_path, sets)
-    machine = _machine(plan, data)
-    place = Store(results / plan.name)
-    records = [trial.record for trial in plan.trials]
-    failures = plan.file.run.max_failures
-    with place.lock():
-        for old, new in place.adopt(records):
-            console.print(f"moved {old} to {new}: the same trial under its new name", markup=False)
-        _settle_stale(place, records, failures, stale)
-        if retry_failed:
-            place.forget_failures(records)
-        states = place.states(records, failures)
-        todo = [trial for trial in plan.trials if states[trial.record] not in ("done", "failed")]
-        if absent := _absent(todo, machine):
-            _complain("\n".join(absent), WRONG)
-        place.write_plan(plan.name, plan.text, failures, records)
-        if todo:
-            received = _execute(plan, place, todo, machine, dashboard)
-        else:
-            console.print(f"Nothing to do: all {len(records)} trials of {place.root} have ended.", markup=False)
-            received = None
-        states = place.states(records, failures)
-    _show_end(place, records, states)
-    if received is not None:
-        raise typer.Exit(128 + received)
-    raise typer.Exit(DONE if all(state == "done" for state in states.values()) else FAILED)
+    planned = study.load(study_path, sets)
+    options = Options(
+        stale,
+        same_code,
+        retry_failed,
+        dashboard,
+        frozenset(_parts(arms)),
+        frozenset(_number(part) for part in _parts(seeds)),
+        frozenset(_parts(settings)),
+    )
+    machine = run.study_machine(study_path.parent, data, planned)
+    raise typer.Exit(run.run_study(planned, Store(results / planned.name), machine, options, console))
 
 
-def _execute(
-    plan: study.Study, place: Store, todo: list[PlannedTrial], machine: Machine, dashboard: bool
-) -> int | None:
-    """Start Ray, run the trials; the number of the signal that stopped it, if one did."""
-    from orchestrator import provenance
-    from orchestrator.local_ray import local_ray, token_place
-    from orchestrator.monitor import View
-
-    provenance.record(place.root)
-    records = [trial.record for trial in plan.trials]
-    console.print(f"{plan.name}: {len(todo)} of {len(records)} trials to run, results in {place.root}", markup=False)
-    for warning in plan.warnings:
-        console.print(f"note: {warning}", markup=False)
-    with local_ray(dashboard) as address:
-        from orchestrator.execute import CannotRun, execute
-
-        if address:
-            console.print(f"Ray dashboard: {address} (it asks for the token in {token_place()})", markup=False)
-        console.print(f"TensorBoard:   tensorboard --logdir {place.runs}", markup=False)
-        try:
-            view = View(console, place, records, [trial.record for trial in todo])
-            return execute(plan, place, todo, machine, view)
-        except CannotRun as error:
-            _complain(str(error), WRONG)
-    return None
+def _parts(text: str) -> list[str]:
+    """`a,b` as a list; a name that holds commas itself (`a=1,b=2`) can be given alone."""
+    return [part for part in text.split(",") if part]
 
 
-def _settle_stale(place: Store, records: list[TrialRecord], failures: int, stale: str) -> None:
-    """Refuse, or archive, trials whose folder holds what the study no longer computes."""
-    old = [record for record, state in place.states(records, failures).items() if state == "stale"]
-    if old and stale == "archive":
-        console.print(f"{len(old)} stale trials moved to {place.archive(old)}", markup=False)
-    elif old:
-        names = "\n".join(f"  {record.name}" for record in old[:20]) + ("\n  …" if len(old) > 20 else "")
-        _complain(
-            f"{len(old)} trials in {place.runs} were run with other settings than the study has now:\n{names}\n"
-            "Keep them aside and run anew with --stale archive, or choose another --results or another study name.",
-            REFUSED,
-        )
-
-
-def _show_end(place: Store, records: list[TrialRecord], states: dict[TrialRecord, store.State]) -> None:
-    """The comparison, what failed, and where everything lies."""
-    from analysis.report import write
-    from orchestrator.comparison import show
-    from orchestrator.monitor import failures
-
-    for failure in failures(place, states):
-        console.print(f"failed: {failure['name']}: {failure['kind']}: {failure['message']}", markup=False)
-    if "failed" in states.values():
-        console.print("Failed trials are tried again with --retry-failed.", markup=False)
-    if "done" in states.values():
-        show(place.root, console)
-        write(place.root)
-        console.print(f"Report:      {place.root / 'report'}", markup=False)
-    counts = Counter(states.values())
-    shown = ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
-    console.print(f"Results:     {place.root} ({shown})", markup=False)
-    console.print(f"TensorBoard: tensorboard --logdir {place.runs}", markup=False)
-    if uncounted := place.uncounted(records):
-        names = ", ".join(uncounted[:5]) + (", …" if len(uncounted) > 5 else "")
-        console.print(f"note: {len(uncounted)} trials on disk are not in the study: {names}", markup=False)
+def _number(text: str) -> int:
+    if not text.isdecimal():
+        raise Ended(f"--seeds: {text} is not a number", WRONG)
+    return int(text)
 
 
 @app.command()
 def plan(
-    study_path: StudyPath, results: Results = Path("results"), sets: Sets = None, data: DataDir = Path("data")
+    study_path: StudyPath,
+    results: Results = Path("results"),
+    sets: Sets = None,
+    data: DataDir = Path("data"),
+    cost: Annotated[bool, typer.Option("--cost", help="Time a few steps of each arm: hours and bytes.")] = False,
 ) -> None:
     """Show what a run would do; starts nothing."""
     planned = study.load(study_path, sets)
     place = Store(results / planned.name)
     records = [trial.record for trial in planned.trials]
     states = place.states(records, planned.file.run.max_failures)
+    machine = run.study_machine(study_path.parent, data, planned)
     _show_states(place, records, states)
     epochs = sum(record.epochs for record, state in states.items() if state in ("todo", "stale"))
     console.print(f"to train: {epochs} epochs and what is left of partial trials", markup=False)
     for line in families.describe(records):
         console.print(line, markup=False)
-    for warning in [*planned.warnings, *_absent(planned.trials, _machine(planned, data))]:
+    absent = run.absent_data(planned.trials, machine)
+    for warning in [*planned.warnings, *absent]:
         console.print(f"warning: {warning}", markup=False)
+    if cost:
+        if absent:
+            raise Ended("the cost cannot be measured without the data", WRONG)
+        from orchestrator.cost import show_cost
+
+        missing = [trial for trial in planned.trials if states[trial.record] not in ("done", "failed")]
+        show_cost(planned, missing, place, machine, console)
 
 
 @app.command()
-def status(run_dir: RunDir) -> None:
+def status(
+    run_dir: RunDir,
+    watch: Annotated[bool, typer.Option("--watch", help="Show it again every two seconds, until Ctrl-C.")] = False,
+) -> None:
     """Show the state of every arm, from the files alone."""
     place = Store(run_dir)
-    _, failures, records = place.read_plan()
-    states = place.states(records, failures)
-    _show_states(place, records, states)
-    from orchestrator.monitor import failures as failed
+    while True:
+        _, failures, records = place.read_plan()
+        if watch:
+            console.clear()
+        _show_status(place, records, place.states(records, failures))
+        if not watch:
+            return
+        time.sleep(2)
 
-    for failure in failed(place, states):
+
+def _show_status(place: Store, records: list[TrialRecord], states: dict[TrialRecord, store.State]) -> None:
+    from orchestrator import monitor
+
+    _show_states(place, records, states)
+    if left := monitor.time_left(place, states):
+        console.print(left, markup=False)
+    for failure in monitor.failures(place, states):
         console.print(f"failed: {failure['name']}: {failure['kind']}: {failure['message']}", markup=False)
+    for line in monitor.mixed_fingerprints(place, records, states):
+        console.print(f"note: {line}", markup=False)
     if place.lock().holder_alive() and (holder := place.lock().holder()):
         console.print(f"being run by process {holder['pid']} on {holder['host']}", markup=False)
 
@@ -212,20 +178,31 @@ def report(run_dir: RunDir) -> None:
         console.print(str(path), markup=False)
 
 
+@app.command()
+def reproduce(
+    trial_dir: Annotated[Path, typer.Argument(metavar="TRIAL_DIR", help="A finished trial: RUN_DIR/runs/…/seed=n.")],
+    data: DataDir = Path("data"),
+    study_dir: Annotated[Path, typer.Option(help="Folder of the study file, for relative data paths.")] = Path(),
+) -> None:
+    """Run a finished trial again in a fresh folder and say whether its rows are identical."""
+    from orchestrator.reproduce import NotATrial, reproduce
+
+    try:
+        found = reproduce(trial_dir, Machine(study_dir=study_dir.resolve(), data_dir=data.resolve()))
+    except NotATrial as error:
+        raise Ended(str(error), WRONG) from None
+    if found.fingerprint:
+        console.print(f"other than then: {', '.join(found.fingerprint)} (see fingerprint in trial.json)", markup=False)
+    if found.identical:
+        console.print(f"identical: all {found.epochs} rows of {trial_dir}, seconds aside", markup=False)
+        return
+    shown = ", ".join(found.metrics[:6]) + (", …" if len(found.metrics) > 6 else "")
+    console.print(f"different from epoch {found.epoch} on: {shown}", markup=False)
+    raise typer.Exit(FAILED)
+
+
 def _show_states(place: Store, records: list[TrialRecord], states: dict[TrialRecord, store.State]) -> None:
     from orchestrator.monitor import status_table
 
     console.print(status_table(place, records, states))
-    counts = Counter(states.values())
-    shown = ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
-    console.print(f"{place.root}: {len(records)} trials: {shown}", markup=False)
-
-
-def _machine(planned: study.Study, data: Path) -> Machine:
-    threads = max(1, int(planned.file.resources.cpu))
-    return Machine(study_dir=planned.path.resolve().parent, data_dir=data.resolve(), threads=threads)
-
-
-def _absent(trials: list[PlannedTrial], machine: Machine) -> list[str]:
-    """Sentences about data that is not there, one a data set."""
-    return sorted(filter(None, (missing(data, machine) for data in {trial.config.data for trial in trials})))
+    console.print(f"{place.root}: {len(records)} trials: {run.counted(states)}", markup=False)

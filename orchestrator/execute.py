@@ -8,8 +8,10 @@ snapshot knew, which may be far behind the newest on disk, and it cannot extend 
 import os
 import shutil
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
@@ -20,18 +22,28 @@ from orchestrator.expand import PlannedTrial
 from orchestrator.monitor import View
 from orchestrator.store import Store
 from orchestrator.study import Resources, Study
+from trainable.folder import TrialFolder
 from trainable.machine import Machine
 from trainable.tune import DivideMixTrainable, plain
+
+STALLED = 1
+"""Exit code of a run in which nothing happened any more."""
 
 
 class CannotRun(Exception):
     """The machine cannot give what one trial asks for."""
 
 
-def execute(
-    study: Study, store: Store, todo: list[PlannedTrial], machine: Machine, view: View
-) -> signal.Signals | None:
-    """Run the trials in the Ray that is up. Returns the signal that stopped it early, if one did.
+@dataclass
+class Stop:
+    """Why a run ended before its trials did."""
+
+    signal: int | None = None
+    no_space: str | None = None
+
+
+def execute(study: Study, store: Store, todo: list[PlannedTrial], machine: Machine, view: View) -> Stop:
+    """Run the trials in the Ray that is up, and say what stopped it early, if anything did.
 
     Raises:
         CannotRun: one trial asks for more CPUs or GPUs than there are.
@@ -48,6 +60,7 @@ def execute(
         }
         for trial in todo
     ]
+    stop = Stop()
     scratch = store.root.resolve() / ".tune"
     shutil.rmtree(scratch, ignore_errors=True)
     tuner = tune.Tuner(
@@ -57,18 +70,18 @@ def execute(
         run_config=tune.RunConfig(
             name="run",
             storage_path=str(scratch),
-            callbacks=[Progress(view)],
+            callbacks=[Progress(view, store, stop)],
             failure_config=tune.FailureConfig(max_failures=study.file.run.max_failures),
             checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
             verbose=0,
         ),
     )
     try:
-        with interruptible() as received, view:
+        with interruptible(stop), view, watched(view, study.file.run.stall_timeout):
             tuner.fit()
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    return received[0] if received else None
+    return stop
 
 
 def requested(resources: Resources, available: dict[str, float]) -> tuple[float, float]:
@@ -82,39 +95,67 @@ def requested(resources: Resources, available: dict[str, float]) -> tuple[float,
 
 
 @contextmanager
-def interruptible() -> Iterator[list[signal.Signals]]:
-    """Turn the first SIGINT or SIGTERM into Tune's graceful stop (its SIGUSR1), the second into an immediate one.
+def interruptible(stop: Stop) -> Iterator[None]:
+    """Turn the first SIGINT or SIGTERM into Tune's graceful stop, the second into an immediate one.
 
     Must be entered after `ray.init`: before it, Ray's own SIGTERM handler aborts the process.
     """
-    received: list[signal.Signals] = []
 
-    def stop(number: int, frame: FrameType | None) -> None:
-        received.append(signal.Signals(number))
-        if len(received) > 1:
-            raise SystemExit(128 + number)
-        os.kill(os.getpid(), signal.SIGUSR1)
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if stop.signal is not None:
+            os._exit(128 + number)  # Ray's processes follow their driver within seconds
+        stop.signal = number
+        stop_gracefully()
 
     def too_early(number: int, frame: FrameType | None) -> None:
-        raise SystemExit(128 + received[0])  # Tune has not yet put its own handler there
+        raise SystemExit(128 + (stop.signal or signal.SIGINT))  # Tune has not yet put its own handler there
 
-    handlers = {signal.SIGINT: stop, signal.SIGTERM: stop, signal.SIGUSR1: too_early}
+    handlers = {signal.SIGINT: on_signal, signal.SIGTERM: on_signal, signal.SIGUSR1: too_early}
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
-        yield received
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-class Progress(tune.Callback):
-    """Tells the view what Tune reports."""
+def stop_gracefully() -> None:
+    """Tune treats SIGUSR1 as a request to stop: it closes every trial, which keeps its last epoch, and returns."""
+    os.kill(os.getpid(), signal.SIGUSR1)
 
-    def __init__(self, view: View | None):
-        self.view = view
+
+@contextmanager
+def watched(view: View, timeout: float) -> Iterator[None]:
+    """End the process if no trial reports anything for `timeout` seconds: Tune may then be waiting for ever."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(min(timeout / 4, 5.0)):
+            if (silence := view.silence) > timeout:
+                view.console.print(
+                    f"\nno epoch from any trial for {silence:.0f} s (run.stall_timeout: {timeout:g}): stopped.\n"
+                    f"last seen: {view.last_seen or 'nothing'}\n"
+                    "Run it again: finished trials stay, the others go on from their checkpoints.",
+                    markup=False,
+                )
+                os._exit(STALLED)
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+
+
+class Progress(tune.Callback):
+    """Tells the view what Tune reports, and writes down the deaths that a trial could not write down itself."""
+
+    def __init__(self, view: View | None, store: Store | None, stop: Stop):
+        self.view, self.store, self.stop = view, store, stop
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"view": None}  # Tune pickles its callbacks; a terminal cannot be pickled
+        return {"view": None, "store": None, "stop": Stop()}  # Tune pickles its callbacks; a terminal cannot be
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial has a slot."""
@@ -127,6 +168,9 @@ class Progress(tune.Callback):
         """A trial has finished an epoch."""
         if self.view and "epoch" in result:
             self.view.epoch(_name(trial), result["epoch"])
+        if (problem := result.get("no_space")) and self.stop.no_space is None:
+            self.stop.no_space = problem
+            stop_gracefully()
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial has ended."""
@@ -135,8 +179,20 @@ class Progress(tune.Callback):
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial has used up its attempts."""
-        if self.view:
+        if self.view and self.store:
+            note_death(TrialFolder(trial.config["run"]["folder"]), str(trial.get_error() or "its process died"))
             self.view.ended(_name(trial))
+
+
+def note_death(folder: TrialFolder, error: str) -> None:
+    """Write `failure.json` for a trial whose process died without a word, by the memory monitor for instance."""
+    if folder.summary is not None or folder.failure is not None:
+        return
+    lines = [line for line in error.splitlines() if line.strip()] or ["its process died"]
+    kind = "out of memory" if "OutOfMemory" in error or "OOM" in error else "process died"
+    folder.claim()
+    folder.fail(kind, lines[-1], traceback=error, retry=False)
+    folder.release()
 
 
 def _name(trial: Any) -> str:

@@ -3,6 +3,7 @@
 import statistics
 import time
 from collections import Counter
+from datetime import datetime
 from typing import Any
 
 from rich.console import Console, Group
@@ -26,6 +27,9 @@ class View:
         self._epoch = {record.name: min(len(store.folder(record).rows()), record.epochs) for record in todo}
         self._running: dict[str, int] = {}
         self._ended: set[str] = set()
+        self.last_seen = ""
+        """The last thing that any trial reported."""
+        self._last = time.monotonic()
         self._since: float | None = None  # when the first epoch of this run was reported
         self._reports = 0  # epochs reported after that one
         self._bar = Progress(
@@ -46,10 +50,12 @@ class View:
 
     def started(self, name: str) -> None:
         """A trial has a slot."""
+        self._heard(f"{name} started")
         self._running[name] = self._epoch[name]
 
     def epoch(self, name: str, epoch: int) -> None:
         """A trial has finished an epoch."""
+        self._heard(f"{name} epoch {epoch}")
         self._running[name] = self._epoch[name] = epoch
         if self._since is None:  # measured from here: the start of Ray and the first imports are over
             self._since = time.monotonic()
@@ -58,6 +64,7 @@ class View:
 
     def ended(self, name: str) -> None:
         """A trial has ended, well or badly; its folder says which."""
+        self._heard(f"{name} ended")
         self._running.pop(name, None)
         if name in self._ended:
             return
@@ -74,6 +81,14 @@ class View:
             else:
                 outcome = f"failed: {failure['kind']}: {failure['message']}" if failure else "stopped"
             self.console.print(f"[{len(self._ended)}/{len(self._todo)}] {name}: {outcome}{self._left()}", markup=False)
+
+    @property
+    def silence(self) -> float:
+        """Seconds since any trial reported anything."""
+        return time.monotonic() - self._last
+
+    def _heard(self, what: str) -> None:
+        self._last, self.last_seen = time.monotonic(), f"{what} at {datetime.now().strftime('%H:%M:%S')}"
 
     def _left(self) -> str:
         """Time left, from the epochs that this run has finished so far."""
@@ -184,3 +199,37 @@ def failures(store: Store, states: dict[TrialRecord, State]) -> list[dict[str, A
         if state == "failed" and failure:
             found.append({"name": record.name, "kind": failure["kind"], "message": failure["message"]})
     return found
+
+
+def time_left(store: Store, states: dict[TrialRecord, State]) -> str | None:
+    """How long the rest would take at the pace of the epochs on disk, on as many slots as are busy."""
+    spent, finished, left = 0.0, 0, 0
+    for record, state in states.items():
+        folder = store.folder(record)
+        if state == "done" and (summary := folder.summary):
+            spent, finished = spent + summary["time/epoch_s"], finished + record.epochs
+        elif state in ("running", "partial"):
+            rows = folder.rows()
+            spent, finished = spent + sum(row["time/epoch_s"] for row in rows), finished + len(rows)
+            left += record.epochs - len(rows)
+        elif state in ("todo", "stale"):
+            left += record.epochs
+    if not left or not finished:
+        return None
+    slots = max(1, sum(state == "running" for state in states.values()))
+    return f"time left: about {duration(spent / finished * left / slots)} on {slots} slot{'s' * (slots > 1)}"
+
+
+def mixed_fingerprints(store: Store, records: list[TrialRecord], states: dict[TrialRecord, State]) -> list[str]:
+    """Sentences about finished trials that were made by different code, libraries or kinds of device."""
+    values: dict[str, Counter[str]] = {name: Counter() for name in ("code", "versions", "device", "threads")}
+    for record in records:
+        if states[record] == "done":
+            fingerprint = (store.folder(record).trial or {}).get("fingerprint") or {}
+            for name, found in values.items():
+                found[str(fingerprint.get(name))] += 1
+    return [
+        f"finished trials differ in {name}: {', '.join(f'{value} ({n})' for value, n in found.most_common())}"
+        for name, found in values.items()
+        if len(found) > 1
+    ]

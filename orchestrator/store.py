@@ -105,6 +105,10 @@ class Store:
             return "running"
         return "partial" if folder.has_checkpoint else "todo"
 
+    def code(self, record: TrialRecord) -> str | None:
+        """Hash of the code that made a trial, as its fingerprint has it."""
+        return ((self.folder(record).trial or {}).get("fingerprint") or {}).get("code")
+
     def uncounted(self, records: Iterable[TrialRecord]) -> list[str]:
         """Names of trials on disk that the study does not plan."""
         planned = {record.name for record in records}

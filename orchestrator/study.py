@@ -55,6 +55,12 @@ class Run(Section):
     """None: as many as the resources allow."""
     max_failures: Annotated[int, Field(ge=0)] = 2
     """How often a trial that raises is tried again, from its checkpoint."""
+    checkpoint_every: Annotated[int, Field(ge=1)] = 1
+    """Epochs between a trial's checkpoints."""
+    trial_timeout: Annotated[float, Field(gt=0)] | None = None
+    """Seconds of training after which a trial is given up, named as a failure; None: never."""
+    stall_timeout: Annotated[float, Field(gt=0)] = 3600.0
+    """Seconds without an epoch from any trial after which the run ends: Ray's control process can die silently."""
 
 
 class StudyFile(Section):

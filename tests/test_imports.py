@@ -51,7 +51,7 @@ def importers(package: str, *wanted: str) -> dict[str, set[str]]:
 
 
 def test_the_walk_sees_imports_inside_functions_and_modules_imported_from_their_package():
-    assert "orchestrator.execute" in IMPORTS["orchestrator.cli"], "imported inside a function"
+    assert "orchestrator.execute" in IMPORTS["orchestrator.run"], "imported inside a function"
     assert "trainable.strict_yaml" in IMPORTS["orchestrator.study"], "`from trainable import strict_yaml`"
     assert "ray" in IMPORTS["orchestrator.local_ray"]
 

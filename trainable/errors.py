@@ -7,6 +7,12 @@ class TrialError(Exception):
     kind = "error"
 
 
+class TimedOut(TrialError):
+    """The trial has trained for longer than `run.trial_timeout`."""
+
+    kind = "timeout"
+
+
 class DataError(TrialError):
     """The data is missing, unreadable or not of the promised form."""
 

@@ -1,13 +1,12 @@
 """What besides its configuration a trial's numbers depend on: code, data, libraries, kind of device."""
 
-import hashlib
 import platform
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import torch
 
+from trainable.code import code_hash
 from trainable.trial import Trial
 
 
@@ -23,12 +22,3 @@ def fingerprint(trial: Trial) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "precision": "float32",
     }
-
-
-def code_hash() -> str:
-    """16 hex digits over the source files of this package."""
-    package = Path(__file__).parent
-    digest = hashlib.sha256()
-    for file in sorted(package.rglob("*.py")):
-        digest.update(file.relative_to(package).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
-    return digest.hexdigest()[:16]

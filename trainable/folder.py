@@ -157,6 +157,14 @@ class TrialFolder:
 
     # --- end ---
 
+    def fail(self, kind: str, message: str, traceback: str, retry: bool) -> None:
+        """Write down what ended an attempt; `retry` tells whether another one may help."""
+        attempts = (self.failure or {}).get("attempts", 0) + 1
+        epoch = len(self.rows())
+        self.log(f"failed after epoch {epoch}: {kind}: {message}")
+        about = {"kind": kind, "message": message, "epoch": epoch, "retry": retry, "attempts": attempts}
+        self.write_json("failure.json", {**about, "traceback": traceback})
+
     def finish(self, summary: dict[str, Any]) -> None:
         """Mark the trial done. The checkpoints are deleted after, not before, the summary is on disk."""
         self.write_json("summary.json", summary)

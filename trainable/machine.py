@@ -15,3 +15,7 @@ class Machine:
     threads: int = 1
     device: str = "auto"
     """auto: CUDA where there is one, else the CPU."""
+    checkpoint_every: int = 1
+    """Epochs between checkpoints; a stopped trial keeps its last epoch in any case."""
+    trial_timeout: float | None = None
+    """Seconds of training after which a trial is given up."""

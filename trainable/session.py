@@ -3,13 +3,17 @@
 Ray Tune, `python -m trainable` and the tests drive the same object: `advance` until `finished`, then `close`.
 """
 
+import contextlib
+import errno
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+import torch
+
 from trainable.config import TrialConfig, trial_id
-from trainable.errors import TrialError
+from trainable.errors import TimedOut, TrialError
 from trainable.events import Events
 from trainable.fingerprint import fingerprint
 from trainable.folder import LostFolder, TrialFolder
@@ -18,6 +22,9 @@ from trainable.methods.base import Row
 from trainable.trial import Trial
 
 T = TypeVar("T")
+
+NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR}
+"""Errors of a full or unwritable place: the fault of the disk, not of the trial."""
 
 
 class Session:
@@ -30,14 +37,20 @@ class Session:
     def __init__(self, config: TrialConfig, folder: Path | str, machine: Machine):
         self.config, self.machine = config, machine
         self.folder = TrialFolder(folder)
-        self.folder.claim()
         self.trial: Trial | None = None
+        self.no_space: str | None = None
+        """Why nothing more can be written here; the session has then ended, and its last checkpoint stays."""
         self._events: Events | None = None
-        self.finished = self.folder.summary is not None
-        if not self.finished:
-            self._guarded(self._open)
+        self._saved = 0
+        self._between_epochs = False
+        self.finished = False
+        self._guarded(self._open)
 
     def _open(self) -> None:
+        self.folder.claim()
+        if self.folder.summary is not None:
+            self.finished = True
+            return
         about = {"id": trial_id(self.config), "config": self.config.model_dump()}
         self.folder.write_json("trial.json", about)
         self.trial = Trial(self.config, self.machine)
@@ -57,6 +70,7 @@ class Session:
             self.folder.log(f"rows of epochs before {trial.epoch} are missing: this checkpoint is not used")
             self.trial = trial = Trial(self.config, self.machine)
         self.folder.keep_rows(trial.epoch)
+        self._saved, self._between_epochs = trial.epoch, True
 
     def advance(self) -> Row | None:
         """Train one epoch, keep it and return its row; None if the session has ended without one."""
@@ -65,15 +79,31 @@ class Session:
     def _advance(self) -> Row:
         assert self.trial is not None
         assert self._events is not None
+        self._between_epochs = False
         row = next(self.trial)
         self.folder.append_row(row)
         self._events.add(row)
         if self.trial.is_best:
             self.folder.write("best.pt", self.trial.weights())
-        self.folder.save_checkpoint(self.trial.state())
+        self._between_epochs = True
         if self.trial.epoch == self.config.train.epochs:
+            self._save(self.trial)
             self._finish(self.trial)
+        elif self.trial.epoch % self.machine.checkpoint_every == 0:
+            self._save(self.trial)
+        spent, limit = sum(row["time/epoch_s"] for row in self.trial.rows), self.machine.trial_timeout
+        if limit is not None and spent > limit and not self.finished:
+            self._save(self.trial)
+            raise TimedOut(
+                f"{spent:.0f} s of training for {self.trial.epoch} of {self.config.train.epochs} epochs are more than "
+                f"run.trial_timeout: {limit:g}; with a larger one, --retry-failed goes on from here"
+            )
         return row
+
+    def _save(self, trial: Trial) -> None:
+        if self._saved < trial.epoch:
+            self.folder.save_checkpoint(trial.state())
+            self._saved = trial.epoch
 
     def _finish(self, trial: Trial) -> None:
         self.folder.write("model.pt", trial.weights())
@@ -88,31 +118,28 @@ class Session:
         except LostFolder:
             raise
         except TrialError as error:
-            self._fail(error, error.kind, retry=False)
+            self.folder.fail(error.kind, str(error), traceback.format_exc(), retry=False)
             self.finished = True
             return None
         except Exception as error:
-            self._fail(error, type(error).__name__, retry=True)
+            if isinstance(error, OSError) and error.errno in NO_SPACE:
+                self.no_space = f"{error.filename or self.folder.path}: {error.strerror}"
+                self.finished = True
+                return None
+            kind = "out of memory" if _out_of_memory(error) else type(error).__name__
+            self.folder.fail(kind, str(error), traceback.format_exc(), retry=True)
             raise
 
-    def _fail(self, error: Exception, kind: str, retry: bool) -> None:
-        attempts = (self.folder.failure or {}).get("attempts", 0) + 1
-        epoch = self.trial.epoch if self.trial else 0
-        self.folder.log(f"failed after epoch {epoch}: {error}")
-        self.folder.write_json(
-            "failure.json",
-            {
-                "kind": kind,
-                "message": str(error),
-                "epoch": epoch,
-                "retry": retry,
-                "attempts": attempts,
-                "traceback": traceback.format_exc(),
-            },
-        )
-
     def close(self) -> None:
-        """Close the events and give the folder up."""
+        """Keep a finished epoch that no checkpoint has yet, close the events and give the folder up."""
         if self._events:
             self._events.close()
-        self.folder.release()
+        with contextlib.suppress(LostFolder, OSError):
+            if self.trial and self._between_epochs and not self.finished:
+                self._save(self.trial)
+            self.folder.release()
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Whether the GPU's or the host's memory was too small; torch's CPU allocator raises a plain RuntimeError."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)

@@ -1,4 +1,4 @@
-"""Soft targets and mixing: sharpen, co-guess, co-refine, MixUp (Algorithm 1 of arXiv 2002.07394, lines 13-21)."""
+"""Soft targets and mixing: sharpen, co-guess, co-refine, MixUp (`train` in the authors' `Train_cifar.py`)."""
 
 from collections.abc import Sequence
 

@@ -38,7 +38,7 @@ class DivideMixTrainable(tune.Trainable):
         """Train one epoch. The row itself is in the folder; Tune gets what schedulers and the monitor need."""
         assert self.session is not None
         row = self.session.advance() or {}
-        result: dict[str, Any] = {"done": self.session.finished}
+        result: dict[str, Any] = {"done": self.session.finished, "no_space": self.session.no_space}
         result |= {key: row[key] for key in ("epoch", "test/accuracy", "val/accuracy", "time/epoch_s") if key in row}
         if row:
             result["training_iteration"] = row["epoch"]

@@ -120,7 +120,7 @@ def executing(monkeypatch: pytest.MonkeyPatch, work: Callable[[Store, TrialRecor
             names.append(trial.record.name)
             work(place, trial.record)
             view.ended(trial.record.name)
-        return end
+        return SimpleNamespace(signal=end, no_space=None)
 
     monkeypatch.setitem(sys.modules, "orchestrator.execute", SimpleNamespace(execute=execute, CannotRun=CannotRun))
     monkeypatch.setattr("orchestrator.local_ray.local_ray", lambda dashboard: nullcontext("http://here:1"))

@@ -216,6 +216,7 @@ WRITES: dict[str, Callable[[TrialFolder], Any]] = {
     "append_row": lambda folder: folder.append_row(row(9)),
     "keep_rows": lambda folder: folder.keep_rows(0),
     "save_checkpoint": lambda folder: folder.save_checkpoint(b"x"),
+    "fail": lambda folder: folder.fail("kind", "message", traceback="", retry=False),
     "finish": lambda folder: folder.finish({}),
 }
 

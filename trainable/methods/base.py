@@ -49,9 +49,9 @@ class Method:
         for learner in self.learners:
             lr = learner.start_epoch(self.epoch)
         row = self.train_epoch()
-        self.epoch += 1
         with self.timed("eval"):
             row |= self.evaluate()
+        self.epoch += 1
         seconds = {f"time/{part}_s": spent for part, spent in self._seconds.items()}
         seconds["time/epoch_s"] = time.perf_counter() - start
         return {"epoch": self.epoch, **row, "schedule/lr": lr, "work/forwards": self.forwards - before, **seconds}

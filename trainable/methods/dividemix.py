@@ -1,6 +1,7 @@
-"""DivideMix (Li, Socher, Hoi, ICLR 2020), Algorithm 1, with a switch for every component.
+"""DivideMix (Li, Socher, Hoi, ICLR 2020, arXiv 2002.07394) with a switch for every component.
 
-Behaviour is the authors' public code where paper and code differ: github.com/LiJunnan1992/DivideMix, `Train_cifar.py`.
+Follows `train`, `warmup` and `eval_train` of the authors' `Train_cifar.py` (github.com/LiJunnan1992/DivideMix), also
+where the paper differs.
 """
 
 import itertools
@@ -52,7 +53,7 @@ class DivideMix(Method):
         self._recorded = {warmup, (warmup + end) // 2}
 
     def train_epoch(self) -> Row:
-        """A warm-up epoch, or one pass of Algorithm 1."""
+        """A warm-up epoch, or one of co-divide and two-network MixMatch."""
         if self.epoch < self.method.warmup_epochs:
             row = {"phase": "warmup", **self.cross_entropy_epoch(self.conf_penalty)}
         else:
@@ -72,7 +73,7 @@ class DivideMix(Method):
             return row | self.train_on(verdicts)
 
     def judge(self, k: int, finished: int = 0) -> Verdict:
-        """Divide the training samples by network k's losses (lines 4-5)."""
+        """Divide the training samples by network k's losses."""
         logits, loss = self.judge_logits(self.learners[k], self.data.train)
         self.finite(loss.sum(), k)
         losses = loss.cpu().numpy()
@@ -86,7 +87,7 @@ class DivideMix(Method):
         return Verdict(logits, losses, mixture, labeled, threshold, weight)
 
     def train_on(self, verdicts: list[Verdict]) -> Row:
-        """Train each network in turn on a division; the second is guided by the first's new weights (lines 6-27)."""
+        """Train each network in turn on a division; the second is guided by the first's new weights."""
         m, data = self.method, self.data.train
         tally, seen = torch.zeros(4, device=data.device), np.zeros(4)
         for own, peer in ((0, 1), (1, 0)) if m.networks == 2 else ((0, 0),):
@@ -110,17 +111,14 @@ class DivideMix(Method):
                 learner.step(loss_x + lambda_u * loss_u + m.prior_penalty * loss_prior)
 
                 right = (targets_u.argmax(1) == data.true[u]).sum()
-                sizes = np.array([len(x), len(u), len(x) + len(u), 1])
-                tally += torch.stack([loss_x.detach(), loss_u.detach(), loss_prior.detach(), right]) * tally.new_tensor(
-                    sizes
-                )
-                seen += [*sizes[:3], len(u)]
+                counts = (len(x), len(u), len(x) + len(u))
+                sums = [loss.detach() * n for loss, n in zip((loss_x, loss_u, loss_prior), counts, strict=True)]
+                tally += torch.stack([*sums, right])
+                seen += [*counts, len(u)]
             self.finite(tally.sum(), own)
-        means = tally.cpu().numpy() / np.maximum(seen, 1)
-        row = dict(zip(("loss/labeled", "loss/unlabeled", "loss/prior", "guess/accuracy"), means.tolist(), strict=True))
-        if not seen[3]:
-            del row["loss/unlabeled"], row["guess/accuracy"]
-        return {**row, "schedule/lambda_u": lambda_u}
+        names = ("loss/labeled", "loss/unlabeled", "loss/prior", "guess/accuracy")
+        means = {name: total / n for name, total, n in zip(names, tally.tolist(), seen.tolist(), strict=True) if n}
+        return {**means, "schedule/lambda_u": lambda_u}
 
     def batches(self, labeled: np.ndarray, own: int) -> Iterator[tuple[torch.Tensor, torch.Tensor, float]]:
         """(labeled indices, unlabeled indices, finished epochs with parts) for each step of an epoch.
@@ -178,7 +176,7 @@ class DivideMix(Method):
 
 
 def guessed_targets(m: DivideMixConfig, learner: Learner, other: Learner, views: list[torch.Tensor]) -> torch.Tensor:
-    """Targets of the unlabeled images (batch, classes) from up to four predictions (lines 17-20)."""
+    """Targets of the unlabeled images (batch, classes) from up to four predictions."""
     predictions: list[torch.Tensor] = []
     if m.co_guess != "peer":
         with learner.mode(m.guess_mode):  # BatchNorm: one forward a view, each moves the running statistics
@@ -192,7 +190,7 @@ def guessed_targets(m: DivideMixConfig, learner: Learner, other: Learner, views:
 def refined_targets(
     m: DivideMixConfig, learner: Learner, views: list[torch.Tensor], one_hot: torch.Tensor, weight: torch.Tensor
 ) -> torch.Tensor:
-    """Targets of the labeled images (batch, classes): own predictions, the peer's weight (lines 13-16)."""
+    """Targets of the labeled images (batch, classes): own predictions, the peer's weight."""
     if not m.co_refine:
         return one_hot
     with learner.mode(m.guess_mode):
@@ -202,7 +200,7 @@ def refined_targets(
 def losses(
     logits: torch.Tensor, targets: torch.Tensor, labeled_rows: int
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """(labeled, unlabeled, prior) losses of a mixed batch whose first `labeled_rows` rows are labeled (lines 22-26)."""
+    """(labeled, unlabeled, prior) losses of a mixed batch whose first `labeled_rows` rows are labeled."""
     x, u = logits[:labeled_rows], logits[labeled_rows:]
     loss_u = unlabeled_loss(u, targets[labeled_rows:]) if len(u) else x.new_zeros(())
     return labeled_loss(x, targets[:labeled_rows]), loss_u, prior_loss(logits)

@@ -234,7 +234,7 @@ def test_weights_that_diverge_in_the_last_step_of_all_do_not_count_as_a_result(n
             poison(method, k)  # the loss of the one step was finite
 
         monkeypatch.setattr(learner, "step", step)
-    with pytest.raises(NonFiniteLoss):
+    with pytest.raises(NonFiniteLoss, match=r"of network \d .* in epoch 1;"):
         next(method)
 
 

@@ -1,0 +1,63 @@
+"""Running a finished trial again, and saying whether its rows come out the same."""
+
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trainable.config import TrialConfig
+from trainable.folder import TrialFolder
+from trainable.machine import Machine
+from trainable.session import Session
+
+
+class NotATrial(Exception):
+    """A folder holds no finished trial."""
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """What the second run showed: the first epoch and metrics that differ, and the fingerprint's differing fields."""
+
+    epochs: int
+    epoch: int | None
+    metrics: list[str]
+    fingerprint: list[str]
+
+    @property
+    def identical(self) -> bool:
+        """Whether every row is the same, seconds aside."""
+        return self.epoch is None
+
+
+def reproduce(path: Path, machine: Machine) -> Reproduction:
+    """Run the trial of a folder again in a temporary one. Raises NotATrial."""
+    old = TrialFolder(path)
+    if old.summary is None or old.trial is None:
+        raise NotATrial(f"{path} holds no finished trial (its trial.json and summary.json are needed)")
+    config = TrialConfig.model_validate(old.trial["config"])
+    with tempfile.TemporaryDirectory(prefix="reproduce-") as folder:
+        session = Session(config, folder, machine)
+        while not session.finished:
+            session.advance()
+        session.close()
+        new = TrialFolder(folder)
+        return compare(old, new)
+
+
+def compare(old: TrialFolder, new: TrialFolder) -> Reproduction:
+    """Compare two folders of one trial, row by row."""
+    before, after = (old.trial or {}).get("fingerprint", {}), (new.trial or {}).get("fingerprint", {})
+    fields = [name for name in sorted({*before, *after}) if before.get(name) != after.get(name)]
+    first, second = old.rows(), new.rows()
+    for epoch in range(1, max(len(first), len(second)) + 1):
+        a, b = (_untimed(rows[epoch - 1]) if epoch <= len(rows) else {} for rows in (first, second))
+        if a != b:
+            differing = sorted(name for name in {*a, *b} if a.get(name) != b.get(name))
+            return Reproduction(len(first), epoch, differing, fields)
+    return Reproduction(len(first), None, [], fields)
+
+
+def _untimed(row: dict[str, Any]) -> dict[str, Any]:
+    return json.loads(json.dumps({name: value for name, value in row.items() if not name.startswith("time/")}))

@@ -1,0 +1,189 @@
+"""One run of a study: what is missing is found, trained, compared."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+
+from orchestrator.expand import PlannedTrial
+from orchestrator.store import STATES, State, Store, TrialRecord
+from orchestrator.study import Study
+from trainable.code import code_hash
+from trainable.data.locate import missing
+from trainable.machine import Machine
+
+DONE, FAILED, WRONG, REFUSED = 0, 1, 2, 3
+
+
+class Ended(Exception):
+    """A run ends here, with a sentence and an exit code."""
+
+    def __init__(self, message: str, code: int):
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a run was asked to do besides the study. Empty selections mean all."""
+
+    stale: Literal["refuse", "archive"] = "refuse"
+    same_code: bool = False
+    retry_failed: bool = False
+    dashboard: bool = True
+    arms: frozenset[str] = field(default_factory=frozenset)
+    seeds: frozenset[int] = field(default_factory=frozenset)
+    settings: frozenset[str] = field(default_factory=frozenset)
+
+    def selects(self, record: TrialRecord) -> bool:
+        """Whether a trial is among those that were asked for."""
+        return (
+            (not self.arms or record.arm in self.arms)
+            and (not self.seeds or record.seed in self.seeds)
+            and (not self.settings or record.setting in self.settings)
+        )
+
+
+def run_study(study: Study, store: Store, machine: Machine, options: Options, console: Console) -> int:
+    """Run what is missing, show the comparison, and return the exit code.
+
+    Raises:
+        Ended: refused, or the data is wrong, or there is no space.
+        Locked: another process runs the study.
+    """
+    records = [trial.record for trial in study.trials]
+    failures = study.file.run.max_failures
+    _check_selection(options, records)
+    with store.lock():
+        for old, new in store.adopt(records):
+            console.print(f"moved {old} to {new}: the same trial under its new name", markup=False)
+        _settle_stale(store, records, failures, options, console)
+        if options.retry_failed:
+            store.forget_failures(filter(options.selects, records))
+        states = store.states(records, failures)
+        todo = [t for t in study.trials if states[t.record] not in ("done", "failed") and options.selects(t.record)]
+        if absent := absent_data(todo, machine):
+            raise Ended("\n".join(absent), WRONG)
+        store.write_plan(study.name, study.text, failures, records)
+        interrupted = None
+        if todo:
+            interrupted = _execute(study, store, todo, machine, options, console)
+        else:
+            console.print(f"Nothing to do: all {len(records)} trials of {store.root} have ended.", markup=False)
+        states = store.states(records, failures)
+    show_end(store, records, states, console)
+    if interrupted is not None:
+        return 128 + interrupted
+    return DONE if all(state == "done" for record, state in states.items() if options.selects(record)) else FAILED
+
+
+def absent_data(trials: list[PlannedTrial], machine: Machine) -> list[str]:
+    """Sentences about data that is not there, one a data set."""
+    return sorted(filter(None, (missing(data, machine) for data in {trial.config.data for trial in trials})))
+
+
+def _check_selection(options: Options, records: list[TrialRecord]) -> None:
+    for name, wanted, there in (
+        ("--arms", {*options.arms}, {r.arm for r in records}),
+        ("--seeds", {str(seed) for seed in options.seeds}, {str(r.seed) for r in records}),
+        ("--settings", {*options.settings}, {r.setting for r in records if r.setting}),
+    ):
+        if unknown := wanted - there:
+            known = ", ".join(sorted(there)) or "none"
+            raise Ended(f"{name}: the study has no {', '.join(sorted(unknown))}; it has {known}", WRONG)
+
+
+def _settle_stale(store: Store, records: list[TrialRecord], failures: int, options: Options, console: Console) -> None:
+    """Refuse, or archive, trials that the study (with `same_code`: the code) does not compute any more."""
+    states = store.states(records, failures)
+    old = [record for record, state in states.items() if state == "stale"]
+    if options.same_code:
+        code = code_hash()
+        others = [
+            r for r, state in states.items() if state in ("done", "partial") and store.code(r) not in (None, code)
+        ]
+        old += others
+    if old and options.stale == "archive":
+        console.print(f"{len(old)} stale trials moved to {store.archive(old)}", markup=False)
+    elif old:
+        names = "\n".join(f"  {record.name}" for record in old[:20]) + ("\n  …" if len(old) > 20 else "")
+        what = "settings or code" if options.same_code else "settings"
+        raise Ended(
+            f"{len(old)} trials in {store.runs} were run with other {what} than the study has now:\n{names}\n"
+            "Keep them aside and run anew with --stale archive, or choose another --results or another study name.",
+            REFUSED,
+        )
+
+
+def _execute(
+    study: Study, store: Store, todo: list[PlannedTrial], machine: Machine, options: Options, console: Console
+) -> int | None:
+    """Start Ray and run the trials; the number of the signal that stopped it, if one did."""
+    from orchestrator import provenance
+    from orchestrator.local_ray import local_ray, token_place
+    from orchestrator.monitor import View
+
+    provenance.record(store.root)
+    records = [trial.record for trial in study.trials]
+    console.print(f"{study.name}: {len(todo)} of {len(records)} trials to run, results in {store.root}", markup=False)
+    for warning in study.warnings:
+        console.print(f"note: {warning}", markup=False)
+    with local_ray(options.dashboard) as address:
+        from orchestrator.execute import CannotRun, execute
+
+        if address:
+            console.print(f"Ray dashboard: {address} (it asks for the token in {token_place()})", markup=False)
+        console.print(f"TensorBoard:   tensorboard --logdir {store.runs}", markup=False)
+        try:
+            view = View(console, store, records, [trial.record for trial in todo])
+            stop = execute(study, store, todo, machine, view)
+        except CannotRun as error:
+            raise Ended(str(error), WRONG) from None
+    if stop.no_space:
+        raise Ended(
+            f"stopped: {stop.no_space}\nMake room or choose another --results, and run again: finished trials stay, "
+            "the others go on from their checkpoints.",
+            REFUSED,
+        )
+    return stop.signal
+
+
+def show_end(store: Store, records: list[TrialRecord], states: dict[TrialRecord, State], console: Console) -> None:
+    """The comparison, what failed, and where everything lies."""
+    from analysis.report import write
+    from orchestrator.comparison import show
+    from orchestrator.monitor import failures
+
+    for failure in failures(store, states):
+        console.print(f"failed: {failure['name']}: {failure['kind']}: {failure['message']}", markup=False)
+    if "failed" in states.values():
+        console.print("Failed trials are tried again with --retry-failed.", markup=False)
+    if "done" in states.values():
+        show(store.root, console)
+        write(store.root)
+        console.print(f"Report:      {store.root / 'report'}", markup=False)
+    console.print(f"Results:     {store.root} ({counted(states)})", markup=False)
+    console.print(f"TensorBoard: tensorboard --logdir {store.runs}", markup=False)
+    if uncounted := store.uncounted(records):
+        names = ", ".join(uncounted[:5]) + (", …" if len(uncounted) > 5 else "")
+        console.print(f"note: {len(uncounted)} trials on disk are not in the study: {names}", markup=False)
+
+
+def counted(states: dict[TrialRecord, State]) -> str:
+    """`3 done, 1 failed`."""
+    counts = Counter(states.values())
+    return ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
+
+
+def study_machine(study_dir: Path, data: Path, study: Study) -> Machine:
+    """The machine's settings for a study's trials."""
+    run = study.file.run
+    return Machine(
+        study_dir=study_dir.resolve(),
+        data_dir=data.resolve(),
+        threads=max(1, int(study.file.resources.cpu)),
+        checkpoint_every=run.checkpoint_every,
+        trial_timeout=run.trial_timeout,
+    )

@@ -1,0 +1,74 @@
+"""What a trial will cost, from a few timed steps: seconds of training and bytes on disk."""
+
+import time
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+
+from trainable.config import DivideMix, TrialConfig
+from trainable.machine import Machine
+from trainable.trial import Trial
+
+STEPS = 3
+
+
+@dataclass(frozen=True)
+class Cost:
+    """An estimate for one trial.
+
+    `seconds` is training and testing on this machine; `kept` bytes stay when the trial is done, `while_running` are
+    needed on top until then (two checkpoints).
+    """
+
+    seconds: float
+    kept: int
+    while_running: int
+
+
+def estimate(config: TrialConfig, machine: Machine) -> Cost:
+    """Build the trial, time a few training steps and scale by its image-forward equivalents.
+
+    A DivideMix step costs, per labeled image and network, the gradient pass over two labeled and two unlabeled views
+    (12 forwards), and the predictions that its targets need. How many samples will be labeled is not known before the
+    run: as many are assumed as have right labels.
+    """
+    trial = Trial(config, machine)
+    data, method = trial.data, config.method
+    networks, epochs = method.networks, config.train.epochs
+    tested = len(data.test) + (len(data.validation) if data.validation else 0)
+    plain = networks * (3 * len(data.train) + tested)
+    forwards = epochs * plain
+    if isinstance(method, DivideMix):
+        warmup = min(method.warmup_epochs, epochs)
+        labeled = (1 - data.noise_rate) * len(data.train)
+        guesses = 2 * (method.co_guess != "peer") + 2 * bool(method.co_guess and networks == 2)
+        per_labeled = 12 + guesses + 2 * method.co_refine
+        each = networks * (len(data.train) + labeled * per_labeled + tested)
+        forwards = warmup * plain + (epochs - warmup) * int(each)
+    state, weights = len(trial.state()), len(trial.weights())
+    rows = epochs * 4000  # a row, and the same numbers as TensorBoard events
+    table = len(data.train) * (3 * (4 * networks + 4) + 21)
+    kept = weights * (2 if data.validation else 1) + rows + table
+    return Cost(forwards * _seconds_per_forward(trial), kept, 2 * state)
+
+
+def _seconds_per_forward(trial: Trial) -> float:
+    """Seconds of one image-forward equivalent, from training steps on the first network."""
+    learner, data, size = trial.method.learners[0], trial.data.train, 2 * trial.config.train.batch_size
+    rng = trial.method.streams.torch("cost", device=data.device)
+    index = torch.arange(len(data), device=data.device)[:size]
+    start, before = 0.0, 0
+    for step in range(STEPS + 1):
+        if step == 1:  # the first step also allocates
+            _synchronize(trial.device)
+            start, before = time.perf_counter(), learner.forwards
+        loss = F.cross_entropy(learner(data.views(index, 1, rng)[0]), data.given[index])
+        learner.step(loss)
+    _synchronize(trial.device)
+    return (time.perf_counter() - start) / (learner.forwards - before)
+
+
+def _synchronize(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
