@@ -18,6 +18,8 @@ from trainable.methods.dividemix import DivideMix
 from trainable.models import build
 from trainable.streams import Streams
 
+HALF_MAX = float(np.finfo(np.float16).max)
+
 METHODS: dict[str, type[Method]] = {"cross_entropy": CrossEntropy, "dividemix": DivideMix}
 
 
@@ -64,7 +66,8 @@ class Trial:
 
     def restore(self, state: bytes, rows: list[Row]) -> None:
         """Go on after the epoch at which `state` was taken; `rows` are those up to it."""
-        self.method.load_state_dict(torch.load(io.BytesIO(state), weights_only=True, map_location=self.device))
+        # To the CPU first: loading copies weights to the networks' device, and the per-sample arrays stay here.
+        self.method.load_state_dict(torch.load(io.BytesIO(state), weights_only=True, map_location="cpu"))
         self.rows = rows[: self.epoch]
 
     def weights(self) -> bytes:
@@ -95,7 +98,7 @@ class Trial:
         half = {"loss", "clean_probability", "ensemble_probability"}
         for name in next(iter(self.method.records.values()), {}):
             stacked = np.stack([self.method.records[epoch][name] for epoch in sorted(self.method.records)])
-            table[name] = stacked.astype(np.float16 if name in half else np.int16)
+            table[name] = np.minimum(stacked, HALF_MAX).astype(np.float16) if name in half else stacked.astype(np.int16)
         buffer = io.BytesIO()
         np.savez_compressed(buffer, allow_pickle=False, **table)
         return buffer.getvalue()

@@ -72,13 +72,21 @@ class Method:
         yield
         self._seconds[part] = self._seconds.get(part, 0.0) + time.perf_counter() - start
 
+    @contextmanager
+    def uncounted(self) -> Iterator[None]:
+        """Leave the block's forwards out of `work/forwards`: they fill records and are no part of the method."""
+        before = [learner.forwards for learner in self.learners]
+        yield
+        for learner, forwards in zip(self.learners, before, strict=True):
+            learner.forwards = forwards
+
     def evaluate(self) -> Row:
         """Accuracy of the summed logits and of each network on the clean test set, and on the noisy validation set."""
         row: Row = {}
         per_network = [learner.logits(self.data.test) for learner in self.learners]
         total, true = torch.stack(per_network).sum(0), self.data.test.true
         for k, logits in enumerate(per_network):
-            self.finite(logits.sum(), k)  # the last step may have broken the weights
+            self.finite(logits.sum(), k, "the sum of test logits")  # the last step may have broken the weights
         row["test/accuracy"] = metrics.accuracy(total, true)
         row |= {f"test/accuracy_net{k}": metrics.accuracy(logits, true) for k, logits in enumerate(per_network)}
         if self.data.classes >= 20:
@@ -112,12 +120,12 @@ class Method:
         rank = self.streams.numpy("order", self.epoch, *counters).permutation(len(self.data.train))
         return torch.from_numpy(index[np.argsort(rank[index])]).to(self.data.train.device)
 
-    def finite(self, loss: torch.Tensor, network: int) -> float:
-        """The loss as a number. Raises NonFiniteLoss."""
-        value = float(loss)
+    def finite(self, sum_: torch.Tensor, network: int, what: str = "the loss") -> float:
+        """A sum as a number. Raises NonFiniteLoss."""
+        value = float(sum_)
         if not math.isfinite(value):
             raise NonFiniteLoss(
-                f"the loss of network {network} is {value} in epoch {self.epoch + 1}; "
+                f"{what} of network {network} is {value} in epoch {self.epoch + 1}; "
                 f"a smaller train.lr than {self.config.train.lr} usually helps"
             )
         return value

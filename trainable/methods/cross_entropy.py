@@ -12,7 +12,8 @@ class CrossEntropy(Method):
         """One epoch of cross-entropy for each network."""
         row = self.cross_entropy_epoch()
         if self.epoch + 1 in {(self.config.train.epochs + 1) // 2, self.config.train.epochs}:
-            self.record(self.epoch + 1)
+            with self.uncounted():
+                self.record(self.epoch + 1)
         return {"phase": "warmup", **row}
 
     def record(self, epoch: int) -> None:

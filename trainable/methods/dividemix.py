@@ -59,7 +59,8 @@ class DivideMix(Method):
         else:
             row = {"phase": "dividemix", **self.divide_and_mix()}
         if self.epoch + 1 == self.config.train.epochs:
-            self.record(self.epoch + 1, [self.judge(k, finished=1) for k in range(len(self.learners))])
+            with self.uncounted():
+                self.record(self.epoch + 1, [self.judge(k, finished=1) for k in range(len(self.learners))])
         return row
 
     def divide_and_mix(self) -> Row:
@@ -94,7 +95,7 @@ class DivideMix(Method):
             learner, other = self.learners[own], self.learners[peer]
             verdict = verdicts[peer if m.co_divide else own]
             views = self.streams.torch("augment", self.epoch, own, device=data.device)
-            mixing = self.streams.numpy("mixup", self.epoch, own)
+            weights, partners = (self.streams.numpy("mixup", self.epoch, own, part) for part in (0, 1))
             for x, u, progress in self.batches(verdict.labeled, own):
                 views_x, views_u = data.views(x, 2, views), data.views(u, 2, views) if len(u) else []
                 one_hot = F.one_hot(data.given[x], self.data.classes).float()
@@ -103,14 +104,14 @@ class DivideMix(Method):
                 inputs = torch.cat([*views_x, *views_u])
                 targets = torch.cat([targets_x, targets_x, *([targets_u] * len(views_u))])
                 if m.mixup:
-                    weight = mixing.beta(m.alpha, m.alpha)
-                    partner = torch.from_numpy(mixing.permutation(len(inputs))).to(data.device)
+                    weight = weights.beta(m.alpha, m.alpha)
+                    partner = torch.from_numpy(partners.permutation(len(inputs))).to(data.device)
                     inputs, targets = (mix(rows, max(weight, 1 - weight), partner) for rows in (inputs, targets))
                 lambda_u = m.lambda_u * ramp_up(progress, m.warmup_epochs, m.rampup_epochs)
                 loss_x, loss_u, loss_prior = losses(learner(inputs), targets, labeled_rows=2 * len(x))
                 learner.step(loss_x + lambda_u * loss_u + m.prior_penalty * loss_prior)
 
-                right = (targets_u.argmax(1) == data.true[u]).sum()
+                right = 100 * (targets_u.argmax(1) == data.true[u]).sum()
                 counts = (len(x), len(u), len(x) + len(u))
                 sums = [loss.detach() * n for loss, n in zip((loss_x, loss_u, loss_prior), counts, strict=True)]
                 tally += torch.stack([*sums, right])
