@@ -515,4 +515,4 @@ def test_guess_accuracy_compares_the_targets_with_the_truth(monkeypatch):
 
     monkeypatch.setattr(dividemix, "guessed_targets", guessed)
     row = train_on(method, verdicts(method, 50))
-    assert row["guess/accuracy"] == pytest.approx(52 / 70)
+    assert row["guess/accuracy"] == pytest.approx(100 * 52 / 70)

@@ -95,11 +95,11 @@ def restated(method: Method, found, nets, batches, epoch: int):
         peer = 1 - own if m.networks == 2 else own
         judge = found[peer if m.co_divide else own]
         momenta = [torch.zeros_like(parameter) for parameter in nets[own].parameters()]
-        rng = method.streams.numpy("mixup", epoch, own)
+        streams = [method.streams.numpy("mixup", epoch, own, part) for part in (0, 1)]
 
-        def draw(rows, rng=rng):
-            lam = rng.beta(m.alpha, m.alpha)
-            return (lam if lam > 0.5 else 1 - lam), rng.permutation(rows).tolist()
+        def draw(rows, streams=streams):
+            lam = streams[0].beta(m.alpha, m.alpha)
+            return (lam if lam > 0.5 else 1 - lam), streams[1].permutation(rows).tolist()
 
         labeled, b = int(judge.labeled.sum()), 0
         while b * 8 < labeled:

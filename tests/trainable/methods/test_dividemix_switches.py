@@ -24,7 +24,7 @@ SWITCHES = [
     ("prior_penalty", 0.0, {}, 2),
     ("rampup_epochs", 0.0, {}, 2),
     ("rampup_epochs", 4.0, {}, 2),
-    ("loss_history", 2, {}, 3),
+    ("loss_history", 2, {"noise": {"name": "symmetric", "rate": 0.7}}, 3),  # losses that overlap
     ("conf_penalty", "on", {}, 1),
     ("conf_penalty", "off", {"noise": {"name": "pair", "rate": 0.3}}, 1),
     ("networks", 1, {}, 2),

@@ -102,18 +102,18 @@ class GoldenData:
 
 
 class GoldenDraws:
-    """Stands in for the mixup stream: the authors' draws, one after the other."""
+    """Stands in for a mixup stream, of weights or of partners: the authors' draws, one after the other."""
 
     def __init__(self, golden: dict):
         self.steps = iter(golden["steps"])
 
     def beta(self, a: float, b: float) -> float:
-        self.step = next(self.steps)
-        return 1 - self.step["lam"]  # the engine has to take the larger of l and 1 − l
+        return 1 - next(self.steps)["lam"]  # the engine has to take the larger of l and 1 − l
 
     def permutation(self, n: int):
-        assert n == len(self.step["perm"])
-        return torch.tensor(self.step["perm"]).numpy()
+        partners = next(self.steps)["perm"]
+        assert n == len(partners)
+        return torch.tensor(partners).numpy()
 
 
 def test_the_engines_own_loop_follows_the_authors_two_steps(golden, monkeypatch):
