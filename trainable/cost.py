@@ -1,5 +1,6 @@
 """What a trial will cost, from a few timed steps: seconds of training and bytes on disk."""
 
+import statistics
 import time
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from trainable.config import DivideMix, TrialConfig
 from trainable.machine import Machine
 from trainable.trial import Trial
 
-STEPS = 3
+STEPS = 9
 
 
 @dataclass(frozen=True)
@@ -58,15 +59,14 @@ def _seconds_per_forward(trial: Trial) -> float:
     learner, data, size = trial.method.learners[0], trial.data.train, 2 * trial.config.train.batch_size
     rng = trial.method.streams.torch("cost", device=data.device)
     index = torch.arange(len(data), device=data.device)[:size]
-    start, before = 0.0, 0
-    for step in range(STEPS + 1):
-        if step == 1:  # the first step also allocates
-            _synchronize(trial.device)
-            start, before = time.perf_counter(), learner.forwards
+    seconds = []
+    for _ in range(STEPS + 1):
+        start, before = time.perf_counter(), learner.forwards
         loss = F.cross_entropy(learner(data.views(index, 1, rng)[0]), data.given[index])
         learner.step(loss)
-    _synchronize(trial.device)
-    return (time.perf_counter() - start) / (learner.forwards - before)
+        _synchronize(trial.device)
+        seconds.append((time.perf_counter() - start) / (learner.forwards - before))
+    return statistics.median(seconds[1:])  # the first step also allocates
 
 
 def _synchronize(device: torch.device) -> None:

@@ -1,0 +1,47 @@
+"""What the orchestrator costs on top of training: wall time against (seconds of training ÷ slots).
+
+    python benchmarks/overhead.py [STUDY] [--set KEY=VALUE …]
+
+Runs the study (default: the digits ablation) in a temporary folder, dashboard on, and prints the wall seconds of the
+whole command, the sum of the trials' `time/epoch_s`, the slots, their ratio, and the seconds before the first epoch
+and after the last. The machine should be otherwise idle: trials that wait for a core count as training.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+
+def main() -> None:
+    """Run and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("study", nargs="?", default="studies/ablation.yaml")
+    parser.add_argument("--set", action="append", default=[], dest="sets")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as results:
+        command = [sys.executable, "-m", "orchestrator", "run", options.study, "--results", results]
+        for change in options.sets:
+            command += ["--set", change]
+        start = time.time()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        wall = time.time() - start
+        summaries = [json.loads(path.read_bytes()) for path in Path(results).rglob("summary.json")]
+        events = [path.stat().st_mtime for path in Path(results).rglob("trial.json")]
+    training = sum(summary["time/epoch_s"] for summary in summaries)
+    slots = os.cpu_count() or 1
+    ideal = training / slots
+    first, last = min(events) - start, start + wall - max(summary["finished"] for summary in summaries)
+    print(f"trials {len(summaries)}, slots {slots}, wall {wall:.1f} s, training {training:.1f} s")
+    print(f"wall / (training / slots) = {wall / ideal:.3f}")
+    print(f"fixed: {first:.1f} s until the first trial begins, {last:.1f} s after the last one ends")
+    rest = wall - ideal - first - last
+    print(f"besides these: {rest:.1f} s, {rest / len(summaries):.2f} a trial")
+
+
+if __name__ == "__main__":
+    main()
