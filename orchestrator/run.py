@@ -122,9 +122,12 @@ def _execute(
 ) -> int | None:
     """Start Ray and run the trials; the number of the signal that stopped it, if one did."""
     from orchestrator import provenance
+    from orchestrator.cost import lacking_space
     from orchestrator.local_ray import local_ray, token_place
     from orchestrator.monitor import View
 
+    if lacking := lacking_space(study, todo, store, machine):
+        raise Ended(f"{lacking}; make room or choose another --results", REFUSED)
     provenance.record(store.root)
     records = [trial.record for trial in study.trials]
     console.print(f"{study.name}: {len(todo)} of {len(records)} trials to run, results in {store.root}", markup=False)

@@ -1,5 +1,6 @@
 """What a trial will cost, from a few timed steps: seconds of training and bytes on disk."""
 
+import dataclasses
 import statistics
 import time
 from dataclasses import dataclass
@@ -47,11 +48,21 @@ def estimate(config: TrialConfig, machine: Machine) -> Cost:
         per_labeled = 12 + guesses + 2 * method.co_refine
         each = networks * (len(data.train) + labeled * per_labeled + tested)
         forwards = warmup * plain + (epochs - warmup) * int(each)
-    state, weights = len(trial.state()), len(trial.weights())
+    return Cost(forwards * _seconds_per_forward(trial), *_bytes(trial))
+
+
+def space(config: TrialConfig, machine: Machine) -> tuple[int, int]:
+    """(`kept`, `while_running`) bytes of one trial, without timing anything."""
+    return _bytes(Trial(config, dataclasses.replace(machine, device="cpu")))
+
+
+def _bytes(trial: Trial) -> tuple[int, int]:
+    data, networks, epochs = trial.data, trial.config.method.networks, trial.config.train.epochs
+    weights = len(trial.weights())
     rows = epochs * 4000  # a row, and the same numbers as TensorBoard events
     table = len(data.train) * (3 * (4 * networks + 4) + 21)
-    kept = weights * (2 if data.validation else 1) + rows + table
-    return Cost(forwards * _seconds_per_forward(trial), kept, 2 * state)
+    momentum = weights  # a checkpoint has the momentum buffers beside the weights, and there are two checkpoints
+    return weights * (2 if data.validation else 1) + rows + table, 2 * (weights + momentum)
 
 
 def _seconds_per_forward(trial: Trial) -> float:

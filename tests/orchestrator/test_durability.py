@@ -200,10 +200,10 @@ class Histories(RuleBasedStateMachine):
         finally:
             if path.exists():
                 self.slot(path).seed = seed
-        slot = self.slot(path)
         if session.no_space:
             session.close()
             return
+        slot = self.slot(path)
         if before == "done":
             assert session.finished
             assert session.trial is None

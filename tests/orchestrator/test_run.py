@@ -1,121 +1,13 @@
 """Whole runs in real processes: `python -m orchestrator run` on Ray, killed and continued."""
 
-import json
-import os
-import secrets
 import signal
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from orchestrator.study import load
+from tests.orchestrator.runs import STUDY, assert_as_undisturbed, finish, wait_until, workers, write_study
 from trainable.folder import TrialFolder
-from trainable.machine import Machine
-from trainable.trial import Trial
 
 pytestmark = pytest.mark.ray
-
-STUDY = """
-name: tiny
-seeds: [0, 1]
-base:
-  data: {name: digits, validation_fraction: 0.1}
-  noise: {name: symmetric, rate: 0.4}
-  model: {name: small_cnn, width: 8}
-  train: {epochs: EPOCHS, lr: 0.02}
-  method: {name: dividemix, warmup_epochs: 1, loss_history: 2}
-arms:
-  no_mixup: {method.mixup: false}
-run: {max_concurrent_trials: 2, max_failures: 0}
-"""
-PATIENCE_S = 240
-
-
-@pytest.fixture(scope="module")
-def environment() -> Iterator[dict[str, str]]:
-    """A Ray with short paths of its own, which leaves nothing behind."""
-    with tempfile.TemporaryDirectory(prefix="dm", ignore_cleanup_errors=True) as folder:
-        yield os.environ | {"RAY_TMPDIR": folder, "RAY_AUTH_TOKEN": secrets.token_hex(32), "OMP_NUM_THREADS": "1"}
-
-
-@pytest.fixture
-def start(tmp_path: Path, environment: dict[str, str]) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Start `python -m orchestrator run` on a study; what still runs at the end is killed, workers included."""
-    started = []
-
-    def _start(study: Path, *options: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "orchestrator", "run", str(study), "--results", str(tmp_path), *options]
-        process = subprocess.Popen(
-            command,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        started.append(process)
-        return process
-
-    yield _start
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-            process.communicate()
-    wait_until(lambda: not workers(environment), "Ray's processes have ended")
-
-
-def workers(environment: dict[str, str]) -> list[int]:
-    """Pids of living processes that belong to this module's Ray."""
-    marker, found = f"RAY_TMPDIR={environment['RAY_TMPDIR']}".encode(), []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            if (
-                marker in (entry / "environ").read_bytes()
-                and "Z" not in (entry / "stat").read_text().rsplit(")")[1][:3]
-            ):
-                found.append(int(entry.name))
-        except OSError:
-            continue
-    return found
-
-
-def wait_until(condition: Callable[[], Any], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, f"in vain: {what}"
-        time.sleep(0.05)
-
-
-def write_study(folder: Path, epochs: int, text: str = STUDY) -> Path:
-    path = folder / "tiny.yaml"
-    path.write_text(text.replace("EPOCHS", str(epochs)))
-    return path
-
-
-def finish(process: subprocess.Popen[str]) -> str:
-    output, _ = process.communicate(timeout=PATIENCE_S)
-    return output
-
-
-def untimed(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{name: value for name, value in row.items() if not name.startswith("time/")} for row in rows]
-
-
-def assert_as_undisturbed(study: Path, runs: Path) -> None:
-    """Every trial is done, has each epoch once, and its rows equal those of a trial that nothing interrupted."""
-    for trial in load(study).trials:
-        folder = TrialFolder(runs / trial.record.name)
-        assert folder.summary is not None, trial.record.name
-        assert not folder.has_checkpoint
-        rows = folder.rows()
-        assert [row["epoch"] for row in rows] == list(range(1, trial.config.train.epochs + 1))
-        assert untimed(rows) == json.loads(json.dumps(untimed(list(Trial(trial.config, Machine())))))
 
 
 def test_a_run_trains_compares_and_then_does_only_what_is_missing(tmp_path, start):

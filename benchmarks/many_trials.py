@@ -1,0 +1,71 @@
+"""Seconds of `plan` and `status` on a study with thousands of finished trials: `python benchmarks/many_trials.py`."""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from orchestrator.store import Store  # noqa: E402
+from orchestrator.study import load  # noqa: E402
+
+STUDY = """
+name: many
+seeds: {seeds}
+base: {{train: {{epochs: 3}}, method: {{warmup_epochs: 1}}}}
+arms:
+  no_mixup: {{method.mixup: false}}
+  no_co_guess: {{method.co_guess: false}}
+  one_network: {{method.networks: 1}}
+"""
+FINGERPRINT = {
+    "code": "0123456789abcdef",
+    "versions": {"torch": "2.11.0", "numpy": "2.3.0", "scipy": "1.16.0", "scikit-learn": "1.7.0"},
+    "device": "cpu x86_64",
+    "threads": 1,
+}
+
+
+def make(folder: Path, trials: int) -> tuple[Path, Path]:
+    """Write a study of four arms and `trials` finished trials; (study file, its results)."""
+    study = folder / "many.yaml"
+    study.write_text(STUDY.format(seeds=list(range(trials // 4))))
+    loaded = load(study)
+    store = Store(folder / "results" / loaded.name)
+    store.write_plan(loaded.name, loaded.text, 2, [trial.record for trial in loaded.trials])
+    for trial in loaded.trials:
+        path = store.folder(trial.record).path
+        path.mkdir(parents=True)
+        about = {"id": trial.record.id, "config": trial.config.model_dump(), "fingerprint": FINGERPRINT}
+        summary = {"test/accuracy_last10": 90 + trial.record.seed % 7, "time/epoch_s": 3.5}
+        rows = [{"epoch": epoch, "test/accuracy": 90.0, "time/epoch_s": 1.0} for epoch in (1, 2, 3)]
+        (path / "trial.json").write_text(json.dumps(about, indent=1))
+        (path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        (path / "summary.json").write_text(json.dumps(summary, indent=1))
+    return study, store.root
+
+
+def main() -> None:
+    """Make the folder, time both commands three times each, print the least."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--trials", type=int, default=5000)
+    trials = parser.parse_args().trials
+    with tempfile.TemporaryDirectory(prefix="many-trials-") as folder:
+        study, results = make(Path(folder), trials)
+        for name, arguments in (("plan", [study, "--results", results.parent]), ("status", [results])):
+            seconds = []
+            for _ in range(3):
+                start = time.perf_counter()
+                command = [sys.executable, "-m", "orchestrator", name, *map(str, arguments)]
+                subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+                seconds.append(time.perf_counter() - start)
+            print(f"{name} of {trials} finished trials: {min(seconds):.2f} s (of {len(seconds)}: the least)")
+
+
+if __name__ == "__main__":
+    main()

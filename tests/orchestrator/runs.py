@@ -1,0 +1,91 @@
+"""What tests of whole runs share: a fast study, waiting for a moment of a run, and what a finished run must hold."""
+
+import functools
+import json
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from orchestrator.study import load
+from trainable.config import TrialConfig
+from trainable.folder import TrialFolder
+from trainable.machine import Machine
+from trainable.trial import Trial
+
+STUDY = """
+name: tiny
+seeds: [0, 1]
+base:
+  data: {name: digits, validation_fraction: 0.1}
+  noise: {name: symmetric, rate: 0.4}
+  model: {name: small_cnn, width: 8}
+  train: {epochs: EPOCHS, lr: 0.02}
+  method: {name: dividemix, warmup_epochs: 1, loss_history: 2}
+arms:
+  no_mixup: {method.mixup: false}
+run: {max_concurrent_trials: 2, max_failures: 0}
+"""
+PATIENCE_S = 240
+
+Environment = dict[str, str]
+Process = subprocess.Popen[str]
+Start = Callable[..., Process]
+
+
+def workers(environment: Environment) -> list[int]:
+    """Pids of living processes that belong to this module's Ray."""
+    marker, found = f"RAY_TMPDIR={environment['RAY_TMPDIR']}".encode(), []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if (
+                marker in (entry / "environ").read_bytes()
+                and "Z" not in (entry / "stat").read_text().rsplit(")")[1][:3]
+            ):
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+def wait_until(condition: Callable[[], Any], what: str, process: Process | None = None) -> None:
+    """Wait for a moment; if a process is given, it must not end before."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, f"in vain: {what}"
+        assert process is None or process.poll() is None, f"ended before {what}: {finish(process)}"
+        time.sleep(0.05)
+
+
+def write_study(folder: Path, epochs: int, text: str = STUDY) -> Path:
+    path = folder / "tiny.yaml"
+    path.write_text(text.replace("EPOCHS", str(epochs)))
+    return path
+
+
+def finish(process: Process) -> str:
+    output, _ = process.communicate(timeout=PATIENCE_S)
+    return output
+
+
+def untimed(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: value for name, value in row.items() if not name.startswith("time/")} for row in rows]
+
+
+def assert_as_undisturbed(study: Path, runs: Path, sets: Sequence[str] = ()) -> None:
+    """Every trial is done, has each epoch once, and its rows equal those of a trial that nothing interrupted."""
+    for trial in load(study, list(sets)).trials:
+        folder = TrialFolder(runs / trial.record.name)
+        assert folder.summary is not None, trial.record.name
+        assert not folder.has_checkpoint
+        assert folder.owner is None
+        lines = (folder.path / "metrics.jsonl").read_text().splitlines()
+        assert len(lines) == len(folder.rows()), "each line is a whole row"
+        assert [row["epoch"] for row in folder.rows()] == list(range(1, trial.config.train.epochs + 1))
+        assert untimed(folder.rows()) == json.loads(_undisturbed(trial.config.model_dump_json()))
+
+
+@functools.cache
+def _undisturbed(config: str) -> str:
+    return json.dumps(untimed(list(Trial(TrialConfig.model_validate_json(config), Machine()))))
