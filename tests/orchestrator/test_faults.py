@@ -1,0 +1,376 @@
+"""Runs that are killed, starved, stopped and changed, in real processes. Whatever happened, the same command run again
+ends with every trial done once, each epoch once, and rows bit-identical to those of trials that nothing disturbed."""
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.orchestrator.runs import (
+    STUDY,
+    Environment,
+    Process,
+    assert_as_undisturbed,
+    finish,
+    wait_until,
+    workers,
+    write_study,
+)
+from trainable.folder import TrialFolder
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+
+EPOCHS = 30
+NAMES = {"baseline/seed=0", "baseline/seed=1", "no_mixup/seed=0", "no_mixup/seed=1"}
+RENAMED = STUDY.replace("no_mixup:", "plain:")
+
+
+def runs_of(tmp_path: Path) -> Path:
+    return tmp_path / "tiny" / "runs"
+
+
+def unfinished(runs: Path, epochs: int = 1) -> list[TrialFolder]:
+    """Folders of trials that have so many epochs and are not done."""
+    folders = [TrialFolder(path.parent) for path in runs.rglob("metrics.jsonl")]
+    return [folder for folder in folders if len(folder.rows()) >= epochs and folder.summary is None]
+
+
+def wait_for_two(runs: Path, process: Process, epochs: int = 3) -> list[TrialFolder]:
+    """Wait until both slots are in the middle of a trial."""
+    wait_until(lambda: len(unfinished(runs, epochs)) >= 2, "both slots have trained some epochs", process)
+    return unfinished(runs, epochs)
+
+
+def name_of(folder: TrialFolder) -> str:
+    return "/".join(folder.path.parts[-2:])
+
+
+def pid_of(folder: TrialFolder, environment: Environment) -> int:
+    """The actor that trains a trial."""
+    owner = folder.owner
+    assert owner is not None
+    assert owner["pid"] in workers(environment)
+    return owner["pid"]
+
+
+def log_of(folder: TrialFolder) -> str:
+    return (folder.path / "train.log").read_text()
+
+
+def kill(process: Process, environment: Environment) -> None:
+    """Kill -9 of the driver; its Ray follows by itself."""
+    process.kill()
+    process.communicate()
+    wait_until(lambda: not workers(environment), "Ray's processes follow their killed driver")
+
+
+def summaries(runs: Path) -> dict[Path, tuple[int, bytes]]:
+    return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in runs.rglob("summary.json")}
+
+
+def content(root: Path) -> dict[Path, bytes]:
+    return {path.relative_to(root): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def assert_quiet(output: str) -> None:
+    assert "Traceback" not in output, output
+    assert "WARNING" not in output, output
+
+
+def test_a_driver_killed_at_three_moments(tmp_path, start, environment):
+    study, runs = write_study(tmp_path, EPOCHS), runs_of(tmp_path)
+
+    process = start(study, "--no-dashboard")
+    wait_until(lambda: any(runs.rglob("trial.json")), "a trial begins", process)
+    kill(process, environment)
+
+    process = start(study, "--no-dashboard")
+    wait_for_two(runs, process)
+    kill(process, environment)
+    partial = unfinished(runs)
+    assert not summaries(runs)
+
+    process = start(study, "--no-dashboard")
+    wait_until(lambda: any(runs.rglob("summary.json")), "the first trial is done", process)
+    kill(process, environment)
+    done = summaries(runs)
+    assert done
+    for folder in partial:
+        assert re.search(r"goes on after epoch \d+", log_of(folder)), folder.path
+
+    process = start(study, "--no-dashboard")
+    output = finish(process)
+    assert process.returncode == 0, output
+    assert_quiet(output)
+    assert f"{4 - len(done)} of 4 trials to run" in output
+    assert summaries(runs).items() >= done.items(), "no finished trial was touched"
+    assert_as_undisturbed(study, runs)
+
+
+def test_everything_killed_at_once_and_a_damaged_checkpoint(tmp_path, start, environment):
+    study, runs = write_study(tmp_path, EPOCHS), runs_of(tmp_path)
+    process = start(study, "--no-dashboard")
+    wait_for_two(runs, process)
+    for pid in workers(environment):  # driver, raylet, control service, agents, actors
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    process.communicate()
+    wait_until(lambda: not workers(environment), "all are dead")
+    assert process.returncode == -signal.SIGKILL
+
+    folder = next(f for f in unfinished(runs) if {p.name for p in f.path.iterdir()} >= {"checkpoint.prev.pt"})
+    newest = folder.path / ("checkpoint.pt" if (folder.path / "checkpoint.pt").exists() else "checkpoint.prev.pt")
+    os.truncate(newest, newest.stat().st_size // 2)
+    epochs = len(folder.rows())
+
+    process = start(study, "--no-dashboard")
+    output = finish(process)
+    assert process.returncode == 0, output
+    assert_quiet(output)
+    log = log_of(folder)
+    assert f"{newest.name} does not match its checksum: kept as {newest.stem}.damaged" in log
+    assert newest.with_suffix(".damaged").exists()
+    if newest.name == "checkpoint.pt":
+        went_on = re.search(r"goes on after epoch (\d+)", log)
+        assert went_on, log
+        assert epochs - 2 <= int(went_on[1]) < epochs, "from the checkpoint before the damaged one"
+    assert_as_undisturbed(study, runs)
+
+
+def test_a_killed_actor_is_a_named_failure_or_tried_again(tmp_path, start, environment):
+    study, runs = write_study(tmp_path, EPOCHS), runs_of(tmp_path)
+    process = start(study, "--no-dashboard")
+    victim = wait_for_two(runs, process)[0]
+    os.kill(pid_of(victim, environment), signal.SIGKILL)
+    output = finish(process)
+    assert process.returncode == 1, output
+    assert f"failed: {name_of(victim)}: process died: " in output
+    assert "--retry-failed" in output
+    assert "3 done, 1 failed" in output
+    assert_quiet(output)
+    failure = victim.failure
+    assert failure is not None
+    assert failure["kind"] == "process died"
+    assert victim.has_checkpoint
+    done = summaries(runs)
+    assert len(done) == 3
+
+    process = start(study, "--no-dashboard", "--retry-failed", "--set", "run.max_failures=2")
+    wait_until(
+        lambda: victim.owner and victim.owner["pid"] in workers(environment) and len(victim.rows()) > failure["epoch"],
+        "the victim trains again",
+        process,
+    )
+    os.kill(pid_of(victim, environment), signal.SIGKILL)
+    output = finish(process)
+    assert process.returncode == 0, output
+    assert "1 of 4 trials to run" in output
+    assert_quiet(output)
+    assert log_of(victim).count("goes on after epoch") == 2
+    assert victim.failure is None
+    assert summaries(runs).items() >= done.items()
+    assert_as_undisturbed(study, runs)
+
+
+def test_interrupts_keep_each_finished_epoch(tmp_path, start, environment):
+    study, runs = write_study(tmp_path, EPOCHS), runs_of(tmp_path)
+    options = ["--no-dashboard", "--set", "run.checkpoint_every=10"]
+    kept: list[tuple[TrialFolder, int]] = []
+    for number, code, epochs in ((signal.SIGINT, 130, 3), (signal.SIGTERM, 143, 13)):
+        process = start(study, *options)
+        wait_for_two(runs, process, epochs)
+        process.send_signal(number)
+        output = finish(process)
+        assert process.returncode == code, output
+        assert_quiet(output)
+        assert " partial" in output
+        wait_until(lambda: not workers(environment), "nothing is left running")
+        assert not (tmp_path / "tiny" / "study.lock").exists()
+        assert unfinished(runs)
+        kept += [(folder, len(folder.rows())) for folder in unfinished(runs)]
+        assert all(folder.owner is None for folder, _ in kept)
+
+    process = start(study, *options)
+    output = finish(process)
+    assert process.returncode == 0, output
+    for folder, epoch in kept:
+        assert f"goes on after epoch {epoch}\n" in log_of(folder)
+    assert_as_undisturbed(study, runs)
+
+
+def stop_actors(folders: list[TrialFolder], environment: Environment) -> list[int]:
+    pids = [pid_of(folder, environment) for folder in folders]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    return pids
+
+
+def go_on(pids: list[int]) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+
+def test_actors_that_hang(tmp_path, start, environment):
+    study, runs = write_study(tmp_path, EPOCHS), runs_of(tmp_path)
+    process = start(study, "--no-dashboard")
+    pids = stop_actors(wait_for_two(runs, process), environment)
+
+    def pressed_again() -> bool:
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(1)
+        return process.poll() is not None
+
+    wait_until(pressed_again, "a second Ctrl-C ends a run whose actors do not answer the first")
+    output = finish(process)
+    assert process.returncode == 130, output
+    assert_quiet(output)
+    go_on(pids)
+    wait_until(lambda: not workers(environment), "the actors follow")
+
+    process = start(study, "--no-dashboard", "--set", "run.stall_timeout=15")
+    hung = wait_for_two(runs, process, 6)
+    pids = stop_actors(hung, environment)
+    output = finish(process)
+    assert process.returncode == 1, output
+    assert_quiet(output)
+    assert "run.stall_timeout: 15" in output
+    assert re.search(r"last seen: (baseline|no_mixup)/seed=\d epoch \d+ at ", output), output
+
+    process = start(study, "--no-dashboard")
+    wait_until(
+        lambda: all(f.summary or (f.owner and f.owner["pid"] not in pids) for f in hung),
+        "others have taken over",
+        process,
+    )
+    go_on(pids)  # if they still live, they find themselves replaced and must not write
+    output = finish(process)
+    assert process.returncode == 0, output
+    assert_quiet(output)
+    wait_until(lambda: not workers(environment), "nothing is left running")
+    assert_as_undisturbed(study, runs)
+
+
+@pytest.fixture
+def small_place(tmp_path: Path) -> Iterator[Path]:
+    """A file system with three megabytes."""
+    place = tmp_path / "small"
+    place.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "none", place], capture_output=True).returncode:
+        pytest.skip("needs the right to mount a tmpfs")
+    yield place
+    subprocess.run(["umount", "--lazy", place], check=True)
+
+
+def test_a_full_disk(tmp_path, small_place, start, environment):
+    study, runs = write_study(tmp_path, EPOCHS), runs_of(small_place)
+    process = start(study, "--no-dashboard", results=small_place)
+    output = finish(process)
+    assert process.returncode == 3, output
+    assert_quiet(output)
+    assert str(runs) in output
+    assert "No space left on device" in output
+    assert "run again" in output
+    wait_until(lambda: not workers(environment), "nothing is left running")
+
+    subprocess.run(["mount", "-o", "remount,size=200m", small_place], check=True)
+    process = start(study, "--no-dashboard", results=small_place)
+    output = finish(process)
+    assert process.returncode == 0, output
+    assert_quiet(output)
+    assert_as_undisturbed(study, runs)
+
+
+def test_results_below_a_file(tmp_path, start):
+    study, file = write_study(tmp_path, EPOCHS), tmp_path / "file"
+    file.write_text("not a folder")
+    process = start(study, "--no-dashboard", results=file / "results")
+    output = finish(process)
+    assert process.returncode == 3, output
+    assert_quiet(output)
+    assert str(file) in output
+    assert "Not a directory" in output
+    assert len(output.strip().splitlines()) == 1
+
+
+def test_a_second_run_and_a_study_that_changes(tmp_path, start):
+    study, runs, options = write_study(tmp_path, 8), runs_of(tmp_path), ["--no-dashboard"]
+    first = start(study, *options)
+    wait_until(lambda: any(runs.rglob("trial.json")), "the first run trains", first)
+    second = start(study, *options)
+    output = finish(second)
+    assert second.returncode == 3, output
+    assert f"is being run by process {first.pid} on {socket.gethostname()}" in output
+    output = finish(first)
+    assert first.returncode == 0, output
+    assert "4 done" in output
+    done = summaries(runs)
+
+    study = write_study(tmp_path, 8, STUDY.replace("arms:", "arms:\n  slow: {train.lr: 0.01}"))
+    changes = ["seeds=[0, 1, 2]"]
+    extended = [*options, "--set", *changes]
+    process = start(study, *extended)
+    output = finish(process)
+    assert process.returncode == 0, output
+    assert "5 of 9 trials to run" in output
+    assert summaries(runs).items() >= done.items(), "no finished trial was touched"
+    assert_as_undisturbed(study, runs, changes)
+
+    before = {path.parent.relative_to(runs): value for path, value in summaries(runs).items()}
+    study = write_study(tmp_path, 8, RENAMED.replace("arms:", "arms:\n  slow: {train.lr: 0.01}"))
+    process = start(study, *extended)
+    output = finish(process)
+    assert process.returncode == 0, output
+    assert "moved no_mixup/seed=0 to plain/seed=0" in output
+    assert "Nothing to do" in output
+    moved = {Path(str(path).replace("no_mixup", "plain")): value for path, value in before.items()}
+    assert {path.parent.relative_to(runs): value for path, value in summaries(runs).items()} == moved
+
+    changes = ["base.train.lr=0.03"]
+    changed = [*options, "--set", *changes]
+    process = start(study, *changed)
+    output = finish(process)
+    assert process.returncode == 3, output
+    assert "4 trials in " in output
+    for name in ("baseline/seed=0", "baseline/seed=1", "plain/seed=0", "plain/seed=1"):
+        assert f"\n  {name}\n" in output
+    assert "\n  slow/seed=0\n" not in output, "it sets its own learning rate"
+
+    old = {name: content(runs / name) for name in ("baseline/seed=0", "plain/seed=1", "slow/seed=1", "plain/seed=2")}
+    process = start(study, *changed, "--stale", "archive")
+    output = finish(process)
+    assert process.returncode == 0, output
+    assert "4 stale trials moved to " in output
+    assert "4 of 6 trials to run" in output
+    (archive,) = (tmp_path / "tiny" / "archive").iterdir()
+    assert {path.parent.relative_to(archive).as_posix() for path in archive.rglob("summary.json")} == {
+        f"{arm}/seed={seed}" for arm in ("baseline", "plain") for seed in (0, 1)
+    }
+    for name in ("baseline/seed=0", "plain/seed=1"):
+        assert content(archive / name) == old[name], "kept whole"
+    for name in ("slow/seed=1", "plain/seed=2"):
+        assert content(runs / name) == old[name], "not touched"
+    assert_as_undisturbed(study, runs, changes)
+
+
+def test_trials_that_take_too_long(tmp_path, start):
+    study, runs = write_study(tmp_path, 8), runs_of(tmp_path)
+    process = start(study, "--no-dashboard", "--set", "run.trial_timeout=0.05")
+    output = finish(process)
+    assert process.returncode == 1, output
+    assert_quiet(output)
+    assert set(re.findall(r"^failed: (\S+): timeout: .*run\.trial_timeout: 0\.05", output, re.MULTILINE)) == NAMES
+    assert "4 failed" in output
+
+    process = start(study, "--no-dashboard", "--set", "run.trial_timeout=null", "--retry-failed")
+    output = finish(process)
+    assert process.returncode == 0, output
+    assert_quiet(output)
+    assert_as_undisturbed(study, runs, ["run.trial_timeout=null"])
