@@ -28,7 +28,7 @@ EPOCHS, MAX_FAILURES = 3, 1
 CONFIGS = [TrialConfig.model_validate({"train": {"epochs": EPOCHS}, "seed": seed}) for seed in (0, 1)]
 IDS = [trial_id(config) for config in CONFIGS]
 SUMMARY = {"rows": EPOCHS}
-FAULTS = st.none() | st.tuples(st.integers(0, 30), st.sampled_from(["crash", "crash", "full"]))
+FAULTS = st.one_of(st.none(), *2 * [st.tuples(st.integers(0, 40), st.sampled_from(["crash", "crash", "full"]))])
 NAMES = st.permutations(["a", "b", "c"])
 
 
@@ -221,9 +221,14 @@ class Histories(RuleBasedStateMachine):
             old.close()
             assert snapshot(path) == now, "written behind its owner's back"
 
+    def begun(self, seed: int) -> Session | None:
+        if seed not in self.open:
+            self.claim(seed, 1, None)
+        return self.open.get(seed)
+
     @rule(seed=st.integers(0, 1), epochs=st.integers(1, EPOCHS), fault=FAULTS)
     def train(self, seed: int, epochs: int, fault: Any) -> None:
-        session = self.open.get(seed)
+        session = self.begun(seed)
         if session is None:
             return
         slot = self.slot(session.folder.path)
@@ -240,7 +245,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(seed=st.integers(0, 1), retry=st.booleans(), fault=FAULTS)
     def fail(self, seed: int, retry: bool, fault: Any) -> None:
-        session = self.open.get(seed)
+        session = self.begun(seed)
         if session is None or session.finished:
             return
         slot = self.slot(session.folder.path)
