@@ -260,10 +260,10 @@ def test_actors_that_hang(tmp_path, start, environment):
 
 @pytest.fixture
 def small_place(tmp_path: Path) -> Iterator[Path]:
-    """A file system with three megabytes."""
+    """A file system that is too small for the study."""
     place = tmp_path / "small"
     place.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "none", place], capture_output=True).returncode:
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=700k", "none", place], capture_output=True).returncode:
         pytest.skip("needs the right to mount a tmpfs")
     yield place
     subprocess.run(["umount", "--lazy", place], check=True)
