@@ -99,7 +99,7 @@ def _parts(text: str) -> list[str]:
 
 
 def _number(text: str) -> int:
-    if not text.isdecimal():
+    if not text.isdecimal() or len(text) > 19:
         raise Ended(f"--seeds: {text} is not a number", WRONG)
     return int(text)
 

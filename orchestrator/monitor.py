@@ -228,8 +228,11 @@ def mixed_fingerprints(store: Store, records: list[TrialRecord], states: dict[Tr
             fingerprint = (store.folder(record).trial or {}).get("fingerprint") or {}
             for name, found in values.items():
                 found[str(fingerprint.get(name))] += 1
-    return [
+    lines = [
         f"finished trials differ in {name}: {', '.join(f'{value} ({n})' for value, n in found.most_common())}"
         for name, found in values.items()
         if len(found) > 1
     ]
+    if changed := [r.name for r in records if states[r] == "done" and (store.folder(r).trial or {}).get("earlier")]:
+        lines.append(f"trained by different code or machines in parts: {', '.join(changed[:5])}")
+    return lines

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from trainable.config import TrialConfig
 from trainable.folder import TrialFolder
 from trainable.machine import Machine
@@ -36,13 +38,19 @@ def reproduce(path: Path, machine: Machine) -> Reproduction:
     old = TrialFolder(path)
     if old.summary is None or old.trial is None:
         raise NotATrial(f"{path} holds no finished trial (its trial.json and summary.json are needed)")
-    config = TrialConfig.model_validate(old.trial["config"])
+    try:
+        config = TrialConfig.model_validate(old.trial["config"])
+    except (KeyError, ValidationError):
+        raise NotATrial(f"{path}/trial.json was written by a version whose fields are not known here") from None
     with tempfile.TemporaryDirectory(prefix="reproduce-") as folder:
         session = Session(config, folder, machine)
         while not session.finished:
             session.advance()
         session.close()
         new = TrialFolder(folder)
+        if new.summary is None:
+            reason = session.no_space or (new.failure or {}).get("message", "it did not finish")
+            raise NotATrial(f"the trial cannot be run again: {reason}")
         return compare(old, new)
 
 

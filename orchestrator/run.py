@@ -57,21 +57,26 @@ def run_study(study: Study, store: Store, machine: Machine, options: Options, co
     failures = study.file.run.max_failures
     _check_selection(options, records)
     with store.lock():
-        for old, new in store.adopt(records):
-            console.print(f"moved {old} to {new}: the same trial under its new name", markup=False)
+        _adopt(store, records, console)
+        ended = ("done",) if options.retry_failed else ("done", "failed")
+        states = store.states(records, failures)
+        todo = [t for t in study.trials if states[t.record] not in ended and options.selects(t.record)]
+        if absent := absent_data(todo, machine):  # before anything is archived or forgotten
+            raise Ended("\n".join(absent), WRONG)
         _settle_stale(store, records, failures, options, console)
+        _adopt(store, records, console)  # into places that are free now
         if options.retry_failed:
             store.forget_failures(filter(options.selects, records))
         states = store.states(records, failures)
-        todo = [t for t in study.trials if states[t.record] not in ("done", "failed") and options.selects(t.record)]
-        if absent := absent_data(todo, machine):
-            raise Ended("\n".join(absent), WRONG)
+        todo = [t for t in study.trials if states[t.record] not in ended and options.selects(t.record)]
         store.write_plan(study.name, study.text, failures, records)
         interrupted = None
         if todo:
             interrupted = _execute(study, store, todo, machine, options, console)
         else:
-            console.print(f"Nothing to do: all {len(records)} trials of {store.root} have ended.", markup=False)
+            selected = sum(map(options.selects, records))
+            which = f"all {selected}" if selected == len(records) else f"the {selected} selected"
+            console.print(f"Nothing to do: {which} trials of {store.root} have ended.", markup=False)
         states = store.states(records, failures)
     show_end(store, records, states, console)
     if interrupted is not None:
@@ -94,6 +99,14 @@ def _check_selection(options: Options, records: list[TrialRecord]) -> None:
             known = ", ".join(sorted(there)) or "none"
             raise Ended(f"{name}: the study has no {', '.join(sorted(unknown))}; it has {known}", WRONG)
 
+    if not any(map(options.selects, records)):
+        raise Ended("the study has no trial with this --arms, --seeds and --settings together", WRONG)
+
+
+def _adopt(store: Store, records: list[TrialRecord], console: Console) -> None:
+    for old, new in store.adopt(records):
+        console.print(f"moved {old} to {new}: the same trial under its new name", markup=False)
+
 
 def _settle_stale(store: Store, records: list[TrialRecord], failures: int, options: Options, console: Console) -> None:
     """Refuse, or archive, trials that the study (with `same_code`: the code) does not compute any more."""
@@ -102,7 +115,7 @@ def _settle_stale(store: Store, records: list[TrialRecord], failures: int, optio
     if options.same_code:
         code = code_hash()
         others = [
-            r for r, state in states.items() if state in ("done", "partial") and store.code(r) not in (None, code)
+            r for r, state in states.items() if state not in ("stale", "todo") and store.code(r) not in (None, code)
         ]
         old += others
     if old and options.stale == "archive":

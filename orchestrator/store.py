@@ -8,6 +8,8 @@ import contextlib
 import dataclasses
 import json
 import os
+import re
+import secrets
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -150,16 +152,17 @@ class Store:
         while blocked := [old for old, new in moves.items() if new not in moves and (self.runs / new).exists()]:
             for old in blocked:  # its place is taken, so what wanted its own place must stay too
                 del moves[old]
+        aside = self.runs / ".moving" / secrets.token_hex(4)
         for old in moves:
-            _move(self.runs / old, self.runs / ".moving" / old)
+            _move(self.runs / old, aside / old)
         for old, new in moves.items():
-            _move(self.runs / ".moving" / old, self.runs / new)
+            _move(aside / old, self.runs / new)
         _prune(self.runs)
-        return [(old.removeprefix(".moving/"), new) for old, new in moves.items()]
+        return [(re.sub(r"^\.moving/[^/]*/", "", old), new) for old, new in moves.items()]
 
     def archive(self, records: Iterable[TrialRecord]) -> Path:
         """Move trials aside, whole, to `archive/<time>/`."""
-        target = self.root / "archive" / time.strftime("%Y%m%d-%H%M%S")
+        target = self.root / "archive" / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
         for record in records:
             _move(self.runs / record.name, target / record.name)
         _prune(self.runs)

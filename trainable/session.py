@@ -49,13 +49,21 @@ class Session:
     def _open(self) -> None:
         self.folder.claim()
         if self.folder.summary is not None:
+            self.folder.remove("checkpoint.pt", "checkpoint.prev.pt", "failure.json")
             self.finished = True
             return
         about = {"id": trial_id(self.config), "config": self.config.model_dump()}
-        self.folder.write_json("trial.json", about)
+        before = self.folder.trial or {}
+        earlier = {k: before[k] for k in ("fingerprint", "earlier") if k in before and before.get("id") == about["id"]}
+        self.folder.write_json("trial.json", {**about, **earlier})
         self.trial = Trial(self.config, self.machine)
         self._resume(self.trial)
-        self.folder.write_json("trial.json", {**about, "fingerprint": fingerprint(self.trial)})
+        about["fingerprint"] = fingerprint(self.trial)
+        # Epochs that other code, or another machine, trained: the report must be able to say so.
+        others = [*earlier.get("earlier", []), *([earlier["fingerprint"]] if "fingerprint" in earlier else [])]
+        if self.trial.epoch and (others := [other for other in others if other != about["fingerprint"]]):
+            about["earlier"] = others
+        self.folder.write_json("trial.json", about)
         self._events = Events(self.folder.path, self.trial.epoch)
         if self.trial.epoch == self.config.train.epochs:  # stopped between its last epoch and its summary
             self._finish(self.trial)
@@ -112,23 +120,26 @@ class Session:
         self.finished = True
 
     def _guarded(self, work: Callable[[], T]) -> T | None:
-        """Run `work`; write down whatever ends it."""
+        """Run `work`; write down whatever ends it. A full disk is the disk's fault, and nothing can be written down."""
         try:
-            return work()
-        except LostFolder:
-            raise
-        except TrialError as error:
-            self.folder.fail(error.kind, str(error), traceback.format_exc(), retry=False)
-            self.finished = True
-            return None
-        except Exception as error:
-            if isinstance(error, OSError) and error.errno in NO_SPACE:
-                self.no_space = f"{error.filename or self.folder.path}: {error.strerror}"
+            try:
+                return work()
+            except LostFolder:
+                raise
+            except TrialError as error:
+                self.folder.fail(error.kind, str(error), traceback.format_exc(), retry=False)
                 self.finished = True
-                return None
-            kind = "out of memory" if _out_of_memory(error) else type(error).__name__
-            self.folder.fail(kind, str(error), traceback.format_exc(), retry=True)
-            raise
+            except Exception as error:
+                if not _disk(error):
+                    kind = "out of memory" if _out_of_memory(error) else type(error).__name__
+                    self.folder.fail(kind, str(error), traceback.format_exc(), retry=True)
+                raise
+        except OSError as error:
+            if not _disk(error):
+                raise
+            self.finished = True
+            self.no_space = f"{error.filename or self.folder.path}: {error.strerror}"
+        return None
 
     def close(self) -> None:
         """Keep a finished epoch that no checkpoint has yet, close the events and give the folder up."""
@@ -138,6 +149,10 @@ class Session:
             if self.trial and self._between_epochs and not self.finished:
                 self._save(self.trial)
             self.folder.release()
+
+
+def _disk(error: Exception) -> bool:
+    return isinstance(error, OSError) and error.errno in NO_SPACE
 
 
 def _out_of_memory(error: Exception) -> bool:

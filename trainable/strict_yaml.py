@@ -13,6 +13,7 @@ import yaml
 
 Path_ = tuple[str, ...]
 
+LONGEST_NUMBER = 100
 MOST_ENTRIES = 100_000
 """Aliases of aliases may expand without end."""
 
@@ -82,10 +83,9 @@ def scalar(text: str) -> Any:
     """The value of an unquoted YAML 1.2 scalar: None, bool, int, float or the text itself."""
     for pattern, convert in _CORE:
         if pattern.fullmatch(text):
-            try:
-                return convert(text)
-            except ValueError:  # Python refuses to convert integers of thousands of digits
+            if len(text) > LONGEST_NUMBER:  # no field takes it, and Python refuses to print it
                 return text
+            return convert(text)
     return text
 
 

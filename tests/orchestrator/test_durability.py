@@ -255,6 +255,8 @@ class Histories(RuleBasedStateMachine):
         try:
             with self.faults.at(fault), suppress(RuntimeError):
                 session.advance()
+            if session.no_space:
+                raise OSError(session.no_space)
             slot.attempts = least + 1, most + 1
             assert session.folder.failure["retry"] is retry
             self.open.pop(seed).close()

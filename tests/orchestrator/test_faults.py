@@ -235,13 +235,13 @@ def test_actors_that_hang(tmp_path, start, environment):
     go_on(pids)
     wait_until(lambda: not workers(environment), "the actors follow")
 
-    process = start(study, "--no-dashboard", "--set", "run.stall_timeout=15")
+    process = start(study, "--no-dashboard", "--set", "run.stall_timeout=40")
     hung = wait_for_two(runs, process, 6)
     pids = stop_actors(hung, environment)
     output = finish(process)
     assert process.returncode == 1, output
     assert_quiet(output)
-    assert "run.stall_timeout: 15" in output
+    assert "run.stall_timeout: 40" in output
     assert re.search(r"last seen: (baseline|no_mixup)/seed=\d epoch \d+ at ", output), output
 
     process = start(study, "--no-dashboard")
@@ -263,10 +263,21 @@ def small_place(tmp_path: Path) -> Iterator[Path]:
     """A file system that is too small for the study."""
     place = tmp_path / "small"
     place.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=700k", "none", place], capture_output=True).returncode:
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "none", place], capture_output=True).returncode:
         pytest.skip("needs the right to mount a tmpfs")
     yield place
     subprocess.run(["umount", "--lazy", place], check=True)
+
+
+def resize(place: Path, size: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,size={size}", place], check=True)
+
+
+def fill(place: Path) -> None:
+    """Take all the space that is left."""
+    with contextlib.suppress(OSError), (place / "ballast").open("ab", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
 
 
 def test_a_full_disk(tmp_path, small_place, start, environment):
@@ -275,12 +286,27 @@ def test_a_full_disk(tmp_path, small_place, start, environment):
     output = finish(process)
     assert process.returncode == 3, output
     assert_quiet(output)
+    assert str(small_place) in output
+
+    resize(small_place, "8m")
+    process = start(study, "--no-dashboard", results=small_place)
+    wait_for_two(runs, process)
+
+    def ended() -> bool:
+        fill(small_place)  # again and again, for a replaced checkpoint makes room
+        return process.poll() is not None
+
+    wait_until(ended, "the run stops")
+    output = finish(process)
+    assert process.returncode == 3, output
+    assert_quiet(output)
     assert str(runs) in output
     assert "No space left on device" in output
     assert "run again" in output
+    assert not any(runs.rglob("failure.json")), "the disk is to blame, not the trial"
     wait_until(lambda: not workers(environment), "nothing is left running")
 
-    subprocess.run(["mount", "-o", "remount,size=200m", small_place], check=True)
+    resize(small_place, "200m")
     process = start(study, "--no-dashboard", results=small_place)
     output = finish(process)
     assert process.returncode == 0, output

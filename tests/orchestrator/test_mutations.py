@@ -41,7 +41,7 @@ null|~|[]|{}|-1|0|1e400|.nan|.inf|yes|"3"|'|"|[|{|]|}|:|: :|- |? |<<: *x|*a|&a [
 {name: npz}|[1, [2]]|{a: {b: {c: 1}}}|name: x|---|...|1.0|2.5|True|false|9223372036854775808|-0.0|1e-400|[0, 0]|.data
 """
 JUNK = ["|", *re.split(r"\||\n", TOKENS)]
-JUNK += ["9" * 5000, "[" * 3000, "{a: " * 3000, "- " * 3000, "x" * 5000, "a.b" * 500, "\n", "\n\n  "]
+JUNK += ["9" * 5000, "0x" + "f" * 5000, "[" * 3000, "{a: " * 3000, "- " * 3000, "x" * 5000, "a.b" * 500, "\n", "\n\n  "]
 
 
 def mutated(text: str, rng: random.Random) -> str:
@@ -88,8 +88,6 @@ def test_a_damaged_study_is_planned_or_explained(part, tmp_path, monkeypatch, ca
             cli.main()
         code = end.value.code or 0
         output = capsys.readouterr()
-        if "File name too long" in output.err:  # of a data file; test_run_options.py waits for the right code
-            continue
         assert code in (0, 2), f"part {part}, {number}: {code} {output.err[:500]}\n{text[:3000]}"
         assert "Traceback" not in output.out + output.err
         assert (code == 0) or output.err.strip(), "an error without a sentence"
@@ -98,7 +96,6 @@ def test_a_damaged_study_is_planned_or_explained(part, tmp_path, monkeypatch, ca
     assert [path.name for path in tmp_path.iterdir()] == ["study.yaml"], "plan writes nothing"
 
 
-@pytest.mark.xfail(reason="a number of more than 4,300 digits is a ValueError in trial_id", raises=ValueError)
 def test_a_number_of_thousands_of_digits_is_a_mistake_of_the_study(tmp_path, monkeypatch):
     study = tmp_path / "study.yaml"
     study.write_text(SMALL.replace("epochs: 3", f"epochs: 0x{'f' * 5000}"))

@@ -165,7 +165,6 @@ def test_only_selected_trials_run_and_count_for_the_exit_code(command, executed)
     assert "(2 done, 6 todo)" in out
 
 
-@pytest.mark.xfail(reason="'Nothing to do: all 8 trials … have ended' though six are todo")
 def test_nothing_to_do_for_a_selection_does_not_claim_that_all_trials_have_ended(command, executed):
     study, *_ = study_file()
     chosen = ["--arms", "no_mixup", "--seeds", "1"]
@@ -205,7 +204,6 @@ def test_results_of_other_code_stay_without_being_asked_for(command, executed):
     assert records[0].name not in executed
 
 
-@pytest.mark.xfail(reason="--same-code does not look at failed trials, whose checkpoints --retry-failed goes on from")
 def test_a_failed_trial_of_other_code_is_not_gone_on_from(command, executed):
     study, store, records = study_file()
     folder = stop(store, records[0], code="older")
@@ -214,7 +212,6 @@ def test_a_failed_trial_of_other_code_is_not_gone_on_from(command, executed):
     assert command("run", study, "--same-code", "--retry-failed")[0] == 3
 
 
-@pytest.mark.xfail(reason="Session writes trial.json without the fingerprint until the trial is built")
 def test_a_trial_killed_while_it_is_built_again_keeps_its_fingerprint(tmp_path, monkeypatch):
     def die(*arguments: Any) -> None:
         raise KeyboardInterrupt
@@ -228,7 +225,6 @@ def test_a_trial_killed_while_it_is_built_again_keeps_its_fingerprint(tmp_path, 
     assert store.code(record) == "older"
 
 
-@pytest.mark.xfail(reason="run adopts before it archives, so a done trial's place is freed too late")
 def test_a_renamed_trial_moves_into_the_place_of_an_archived_one(command, executed):
     study, store, records = study_file(STUDY.partition("settings")[0])
     old = TrialRecord(records[1].id, None, "old_name", 0, None, None, 3)
@@ -239,7 +235,6 @@ def test_a_renamed_trial_moves_into_the_place_of_an_archived_one(command, execut
     assert "no_mixup/seed=0" not in executed, "it is done already, under its old name"
 
 
-@pytest.mark.xfail(reason="the place below .moving is taken by what an earlier crash left there", raises=OSError)
 def test_a_trial_moves_though_a_crash_left_another_of_its_name_in_between(tmp_path):
     store = Store(tmp_path)
     finish(store, TrialRecord("gone", None, ".moving/a", 0, None, None, 3))
@@ -248,7 +243,6 @@ def test_a_trial_moves_though_a_crash_left_another_of_its_name_in_between(tmp_pa
     assert store.folder(TrialRecord("1", None, "b", 0, None, None, 3)).summary
 
 
-@pytest.mark.xfail(reason="exit code 3 from the OSError of Path.exists")
 def test_a_data_path_that_cannot_exist_is_a_mistake_of_the_study(command):
     study, *_ = study_file(STUDY.replace("base: {", f"base: {{data: {{name: npz, path: {'x' * 300}}}, "))
     assert command("plan", study)[0] in (0, 2)
@@ -388,7 +382,6 @@ def test_a_folder_without_a_finished_trial_cannot_be_reproduced(command, tmp_pat
         assert f"{path} holds no finished trial" in err
 
 
-@pytest.mark.xfail(reason="'different from epoch 1 on', exit code 1: the second run's failure is not looked at")
 def test_a_trial_whose_data_is_gone_is_not_called_different(command, tmp_path):
     folder = folder_with(tmp_path / "t", [1.0])
     config = TrialConfig.model_validate({"data": {"name": "npz", "path": "gone.npz"}})

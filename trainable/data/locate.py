@@ -21,8 +21,11 @@ def location(data: Data, machine: Machine) -> Path | None:
 def missing(data: Data, machine: Machine) -> str | None:
     """What is absent and what is expected there, or None."""
     path = location(data, machine)
-    if path is None or path.exists():
-        return None
+    try:
+        if path is None or path.exists():
+            return None
+    except OSError as error:  # a name that no file can have
+        return f"{data.name}: {path}: {error.strerror}"
     expected = {
         "npz": "expected a file with train_images, train_labels, test_images, test_labels and perhaps val_* (uint8)",
         "cifar10": "expected the folder of cifar-10-python.tar.gz (data_batch_1 … 5, test_batch, batches.meta) from "
