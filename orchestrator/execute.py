@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -134,7 +135,7 @@ def watched(view: View, timeout: float) -> Iterator[None]:
             if (silence := view.silence) > timeout:
                 view.console.print(
                     f"\nno epoch from any trial for {silence:.0f} s (run.stall_timeout: {timeout:g}): stopped.\n"
-                    f"last seen: {view.last_seen or 'nothing'}\n"
+                    f"last seen: {view.last_seen or 'no trial had started'}\n"
                     "Run it again: finished trials stay, the others go on from their checkpoints.",
                     markup=False,
                 )
@@ -180,7 +181,7 @@ class Progress(tune.Callback):
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial has used up its attempts."""
         if self.view and self.store:
-            note_death(TrialFolder(trial.config["run"]["folder"]), str(trial.get_error() or "its process died"))
+            note_death(TrialFolder(trial.config["run"]["folder"]), _error(trial))
             self.view.ended(_name(trial))
 
 
@@ -188,11 +189,19 @@ def note_death(folder: TrialFolder, error: str) -> None:
     """Write `failure.json` for a trial whose process died without a word, by the memory monitor for instance."""
     if folder.summary is not None or folder.failure is not None:
         return
-    lines = [line for line in error.splitlines() if line.strip()] or ["its process died"]
-    kind = "out of memory" if "OutOfMemory" in error or "OOM" in error else "process died"
+    lines = [line for line in error.splitlines() if line.strip()][1:]  # Tune's first line is "Failure # 1 (…)"
+    kind = "out of memory" if "low on memory" in error else "process died"  # Ray's memory monitor
     folder.claim()
-    folder.fail(kind, lines[-1], traceback=error, retry=False)
+    folder.fail(kind, lines[0] if lines else "its process died", traceback=error, retry=False)
     folder.release()
+
+
+def _error(trial: Any) -> str:
+    """What Tune knows of a trial's death; at this moment it lies in Tune's local folder."""
+    try:
+        return Path(trial.error_file).read_text()
+    except (OSError, TypeError):
+        return ""
 
 
 def _name(trial: Any) -> str:

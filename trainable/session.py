@@ -103,7 +103,7 @@ class Session:
         if limit is not None and spent > limit and not self.finished:
             self._save(self.trial)
             raise TimedOut(
-                f"{spent:.0f} s of training for {self.trial.epoch} of {self.config.train.epochs} epochs are more than "
+                f"{spent:.3g} s of training for {self.trial.epoch} of {self.config.train.epochs} epochs are more than "
                 f"run.trial_timeout: {limit:g}; with a larger one, --retry-failed goes on from here"
             )
         return row

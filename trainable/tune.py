@@ -19,6 +19,7 @@ class DivideMixTrainable(tune.Trainable):
     Tune's checkpoints are only there for its own pauses.
     """
 
+    run: dict[str, Any] = {}
     session: Session | None = None
 
     @classmethod
@@ -27,36 +28,42 @@ class DivideMixTrainable(tune.Trainable):
         return tune.PlacementGroupFactory([{"CPU": config["run"]["cpu"], "GPU": config["run"]["gpu"]}])
 
     def setup(self, config: dict[str, Any]) -> None:
-        """Open the trial's folder and continue from it."""
-        run = config["run"]
-        self.name = run["name"]
-        trial = TrialConfig.model_validate(run["trial"])
-        machine = Machine(**run["machine"])
-        self.session = Session(trial, Path(run["folder"]), machine)
+        """Note what to train.
+
+        The folder is claimed by the first step, not here: Tune starts an actor for a trial and may give the trial to
+        another actor that becomes free first; the one that never trains must not take the folder away from it.
+        """
+        self.run = config["run"]
 
     def step(self) -> dict[str, Any]:
         """Train one epoch. The row itself is in the folder; Tune gets what schedulers and the monitor need."""
-        assert self.session is not None
-        row = self.session.advance() or {}
-        result: dict[str, Any] = {"done": self.session.finished, "no_space": self.session.no_space}
+        session = self._opened()
+        row = session.advance() or {}
+        result: dict[str, Any] = {"done": session.finished, "no_space": session.no_space}
         result |= {key: row[key] for key in ("epoch", "test/accuracy", "val/accuracy", "time/epoch_s") if key in row}
         if row:
             result["training_iteration"] = row["epoch"]
         return result
 
+    def _opened(self) -> Session:
+        """The trial's session, which goes on from what its folder holds."""
+        if self.session is None:
+            trial, machine = TrialConfig.model_validate(self.run["trial"]), Machine(**self.run["machine"])
+            self.session = Session(trial, Path(self.run["folder"]), machine)
+        return self.session
+
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Hand the trial's state to Tune."""
-        assert self.session is not None
-        assert self.session.trial is not None
-        (Path(checkpoint_dir) / "state.pt").write_bytes(self.session.trial.state())
+        trial = self._opened().trial
+        assert trial is not None
+        (Path(checkpoint_dir) / "state.pt").write_bytes(trial.state())
 
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Take a state back from Tune."""
-        assert self.session is not None
-        assert self.session.trial is not None
-        state = (Path(checkpoint) / "state.pt").read_bytes()
-        self.session.trial.restore(state, self.session.folder.rows())
-        self.session.folder.keep_rows(self.session.trial.epoch)
+        session = self._opened()
+        assert session.trial is not None
+        session.trial.restore((Path(checkpoint) / "state.pt").read_bytes(), session.folder.rows())
+        session.folder.keep_rows(session.trial.epoch)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Become another trial: all state hangs on the session, so closing it and opening another leaves nothing."""
@@ -71,7 +78,7 @@ class DivideMixTrainable(tune.Trainable):
             self.session = None
 
     def __repr__(self) -> str:
-        return getattr(self, "name", type(self).__name__)
+        return self.run["name"] if self.run else type(self).__name__
 
 
 def plain(machine: Machine) -> dict[str, Any]:

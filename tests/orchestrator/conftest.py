@@ -19,7 +19,12 @@ from tests.orchestrator.runs import Environment, Process, Start, wait_until, wor
 def environment() -> Iterator[Environment]:
     """A Ray with short paths of its own, which leaves nothing behind."""
     with tempfile.TemporaryDirectory(prefix="dm", ignore_cleanup_errors=True) as folder:
-        yield os.environ | {"RAY_TMPDIR": folder, "RAY_AUTH_TOKEN": secrets.token_hex(32), "OMP_NUM_THREADS": "1"}
+        yield os.environ | {
+            "RAY_TMPDIR": folder,
+            "RAY_AUTH_TOKEN": secrets.token_hex(32),
+            "OMP_NUM_THREADS": "1",
+            "RAY_worker_niceness": "0",
+        }
 
 
 @pytest.fixture
