@@ -15,8 +15,8 @@ class DivideMixTrainable(tune.Trainable):
     """One trial an instance; one epoch a step.
 
     `config["run"]` has `name` (shown in Ray's dashboard), `trial` (a `TrialConfig` as plain data), `folder` (absolute),
-    `machine` (fields of `Machine`), `cpu` and `gpu`. The trial's own folder is the truth: the first step goes on from it, so
-    Tune's checkpoints are only there for its own pauses.
+    `machine` (fields of `Machine`), `cpu` and `gpu`. The trial's own folder is the truth: the first step goes on from
+    it, so Tune's checkpoints are only there for its own pauses.
     """
 
     run: dict[str, Any] = {}
