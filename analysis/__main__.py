@@ -1,24 +1,52 @@
-"""`python -m analysis RUN_DIR`: write the report of a study's results, without Ray and torch."""
+"""Reports from results folders, without Ray and torch.
+
+python -m analysis report RUN_DIR…
+python -m analysis compare RUN_DIR_A RUN_DIR_B
+"""
 
 import argparse
 import sys
 from pathlib import Path
 
-from analysis import report, results
+from analysis import across, report, results, tables
 
 
 def main() -> int:
-    """Exit code 0, or 2 if the folder holds no results."""
-    parser = argparse.ArgumentParser(prog="python -m analysis", description=__doc__)
-    parser.add_argument("run_dir", type=Path)
+    """Exit code 0, or 2 if a folder holds no results."""
+    parser = argparse.ArgumentParser(
+        prog="python -m analysis", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    write = commands.add_parser("report", help="write each study's report below its report/")
+    write.add_argument("run_dirs", metavar="RUN_DIR", type=Path, nargs="+")
+    compare = commands.add_parser("compare", help="join two studies on setting, arm and seed")
+    compare.add_argument("first", metavar="RUN_DIR_A", type=Path)
+    compare.add_argument("second", metavar="RUN_DIR_B", type=Path)
     options = parser.parse_args()
     try:
-        for path in report.write(options.run_dir):
-            print(path)
+        if options.command == "compare":
+            _compare(results.read(options.first), results.read(options.second))
+        else:
+            for run_dir in options.run_dirs:
+                for path in report.write(run_dir):
+                    print(path)
     except results.NoResults as error:
         print(error, file=sys.stderr)
         return 2
     return 0
+
+
+def _compare(first: results.Results, second: results.Results) -> None:
+    names = [study.study if first.study != second.study else str(study.root) for study in (first, second)]
+    table = across.join(first, second)
+    print(tables.markdown(across.text(table, *names)))
+    print(
+        "last-10 test accuracy, means over the seeds that both have on the same data and noise;\n"
+        f"difference: {names[1]} − {names[0]}, in points, with a 95 % t interval;\n"
+        "p: exact sign-flip, Holm over all rows"
+    )
+    for line in across.only(first, second):
+        print(line)
 
 
 if __name__ == "__main__":

@@ -1,64 +1,140 @@
-"""Figures for a report; colours of Okabe and Ito, distinguishable without colour vision."""
+"""Figures that compare arms: the forest plot, factor curves, accuracy against work, a product's heat map."""
 
 from pathlib import Path
+from typing import Any
 
-import matplotlib
+import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
-matplotlib.use("Agg")
+from analysis import interactions
+from analysis.comparison import BASELINE, LAST10
+from analysis.results import Results, value_at
+from analysis.statistics import mean_interval
+from analysis.style import look, panels, save, title
 
-from matplotlib.figure import Figure
-
-from analysis.results import Results
-from analysis.tables import BASELINE
-
-PALETTE = ["#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#F0E442", "#999999"]
-STYLES = ["-", "--", "-.", ":"]
-
-
-def accuracy_per_epoch(results: Results, folder: Path, metric: str = "test/accuracy") -> list[Path]:
-    """Mean over seeds with a band of ± one sd, one panel a family and setting, the baseline black in each."""
-    rows = results.rows(metric)
-    families = [f for f in results.trials["family"].dropna().unique() if f] or [None]
-    settings = list(results.trials["setting"].unique())
-    figure = Figure(figsize=(5 * len(families), 3.6 * len(settings)), layout="constrained")
-    axes = figure.subplots(len(settings), len(families), squeeze=False, sharey=True)
-    for line, setting in zip(axes, settings, strict=True):
-        for axis, family in zip(line, families, strict=True):
-            planned = results.trials[results.trials["setting"] == setting]
-            arms = list(planned.loc[planned["family"] == family, "arm"].unique()) if family else []
-            for k, arm in enumerate([BASELINE, *arms]):
-                curves = rows[(rows["setting"] == setting) & (rows["arm"] == arm)]
-                if curves.empty:
-                    continue
-                seeds = curves["seed"].nunique()
-                statistics: pd.DataFrame = curves.groupby("epoch")[metric].agg(["mean", "std"])
-                colour = "black" if arm == BASELINE else PALETTE[(k - 1) % len(PALETTE)]
-                style = STYLES[(k + (k - 1) // len(PALETTE)) % len(STYLES)] if k else "-"
-                marker = "o" if len(statistics) == 1 else None
-                low, high = statistics["mean"] - statistics["std"], statistics["mean"] + statistics["std"]
-                axis.plot(
-                    statistics.index,
-                    statistics["mean"],
-                    style,
-                    color=colour,
-                    label=f"{arm} (n={seeds})",
-                    lw=1.5,
-                    marker=marker,
-                )
-                axis.fill_between(statistics.index, low, high, color=colour, alpha=0.12, lw=0)
-            axis.set_title(" · ".join(filter(None, [setting, family])))
-            axis.set_xlabel("epoch")
-            axis.grid(alpha=0.3)
-            if axis.lines:
-                axis.legend(axis.lines, [line.get_label() for line in axis.lines], fontsize="x-small")
-        line[0].set_ylabel(f"{metric} %, mean ± sd over seeds")
-    return _save(figure, folder / "accuracy_per_epoch")
+ACCURACY = "last-10 test accuracy %"
 
 
-def _save(figure: Figure, stem: Path) -> list[Path]:
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    paths = [stem.with_suffix(".png"), stem.with_suffix(".svg")]
-    for path in paths:
-        figure.savefig(path, dpi=150)
-    return paths
+def forest(results: Results, table: pd.DataFrame, folder: Path) -> list[Path]:
+    """Paired differences with their t intervals, an arm a line, a panel a setting; filled where an arm matters."""
+    compared = table[table["pairs"].fillna(0) > 0]
+    if compared.empty:
+        return []
+    settings = list(compared["setting"].unique())
+    tallest = max(compared.groupby("setting").size())
+    figure, axes = panels(1, len(settings), 6.4, 1.2 + 0.3 * tallest)
+    for axis, setting in zip(axes[0], settings, strict=True):
+        rows = compared[compared["setting"] == setting].reset_index(drop=True)
+        axis.axvspan(-results.margin, results.margin, color="0.9", lw=0)
+        axis.axvline(0, color="black", lw=1)
+        for y, row in enumerate(rows.to_dict("records")):
+            line = [row["low"], row["high"]] if pd.notna(row["low"]) else [row["difference"]] * 2
+            axis.plot(line, [y, y], color="black", lw=1.5, solid_capstyle="butt")
+            face = {"matters": "black", "equivalent": "0.6"}.get(row["verdict"], "white")
+            axis.plot(row["difference"], y, "o", color="black", markerfacecolor=face, ms=6)
+        for y in np.flatnonzero(rows["family"].ne(rows["family"].shift())[1:]) + 0.5:
+            axis.axhline(y, color="0.7", lw=0.8, ls=":")
+        axis.set_yticks(range(len(rows)), rows["arm"])
+        axis.set_ylim(len(rows) - 0.5, -0.5)
+        axis.set_xlabel("arm − baseline, points of last-10 test accuracy, 95 % t interval")
+        axis.set_title(title(setting))
+    handles = [
+        Line2D([], [], marker="o", ls="", color="black", markerfacecolor=face, label=text)
+        for face, text in (
+            ("black", "matters"),
+            ("0.6", f"equivalent within ±{results.margin:g} (band)"),
+            ("white", "undecided"),
+        )
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize="small", frameon=False)
+    return save(figure, folder / "forest")
+
+
+def factor_curves(results: Results, folder: Path) -> list[Path]:
+    """Accuracy over each factor's values: the mean with its t interval, and a thin line a seed."""
+    one_at_a_time = [path for path in results.factors if (results.trials["family"] == path).any()]
+    if not one_at_a_time or LAST10 not in results.done:
+        return []
+    figure, axes = panels(len(results.settings), len(one_at_a_time), 4, 3.2, sharey="row")
+    for line, setting in zip(axes, results.settings, strict=True):
+        for axis, path in zip(line, one_at_a_time, strict=True):
+            _factor(axis, results, setting, path)
+            axis.set_title(title(setting, path))
+            axis.set_xlabel(path.rsplit(".", 1)[-1])
+        line[0].set_ylabel(ACCURACY)
+    return save(figure, folder / "factors")
+
+
+def _factor(axis: Axes, results: Results, setting: str, path: str) -> None:
+    done = results.done[results.done["setting"] == setting]
+    points = []
+    for arm in [BASELINE, *done.loc[done["family"] == path, "arm"].unique()]:
+        trial = results.first_done(setting, str(arm))
+        if trial is not None:
+            points.append((value_at(results.config(trial), path), str(arm)))
+    numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value, _ in points)
+    points = sorted(points) if numeric else points
+    places = [value if numeric else k for k, (value, _) in enumerate(points)]
+    values = done.pivot_table(index="seed", columns="arm", values=LAST10).reindex(columns=[arm for _, arm in points])
+    for seed in values.index:
+        axis.plot(places, values.loc[seed], color="0.75", lw=0.8)
+    for place, (_, arm) in zip(places, points, strict=True):
+        mean, low, high = mean_interval(values[arm].dropna().to_numpy(float))
+        axis.plot([place] * 2, [low, high], color="black", lw=1.5)
+        axis.plot(place, mean, "o", color="black", markerfacecolor="white" if arm == BASELINE else "black")
+    if points and not numeric:
+        axis.set_xticks(places, [str(value) for value, _ in points])
+
+
+def accuracy_against_work(results: Results, table: pd.DataFrame, costs: pd.DataFrame, folder: Path) -> list[Path]:
+    """Mean accuracy with its t interval over the work of a trial, a point an arm, a panel a setting."""
+    if "work/forwards" not in costs or costs["work/forwards"].isna().all():
+        return []
+    figure, axes = panels(1, len(results.settings), 6.4, 4.2, sharey=True)
+    joined = table.merge(costs[["setting", "arm", "work/forwards"]], on=["setting", "arm"]).dropna(subset=["mean"])
+    for axis, setting in zip(axes[0], results.settings, strict=True):
+        for k, row in enumerate(joined[joined["setting"] == setting].to_dict("records")):
+            style = {**look(k), "linestyle": "none"}
+            axis.plot(row["work/forwards"] / 1e6, row["mean"], label=row["arm"], **style)
+            axis.plot([row["work/forwards"] / 1e6] * 2, [row["mean_low"], row["mean_high"]], color=style["color"], lw=1)
+        axis.set_xlabel("million image forwards a trial (a backward counts as two)")
+        axis.set_title(title(setting))
+    axes[0, 0].set_ylabel(f"{ACCURACY}, 95 % t interval")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, labels, fontsize="x-small", loc="outside right upper")
+    return save(figure, folder / "accuracy_against_work")
+
+
+def heat_map(results: Results, folder: Path) -> list[Path]:
+    """Mean accuracy of each cell of a product of two factors."""
+    grids = {setting: interactions.product(results, setting) for setting in results.settings}
+    if len(results.factors) != 2 or not any(grids.values()) or LAST10 not in results.done:
+        return []
+    figure, axes = panels(1, len(grids), 4.6, 3.8)
+    for axis, (setting, cells) in zip(axes[0], grids.items(), strict=True):
+        rows, columns = (_ordered(cell[k] for cell in cells.values()) for k in (0, 1))
+        means = results.done[results.done["setting"] == setting].groupby("arm")[LAST10].mean()
+        grid = np.full((len(rows), len(columns)), np.nan)
+        for arm, (row, column) in cells.items():
+            grid[rows.index(row), columns.index(column)] = means.get(arm, np.nan)
+        image = axis.imshow(grid, cmap="cividis", aspect="auto")
+        for (y, x), value in np.ndenumerate(grid):
+            dark = value < np.nanmean(grid)
+            axis.text(x, y, f"{value:.1f}", ha="center", va="center", color="white" if dark else "black")
+        axis.grid(False)
+        axis.set_yticks(range(len(rows)), map(str, rows))
+        axis.set_xticks(range(len(columns)), map(str, columns))
+        axis.set_ylabel(results.factors[0])
+        axis.set_xlabel(results.factors[1])
+        axis.set_title(title(setting))
+        figure.colorbar(image, ax=axis, label=ACCURACY)
+    return save(figure, folder / "product")
+
+
+def _ordered(values: Any) -> list[Any]:
+    """Distinct values, numbers by size, others in their order."""
+    distinct = list(dict.fromkeys(values))
+    return sorted(distinct) if all(isinstance(value, int | float) for value in distinct) else distinct

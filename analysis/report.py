@@ -1,41 +1,192 @@
-"""The report of a study: the comparison as CSV and Markdown, and figures, below `report/`."""
+"""The report of a study: one self-contained page, and its tables and figures as files, below `report/`."""
 
+import base64
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import jinja2
 import pandas as pd
 
-from analysis import figures, results, tables
+from analysis import comparison, curves, figures, histograms, interactions, inventory, results, tables, words
+from analysis.comparison import BASELINE, BEST, LAST10, SELECTED
+from analysis.fingerprints import mixed
+
+
+@dataclass(frozen=True)
+class Block:
+    """A table of text with its heading, and the sentence that explains it."""
+
+    name: str
+    title: str
+    table: pd.DataFrame
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure's files (PNG, SVG) and what it shows."""
+
+    caption: str
+    paths: list[Path]
+
+    @property
+    def source(self) -> str:
+        """The SVG as the address of an image, so that the page needs no other file."""
+        return "data:image/svg+xml;base64," + base64.b64encode(self.paths[1].read_bytes()).decode()
 
 
 def write(root: Path) -> list[Path]:
-    """Write the report of the study in `root` and return its files. Raises NoResults."""
+    """Write the report of the study in `root` and return its files, the page first.
+
+    Raises:
+        NoResults: `root` holds no study's results.
+    """
     study = results.read(root)
-    table = tables.compare(study)
-    folder = root / "report" / "tables"
-    folder.mkdir(parents=True, exist_ok=True)
-    table.to_csv(folder / "arms.csv", index=False)
-    (folder / "arms.md").write_text(_page(study, table), encoding="utf-8")
-    return [
-        folder / "arms.csv",
-        folder / "arms.md",
-        *figures.accuracy_per_epoch(study, root / "report" / "figures"),
-    ]
+    folder = root / "report"
+    (folder / "tables").mkdir(parents=True, exist_ok=True)
+    compared = {metric: comparison.compare(study, metric) for metric in (LAST10, SELECTED, BEST)}
+    costs, effects = comparison.costs(study), interactions.effects(study)
+    thresholds = histograms.thresholds(study)
+    blocks = list(_blocks(study, compared, costs, effects, thresholds))
+    pictures = list(_pictures(study, compared[LAST10], costs, folder / "figures"))
+    data = {
+        "arms": compared[LAST10],
+        "accuracies": pd.concat([table.assign(metric=metric) for metric, table in compared.items()]),
+        "costs": costs,
+        "interactions": effects,
+        "thresholds": thresholds,
+    }
+    written = []
+    for name, table in data.items():
+        if len(table):
+            written.append(folder / "tables" / f"{name}.csv")
+            table.to_csv(written[-1], index=False)
+    for block in blocks:
+        written.append(folder / "tables" / f"{block.name}.tex")
+        written[-1].write_text(tables.latex(block.table), encoding="utf-8")
+    facts = _facts(study, compared[LAST10])
+    page, text = folder / "index.html", folder / "report.md"
+    page.write_text(_template().render(blocks=blocks, pictures=pictures, **facts), encoding="utf-8")
+    text.write_text("\n".join(_markdown(blocks, facts)), encoding="utf-8")
+    return [page, text, *written, *(path for picture in pictures for path in picture.paths)]
 
 
-def _page(study: results.Results, table: pd.DataFrame) -> str:
-    paired = table[table["paired"] | (table["arm"] == tables.BASELINE)]
-    other = table.drop(paired.index)
-    unfinished = study.trials[study.trials["state"] != "done"]
-    parts = [f"# {study.study}\n", tables.markdown(tables.shown(paired)), NOTE]
+def _blocks(
+    study: results.Results,
+    compared: dict[str, pd.DataFrame],
+    costs: pd.DataFrame,
+    effects: pd.DataFrame,
+    thresholds: pd.DataFrame,
+) -> Iterator[Block]:
+    main = compared[LAST10]
+    several = len(study.settings) > 1 or study.settings[0] != ""
+    for k, (setting, family, rows) in enumerate(tables.families(main)):
+        heading = f"Family {family}" + (f", setting {setting}" if setting else "")
+        yield Block(f"family_{k + 1}", heading, tables.judged(rows), "" if k else tables.NOTE)
+    other = main[~main["paired"] & (main["arm"] != BASELINE)]
     if len(other):
-        parts += ["Arms on other data or noise, not comparable pair by pair:\n", tables.markdown(tables.shown(other))]
-    if len(unfinished):
-        parts += ["Trials without a result:\n", *(f"- {t.folder}: {t.state}" for t in unfinished.itertuples())]
-    return "\n".join(parts) + "\n"
+        note = "They see other data or noise than the baseline, so there are no pairs to compare."
+        yield Block("other_data", "Arms on other data or noise", tables.shown(other), note)
+    if several:
+        paper = {metric: compared[metric] for metric in (BEST, LAST10)}
+        note = "The layout of Table 5 of the DivideMix paper. Mean ± sd over seeds."
+        yield Block("by_setting", "Arms and settings", tables.by_setting(paper), note)
+    if len(effects):
+        yield Block("interactions", "Main effects and interactions", tables.effects(effects), tables.EFFECTS)
+    yield Block("accuracies", "Accuracies", tables.accuracies(compared), "Mean ± sd over seeds [95 % t interval].")
+    details = tables.details(main)
+    if len(details):
+        yield Block("details", "Statistics of the paired differences", details, tables.DETAILS)
+    yield Block("costs", "What the arms cost", tables.costs(costs), tables.COSTS)
+    if len(thresholds):
+        yield Block("thresholds", "What a threshold keeps", tables.thresholds(thresholds), tables.THRESHOLDS)
 
 
-NOTE = (
-    "Accuracy is the ensemble's on the clean test set, mean of the last ten epochs; mean ± sd over seeds. Differences "
-    "are arm − baseline on the same seeds, with a 95 % t interval; p is the exact sign-flip test's, adjusted by Holm "
-    "within each family (the named arms; each factor's values).\n"
-)
+def _pictures(study: results.Results, table: pd.DataFrame, costs: pd.DataFrame, folder: Path) -> Iterator[Picture]:
+    drawn = {
+        "Paired differences to the baseline.": figures.forest(study, table, folder),
+        "Test accuracy per epoch.": curves.accuracy_per_epoch(study, folder),
+        "Accuracy over each factor's values; thin lines are seeds, the white dot is the baseline.": (
+            figures.factor_curves(study, folder)
+        ),
+        "Mean accuracy of each cell of the product.": figures.heat_map(study, folder),
+        "Accuracy against the work of a trial.": figures.accuracy_against_work(study, table, costs, folder),
+        "How the division finds clean samples: mean of the networks, band of ± one sd over seeds.": (
+            curves.division_per_epoch(study, folder)
+        ),
+        "Losses of right and wrong labels in the baseline's network 0, with the fitted mixture.": (
+            histograms.loss_histograms(study, folder)
+        ),
+        "Classes that stay at a threshold on the baseline's clean probability.": (
+            histograms.class_histograms(study, folder)
+        ),
+    }
+    return (Picture(caption, paths) for caption, paths in drawn.items() if paths)
+
+
+def _facts(study: results.Results, table: pd.DataFrame) -> dict[str, Any]:
+    """What the page says besides tables and figures."""
+    unfinished = study.trials[study.trials["state"] != "done"]
+    collapsed = study.done[study.done["collapsed"]]
+    return {
+        "study": study.study,
+        "margin": study.margin,
+        "counts": f"{len(study.done)} of {len(study.trials)} trials finished",
+        "verdicts": words.summary(table, study.margin),
+        "reach": list(words.reach(table)),
+        "unfinished": [f"{t.folder}: {t.state}: {t.reason}" for t in unfinished.itertuples()],
+        "collapsed": [f"{t['folder']}: {t[LAST10]:.2f} %" for t in collapsed.to_dict("records")],
+        "unexpected": list(inventory.unexpected(study)),
+        "mixed": mixed(study.fingerprints()),
+        "file": _read(study.root / "study.yaml"),
+        "runs": _provenance(study.root / "provenance.json"),
+    }
+
+
+def _markdown(blocks: list[Block], facts: dict[str, Any]) -> Iterator[str]:
+    yield f"# {facts['study']}\n\n{facts['counts']}.\n"
+    yield from (f"- {sentence}" for sentences in facts["verdicts"].values() for sentence in sentences)
+    yield ""
+    yield from (f"{sentence}.\n" for sentence in facts["reach"])
+    for block in blocks:
+        yield f"## {block.title}\n\n{tables.markdown(block.table)}"
+        if block.note:
+            yield f"{block.note}\n"
+    for title, key in SECTIONS.items():
+        if facts[key]:
+            yield f"## {title}\n"
+            yield from (f"- {line}" for line in facts[key])
+            yield ""
+
+
+SECTIONS = {
+    "Trials without a result": "unfinished",
+    "Runs that collapsed": "collapsed",
+    "Files that the study does not expect": "unexpected",
+    "Not made alike": "mixed",
+}
+
+
+def _provenance(path: Path) -> list[dict[str, Any]]:
+    try:
+        runs = json.loads(path.read_bytes())
+        return [run for run in runs if isinstance(run, dict)]
+    except (OSError, ValueError, TypeError):
+        return []
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _template() -> jinja2.Template:
+    source = Path(__file__).with_name("report.html.jinja").read_text(encoding="utf-8")
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    environment.globals["sections"] = SECTIONS
+    return environment.from_string(source)

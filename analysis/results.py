@@ -1,14 +1,20 @@
 """Reading a study's folder: planned trials with their summaries, and rows per epoch."""
 
+import io
 import json
-from dataclasses import dataclass
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from trainable.folder import TrialFolder
 
 PLANNED = ("id", "setting", "arm", "seed", "family", "baseline", "folder")
+LAST10 = "test/accuracy_last10"
 
 
 class NoResults(Exception):
@@ -21,29 +27,65 @@ class Results:
 
     Attributes:
         trials: one row a planned trial: setting ("" where the study has none), arm, seed, id, family, baseline, folder,
-            state (done, failed or missing), and the summary's fields of done ones.
+            state (done, failed or missing), reason (why it is not done), collapsed, and the summary's fields of done
+            ones.
+        margin: differences within ± so many points count as none.
+        factors: paths of the fields that the study's factors change.
     """
 
     root: Path
     study: str
     trials: pd.DataFrame
+    margin: float = 0.5
+    factors: list[str] = field(default_factory=list)
 
     @property
     def done(self) -> pd.DataFrame:
         """Finished trials only."""
         return self.trials[self.trials["state"] == "done"]
 
+    @property
+    def settings(self) -> list[str]:
+        """Settings in the study's order; [""] where it has none."""
+        return list(self.trials["setting"].unique())
+
+    def folder(self, trial: Mapping[Any, Any]) -> TrialFolder:
+        """The folder of a row of `trials`."""
+        return TrialFolder(self.root / trial["folder"])
+
     def rows(self, *columns: str) -> pd.DataFrame:
-        """Rows of all finished trials: setting, arm, seed, epoch and the named metrics."""
+        """Rows of all finished trials: epoch, the named metrics, setting, arm and seed."""
+        names = ["epoch", *columns]
         parts = []
-        for trial in self.done.to_dict("records"):
-            part = pd.DataFrame(TrialFolder(self.root / trial["folder"]).rows()).reindex(columns=["epoch", *columns])
-            parts.append(part.assign(setting=trial["setting"], arm=trial["arm"], seed=trial["seed"]))
-        return (
-            pd.concat(parts, ignore_index=True)
-            if parts
-            else pd.DataFrame(columns=["epoch", *columns, "setting", "arm", "seed"])
-        )
+        for trial in self.done[["setting", "arm", "seed", "folder"]].to_dict("records"):
+            rows = self.folder(trial).rows()
+            part = pd.DataFrame({name: np.array([row.get(name, np.nan) for row in rows], float) for name in names})
+            parts.append(part.assign(**{name: trial[name] for name in ("setting", "arm", "seed")}))
+        if not parts:
+            return pd.DataFrame(columns=[*names, "setting", "arm", "seed"])
+        return pd.concat(parts, ignore_index=True).astype({"epoch": int})
+
+    def first_done(self, setting: str, arm: str) -> dict[Any, Any] | None:
+        """The finished trial of an arm with the study's first seed of those that finished."""
+        found = self.done[(self.done["setting"] == setting) & (self.done["arm"] == arm)].to_dict("records")
+        return dict(found[0]) if found else None
+
+    def config(self, trial: Mapping[Any, Any]) -> dict[str, Any]:
+        """A trial's resolved configuration, as plain data."""
+        return dict((self.folder(trial).trial or {}).get("config") or {})
+
+    def samples(self, trial: Mapping[Any, Any]) -> dict[str, np.ndarray]:
+        """A finished trial's table of training samples; empty if it is lost or damaged."""
+        try:
+            with np.load(io.BytesIO((self.folder(trial).path / "samples.npz").read_bytes())) as table:
+                return dict(table)
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+            return {}
+
+    def fingerprints(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """(name, `trial.json`) of each finished trial."""
+        for trial in self.done[["folder"]].to_dict("records"):
+            yield trial["folder"].removeprefix("runs/"), self.folder(trial).trial or {}
 
 
 def read(root: Path) -> Results:
@@ -59,11 +101,48 @@ def read(root: Path) -> Results:
             raise ValueError("no trials")
     except (OSError, ValueError, KeyError, TypeError):
         raise NoResults(f"{root} holds no study's results (there is no readable trials.json in it)") from None
-    rows = []
-    for trial in planned:
-        folder = TrialFolder(root / trial["folder"])
-        ours = (folder.trial or {}).get("id") == trial["id"]
-        summary = (folder.summary if ours else None) or {}
-        state = "done" if summary else "failed" if ours and folder.failure else "missing"
-        rows.append({**summary, **trial, "setting": trial["setting"] or "", "state": state})
-    return Results(root, study, pd.DataFrame(rows))
+    trials = pd.DataFrame([_trial(TrialFolder(root / trial["folder"]), trial) for trial in planned])
+    results = Results(root, study, trials, plan.get("margin", 0.5), plan.get("factors", []))
+    trials["collapsed"] = _collapsed(results)
+    return results
+
+
+def _trial(folder: TrialFolder, planned: dict[str, Any]) -> dict[str, Any]:
+    about, summary, failure = folder.trial, folder.summary, folder.failure
+    state, reason = "missing", "not run"
+    if about and about.get("id") != planned["id"]:
+        summary, reason = None, "its folder holds a trial of other settings (stale)"
+    elif about is None and summary:
+        summary, reason = None, "its folder does not say what was trained"
+    elif summary:
+        state, reason = "done", ""
+    elif about and failure:
+        state, reason = "failed", f"{failure.get('kind', '')}: {failure.get('message', '')}"
+    elif (folder.path / "summary.json").exists():
+        reason = "its summary.json is damaged"
+    elif about:
+        reason = "not finished"
+    return {**(summary or {}), **planned, "setting": planned["setting"] or "", "state": state, "reason": reason}
+
+
+def _collapsed(results: Results) -> pd.Series:
+    """Whether a finished run ended nearer to chance than to the best seed of its arm."""
+    collapsed = pd.Series(False, index=results.trials.index)
+    if LAST10 not in results.trials:
+        return collapsed
+    for _, group in results.done.groupby("setting"):
+        labels = results.samples(group.iloc[0].to_dict()).get("given")
+        if labels is None or not len(labels):
+            continue
+        chance = 100 / (int(labels.max()) + 1)
+        best = group.groupby("arm")[LAST10].transform("max")
+        collapsed[group.index] = group[LAST10] < (best + chance) / 2
+    return collapsed
+
+
+def value_at(config: dict[str, Any], path: str) -> Any:
+    """The value of a dotted path in a configuration; None where there is none."""
+    content: Any = config
+    for key in path.split("."):
+        content = content.get(key) if isinstance(content, dict) else None
+    return content

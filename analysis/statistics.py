@@ -1,13 +1,21 @@
 """Paired comparison of two arms over seeds. All inputs are one number a seed."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
-RESAMPLES = 100_000
-"""The sign-flip test is exact up to 16 pairs (2^16 < RESAMPLES); beyond, it draws so many flips from a fixed seed."""
+from analysis.families import ALPHA, smallest_p
 
+FLIPS = 100_000
+"""The sign-flip test is exact up to 16 pairs (2^16 < FLIPS); beyond, it draws so many flips from a fixed seed."""
+
+RESAMPLES = 10_000
+"""Of a bootstrap interval, from a fixed seed."""
+
+MOST_SEEDS = 10_000
+"""Beyond so many, the seeds that a comparison would need are not counted."""
 
 TIE = 1e-9
 """Sums of differences (in points) that are closer than this are equal: they differ by rounding only."""
@@ -30,26 +38,33 @@ def paired(differences: np.ndarray, confidence: float = 0.95) -> Paired:
     The t interval is the headline: with eight seeds it keeps its coverage where bootstrap intervals do not.
     """
     n = len(differences)
-    if n == 0:
-        return Paired(0, *[float("nan")] * 4)
-    mean = float(np.mean(differences))
-    if n == 1:
-        return Paired(1, mean, float("nan"), float("nan"), 1.0)
-    half = stats.t.ppf((1 + confidence) / 2, n - 1) * np.std(differences, ddof=1) / np.sqrt(n)
-    return Paired(n, mean, float(mean - half), float(mean + half), sign_flip_p(differences))
+    return Paired(n, *mean_interval(differences, confidence), float(sign_flip_p(differences)) if n else float("nan"))
 
 
-def sign_flip_p(differences: np.ndarray) -> float:
-    """Two-sided p of "the sign of each difference is a coin toss" (n,), by the mean's permutation distribution."""
-    if len(differences) < 2 or np.all(np.abs(differences) <= TIE):
-        return 1.0
-    test = stats.permutation_test(
-        (differences,), np.sum, permutation_type="samples", vectorized=True, n_resamples=RESAMPLES, rng=0
-    )
-    # scipy's own p takes sums as equal within 100 eps of the observed sum; differences of accuracies round worse.
-    extreme = np.count_nonzero(np.abs(test.null_distribution) >= abs(test.statistic) - TIE)
-    sampled = 2 ** len(differences) > RESAMPLES
-    return (extreme + sampled) / (len(test.null_distribution) + sampled)
+def mean_interval(values: np.ndarray, confidence: float = 0.95) -> tuple[float, float, float]:
+    """Mean of values (n,) with its t interval: (mean, low, high), NaN where n is too small."""
+    n, nan = len(values), float("nan")
+    if n < 2:
+        return (float(values[0]) if n else nan), nan, nan
+    mean, half = np.mean(values), stats.t.ppf((1 + confidence) / 2, n - 1) * np.std(values, ddof=1) / np.sqrt(n)
+    return float(mean), float(mean - half), float(mean + half)
+
+
+def sign_flip_p(differences: np.ndarray) -> np.ndarray:
+    """Two-sided p of "the sign of each difference is a coin toss" (…, n) → (…), by the sum's permutation distribution.
+
+    Own code for the ties: scipy's `permutation_test` takes sums as equal within 100 eps of the observed one, and
+    differences of accuracies round worse.
+    """
+    n = differences.shape[-1]
+    sampled = 2**n > FLIPS
+    if sampled:
+        signs = np.random.default_rng(0).integers(0, 2, (FLIPS, n), np.int8)
+    else:
+        signs = np.arange(2**n)[:, None] >> np.arange(n) & 1
+    sums = np.abs(differences @ (2.0 * signs - 1).T)
+    extreme = np.count_nonzero(sums >= np.abs(differences.sum(-1))[..., None] - TIE, axis=-1)
+    return (extreme + sampled) / (len(signs) + sampled)
 
 
 def holm(p: np.ndarray) -> np.ndarray:
@@ -60,3 +75,76 @@ def holm(p: np.ndarray) -> np.ndarray:
     factors = np.arange(len(order), 0, -1)
     adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * factors), 1)
     return adjusted
+
+
+def bootstrap(differences: np.ndarray, confidence: float = 0.95) -> tuple[float, float]:
+    """Percentile interval of the mean of differences (n,); NaN for fewer than two. Too narrow for few seeds."""
+    if len(differences) < 2:
+        return float("nan"), float("nan")
+    interval = stats.bootstrap(
+        (differences,), np.mean, n_resamples=RESAMPLES, confidence_level=confidence, method="percentile", rng=0
+    ).confidence_interval
+    return float(interval.low), float(interval.high)
+
+
+def effect_size(differences: np.ndarray) -> float:
+    """Cohen's d of paired samples: mean of the differences (n,) over their sd; 0 if all are 0, NaN if undefined."""
+    if len(differences) < 2:
+        return float("nan")
+    mean, sd = float(np.mean(differences)), float(np.std(differences, ddof=1))
+    if sd > TIE:
+        return mean / sd
+    return 0.0 if abs(mean) <= TIE else float("nan")
+
+
+def improvement(differences: np.ndarray) -> float:
+    """Share of seeds on which the arm is better than the baseline, ties counted half; of differences (n,)."""
+    if not len(differences):
+        return float("nan")
+    return float(np.mean(differences > TIE) + np.mean(np.abs(differences) <= TIE) / 2)
+
+
+def power(effect: float, n: int, alpha: float = ALPHA) -> float:
+    """Chance that a two-sided paired t test of n pairs finds an effect (mean over sd).
+
+    By the noncentral F of t²: scipy's noncentral t is NaN far out in its tails.
+    """
+    return float(stats.ncf.sf(stats.t.ppf(1 - alpha / 2, n - 1) ** 2, 1, n - 1, n * effect**2))
+
+
+def seeds_to_detect(effect: float, comparisons: int = 1, chance: float = 0.8) -> float:
+    """Seeds that find an effect of this size with this chance among so many comparisons; inf for no effect.
+
+    The t test's power at ALPHA / comparisons (Holm's worst case), and never fewer than the exact test needs.
+    """
+    if np.isnan(effect):
+        return float("nan")
+
+    def enough(n: int) -> bool:
+        return smallest_p(comparisons, n) <= ALPHA and power(effect, n, ALPHA / comparisons) >= chance
+
+    return _fewest(enough) if effect else float("inf")
+
+
+def seeds_for_equivalence(mean: float, sd: float, margin: float, confidence: float = 0.95) -> float:
+    """Seeds with which the t interval of such a mean and sd lies inside ± margin; inf where it never does."""
+    if np.isnan(mean) or np.isnan(sd):
+        return float("nan")
+
+    def enough(n: int) -> bool:
+        return bool(abs(mean) + stats.t.ppf((1 + confidence) / 2, n - 1) * sd / np.sqrt(n) < margin)
+
+    return _fewest(enough) if abs(mean) < margin else float("inf")
+
+
+def _fewest(enough: Callable[[int], bool]) -> float:
+    """The smallest n ≥ 2 up to MOST_SEEDS that is enough, found by doubling and halving; inf if none is."""
+    low, high = 1, 2
+    while not enough(high):
+        low, high = high, 2 * high
+        if low > MOST_SEEDS:
+            return float("inf")
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high

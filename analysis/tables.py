@@ -1,87 +1,249 @@
-"""The table of arms: accuracy, paired difference to the baseline, adjusted p."""
+"""Tables as text: what a comparison looks like in a terminal, in Markdown, in LaTeX and in a page."""
+
+import math
+from collections.abc import Callable, Iterator
 
 import pandas as pd
 
-from analysis.results import Results
-from analysis.statistics import holm, paired
+from analysis.comparison import BASELINE
 
-METRIC = "test/accuracy_last10"
-BASELINE = "baseline"
+SHORT = {
+    "test/accuracy_last10": "last-10 test accuracy %",
+    "test/accuracy_selected": "selected test accuracy %",
+    "test/accuracy_best": "best test accuracy %",
+}
+"""Headers of the accuracies; `NOTE` explains them."""
 
-
-def compare(results: Results, metric: str = METRIC) -> pd.DataFrame:
-    """One row a setting and arm, in the study's order.
-
-    Columns: setting, arm, family, paired (may be compared with the baseline), planned, n (done), mean, sd (over seeds,
-    in points), pairs, difference (arm − baseline on the same seeds), low, high (95 % t interval), p (exact sign-flip),
-    p_holm (adjusted within setting and family).
-    """
-    rows = []
-    for (setting, arm), group in results.trials.groupby(["setting", "arm"], sort=False):
-        done = group[group["state"] == "done"]
-        values = done[metric] if metric in done else pd.Series(dtype=float)
-        first = group.iloc[0]
-        row = {
-            "setting": setting,
-            "arm": arm,
-            "family": first["family"] if pd.notna(first["family"]) else "",
-            "paired": bool(pd.notna(first["baseline"])),
-            "planned": len(group),
-            "n": len(values),
-            "mean": values.mean(),
-            "sd": values.std(ddof=1),
-        }
-        if row["paired"]:
-            test = paired(differences(results, str(setting), str(arm), metric).to_numpy())
-            row |= {"pairs": test.n, "difference": test.mean, "low": test.low, "high": test.high, "p": test.p}
-        rows.append(row)
-    columns = ["pairs", "difference", "low", "high", "p"]
-    table = pd.DataFrame(rows)
-    table = table.reindex(columns=[*table.columns, *(c for c in columns if c not in table)])
-    table["p_holm"] = table.groupby(["setting", "family"])["p"].transform(lambda p: holm(p.to_numpy(float)))
-    return table
+NOTE = (
+    "Accuracy is the ensemble's on the clean test set: “last-10”, the mean of the last ten epochs; “selected”, at the "
+    "epoch with the best noisy validation; “best”, the highest of all epochs, for comparison with the literature only. "
+    "mean ± sd over seeds. Differences are arm − baseline on the same seeds, in points, with a 95 % t interval; p is "
+    "the exact sign-flip test's, adjusted by Holm within each family (the named arms; each factor's values)."
+)
 
 
-def differences(results: Results, setting: str, arm: str, metric: str = METRIC) -> pd.Series:
-    """arm − baseline by seed, where both are done and saw the same data and the same noise."""
-    keys = ["seed", "data_hash", "noise_hash"]
-    done = results.done[results.done["setting"] == setting]
-    if metric not in done:
-        return pd.Series(dtype=float)
-    sides = [done[done["arm"] == name].set_index(keys)[metric] for name in (arm, BASELINE)]
-    return (sides[0] - sides[1]).dropna()
-
-
-def shown(table: pd.DataFrame) -> pd.DataFrame:
+def shown(table: pd.DataFrame, metric: str = "test/accuracy_last10") -> pd.DataFrame:
     """The comparison as text, with headers for people: percent and points."""
-    lines = []
-    for row in table.to_dict("records"):
-        known = {name for name, value in row.items() if not pd.isna(value)}
-        line = {"setting": row["setting"], "arm": row["arm"]}
-        line["n"] = f"{row['n']}" if row["n"] == row["planned"] else f"{row['n']} of {row['planned']}"
-        line["last-10 test accuracy %"] = (f"{row['mean']:.2f}" if "mean" in known else "") + (
-            f" ± {row['sd']:.2f}" if "sd" in known else ""
-        )
-        line["difference [95 % interval]"] = (
-            (signed(row["difference"]) if "difference" in known else "")
-            + (f" [{signed(row['low'])}, {signed(row['high'])}]" if "low" in known else "")
-            + (f" ({row['pairs']:.0f} pairs)" if "difference" in known and row["pairs"] < row["n"] else "")
-        )
-        line["Holm p"] = (
-            "" if "p_holm" not in known else f"{row['p_holm']:.4f}" if row["p_holm"] >= 0.00005 else "<0.0001"
-        )
-        lines.append(line)
-    text = pd.DataFrame(lines)
+    return rows(
+        table,
+        {
+            "n": finished,
+            SHORT[metric]: lambda row: spread(row["mean"], row["sd"]),
+            "difference [95 % interval]": lambda row: (
+                interval(row["difference"], row["low"], row["high"])
+                + (f" ({row['pairs']:.0f} pairs)" if 0 < row["pairs"] < row["n"] else "")
+            ),
+            "Holm p": lambda row: p_value(row["p_holm"]),
+        },
+    )
+
+
+def judged(table: pd.DataFrame, metric: str = "test/accuracy_last10") -> pd.DataFrame:
+    """The comparison with its verdict."""
+    return shown(table, metric).assign(verdict=table["verdict"].to_list())
+
+
+def accuracies(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """All accuracies of each arm, from the comparison by each metric: mean ± sd [95 % t interval of the mean]."""
+    first = next(iter(tables.values()))
+    text = rows(first, {"n": finished})
+    for metric, table in tables.items():
+        text[SHORT[metric]] = rows(
+            table,
+            {
+                "": lambda row: (
+                    spread(row["mean"], row["sd"])
+                    + (f" [{row['mean_low']:.2f}, {row['mean_high']:.2f}]" if known(row["mean_low"]) else "")
+                )
+            },
+        )[""]
+    text["sd within the last 10"] = [number(value) for value in first["within_sd"]]
+    return text
+
+
+def details(table: pd.DataFrame) -> pd.DataFrame:
+    """All statistics of the paired differences."""
+    compared = table[table["pairs"].fillna(0) > 0]
+    return rows(
+        compared,
+        {
+            "pairs": lambda row: f"{row['pairs']:.0f}",
+            "difference": lambda row: signed(row["difference"]),
+            "95 % t interval": lambda row: bounds(row["low"], row["high"]),
+            "95 % bootstrap": lambda row: bounds(row["boot_low"], row["boot_high"]),
+            "p": lambda row: p_value(row["p"]),
+            "Holm p": lambda row: p_value(row["p_holm"]),
+            "effect size d": lambda row: signed(row["effect_size"]),
+            "seeds improved": lambda row: f"{100 * row['improvement']:.0f} %",
+            "sd ratio": lambda row: number(row["spread_ratio"]),
+            "seeds to detect": lambda row: seeds(row["seeds_to_detect"]),
+            "verdict": lambda row: row["verdict"],
+        },
+    )
+
+
+def costs(table: pd.DataFrame) -> pd.DataFrame:
+    """Seconds by part, work and their ratios."""
+    headers = {
+        "time/epoch_s": "seconds a trial",
+        "seconds_ratio": "× baseline",
+        **{c: f"{c[5:-2]} s" for c in table.columns if c.startswith("time/") and c != "time/epoch_s"},
+        "work/forwards": "million forwards",
+        "work_ratio": "work × baseline",
+    }
+    scaled = table.assign(**{"work/forwards": table["work/forwards"] / 1e6}) if "work/forwards" in table else table
+    names = ["setting", "arm"] if (scaled["setting"] != "").any() else ["arm"]
+    measured = [name for name in headers if name in scaled]
+    return scaled[names].join(scaled[measured].map(number)).rename(columns=headers)
+
+
+DETAILS = (
+    "The t interval is the headline: bootstrap intervals are too narrow for few seeds. p: exact sign-flip test. d: "
+    "mean of the paired differences over their sd. sd ratio: the arm's sd over seeds to the baseline's. Seeds to "
+    "detect: for a difference of this size, with a chance of 80 %, after the correction."
+)
+COSTS = (
+    "Mean over finished trials. Seconds of training, its parts, and forward passes of one image (a backward counts as "
+    "two), with the ratio to the baseline on the same seeds."
+)
+EFFECTS = (
+    "A main effect is the change from a factor's first value to its second, over all values of the others; an "
+    "interaction, how much that change differs between the values of the other factor. Points, paired by seed."
+)
+THRESHOLDS = (
+    "Training samples of the baseline whose clean probability (mean of the networks) after the warm-up is greater than "
+    "a threshold: how many, how many of their labels are wrong, and the share of the smallest and the largest class."
+)
+
+
+def effects(table: pd.DataFrame) -> pd.DataFrame:
+    """Main effects and interactions."""
+    text = rows(
+        table.assign(arm=table["effect"]),
+        {
+            "kind": lambda row: row["kind"],
+            "pairs": lambda row: f"{row['pairs']:.0f}",
+            "points [95 % interval]": lambda row: interval(row["difference"], row["low"], row["high"]),
+            "Holm p": lambda row: p_value(row["p_holm"]),
+            "verdict": lambda row: row["verdict"],
+        },
+    )
+    return text.rename(columns={"arm": "effect"})
+
+
+def thresholds(table: pd.DataFrame) -> pd.DataFrame:
+    """What thresholds keep."""
+    text = rows(
+        table.assign(arm=table["threshold"].map("{:g}".format)),
+        {
+            "kept": lambda row: f"{row['kept']:.0f}",
+            "wrong labels %": lambda row: number(row["residual_noise"]),
+            "smallest class %": lambda row: number(row["smallest_class"]),
+            "largest class %": lambda row: number(row["largest_class"]),
+        },
+    )
+    return text.rename(columns={"arm": "threshold"})
+
+
+def by_setting(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Arms down, settings across, a line for each accuracy: the layout of the DivideMix paper's Table 5."""
+    lines: dict[tuple[str, str], dict[str, str]] = {}
+    for metric, table in tables.items():
+        for row in table.to_dict("records"):
+            line = lines.setdefault((row["arm"], SHORT[metric]), {})
+            line[row["setting"]] = spread(row["mean"], row["sd"])
+    arms = list(dict.fromkeys(arm for arm, _ in lines))
+    ordered = [(arm, SHORT[metric]) for arm in arms for metric in tables if (arm, SHORT[metric]) in lines]
+    return pd.DataFrame([{"arm": arm, "accuracy": name, **lines[arm, name]} for arm, name in ordered]).fillna("")
+
+
+def families(table: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """(setting, family, rows) of each family that is compared, the baseline's row first."""
+    for setting, group in table.groupby("setting", sort=False):
+        for family in dict.fromkeys(group.loc[group["paired"], "family"]):
+            members = (group["family"] == family) & group["paired"]
+            yield str(setting), str(family), group[members | (group["arm"] == BASELINE)]
+
+
+def rows(table: pd.DataFrame, columns: dict[str, Callable[[dict], str]]) -> pd.DataFrame:
+    """Setting (where there are any), arm, and the columns' texts; what is not known is empty."""
+    lines = [
+        {"setting": row["setting"], "arm": row["arm"], **{name: text(row) for name, text in columns.items()}}
+        for row in table.to_dict("records")
+    ]
+    text = pd.DataFrame(lines, columns=["setting", "arm", *columns])
     return text if (table["setting"] != "").any() else text.drop(columns="setting")
+
+
+def place(setting: str, arm: str) -> str:
+    """`sym80/baseline`, or the arm alone."""
+    return f"{setting}/{arm}" if setting else arm
+
+
+# --- cells --------------------------------------------------------------------------------------------------------
+
+
+def known(value: float | None) -> bool:
+    """Whether there is a number."""
+    return value is not None and not math.isnan(value)
+
+
+def finished(row: dict) -> str:
+    """`8`, or `7 of 8`, or `8, 1 collapsed`."""
+    n = f"{row['n']}" if row["n"] == row["planned"] else f"{row['n']} of {row['planned']}"
+    return f"{n} ({row['collapsed']} collapsed)" if row["collapsed"] else n
+
+
+def spread(mean: float, sd: float) -> str:
+    """`91.16 ± 4.68`."""
+    return (f"{mean:.2f}" if known(mean) else "") + (f" ± {sd:.2f}" if known(sd) else "")
+
+
+def interval(value: float, low: float, high: float) -> str:
+    """`+0.31 [−0.10, +0.72]`."""
+    return (signed(value) + " " + bounds(low, high)).strip()
+
+
+def bounds(low: float, high: float) -> str:
+    """`[−0.10, +0.72]`."""
+    return f"[{signed(low)}, {signed(high)}]" if known(low) else ""
+
+
+def number(value: float) -> str:
+    """`1.25`."""
+    return f"{value:.2f}" if known(value) else ""
+
+
+def p_value(p: float) -> str:
+    """`0.0469`, never 0."""
+    return "" if not known(p) else f"{p:.4f}" if p >= 0.00005 else "<0.0001"
+
+
+def seeds(count: float) -> str:
+    """`12`, or `many` beyond the count's limit."""
+    return "" if not known(count) else "many" if math.isinf(count) else f"{count:.0f}"
 
 
 def signed(value: float) -> str:
     """`+0.31` or `−2.00`, with a true minus; zero has no sign."""
+    if not known(value):
+        return ""
     text = f"{value:+.2f}"
     return "0.00" if float(text) == 0 else text.replace("-", "−")
+
+
+# --- formats ------------------------------------------------------------------------------------------------------
 
 
 def markdown(table: pd.DataFrame) -> str:
     """A table of text as Markdown."""
     lines = [list(table.columns), ["---"] * len(table.columns), *table.to_numpy().tolist()]
     return "\n".join(f"| {' | '.join(str(cell).replace('|', '&#124;') for cell in line)} |" for line in lines) + "\n"
+
+
+def latex(table: pd.DataFrame) -> str:
+    """A table of text as LaTeX, for the package booktabs."""
+    text = table.to_latex(index=False, escape=True)
+    for character, command in {"−": "$-$", "±": r"$\pm$", "×": r"$\times$", "<": "$<$"}.items():
+        text = text.replace(character, command)
+    return text

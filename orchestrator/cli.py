@@ -167,15 +167,17 @@ def _show_status(place: Store, records: list[TrialRecord], states: dict[TrialRec
 
 
 @app.command()
-def report(run_dir: RunDir) -> None:
-    """Compare the arms of a study: tables and figures below RUN_DIR/report."""
+def report(run_dirs: Annotated[list[Path], typer.Argument(metavar="RUN_DIR…", help="Results of studies.")]) -> None:
+    """Compare the arms of each study: a page, tables and figures below RUN_DIR/report."""
     from analysis.report import write
     from orchestrator.comparison import show
 
-    Store(run_dir).read_plan()
-    show(run_dir, console)
-    for path in write(run_dir):
-        console.print(str(path), markup=False)
+    for run_dir in run_dirs:
+        Store(run_dir).read_plan()
+    for run_dir in run_dirs:
+        show(run_dir, console)
+        for path in write(run_dir):
+            console.print(str(path), markup=False)
 
 
 @app.command()

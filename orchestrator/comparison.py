@@ -5,12 +5,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from analysis import results, tables
+from analysis import comparison, results, tables, words
 
 
 def show(root: Path, console: Console) -> None:
-    """Print the table of arms of the study in `root`, families apart."""
-    table = tables.compare(results.read(root))
+    """Print the table of arms of the study in `root`, families apart, and what it shows."""
+    study = results.read(root)
+    table = comparison.compare(study)
     text = tables.shown(table)
     # A terminal of 80 columns: short headers, explained below the table.
     grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
@@ -30,3 +31,11 @@ def show(root: Path, console: Console) -> None:
         "Holm p: exact sign-flip test, adjusted within each family",
         style="dim",
     )
+    arms = {
+        v: [tables.place(r["setting"], r["arm"]) for r in table[table["verdict"] == v].to_dict("records")]
+        for v in words.VERDICTS
+    }
+    meaning = {"equivalent": f"equivalent within ±{study.margin:g} points"}
+    for verdict, found in arms.items():
+        if found:
+            console.print(f"{meaning.get(verdict, verdict)}: {', '.join(found)}", markup=False, soft_wrap=False)

@@ -1,16 +1,13 @@
 """`plan --cost`: hours and bytes of what is missing, from timed steps of each distinct configuration."""
 
-import shutil
-from pathlib import Path
-
 from rich.console import Console
 
 from orchestrator.expand import PlannedTrial
 from orchestrator.monitor import duration
+from orchestrator.space import free_bytes, size
 from orchestrator.store import Store
 from orchestrator.study import Study
-from trainable.cost import Cost, estimate, space
-from trainable.errors import TrialError
+from trainable.cost import Cost, estimate
 from trainable.machine import Machine
 
 
@@ -36,39 +33,3 @@ def show_cost(study: Study, missing: list[PlannedTrial], store: Store, machine: 
     free = free_bytes(store.root)
     if kept + running > free:
         console.print(f"warning: only {size(free)} are free at {store.root}", markup=False)
-
-
-def lacking_space(study: Study, missing: list[PlannedTrial], store: Store, machine: Machine) -> str | None:
-    """A sentence if the missing trials' results will not fit on the disk."""
-    per_kind: dict[str, tuple[int, int]] = {}
-    kept = 0
-    for trial in missing:
-        c = trial.config
-        kind = f"{c.data!r} {c.model!r} {c.method.networks} {c.train.epochs}"
-        if kind not in per_kind:
-            try:
-                per_kind[kind] = space(c, machine)
-            except TrialError:
-                per_kind[kind] = (0, 0)  # wrong data: the trial itself will say so
-        kept += per_kind[kind][0]
-    running = (study.file.run.max_concurrent_trials or 1) * max(running for _, running in per_kind.values())
-    free = free_bytes(store.root)
-    if kept + running <= free:
-        return None
-    return f"{len(missing)} trials need about {size(kept + running)}, and {size(free)} are free at {store.root}"
-
-
-def free_bytes(path: Path) -> int:
-    """Free bytes where `path` is, or will be."""
-    while not path.exists():
-        path = path.parent
-    return shutil.disk_usage(path).free
-
-
-def size(number: float) -> str:
-    """`1.4 GB`, in powers of 1000."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if number < 1000:
-            return f"{number:.0f} {unit}" if unit == "bytes" else f"{number:.1f} {unit}"
-        number /= 1000
-    return f"{number:.1f} TB"

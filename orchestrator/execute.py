@@ -21,6 +21,7 @@ from ray import tune
 
 from orchestrator.expand import PlannedTrial
 from orchestrator.monitor import View
+from orchestrator.space import Room
 from orchestrator.store import Store
 from orchestrator.study import Resources, Study
 from trainable.folder import TrialFolder
@@ -29,6 +30,9 @@ from trainable.tune import DivideMixTrainable, plain
 
 STALLED = 1
 """Exit code of a run in which nothing happened any more."""
+
+REPORT_EVERY = 1.0
+"""Seconds of training between two reports to Tune; every epoch is in the trial's folder all the same."""
 
 
 class CannotRun(Exception):
@@ -58,6 +62,7 @@ def execute(study: Study, store: Store, todo: list[PlannedTrial], machine: Machi
             "machine": plain(machine),
             "cpu": cpu,
             "gpu": gpu,
+            "report_every": REPORT_EVERY,
         }
         for trial in todo
     ]
@@ -71,7 +76,7 @@ def execute(study: Study, store: Store, todo: list[PlannedTrial], machine: Machi
         run_config=tune.RunConfig(
             name="run",
             storage_path=str(scratch),
-            callbacks=[Progress(view, store, stop)],
+            callbacks=[Progress(view, store, stop, Room(store.root, todo, study.file.run.max_concurrent_trials or 1))],
             failure_config=tune.FailureConfig(max_failures=study.file.run.max_failures),
             checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
             verbose=0,
@@ -152,11 +157,16 @@ def watched(view: View, timeout: float) -> Iterator[None]:
 class Progress(tune.Callback):
     """Tells the view what Tune reports, and writes down the deaths that a trial could not write down itself."""
 
-    def __init__(self, view: View | None, store: Store | None, stop: Stop):
-        self.view, self.store, self.stop = view, store, stop
+    def __init__(self, view: View | None, store: Store | None, stop: Stop, room: Room | None = None):
+        self.view, self.store, self.stop, self.room = view, store, stop, room
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"view": None, "store": None, "stop": Stop()}  # Tune pickles its callbacks; a terminal cannot be
+        return {
+            "view": None,
+            "store": None,
+            "stop": Stop(),
+            "room": None,
+        }  # Tune pickles its callbacks; a terminal cannot be
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial has a slot."""
@@ -169,7 +179,10 @@ class Progress(tune.Callback):
         """A trial has finished an epoch."""
         if self.view and "epoch" in result:
             self.view.epoch(_name(trial), result["epoch"])
-        if (problem := result.get("no_space")) and self.stop.no_space is None:
+        problem = result.get("no_space")
+        if self.room and "space" in result:
+            problem = problem or self.room.lacking(_name(trial), *result["space"])
+        if problem and self.stop.no_space is None:
             self.stop.no_space = problem
             stop_gracefully()
 

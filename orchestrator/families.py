@@ -2,14 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
+from analysis.families import ALPHA, smallest_p
 from orchestrator.store import TrialRecord
-
-ALPHA = 0.05
-
-
-def smallest_p(comparisons: int, seeds: int) -> float:
-    """The smallest Holm-adjusted p that an exact sign-flip test of `seeds` pairs can give: comparisons · 2/2ⁿ."""
-    return min(1.0, comparisons * 2 / 2**seeds)
 
 
 def describe(records: Iterable[TrialRecord]) -> Iterator[str]:

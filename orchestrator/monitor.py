@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from analysis.fingerprints import mixed
 from orchestrator.store import STATES, State, Store, TrialRecord
 
 METRIC = "test/accuracy_last10"
@@ -222,17 +223,4 @@ def time_left(store: Store, states: dict[TrialRecord, State]) -> str | None:
 
 def mixed_fingerprints(store: Store, records: list[TrialRecord], states: dict[TrialRecord, State]) -> list[str]:
     """Sentences about finished trials that were made by different code, libraries or kinds of device."""
-    values: dict[str, Counter[str]] = {name: Counter() for name in ("code", "versions", "device", "threads")}
-    for record in records:
-        if states[record] == "done":
-            fingerprint = (store.folder(record).trial or {}).get("fingerprint") or {}
-            for name, found in values.items():
-                found[str(fingerprint.get(name))] += 1
-    lines = [
-        f"finished trials differ in {name}: {', '.join(f'{value} ({n})' for value, n in found.most_common())}"
-        for name, found in values.items()
-        if len(found) > 1
-    ]
-    if changed := [r.name for r in records if states[r] == "done" and (store.folder(r).trial or {}).get("earlier")]:
-        lines.append(f"trained by different code or machines in parts: {', '.join(changed[:5])}")
-    return lines
+    return mixed((r.name, store.folder(r).trial or {}) for r in records if states[r] == "done")

@@ -69,7 +69,8 @@ def run_study(study: Study, store: Store, machine: Machine, options: Options, co
             store.forget_failures(filter(options.selects, records))
         states = store.states(records, failures)
         todo = [t for t in study.trials if states[t.record] not in ended and options.selects(t.record)]
-        store.write_plan(study.name, study.text, failures, records)
+        margin, factors = study.file.analysis.margin, list(study.file.factors)
+        store.write_plan(study.name, study.text, failures, records, margin, factors)
         interrupted = None
         if todo:
             interrupted = _execute(study, store, todo, machine, options, console)
@@ -135,12 +136,9 @@ def _execute(
 ) -> int | None:
     """Start Ray and run the trials; the number of the signal that stopped it, if one did."""
     from orchestrator import provenance
-    from orchestrator.cost import lacking_space
     from orchestrator.local_ray import local_ray, token_place
     from orchestrator.monitor import View
 
-    if lacking := lacking_space(study, todo, store, machine):
-        raise Ended(f"{lacking}; make room or choose another --results", REFUSED)
     provenance.record(store.root)
     records = [trial.record for trial in study.trials]
     console.print(f"{study.name}: {len(todo)} of {len(records)} trials to run, results in {store.root}", markup=False)
@@ -179,7 +177,7 @@ def show_end(store: Store, records: list[TrialRecord], states: dict[TrialRecord,
     if "done" in states.values():
         show(store.root, console)
         write(store.root)
-        console.print(f"Report:      {store.root / 'report'}", markup=False)
+        console.print(f"Report:      {store.root / 'report' / 'index.html'}", markup=False)
     console.print(f"Results:     {store.root} ({counted(states)})", markup=False)
     console.print(f"TensorBoard: tensorboard --logdir {store.runs}", markup=False)
     if uncounted := store.uncounted(records):

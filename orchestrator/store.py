@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -66,11 +66,25 @@ class Store:
 
     # --- the plan ---
 
-    def write_plan(self, study: str, text: str, max_failures: int, records: list[TrialRecord]) -> None:
-        """Keep the study as it is run now; arms that left it stay on disk, uncounted."""
+    def write_plan(
+        self,
+        study: str,
+        text: str,
+        max_failures: int,
+        records: list[TrialRecord],
+        margin: float = 0.5,
+        factors: Sequence[str] = (),
+    ) -> None:
+        """Keep the study as it is run now; arms that left it stay on disk, uncounted.
+
+        `margin` (points) and `factors` (the paths of the fields that they change) are for the analysis.
+        """
         self.root.mkdir(parents=True, exist_ok=True)
         trials = [{**dataclasses.asdict(r), "folder": f"runs/{r.name}"} for r in records]
-        plan = {"study": study, "max_failures": max_failures, "trials": trials}
+        plan = {
+            **{"study": study, "max_failures": max_failures, "margin": margin, "factors": list(factors)},
+            "trials": trials,
+        }
         replace(self.root / "study.yaml", text.encode())
         replace(self.root / "trials.json", json.dumps(plan, indent=1).encode())
 

@@ -63,6 +63,13 @@ class Run(Section):
     """Seconds without an epoch from any trial after which the run ends: Ray's control process can die silently."""
 
 
+class Analysis(Section):
+    """How results are judged."""
+
+    margin: Annotated[float, Field(gt=0, le=100)] = 0.5
+    """An arm is equivalent to the baseline if the interval of its difference lies within ± so many points."""
+
+
 class StudyFile(Section):
     """The keys of a study file."""
 
@@ -76,6 +83,7 @@ class StudyFile(Section):
     settings: dict[Name, dict[str, Any]] = {}
     resources: Resources = Resources()
     run: Run = Run()
+    analysis: Analysis = Analysis()
 
 
 @dataclass

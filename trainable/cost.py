@@ -1,6 +1,5 @@
 """What a trial will cost, from a few timed steps: seconds of training and bytes on disk."""
 
-import dataclasses
 import statistics
 import time
 from dataclasses import dataclass
@@ -48,17 +47,14 @@ def estimate(config: TrialConfig, machine: Machine) -> Cost:
         per_labeled = 12 + guesses + 2 * method.co_refine
         each = networks * (len(data.train) + labeled * per_labeled + tested)
         forwards = warmup * plain + (epochs - warmup) * int(each)
-    return Cost(forwards * _seconds_per_forward(trial), *_bytes(trial))
+    return Cost(forwards * _seconds_per_forward(trial), *space(trial))
 
 
-def space(config: TrialConfig, machine: Machine) -> tuple[int, int]:
-    """(`kept`, `while_running`) bytes of one trial, without timing anything."""
-    return _bytes(Trial(config, dataclasses.replace(machine, device="cpu")))
-
-
-def _bytes(trial: Trial) -> tuple[int, int]:
+def space(trial: Trial) -> tuple[int, int]:
+    """(`kept`, `while_running`) bytes of one trial."""
     data, networks, epochs = trial.data, trial.config.method.networks, trial.config.train.epochs
-    weights = len(trial.weights())
+    tensors = [t for learner in trial.method.learners for t in learner.network.state_dict().values()]
+    weights = sum(t.numel() * t.element_size() for t in tensors)
     rows = epochs * 4000  # a row, and the same numbers as TensorBoard events
     table = len(data.train) * (3 * (4 * networks + 4) + 21)
     momentum = weights  # a checkpoint has the momentum buffers beside the weights, and there are two checkpoints

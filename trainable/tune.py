@@ -1,26 +1,29 @@
 """The Ray Tune Trainable: a `Session` behind Tune's interface. The only module of this package that imports ray."""
 
 import dataclasses
+import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ray import tune
 
 from trainable.config import TrialConfig
 from trainable.machine import Machine
-from trainable.session import Session
+
+if TYPE_CHECKING:
+    from trainable.session import Session  # torch: the process that starts a study never needs it
 
 
 class DivideMixTrainable(tune.Trainable):
-    """One trial an instance; one epoch a step.
+    """One trial an instance; one epoch a step, or as many as fit into `report_every` seconds.
 
     `config["run"]` has `name` (shown in Ray's dashboard), `trial` (a `TrialConfig` as plain data), `folder` (absolute),
-    `machine` (fields of `Machine`), `cpu` and `gpu`. The trial's own folder is the truth: the first step goes on from
-    it, so Tune's checkpoints are only there for its own pauses.
+    `machine` (fields of `Machine`), `cpu`, `gpu` and `report_every` (0: every epoch is reported). The trial's own
+    folder is the truth: the first step goes on from it, so Tune's checkpoints are only there for its own pauses.
     """
 
     run: dict[str, Any] = {}
-    session: Session | None = None
+    session: "Session | None" = None
 
     @classmethod
     def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
@@ -36,17 +39,29 @@ class DivideMixTrainable(tune.Trainable):
         self.run = config["run"]
 
     def step(self) -> dict[str, Any]:
-        """Train one epoch. The row itself is in the folder; Tune gets what schedulers and the monitor need."""
-        session = self._opened()
+        """Train for one report. The rows are in the folder; Tune gets what schedulers and the monitor need.
+
+        A report costs about 5 ms, which counts where an epoch takes 100.
+        """
+        from trainable.cost import space
+
+        began, session = self.session is None, self._opened()
+        end = time.monotonic() + self.run["report_every"]
         row = session.advance() or {}
+        while not session.finished and time.monotonic() < end:
+            row = session.advance() or row
         result: dict[str, Any] = {"done": session.finished, "no_space": session.no_space}
         result |= {key: row[key] for key in ("epoch", "test/accuracy", "val/accuracy", "time/epoch_s") if key in row}
         if row:
             result["training_iteration"] = row["epoch"]
+        if began and session.trial:
+            result["space"] = space(session.trial)
         return result
 
-    def _opened(self) -> Session:
+    def _opened(self) -> "Session":
         """The trial's session, which goes on from what its folder holds."""
+        from trainable.session import Session
+
         if self.session is None:
             trial, machine = TrialConfig.model_validate(self.run["trial"]), Machine(**self.run["machine"])
             self.session = Session(trial, Path(self.run["folder"]), machine)

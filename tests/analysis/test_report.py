@@ -6,7 +6,7 @@ import sys
 import pandas as pd
 import pytest
 
-from analysis import report, tables
+from analysis import comparison, report
 from analysis.results import NoResults
 
 FILES = [
@@ -96,7 +96,7 @@ def test_the_csv_is_the_comparison(study):
     text = {"setting": "", "family": ""}
     path = study.root / "report" / "tables" / "arms.csv"
     again = pd.read_csv(path, dtype=dict.fromkeys(text, str)).fillna(text)
-    pd.testing.assert_frame_equal(again, tables.compare(study.read()), check_dtype=False, rtol=1e-12)
+    pd.testing.assert_frame_equal(again, comparison.compare(study.read()), check_dtype=False, rtol=1e-12)
 
 
 # --- the page ---

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from orchestrator import cli
-from orchestrator.cost import free_bytes, size
 from orchestrator.monitor import mixed_fingerprints, time_left
 from orchestrator.reproduce import compare
 from orchestrator.run import Options
+from orchestrator.space import size
 from orchestrator.store import Store, TrialRecord
 from orchestrator.study import load
 from trainable.code import code_hash
@@ -298,11 +298,6 @@ def test_finished_trials_of_different_making_are_named(tmp_path):
 )
 def test_sizes_in_powers_of_a_thousand(number, shown):
     assert size(number) == shown
-
-
-def test_free_space_where_a_folder_will_be(tmp_path):
-    assert free_bytes(tmp_path / "not" / "yet") == pytest.approx(free_bytes(tmp_path), rel=0.2)
-    assert free_bytes(Path("results/tiny")) > 0
 
 
 @pytest.fixture(scope="module")

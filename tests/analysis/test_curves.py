@@ -8,7 +8,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from PIL import Image
 
-from analysis.figures import accuracy_per_epoch
+from analysis.curves import accuracy_per_epoch
 
 
 @pytest.fixture

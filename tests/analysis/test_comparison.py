@@ -6,19 +6,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import tables
+from analysis import comparison, tables
 
 COMPARISON = ["difference", "low", "high", "p", "p_holm"]
 
 
 def row(study, arm, setting=""):
-    table = tables.compare(study.read())
+    table = comparison.compare(study.read())
     (found,) = table[(table["arm"] == arm) & (table["setting"] == setting)].to_dict("records")
     return found
 
 
 def text(study, arm):
-    table = tables.shown(tables.compare(study.read()))
+    table = tables.shown(comparison.compare(study.read()))
     (found,) = table[table["arm"] == arm].to_dict("records")
     return found
 
@@ -72,7 +72,7 @@ def test_pairs_are_made_by_seed_not_by_position(study):
     same = {seed: {"noise_hash": "none"} for seed in range(4)}  # data as it is: every seed has the same labels
     study.arm("baseline", "failed", 10.0, 20.0, 30.0, change=same)
     study.arm("variant", 99.0, 11.0, "missing", 33.0, change=same)
-    assert tables.differences(study.read(), "", "variant").tolist() == [1.0, 3.0]
+    assert comparison.pairs(study.read(), "", "variant").to_numpy().tolist() == [[11, 10], [33, 30]]
 
 
 def test_pairs_stay_within_a_setting(study):
@@ -96,7 +96,7 @@ def test_an_arm_that_changes_the_data_has_no_difference(study):
 def test_another_metric_can_be_compared(study):
     study.arm("baseline", 70.0, change={0: {"test/accuracy_best": 80.0}})
     study.arm("variant", 71.0, change={0: {"test/accuracy_best": 85.0}})
-    table = tables.compare(study.read(), "test/accuracy_best")
+    table = comparison.compare(study.read(), "test/accuracy_best")
     assert table["mean"].tolist() == [80.0, 85.0]
     assert table["difference"].tolist()[1] == 5.0
 
@@ -113,7 +113,7 @@ def test_each_family_is_corrected_apart(study):
     for name in ("x=1", "x=2"):
         study.arm(name, *UP, family="method.x")
     study.arm("y=1", *UP, family="method.y")
-    table = tables.compare(study.read()).set_index("arm")
+    table = comparison.compare(study.read()).set_index("arm")
     assert table["p"].drop("baseline").eq(0.125).all()
     assert table["p_holm"].drop("baseline").tolist() == [0.375, 0.375, 0.375, 0.25, 0.25, 0.125]
 
@@ -139,21 +139,21 @@ def test_arms_stand_in_the_studys_order(study):
     names = ["baseline", "zeta", "alpha", "x=2", "x=10"]
     for name in names:
         study.arm(name, "missing" if name == "zeta" else 70.0, 70.0)
-    assert tables.compare(study.read())["arm"].tolist() == names
-    assert tables.shown(tables.compare(study.read()))["arm"].tolist() == names
+    assert comparison.compare(study.read())["arm"].tolist() == names
+    assert tables.shown(comparison.compare(study.read()))["arm"].tolist() == names
 
 
 def test_settings_stand_in_the_studys_order(study):
     for setting in ("z", "a"):
         study.arm("baseline", 70.0, 71.0, setting=setting).arm("variant", 70.0, 71.0, setting=setting)
-    table = tables.compare(study.read())
+    table = comparison.compare(study.read())
     assert table["setting"].tolist() == ["z", "z", "a", "a"]
     assert table["arm"].tolist() == ["baseline", "variant"] * 2
 
 
 def test_a_study_without_a_finished_trial_has_rows_without_numbers(study):
     study.arm("baseline", "failed", "missing").arm("variant", "missing", "missing")
-    table = tables.compare(study.read())
+    table = comparison.compare(study.read())
     assert table["n"].tolist() == [0, 0]
     assert table["planned"].tolist() == [2, 2]
     assert table[["mean", "sd", *COMPARISON]].isna().all(axis=None)
@@ -191,20 +191,20 @@ def test_unfinished_seeds_are_told_beside_n(study):
 def test_a_difference_of_fewer_pairs_than_n_is_told_from_one_of_all(study):
     study.arm("baseline", *[70.0] * 8).arm("all", *[70.0] * 8)
     study.arm("some", *[70.0] * 8, change={seed: {"noise_hash": "another"} for seed in range(5)})
-    table = tables.compare(study.read())
+    table = comparison.compare(study.read())
     assert table["pairs"].tolist()[1:] == [8, 3]
     every, some = tables.shown(table).drop(columns="arm").to_numpy().tolist()[1:]
     assert every != some
 
 
 def test_the_header_says_which_accuracy(study):
-    header = list(tables.shown(tables.compare(study.arm("baseline", 70.0).read())).columns)
+    header = list(tables.shown(comparison.compare(study.arm("baseline", 70.0).read())).columns)
     assert header == ["arm", "n", "last-10 test accuracy %", "difference [95 % interval]", "Holm p"]
 
 
 def test_settings_are_shown_where_a_study_has_them(study):
     study.arm("baseline", 70.0, setting="easy")
-    assert next(iter(tables.shown(tables.compare(study.read())))) == "setting"
+    assert next(iter(tables.shown(comparison.compare(study.read())))) == "setting"
 
 
 def test_numbers_are_shown_with_two_decimals_signs_and_interval(study):
@@ -220,7 +220,7 @@ def test_numbers_are_shown_with_two_decimals_signs_and_interval(study):
 
 @pytest.mark.parametrize("p", [2 / 2**16, 1e-6])
 def test_a_small_p_is_not_shown_as_zero(study, p):
-    table = tables.compare(study.arm("baseline", 70.0, 70.0).arm("variant", 71.0, 71.0).read())
+    table = comparison.compare(study.arm("baseline", 70.0, 70.0).arm("variant", 71.0, 71.0).read())
     table.loc[1, "p_holm"] = p
     assert tables.shown(table)["Holm p"].tolist()[1].strip("0.") != ""
 
@@ -245,7 +245,7 @@ def test_a_signed_number_has_a_true_minus_and_zero_no_sign(value, expected):
 
 def test_markdown_is_a_table_with_the_same_cells(study, rendered):
     study.arm("baseline", 70.0, 72.0).arm("no_co_refine", 69.0, "failed").arm("x=0.5,y=1+2", 70.0, 75.0)
-    shown = tables.shown(tables.compare(study.read()))
+    shown = tables.shown(comparison.compare(study.read()))
     (found,) = rendered(tables.markdown(shown))
     assert found == [list(shown.columns), *shown.to_numpy().tolist()]
 
@@ -262,8 +262,8 @@ def test_markdown_keeps_a_bar_within_its_cell(rendered):
 def test_csv_reads_back_equal(study, tmp_path):
     study.arm("baseline", 70.1, 200 / 3, "failed").arm("variant", 69.0, 100 / 7, 3.0)
     study.arm("other", 1 / 3, "missing", "missing", paired=False).arm("x=1", 0.1, 0.2, 0.3, family="method.x")
-    table = tables.compare(study.read())
+    table = comparison.compare(study.read())
     table.to_csv(tmp_path / "arms.csv", index=False)
-    text = {"setting": "", "family": ""}
+    text = {"setting": "", "family": "", "verdict": ""}
     again = pd.read_csv(tmp_path / "arms.csv", dtype=dict.fromkeys(text, str)).fillna(text)
     pd.testing.assert_frame_equal(again, table, check_dtype=False, rtol=1e-12)

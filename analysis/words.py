@@ -1,0 +1,55 @@
+"""Results in sentences: what matters, what does not, and what nobody can tell yet."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+
+from analysis import tables
+from analysis.comparison import BASELINE
+from analysis.families import ALPHA, seeds_to_reach, smallest_p
+
+VERDICTS = ("matters", "equivalent", "undecided")
+
+
+def sentence(row: Mapping[Any, Any], margin: float) -> str:
+    """`one_network: −2.00 points [−2.60, −1.40], 8 seeds: matters`."""
+    place = f"{row['setting']}: " if row["setting"] else ""
+    interval = tables.interval(row["difference"], row["low"], row["high"]).replace(" ", " points ", 1)
+    interval = interval if "[" in interval else f"{interval} points"
+    pairs = f"{row['pairs']:.0f} seed{'s' * (row['pairs'] != 1)}"
+    return f"{place}{row['arm']}: {interval}, {pairs}: {meaning(row, margin)}"
+
+
+def meaning(row: Mapping[Any, Any], margin: float) -> str:
+    """The verdict, with what it would take to reach one."""
+    if row["verdict"] == "matters":
+        return f"matters (Holm p {tables.p_value(row['p_holm'])})"
+    if row["verdict"] == "equivalent":
+        return f"equivalent within ±{margin:g} points"
+    detect, equivalent = row["seeds_to_detect"], row["seeds_for_equivalence"]
+    if not tables.known(detect):
+        return "undecided: one seed has no spread"
+    if equivalent <= detect:
+        return f"undecided; about {tables.seeds(equivalent)} seeds would show that it is within ±{margin:g} points"
+    return f"undecided; about {tables.seeds(detect)} seeds would detect such a difference"
+
+
+def summary(table: pd.DataFrame, margin: float) -> dict[str, list[str]]:
+    """Sentences about every paired arm by verdict; within one, the largest differences first."""
+    rows = table[table["verdict"] != ""].to_dict("records")
+    rows.sort(key=lambda row: -abs(row["difference"]))
+    return {v: [sentence(row, margin) for row in rows if row["verdict"] == v] for v in VERDICTS}
+
+
+def reach(table: pd.DataFrame) -> Iterator[str]:
+    """One sentence a setting and family: whether its seeds can reach significance at all."""
+    for setting, family, rows in tables.families(table):
+        compared = rows[rows["arm"] != BASELINE]
+        comparisons, pairs = len(compared), int(compared["pairs"].max())
+        if not pairs:
+            continue
+        p = smallest_p(comparisons, pairs)
+        text = f"{setting + ': ' if setting else ''}family {family}: with {pairs} seeds and {comparisons} "
+        text += f"comparison{'s' * (comparisons != 1)} the smallest Holm p is {p:.4f}"
+        yield text + ("" if p <= ALPHA else f"; from {seeds_to_reach(comparisons)} seeds on an arm can matter")
