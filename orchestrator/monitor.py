@@ -57,11 +57,11 @@ class View:
     def epoch(self, name: str, epoch: int) -> None:
         """A trial has finished an epoch."""
         self._heard(f"{name} epoch {epoch}")
-        self._running[name] = self._epoch[name] = epoch
         if self._since is None:  # measured from here: the start of Ray and the first imports are over
             self._since = time.monotonic()
         else:
-            self._reports += 1
+            self._reports += max(0, epoch - self._epoch[name])  # a report may be of several short epochs
+        self._running[name] = self._epoch[name] = epoch
 
     def ended(self, name: str) -> None:
         """A trial has ended, well or badly; its folder says which."""

@@ -223,9 +223,17 @@ def test_the_time_left_follows_from_the_pace_of_the_epochs_so_far(monkeypatch, s
 
 def test_epochs_of_an_earlier_run_do_not_count_for_the_pace(monkeypatch, store):
     trials = [record("fresh", epochs=30), record("resumed", epochs=30), record("short", epochs=1)]
+    store.folder(trials[1]).path.mkdir(parents=True)
+    (store.folder(trials[1]).path / "metrics.jsonl").write_text('{"epoch": 1}\n' * 20)
     # `resumed` had 20 epochs before. 2 to 4 epochs in 3 s, depending on how first reports are counted; 36 are left.
     reports = [(0.0, "fresh", 1), (1.0, "fresh", 2), (2.0, "resumed", 21), (3.0, "fresh", 3), (3.0, "short", 1)]
     assert 20 <= seconds_left(monkeypatch, store, trials, reports) <= 60
+
+
+def test_a_report_of_several_epochs_counts_them_all(monkeypatch, store):
+    trials = [record("a", epochs=20), record("b", epochs=1)]
+    reports = [(0.0, "a", 1), (5.0, "a", 11), (5.0, "b", 1)]  # 11 epochs in 5 s, and 9 are left
+    assert seconds_left(monkeypatch, store, trials, reports) == pytest.approx(9 * 5 / 11, abs=0.6)
 
 
 def test_epochs_that_a_failed_trial_never_trained_do_not_count_for_the_pace(monkeypatch, store):
