@@ -26,7 +26,7 @@ from trainable.folder import TrialFolder
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
-EPOCHS = 30
+EPOCHS = 60
 NAMES = {"baseline/seed=0", "baseline/seed=1", "no_mixup/seed=0", "no_mixup/seed=1"}
 RENAMED = STUDY.replace("no_mixup:", "plain:")
 
