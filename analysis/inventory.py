@@ -25,9 +25,9 @@ def unexpected(results: Results) -> Iterator[str]:
         twin = ids.get(identity)
         yield f"{folder}: not in the study" + (f"; it is the same trial as {twin}, counted once" if twin else "")
     for file in sorted(runs.rglob("*")):
-        if file.is_file() and not known.intersection(file.parents):
+        if file.is_file() and file.suffix != ".study" and not known.intersection(file.parents):
             yield f"{file.relative_to(results.root).as_posix()}: belongs to no trial"
     for trial in results.done.to_dict("records"):
-        epochs = len(results.folder(trial).rows())
+        epochs = results.epochs(trial)
         if epochs != trial.get("epochs", epochs):
             yield f"{trial['folder']}: {epochs} of its {trial['epochs']:.0f} rows can be read; curves lack the others"

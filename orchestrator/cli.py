@@ -7,6 +7,7 @@ Exit codes: 0 all trials done, 1 some failed or unfinished, 2 the study, the dat
 import signal
 import sys
 import time
+from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
@@ -178,6 +179,21 @@ def report(run_dirs: Annotated[list[Path], typer.Argument(metavar="RUN_DIR…", 
         show(run_dir, console)
         for path in write(run_dir):
             console.print(str(path), markup=False)
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def tensorboard(
+    arguments: Annotated[list[str], typer.Argument(metavar="RUN_DIR… [OPTIONS]", help="Results of studies.")],
+) -> None:
+    """Open TensorBoard over studies; options after the folders, such as --port 6007, are TensorBoard's own."""
+    from orchestrator.tensorboard import open_tensorboard
+
+    run_dirs = [Path(text) for text in takewhile(lambda text: not text.startswith("-"), arguments)]
+    if not run_dirs:
+        raise Ended("tensorboard: which study? Name its results folder first, then TensorBoard's options", WRONG)
+    for run_dir in run_dirs:
+        Store(run_dir).read_plan()
+    open_tensorboard(run_dirs, arguments[len(run_dirs) :])
 
 
 @app.command()

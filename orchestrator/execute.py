@@ -63,6 +63,7 @@ def execute(study: Study, store: Store, todo: list[PlannedTrial], machine: Machi
             "cpu": cpu,
             "gpu": gpu,
             "report_every": REPORT_EVERY,
+            "place": {"setting": trial.record.setting or "", "arm": trial.record.arm, "seed": trial.record.seed},
         }
         for trial in todo
     ]

@@ -138,8 +138,10 @@ def _execute(
     from orchestrator import provenance
     from orchestrator.local_ray import local_ray, token_place
     from orchestrator.monitor import View
+    from orchestrator.tensorboard import write_layout
 
     provenance.record(store.root)
+    write_layout(store.runs, [trial.record for trial in study.trials])
     records = [trial.record for trial in study.trials]
     console.print(f"{study.name}: {len(todo)} of {len(records)} trials to run, results in {store.root}", markup=False)
     for warning in study.warnings:
@@ -149,7 +151,7 @@ def _execute(
 
         if address:
             console.print(f"Ray dashboard: {address} (it asks for the token in {token_place()})", markup=False)
-        console.print(f"TensorBoard:   tensorboard --logdir {store.runs}", markup=False)
+        console.print(f"TensorBoard:   python -m orchestrator tensorboard {store.root}", markup=False)
         try:
             view = View(console, store, records, [trial.record for trial in todo])
             stop = execute(study, store, todo, machine, view)
@@ -179,7 +181,7 @@ def show_end(store: Store, records: list[TrialRecord], states: dict[TrialRecord,
         write(store.root)
         console.print(f"Report:      {store.root / 'report' / 'index.html'}", markup=False)
     console.print(f"Results:     {store.root} ({counted(states)})", markup=False)
-    console.print(f"TensorBoard: tensorboard --logdir {store.runs}", markup=False)
+    console.print(f"TensorBoard: python -m orchestrator tensorboard {store.root}", markup=False)
     if uncounted := store.uncounted(records):
         names = ", ".join(uncounted[:5]) + (", …" if len(uncounted) > 5 else "")
         console.print(f"note: {len(uncounted)} trials on disk are not in the study: {names}", markup=False)

@@ -8,7 +8,7 @@ import errno
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
@@ -31,16 +31,20 @@ class Session:
     """Claims the folder, builds the trial and continues from the newest whole checkpoint.
 
     A `TrialError` (wrong data, non-finite loss) is written to `failure.json` and ends the session: trying again would
-    not help. Any other exception is written too and raised, so that the caller may try again.
+    not help. Any other exception is written too and raised, so that the caller may try again. `place` names the
+    trial's `setting`, `arm` and `seed` in a study, for TensorBoard.
     """
 
-    def __init__(self, config: TrialConfig, folder: Path | str, machine: Machine):
-        self.config, self.machine = config, machine
+    def __init__(
+        self, config: TrialConfig, folder: Path | str, machine: Machine, place: dict[str, str | int] | None = None
+    ):
+        self.config, self.machine, self.place = config, machine, place or {}
         self.folder = TrialFolder(folder)
         self.trial: Trial | None = None
         self.no_space: str | None = None
         """Why nothing more can be written here; the session has then ended, and its last checkpoint stays."""
         self._events: Events | None = None
+        self._drawn: set[int] = set()
         self._saved = 0
         self._between_epochs = False
         self.finished = False
@@ -52,7 +56,7 @@ class Session:
             self.folder.remove("checkpoint.pt", "checkpoint.prev.pt", "failure.json")
             self.finished = True
             return
-        about = {"id": trial_id(self.config), "config": self.config.model_dump()}
+        about: dict[str, Any] = {"id": trial_id(self.config), "config": self.config.model_dump()}
         before = self.folder.trial or {}
         earlier = {k: before[k] for k in ("fingerprint", "earlier") if k in before and before.get("id") == about["id"]}
         self.folder.write_json("trial.json", {**about, **earlier})
@@ -64,7 +68,8 @@ class Session:
         if self.trial.epoch and (others := [other for other in others if other != about["fingerprint"]]):
             about["earlier"] = others
         self.folder.write_json("trial.json", about)
-        self._events = Events(self.folder.path, self.trial.epoch)
+        self._events = Events(self.folder.path, self.trial.epoch, about["config"], self.place)
+        self._drawn = set(self.trial.method.records)
         if self.trial.epoch == self.config.train.epochs:  # stopped between its last epoch and its summary
             self._finish(self.trial)
 
@@ -90,7 +95,7 @@ class Session:
         self._between_epochs = False
         row = next(self.trial)
         self.folder.append_row(row)
-        self._events.add(row)
+        self._show(self.trial, self._events, row)
         if self.trial.is_best:
             self.folder.write("best.pt", self.trial.weights())
         self._between_epochs = True
@@ -107,6 +112,17 @@ class Session:
                 f"run.trial_timeout: {limit:g}; with a larger one, --retry-failed goes on from here"
             )
         return row
+
+    def _show(self, trial: Trial, events: Events, row: Row) -> None:
+        """Write TensorBoard's events of an epoch: its row, and its division if the method kept one."""
+        events.add(row)
+        records = trial.method.records
+        for epoch in sorted(records.keys() - self._drawn):
+            if "clean_probability" in records[epoch]:
+                # What was kept after the last epoch has no row that describes it.
+                mixture = row if epoch < row["epoch"] else {}
+                events.division(row["epoch"], records[epoch], trial.data, mixture)
+        self._drawn = set(records)
 
     def _save(self, trial: Trial) -> None:
         if self._saved < trial.epoch:
@@ -144,7 +160,7 @@ class Session:
     def close(self) -> None:
         """Keep a finished epoch that no checkpoint has yet, close the events and give the folder up."""
         if self._events:
-            self._events.close()
+            self._events.close(done=self.folder.summary is not None)
         with contextlib.suppress(LostFolder, OSError):
             if self.trial and self._between_epochs and not self.finished:
                 self._save(self.trial)

@@ -18,8 +18,9 @@ class DivideMixTrainable(tune.Trainable):
     """One trial an instance; one epoch a step, or as many as fit into `report_every` seconds.
 
     `config["run"]` has `name` (shown in Ray's dashboard), `trial` (a `TrialConfig` as plain data), `folder` (absolute),
-    `machine` (fields of `Machine`), `cpu`, `gpu` and `report_every` (0: every epoch is reported). The trial's own
-    folder is the truth: the first step goes on from it, so Tune's checkpoints are only there for its own pauses.
+    `machine` (fields of `Machine`), `place` (its `setting`, `arm` and `seed`), `cpu`, `gpu` and `report_every` (0:
+    every epoch is reported). The trial's own folder is the truth: the first step goes on from it, so Tune's checkpoints
+    are only there for its own pauses.
     """
 
     run: dict[str, Any] = {}
@@ -64,7 +65,7 @@ class DivideMixTrainable(tune.Trainable):
 
         if self.session is None:
             trial, machine = TrialConfig.model_validate(self.run["trial"]), Machine(**self.run["machine"])
-            self.session = Session(trial, Path(self.run["folder"]), machine)
+            self.session = Session(trial, Path(self.run["folder"]), machine, self.run["place"])
         return self.session
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:

@@ -239,7 +239,7 @@ def test_report_writes_tables_and_figures_and_names_them(command, study):
     assert re.search(r"no_mixup +2 +92\.50 ± 0\.71 +\+2\.00 \[\+2\.00, \+2\.00\] +0\.5000", out)
     files = [Path(line) for line in out.splitlines() if line.startswith(f"{store.root / 'report'}")]
     assert store.root / "report" / "tables" / "arms.csv" in files
-    assert {file.suffix for file in files} == {".csv", ".md", ".png", ".svg"}
+    assert {file.suffix for file in files} == {".html", ".csv", ".md", ".tex", ".png", ".svg"}
     assert all(file.stat().st_size for file in files)
 
 
@@ -428,7 +428,7 @@ def test_run_says_where_to_watch_and_what_deserves_a_warning(command, study, mon
     executing(monkeypatch, finish)
     _, out, _ = command("run", study, "--set", "base.method.warmup_epochs=3")
     assert "Ray dashboard: http://here:1 (it asks for the token in " in out
-    assert "tensorboard --logdir results/tiny/runs" in out
+    assert "python -m orchestrator tensorboard results/tiny" in out
     assert "note: never leave warm-up" in out
 
 

@@ -97,6 +97,7 @@ class FakeTrial:
 
     def __init__(self, config: TrialConfig, machine: Machine):
         self.config, self.epoch, self.rows = config, 0, []
+        self.method = SimpleNamespace(records={})
 
     def restore(self, state: bytes, rows: list[dict[str, Any]]) -> None:
         told = json.loads(state)
@@ -370,8 +371,8 @@ def test_no_history_of_crashes_loses_an_epoch_or_misreads_a_state(tmp_path, monk
     monkeypatch.setattr("orchestrator.store.time", SimpleNamespace(strftime=lambda _: f"{next(seconds):06}"))
     monkeypatch.setattr("trainable.session.Trial", FakeTrial)
     monkeypatch.setattr("trainable.session.fingerprint", lambda trial: {"code": "c"})
-    events = SimpleNamespace(add=lambda row: None, close=lambda: None)
-    monkeypatch.setattr("trainable.session.Events", lambda path, epoch: events)
+    events = SimpleNamespace(add=lambda row: None, close=lambda done: None)
+    monkeypatch.setattr("trainable.session.Events", lambda path, epoch, config, place: events)
     Histories.root, Histories.faults = tmp_path, Faults(monkeypatch)
     run_state_machine_as_test(
         Histories,

@@ -16,7 +16,7 @@ def test_a_run_trains_compares_and_then_does_only_what_is_missing(tmp_path, star
     output = finish(process)
     assert process.returncode == 0, output
     assert "Ray dashboard: http://127.0.0.1:" in output
-    assert f"tensorboard --logdir {runs}" in output
+    assert f"python -m orchestrator tensorboard {runs.parent}" in output
     assert "no_mixup" in output
     assert "4 done" in output
     assert "Traceback" not in output
