@@ -4,7 +4,7 @@ from rich.console import Console
 
 from orchestrator.expand import PlannedTrial
 from orchestrator.monitor import duration
-from orchestrator.space import free_bytes, size
+from orchestrator.room import free_bytes, size
 from orchestrator.store import Store
 from orchestrator.study import Study
 from trainable.cost import Cost, estimate

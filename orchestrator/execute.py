@@ -21,7 +21,7 @@ from ray import tune
 
 from orchestrator.expand import PlannedTrial
 from orchestrator.monitor import View
-from orchestrator.space import Room
+from orchestrator.room import Room
 from orchestrator.store import Store
 from orchestrator.study import Resources, Study
 from trainable.folder import TrialFolder

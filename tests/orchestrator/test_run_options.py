@@ -14,8 +14,8 @@ import pytest
 from orchestrator import cli
 from orchestrator.monitor import mixed_fingerprints, time_left
 from orchestrator.reproduce import compare
+from orchestrator.room import size
 from orchestrator.run import Options
-from orchestrator.space import size
 from orchestrator.store import Store, TrialRecord
 from orchestrator.study import load
 from trainable.code import code_hash

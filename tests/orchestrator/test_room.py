@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import space
-from orchestrator.space import Room, free_bytes
+from orchestrator import room as room_module
+from orchestrator.room import Room, free_bytes
 from orchestrator.study import Study, load
 
 
@@ -20,7 +20,7 @@ def study(tmp_path: Path) -> Study:
 
 
 def test_trials_that_do_not_fit_on_the_disk_are_told_with_both_sizes(study, tmp_path, monkeypatch):
-    monkeypatch.setattr(space, "free_bytes", lambda path: 1000)
+    monkeypatch.setattr(room_module, "free_bytes", lambda path: 1000)
     room = Room(tmp_path, study.trials, slots=2)
     assert room.lacking("baseline/seed=0", 300, 250) == (
         f"the missing trials need about 1.1 kB, and 1.0 kB are free at {tmp_path}"
@@ -29,11 +29,11 @@ def test_trials_that_do_not_fit_on_the_disk_are_told_with_both_sizes(study, tmp_
 
 def test_each_kind_of_trial_counts_with_its_own_size_and_once(study, tmp_path, monkeypatch):
     room = Room(tmp_path, study.trials, slots=2)
-    monkeypatch.setattr(space, "free_bytes", lambda path: 900)
+    monkeypatch.setattr(room_module, "free_bytes", lambda path: 900)
     assert room.lacking("baseline/seed=0", 300, 100) is None  # 2 · 300 + 2 · 100
     # One of the first kind is on the disk now; 300 + 2 · 200 + 2 · 100 just fit, and 2 · 201 do not.
     assert room.lacking("one_network/seed=0", 200, 50) is None
-    monkeypatch.setattr(space, "free_bytes", lambda path: 499)
+    monkeypatch.setattr(room_module, "free_bytes", lambda path: 499)
     assert room.lacking("one_network/seed=1", 100, 50) == (
         f"the missing trials need about 600 bytes, and 499 bytes are free at {tmp_path}"
     )
@@ -42,7 +42,7 @@ def test_each_kind_of_trial_counts_with_its_own_size_and_once(study, tmp_path, m
 def test_a_trial_that_begins_again_is_not_counted_again(study, tmp_path, monkeypatch):
     room = Room(tmp_path, study.trials, slots=1)
     assert room.lacking("baseline/seed=0", 1, 1) is None
-    monkeypatch.setattr(space, "free_bytes", lambda path: 0)
+    monkeypatch.setattr(room_module, "free_bytes", lambda path: 0)
     assert room.lacking("baseline/seed=0", 1, 1) is None
 
 
