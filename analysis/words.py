@@ -1,5 +1,6 @@
 """Results in sentences: what matters, what does not, and what nobody can tell yet."""
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -17,7 +18,7 @@ def sentence(row: Mapping[Any, Any], margin: float) -> str:
     place = f"{row['setting']}: " if row["setting"] else ""
     interval = tables.interval(row["difference"], row["low"], row["high"]).replace(" ", " points ", 1)
     interval = interval if "[" in interval else f"{interval} points"
-    pairs = f"{row['pairs']:.0f} seed{'s' * (row['pairs'] != 1)}"
+    pairs = f"{row['pairs']:.0f} {_seeds(row['pairs'])}"
     return f"{place}{row['arm']}: {interval}, {pairs}: {meaning(row, margin)}"
 
 
@@ -29,7 +30,9 @@ def meaning(row: Mapping[Any, Any], margin: float) -> str:
         return f"equivalent within ±{margin:g} points"
     detect, equivalent = row["seeds_to_detect"], row["seeds_for_equivalence"]
     if not tables.known(detect):
-        return "undecided: one seed has no spread"
+        return f"undecided: {'one seed has' if row['pairs'] == 1 else 'the differences have'} no spread"
+    if math.isinf(min(detect, equivalent)):
+        return "undecided, and no number of seeds that is worth it would tell"
     if equivalent <= detect:
         return f"undecided; about {tables.seeds(equivalent)} seeds would show that it is within ±{margin:g} points"
     return f"undecided; about {tables.seeds(detect)} seeds would detect such a difference"
@@ -50,6 +53,10 @@ def reach(table: pd.DataFrame) -> Iterator[str]:
         if not pairs:
             continue
         p = smallest_p(comparisons, pairs)
-        text = f"{setting + ': ' if setting else ''}family {family}: with {pairs} seeds and {comparisons} "
+        text = f"{setting + ': ' if setting else ''}family {family}: with {pairs} {_seeds(pairs)} and {comparisons} "
         text += f"comparison{'s' * (comparisons != 1)} the smallest Holm p is {p:.4f}"
         yield text + ("" if p <= ALPHA else f"; from {seeds_to_reach(comparisons)} seeds on an arm can matter")
+
+
+def _seeds(count: float) -> str:
+    return "seed" if count == 1 else "seeds"

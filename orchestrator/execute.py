@@ -63,7 +63,12 @@ def execute(study: Study, store: Store, todo: list[PlannedTrial], machine: Machi
             "cpu": cpu,
             "gpu": gpu,
             "report_every": REPORT_EVERY,
-            "place": {"setting": trial.record.setting or "", "arm": trial.record.arm, "seed": trial.record.seed},
+            "place": {
+                "study": study.name,
+                "setting": trial.record.setting or "",
+                "arm": trial.record.arm,
+                "seed": trial.record.seed,
+            },
         }
         for trial in todo
     ]

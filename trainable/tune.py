@@ -1,11 +1,13 @@
 """The Ray Tune Trainable: a `Session` behind Tune's interface. The only module of this package that imports ray."""
 
 import dataclasses
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ray import tune
+from ray.util.metrics import Gauge
 
 from trainable.config import TrialConfig
 from trainable.machine import Machine
@@ -14,16 +16,27 @@ if TYPE_CHECKING:
     from trainable.session import Session  # torch: the process that starts a study never needs it
 
 
+TAGS = ("study", "setting", "arm", "seed")
+MEASURES = {
+    "test_accuracy": ("test/accuracy", "Ensemble's accuracy on the clean test set, percent"),
+    "labeled_fraction": ("division/labeled_fraction_net0", "Share of training samples that network 0 calls clean"),
+    "division_auc": ("division/auc_net0", "AUC of network 0's clean probability"),
+    "epoch": ("epoch", "Finished epochs"),
+}
+PREFIX = "dividemix_"
+
+
 class DivideMixTrainable(tune.Trainable):
     """One trial an instance; one epoch a step, or as many as fit into `report_every` seconds.
 
     `config["run"]` has `name` (shown in Ray's dashboard), `trial` (a `TrialConfig` as plain data), `folder` (absolute),
-    `machine` (fields of `Machine`), `place` (its `setting`, `arm` and `seed`), `cpu`, `gpu` and `report_every` (0:
+    `machine` (fields of `Machine`), `place` (`study`, `setting`, `arm` and `seed`), `cpu`, `gpu` and `report_every` (0:
     every epoch is reported). The trial's own folder is the truth: the first step goes on from it, so Tune's checkpoints
     are only there for its own pauses.
     """
 
     run: dict[str, Any] = {}
+    gauges: "Gauges | None" = None
     session: "Session | None" = None
 
     @classmethod
@@ -54,6 +67,8 @@ class DivideMixTrainable(tune.Trainable):
         result: dict[str, Any] = {"done": session.finished, "no_space": session.no_space}
         result |= {key: row[key] for key in ("epoch", "test/accuracy", "val/accuracy", "time/epoch_s") if key in row}
         if row:
+            self.gauges = self.gauges or Gauges()
+            self.gauges.show(row, self.run["place"])
             result["training_iteration"] = row["epoch"]
         if began and session.trial:
             result["space"] = space(session.trial)
@@ -64,8 +79,9 @@ class DivideMixTrainable(tune.Trainable):
         from trainable.session import Session
 
         if self.session is None:
+            parameters = {name: value for name, value in self.run["place"].items() if name != "study"}
             trial, machine = TrialConfig.model_validate(self.run["trial"]), Machine(**self.run["machine"])
-            self.session = Session(trial, Path(self.run["folder"]), machine, self.run["place"])
+            self.session = Session(trial, Path(self.run["folder"]), machine, parameters)
         return self.session
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
@@ -94,9 +110,26 @@ class DivideMixTrainable(tune.Trainable):
             self.session = None
 
     def __repr__(self) -> str:
-        return self.run["name"] if self.run else type(self).__name__
+        # Ray asks once, when the actor starts; the actor then trains one trial after another.
+        return f"{self.run['place']['study']}/{os.getpid()}" if self.run else type(self).__name__
 
 
 def plain(machine: Machine) -> dict[str, Any]:
     """A machine's settings as keyword arguments that any process can read."""
     return dataclasses.asdict(machine)
+
+
+class Gauges:
+    """One gauge a measure in this process; each trial has its own tags."""
+
+    def __init__(self) -> None:
+        self._gauges = {name: Gauge(PREFIX + name, text, TAGS) for name, (_, text) in MEASURES.items()}
+        self._speed = Gauge(PREFIX + "images_per_second", "Forward passes of one image a second of training", TAGS)
+
+    def show(self, row: dict[str, Any], place: dict[str, Any]) -> None:
+        """Set the gauges of the trial at `place` (study, setting, arm, seed) to its newest row."""
+        tags = {name: str(place[name]) for name in TAGS}
+        for name, (metric, _) in MEASURES.items():
+            if metric in row:
+                self._gauges[name].set(row[metric], tags)
+        self._speed.set(row["work/forwards"] / row["time/epoch_s"], tags)

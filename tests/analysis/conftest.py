@@ -1,14 +1,18 @@
 """A generator of small results folders, written by the classes that write real ones."""
 
+import runpy
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from markdown_it import MarkdownIt
+from matplotlib.figure import Figure
 
 from analysis import results
 from orchestrator.store import Store, TrialRecord
+from tests.analysis.material import Table, npz
 
 METRIC = "test/accuracy_last10"
 
@@ -20,6 +24,8 @@ class StudyFolder:
         self.root = root
         self.store = Store(root)
         self.records: list[TrialRecord] = []
+        self.margin = 0.5
+        self.factors: list[str] = []
 
     def arm(
         self,
@@ -30,10 +36,15 @@ class StudyFolder:
         paired: bool = True,
         epochs: int = 3,
         change: dict[int, dict[str, Any]] | None = None,
+        config: dict[str, Any] | None = None,
+        metrics: dict[str, float] | None = None,
+        samples: Table | None = None,
+        fingerprint: dict[str, Any] | None = None,
     ) -> "StudyFolder":
         """Add an arm whose trials end in `ends`: a finished one's accuracy, "failed" or "missing", seed by seed.
 
         The accuracy rises by one point an epoch and ends there. `change` replaces fields of some seeds' summaries.
+        `metrics` stand in each row too; `samples` is the table of each finished trial.
         """
         for seed, end in enumerate(ends):
             main = name == "baseline"
@@ -45,13 +56,16 @@ class StudyFolder:
                 continue
             folder = self.store.folder(record)
             folder.claim()
-            folder.write_json("trial.json", {"id": identity, "config": {}, "fingerprint": {}})
+            folder.write_json("trial.json", {"id": identity, "config": config or {}, "fingerprint": fingerprint or {}})
             if end == "failed":
                 folder.write_json("failure.json", {"kind": "TrialError", "message": "m", "retry": False, "attempts": 1})
             else:
                 assert isinstance(end, float)
                 for epoch in range(1, epochs + 1):
-                    folder.append_row({"epoch": epoch, "test/accuracy": end - epochs + epoch, "val/accuracy": 50.0})
+                    row = {"epoch": epoch, "test/accuracy": end - epochs + epoch, "val/accuracy": 50.0}
+                    folder.append_row({**row, **(metrics or {})})
+                if samples is not None:
+                    folder.write("samples.npz", npz(samples))
                 hashes = {"data_hash": "digits", "noise_hash": f"noise {seed}"}
                 folder.finish({"epochs": epochs, METRIC: end, **hashes, **(change or {}).get(seed, {})})
             folder.release()
@@ -60,7 +74,7 @@ class StudyFolder:
     def write(self) -> Path:
         """Write the plan, seed by seed as the orchestrator does, and return the study's folder."""
         records = sorted(self.records, key=lambda record: record.seed)
-        self.store.write_plan("small", "name: small\n", 2, records)
+        self.store.write_plan("small", "name: small\n", 2, records, self.margin, self.factors)
         return self.root
 
     def read(self) -> results.Results:
@@ -77,6 +91,34 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StudyFolder:
     """An empty study to add arms to; without waiting for the disk, which takes most of a small study's time."""
     monkeypatch.setattr("os.fsync", lambda descriptor: None)
     return StudyFolder(tmp_path / "small")
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Run `python -m analysis` in this process: exit code, standard output, standard error."""
+
+    def command(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["analysis", *map(str, arguments)])
+        monkeypatch.delitem(sys.modules, "analysis.__main__", raising=False)
+        with pytest.raises(SystemExit) as caught:
+            runpy.run_module("analysis", run_name="__main__")
+        return int(caught.value.code or 0), *capsys.readouterr()
+
+    return command
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., list[Any]]:
+    """Call a function that draws into a folder without writing a file, and return its figure's panels, row by row."""
+
+    def drawn(draw: Callable[..., list[Path]], *arguments: Any) -> list[Any]:
+        figures: list[Figure] = []
+        monkeypatch.setattr(Figure, "savefig", lambda figure, *args, **kwargs: figures.append(figure))
+        paths = draw(*arguments, tmp_path / "figures")
+        assert bool(paths) == bool(figures)
+        return figures[0].axes if figures else []
+
+    return drawn
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import comparison, tables
+from analysis import comparison, statistics, tables
+from tests.analysis.material import sample_table
 
 COMPARISON = ["difference", "low", "high", "p", "p_holm"]
 
@@ -267,3 +268,128 @@ def test_csv_reads_back_equal(study, tmp_path):
     text = {"setting": "", "family": "", "verdict": ""}
     again = pd.read_csv(tmp_path / "arms.csv", dtype=dict.fromkeys(text, str)).fillna(text)
     pd.testing.assert_frame_equal(again, table, check_dtype=False, rtol=1e-12)
+
+
+# --- all columns ---
+
+BASE = (70.0, 71.0, 72.0, 73.0)
+
+
+def test_an_arm_has_every_statistic_of_its_differences(study):
+    study.arm("baseline", *BASE).arm("variant", 71.0, 73.0, 72.0, 77.0)
+    found = row(study, "variant")
+    change = np.array([1.0, 2.0, 0.0, 4.0])
+    assert found["difference_sd"] == pytest.approx(np.std(change, ddof=1))
+    assert (found["boot_low"], found["boot_high"]) == pytest.approx(statistics.bootstrap(change))
+    assert found["effect_size"] == pytest.approx(1.75 / np.std(change, ddof=1))
+    assert found["improvement"] == 3.5 / 4
+    assert found["spread_ratio"] == pytest.approx(np.std([71, 73, 72, 77], ddof=1) / np.std(BASE, ddof=1))
+    half = 3.182446 * math.sqrt(5 / 3) / 2
+    base = row(study, "baseline")
+    assert (base["mean_low"], base["mean_high"]) == pytest.approx((71.5 - half, 71.5 + half), abs=1e-5)
+    assert found["comparisons"] == 1
+    assert found["seeds_to_detect"] == statistics.seeds_to_detect(found["effect_size"])
+    assert found["seeds_for_equivalence"] == math.inf
+
+
+def test_spread_within_a_run_is_the_mean_of_the_seeds(study):
+    name = "test/accuracy_last10_sd"
+    study.arm("baseline", 70.0, 71.0, "failed", change={0: {name: 1.0}, 1: {name: 3.0}}).arm("variant", 70.0, 71.0)
+    assert row(study, "baseline")["within_sd"] == 2
+    assert np.isnan(row(study, "variant")["within_sd"])
+
+
+def test_spread_of_a_baseline_without_any_has_no_ratio(study):
+    study.arm("baseline", 70.0, 70.0).arm("variant", 71.0, 73.0)
+    assert np.isnan(row(study, "variant")["spread_ratio"])
+
+
+def test_comparisons_count_their_family_in_seeds_to_detect(study):
+    study.arm("baseline", *BASE)
+    ends = (71.0, 72.5, 72.8, 74.9)
+    study.arm("a", *ends).arm("b", *ends).arm("c", *ends).arm("x=1", *ends, family="method.x")
+    three, one = row(study, "a"), row(study, "x=1")
+    assert (three["comparisons"], one["comparisons"]) == (3, 1)
+    assert three["seeds_to_detect"] == statistics.seeds_to_detect(three["effect_size"], 3)
+    assert one["seeds_to_detect"] < three["seeds_to_detect"]
+
+
+# --- verdicts ---
+
+EIGHT = np.arange(8) / 10
+
+
+def test_verdicts(study):
+    study.arm("baseline", *[70.0] * 8)
+    study.arm("better", *(71 + EIGHT)).arm("alike", *(70 + EIGHT / 2 - 0.175)).arm("unclear", *(70 + 9 * EIGHT - 3))
+    study.arm("other_data", *(80 + EIGHT), paired=False).arm("never_run", *["missing"] * 8)
+    table = comparison.compare(study.read()).set_index("arm")
+    assert table["verdict"].to_dict() == {
+        **{"baseline": "", "better": "matters", "alike": "equivalent", "unclear": "undecided"},
+        **{"other_data": "", "never_run": ""},
+    }
+
+
+def test_the_margin_is_the_studys(study):
+    study.arm("baseline", *[70.0] * 8).arm("variant", *(70.1 + EIGHT / 2 - 0.175))
+    found = {}
+    for study.margin in (0.5, 0.1):
+        found[study.margin] = row(study, "variant")
+    assert found[0.5]["verdict"] == "equivalent"
+    assert found[0.1]["verdict"] == "undecided"
+    assert found[0.5]["seeds_for_equivalence"] < 8
+    assert found[0.1]["seeds_for_equivalence"] == math.inf
+
+
+def test_one_seed_is_undecided_even_without_a_difference(study):
+    assert row(study.arm("baseline", 70.0).arm("variant", 70.0), "variant")["verdict"] == "undecided"
+
+
+def test_an_interval_that_ends_at_the_margin_is_undecided():
+    line = {"difference": 0.0, "low": -0.4, "high": 0.5, "p_holm": 1.0}
+    assert comparison.verdict(line, 0.5) == "undecided"
+    assert comparison.verdict({**line, "high": 0.49}, 0.5) == "equivalent"
+    assert comparison.verdict({**line, "p_holm": 0.05}, 0.5) == "matters"
+
+
+# --- collapse ---
+
+
+def test_runs_near_chance_are_counted_as_collapsed(study):
+    table = sample_table(classes=4)  # chance is 25 %: nearer to it than to 85 is below 55
+    study.arm("baseline", 85.0, 54.0, 56.0, samples=table).arm("variant", 30.0, 28.0, 26.0, samples=table)
+    assert row(study, "baseline")["collapsed"] == 1
+    assert row(study, "variant")["collapsed"] == 0  # bad, but all alike
+    assert text(study, "baseline")["n"] == "3 (1 collapsed)"
+
+
+def test_collapse_is_seen_though_the_first_trials_samples_are_damaged(study):
+    study.arm("baseline", 85.0, 30.0, 84.0, samples=sample_table(classes=4)).write()
+    (study.path("baseline", 0) / "samples.npz").write_bytes(b"PK")
+    assert row(study, "baseline")["collapsed"] == 1
+
+
+# --- costs ---
+
+
+def cost(seconds, forwards):
+    return {"time/epoch_s": seconds, "time/train_s": seconds / 2, "work/forwards": forwards}
+
+
+def test_costs_are_means_with_ratios_on_the_seeds_that_both_have(study):
+    study.arm("baseline", 70.0, 70.0, 70.0, change={0: cost(10.0, 100), 1: cost(20.0, 100), 2: cost(90.0, 100)})
+    study.arm("variant", 70.0, 70.0, "failed", change={0: cost(20.0, 150), 1: cost(40.0, 250)})
+    study.arm("other", 70.0, change={0: cost(5.0, 50) | {"noise_hash": "other"}}, paired=False)
+    table = comparison.costs(study.read()).set_index("arm")
+    assert table["n"].tolist() == [3, 2, 1]
+    assert table["time/epoch_s"].tolist() == [40, 30, 5]
+    assert table["time/train_s"].tolist() == [20, 15, 2.5]
+    assert table["work/forwards"].tolist() == [100, 200, 50]
+    assert table["seconds_ratio"].tolist() == pytest.approx([1, 2, math.nan], nan_ok=True)  # 60 s to 30 s
+    assert table["work_ratio"].tolist() == pytest.approx([1, 2, math.nan], nan_ok=True)
+
+
+def test_costs_of_a_study_without_measurements_have_none(study):
+    table = comparison.costs(study.arm("baseline", 70.0).arm("variant", "failed").read())
+    assert table["n"].tolist() == [1, 0]
+    assert table[["seconds_ratio", "work_ratio"]].isna().all(axis=None)

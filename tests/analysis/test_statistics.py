@@ -187,3 +187,138 @@ def test_holm_leaves_its_argument_alone():
     p = np.array([0.2, 0.1, np.nan])
     holm(p)
     assert p.tolist()[:2] == [0.2, 0.1]
+
+
+# --- more of the sign-flip test ---
+
+
+@pytest.mark.parametrize("n", [3, 8, 18])
+def test_p_of_many_rows_is_that_of_each_row(n):
+    rows = np.random.default_rng(n).normal(0.4, 1, (2, 3, n))
+    found = sign_flip_p(rows)
+    assert found.shape == (2, 3)
+    assert found.tolist() == [[float(sign_flip_p(row)) for row in block] for block in rows]
+
+
+@pytest.mark.parametrize("n", [4, 7, 10])
+def test_without_ties_p_is_that_of_scipys_permutation_test(n):
+    differences = np.random.default_rng(n).normal(0.5, 1, n)
+    expected = stats.permutation_test((differences,), np.sum, permutation_type="samples", n_resamples=np.inf).pvalue
+    assert sign_flip_p(differences) == pytest.approx(expected, rel=1e-12)
+
+
+# --- bootstrap, effect size, improvement ---
+
+
+@pytest.mark.parametrize("confidence", [0.8, 0.95])
+@pytest.mark.parametrize("n", [2, 8])
+def test_the_bootstrap_is_scipys_percentile_interval(n, confidence):
+    differences = np.random.default_rng(n).normal(1, 3, n)
+    expected = stats.bootstrap(
+        (differences,), np.mean, n_resamples=10_000, confidence_level=confidence, method="percentile", rng=0
+    ).confidence_interval
+    assert statistics.bootstrap(differences, confidence) == (expected.low, expected.high)
+    assert statistics.bootstrap(differences, confidence) == statistics.bootstrap(differences, confidence)
+
+
+def test_the_bootstrap_of_two_differences_goes_from_one_to_the_other():
+    assert statistics.bootstrap(np.array([1.0, 3.0])) == (1, 3)  # 2/4 of the resamples are (1, 3), 1/4 (1, 1)
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_the_bootstrap_needs_two_differences(n):
+    assert np.isnan(statistics.bootstrap(np.ones(n))).all()
+
+
+def test_effect_size_is_the_mean_over_the_sd():
+    assert statistics.effect_size(np.array([1.0, 3.0, 5.0])) == 1.5  # mean 3, sd 2
+    assert statistics.effect_size(np.array([-1.0, -3.0, -5.0])) == -1.5
+    assert statistics.effect_size(np.array([-1.0, 1.0])) == 0
+
+
+@pytest.mark.parametrize(
+    ("differences", "expected"), [([0, 0, 0], 0), ([2, 2, 2], math.nan), ([2], math.nan), ([], math.nan)]
+)
+def test_effect_size_without_spread(differences, expected):
+    found = statistics.effect_size(np.array(differences, float))
+    assert found == pytest.approx(expected, nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("differences", "share"),
+    [([1, 2, -1, 3], 0.75), ([0, 0], 0.5), ([1, 0, 0, -1], 0.5), ([1e-12, 1], 0.75), ([-1, -2], 0), ([], math.nan)],
+)
+def test_improvement_is_the_share_of_better_seeds_with_ties_counted_half(differences, share):
+    assert statistics.improvement(np.array(differences, float)) == pytest.approx(share, nan_ok=True)
+
+
+# --- power and how many seeds ---
+
+
+def test_power_of_textbook_examples():
+    # Cohen 1988: a paired t test needs 34 pairs for d = 0.5, 15 for d = 0.8 and 199 for d = 0.2 at 80 % and 0.05.
+    for effect, n in ((0.5, 34), (0.8, 15), (0.2, 199)):
+        assert statistics.power(effect, n - 1) < 0.8 <= statistics.power(effect, n)
+
+
+@pytest.mark.parametrize(("effect", "n", "alpha"), [(0.5, 8, 0.05), (1.0, 8, 0.05), (-1.0, 12, 0.01), (0.0, 6, 0.05)])
+def test_power_is_the_share_of_simulated_t_tests_that_find_the_effect(effect, n, alpha):
+    samples = np.random.default_rng(1).normal(effect, 1, (20_000, n))
+    found = (stats.ttest_1samp(samples, 0, axis=1).pvalue <= alpha).mean()
+    assert statistics.power(effect, n, alpha) == pytest.approx(found, abs=0.012)
+
+
+@pytest.mark.parametrize("effect", [1e-3, 3.0, 1e3, -1e3])
+@pytest.mark.parametrize("n", [2, 8, 5000])
+def test_power_is_a_chance_however_far_out(effect, n):
+    assert 0 <= statistics.power(effect, n) <= 1
+
+
+def test_seeds_to_detect_are_the_fewest_with_the_power():
+    assert statistics.seeds_to_detect(0.5) == 34
+    assert statistics.seeds_to_detect(-0.5) == 34
+    n = int(statistics.seeds_to_detect(0.7, comparisons=4, chance=0.9))
+    assert statistics.power(0.7, n - 1, 0.05 / 4) < 0.9 <= statistics.power(0.7, n, 0.05 / 4)
+
+
+def test_smaller_effects_more_comparisons_and_a_higher_chance_need_more_seeds():
+    effects = [statistics.seeds_to_detect(effect) for effect in (0.05, 0.1, 0.3, 0.6, 1, 2, 5, 50)]
+    assert effects == sorted(effects, reverse=True)
+    families = [statistics.seeds_to_detect(0.8, comparisons) for comparisons in (1, 2, 6, 20)]
+    assert families == sorted(set(families))
+    chances = [statistics.seeds_to_detect(0.8, 1, chance) for chance in (0.5, 0.8, 0.9, 0.99)]
+    assert chances == sorted(set(chances))
+
+
+@pytest.mark.parametrize(("comparisons", "fewest"), [(1, 6), (6, 8), (20, 10)])
+def test_no_effect_is_so_large_that_fewer_seeds_than_the_exact_test_needs_detect_it(comparisons, fewest):
+    assert statistics.seeds_to_detect(1000.0, comparisons) == fewest
+
+
+def test_seeds_to_detect_of_no_effect_are_infinitely_many_and_of_an_unknown_one_unknown():
+    assert statistics.seeds_to_detect(0.0) == math.inf
+    assert statistics.seeds_to_detect(1e-4) == math.inf
+    assert math.isnan(statistics.seeds_to_detect(math.nan))
+
+
+def test_counts_of_seeds_end_at_their_limit():
+    for effect in (0.029, 0.027, 0.026, 0.024, 0.02):
+        found = statistics.seeds_to_detect(effect)
+        assert found <= statistics.MOST_SEEDS or found == math.inf
+
+
+def test_seeds_for_equivalence_worked_by_hand():
+    # Half widths of mean 0, sd 1: 12.706/√2 = 8.98 for 2, 4.303/√3 = 2.48 for 3, 3.182/2 = 1.59 for 4,
+    # 2.776/√5 = 1.24 for 5, 2.571/√6 = 1.05 for 6, 2.447/√7 = 0.92 for 7.
+    assert statistics.seeds_for_equivalence(0, 1, 1) == 7
+    assert statistics.seeds_for_equivalence(0, 1, 1.3) == 5
+    assert statistics.seeds_for_equivalence(-0.3, 1, 1.3) == 7
+    assert statistics.seeds_for_equivalence(0, 1, 10) == 2
+    assert statistics.seeds_for_equivalence(0, 0, 0.5) == 2
+
+
+def test_a_mean_outside_of_the_margin_is_never_equivalent():
+    assert statistics.seeds_for_equivalence(0.5, 0.1, 0.5) == math.inf
+    assert statistics.seeds_for_equivalence(-3, 0, 0.5) == math.inf
+    assert math.isnan(statistics.seeds_for_equivalence(math.nan, math.nan, 0.5))
+    assert math.isnan(statistics.seeds_for_equivalence(1, math.nan, 0.5))
