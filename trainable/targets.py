@@ -42,7 +42,7 @@ def mix(rows: torch.Tensor, weight: float, partner: torch.Tensor) -> torch.Tenso
     return torch.lerp(rows[partner], rows, weight)
 
 
-def partners(rng: np.random.Generator, rows: int, labeled_rows: int, same_set: bool) -> np.ndarray:
+def mixup_partners(rng: np.random.Generator, rows: int, labeled_rows: int, same_set: bool) -> np.ndarray:
     """MixUp partners (rows,) of a batch whose first rows are labeled: any row, or one of its own side."""
     if not same_set:
         return rng.permutation(rows)

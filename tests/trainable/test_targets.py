@@ -10,7 +10,7 @@ import torch
 from trainable.config import DivideMix as DivideMixConfig
 from trainable.config import Train, TrialConfig
 from trainable.divide import Mixture
-from trainable.methods import dividemix
+from trainable.methods import dividemix, stages
 from trainable.streams import Streams
 from trainable.targets import co_guess, co_refine, mix, sharpen
 
@@ -178,7 +178,7 @@ class ConstantLearner:
 def train_one_epoch(monkeypatch, alpha: float, n: int) -> list[tuple[torch.Tensor, float, torch.Tensor]]:
     """(rows, weight, partner) of every call of `mix` in a DivideMix epoch on `n` labeled and `n` unlabeled samples."""
     calls = []
-    monkeypatch.setattr(dividemix, "mix", lambda *call: calls.append(call) or mix(*call))
+    monkeypatch.setattr(stages, "mix", lambda *call: calls.append(call) or mix(*call))
     config = TrialConfig(train=Train(batch_size=2), method=DivideMixConfig(alpha=alpha, warmup_epochs=0))
     data = SimpleNamespace(train=ConstantSamples(2 * n), classes=2)
     method = dividemix.DivideMix(config, data, [ConstantLearner(), ConstantLearner()], Streams(0))

@@ -23,10 +23,9 @@ from trainable.learner import Learner
 from trainable.losses import ramp_up
 from trainable.methods.base import Method, Row
 from trainable.methods.judge import Verdict, agree, clean_mixture, describe, divide
-from trainable.methods.stages import guessed_targets, losses, own_predictions, refined_targets
+from trainable.methods.stages import guessed_targets, losses, mixed, own_predictions, refined_targets
 from trainable.neighbors import label_support
 from trainable.streams import Streams
-from trainable.targets import mix, partners
 from trainable.warmup import ended, separation
 
 
@@ -87,7 +86,7 @@ class DivideMix(Method):
 
     def judge(self, k: int, finished: int = 0) -> Verdict:
         """Divide the training samples by network k's losses, its embedding, or both."""
-        m, train = self.method, self.data.train
+        m = self.method
         logits, loss, support = self.evidence(self.learners[k])
         self.finite(loss.sum(), k)
         losses = loss.cpu().numpy()
@@ -95,7 +94,7 @@ class DivideMix(Method):
         self.history[k] = [*self.history[k], normalise(losses) if m.normalise_losses else losses][-m.loss_history :]
         seed = self.streams.number("mixture", self.epoch + finished, k)
         mixture = clean_mixture(m, np.mean(self.history[k], axis=0), support, seed)
-        labeled, threshold = divide(m, mixture.clean_probability, losses, train.given)
+        labeled, threshold = divide(m, mixture.clean_probability, losses, self.data.train)
         weight = torch.from_numpy(mixture.clean_probability.astype(np.float32)).to(loss.device)
         return Verdict(logits, losses, mixture, labeled, threshold, weight)
 
@@ -110,15 +109,15 @@ class DivideMix(Method):
 
     def train_on(self, verdicts: list[Verdict]) -> Row:
         """Train each network in turn on a division, guided by the other as it then is, or as it is now."""
-        m, data = self.method, self.data.train
+        m, data, warmup = self.method, self.data.train, self.warmup
         synchronous = m.peer_update == "synchronous"
-        guides = [learner.frozen() if synchronous else learner for learner in self.learners]
+        guides = [learner.frozen() for learner in self.learners] if synchronous else self.learners
         tally, seen = torch.zeros(4, device=data.device), np.zeros(4)
         for own, peer in ((0, 1), (1, 0)) if m.networks == 2 else ((0, 0),):
             learner, guide = self.learners[own], guides[peer] if peer != own else None
             verdict = verdicts[peer if m.co_divide else own]
             views = self.streams.torch("augment", self.epoch, own, device=data.device)
-            weights, draws = (self.streams.numpy("mixup", self.epoch, own, part) for part in (0, 1))
+            weights, partners = (self.streams.numpy("mixup", self.epoch, own, part) for part in (0, 1))
             for x, u, progress in self.batches(verdict.labeled, own):
                 views_x, views_u = data.views(x, m.n_aug, views), data.views(u, m.n_aug, views) if len(u) else []
                 one_hot = F.one_hot(data.given[x], self.data.classes).float()
@@ -128,14 +127,8 @@ class DivideMix(Method):
                 inputs = torch.cat([*views_x, *views_u])
                 targets = torch.cat([*([targets_x] * m.n_aug), *([targets_u] * len(views_u))])
                 labeled_rows = m.n_aug * len(x)
-                if m.mixup:
-                    weight = weights.beta(m.alpha, m.alpha)
-                    chosen = partners(draws, len(inputs), labeled_rows, m.mixup_partner == "same_set")
-                    partner = torch.from_numpy(chosen).to(data.device)
-                    inputs, targets = (mix(rows, max(weight, 1 - weight), partner) for rows in (inputs, targets))
-                if m.forward_rows == "labeled":
-                    inputs, targets = inputs[:labeled_rows], targets[:labeled_rows]
-                lambda_u = m.lambda_u * ramp_up(progress, self.warmup, m.rampup_epochs)
+                inputs, targets = mixed(m, inputs, targets, labeled_rows, weights, partners)
+                lambda_u = m.lambda_u * ramp_up(progress, warmup, m.rampup_epochs)
                 loss_x, loss_u, loss_prior = losses(m, learner(inputs), targets, labeled_rows, self.prior)
                 learner.step(loss_x + lambda_u * loss_u + m.prior_penalty * loss_prior)
 
@@ -146,8 +139,8 @@ class DivideMix(Method):
                 tally += torch.stack([*sums, right])
                 seen += [*counts, len(u)]
             self.finite(tally.sum(), own)
-        for learner, guide in zip(self.learners, guides, strict=True):
-            learner.forwards += guide.forwards if synchronous else 0
+        if synchronous:
+            self.learners[0].forwards += sum(guide.forwards for guide in guides)
         names = ("loss/labeled", "loss/unlabeled", "loss/prior", "guess/accuracy")
         means = {name: total / n for name, total, n in zip(names, tally.tolist(), seen.tolist(), strict=True) if n}
         return {**means, "schedule/lambda_u": lambda_u}

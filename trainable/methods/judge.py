@@ -38,13 +38,11 @@ def clean_mixture(m: DivideMix, losses: np.ndarray, support: np.ndarray, seed: i
     return mixture
 
 
-def divide(
-    m: DivideMix, clean_probability: np.ndarray, losses: np.ndarray, given: torch.Tensor
-) -> tuple[np.ndarray, float]:
+def divide(m: DivideMix, clean_probability: np.ndarray, losses: np.ndarray, train: Samples) -> tuple[np.ndarray, float]:
     """Which samples are labeled (n,) bool, and the threshold that was used."""
     labeled, threshold = split(clean_probability, m.p_threshold, m.p_inclusive)
     if m.class_balanced:
-        labeled = balanced(labeled, clean_probability, losses, given.cpu().numpy())
+        labeled = balanced(labeled, clean_probability, losses, train.given.cpu().numpy())
     return labeled, threshold
 
 

@@ -1,11 +1,12 @@
-"""The stages of one DivideMix step whose switches are more than a number: predictions, targets, losses."""
+"""The stages of one DivideMix step: predictions, targets, MixUp, losses, each with its switches."""
 
+import numpy as np
 import torch
 
 from trainable.config import DivideMix
 from trainable.learner import Learner
 from trainable.losses import labeled_loss, prior_loss, unlabeled_loss
-from trainable.targets import co_guess, co_refine, harden
+from trainable.targets import co_guess, co_refine, harden, mix, mixup_partners
 
 Predictions = list[torch.Tensor]
 """One (batch, classes) a view."""
@@ -42,6 +43,27 @@ def refined_targets(m: DivideMix, own: Predictions, one_hot: torch.Tensor, weigh
         return one_hot
     targets = co_refine(one_hot, weight, own, m.temperature if m.sharpen != "guess" else 1)
     return harden(targets) if m.hard_labels in ("refine", "both") else targets
+
+
+def mixed(
+    m: DivideMix,
+    inputs: torch.Tensor,
+    targets: torch.Tensor,
+    labeled_rows: int,
+    weights: np.random.Generator,
+    partners: np.random.Generator,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The rows that are learned from, (rows, channels, h, w) and (rows, classes): mixed, the labeled ones first.
+
+    One weight and one set of partners serve the whole batch, images and targets alike.
+    """
+    if m.mixup:
+        weight = weights.beta(m.alpha, m.alpha)
+        chosen = mixup_partners(partners, len(inputs), labeled_rows, m.mixup_partner == "same_set")
+        partner = torch.from_numpy(chosen).to(inputs.device)
+        inputs, targets = (mix(rows, max(weight, 1 - weight), partner) for rows in (inputs, targets))
+    learned = labeled_rows if m.forward_rows == "labeled" else len(inputs)
+    return inputs[:learned], targets[:learned]
 
 
 def losses(
