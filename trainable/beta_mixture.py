@@ -7,11 +7,13 @@ Nothing here is random.
 import numpy as np
 from scipy.stats import beta
 
-from trainable.divide import Mixture
+from trainable.divide import CONSTANT, Mixture, constant
 
 ITERATIONS = 10
 TINY = 1e-12
 TABLE = 100
+NARROWEST_RANGE = 1e-4
+"""Below it the offsets of the scale would turn it round."""
 NARROWEST = 1e-6
 """Smallest variance of a component in the unit interval: losses that are all alike would leave none."""
 
@@ -22,8 +24,12 @@ def fit_beta_mixture(losses: np.ndarray) -> Mixture:
     The clean probability is read from a table of 100 cells over that scale. Right of the noisy component's peak it
     stays as low as at the peak, so unlike the Gaussians' it cannot rise again for the largest losses.
     """
+    if np.ptp(losses) < CONSTANT:
+        return constant(losses)
     low, high = np.percentile(losses, 5), np.percentile(losses, 95)
     inside = (losses >= low) & (losses <= high)
+    if high - low < NARROWEST_RANGE or not inside.any():  # nearly all are alike, or they are very few
+        low, high, inside = losses.min(), losses.max(), np.ones(len(losses), bool)
     scaled = (losses - (low + 1e-5)) / (high - (low + 1e-5) + 1e-6)
     scaled = np.where(scaled >= 1, 1 - 1e-3, np.where(scaled <= 0, 1e-3, scaled)).astype(np.float64)
     alphas, betas, weights = _expectation_maximisation(np.clip(scaled[inside], 1e-4, 1 - 1e-4))

@@ -36,17 +36,21 @@ def normalise(losses: np.ndarray) -> np.ndarray:
     return np.zeros_like(losses) if high - low < CONSTANT else (losses - low) / (high - low)
 
 
+def constant(losses: np.ndarray) -> Mixture:
+    """The mixture of equal losses (n,): they carry no evidence, so every sample counts as clean."""
+    level = float(losses[0])
+    return Mixture(np.ones(len(losses)), (level, level), (0.0, 0.0), (1.0, 0.0))
+
+
 def fit_mixture(evidence: np.ndarray, seed: int) -> Mixture:
     """Fit two Gaussians to losses (n,), or to losses beside other evidence against the label, (n, dimensions).
 
-    The component nearer to the origin is the clean one. Constant losses carry no evidence: every sample then counts as
-    clean.
+    The component nearer to the origin is the clean one.
     `reg_covar` keeps a component's sd above 0.0224; the posterior need not be monotone in the loss.
     """
     points = evidence.reshape(len(evidence), -1)
     if np.ptp(points, axis=0).max() < CONSTANT:
-        level = float(points[0, 0])
-        return Mixture(np.ones(len(points)), (level, level), (0.0, 0.0), (1.0, 0.0))
+        return constant(points[:, 0])
     model = GaussianMixture(2, max_iter=10, tol=1e-2, reg_covar=5e-4, random_state=seed % 2**32)
     with warnings.catch_warnings():
         # Ten iterations are the authors' limit, and few distinct losses may leave one cluster empty: both are answers.
