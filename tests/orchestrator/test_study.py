@@ -62,6 +62,14 @@ BROKEN = {
         f"{BASE}arms:\n  a: {{method.networks: 1, method.co_guess: peer}} # HERE\n",
         "needs `networks: 2`",
     ),
+    "a prior that does not fit the data": (
+        f"{BASE}arms:\n  a: {{method.alpha: 1, method.prior: [1, 2]}} # HERE\n",
+        "has 2 numbers, and the data have 10 classes",
+    ),
+    "a mixture of losses in another division": (
+        f"{BASE}arms:\n  a: {{method.division: embedding, method.mixture: bmm}} # HERE\n",
+        "`mixture: bmm` is about the loss alone",
+    ),
     "two equal arms": (
         f"{BASE}arms:\n  a: {{method.mixup: false}}\n  b: {{method: {{mixup: false}}}} # HERE\n",
         "arms.b: computes the same as `a` in every setting",
@@ -450,6 +458,15 @@ def test_arms_that_never_leave_warm_up_deserve_a_warning(tmp_path):
     assert load(write(tmp_path, text)).warnings == [
         "never leave warm-up (method.warmup_epochs ≥ train.epochs): all",
     ]
+
+
+def test_an_automatic_warm_up_is_a_value_beside_numbers_and_needs_two_epochs(tmp_path):
+    text = f"{HEAD}base: {{train: {{epochs: 9}}}}\nfactors:\n  method.warmup_epochs: {{values: [auto, 5]}}\n"
+    study = load(write(tmp_path, text + "arms:\n  once: {train.epochs: 1, method.warmup_epochs: auto}\n"))
+    found = arms(study)
+    assert list(found) == ["baseline", "once", "warmup_epochs=auto", "warmup_epochs=5"]
+    assert found["warmup_epochs=auto"].config.method.warmup_epochs == "auto"
+    assert study.warnings == ["never leave warm-up (method.warmup_epochs ≥ train.epochs): baseline, once"]
 
 
 def test_a_sound_study_has_no_warning_and_keeps_its_text(tmp_path):
