@@ -10,7 +10,7 @@ import pytest
 from orchestrator import cli
 from orchestrator.expand import PlannedTrial
 from orchestrator.study import ConfigError, Study, load
-from trainable.config import trial_id
+from trainable.config import DivideMix, trial_id
 
 STUDIES = Path(__file__).parents[2] / "studies"
 
@@ -551,6 +551,26 @@ def test_the_digits_ablation_has_104_paired_trials():
         *("no_co_divide", "no_co_refine", "no_co_guess", "no_mixup", "one_network", "cross_entropy"),
         *("warmup_epochs=5", "warmup_epochs=15", "lambda_u=0", "lambda_u=75", "p_threshold=0.3", "p_threshold=0.7"),
     ]
+
+
+def test_the_two_digits_studies_have_an_arm_for_every_switch_on_one_baseline():
+    ablation, switches = (load(STUDIES / f"{name}.yaml") for name in ("ablation", "switches"))
+    assert switches.warnings == []
+    assert [trial.record.seed for trial in switches.trials if trial.record.arm == "baseline"] == list(range(8))
+    method = switches.trials[0].config.method
+    assert (
+        switches.trials[0].config.model_copy(update={"method": method.model_copy(update={"neighbors": 200})})
+        == ablation.trials[0].config
+    )  # `neighbors` is without effect there
+    changed = set()
+    for study in (ablation, switches):
+        baseline = study.trials[0].config.method
+        for trial in arms(study).values():
+            other = trial.config.method
+            if other.name == baseline.name:
+                changed |= {name for name in DivideMix.model_fields if getattr(other, name) != getattr(baseline, name)}
+    assert DivideMix.model_fields.keys() - changed == {"name", "neighbors"}
+    assert {"lr_schedule=cosine", "lr_milestones=15"} <= arms(switches).keys()
 
 
 @pytest.mark.parametrize(("setting", "lambda_u"), [("sym20", 0), ("sym50", 25), ("sym80", 25), ("sym90", 50)])
