@@ -232,7 +232,7 @@ class Expansion:
         never = [
             f"{setting + '/' if setting else ''}{arm}"
             for (setting, arm), config in self.configs.items()
-            if getattr(config.method, "warmup_epochs", 0) >= config.train.epochs
+            if getattr(config.method, "shortest_warmup", 0) >= config.train.epochs
         ]
         if never:
             shown = ", ".join(never[:4]) + (f" and {len(never) - 4} more" if len(never) > 4 else "")

@@ -10,7 +10,7 @@ import hashlib
 import json
 import types
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -28,12 +28,22 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
+class Misfit(ValueError):
+    """Fields of two sections that do not fit; `path` is that of the one to change."""
+
+    def __init__(self, path: tuple[str, ...], message: str):
+        super().__init__(message)
+        self.path = path
+
+
 # --- data ---------------------------------------------------------------------------------------------------------
 
 
 class ImageData(Section):
     """Fields that every data set has. Training images are cropped after zero padding, and flipped left-right."""
 
+    classes: ClassVar[int | None] = None
+    """Their number, where the name of the data set says it."""
     validation_fraction: Annotated[float, Field(ge=0, le=0.5)] = 0.05
     """Share of the training set held out, with its noisy labels, and never trained on. Ignored where the data set has
     a validation set of its own. The authors' CIFAR script has none (0)."""
@@ -45,6 +55,7 @@ class ImageData(Section):
 class Digits(ImageData):
     """scikit-learn's 1,797 handwritten digits of 8×8 pixels; 360 of them, always the same, are the test set."""
 
+    classes = 10
     name: Literal["digits"] = "digits"
     crop_padding: Annotated[int, Field(ge=0, le=4)] = 1
     # A shift in every view keeps plain training from overfitting 8×8 images at all; one in four leaves it real.
@@ -62,6 +73,7 @@ class Npz(ImageData):
 class Cifar10(ImageData):
     """CIFAR-10 in torchvision's layout (never downloaded)."""
 
+    classes = 10
     name: Literal["cifar10"] = "cifar10"
     flip: bool = True
 
@@ -111,7 +123,7 @@ class PreactResNet18(Section):
 
 
 class Train(Section):
-    """SGD with momentum and a step schedule, one optimiser a network, kept through all phases."""
+    """SGD with momentum and a schedule, one optimiser a network, kept through all phases."""
 
     epochs: Annotated[int, Field(ge=1)] = 300
     """Rows of the trial, warm-up included. (The authors' loop runs 301.)"""
@@ -120,6 +132,8 @@ class Train(Section):
     lr: Positive = 0.02
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     weight_decay: NonNegative = 5e-4
+    lr_schedule: Literal["step", "cosine"] = "step"
+    """cosine: half a wave from `lr` towards 0 over all `epochs`; `lr_milestones` and `lr_gamma` then have no effect."""
     lr_milestones: list[Annotated[int, Field(ge=1)]] = [150]
     """Numbers of finished epochs at which lr is multiplied by `lr_gamma`."""
     lr_gamma: Annotated[float, Field(gt=0, le=1)] = 0.1
@@ -133,38 +147,105 @@ class DivideMix(Section):
 
     name: Literal["dividemix"] = "dividemix"
     networks: Annotated[int, Field(ge=1, le=2)] = 2
-    warmup_epochs: Annotated[int, Field(ge=0)] = 10
+    warmup_epochs: Annotated[int, Field(ge=0)] | Literal["auto"] = 10
+    """auto: until the two groups of losses stop moving apart, by the rule of trainable/warmup.py."""
     conf_penalty: Literal["auto", "on", "off"] = "auto"
     """Negative entropy added to the warm-up loss. auto: for class-dependent noise (the authors' rule, which uses
     knowledge of the noise)."""
+
+    # Division
     co_divide: bool = True
     """A network trains on the division that its peer made; false: on its own."""
-    p_threshold: Annotated[float, Field(ge=0, lt=1)] = 0.5
-    """A sample is labeled if its clean probability is greater (code; the paper writes ≥)."""
+    division: Literal["loss", "embedding", "both"] = "loss"
+    """What tells clean from noisy: the loss; the label's share of votes among the nearest neighbours in feature space,
+    which then is the clean probability (SSR); or a mixture in the plane of both."""
+    neighbors: Annotated[int, Field(ge=2)] = 200
+    """Voters on a label, itself included (SSR's k). Without effect where `division` is the loss."""
+    normalise_losses: bool = True
+    """Losses are scaled to [0, 1] before the mixture is fitted (code); false: as they are (paper)."""
     loss_history: Annotated[int, Field(ge=1)] = 1
     """The mixture sees the mean of the last so many normalised losses (the authors: 5 at 90 % noise, else 1)."""
+    mixture: Literal["gmm", "bmm"] = "gmm"
+    """Two Gaussians, or two Beta distributions (Arazo et al. 2019, which the paper compares with)."""
+    monotone_posterior: bool = False
+    """The clean probability never rises with the loss: mends a Gaussian whose tail wins at the smallest losses."""
+    p_threshold: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    """A sample is labeled if its clean probability is greater (code; the paper writes ≥)."""
+    p_inclusive: bool = False
+    """A clean probability of exactly `p_threshold` is enough (paper)."""
+    class_balanced: bool = False
+    """As many labeled samples, but equally many of each given class, those with the highest clean probability
+    (UNICON's uniform selection)."""
+    agreement: Literal["none", "published", "intended", "strict"] = "none"
+    """Labeled are only samples for which both networks predict one class. intended: just that; strict: and it is the
+    given label; published: that, but any clean probability above 0 is enough (what the COMP6248 code amounts to)."""
+
+    # Targets
+    n_aug: Annotated[int, Field(ge=1, le=8)] = 2
+    """Augmented views of each image in a step: averaged in its target, and a row each in the mixed batch."""
     co_refine: bool = True
     """Labels are mixed with the network's own prediction by the clean probability; false: the given labels."""
     co_guess: bool | Literal["peer"] = True
     """Unlabeled targets from both networks; false: the own one only; peer: the other one only."""
+    peer_update: Literal["sequential", "synchronous"] = "sequential"
+    """Guide of the second network: the first as just trained (CIFAR code), or as it was before the epoch (WebVision
+    code)."""
     guess_mode: Literal["train", "eval"] = "train"
     """Mode of the trained network (BatchNorm) while it predicts targets; its peer is always in eval mode."""
+    guess_batched: bool = False
+    """The trained network predicts all views in one forward: faster, and in train mode another algorithm, since
+    BatchNorm then sees them together. In eval mode it is the same up to rounding."""
     temperature: Annotated[float, Field(gt=0)] = 0.5
     """Sharpening of refined and guessed targets; 1: none."""
+    sharpen: Literal["both", "refine", "guess"] = "both"
+    """Which targets are sharpened."""
+    hard_labels: Literal["off", "refine", "guess", "both"] = "off"
+    """Which targets become their largest class (sharpening to the end)."""
+
+    # Step
     mixup: bool = True
     alpha: Positive = 4.0
     """MixUp's weight is max(l, 1−l) with l ~ Beta(alpha, alpha)."""
+    mixup_partner: Literal["all", "same_set"] = "all"
+    """Partners come from all rows of the batch, or labeled ones from the labeled and unlabeled from the unlabeled."""
+    forward_rows: Literal["all", "labeled"] = "all"
+    """Mixed rows that the network learns from. labeled: unlabeled images are partners only and `lambda_u` has no effect
+    (Clothing1M and WebVision code); a third of the work is saved."""
     lambda_u: NonNegative = 25.0
     """Weight of the unlabeled loss, in the code's convention (mean over classes too)."""
+    unlabeled_loss: Literal["mean", "sum"] = "mean"
+    """Squared differences are averaged over classes (code) or summed (paper: C times as large)."""
     rampup_epochs: NonNegative = 16.0
-    """`lambda_u` grows linearly over so many epochs after warm-up; 0: at once."""
+    """`lambda_u` grows linearly over so many epochs after warm-up; 0: at once (paper)."""
     prior_penalty: NonNegative = 1.0
-    """Weight of KL(uniform ‖ mean prediction); 0: off."""
+    """Weight of KL(prior ‖ mean prediction); 0: off."""
+    prior: Annotated[list[Positive], Field(min_length=2)] | None = None
+    """Expected class frequencies, one number a class, in any unit, for data whose classes are not equally common;
+    null: uniform."""
+
+    ensemble: Literal["logits", "probabilities"] = "logits"
+    """The networks' outputs are summed (code), or their softmax (paper), wherever both are asked. Trains nothing."""
+
+    @property
+    def shortest_warmup(self) -> int:
+        """`warmup_epochs`, or the fewest that `auto` may decide on."""
+        return 1 if self.warmup_epochs == "auto" else self.warmup_epochs
 
     @model_validator(mode="after")
     def _peer_exists(self) -> "DivideMix":
-        if self.networks == 1 and self.co_guess == "peer":
-            raise ValueError("`co_guess: peer` needs `networks: 2`: one network has no peer")
+        if self.networks == 1:
+            for field, alone in (("co_guess", {True, False}), ("peer_update", {"sequential"}), ("agreement", {"none"})):
+                if (value := getattr(self, field)) not in alone:
+                    raise ValueError(f"`{field}: {value}` needs `networks: 2`: one network has no peer")
+        return self
+
+    @model_validator(mode="after")
+    def _one_dimension(self) -> "DivideMix":
+        if self.division != "loss":
+            for field, value in (("mixture", "bmm"), ("monotone_posterior", True)):
+                if getattr(self, field) == value:
+                    shown = str(value).lower()
+                    raise ValueError(f"`{field}: {shown}` is about the loss alone: it needs `division: loss`")
         return self
 
 
@@ -193,6 +274,13 @@ class TrialConfig(Section):
     method: Method = DivideMix()
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
 
+    @model_validator(mode="after")
+    def _prior_fits(self) -> "TrialConfig":
+        prior, classes = getattr(self.method, "prior", None), self.data.classes
+        if prior and classes and len(prior) != classes:
+            raise Misfit(("method", "prior"), f"has {len(prior)} numbers, and the data have {classes} classes")
+        return self
+
 
 def trial_id(config: TrialConfig) -> str:
     """16 hex digits that name what a trial computes.
@@ -217,6 +305,7 @@ def explain(error: ValidationError, root: type[BaseModel]) -> Iterator[tuple[tup
     found: dict[tuple[tuple[str, ...], int | None], list[str]] = {}
     for item in error.errors():
         path, owner = _walk(item["loc"], root)
+        path += getattr(item.get("ctx", {}).get("error"), "path", ())
         if item["type"].startswith("union_tag"):
             path = (*path, "name")
         position = next((part for part in item["loc"] if isinstance(part, int)), None)  # in a list

@@ -30,9 +30,10 @@ class Cost:
 def estimate(config: TrialConfig, machine: Machine) -> Cost:
     """Build the trial, time a few training steps and scale by its image-forward equivalents.
 
-    A DivideMix step costs, per labeled image and network, the gradient pass over two labeled and two unlabeled views
-    (12 forwards), and the predictions that its targets need. How many samples will be labeled is not known before the
-    run: as many are assumed as have right labels.
+    A DivideMix step costs, per labeled image and network, the gradient pass over its views and those of an unlabeled
+    image (12 forwards for two each), and the predictions that its targets need. How many samples will be labeled is not
+    known before the run: as many are assumed as have right labels. Nor is the end of an automatic warm-up: one epoch is
+    assumed, which makes the estimate an upper bound.
     """
     trial = Trial(config, machine)
     data, method = trial.data, config.method
@@ -41,10 +42,11 @@ def estimate(config: TrialConfig, machine: Machine) -> Cost:
     plain = networks * (3 * len(data.train) + tested)
     forwards = epochs * plain
     if isinstance(method, DivideMix):
-        warmup = min(method.warmup_epochs, epochs)
+        warmup = min(method.shortest_warmup, epochs)
         labeled = (1 - data.noise_rate) * len(data.train)
-        guesses = 2 * (method.co_guess != "peer") + 2 * bool(method.co_guess and networks == 2)
-        per_labeled = 12 + guesses + 2 * method.co_refine
+        learned = 3 if method.forward_rows == "labeled" else 6
+        guesses = (method.co_guess != "peer") + bool(method.co_guess and networks == 2)
+        per_labeled = method.n_aug * (learned + guesses + method.co_refine)
         each = networks * (len(data.train) + labeled * per_labeled + tested)
         forwards = warmup * plain + (epochs - warmup) * int(each)
     return Cost(forwards * _seconds_per_forward(trial), *space(trial))

@@ -1,10 +1,11 @@
 """Co-divide: per-sample losses become a clean probability, and a threshold splits the samples.
 
 Follows `eval_train` of the authors' `Train_cifar.py`: min-max normalisation, a mixture of two Gaussians with their
-settings, the posterior of the component with the smaller mean.
+settings, the posterior of the component with the smaller mean. The variants are other people's, as their fields say.
 """
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,12 +19,15 @@ MARGIN = 1e-5
 
 @dataclass(frozen=True)
 class Mixture:
-    """Clean probability of every sample (n,), and the two components, the clean one first."""
+    """Clean probability of every sample (n,), and the two components on the axis of losses, the clean one first.
+
+    The tuples are empty where no mixture was fitted.
+    """
 
     clean_probability: np.ndarray
-    means: tuple[float, float]
-    sds: tuple[float, float]
-    weights: tuple[float, float]
+    means: tuple[float, ...]
+    sds: tuple[float, ...]
+    weights: tuple[float, ...]
 
 
 def normalise(losses: np.ndarray) -> np.ndarray:
@@ -32,27 +36,46 @@ def normalise(losses: np.ndarray) -> np.ndarray:
     return np.zeros_like(losses) if high - low < CONSTANT else (losses - low) / (high - low)
 
 
-def fit_mixture(losses: np.ndarray, seed: int) -> Mixture:
-    """Fit two Gaussians to normalised losses (n,).
+def constant(losses: np.ndarray) -> Mixture:
+    """The mixture of equal losses (n,): they carry no evidence, so every sample counts as clean."""
+    level = float(losses[0])
+    return Mixture(np.ones(len(losses)), (level, level), (0.0, 0.0), (1.0, 0.0))
 
-    Constant losses carry no evidence: every sample then counts as clean.
+
+def fit_mixture(evidence: np.ndarray, seed: int) -> Mixture:
+    """Fit two Gaussians to losses (n,), or to losses beside other evidence against the label, (n, dimensions).
+
+    The component nearer to the origin is the clean one.
     `reg_covar` keeps a component's sd above 0.0224; the posterior need not be monotone in the loss.
     """
-    if losses.max() - losses.min() < CONSTANT:
-        level = float(losses[0])
-        return Mixture(np.ones(len(losses)), (level, level), (0.0, 0.0), (1.0, 0.0))
+    points = evidence.reshape(len(evidence), -1)
+    if np.ptp(points, axis=0).max() < CONSTANT:
+        return constant(points[:, 0])
     model = GaussianMixture(2, max_iter=10, tol=1e-2, reg_covar=5e-4, random_state=seed % 2**32)
     with warnings.catch_warnings():
         # Ten iterations are the authors' limit, and few distinct losses may leave one cluster empty: both are answers.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        posterior = model.fit(losses[:, None]).predict_proba(losses[:, None])
-    order = np.argsort(model.means_[:, 0])
+        posterior = model.fit(points).predict_proba(points)
+    order = np.argsort(model.means_.sum(1))
     means, sds, weights = model.means_[order, 0], np.sqrt(model.covariances_[order, 0, 0]), model.weights_[order]
     return Mixture(posterior[:, order[0]], tuple(means.tolist()), tuple(sds.tolist()), tuple(weights.tolist()))
 
 
-def split(clean_probability: np.ndarray, threshold: float) -> tuple[np.ndarray, float]:
-    """Which samples are labeled (n,) bool: those strictly above the threshold, and the threshold that was used.
+def monotone(clean_probability: np.ndarray, losses: np.ndarray) -> np.ndarray:
+    """The posterior (n,) made to fall with the loss (n,): level up to its peak, then its running minimum.
+
+    The minimum alone would take everything down where the smallest losses already have a low posterior.
+    """
+    order = np.argsort(losses, kind="stable")
+    falling = clean_probability[order]
+    falling[: falling.argmax()] = falling.max()
+    result = np.empty_like(clean_probability)
+    result[order] = np.minimum.accumulate(falling)
+    return result
+
+
+def split(clean_probability: np.ndarray, threshold: float, inclusive: bool = False) -> tuple[np.ndarray, float]:
+    """Which samples are labeled (n,) bool: those above the threshold, or on it if `inclusive`; and that threshold.
 
     The threshold is kept just inside the range of the probabilities (as Contrast-to-Divide does), so neither side is
     empty; if all probabilities are equal there is nothing to divide, and every sample is labeled.
@@ -61,4 +84,33 @@ def split(clean_probability: np.ndarray, threshold: float) -> tuple[np.ndarray, 
     if high - low <= 2 * MARGIN:
         return np.ones(len(clean_probability), bool), threshold
     used = min(max(threshold, low + MARGIN), high - MARGIN)
-    return clean_probability > used, used
+    return (clean_probability >= used) if inclusive else (clean_probability > used), used
+
+
+def balanced(labeled: np.ndarray, clean_probability: np.ndarray, losses: np.ndarray, given: np.ndarray) -> np.ndarray:
+    """Labeled samples (n,) bool, as many as before, but equally many of each class that `given` (n,) has.
+
+    Of each class those with the highest clean probability are taken, at equal ones those with the smallest loss
+    (UNICON's uniform selection, which ranks by a divergence). A class with too few samples gives all it has.
+    """
+    classes = np.unique(given)
+    quota = max(1, int(labeled.sum()) // len(classes))
+    order = np.lexsort((losses, -clean_probability))
+    result = np.zeros_like(labeled)
+    for c in classes:
+        result[order[given[order] == c][:quota]] = True
+    return result
+
+
+def agreed(
+    labeled: np.ndarray, clean_probability: np.ndarray, classes: Sequence[np.ndarray], given: np.ndarray, rule: str
+) -> np.ndarray:
+    """Labeled samples (n,) bool for which both networks predict one class; `classes` are their predictions, (n,) each.
+
+    Rules: `intended`; `strict`, the class must be the `given` one (n,) too; `published`, which takes any clean
+    probability above 0 for labeled, since the code behind the COMP6248 report compares a boolean with the threshold.
+    """
+    agree = classes[0] == classes[1]
+    if rule == "strict":
+        agree &= classes[0] == given
+    return agree & ((clean_probability > 0) if rule == "published" else labeled)

@@ -1,5 +1,7 @@
 """One network with its optimiser and schedule."""
 
+import copy
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -33,8 +35,11 @@ class Learner:
 
     def start_epoch(self, finished: int) -> float:
         """Set and return the learning rate for the epoch after `finished` ones."""
-        drops = sum(finished >= milestone for milestone in self.train.lr_milestones)
-        lr = self.train.lr * self.train.lr_gamma**drops
+        if self.train.lr_schedule == "cosine":
+            lr = self.train.lr * (1 + math.cos(math.pi * finished / self.train.epochs)) / 2
+        else:
+            drops = sum(finished >= milestone for milestone in self.train.lr_milestones)
+            lr = self.train.lr * self.train.lr_gamma**drops
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         self.network.train()
@@ -74,6 +79,22 @@ class Learner:
         with self.mode("eval"):
             starts = range(0, len(samples), EVAL_BATCH)
             return torch.cat([self.network(samples.plain(slice(s, s + EVAL_BATCH))) for s in starts])
+
+    def logits_and_features(self, samples: Samples) -> tuple[torch.Tensor, torch.Tensor]:
+        """`logits`, and what entered the network's last linear layer (n, width) on the way."""
+        *_, head = (module for module in self.network.modules() if isinstance(module, nn.Linear))
+        features: list[torch.Tensor] = []
+        hook = head.register_forward_pre_hook(lambda module, inputs: features.append(inputs[0]))
+        try:
+            return self.logits(samples), torch.cat(features)
+        finally:
+            hook.remove()
+
+    def frozen(self) -> "Learner":
+        """A copy for predictions, whose weights stay as they are now; its work counts from 0."""
+        twin = copy.copy(self)
+        twin.network, twin.forwards = copy.deepcopy(self.network), 0
+        return twin
 
     def state_dict(self) -> dict[str, Any]:
         """Weights, BatchNorm buffers, momentum and work so far."""

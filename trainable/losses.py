@@ -9,16 +9,20 @@ def labeled_loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     return -(targets * F.log_softmax(logits, 1)).sum(1).mean()
 
 
-def unlabeled_loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Squared difference of probabilities, mean over rows *and* classes (`SemiLoss`'s Lu; the paper sums classes)."""
-    return (logits.softmax(1) - targets).square().mean()
+def unlabeled_loss(logits: torch.Tensor, targets: torch.Tensor, over_classes: str = "mean") -> torch.Tensor:
+    """Squared difference of probabilities: mean over rows, over classes the mean (`SemiLoss`'s Lu) or sum (paper)."""
+    squares = (logits.softmax(1) - targets).square()
+    return squares.sum(1).mean() if over_classes == "sum" else squares.mean()
 
 
-def prior_loss(logits: torch.Tensor) -> torch.Tensor:
-    """KL(uniform ‖ mean prediction) over all rows. A vanished class counts 1e-8: it stays finite."""
+def prior_loss(logits: torch.Tensor, prior: torch.Tensor | None = None) -> torch.Tensor:
+    """KL(prior ‖ mean prediction) over all rows; `prior` (classes,) sums to 1, None is uniform.
+
+    A vanished class counts 1e-8: it stays finite.
+    """
     mean = logits.softmax(1).mean(0).clamp_min(1e-8)
-    uniform = 1 / logits.shape[1]
-    return (uniform * (uniform / mean).log()).sum()
+    expected = 1 / logits.shape[1] if prior is None else prior
+    return (expected * (expected / mean).log()).sum()
 
 
 def negative_entropy(logits: torch.Tensor) -> torch.Tensor:

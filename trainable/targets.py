@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 
 
 def sharpen(probabilities: torch.Tensor, temperature: float) -> torch.Tensor:
@@ -10,6 +12,11 @@ def sharpen(probabilities: torch.Tensor, temperature: float) -> torch.Tensor:
     if temperature == 1:
         return probabilities
     return (probabilities.log() / temperature).softmax(-1)  # a zero stays exactly zero
+
+
+def harden(probabilities: torch.Tensor) -> torch.Tensor:
+    """The one-hot of the largest entry over the last axis: what `sharpen` tends to as T falls."""
+    return F.one_hot(probabilities.argmax(-1), probabilities.shape[-1]).to(probabilities.dtype)
 
 
 def co_guess(predictions: Sequence[torch.Tensor], temperature: float) -> torch.Tensor:
@@ -33,3 +40,10 @@ def co_refine(
 def mix(rows: torch.Tensor, weight: float, partner: torch.Tensor) -> torch.Tensor:
     """weight·row + (1−weight)·its partner row; `partner` is a permutation of the first axis."""
     return torch.lerp(rows[partner], rows, weight)
+
+
+def mixup_partners(rng: np.random.Generator, rows: int, labeled_rows: int, same_set: bool) -> np.ndarray:
+    """MixUp partners (rows,) of a batch whose first rows are labeled: any row, or one of its own side."""
+    if not same_set:
+        return rng.permutation(rows)
+    return np.concatenate([rng.permutation(labeled_rows), labeled_rows + rng.permutation(rows - labeled_rows)])

@@ -10,7 +10,7 @@ import pytest
 from orchestrator import cli
 from orchestrator.expand import PlannedTrial
 from orchestrator.study import ConfigError, Study, load
-from trainable.config import trial_id
+from trainable.config import DivideMix, trial_id
 
 STUDIES = Path(__file__).parents[2] / "studies"
 
@@ -61,6 +61,14 @@ BROKEN = {
     "fields that contradict each other": (
         f"{BASE}arms:\n  a: {{method.networks: 1, method.co_guess: peer}} # HERE\n",
         "needs `networks: 2`",
+    ),
+    "a prior that does not fit the data": (
+        f"{BASE}arms:\n  a: {{method.alpha: 1, method.prior: [1, 2]}} # HERE\n",
+        "has 2 numbers, and the data have 10 classes",
+    ),
+    "a mixture of losses in another division": (
+        f"{BASE}arms:\n  a: {{method.division: embedding, method.mixture: bmm}} # HERE\n",
+        "`mixture: bmm` is about the loss alone",
     ),
     "two equal arms": (
         f"{BASE}arms:\n  a: {{method.mixup: false}}\n  b: {{method: {{mixup: false}}}} # HERE\n",
@@ -452,6 +460,15 @@ def test_arms_that_never_leave_warm_up_deserve_a_warning(tmp_path):
     ]
 
 
+def test_an_automatic_warm_up_is_a_value_beside_numbers_and_needs_two_epochs(tmp_path):
+    text = f"{HEAD}base: {{train: {{epochs: 9}}}}\nfactors:\n  method.warmup_epochs: {{values: [auto, 5]}}\n"
+    study = load(write(tmp_path, text + "arms:\n  once: {train.epochs: 1, method.warmup_epochs: auto}\n"))
+    found = arms(study)
+    assert list(found) == ["baseline", "once", "warmup_epochs=auto", "warmup_epochs=5"]
+    assert found["warmup_epochs=auto"].config.method.warmup_epochs == "auto"
+    assert study.warnings == ["never leave warm-up (method.warmup_epochs ≥ train.epochs): baseline, once"]
+
+
 def test_a_sound_study_has_no_warning_and_keeps_its_text(tmp_path):
     study = load(write(tmp_path, BASE))
     assert study.warnings == []
@@ -534,6 +551,26 @@ def test_the_digits_ablation_has_104_paired_trials():
         *("no_co_divide", "no_co_refine", "no_co_guess", "no_mixup", "one_network", "cross_entropy"),
         *("warmup_epochs=5", "warmup_epochs=15", "lambda_u=0", "lambda_u=75", "p_threshold=0.3", "p_threshold=0.7"),
     ]
+
+
+def test_the_two_digits_studies_have_an_arm_for_every_switch_on_one_baseline():
+    ablation, switches = (load(STUDIES / f"{name}.yaml") for name in ("ablation", "switches"))
+    assert switches.warnings == []
+    assert [trial.record.seed for trial in switches.trials if trial.record.arm == "baseline"] == list(range(8))
+    method = switches.trials[0].config.method
+    assert (
+        switches.trials[0].config.model_copy(update={"method": method.model_copy(update={"neighbors": 200})})
+        == ablation.trials[0].config
+    )  # `neighbors` is without effect there
+    changed = set()
+    for study in (ablation, switches):
+        baseline = study.trials[0].config.method
+        for trial in arms(study).values():
+            other = trial.config.method
+            if other.name == baseline.name:
+                changed |= {name for name in DivideMix.model_fields if getattr(other, name) != getattr(baseline, name)}
+    assert DivideMix.model_fields.keys() - changed == {"name", "neighbors"}
+    assert {"lr_schedule=cosine", "lr_milestones=15"} <= arms(switches).keys()
 
 
 @pytest.mark.parametrize(("setting", "lambda_u"), [("sym20", 0), ("sym50", 25), ("sym80", 25), ("sym90", 50)])

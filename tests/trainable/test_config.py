@@ -47,6 +47,7 @@ OTHER: dict[tuple[str, type[Section]], dict[str, Any]] = {
         "weight_decay": 0,
         "lr_milestones": [150, 200],
         "lr_gamma": 0.5,
+        "lr_schedule": "cosine",
     },
     ("method", CrossEntropy): {"networks": 1},
     ("method", DivideMix): {
@@ -65,6 +66,24 @@ OTHER: dict[tuple[str, type[Section]], dict[str, Any]] = {
         "lambda_u": 150,
         "rampup_epochs": 0,
         "prior_penalty": 0.5,
+        "division": "embedding",
+        "neighbors": 20,
+        "normalise_losses": False,
+        "mixture": "bmm",
+        "monotone_posterior": True,
+        "p_inclusive": True,
+        "class_balanced": True,
+        "agreement": "strict",
+        "n_aug": 4,
+        "peer_update": "synchronous",
+        "guess_batched": True,
+        "sharpen": "guess",
+        "hard_labels": "both",
+        "mixup_partner": "same_set",
+        "forward_rows": "labeled",
+        "unlabeled_loss": "sum",
+        "prior": [float(k) for k in range(1, 11)],
+        "ensemble": "probabilities",
     },
 }
 REQUIRED: dict[type[Section], dict[str, Any]] = {
@@ -347,6 +366,43 @@ def test_a_single_network_cannot_guess_by_its_peer():
     assert mistakes({"method": {"name": "dividemix", "networks": 1, "co_guess": "peer"}}) == [
         ("method", "`co_guess: peer` needs `networks: 2`: one network has no peer")
     ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"networks": 1, "peer_update": "synchronous"}, "`peer_update: synchronous` needs `networks: 2`"),
+        ({"networks": 1, "agreement": "strict"}, "`agreement: strict` needs `networks: 2`"),
+        ({"division": "both", "mixture": "bmm"}, "`mixture: bmm` is about the loss alone: it needs `division: loss`"),
+        ({"division": "embedding", "monotone_posterior": True}, "`monotone_posterior: true` is about the loss alone"),
+    ],
+)
+def test_switches_that_contradict_each_other_are_refused(fields, message):
+    [(path, text)] = mistakes({"method": {"name": "dividemix", **fields}})
+    assert path == "method"
+    assert text.startswith(message)
+
+
+@pytest.mark.parametrize("data", [{"name": "digits"}, {"name": "cifar10"}])
+def test_a_prior_of_the_wrong_length_is_blamed_on_its_field(data):
+    content = {"data": data, "method": {"name": "dividemix", "prior": [1, 2, 3]}}
+    assert mistakes(content) == [("method.prior", "has 3 numbers, and the data have 10 classes")]
+    TrialConfig.model_validate({**content, "data": {"name": "npz", "path": "a.npz"}})  # not known before it is read
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"warmup_epochs": "atuo"}, "\"atuo\" is not right: it should be a valid integer, or should be 'auto'"),
+        ({"n_aug": 0}, "0 is not right: it should be greater than or equal to 1"),
+        ({"prior": [1, 0]}, "0 is not right: it should be greater than 0"),
+        ({"prior": "even"}, '"even" is not right: it should be a valid list'),
+        ({"mixture": "kmm"}, "\"kmm\" is not right: it should be 'gmm' or 'bmm'"),
+        ({"hard_labels": True}, "true is not right: it should be 'off', 'refine', 'guess' or 'both'"),
+    ],
+)
+def test_a_wrong_value_of_a_switch_is_shown_with_the_right_ones(fields, message):
+    assert mistakes({"method": {"name": "dividemix", **fields}}) == [(f"method.{next(iter(fields))}", message)]
 
 
 def test_all_mistakes_are_reported_at_once():

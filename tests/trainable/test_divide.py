@@ -9,7 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
 from trainable import divide
-from trainable.divide import fit_mixture, normalise, split
+from trainable.divide import agreed, balanced, fit_mixture, monotone, normalise, split
 
 OFFICIAL = {"n_components": 2, "max_iter": 10, "tol": 1e-2, "reg_covar": 5e-4}
 
@@ -248,3 +248,116 @@ def test_raising_the_threshold_never_grows_the_labeled_set():
         sets = [split(probability, threshold)[0] for threshold in np.linspace(0, 0.999, 50)]
         assert all((later <= earlier).all() for earlier, later in itertools.pairwise(sets))
         assert sets[-1].sum() < sets[0].sum()
+
+
+def test_an_inclusive_threshold_takes_those_that_are_on_it():
+    probability = np.array([0.1, 0.5, np.nextafter(0.5, 0), 0.9])
+    labeled, used = split(probability, 0.5, inclusive=True)
+    assert labeled.tolist() == [False, True, False, True]
+    assert used == 0.5
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.3, 0.999])
+def test_no_side_is_empty_with_an_inclusive_threshold_either(threshold):
+    labeled, _ = split(np.array([0.3, 0.3, 0.7]), threshold, inclusive=True)
+    assert labeled.tolist() == [False, False, True]
+
+
+# --- two kinds of evidence ---
+
+
+def test_a_mixture_in_the_plane_uses_both_kinds_of_evidence():
+    rng = np.random.default_rng(0)
+    clean = np.arange(2000) < 1000
+    # Each alone leaves the groups overlapping; together they are further apart.
+    columns = [np.where(clean, 0.35, 0.65) + rng.normal(0, 0.12, 2000) for _ in range(2)]
+    alone = fit_mixture(columns[0], seed=0)
+    both = fit_mixture(np.stack(columns, 1), seed=0)
+    right = [((mixture.clean_probability > 0.5) == clean).mean() for mixture in (alone, both)]
+    assert right[1] > right[0] + 0.02
+    assert both.means == pytest.approx((0.35, 0.65), abs=0.02)  # on the axis of losses
+
+
+def test_the_clean_component_of_a_plane_is_the_one_nearer_to_the_origin():
+    rng = np.random.default_rng(0)
+    points = np.concatenate([rng.normal((0.3, 0.1), 0.03, (500, 2)), rng.normal((0.25, 0.9), 0.03, (500, 2))])
+    mixture = fit_mixture(points, seed=0)
+    assert mixture.clean_probability[:500].min() > 0.99
+    assert mixture.clean_probability[500:].max() < 0.01
+
+
+# --- a posterior that falls with the loss ---
+
+
+def test_the_worked_posterior_is_mended():
+    # METHOD.md A.7: beside a narrow clean component the smallest losses would belong to the wide noisy one.
+    losses = np.linspace(0, 1, 1001)
+    density = norm.pdf(losses, 0.15, 0.0224), norm.pdf(losses, 0.6, 0.2)
+    posterior = density[0] / (density[0] + density[1])
+    assert posterior[0] == pytest.approx(1.5e-7, rel=0.05)
+    mended = monotone(posterior, losses)
+    peak = posterior.argmax()
+    assert (mended[: peak + 1] == posterior[peak]).all()
+    assert (np.diff(mended) <= 0).all()
+    assert (mended[peak:] <= posterior[peak:]).all()
+
+
+def test_a_wide_clean_tail_does_not_win_again_at_the_largest_losses():
+    losses = np.linspace(0, 1, 1001)
+    density = norm.pdf(losses, 0.35, 0.15), norm.pdf(losses, 0.6, 0.02)
+    posterior = density[0] / (density[0] + density[1])
+    assert posterior[-1] == pytest.approx(1)
+    mended = monotone(posterior, losses)
+    assert mended[-1] == posterior[(losses > 0.5) & (losses < 0.7)].min() < 0.1
+
+
+def test_a_falling_posterior_stays_as_it_is_in_any_order():
+    rng = np.random.default_rng(0)
+    losses = rng.random(50)
+    posterior = 1 - losses
+    assert np.array_equal(monotone(posterior, losses), posterior)
+
+
+# --- class balance ---
+
+
+def test_balanced_takes_as_many_of_each_class_the_likeliest_first():
+    given = np.array([0, 0, 0, 0, 1, 1, 1, 1])
+    probability = np.array([0.9, 0.8, 0.7, 0.6, 0.55, 0.1, 0.3, 0.2])
+    labeled = probability > 0.5  # four of class 0, one of class 1
+    found = balanced(labeled, probability, np.zeros(8), given)
+    assert found.tolist() == [True, True, False, False, True, False, True, False]  # 5 // 2 of each
+
+
+def test_balanced_prefers_the_smaller_loss_at_equal_probabilities():
+    losses = np.array([0.3, 0.1, 0.2, 0.5, 0.6])
+    found = balanced(np.array([True, True, False, True, False]), np.ones(5), losses, np.array([0, 0, 0, 1, 1]))
+    assert found.tolist() == [False, True, False, True, False]
+
+
+def test_a_class_too_small_for_its_share_gives_all_it_has_and_a_labeled_sample_a_class_is_the_least():
+    given = np.array([0, 0, 0, 0, 0, 1])
+    probability = np.linspace(0.9, 0.4, 6)
+    assert balanced(np.ones(6, bool), probability, np.zeros(6), given).tolist() == [True] * 3 + [False] * 2 + [True]
+    assert balanced(np.arange(6) < 1, probability, np.zeros(6), given).tolist() == [True] + [False] * 4 + [True]
+
+
+# --- agreement (METHOD.md B.1) ---
+
+#                 labeled, agree and right / labeled, agree, wrong / labeled, differ / not labeled, agree / not, p = 0
+LABELED = np.array([True, True, True, False, False])
+PROBABILITY = np.array([0.9, 0.9, 0.9, 0.2, 0.0])
+PREDICTED = np.array([1, 2, 1, 1, 1]), np.array([1, 2, 0, 1, 1])
+GIVEN = np.array([1, 1, 1, 1, 1])
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ("intended", [True, True, False, False, False]),
+        ("strict", [True, False, False, False, False]),
+        ("published", [True, True, False, True, False]),  # the threshold is gone
+    ],
+)
+def test_agreement_keeps_samples_for_which_both_networks_predict_one_class(rule, expected):
+    assert agreed(LABELED, PROBABILITY, PREDICTED, GIVEN, rule).tolist() == expected

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from trainable import learner as module
-from trainable.config import ImageData, SmallCnn, Train
+from trainable.config import ImageData, PreactResNet18, SmallCnn, Train
 from trainable.data.sources import Samples
 from trainable.learner import Learner
 from trainable.models import build
@@ -58,6 +58,18 @@ def test_the_learning_rate_drops_tenfold_after_150_epochs(finished, lr):
 def test_every_milestone_multiplies_the_learning_rate_whatever_epoch_comes_first(finished, lr):
     # Each case starts at `finished`, as a resumed trial does.
     assert small(Train(lr=0.8, lr_milestones=[4, 2], lr_gamma=0.5)).start_epoch(finished) == pytest.approx(lr)
+
+
+@pytest.mark.parametrize(("finished", "lr"), [(69, 0.02), (70, 0.002), (149, 0.002), (150, 0.0002)])
+def test_two_milestones_drop_it_twice(finished, lr):
+    assert small(Train(lr=0.02, lr_milestones=[70, 150])).start_epoch(finished) == pytest.approx(lr)
+
+
+@pytest.mark.parametrize(("finished", "share"), [(0, 1), (100, 0.75), (150, 0.5), (200, 0.25), (299, 2.7415e-5)])
+def test_the_cosine_falls_from_the_whole_learning_rate_towards_nothing(finished, share):
+    learner = small(Train(epochs=300, lr=0.02, lr_schedule="cosine", lr_milestones=[1]))
+    assert learner.start_epoch(finished) == pytest.approx(0.02 * share, rel=1e-4)
+    assert learner.optimizer.param_groups[0]["lr"] > 0
 
 
 def test_no_milestones_keep_the_learning_rate():
@@ -140,6 +152,38 @@ def test_logits_are_those_of_the_plain_images_in_eval_mode_whatever_the_batch(mo
         torch.testing.assert_close(whole, learner.network(data.plain(slice(None))))
     monkeypatch.setattr(module, "EVAL_BATCH", 4)  # 4 + 4 + 3
     torch.testing.assert_close(learner.logits(data), whole, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("model", [SmallCnn(width=4), PreactResNet18()])
+def test_features_are_what_the_last_linear_layer_sees_and_cost_no_second_pass(model):
+    side = 8 if model.name == "small_cnn" else 16
+    images = torch.randint(0, 256, (6, side, side, 1), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    labels = torch.arange(6) % 3
+    data = Samples(images, labels, labels, np.arange(6), torch.tensor([0.5]), torch.tensor([0.3]), ImageData())
+    learner = Learner(build(model, (1, side, side), 3, 0), Train(), CPU)
+    logits, features = learner.logits_and_features(data)
+    assert learner.forwards == 6
+    assert torch.equal(logits, learner.logits(data))
+    head = learner.network[-1] if model.name == "small_cnn" else learner.network.linear
+    assert features.shape == (6, head.in_features)
+    with torch.no_grad():
+        torch.testing.assert_close(head(features), logits)
+    assert not head._forward_pre_hooks
+
+
+def test_a_frozen_copy_predicts_as_before_while_the_original_trains_and_counts_its_own_work():
+    learner, batch = small(), pixels(5)
+    descend(learner, 2)
+    work, twin = learner.forwards, learner.frozen()
+    with learner.mode("eval"), twin.mode("eval"):
+        before = learner.probabilities(batch)
+        learner.forwards = work
+        learner.network.train()
+        descend(learner, 2, first=2)
+        assert torch.equal(twin.probabilities(batch), before)
+        learner.network.eval()
+        assert not torch.equal(learner.probabilities(batch), before)
+    assert twin.forwards == 5
 
 
 def test_probabilities_are_the_softmax_without_gradient_in_the_present_mode():

@@ -50,6 +50,13 @@ def test_the_unlabeled_loss_is_bounded_by_two_over_the_number_of_classes(classes
     assert unlabeled_loss(random_logits(4, classes), targets).item() < 2 / classes
 
 
+def test_the_papers_unlabeled_loss_sums_over_classes():
+    logits, target = logits_of([0.5, 0.3, 0.2]), torch.tensor([[1.0, 0.0, 0.0]])
+    assert unlabeled_loss(logits, target, "sum").item() == pytest.approx(0.38, abs=1e-6)
+    logits, targets = random_logits(9, 7), random_logits(9, 7, seed=1).softmax(1)
+    torch.testing.assert_close(unlabeled_loss(logits, targets, "sum"), 7 * unlabeled_loss(logits, targets))
+
+
 # --- prior ---
 
 
@@ -137,3 +144,18 @@ def test_the_ramp_never_falls():
 @pytest.mark.parametrize("epoch", [0, 5, 10, 300])
 def test_a_ramp_without_length_is_constant(epoch):
     assert ramp_up(epoch, 10, 0) == 1
+
+
+# --- a prior of one's own ---
+
+
+def test_a_prior_is_compared_with_the_mean_prediction():
+    logits = logits_of([0.6, 0.2, 0.2], [0.4, 0.4, 0.2])  # their mean is 0.5, 0.3, 0.2
+    assert prior_loss(logits, torch.tensor([0.5, 0.3, 0.2])).item() == pytest.approx(0, abs=1e-6)
+    expected = 0.7 * math.log(0.7 / 0.5) + 0.2 * math.log(0.2 / 0.3) + 0.1 * math.log(0.1 / 0.2)
+    assert prior_loss(logits, torch.tensor([0.7, 0.2, 0.1])).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_uniform_prior_written_out_is_the_default():
+    logits = random_logits(30, 4)
+    torch.testing.assert_close(prior_loss(logits, torch.full((4,), 0.25)), prior_loss(logits))

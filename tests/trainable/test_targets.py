@@ -10,9 +10,9 @@ import torch
 from trainable.config import DivideMix as DivideMixConfig
 from trainable.config import Train, TrialConfig
 from trainable.divide import Mixture
-from trainable.methods import dividemix
+from trainable.methods import dividemix, stages
 from trainable.streams import Streams
-from trainable.targets import co_guess, co_refine, mix, sharpen
+from trainable.targets import co_guess, co_refine, harden, mix, mixup_partners, sharpen
 
 CLOSE = {"rtol": 0, "atol": 1e-6}  # H.1 prints six digits
 
@@ -70,6 +70,12 @@ def test_a_vanishing_temperature_gives_the_one_hot_of_the_largest():
     rows = torch.tensor([[0.5, 0.3, 0.2], [0.1, 0.45, 0.45 - 1e-3]])
     # A power computed directly would underflow to 0/0 here.
     torch.testing.assert_close(sharpen(rows, 1e-6), torch.eye(3)[[0, 1]], **CLOSE)
+
+
+def test_hardening_is_the_limit_of_sharpening():
+    rows = random_rows(20, 5)
+    torch.testing.assert_close(harden(rows), sharpen(rows.double(), 1e-6).float(), **CLOSE)
+    assert harden(torch.tensor([[0.2, 0.5, 0.3]])).tolist() == [[0, 1, 0]]
 
 
 # --- co-refine ---
@@ -146,6 +152,16 @@ def test_mixed_targets_sum_to_one_and_mixed_pixels_stay_in_the_convex_hull():
     assert ((mixed >= low - 1e-6) & (mixed <= high + 1e-6)).all()
 
 
+def test_partners_come_from_all_rows_or_from_their_own_side():
+    anyone = mixup_partners(np.random.default_rng(0), 20, 8, same_set=False)
+    assert sorted(anyone) == list(range(20))
+    assert (anyone[:8] >= 8).any()
+    own_side = mixup_partners(np.random.default_rng(0), 20, 8, same_set=True)
+    assert sorted(own_side[:8]) == list(range(8))
+    assert sorted(own_side[8:]) == list(range(8, 20))
+    assert mixup_partners(np.random.default_rng(0), 8, 8, same_set=True).tolist() != list(range(8))  # no unlabeled rows
+
+
 class ConstantSamples:
     """Images that carry nothing, so that a step of the method costs microseconds."""
 
@@ -178,7 +194,7 @@ class ConstantLearner:
 def train_one_epoch(monkeypatch, alpha: float, n: int) -> list[tuple[torch.Tensor, float, torch.Tensor]]:
     """(rows, weight, partner) of every call of `mix` in a DivideMix epoch on `n` labeled and `n` unlabeled samples."""
     calls = []
-    monkeypatch.setattr(dividemix, "mix", lambda *call: calls.append(call) or mix(*call))
+    monkeypatch.setattr(stages, "mix", lambda *call: calls.append(call) or mix(*call))
     config = TrialConfig(train=Train(batch_size=2), method=DivideMixConfig(alpha=alpha, warmup_epochs=0))
     data = SimpleNamespace(train=ConstantSamples(2 * n), classes=2)
     method = dividemix.DivideMix(config, data, [ConstantLearner(), ConstantLearner()], Streams(0))

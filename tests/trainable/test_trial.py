@@ -15,6 +15,9 @@ from trainable.trial import Trial, choose_device
 
 DIVIDEMIX = {"name": "dividemix", "warmup_epochs": 2, "loss_history": 3}
 METHODS = {"dividemix": DIVIDEMIX, "cross_entropy": {"name": "cross_entropy"}}
+AUTOMATIC = {"name": "dividemix", "warmup_epochs": "auto", "loss_history": 2}
+VARIED = {"name": "dividemix", "warmup_epochs": 2, "peer_update": "synchronous", "division": "both", "neighbors": 9}
+RESUMED = {**METHODS, "auto": AUTOMATIC, "varied": VARIED}
 
 
 @pytest.fixture(scope="module")
@@ -68,15 +71,15 @@ def read(state: bytes):
 # --- state ---
 
 
-@pytest.fixture(scope="module", params=METHODS)
+@pytest.fixture(scope="module", params=RESUMED)
 def uninterrupted(request, folder):
     """(method, rows, weights, table of samples, state after each epoch) of a whole trial."""
-    trial = make(folder, METHODS[request.param])
+    trial = make(folder, RESUMED[request.param])
     rows, states = [], []
     for row in trial:
         rows.append(row)
         states.append(trial.state())
-    return METHODS[request.param], rows, read(trial.weights()), load(trial.samples()), states
+    return RESUMED[request.param], rows, read(trial.weights()), load(trial.samples()), states
 
 
 @pytest.mark.parametrize("interrupted", range(7))
@@ -133,6 +136,28 @@ def test_the_state_holds_the_loss_history_of_both_networks(folder):
         assert all(loss.min() >= 0 and loss.max() <= 1 for net in history for loss in net)
         lengths.append([len(net) for net in history])
     assert lengths == [[0, 0], [0, 0], [1, 1], [2, 2], [3, 3], [3, 3]]
+
+
+def test_the_state_holds_what_an_automatic_warmup_has_measured(folder):
+    trial = make(folder, AUTOMATIC)
+    separations = []
+    for row in trial:
+        separations += [row["warmup/separation"]] if row["phase"] == "warmup" else []
+        assert read(trial.state())["separations"] == separations
+    assert 2 <= len(separations) < 6
+    assert [row["epoch"] for row in trial.rows] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_state_from_before_there_was_an_automatic_warmup_still_goes_on(folder):
+    first = make(folder)
+    rows = [next(first) for _ in range(3)]
+    state = read(first.state())
+    del state["separations"]
+    old = io.BytesIO()
+    torch.save(state, old)
+    second = make(folder)
+    second.restore(old.getvalue(), rows)
+    assert without_time(list(second)) == without_time(list(first))
 
 
 def test_reading_the_state_changes_nothing(folder, uninterrupted):

@@ -161,9 +161,10 @@ def test_ssl_targets_and_losses(vectors, number):
     peer = CannedLearner([(u1, torch.tensor(golden["net2_logits_u1"])), (u2, torch.tensor(golden["net2_logits_u2"]))])
     method = DivideMixConfig(temperature=golden["T"], lambda_u=golden["lambda_u"])
 
-    targets_u = dividemix.guessed_targets(method, own, peer, [u1, u2])
+    own_u, own_x = dividemix.own_predictions(method, own, [u1, u2], [x1, x2])
+    targets_u = dividemix.guessed_targets(method, own_u, peer, [u1, u2])
     one_hot = F.one_hot(torch.tensor(golden["labels"]), x1.shape[1]).float()
-    targets_x = dividemix.refined_targets(method, own, [x1, x2], one_hot, torch.tensor(golden["w"]))
+    targets_x = dividemix.refined_targets(method, own_x, one_hot, torch.tensor(golden["w"]))
     close(targets_u, golden["targets_u"])
     close(targets_x, golden["targets_x"])
 
@@ -173,7 +174,7 @@ def test_ssl_targets_and_losses(vectors, number):
     close(inputs, golden["mixed_logits"])
     close(targets, golden["mixed_targets"])
 
-    loss_x, loss_u, penalty = dividemix.losses(inputs, targets, labeled_rows=2 * len(x1))
+    loss_x, loss_u, penalty = dividemix.losses(method, inputs, targets, labeled_rows=2 * len(x1), prior=None)
     epoch = golden["epoch"] + golden["batch_index"] / golden["num_iter"]
     lambda_u = method.lambda_u * ramp_up(epoch, golden["warm_up"], method.rampup_epochs)
     close(loss_x, golden["Lx"])

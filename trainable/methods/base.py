@@ -81,10 +81,10 @@ class Method:
             learner.forwards = forwards
 
     def evaluate(self) -> Row:
-        """Accuracy of the summed logits and of each network on the clean test set, and on the noisy validation set."""
+        """Accuracy of the ensemble and of each network on the clean test set, and on the noisy validation set."""
         row: Row = {}
         per_network = [learner.logits(self.data.test) for learner in self.learners]
-        total, true = torch.stack(per_network).sum(0), self.data.test.true
+        total, true = self.combined(per_network), self.data.test.true
         for k, logits in enumerate(per_network):
             self.finite(logits.sum(), k, "the sum of test logits")  # the last step may have broken the weights
         row["test/accuracy"] = metrics.accuracy(total, true)
@@ -92,7 +92,7 @@ class Method:
         if self.data.classes >= 20:
             row["test/top5"] = metrics.accuracy(total, true, top=5)
         if (validation := self.data.validation) is not None:
-            total = torch.stack([learner.logits(validation) for learner in self.learners]).sum(0)
+            total = self.combined([learner.logits(validation) for learner in self.learners])
             row["val/accuracy"] = metrics.accuracy(total, validation.given)
         return row
 
@@ -135,9 +135,13 @@ class Method:
         logits = learner.logits(samples)
         return logits, F.cross_entropy(logits, samples.given, reduction="none")
 
+    def combined(self, logits: Sequence[torch.Tensor]) -> torch.Tensor:
+        """The ensemble's scores (n, classes) from each network's logits of that shape: their sum (authors' code)."""
+        return torch.stack(tuple(logits)).sum(0)
+
     def ensemble(self, logits: Sequence[torch.Tensor]) -> dict[str, np.ndarray]:
-        """Class of the summed logits, each (n, classes), and its mean probability over the networks, (n,) each."""
-        chosen = torch.stack(tuple(logits)).sum(0).argmax(1)
+        """The ensemble's class, from logits (n, classes), and its mean probability over the networks, (n,) each."""
+        chosen = self.combined(logits).argmax(1)
         probability = torch.stack([each.softmax(1) for each in logits]).mean(0).gather(1, chosen[:, None])[:, 0]
         return {"ensemble_class": chosen.cpu().numpy(), "ensemble_probability": probability.cpu().numpy()}
 

@@ -5,38 +5,28 @@ where the paper differs.
 """
 
 import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from trainable import metrics
 from trainable.config import DivideMix as DivideMixConfig
 from trainable.config import TrialConfig
 from trainable.data.noise import class_dependent
 from trainable.data.sources import Dataset
-from trainable.divide import Mixture, fit_mixture, normalise, split
+from trainable.divide import normalise
+from trainable.errors import DataError
 from trainable.learner import Learner
-from trainable.losses import labeled_loss, prior_loss, ramp_up, unlabeled_loss
+from trainable.losses import ramp_up
 from trainable.methods.base import Method, Row
+from trainable.methods.judge import Verdict, agree, clean_mixture, describe, divide
+from trainable.methods.stages import guessed_targets, losses, mixed, own_predictions, refined_targets
+from trainable.neighbors import label_support
 from trainable.streams import Streams
-from trainable.targets import co_guess, co_refine, mix
-
-
-@dataclass
-class Verdict:
-    """One network's judgement of all training samples, and the division that follows."""
-
-    logits: torch.Tensor
-    losses: np.ndarray
-    mixture: Mixture
-    labeled: np.ndarray
-    threshold: float
-    weight: torch.Tensor
-    """Clean probability (n,) on the device."""
+from trainable.warmup import ended, separation
 
 
 class DivideMix(Method):
@@ -47,15 +37,22 @@ class DivideMix(Method):
         assert isinstance(config.method, DivideMixConfig)
         self.method = config.method
         self.history: list[list[np.ndarray]] = [[] for _ in learners]
+        self.separations: list[float] = []
         penalty = {"on": True, "off": False, "auto": class_dependent(config.noise)}
         self.conf_penalty = penalty[self.method.conf_penalty]
-        warmup, end = self.method.warmup_epochs, config.train.epochs
-        self._recorded = {warmup, (warmup + end) // 2}
+        self.prior = class_prior(self.method.prior, data)
+
+    @property
+    def warmup(self) -> float:
+        """Epochs of the warm-up; infinite until `auto` has ended it."""
+        if self.method.warmup_epochs != "auto":
+            return self.method.warmup_epochs
+        return len(self.separations) if ended(self.separations, self.config.train.epochs) else math.inf
 
     def train_epoch(self) -> Row:
         """A warm-up epoch, or one of co-divide and two-network MixMatch."""
-        if self.epoch < self.method.warmup_epochs:
-            row = {"phase": "warmup", **self.cross_entropy_epoch(self.conf_penalty)}
+        if self.epoch < self.warmup:
+            row = {"phase": "warmup", **self.cross_entropy_epoch(self.conf_penalty), **self.separate()}
         else:
             row = {"phase": "dividemix", **self.divide_and_mix()}
         if self.epoch + 1 == self.config.train.epochs:
@@ -63,60 +60,87 @@ class DivideMix(Method):
                 self.record(self.epoch + 1, [self.judge(k, finished=1) for k in range(len(self.learners))])
         return row
 
+    def separate(self) -> Row:
+        """With `warmup_epochs: auto`, how far apart the two groups of losses are after a warm-up epoch."""
+        if self.method.warmup_epochs != "auto":
+            return {}
+        apart = []
+        with self.timed("divide"):
+            for k, learner in enumerate(self.learners):
+                _, loss = self.judge_logits(learner, self.data.train)
+                self.finite(loss.sum(), k)
+                apart.append(separation(loss.cpu().numpy(), self.streams.number("mixture", self.epoch + 1, k)))
+        self.separations.append(float(np.mean(apart)))
+        return {"warmup/separation": self.separations[-1]}
+
     def divide_and_mix(self) -> Row:
         """Co-divide, then train each network on its division."""
         with self.timed("divide"):
             verdicts = [self.judge(k) for k in range(len(self.learners))]  # both judge before either trains
-            row = self.describe(verdicts)
-        if self.epoch in self._recorded:
+            row = agree(self.method, verdicts, self.data.train.given)
+            row |= describe(self.method, verdicts, self.data.train, self.combined([v.logits for v in verdicts]))
+        if self.epoch in {self.warmup, (self.warmup + self.config.train.epochs) // 2}:
             self.record(self.epoch, verdicts)
         with self.timed("train"):
             return row | self.train_on(verdicts)
 
     def judge(self, k: int, finished: int = 0) -> Verdict:
-        """Divide the training samples by network k's losses."""
-        logits, loss = self.judge_logits(self.learners[k], self.data.train)
+        """Divide the training samples by network k's losses, its embedding, or both."""
+        m = self.method
+        logits, loss, support = self.evidence(self.learners[k])
         self.finite(loss.sum(), k)
         losses = loss.cpu().numpy()
         # The averaged history is not normalised again, as in the authors' code.
-        self.history[k] = [*self.history[k], normalise(losses)][-self.method.loss_history :]
-        mixture = fit_mixture(
-            np.mean(self.history[k], axis=0), self.streams.number("mixture", self.epoch + finished, k)
-        )
-        labeled, threshold = split(mixture.clean_probability, self.method.p_threshold)
+        self.history[k] = [*self.history[k], normalise(losses) if m.normalise_losses else losses][-m.loss_history :]
+        seed = self.streams.number("mixture", self.epoch + finished, k)
+        mixture = clean_mixture(m, np.mean(self.history[k], axis=0), support, seed)
+        labeled, threshold = divide(m, mixture.clean_probability, losses, self.data.train)
         weight = torch.from_numpy(mixture.clean_probability.astype(np.float32)).to(loss.device)
         return Verdict(logits, losses, mixture, labeled, threshold, weight)
 
+    def evidence(self, learner: Learner) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:
+        """(logits (n, classes), losses (n,), the neighbours' support of each label (n,), or empty if not asked for)."""
+        train = self.data.train
+        if self.method.division == "loss":
+            return *self.judge_logits(learner, train), np.empty(0)
+        logits, features = learner.logits_and_features(train)
+        support = label_support(features, train.given, self.data.classes, self.method.neighbors)
+        return logits, F.cross_entropy(logits, train.given, reduction="none"), support.double().cpu().numpy()
+
     def train_on(self, verdicts: list[Verdict]) -> Row:
-        """Train each network in turn on a division; the second is guided by the first's new weights."""
-        m, data = self.method, self.data.train
+        """Train each network in turn on a division, guided by the other as it then is, or as it is now."""
+        m, data, warmup = self.method, self.data.train, self.warmup
+        synchronous = m.peer_update == "synchronous"
+        guides = [learner.frozen() for learner in self.learners] if synchronous else self.learners
         tally, seen = torch.zeros(4, device=data.device), np.zeros(4)
         for own, peer in ((0, 1), (1, 0)) if m.networks == 2 else ((0, 0),):
-            learner, other = self.learners[own], self.learners[peer]
+            learner, guide = self.learners[own], guides[peer] if peer != own else None
             verdict = verdicts[peer if m.co_divide else own]
             views = self.streams.torch("augment", self.epoch, own, device=data.device)
             weights, partners = (self.streams.numpy("mixup", self.epoch, own, part) for part in (0, 1))
             for x, u, progress in self.batches(verdict.labeled, own):
-                views_x, views_u = data.views(x, 2, views), data.views(u, 2, views) if len(u) else []
+                views_x, views_u = data.views(x, m.n_aug, views), data.views(u, m.n_aug, views) if len(u) else []
                 one_hot = F.one_hot(data.given[x], self.data.classes).float()
-                targets_u = guessed_targets(m, learner, other, views_u) if len(u) else one_hot[:0]
-                targets_x = refined_targets(m, learner, views_x, one_hot, verdict.weight[x])
+                own_u, own_x = own_predictions(m, learner, views_u, views_x)
+                targets_u = guessed_targets(m, own_u, guide, views_u) if len(u) else one_hot[:0]
+                targets_x = refined_targets(m, own_x, one_hot, verdict.weight[x])
                 inputs = torch.cat([*views_x, *views_u])
-                targets = torch.cat([targets_x, targets_x, *([targets_u] * len(views_u))])
-                if m.mixup:
-                    weight = weights.beta(m.alpha, m.alpha)
-                    partner = torch.from_numpy(partners.permutation(len(inputs))).to(data.device)
-                    inputs, targets = (mix(rows, max(weight, 1 - weight), partner) for rows in (inputs, targets))
-                lambda_u = m.lambda_u * ramp_up(progress, m.warmup_epochs, m.rampup_epochs)
-                loss_x, loss_u, loss_prior = losses(learner(inputs), targets, labeled_rows=2 * len(x))
+                targets = torch.cat([*([targets_x] * m.n_aug), *([targets_u] * len(views_u))])
+                labeled_rows = m.n_aug * len(x)
+                inputs, targets = mixed(m, inputs, targets, labeled_rows, weights, partners)
+                lambda_u = m.lambda_u * ramp_up(progress, warmup, m.rampup_epochs)
+                loss_x, loss_u, loss_prior = losses(m, learner(inputs), targets, labeled_rows, self.prior)
                 learner.step(loss_x + lambda_u * loss_u + m.prior_penalty * loss_prior)
 
                 right = 100 * (targets_u.argmax(1) == data.true[u]).sum()
-                counts = (len(x), len(u), len(x) + len(u))
+                learned = len(u) if m.forward_rows == "all" else 0
+                counts = (len(x), learned, len(x) + learned)
                 sums = [loss.detach() * n for loss, n in zip((loss_x, loss_u, loss_prior), counts, strict=True)]
                 tally += torch.stack([*sums, right])
                 seen += [*counts, len(u)]
             self.finite(tally.sum(), own)
+        if synchronous:
+            self.learners[0].forwards += sum(guide.forwards for guide in guides)
         names = ("loss/labeled", "loss/unlabeled", "loss/prior", "guess/accuracy")
         means = {name: total / n for name, total, n in zip(names, tally.tolist(), seen.tolist(), strict=True) if n}
         return {**means, "schedule/lambda_u": lambda_u}
@@ -138,25 +162,11 @@ class DivideMix(Method):
         for turn in itertools.count(1):
             yield from self.shuffled(unlabeled, own, turn).split(self.config.train.batch_size)
 
-    def describe(self, verdicts: list[Verdict]) -> Row:
-        """Quality of each network's division, against the truth where it is known, and of the ensemble's opinion."""
-        train = self.data.train
-        clean = (train.given == train.true).cpu().numpy()
-        row: Row = {}
-        for k, v in enumerate(verdicts):
-            measured = metrics.division(v.mixture.clean_probability, v.labeled, clean)
-            row |= {f"division/{name}_net{k}": value for name, value in measured.items()}
-            row[f"division/labeled_fraction_net{k}"] = float(v.labeled.mean())
-            row[f"division/threshold_net{k}"] = v.threshold
-            for name, pair in (("mean", v.mixture.means), ("sd", v.mixture.sds), ("weight", v.mixture.weights)):
-                row |= {f"mixture/{name}_{side}_net{k}": x for side, x in zip(("clean", "noisy"), pair, strict=True)}
-        if len(verdicts) == 2:
-            agree = (verdicts[0].logits.argmax(1) == verdicts[1].logits.argmax(1)).double().mean()
-            row["train/agreement"] = 100 * agree.item()
-        total = torch.stack([v.logits for v in verdicts]).sum(0)
-        row["train/accuracy_given"] = metrics.accuracy(total, train.given)
-        row["train/accuracy_true"] = metrics.accuracy(total, train.true)
-        return row
+    def combined(self, logits: Sequence[torch.Tensor]) -> torch.Tensor:
+        """The ensemble's scores (n, classes): summed logits, or the mean of the networks' probabilities."""
+        if self.method.ensemble == "logits":
+            return super().combined(logits)
+        return torch.stack([each.softmax(1) for each in logits]).mean(0)
 
     def record(self, epoch: int, verdicts: list[Verdict]) -> None:
         """Keep each sample's loss and clean probability after `epoch` epochs, and the ensemble's opinion."""
@@ -167,41 +177,22 @@ class DivideMix(Method):
         }
 
     def state_dict(self) -> dict[str, Any]:
-        """The shared state and the loss history."""
-        return {**super().state_dict(), "history": [[torch.from_numpy(h) for h in net] for net in self.history]}
+        """The shared state, the loss history, and what `warmup_epochs: auto` has measured."""
+        history = [[torch.from_numpy(h) for h in net] for net in self.history]
+        return {**super().state_dict(), "history": history, "separations": self.separations}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state_dict`'s result."""
         super().load_state_dict(state)
         self.history = [[h.numpy() for h in net] for net in state["history"]]
+        self.separations = list(state.get("separations", []))  # states from before there was `auto` have none
 
 
-def guessed_targets(m: DivideMixConfig, learner: Learner, other: Learner, views: list[torch.Tensor]) -> torch.Tensor:
-    """Targets of the unlabeled images (batch, classes) from up to four predictions."""
-    predictions: list[torch.Tensor] = []
-    if m.co_guess != "peer":
-        with learner.mode(m.guess_mode):  # BatchNorm: one forward a view, each moves the running statistics
-            predictions += [learner.probabilities(view) for view in views]
-    if m.co_guess and other is not learner:
-        with other.mode("eval"):  # no batch statistics here, so all views go at once
-            predictions += other.probabilities(torch.cat(views)).chunk(len(views))
-    return co_guess(predictions, m.temperature)
-
-
-def refined_targets(
-    m: DivideMixConfig, learner: Learner, views: list[torch.Tensor], one_hot: torch.Tensor, weight: torch.Tensor
-) -> torch.Tensor:
-    """Targets of the labeled images (batch, classes): own predictions, the peer's weight."""
-    if not m.co_refine:
-        return one_hot
-    with learner.mode(m.guess_mode):
-        return co_refine(one_hot, weight, [learner.probabilities(view) for view in views], m.temperature)
-
-
-def losses(
-    logits: torch.Tensor, targets: torch.Tensor, labeled_rows: int
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """(labeled, unlabeled, prior) losses of a mixed batch whose first `labeled_rows` rows are labeled."""
-    x, u = logits[:labeled_rows], logits[labeled_rows:]
-    loss_u = unlabeled_loss(u, targets[labeled_rows:]) if len(u) else x.new_zeros(())
-    return labeled_loss(x, targets[:labeled_rows]), loss_u, prior_loss(logits)
+def class_prior(prior: list[float] | None, data: Dataset) -> torch.Tensor | None:
+    """`prior` as frequencies (classes,) on the device; None stays None. Raises DataError."""
+    if prior is None:
+        return None
+    if len(prior) != data.classes:
+        raise DataError(f"method.prior has {len(prior)} numbers, and the data have {data.classes} classes")
+    frequencies = torch.tensor(prior, device=data.train.device)
+    return frequencies / frequencies.sum()

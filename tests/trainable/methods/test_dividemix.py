@@ -22,7 +22,7 @@ from tests.trainable.methods.tiny import (
     without_time,
 )
 from trainable.learner import Learner
-from trainable.methods import dividemix
+from trainable.methods import dividemix, judge, stages
 
 
 def spy_on_views(method, monkeypatch):
@@ -67,7 +67,7 @@ def test_a_verdict_rests_on_the_cross_entropy_of_unaugmented_images_in_eval_mode
 @pytest.mark.parametrize("length", [1, 3])
 def test_the_mixture_sees_the_mean_of_the_last_normalised_losses(length, monkeypatch):
     method = make(epochs=6, loss_history=length, networks=1)
-    seen, raw, fit, judge_logits = [], [], dividemix.fit_mixture, method.judge_logits
+    seen, raw, fit, judge_logits = [], [], judge.fit_mixture, method.judge_logits
 
     def spied_fit(losses, seed):
         seen.append(losses.copy())
@@ -78,7 +78,7 @@ def test_the_mixture_sees_the_mean_of_the_last_normalised_losses(length, monkeyp
         raw.append(losses.numpy().astype(np.float64))
         return logits, losses
 
-    monkeypatch.setattr(dividemix, "fit_mixture", spied_fit)
+    monkeypatch.setattr(judge, "fit_mixture", spied_fit)
     monkeypatch.setattr(method, "judge_logits", spied_judge)
     list(method)
     assert len(seen) == len(raw) == 6  # five divisions, and one more for the table of samples
@@ -189,13 +189,13 @@ def test_the_augmentation_changes_from_epoch_to_epoch_and_from_network_to_networ
 
 def test_every_mixture_is_fitted_with_a_seed_of_its_own(monkeypatch):
     method = make(epochs=3)
-    seeds, fit = [], dividemix.fit_mixture
+    seeds, fit = [], judge.fit_mixture
 
     def spied(losses, seed):
         seeds.append(seed)
         return fit(losses, seed)
 
-    monkeypatch.setattr(dividemix, "fit_mixture", spied)
+    monkeypatch.setattr(judge, "fit_mixture", spied)
     list(method)
     assert len(set(seeds)) == len(seeds) == 6  # two networks, two divisions, and the last record
 
@@ -279,16 +279,16 @@ def test_the_first_network_is_guided_by_the_old_second_and_the_second_by_the_new
     start, guides = all_weights(method), []
     guess = dividemix.guessed_targets
 
-    def spied(m, learner, other, views):
-        guides.append((method.learners.index(learner), method.learners.index(other), weights(other)))
-        return guess(m, learner, other, views)
+    def spied(m, own, guide, views):
+        guides.append((method.learners.index(guide), weights(guide)))
+        return guess(m, own, guide, views)
 
     monkeypatch.setattr(dividemix, "guessed_targets", spied)
     train_on(method, verdicts(method, 60, 60))
     end = all_weights(method)
-    assert [(own, other) for own, other, _ in guides] == [(0, 1)] * 4 + [(1, 0)] * 4
-    assert all(same(guide, start[1]) for _, other, guide in guides if other == 1)
-    assert all(same(guide, end[0]) for _, other, guide in guides if other == 0)
+    assert [guide for guide, _ in guides] == [1] * 4 + [0] * 4
+    assert all(same(state, start[1]) for guide, state in guides if guide == 1)
+    assert all(same(state, end[0]) for guide, state in guides if guide == 0)
     assert not same(end[0], start[0])
 
 
@@ -456,14 +456,14 @@ def test_a_switch_does_not_shift_the_mixups_draws(monkeypatch):
     for switches in ({}, {"co_refine": False, "co_guess": "peer", "prior_penalty": 0.0, "temperature": 1.0}):
         method = make(**switches)
         seen = []
-        mix = dividemix.mix
+        mix = stages.mix
 
         def spied(rows, weight, partner, seen=seen, mix=mix):
             seen.append((weight, partner.tolist()))
             return mix(rows, weight, partner)
 
         with monkeypatch.context() as patch:
-            patch.setattr(dividemix, "mix", spied)
+            patch.setattr(stages, "mix", spied)
             train_on(method, verdicts(method, 60, 70))
         draws.append(seen)
     assert draws[0] == draws[1]
@@ -507,7 +507,7 @@ def test_guess_accuracy_compares_the_targets_with_the_truth(monkeypatch):
     method = make(networks=1, batch_size=128)
     drawn = spy_on_views(method, monkeypatch)
 
-    def guessed(m, learner, other, views):
+    def guessed(m, own, guide, views):
         (index, _) = drawn[-1]
         true = method.data.train.true[index]
         wrong = torch.arange(len(true)) % 4 == 0  # every fourth guess

@@ -9,7 +9,7 @@ import torch
 
 from tests.trainable.methods.tiny import all_same, all_weights, make, same, without_time
 from trainable.errors import DataError, NonFiniteLoss
-from trainable.methods import dividemix
+from trainable.methods import dividemix, judge
 from trainable.methods.base import Method, Row
 
 
@@ -27,10 +27,10 @@ def finish(method: Method, epochs: int | None = None) -> list[Row]:
 def force(monkeypatch, n_labeled: int) -> None:
     """Whatever the losses say, the first `n_labeled` samples are labeled."""
 
-    def split(clean_probability, threshold):
+    def split(clean_probability, threshold, inclusive):
         return np.arange(len(clean_probability)) < n_labeled, threshold
 
-    monkeypatch.setattr(dividemix, "split", split)
+    monkeypatch.setattr(judge, "split", split)
 
 
 # --- sizes of the two sides ---
@@ -84,14 +84,14 @@ def test_an_unlabeled_set_longer_or_shorter_than_the_labeled_one_trains_to_the_e
 
 @pytest.mark.parametrize("level", [0.2, 0.9])
 def test_a_posterior_on_one_side_of_the_threshold_still_divides(level, monkeypatch):
-    fit = dividemix.fit_mixture
+    fit = judge.fit_mixture
 
     def squeezed(losses, seed):
         mixture = fit(losses, seed)
         narrow = level + 0.05 * mixture.clean_probability / mixture.clean_probability.max()
-        return dividemix.Mixture(narrow, mixture.means, mixture.sds, mixture.weights)
+        return judge.Mixture(narrow, mixture.means, mixture.sds, mixture.weights)
 
-    monkeypatch.setattr(dividemix, "fit_mixture", squeezed)
+    monkeypatch.setattr(judge, "fit_mixture", squeezed)
     row = finish(make(epochs=2))[-1]
     for k in (0, 1):
         assert 0 < row[f"division/labeled_fraction_net{k}"] < 1

@@ -24,38 +24,66 @@ def predict(net: nn.Module, images: torch.Tensor, mode: str) -> list[list[float]
     return [[np.exp(v) / sum(np.exp(w) for w in row) for v in row] for row in rows]
 
 
+def predict_together(net: nn.Module, views: list[torch.Tensor], mode: str) -> list[list[list[float]]]:
+    """As `predict`, for several views in one forward."""
+    rows = predict(net, torch.stack([image for view in views for image in view]), mode)
+    found = []
+    for view in views:
+        found.append(rows[: len(view)])
+        rows = rows[len(view) :]
+    return found
+
+
 def average(predictions: list[list[list[float]]], row: int) -> list[float]:
     classes = len(predictions[0][row])
     return [sum(p[row][c] for p in predictions) / len(predictions) for c in range(classes)]
 
 
-def sharpened(row: list[float], temperature: float) -> list[float]:
+def sharpened(row: list[float], temperature: float, hard: bool) -> list[float]:
+    if hard:
+        return [1.0 if p == max(row) else 0.0 for p in row]
     powers = [p ** (1 / temperature) for p in row]
     return [p / sum(powers) for p in powers]
 
 
 def iteration(m, own, peer, x, u, labels, w, draw):
-    """The three losses of one iteration; `x` and `u` are pairs of views, `draw` gives the mixup weight and partners."""
-    views = []  # of the unlabeled images, from one or two networks
-    if m.co_guess in (True, False):
-        views += [predict(own, view, m.guess_mode) for view in u]
+    """The three losses of one iteration; `x` and `u` are lists of views, `draw` gives the mixup weight and partners."""
+    from_u = u if m.co_guess in (True, False) else []
+    from_x = x if m.co_refine else []
+    if m.guess_batched and from_u + from_x:
+        found = predict_together(own, [*from_u, *from_x], m.guess_mode)
+        own_u, own_x = found[: len(from_u)], found[len(from_u) :]
+    else:
+        own_u = [predict(own, view, m.guess_mode) for view in from_u]
+        own_x = [predict(own, view, m.guess_mode) for view in from_x]
+
+    views = list(own_u)  # of the unlabeled images, from one or two networks
     if m.networks == 2 and m.co_guess in (True, "peer"):
         views += [predict(peer, view, "eval") for view in u]
-    guesses = [sharpened(average(views, i), m.temperature) for i in range(len(u[0]))]
+    t = 1 if m.sharpen == "refine" else m.temperature
+    hard = m.hard_labels in ("guess", "both")
+    guesses = [sharpened(average(views, i), t, hard) for i in range(len(u[0]))]
 
     one_hot = [[1.0 if c == label else 0.0 for c in range(3)] for label in labels]
     refined = one_hot
     if m.co_refine:
-        views = [predict(own, view, m.guess_mode) for view in x]
         refined = []
+        t = 1 if m.sharpen == "guess" else m.temperature
+        hard = m.hard_labels in ("refine", "both")
         for i, (weight, label) in enumerate(zip(w, one_hot, strict=True)):
-            blend = [weight * a + (1 - weight) * b for a, b in zip(label, average(views, i), strict=True)]
-            refined.append(sharpened(blend, m.temperature))
+            blend = [weight * a + (1 - weight) * b for a, b in zip(label, average(own_x, i), strict=True)]
+            refined.append(sharpened(blend, t, hard))
 
-    images = [*x[0], *x[1], *u[0], *u[1]]
-    targets = [*refined, *refined, *guesses, *guesses]
+    images, targets = [], []
+    for view in x:
+        images += list(view)
+        targets += refined
+    labeled = len(images)
+    for view in u:
+        images += list(view)
+        targets += guesses
     if m.mixup:
-        lam, partner = draw(len(images))
+        lam, partner = draw(labeled, len(images) - labeled)
         images, targets = (
             [lam * images[i] + (1 - lam) * images[partner[i]] for i in range(len(images))],
             [
@@ -63,21 +91,25 @@ def iteration(m, own, peer, x, u, labels, w, draw):
                 for i in range(len(targets))
             ],
         )
+    if m.forward_rows == "labeled":
+        images = images[:labeled]
 
     own.train()
     p = own(torch.stack(images)).exp()
     p = p / p.sum(1, keepdim=True)
     loss_x = loss_u = loss_prior = torch.zeros((), dtype=torch.float64)
-    labeled = 2 * len(labels)
     for i in range(len(images)):
         for c in range(3):
             if i < labeled:
                 loss_x = loss_x - targets[i][c] * p[i, c].log() / labeled
             else:
-                loss_u = loss_u + (p[i, c] - targets[i][c]) ** 2 / (3 * (len(images) - labeled))
+                loss_u = loss_u + (p[i, c] - targets[i][c]) ** 2 / (len(images) - labeled)
+    if m.unlabeled_loss == "mean":
+        loss_u = loss_u / 3
+    prior = [c / sum(m.prior) for c in m.prior] if m.prior else [1 / 3, 1 / 3, 1 / 3]
     for c in range(3):
         mean = sum(p[i, c] for i in range(len(images))) / len(images)
-        loss_prior = loss_prior + (1 / 3) * torch.log((1 / 3) / mean)
+        loss_prior = loss_prior + prior[c] * torch.log(prior[c] / mean)
     return loss_x, loss_u, loss_prior
 
 
@@ -90,23 +122,28 @@ def descend(net: nn.Module, gradients: list[torch.Tensor], momenta: list[torch.T
 def restated(method: Method, found, nets, batches, epoch: int):
     """[(losses, gradients) of each step] of one epoch that trains `nets` on the views that the engine drew."""
     m = method.config.method
-    given, steps = method.data.train.given.tolist(), []
+    given, steps, before = method.data.train.given.tolist(), [], copy.deepcopy(nets)
     for own in range(m.networks):
         peer = 1 - own if m.networks == 2 else own
         judge = found[peer if m.co_divide else own]
         momenta = [torch.zeros_like(parameter) for parameter in nets[own].parameters()]
         streams = [method.streams.numpy("mixup", epoch, own, part) for part in (0, 1)]
 
-        def draw(rows, streams=streams):
+        def draw(labeled, unlabeled, streams=streams):
             lam = streams[0].beta(m.alpha, m.alpha)
-            return (lam if lam > 0.5 else 1 - lam), streams[1].permutation(rows).tolist()
+            lam = lam if lam > 0.5 else 1 - lam
+            if m.mixup_partner == "all":
+                return lam, streams[1].permutation(labeled + unlabeled).tolist()
+            first = streams[1].permutation(labeled).tolist()
+            return lam, first + [labeled + i for i in streams[1].permutation(unlabeled).tolist()]
 
         labeled, b = int(judge.labeled.sum()), 0
         while b * 8 < labeled:
             (ix, x), (_, u) = next(batches), next(batches)
             ramp = (epoch + b / (labeled // 8 + 1) - m.warmup_epochs) / m.rampup_epochs
             labels, w = [given[i] for i in ix], [judge.weight[i].item() for i in ix]
-            parts = iteration(m, nets[own], nets[peer], x, u, labels, w, draw)
+            guide = (before if m.peer_update == "synchronous" else nets)[peer]
+            parts = iteration(m, nets[own], guide, x, u, labels, w, draw)
             loss = parts[0] + m.lambda_u * ramp * parts[1] + m.prior_penalty * parts[2]
             gradients = list(torch.autograd.grad(loss, list(nets[own].parameters())))
             descend(nets[own], gradients, momenta, method.config.train)
@@ -151,7 +188,35 @@ SWITCHES = [
 ]
 
 
-@pytest.mark.parametrize("switches", SWITCHES, ids=lambda s: "-".join(str(v) for v in s.values()))
+ALONE: list[dict] = [  # every further switch of a step, in both guess modes, with one network and with two
+    {"n_aug": 1},
+    {"n_aug": 4},
+    {"sharpen": "refine"},
+    {"sharpen": "guess"},
+    {"hard_labels": "refine"},
+    {"hard_labels": "guess"},
+    {"hard_labels": "both"},
+    {"mixup_partner": "same_set"},
+    {"forward_rows": "labeled"},
+    {"unlabeled_loss": "sum"},
+    {"prior": [1.0, 2.0, 5.0]},
+    {"guess_batched": True},
+    {"guess_batched": True, "co_refine": False},
+    {"guess_batched": True, "co_guess": "peer"},
+    {"guess_batched": True, "co_guess": "peer", "co_refine": False},
+    {"peer_update": "synchronous"},
+    {"peer_update": "synchronous", "co_guess": "peer"},
+    {"n_aug": 1, "forward_rows": "labeled", "mixup": False},
+    {"n_aug": 4, "mixup_partner": "same_set", "guess_batched": True, "hard_labels": "guess", "sharpen": "refine"},
+]
+SWITCHES += [
+    {"networks": n, "guess_mode": mode, **alone}
+    for n, mode, alone in itertools.product((2, 1), ("train", "eval"), ALONE)
+    if n == 2 or (alone.get("co_guess") != "peer" and "peer_update" not in alone)
+]
+
+
+@pytest.mark.parametrize("switches", SWITCHES, ids=lambda s: "-".join(f"{k}={v}" for k, v in s.items()))
 def test_losses_gradients_weights_and_buffers_of_an_epoch_equal_the_restatement(switches, monkeypatch):
     method = make(n=30, batch_size=8, rampup_epochs=4, temperature=0.6, **switches)
     found = verdicts(method, 13, 18)[

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from tests.trainable.methods.tiny import all_weights, make, same
+from tests.trainable.methods.tiny import all_same, all_weights, make, same, without_time
 from trainable.config import DivideMix
 
 # (field, value, setting, epoch in which it first acts). The baseline has one warm-up epoch.
@@ -29,12 +29,42 @@ SWITCHES = [
     ("conf_penalty", "off", {"noise": {"name": "pair", "rate": 0.3}}, 1),
     ("networks", 1, {}, 2),
     ("guess_mode", "eval", {}, 2),
+    ("guess_batched", True, {}, 2),
+    ("warmup_epochs", "auto", {"epochs": 6}, 2),  # which never ends it after one epoch, unless two are half of all
+    ("division", "embedding", {"neighbors": 10}, 2),
+    ("division", "both", {"neighbors": 10}, 2),
+    ("neighbors", 5, {"division": "embedding"}, 2),
+    ("normalise_losses", False, {}, 2),
+    ("mixture", "bmm", {}, 2),
+    ("monotone_posterior", True, {"noise": {"name": "symmetric", "rate": 0.9}, "warmup_epochs": 3, "epochs": 5}, 4),
+    (
+        "p_inclusive",
+        True,
+        {"division": "embedding", "neighbors": 4, "noise": {"name": "none"}, "n": 300},
+        2,
+    ),  # 1 : 2 votes
+    ("class_balanced", True, {}, 2),
+    ("agreement", "published", {}, 2),
+    ("agreement", "intended", {}, 2),
+    ("agreement", "strict", {}, 2),
+    ("n_aug", 1, {}, 2),
+    ("n_aug", 4, {}, 2),
+    ("sharpen", "refine", {}, 2),
+    ("sharpen", "guess", {}, 2),
+    ("hard_labels", "refine", {}, 2),
+    ("hard_labels", "guess", {}, 2),
+    ("hard_labels", "both", {}, 2),
+    ("mixup_partner", "same_set", {}, 2),
+    ("forward_rows", "labeled", {}, 2),
+    ("unlabeled_loss", "sum", {}, 2),
+    ("prior", [1.0, 2.0, 3.0], {}, 2),
 ]
+SCHEDULES = [{"lr_schedule": "cosine"}, {"lr_milestones": [1]}]
 
 
 @pytest.mark.parametrize(("field", "value", "setting", "acts_in"), SWITCHES, ids=lambda v: str(v).replace(" ", ""))
 def test_a_switch_changes_the_weights_in_the_first_epoch_in_which_it_can_act(field, value, setting, acts_in):
-    baseline, changed = make(batch_size=8, **setting), make(batch_size=8, **setting, **{field: value})
+    baseline, changed = make(batch_size=8, **setting), make(batch_size=8, **{**setting, field: value})
     networks = len(changed.learners)
     for epoch in range(1, acts_in + 1):
         next(baseline)
@@ -45,8 +75,40 @@ def test_a_switch_changes_the_weights_in_the_first_epoch_in_which_it_can_act(fie
     assert not any(same(a, b) for a, b in pairs)
 
 
-def test_every_field_of_the_configuration_is_in_the_list():
-    assert {field for field, *_ in SWITCHES} == DivideMix.model_fields.keys() - {"name"}
+def test_every_field_of_the_configuration_is_in_the_list_or_below():
+    assert {field for field, *_ in SWITCHES} | {"peer_update", "ensemble"} == DivideMix.model_fields.keys() - {"name"}
+
+
+def test_synchronous_peers_change_the_second_network_first():
+    sequential, synchronous = make(batch_size=8), make(batch_size=8, peer_update="synchronous")
+    differ = []
+    for _ in range(3):
+        next(sequential)
+        next(synchronous)
+        pairs = zip(all_weights(sequential), all_weights(synchronous), strict=True)
+        differ.append([not same(a, b) for a, b in pairs])
+    assert differ == [[False, False], [False, True], [True, True]]
+
+
+def test_the_ensembles_rule_changes_accuracies_and_trains_nothing():
+    logits, probabilities = make(batch_size=8), make(batch_size=8, ensemble="probabilities")
+    rows = [without_time(list(method)) for method in (logits, probabilities)]
+    assert all_same(all_weights(logits), all_weights(probabilities))
+    changed = {name for a, b in zip(*rows, strict=True) for name in a if a[name] != b[name]}
+    assert changed
+    assert changed <= {"test/accuracy", "val/accuracy", "train/accuracy_given", "train/accuracy_true"}
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=str)
+@pytest.mark.parametrize("name", ["dividemix", "cross_entropy"])
+def test_a_schedule_changes_the_weights_in_the_second_epoch(name, schedule):
+    baseline, changed = make(name), make(name, schedule=schedule)
+    differ = []
+    for _ in range(2):
+        next(baseline)
+        next(changed)
+        differ.append([not same(a, b) for a, b in zip(all_weights(baseline), all_weights(changed), strict=True)])
+    assert differ == [[False, False], [True, True]]
 
 
 @pytest.mark.parametrize("noise", ["pair", "symmetric"])

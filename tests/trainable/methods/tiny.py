@@ -34,6 +34,7 @@ def make(
     epochs: int = 3,
     batch_size: int = 16,
     lr: float = 0.1,
+    schedule: dict | None = None,
     seed: int = 0,
     **switches,
 ) -> Method:
@@ -45,7 +46,7 @@ def make(
             "data": {"name": "npz", "path": "in memory", "crop_padding": 1, "flip": True},
             "noise": noise or {"name": "symmetric", "rate": 0.4},
             "model": model or {"name": "small_cnn", "width": 4},
-            "train": {"epochs": epochs, "batch_size": batch_size, "lr": lr},
+            "train": {"epochs": epochs, "batch_size": batch_size, "lr": lr, **(schedule or {})},
             "method": {"name": name, **switches},
             "seed": seed,
         }
