@@ -26,7 +26,10 @@ def loss_histograms(results: Results, folder: Path) -> list[Path]:
         return []
     figure, axes = panels(len(tables), max(len(t["epochs"]) for _, _, t in tables), 3.6, 2.8)
     for line, (setting, trial, table) in zip(axes, tables, strict=True):
-        rows = {row["epoch"]: row for row in results.folder(trial).rows()}
+        method = results.config(trial).get("method", {})
+        # Other mixtures are on another scale than the picture of the losses.
+        drawable = method.get("mixture", "gmm") == "gmm" and method.get("normalise_losses", True)
+        rows = {row["epoch"]: row for row in results.folder(trial).rows()} if drawable else {}
         for axis, epoch, losses in zip(line, table["epochs"], table["loss"][:, 0], strict=False):
             _losses(axis, losses.astype(float), right(table))
             # The division after epoch e is described by the next epoch's row.

@@ -30,6 +30,9 @@ class Events:
         self._writer = SummaryWriter(str(path), purge_step=finished + 1 if finished else 0)
         self._file = self._writer._get_file_writer()
         self._flushed = 0.0
+        method = config["method"]
+        # Other mixtures are on another scale than the picture of the losses.
+        self._drawable = method.get("mixture", "gmm") == "gmm" and method.get("normalise_losses", True)
         if not finished:
             self._writer.add_text("configuration", f"```json\n{json.dumps(config, indent=1)}\n```", 0)
             if place:
@@ -52,6 +55,7 @@ class Events:
         `mixture/*`, where they are known.
         """
         writer, train = self._writer, data.train
+        mixture = mixture if self._drawable else {}
         given, true = train.given.cpu().numpy(), train.true.cpu().numpy()
         clean = None if (true < 0).any() else given == true
         parts = {"all": np.ones(len(given), bool)} if clean is None else {"clean": clean, "noisy": ~clean}
