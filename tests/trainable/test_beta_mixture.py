@@ -51,10 +51,42 @@ def test_the_components_that_made_the_losses_are_found():
 
 
 def test_the_clean_probability_stays_low_from_the_noisy_peak_to_the_largest_loss():
-    losses = two_betas()
+    rng = np.random.default_rng(0)
+    losses = np.concatenate([rng.random(1500), rng.beta(60, 30, 1500)])  # a wide component beside a narrow one
     by_loss = fit_beta_mixture(losses).clean_probability[np.argsort(losses)]
-    assert by_loss[-1] == by_loss.min()
-    assert 0 <= by_loss.min() <= by_loss.max() <= 1
+    lowest = by_loss.argmin()
+    assert losses[np.argsort(losses)[lowest]] < 0.8
+    assert (by_loss[lowest:] == by_loss[lowest]).all()
+    assert 0 <= by_loss.min() < 0.3 < 0.7 < by_loss.max() <= 1
+
+
+def slow_fit(x: list[float]) -> list[tuple[float, float, float]]:
+    """Ten rounds of EM in loops: (alpha, beta, weight) of both components."""
+    parts = [(1.0, 2.0, 0.5), (2.0, 1.0, 0.5)]
+    for _ in range(10):
+        share = []
+        for value in x:
+            density = [max(w * beta.pdf(value, a, b), 1e-12) for a, b, w in parts]
+            share.append([d / sum(density) for d in density])
+        parts = []
+        for k in (0, 1):
+            total = sum(s[k] for s in share)
+            mean = sum(s[k] * v for s, v in zip(share, x, strict=True)) / total
+            variance = sum(s[k] * (v - mean) ** 2 for s, v in zip(share, x, strict=True)) / total
+            alpha = mean * (mean * (1 - mean) / variance - 1)
+            parts.append((alpha, alpha * (1 - mean) / mean, total / len(x)))
+    return parts
+
+
+def test_it_is_ten_rounds_of_em_on_the_inner_nine_tenths_of_the_losses():
+    losses = two_betas(60)
+    low, high = np.percentile(losses, 5), np.percentile(losses, 95)
+    x = [(v - low - 1e-5) / (high - low - 1e-5 + 1e-6) for v in losses.tolist() if low <= v <= high]
+    expected = slow_fit([min(max(v, 1e-3), 1 - 1e-3) for v in x])
+    mixture = fit_beta_mixture(losses)
+    assert mixture.means == pytest.approx([a / (a + b) for a, b, _ in expected], rel=1e-9)
+    assert mixture.weights == pytest.approx([w for *_, w in expected], rel=1e-9)
+    assert mixture.sds == pytest.approx([beta.std(a, b) for a, b, _ in expected], rel=1e-9)
 
 
 def test_the_component_with_the_smaller_mean_is_the_clean_one_even_if_they_cross():
