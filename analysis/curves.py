@@ -33,14 +33,18 @@ def accuracy_per_epoch(results: Results, folder: Path, metric: str = "test/accur
 
 
 def division_per_epoch(results: Results, folder: Path) -> list[Path]:
-    """AUC, labeled fraction, precision and recall, mean over networks and seeds; nothing if no trial divides."""
+    """AUC, labeled fraction, precision and recall, mean over networks and seeds; nothing if no trial divides.
+
+    A line of panels for each family; in a study with settings for each setting, with the first family's arms.
+    """
     rows = results.rows(*(f"{name}_net{k}" for name in DIVISION for k in (0, 1)))
     for name in DIVISION:
         rows[name] = rows[[f"{name}_net{k}" for k in (0, 1)]].mean(axis=1)
     rows = rows.dropna(subset=list(DIVISION), how="all")
     if rows.empty:
         return []
-    lines = [(setting, family) for setting in results.settings for family in _families(results)]
+    families = _families(results)[: None if len(results.settings) == 1 else 1]  # four panels a line: they would be many
+    lines = [(setting, family) for setting in results.settings for family in families]
     figure, axes = panels(len(lines), len(DIVISION), 3.6, 3)
     for line, (setting, family) in zip(axes, lines, strict=True):
         for axis, (name, label) in zip(line, DIVISION.items(), strict=True):

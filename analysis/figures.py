@@ -94,24 +94,26 @@ def accuracy_against_work(results: Results, table: pd.DataFrame, costs: pd.DataF
         return []
     figure, axes = panels(1, len(results.settings), 6.4, 4.2, sharey=True)
     joined = table.merge(costs[["setting", "arm", "work/forwards"]], on=["setting", "arm"]).dropna(subset=["mean"])
+    arms = [BASELINE, *(arm for arm in table["arm"].unique() if arm != BASELINE)]
+    shown: dict[str, Line2D] = {}
     for axis, setting in zip(axes[0], results.settings, strict=True):
-        for k, row in enumerate(joined[joined["setting"] == setting].to_dict("records")):
-            style = {**look(k), "linestyle": "none"}
-            axis.plot(row["work/forwards"] / 1e6, row["mean"], label=row["arm"], **style)
+        for row in joined[joined["setting"] == setting].to_dict("records"):
+            style = {**look(arms.index(row["arm"])), "linestyle": "none"}
+            (shown[row["arm"]],) = axis.plot(row["work/forwards"] / 1e6, row["mean"], **style)
             axis.plot([row["work/forwards"] / 1e6] * 2, [row["mean_low"], row["mean_high"]], color=style["color"], lw=1)
         axis.set_xlabel("million image forwards a trial (a backward counts as two)")
         axis.set_title(title(setting))
     axes[0, 0].set_ylabel(f"{ACCURACY}, 95 % t interval")
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    if handles:
-        figure.legend(handles, labels, fontsize="x-small", loc="outside right upper")
+    if shown:
+        figure.legend(list(shown.values()), list(shown), fontsize="x-small", loc="outside right upper")
     return save(figure, folder / "accuracy_against_work")
 
 
 def heat_map(results: Results, folder: Path) -> list[Path]:
     """Mean accuracy of each cell of a product of two factors."""
-    grids = {setting: interactions.product(results, setting) for setting in results.settings}
-    if len(results.factors) != 2 or not any(grids.values()) or LAST10 not in results.done:
+    products = {setting: interactions.product(results, setting) for setting in results.settings}
+    grids = {setting: cells for setting, cells in products.items() if cells}
+    if len(results.factors) != 2 or not grids or LAST10 not in results.done:
         return []
     figure, axes = panels(1, len(grids), 4.6, 3.8)
     for axis, (setting, cells) in zip(axes[0], grids.items(), strict=True):
@@ -121,7 +123,8 @@ def heat_map(results: Results, folder: Path) -> list[Path]:
         for arm, (row, column) in cells.items():
             grid[rows.index(row), columns.index(column)] = means.get(arm, np.nan)
         image = axis.imshow(grid, cmap="cividis", aspect="auto")
-        for (y, x), value in np.ndenumerate(grid):
+        for y, x in np.argwhere(~np.isnan(grid)):
+            value = grid[y, x]
             dark = value < np.nanmean(grid)
             axis.text(x, y, f"{value:.1f}", ha="center", va="center", color="white" if dark else "black")
         axis.grid(False)

@@ -27,8 +27,8 @@ def effects(results: Results, metric: str = LAST10) -> pd.DataFrame:
     for setting in results.settings:
         cells = product(results, setting)
         levels = [list(dict.fromkeys(column)) for column in zip(*cells.values(), strict=True)]
-        if len(levels) < 2 or any(len(values) != 2 for values in levels):
-            continue
+        if len(levels) < 2 or any(len(values) != 2 for values in levels) or len(cells) != 2 ** len(levels):
+            continue  # also where a cell has no finished trial at all
         done = results.done[results.done["setting"] == setting]
         if metric not in done:
             continue

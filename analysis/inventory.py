@@ -11,7 +11,7 @@ def unexpected(results: Results) -> Iterator[str]:
     runs = results.root / "runs"
     planned = dict(zip(results.trials["folder"], results.trials["id"], strict=True))
     ids = {identity: folder for folder, identity in planned.items()}
-    known = set()
+    known = {results.root / folder for folder in planned}
     for file in sorted(runs.rglob("seed=*/trial.json")):
         folder = file.parent.relative_to(results.root).as_posix()
         known.add(file.parent)

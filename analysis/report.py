@@ -158,7 +158,7 @@ def _markdown(blocks: list[Block], facts: dict[str, Any]) -> Iterator[str]:
     for title, key in SECTIONS.items():
         if facts[key]:
             yield f"## {title}\n"
-            yield from (f"- {line}" for line in facts[key])
+            yield from (f"- {' '.join(line.split())}" for line in facts[key])
             yield ""
 
 
@@ -170,10 +170,14 @@ SECTIONS = {
 }
 
 
+RUN = {"time", "host", "command", "system", "cpus", "python", "versions", "git_revision", "git_diff"}
+"""What the page says of a run."""
+
+
 def _provenance(path: Path) -> list[dict[str, Any]]:
     try:
         runs = json.loads(path.read_bytes())
-        return [run for run in runs if isinstance(run, dict)]
+        return [run for run in runs if isinstance(run, dict) and run.keys() >= RUN]
     except (OSError, ValueError, TypeError):
         return []
 

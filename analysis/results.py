@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,7 +95,7 @@ class Results:
         try:
             with np.load(io.BytesIO((self.folder(trial).path / "samples.npz").read_bytes())) as table:
                 return dict(table)
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError):
             return {}
 
     def fingerprints(self) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -146,8 +147,9 @@ def _collapsed(results: Results) -> pd.Series:
     if LAST10 not in results.trials:
         return collapsed
     for _, group in results.done.groupby("setting"):
-        labels = results.samples(group.iloc[0].to_dict()).get("given")
-        if labels is None or not len(labels):
+        tables = (results.samples(trial) for trial in group.to_dict("records"))
+        labels = next((table["given"] for table in tables if len(table.get("given", ()))), None)
+        if labels is None:
             continue
         chance = 100 / (int(labels.max()) + 1)
         best = group.groupby("arm")[LAST10].transform("max")

@@ -1,5 +1,6 @@
 """Paired comparison of two arms over seeds. All inputs are one number a seed."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -56,15 +57,21 @@ def sign_flip_p(differences: np.ndarray) -> np.ndarray:
     Own code for the ties: scipy's `permutation_test` takes sums as equal within 100 eps of the observed one, and
     differences of accuracies round worse.
     """
-    n = differences.shape[-1]
-    sampled = 2**n > FLIPS
-    if sampled:
-        signs = np.random.default_rng(0).integers(0, 2, (FLIPS, n), np.int8)
-    else:
-        signs = np.arange(2**n)[:, None] >> np.arange(n) & 1
-    sums = np.abs(differences @ (2.0 * signs - 1).T)
+    signs = _signs(differences.shape[-1])
+    sampled = 2 ** differences.shape[-1] > FLIPS
+    sums = np.abs(differences @ signs)
     extreme = np.count_nonzero(sums >= np.abs(differences.sum(-1))[..., None] - TIE, axis=-1)
-    return (extreme + sampled) / (len(signs) + sampled)
+    return (extreme + sampled) / (signs.shape[1] + sampled)
+
+
+@functools.lru_cache(maxsize=2)
+def _signs(n: int) -> np.ndarray:
+    """Patterns of n signs, all of them or FLIPS drawn ones: (n, patterns) of ±1."""
+    if 2**n > FLIPS:
+        bits = np.random.default_rng(0).integers(0, 2, (FLIPS, n), np.int8)
+    else:
+        bits = np.arange(2**n)[:, None] >> np.arange(n) & 1
+    return (2.0 * bits - 1).T
 
 
 def holm(p: np.ndarray) -> np.ndarray:
@@ -109,6 +116,8 @@ def power(effect: float, n: int, alpha: float = ALPHA) -> float:
 
     By the noncentral F of t²: scipy's noncentral t is NaN far out in its tails.
     """
+    if not effect:  # scipy's noncentral F is wrong without noncentrality
+        return alpha
     return float(stats.ncf.sf(stats.t.ppf(1 - alpha / 2, n - 1) ** 2, 1, n - 1, n * effect**2))
 
 
@@ -147,4 +156,4 @@ def _fewest(enough: Callable[[int], bool]) -> float:
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if enough(middle) else (middle, high)
-    return high
+    return high if high <= MOST_SEEDS else float("inf")

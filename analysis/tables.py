@@ -244,6 +244,6 @@ def markdown(table: pd.DataFrame) -> str:
 def latex(table: pd.DataFrame) -> str:
     """A table of text as LaTeX, for the package booktabs."""
     text = table.to_latex(index=False, escape=True)
-    for character, command in {"−": "$-$", "±": r"$\pm$", "×": r"$\times$", "<": "$<$"}.items():
+    for character, command in {"−": "$-$", "±": r"$\pm$", "×": r"$\times$", "→": r"$\to$", "<": "$<$"}.items():
         text = text.replace(character, command)
     return text

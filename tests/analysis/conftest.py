@@ -2,7 +2,9 @@
 
 import runpy
 import sys
+from collections import defaultdict
 from collections.abc import Callable
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +86,55 @@ class StudyFolder:
     def path(self, arm: str, seed: int) -> Path:
         """The folder of one trial of a study without settings."""
         return self.root / "runs" / arm / f"seed={seed}"
+
+
+class Page(HTMLParser):
+    """A page as a parser of HTML reads it: all tags, list items by heading, tables, addresses of images."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.tags: list[str] = []
+        self.headings: list[str] = []
+        self.lists: dict[str, list[str]] = defaultdict(list)
+        self.tables: list[list[list[str]]] = []
+        self.addresses: list[str] = []
+        self.visible: list[str] = []
+        self._into: list[list[str]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.addresses += [str(value) for name, value in attributes if name in ("src", "href", "srcset", "data")]
+        if tag == "table":
+            self.tables.append([])
+        elif tag == "tr":
+            self.tables[-1].append([])
+        targets = {
+            "h1": self.headings,
+            "h2": self.headings,
+            "li": self.lists[self.headings[-1] if self.headings else ""],
+        }
+        if tag in targets:
+            targets[tag].append("")
+            self._into.append(targets[tag])
+        elif tag in ("td", "th"):
+            self.tables[-1][-1].append("")
+            self._into.append(self.tables[-1][-1])
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("h1", "h2", "li", "td", "th"):
+            self._into.pop()
+
+    def handle_data(self, data: str) -> None:
+        self.visible.append(data)
+        for texts in self._into:
+            texts[-1] = " ".join(f"{texts[-1]}{data}".split())
+
+
+@pytest.fixture
+def page() -> Callable[[Path], Page]:
+    """Read an HTML file."""
+    return lambda path: Page(path.read_text(encoding="utf-8"))
 
 
 @pytest.fixture

@@ -357,7 +357,7 @@ def test_an_interval_that_ends_at_the_margin_is_undecided():
 
 def test_runs_near_chance_are_counted_as_collapsed(study):
     table = sample_table(classes=4)  # chance is 25 %: nearer to it than to 85 is below 55
-    study.arm("baseline", 85.0, 54.0, 56.0, samples=table).arm("variant", 30.0, 28.0, 26.0, samples=table)
+    study.arm("baseline", 85.0, 54.0, 56.0, samples=table).arm("variant", 30.0, 29.0, 28.0, samples=table)
     assert row(study, "baseline")["collapsed"] == 1
     assert row(study, "variant")["collapsed"] == 0  # bad, but all alike
     assert text(study, "baseline")["n"] == "3 (1 collapsed)"

@@ -1,0 +1,47 @@
+"""A report of thousands of trials stays within a minute and two gigabytes."""
+
+import resource
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.analysis.material import METRICS, write_study
+
+pytestmark = pytest.mark.slow
+
+SETTINGS = ("sym20", "sym50", "sym80", "asym40")
+NAMED = [
+    "no_co_divide",
+    "no_co_refine",
+    "no_co_guess",
+    "no_mixup",
+    "one_network",
+    "no_prior",
+    "no_augment",
+    "cross_entropy",
+]
+FACTORS = ["lambda_u", "p_threshold", "alpha", "temperature"]
+ARMS = dict.fromkeys(NAMED, "arms") | {f"{f}={k}": f"method.{f}" for f in FACTORS for k in (2, 3, 4, 5)}
+SEEDS, EPOCHS = 20, 300
+
+
+def test_a_report_of_2000_trials_of_300_epochs_takes_a_minute_and_two_gigabytes_at_most(tmp_path):
+    """Time is asserted because nobody makes a report that takes minutes; CPU seconds, since others may be at work."""
+    assert len(METRICS) + 3 > 40
+    trials = write_study(tmp_path / "sized", ARMS, SEEDS, EPOCHS, SETTINGS)
+    assert trials == 2000
+    start = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", "analysis", "report", str(tmp_path / "sized")], capture_output=True, text=True
+    )
+    seconds = time.perf_counter() - start
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    peak, busy = used.ru_maxrss / 2**20, used.ru_utime + used.ru_stime
+    print(f"\na report of {trials} trials of {EPOCHS} epochs: {seconds:.1f} s ({busy:.1f} s of CPU), {peak:.2f} GiB")
+    assert done.returncode == 0, done.stderr
+    page = tmp_path / "sized" / "report" / "index.html"
+    assert f"{trials} of {trials} trials finished" in page.read_text(encoding="utf-8")
+    assert busy <= 60
+    assert peak <= 2
