@@ -23,7 +23,7 @@ from trainable.divide import fit_mixture, monotone, normalise
 from trainable.errors import DataError
 from trainable.learner import Learner
 from trainable.methods import dividemix, stages
-from trainable.methods.judge import agree
+from trainable.methods.judge import agree, clean_mixture
 from trainable.neighbors import label_support
 
 
@@ -102,6 +102,15 @@ def test_a_division_by_both_is_a_mixture_in_the_plane():
     row = next(method)
     assert {"mixture/mean_clean_net0", "division/auc_loss_net0"} <= row.keys()
     assert "division/auc_loss_net0" not in next(judged()[0])  # it is `division/auc` there
+
+
+def test_in_the_plane_the_supported_labels_are_the_clean_ones():
+    rng = np.random.default_rng(0)
+    losses = rng.normal(np.repeat([0.5, 0.45], 200), 0.02)  # which says nothing, or a little of the contrary
+    support = rng.normal(np.repeat([0.9, 0.1], 200), 0.02)
+    mixture = clean_mixture(DivideMixConfig(division="both"), losses, support, seed=0)
+    assert mixture.clean_probability[:200].min() > 0.99
+    assert mixture.clean_probability[200:].max() < 0.01
 
 
 def test_features_cost_no_work_beyond_the_judgement():
