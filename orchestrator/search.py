@@ -9,7 +9,6 @@ import json
 import random
 from collections.abc import Iterator
 from statistics import fmean
-from typing import Any
 
 import optuna
 from optuna.storages import JournalStorage
@@ -184,7 +183,7 @@ class Search:
         elif set(states.values()) == {"done"}:
             self._report(trial, records)
             values = self._values(records)
-            if None in values:
+            if values is None:
                 self._tell(trial, TrialState.FAIL, reason="its rows have no val/accuracy: is there a validation set?")
             else:
                 self._tell(trial, TrialState.COMPLETE, values)
@@ -199,7 +198,7 @@ class Search:
                     self.storage.set_trial_intermediate_value(self._id(trial), epoch, value)
 
     def _tell(
-        self, trial: FrozenTrial, state: TrialState, values: list[Any] | None = None, reason: str | None = None
+        self, trial: FrozenTrial, state: TrialState, values: list[float] | None = None, reason: str | None = None
     ) -> None:
         if reason is not None:
             self.storage.set_trial_user_attr(self._id(trial), REASON, reason)
@@ -231,11 +230,12 @@ class Search:
             if None not in values:
                 yield epoch, fmean(values)
 
-    def _values(self, records: list[TrialRecord]) -> list[float | None]:
-        """One score a metric, mean over seeds."""
+    def _values(self, records: list[TrialRecord]) -> list[float] | None:
+        """One score a metric, mean over seeds; None if some rows do not have one."""
         rows = [self.store.folder(record).rows() for record in records]
         scores = [[score(r, metric.name) for r in rows] for metric in self.plan.file.metric]
-        return [None if None in values else fmean(filter(None.__ne__, values)) for values in scores]  # type: ignore[arg-type]
+        known = [[value for value in values if value is not None] for values in scores]
+        return [fmean(values) for values in known] if all(len(values) == len(rows) for values in known) else None
 
     def best(self, count: int) -> list[FrozenTrial]:
         """The best distinct configurations that ran to full length; of two metrics, from the front of trade-offs."""

@@ -19,8 +19,8 @@ class SearchView(View):
     """Progress of searches. Only validation scores are shown: nobody should choose by the test set."""
 
     def __init__(self, console: Console, store: Store, searches: Searches):
-        super().__init__(console, store, [], [])
         self.searches = searches
+        super().__init__(console, store, [], [])
         self._total = sum(search.budget for search in searches.all)
         self._bar.update(self._task, total=self._total, completed=self._finished())
 
