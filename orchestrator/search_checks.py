@@ -24,6 +24,8 @@ def plan(document: Document, file: SearchFile, expansion: Expansion) -> tuple[Se
     _check_keys(document, file, arms)
     warnings: list[str] = []
     searches = []
+    if ARM in file.space and document.problems:
+        return SearchPlan(file, (), arms), warnings  # arms that do not exist have no points to check
     for names in [[name] for name in layers] if file.retunes else [list(layers)]:
         space = Space({name: layers[name] for name in names}, tuple(Dimension(p, file.space[p]) for p in file.space))
         if file.retunes:
