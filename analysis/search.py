@@ -46,7 +46,8 @@ def trials(root: Path, study: optuna.Study) -> pd.DataFrame:
     place = accuracy_place(study)
     rows = []
     for trial in study.get_trials(deepcopy=False):
-        folders = [TrialFolder(path) for path in sorted(_folder(root, study, trial.number).glob("seed=*"))]
+        place_on_disk = _folder(root, study, trial.number)  # where its confirmation on fresh seeds may lie too
+        folders = [TrialFolder(place_on_disk / f"seed={seed}") for seed in study.user_attrs["definition"]["seeds"]]
         repeats = "same_as" in trial.user_attrs
         rows.append(
             {
@@ -81,7 +82,8 @@ def optimism(root: Path) -> pd.DataFrame:
     """What the search promised and what fresh seeds showed: one row a confirmed configuration.
 
     Columns: setting, arm, trial, n (fresh seeds done), score (the search's noisy-validation accuracy), confirmed (mean
-    over fresh seeds of the same metric), sd (over seeds, in points), optimism (score − confirmed).
+    over fresh seeds of the same metric), sd (over seeds, in points), optimism (score − confirmed), promised and gained
+    (score and confirmed, less the baseline's: what seeds and splits have in common cancels out there).
     """
     try:
         planned = json.loads((root / "trials.json").read_bytes())["trials"]
@@ -104,7 +106,11 @@ def optimism(root: Path) -> pd.DataFrame:
         row = {"setting": setting or "", "arm": arm, "trial": name(trial.number), "n": len(values), "score": promised}
         rows.append({**row, "confirmed": mean, "sd": sd, "optimism": promised - mean})
     columns = ["setting", "arm", "trial", "n", "score", "confirmed", "sd", "optimism"]
-    return pd.DataFrame(rows, columns=columns)
+    table = pd.DataFrame(rows, columns=columns)
+    baselines = table[table["arm"] == BASELINE].set_index("setting")
+    for gain, of in (("promised", "score"), ("gained", "confirmed")):
+        table[gain] = table[of] - table["setting"].map(baselines[of])
+    return table
 
 
 def _searched(studies: list[optuna.Study], setting: str | None, arm: str) -> tuple[optuna.Study, FrozenTrial | None]:
@@ -118,7 +124,7 @@ def _searched(studies: list[optuna.Study], setting: str | None, arm: str) -> tup
     return study, max(complete(study), key=lambda trial: (trial.values[0], -trial.number), default=None)
 
 
-def importance(study: optuna.Study, bootstraps: int = BOOTSTRAPS) -> pd.DataFrame:
+def importance(study: optuna.Study) -> pd.DataFrame:
     """Which parameters the accuracy of full-length trials depends on, by two methods that need not agree.
 
     fANOVA explains the variance over the whole space, PED-ANOVA what sets the better part of the trials apart. `low`
@@ -135,10 +141,10 @@ def importance(study: optuna.Study, bootstraps: int = BOOTSTRAPS) -> pd.DataFram
     rng = np.random.default_rng(0)
     rows = []
     for method in ("fANOVA", "PED-ANOVA"):
-        found = _importances(done, place, method)
+        found = _importances(done, place, method, shared, trees=64)
         draws = [
-            _importances([done[k] for k in rng.integers(len(done), size=len(done))], place, method)
-            for _ in range(bootstraps)
+            _importances([done[k] for k in rng.integers(len(done), size=len(done))], place, method, shared, trees=16)
+            for _ in range(BOOTSTRAPS)
         ]
         for parameter, value in found.items():
             spread = [draw[parameter] for draw in draws if parameter in draw]
@@ -147,16 +153,23 @@ def importance(study: optuna.Study, bootstraps: int = BOOTSTRAPS) -> pd.DataFram
     return pd.DataFrame(rows, columns=columns)
 
 
-def _importances(sample: list[FrozenTrial], place: int, method: str) -> dict[str, float]:
-    """Importance of each shared parameter in a sample of trials; none if all scored the same."""
+def _importances(
+    sample: list[FrozenTrial], place: int, method: str, parameters: set[str], trees: int
+) -> dict[str, float]:
+    """Importance of each parameter in a sample of trials; none if all scored the same."""
     values = [trial.values[place] for trial in sample]
     if len(set(values)) < 2:
         return {}
     study = by_accuracy(sample, place)
-    evaluator = FanovaImportanceEvaluator(seed=0) if method == "fANOVA" else PedAnovaImportanceEvaluator()
+    evaluator = (
+        FanovaImportanceEvaluator(n_trees=trees, seed=0) if method == "fANOVA" else PedAnovaImportanceEvaluator()
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a resampled study may hold a single value of some parameter
-        return {name: float(value) for name, value in get_param_importances(study, evaluator=evaluator).items()}
+        return {
+            name: float(value)
+            for name, value in get_param_importances(study, evaluator=evaluator, params=sorted(parameters)).items()
+        }
 
 
 def by_accuracy(sample: list[FrozenTrial], place: int) -> optuna.Study:

@@ -112,20 +112,23 @@ def show_failures(studies: list[optuna.Study], console: Console) -> None:
 def show_optimism(store: Store, console: Console) -> None:
     """Print what the search promised and what fresh seeds showed, on the same metric."""
     from analysis import search
+    from analysis.tables import signed
 
     table = search.optimism(store.root)
     if table.empty:
         return
     grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for title in ("confirmed", "n", "search score", "fresh seeds", "optimism"):
+    for title in ("confirmed", "n", "search score", "fresh seeds", "optimism", "gain promised", "gained"):
         grid.add_column(title, justify="left" if title == "confirmed" else "right")
     for row in table.to_dict("records"):
         name = "/".join(filter(None, [row["setting"], row["arm"]]))
         fresh = f"{row['confirmed']:.2f}" + (f" ± {row['sd']:.2f}" if row["n"] > 1 else "")
-        grid.add_row(name, str(row["n"]), f"{row['score']:.2f}", fresh, f"{row['optimism']:+.2f}".replace("-", "−"))
+        gains = [signed(row[key]) for key in ("optimism", "promised", "gained")]
+        grid.add_row(name, str(row["n"]), f"{row['score']:.2f}", fresh, *gains)
     console.print(grid)
     console.print(
-        "val/accuracy, mean of the last 10 epochs; optimism: search score − mean over fresh seeds.\n"
-        "Scores of the search are no result: it has chosen the best of them.",
+        "noisy val/accuracy, mean of the last 10 epochs; optimism: search score − mean over fresh seeds;\n"
+        "gain: over the baseline, in the search and on fresh seeds. The search chose the best of its scores:\n"
+        "they are no result.",
         style="dim",
     )

@@ -14,8 +14,9 @@ import pytest
 from orchestrator import cli
 from orchestrator.searches import Searches
 from orchestrator.store import Store
+from tests.orchestrator import toy
 from tests.orchestrator.runs import assert_as_undisturbed, finish, wait_until, workers
-from tests.orchestrator.toy import STUDY, Curve, begin, peak, run, write
+from tests.orchestrator.toy import STUDY, Curve, begin, peak, write
 from trainable.config import TrialConfig
 from trainable.folder import TrialFolder
 
@@ -32,6 +33,7 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     monkeypatch.setattr("os.fsync", lambda descriptor: None)
     monkeypatch.setattr("analysis.report.write", lambda root: [])
     monkeypatch.setattr("analysis.search_figures.write", lambda *arguments: [])
+    monkeypatch.setattr("analysis.search.BOOTSTRAPS", 1)
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr("orchestrator.local_ray.local_ray", lambda dashboard: nullcontext(None))
 
@@ -54,7 +56,7 @@ def instead_of_ray(monkeypatch: pytest.MonkeyPatch, curve: Curve, interrupt_afte
     def execute(study: Any, store: Store, work: Any, machine: Any, view: Any) -> Any:
         if isinstance(work, Searches):
             known = set(store.runs.rglob("seed=*"))
-            run(work, curve, at_most=interrupt_after)
+            toy.run(work, curve, interrupt_after)
             names.extend(str(path.relative_to(store.runs)) for path in set(store.runs.rglob("seed=*")) - known)
             return SimpleNamespace(signal=signal.SIGINT if interrupt_after else None, no_space=None)
         for trial in work:
@@ -144,14 +146,15 @@ def test_a_changed_search_is_refused_until_it_is_set_aside(command, tmp_path, mo
 
 
 def test_failures_of_a_search_are_named_and_are_no_failure_of_the_study(command, tmp_path, monkeypatch):
-    def failing(searches: Searches, curve: Curve, at_most: int | None) -> None:
+    def failing(searches: Searches, curve: Curve, at_most: int | None = None) -> None:
         planned = searches.next()
         begin(searches.store, planned).fail("non-finite loss", "loss is nan", "", retry=False)
         searches.settle(planned.record.name)
-        run(searches, curve)
+        train_all(searches, curve)
 
     instead_of_ray(monkeypatch, peak)
-    monkeypatch.setattr("tests.orchestrator.test_run_search.run", failing)
+    train_all = toy.run
+    monkeypatch.setattr(toy, "run", failing)
     code, output = command("run", write(tmp_path))
     assert code == 0
     assert "failed: toy trial-0000: non-finite loss: loss is nan" in output
@@ -273,9 +276,8 @@ def test_a_killed_search_goes_on_and_comes_to_the_same_end(tmp_path, start, envi
         process = start(study, "--no-dashboard")
 
         def in_the_middle(trained: int = trained, process: Any = process) -> bool:
-            partial = [
-                p.parent for p in (root / "runs").rglob("checkpoint.pt") if not (p.parent / "stopped.json").exists()
-            ]
+            partial = [p.parent for p in (root / "runs").rglob("checkpoint.pt")]
+            partial = [folder for folder in partial if not (folder / "stopped.json").exists()]
             ended = len([*(root / "runs").rglob("summary.json"), *(root / "runs").rglob("stopped.json")])
             return ended >= trained and any(len(TrialFolder(folder).rows()) >= 2 for folder in partial)
 
