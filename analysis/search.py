@@ -187,7 +187,7 @@ def by_accuracy(sample: list[FrozenTrial], place: int) -> optuna.Study:
 def work(root: Path, study: optuna.Study) -> dict[str, Any]:
     """Epochs that were trained, those that full lengths would have taken, and the share that stopping saved."""
     table = trials(root, study)
-    ran = table[table["state"].isin(["complete", "pruned"])] if len(table) else table
+    ran = table[table["state"].isin(["complete", "pruned"]) & (table["same_as"] == "")] if len(table) else table
     trained, planned = (int(ran[column].sum()) if len(ran) else 0 for column in ("epochs", "planned"))
     stopped = int((ran["state"] == "pruned").sum()) if len(ran) else 0
     return {

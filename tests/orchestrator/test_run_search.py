@@ -1,6 +1,7 @@
 """`run`, `plan`, `status` and `report` of a search, with a formula in place of training, and then on Ray."""
 
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -296,7 +297,7 @@ def test_a_killed_search_goes_on_and_comes_to_the_same_end(tmp_path, start, envi
 @pytest.mark.ray
 @pytest.mark.slow
 def test_what_fails_on_ray_is_fail_and_the_search_goes_on(tmp_path, start, environment):
-    """An lr at which the loss is not finite, a trial whose process is killed, and a timeout."""
+    """An lr at which the loss is not finite, a timeout, and a trial whose process is killed."""
     text = TINY.replace("high: 0.3, log: true}", "high: 1e12, log: true}").replace("tpe", "random")
     path, root = tmp_path / "tiny.yaml", tmp_path / "tiny"
     path.write_text(text.replace("EPOCHS", "5").replace("TRIALS", "6").replace("SLOTS", "1"))
@@ -315,3 +316,13 @@ def test_what_fails_on_ray_is_fail_and_the_search_goes_on(tmp_path, start, envir
     assert process.returncode == 1, "the confirmation has no result either"
     assert [state for state, *_ in proposals(tmp_path / "late")] == ["FAIL", "FAIL"]
     assert "failed: late trial-0001: timeout" in output
+
+    path.write_text(TINY.replace("EPOCHS", "30").replace("TRIALS", "2").replace("SLOTS", "1").replace("tiny", "dead"))
+    process = start(path, "--no-dashboard", "--set", "run.max_failures=0")
+    first = TrialFolder(tmp_path / "dead" / "runs" / "trial-0000" / "seed=0")
+    wait_until(lambda: len(first.rows()) > 2, "the first trial trains", process)
+    os.kill((first.owner or {})["pid"], signal.SIGKILL)
+    output = finish(process)
+    assert process.returncode == 0, output
+    assert "failed: dead trial-0000: process died" in output
+    assert [state for state, *_ in proposals(tmp_path / "dead")] == ["FAIL", "COMPLETE"]
