@@ -88,7 +88,7 @@ def _importance(table: pd.DataFrame) -> Figure:
         spread = np.abs(np.vstack([np.minimum(part["low"], value) - value, np.maximum(part["high"], value) - value]))
         axis.barh(place, value, height=0.36, color=colour, label=method, xerr=spread, ecolor="black", capsize=2)
     axis.set_yticks(range(len(parameters)), parameters)
-    axis.set_xlabel(f"importance (n = {table['n'].iloc[0]} trials; 5th to 95th percentile over resampled trials)")
+    axis.set_xlabel(f"importance ({table['n'].iloc[0]} trials; lines: 5th to 95th percentile)")
     axis.legend(fontsize="small")
     return figure
 
@@ -119,5 +119,5 @@ def _save(figure: Figure, stem: Path) -> list[Path]:
     stem.parent.mkdir(parents=True, exist_ok=True)
     paths = [stem.with_suffix(".png"), stem.with_suffix(".svg")]
     for path in paths:
-        figure.savefig(path, dpi=150)
+        figure.savefig(path, dpi=150, bbox_inches="tight")
     return paths
