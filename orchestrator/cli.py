@@ -150,7 +150,7 @@ def _plan_search(planned: study.Study, search: SearchPlan, place: Store, data: P
     for line in plan_search.lines(search, place):
         console.print(line, markup=False)
     machine = run.study_machine(planned.path.parent, data, planned)
-    missing = list(search.expected({one.arm: search.budget(one) for one in search.searches}))
+    missing = list(search.expected(plan_search.missing(search, place)))
     absent = run.absent_data(missing, machine)
     for warning in [*planned.warnings, *absent]:
         console.print(f"warning: {warning}", markup=False)

@@ -18,7 +18,8 @@ def lines(plan: SearchPlan, store: Store) -> Iterator[str]:
     yield f"{metrics}; sampler {file.sampler.name} (seed {file.sampler.seed}), scheduler {_scheduler(file.scheduler)}"
     for search in plan.searches:
         name = search.arm or file.name
-        yield f"search {name}: {plan.budget(search)} trials × {len(file.seeds)} seeds{on_disk(store, search.arm)}"
+        there = on_disk(store, search.arm, file.seeds)
+        yield f"search {name}: {plan.budget(search)} trials × {len(file.seeds)} seeds{there}"
         for dimension in search.space.dimensions:
             yield f"  {described(dimension.path, dimension.parameter)}"
     stand_ins = list(plan.expected({}))
@@ -28,14 +29,31 @@ def lines(plan: SearchPlan, store: Store) -> Iterator[str]:
     yield from families.describe(trial.record for trial in stand_ins)
 
 
-def on_disk(store: Store, arm: str | None) -> str:
+def on_disk(store: Store, arm: str | None, seeds: list[int]) -> str:
     """`, on disk: 12 done, 5 stopped`; proposals that repeat an earlier one leave no folder."""
+    counts = _counts(store, arm, seeds)
+    return f", on disk: {', '.join(f'{n} {ended}' for ended, n in counts.items())}" if counts else ""
+
+
+def missing(plan: SearchPlan, store: Store) -> dict[str | None, int]:
+    """Arm → Optuna trials that have not ended, as far as folders show it."""
+    found = {}
+    for search in plan.searches:
+        counts = _counts(store, search.arm, plan.file.seeds)
+        ended = (counts.total() - counts["begun"]) // len(plan.file.seeds)
+        found[search.arm] = max(0, plan.budget(search) - ended)
+    return found
+
+
+def _counts(store: Store, arm: str | None, seeds: list[int]) -> Counter[str]:
+    """How the trials of a search have ended."""
     counts: Counter[str] = Counter()
     for path in store.runs.joinpath(arm or "").glob("trial-*"):
-        for folder in map(TrialFolder, path.glob("seed=*")):
-            ends = (("done", folder.summary), ("stopped", folder.stopped), ("failed", folder.failure))
-            counts[next((word for word, file in ends if file), "begun")] += 1
-    return f", on disk: {', '.join(f'{n} {ended}' for ended, n in counts.items())}" if counts else ""
+        for folder in (TrialFolder(path / f"seed={seed}") for seed in seeds):
+            if folder.trial is not None:
+                ends = (("done", folder.summary), ("stopped", folder.stopped), ("failed", folder.failure))
+                counts[next((word for word, file in ends if file), "begun")] += 1
+    return counts
 
 
 def _scheduler(scheduler: Any) -> str:

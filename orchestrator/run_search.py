@@ -7,7 +7,7 @@ from rich.console import Console
 from orchestrator.expand import PlannedTrial
 from orchestrator.monitor import View
 from orchestrator.run import DONE, FAILED, REFUSED, WRONG, Ended, Options, absent_data, adopt, show_end, started, train
-from orchestrator.search_plan import SearchPlan
+from orchestrator.search_plan import FIXED, SearchPlan
 from orchestrator.search_view import SearchView, show_failures, show_optimism, table
 from orchestrator.searches import Searches
 from orchestrator.store import Store
@@ -32,8 +32,8 @@ def run_search(study: Study, store: Store, machine: Machine, options: Options, c
     with store.lock():
         run = _Run(study, study.search, store, machine, options, console, Searches(study.name, study.search, store))
         run.settle_changed()
-        run.plan_confirmation({})
         run.searches.reconcile()
+        run.plan_confirmation(run.confirmed_before())
         searching = not run.searches.finished
         todo = [] if searching else run.unconfirmed()
         signal = None
@@ -79,6 +79,15 @@ class _Run:
         self.study = replace(self.study, trials=self.plan.confirmations(winners))
         records = [trial.record for trial in self.study.trials]
         self.store.write_plan(self.study.name, self.study.text, self.study.file.run.max_failures, records)
+
+    def confirmed_before(self) -> dict[str, TrialConfig]:
+        """Winners so far that an earlier run has begun to confirm: they stay in the result for now."""
+        winners = self.searches.winners()
+        states = self.store.states(
+            [trial.record for trial in self.plan.confirmations(winners)], self.study.file.run.max_failures
+        )
+        done = {record.arm for record, state in states.items() if state == "done" and record.setting != FIXED}
+        return {name: config for name, config in winners.items() if name in done}
 
     def unconfirmed(self) -> list[PlannedTrial]:
         """Choose what is confirmed, set confirmations of earlier winners aside; returns what has to be trained."""

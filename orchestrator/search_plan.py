@@ -1,7 +1,7 @@
 """What a search's study file asks for: its searches, their trials and budgets, and the confirmation."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from orchestrator.expand import BASELINE, PlannedTrial
@@ -84,8 +84,9 @@ class SearchPlan:
         """Stand-ins, at the arms' own settings, for what a run has yet to train: what it may cost at most."""
         for search in self.searches:
             config = self.arms[search.arm or BASELINE]
-            for number in range(missing.get(search.arm, 0)):
-                yield from (search.trial(number, seed, config) for seed in self.file.seeds)
+            for _ in range(missing.get(search.arm, 0)):
+                for trial in (search.trial(0, seed, config) for seed in self.file.seeds):
+                    yield replace(trial, record=replace(trial.record, arm="search"))
         baseline = self.arms[BASELINE]
         if self.file.retunes:
             yield from self.confirmations(self.arms)

@@ -113,10 +113,15 @@ def test_an_extended_search_runs_the_difference_and_confirms_new_winners_only(co
     names = instead_of_ray(monkeypatch, peak)
     command("run", write(tmp_path, trials=10))
     first = set(names)
-    names.clear()
+    plan = Path("results/toy/trials.json")
+    confirmed = [trial["id"] for trial in json.loads(plan.read_text())["trials"]]
+    instead_of_ray(monkeypatch, peak, interrupt_after=1)
+    assert command("run", write(tmp_path, trials=11))[0] == 130
+    assert [trial["id"] for trial in json.loads(plan.read_text())["trials"]] == confirmed
+    names = instead_of_ray(monkeypatch, peak)
     code, output = command("run", write(tmp_path, trials=16))
     assert code == 0, output
-    assert sum(name.endswith("seed=0") for name in names) == 6
+    assert sum(name.endswith("seed=0") for name in names) == 5
     assert not first & set(names)
 
 
