@@ -1,9 +1,13 @@
 """What in a study's folder is not what its plan expects."""
 
 import json
+import re
 from collections.abc import Iterator
 
 from analysis.results import Results
+
+SEARCHED = re.compile(r"(^|/)trial-\d{4,}/seed=")
+"""Folders of a search's trials; its journal knows them."""
 
 
 def unexpected(results: Results) -> Iterator[str]:
@@ -11,11 +15,12 @@ def unexpected(results: Results) -> Iterator[str]:
     runs = results.root / "runs"
     planned = dict(zip(results.trials["folder"], results.trials["id"], strict=True))
     ids = {identity: folder for folder, identity in planned.items()}
+    searched = (results.root / "search.journal").is_file()
     known = {results.root / folder for folder in planned}
     for file in sorted(runs.rglob("seed=*/trial.json")):
         folder = file.parent.relative_to(results.root).as_posix()
         known.add(file.parent)
-        if folder in planned:
+        if folder in planned or (searched and SEARCHED.search(folder)):
             continue
         try:
             identity = json.loads(file.read_bytes())["id"]

@@ -67,6 +67,9 @@ def write(root: Path) -> list[Path]:
     for block in blocks:
         written.append(folder / "tables" / f"{block.name}.tex")
         written[-1].write_text(tables.latex(block.table), encoding="utf-8")
+    if (root / "search.journal").is_file():
+        searched, drawn, files = _search(root)
+        blocks, pictures, written = blocks + searched, pictures[:1] + drawn + pictures[1:], written + files
     facts = _facts(study, compared[LAST10])
     page, text = folder / "index.html", folder / "report.md"
     page.write_text(_template().render(blocks=blocks, pictures=pictures, **facts), encoding="utf-8")
@@ -125,6 +128,24 @@ def _pictures(study: results.Results, table: pd.DataFrame, costs: pd.DataFrame, 
         ),
     }
     return (Picture(caption, paths) for caption, paths in drawn.items() if paths)
+
+
+def _search(root: Path) -> tuple[list[Block], list[Picture], list[Path]]:
+    """What a search adds to the report of its confirmation, and its own tables' files."""
+    from analysis import search  # optuna: an ablation's report does without
+
+    files = search.write(root)
+    blocks = []
+    for path in (path for path in files if path.suffix == ".csv"):
+        name, _, kind = path.stem.rpartition("_")
+        table = pd.read_csv(path)
+        if kind in search.NOTES and len(table):
+            title, note = search.NOTES[kind]
+            title += f": {name.removeprefix('search_')}" if name else ""
+            blocks.append(Block(path.stem, title, tables.plain(table), note))
+    drawn = [path for path in files if path.suffix == ".png"]
+    pictures = [Picture(f"{p.parent.name}: {p.stem.replace('_', ' ')}.", [p, p.with_suffix(".svg")]) for p in drawn]
+    return blocks, pictures, [path for path in files if path.suffix == ".csv"]
 
 
 def _facts(study: results.Results, table: pd.DataFrame) -> dict[str, Any]:

@@ -180,6 +180,12 @@ def place(setting: str, arm: str) -> str:
     return f"{setting}/{arm}" if setting else arm
 
 
+def plain(table: pd.DataFrame) -> pd.DataFrame:
+    """A table as text: fractions with two decimals, columns that are empty left out."""
+    text = table.map(lambda value: number(value) if isinstance(value, float) else str(value))
+    return text.loc[:, (text != "").any()]
+
+
 # --- cells --------------------------------------------------------------------------------------------------------
 
 

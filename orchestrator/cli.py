@@ -16,6 +16,7 @@ from rich.console import Console
 
 from orchestrator import families, lock, run, store, study
 from orchestrator.run import FAILED, REFUSED, WRONG, Ended, Options
+from orchestrator.search_plan import SearchPlan
 from orchestrator.store import Store, TrialRecord
 from trainable.machine import Machine
 from trainable.strict_yaml import ConfigError
@@ -24,7 +25,7 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Which parts of DivideMix earn their cost on your data? Paired ablations on Ray, from one YAML file.",
+    help="Which parts of DivideMix earn their cost on your data? Ablations and searches on Ray, from one YAML file.",
 )
 console = Console(highlight=False, soft_wrap=True)
 
@@ -79,7 +80,7 @@ def run_command(
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try failed trials again.")] = False,
     dashboard: Annotated[bool, typer.Option(help="Start Ray's dashboard.")] = True,
 ) -> None:
-    """Run what is missing of a study, then compare its arms."""
+    """Run what is missing of a study, then compare its arms; of a search, its best configurations."""
     planned = study.load(study_path, sets)
     options = Options(
         stale,
@@ -91,7 +92,12 @@ def run_command(
         frozenset(_parts(settings)),
     )
     machine = run.study_machine(study_path.parent, data, planned)
-    raise typer.Exit(run.run_study(planned, Store(results / planned.name), machine, options, console))
+    place = Store(results / planned.name)
+    if planned.search is not None:
+        from orchestrator.run_search import run_search
+
+        raise typer.Exit(run_search(planned, place, machine, options, console))
+    raise typer.Exit(run.run_study(planned, place, machine, options, console))
 
 
 def _parts(text: str) -> list[str]:
@@ -116,6 +122,9 @@ def plan(
     """Show what a run would do; starts nothing."""
     planned = study.load(study_path, sets)
     place = Store(results / planned.name)
+    if planned.search is not None:
+        _plan_search(planned, planned.search, place, data, cost)
+        return
     records = [trial.record for trial in planned.trials]
     states = place.states(records, planned.file.run.max_failures)
     machine = run.study_machine(study_path.parent, data, planned)
@@ -136,6 +145,25 @@ def plan(
         show_cost(planned, missing, place, machine, console)
 
 
+def _plan_search(planned: study.Study, search: SearchPlan, place: Store, data: Path, cost: bool) -> None:
+    from orchestrator import plan_search
+
+    for line in plan_search.lines(search, place):
+        console.print(line, markup=False)
+    machine = run.study_machine(planned.path.parent, data, planned)
+    missing = list(search.expected(plan_search.missing(search, place)))
+    absent = run.absent_data(missing, machine)
+    for warning in [*planned.warnings, *absent]:
+        console.print(f"warning: {warning}", markup=False)
+    if cost:
+        if absent:
+            raise Ended("the cost cannot be measured without the data", WRONG)
+        from orchestrator.cost import show_cost
+
+        console.print("at most, without stopping, at the baseline's and the arms' own cost:", markup=False)
+        show_cost(planned, missing, place, machine, console)
+
+
 @app.command()
 def status(
     run_dir: RunDir,
@@ -147,6 +175,11 @@ def status(
         _, failures, records = place.read_plan()
         if watch:
             console.clear()
+        if place.root.joinpath("search.journal").is_file():
+            from orchestrator.search_view import show_status
+
+            show_status(place, console)
+            console.print("confirmation:", markup=False)
         _show_status(place, records, place.states(records, failures))
         if not watch:
             return
@@ -177,7 +210,12 @@ def report(run_dirs: Annotated[list[Path], typer.Argument(metavar="RUN_DIR…", 
         Store(run_dir).read_plan()
     for run_dir in run_dirs:
         show(run_dir, console)
-        for path in write(run_dir):
+        files = write(run_dir)
+        if run_dir.joinpath("search.journal").is_file():
+            from orchestrator.search_view import show_optimism
+
+            show_optimism(Store(run_dir), console)
+        for path in files:
             console.print(str(path), markup=False)
 
 

@@ -8,8 +8,9 @@ snapshot knew, which may be far behind the newest on disk, and it cannot extend 
 import os
 import shutil
 import signal
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +23,11 @@ from ray import tune
 from orchestrator.expand import PlannedTrial
 from orchestrator.monitor import View
 from orchestrator.room import Room
+from orchestrator.search_tune import Proposals, Stopping
+from orchestrator.searches import Searches
 from orchestrator.store import Store
-from orchestrator.study import Resources, Study
+from orchestrator.study import Study
+from orchestrator.study_file import Resources
 from trainable.folder import TrialFolder
 from trainable.machine import Machine
 from trainable.tune import DivideMixTrainable, plain
@@ -47,22 +51,24 @@ class Stop:
     no_space: str | None = None
 
 
-def execute(study: Study, store: Store, todo: list[PlannedTrial], machine: Machine, view: View) -> Stop:
-    """Run the trials in the Ray that is up, and say what stopped it early, if anything did.
+def execute(study: Study, store: Store, work: list[PlannedTrial] | Searches, machine: Machine, view: View) -> Stop:
+    """Run trials, or what searches propose, in the Ray that is up, and say what stopped it early, if anything did.
 
     Raises:
         CannotRun: one trial asks for more CPUs or GPUs than there are.
     """
-    cpu, gpu = requested(study.file.resources, ray.cluster_resources())
-    trials = [
-        {
+    available = ray.cluster_resources()
+    cpu, gpu = requested(study.file.resources, available)
+
+    def described(trial: PlannedTrial) -> dict[str, Any]:
+        return {
             "name": trial.record.name,
             "trial": trial.config.model_dump(),
             "folder": str(store.folder(trial.record).path.resolve()),
             "machine": plain(machine),
             "cpu": cpu,
             "gpu": gpu,
-            "report_every": REPORT_EVERY,
+            "report_every": 0.0 if isinstance(work, Searches) else REPORT_EVERY,  # a pruner sees every epoch
             "place": {
                 "study": study.name,
                 "setting": trial.record.setting or "",
@@ -70,19 +76,29 @@ def execute(study: Study, store: Store, todo: list[PlannedTrial], machine: Machi
                 "seed": trial.record.seed,
             },
         }
-        for trial in todo
-    ]
+
+    most = study.file.run.max_concurrent_trials
+    if isinstance(work, Searches):
+        trials, ended, room = {}, work.settle, None
+        slots = min(most or sys.maxsize, *fitting(available, cpu, gpu))
+        how = tune.TuneConfig(
+            search_alg=Proposals(work, described, slots), scheduler=Stopping(work), num_samples=-1, reuse_actors=True
+        )
+    else:
+        trials, ended = {"run": tune.grid_search([described(trial) for trial in work])}, None
+        room = Room(store.root, work, most or 1)
+        how = tune.TuneConfig(max_concurrent_trials=most, reuse_actors=True)
     stop = Stop()
     scratch = store.root.resolve() / ".tune"
     shutil.rmtree(scratch, ignore_errors=True)
     tuner = tune.Tuner(
         DivideMixTrainable,
-        param_space={"run": tune.grid_search(trials)},
-        tune_config=tune.TuneConfig(max_concurrent_trials=study.file.run.max_concurrent_trials, reuse_actors=True),
+        param_space=trials,
+        tune_config=how,
         run_config=tune.RunConfig(
             name="run",
             storage_path=str(scratch),
-            callbacks=[Progress(view, store, stop, Room(store.root, todo, study.file.run.max_concurrent_trials or 1))],
+            callbacks=[Progress(view, store, stop, ended, room)],
             failure_config=tune.FailureConfig(max_failures=study.file.run.max_failures),
             checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
             verbose=0,
@@ -104,6 +120,11 @@ def requested(resources: Resources, available: dict[str, float]) -> tuple[float,
         if wanted > there:
             raise CannotRun(f"resources.{name}: a trial asks for {wanted:g}, and this machine has {there:g}")
     return resources.cpu, gpu
+
+
+def fitting(available: dict[str, float], cpu: float, gpu: float) -> list[int]:
+    """How many trials fit at once, by each kind of resource that they take."""
+    return [int(available.get(name, 0) / each) for name, each in (("CPU", cpu), ("GPU", gpu)) if each]
 
 
 @contextmanager
@@ -163,16 +184,18 @@ def watched(view: View, timeout: float) -> Iterator[None]:
 class Progress(tune.Callback):
     """Tells the view what Tune reports, and writes down the deaths that a trial could not write down itself."""
 
-    def __init__(self, view: View | None, store: Store | None, stop: Stop, room: Room | None = None):
-        self.view, self.store, self.stop, self.room = view, store, stop, room
+    def __init__(
+        self,
+        view: View | None,
+        store: Store | None,
+        stop: Stop,
+        settle: Callable[[str], None] | None = None,
+        room: Room | None = None,
+    ):
+        self.view, self.store, self.stop, self.settle, self.room = view, store, stop, settle, room
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {
-            "view": None,
-            "store": None,
-            "stop": Stop(),
-            "room": None,
-        }  # Tune pickles its callbacks; a terminal cannot be
+    def __getstate__(self) -> dict[str, Any]:  # Tune pickles its callbacks; a terminal cannot be
+        return {"view": None, "store": None, "stop": Stop(), "settle": None, "room": None}
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial has a slot."""
@@ -194,13 +217,18 @@ class Progress(tune.Callback):
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial has ended."""
-        if self.view:
-            self.view.ended(_name(trial))
+        self._ended(trial)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial has used up its attempts."""
         if self.view and self.store:
             note_death(TrialFolder(trial.config["run"]["folder"]), _error(trial))
+        self._ended(trial)
+
+    def _ended(self, trial: Any) -> None:
+        if self.settle:
+            self.settle(_name(trial))
+        if self.view:
             self.view.ended(_name(trial))
 
 

@@ -54,7 +54,7 @@ class Expansion:
         self.raw, self.lines, self.report = document.data, document.lines, document.report
         self.warnings: list[str] = []
         self.configs: dict[tuple[str | None, str], TrialConfig] = {}
-        base = self._layer(("base",))
+        self.base = base = self._layer(("base",))
         settings: list[tuple[str | None, _Layer]] = [
             (name, self._layer(("settings", name))) for name in self._keys("settings")
         ]
@@ -154,15 +154,8 @@ class Expansion:
 
     def _resolve(self, setting: str | None, arm: str, layers: list[_Layer]) -> None:
         """Validate base < setting < arm and report each mistake where the offending value was written."""
-        content: dict[str, Any] = {
-            section: {"name": value["name"]} if "name" in value else {}
-            for section, value in TrialConfig().model_dump().items()
-            if isinstance(value, dict)
-        }
-        for layer in layers:
-            _apply(content, layer.values)
         try:
-            self.configs[setting, arm] = TrialConfig.model_validate(content)
+            self.configs[setting, arm] = resolve(*(layer.values for layer in layers))
         except ValidationError as error:
             for path, message in explain(error, TrialConfig):
                 self._blame(path, message, layers)
@@ -214,6 +207,10 @@ class Expansion:
                         found.setdefault((earlier, arm.name), []).append(setting)
         return found
 
+    def layers(self) -> dict[str, tuple[dict[str, Any], ...]]:
+        """Arm → its overrides by dotted path, the later over the earlier; of a study without settings."""
+        return {arm.name: (self.base.values, arm.layer.values) for arm in self.arms}
+
     def trials(self, seeds: list[int]) -> Iterator[PlannedTrial]:
         """Every trial, seed by seed: a study that is stopped early has whole pairs."""
         for seed in seeds:
@@ -237,6 +234,22 @@ class Expansion:
         if never:
             shown = ", ".join(never[:4]) + (f" and {len(never) - 4} more" if len(never) > 4 else "")
             self.warnings.append(f"never leave warm-up (method.warmup_epochs ≥ train.epochs): {shown}")
+
+
+def resolve(*layers: dict[str, Any]) -> TrialConfig:
+    """The configuration that overrides by dotted path make of the defaults, the later over the earlier.
+
+    Raises:
+        ValidationError: a path or a value that `TrialConfig` does not know.
+    """
+    content: dict[str, Any] = {
+        section: {"name": value["name"]} if "name" in value else {}
+        for section, value in TrialConfig().model_dump().items()
+        if isinstance(value, dict)
+    }
+    for overrides in layers:
+        _apply(content, overrides)
+    return TrialConfig.model_validate(content)
 
 
 def _apply(content: dict[str, Any], overrides: dict[str, Any]) -> None:

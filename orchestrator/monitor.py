@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import datetime
 from typing import Any
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
@@ -75,13 +75,18 @@ class View:
         self.arms.read(record)
         self._bar.update(self._task, completed=len(self._ended))
         if not self.console.is_terminal:
-            folder = self.store.folder(record)
-            summary, failure = folder.summary, folder.failure
-            if summary:
-                outcome = f"{METRIC} {summary[METRIC]:.2f} in {summary['time/epoch_s']:.1f} s"
-            else:
-                outcome = f"failed: {failure['kind']}: {failure['message']}" if failure else "stopped"
-            self.console.print(f"[{len(self._ended)}/{len(self._todo)}] {name}: {outcome}{self._left()}", markup=False)
+            self.console.print(f"[{self._count()}] {name}: {self._outcome(record)}{self._left()}", markup=False)
+
+    def _count(self) -> str:
+        return f"{len(self._ended)}/{len(self._todo)}"
+
+    def _outcome(self, record: TrialRecord) -> str:
+        """How a trial has ended, in a few words."""
+        folder = self.store.folder(record)
+        summary, failure = folder.summary, folder.failure
+        if summary:
+            return f"{METRIC} {summary[METRIC]:.2f} in {summary['time/epoch_s']:.1f} s"
+        return f"failed: {failure['kind']}: {failure['message']}" if failure else "stopped"
 
     @property
     def silence(self) -> float:
@@ -101,7 +106,10 @@ class View:
     def _render(self) -> Group:
         self._bar.update(self._task, left=self._left().removeprefix(", "))
         slots = ", ".join(f"{name} {epoch}/{self._todo[name].epochs}" for name, epoch in sorted(self._running.items()))
-        return Group(self.arms.table(self._running), self._bar, Text(f"running: {slots}" if slots else "", "dim"))
+        return Group(self._table(), self._bar, Text(f"running: {slots}" if slots else "", "dim"))
+
+    def _table(self) -> RenderableType:
+        return self.arms.table(self._running)
 
 
 class Arms:

@@ -1,9 +1,11 @@
 """One run of a study: what is missing is found, trained, compared."""
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from rich.console import Console
 
@@ -13,6 +15,10 @@ from orchestrator.study import Study
 from trainable.code import code_hash
 from trainable.data.locate import missing
 from trainable.machine import Machine
+
+if TYPE_CHECKING:
+    from orchestrator.monitor import View
+    from orchestrator.searches import Searches
 
 DONE, FAILED, WRONG, REFUSED = 0, 1, 2, 3
 
@@ -57,19 +63,19 @@ def run_study(study: Study, store: Store, machine: Machine, options: Options, co
     failures = study.file.run.max_failures
     _check_selection(options, records)
     with store.lock():
-        _adopt(store, records, console)
+        adopt(store, records, console)
         ended = ("done",) if options.retry_failed else ("done", "failed")
         states = store.states(records, failures)
         todo = [t for t in study.trials if states[t.record] not in ended and options.selects(t.record)]
         if absent := absent_data(todo, machine):  # before anything is archived or forgotten
             raise Ended("\n".join(absent), WRONG)
         _settle_stale(store, records, failures, options, console)
-        _adopt(store, records, console)  # into places that are free now
+        adopt(store, records, console)  # into places that are free now
         if options.retry_failed:
             store.forget_failures(filter(options.selects, records))
         states = store.states(records, failures)
         todo = [t for t in study.trials if states[t.record] not in ended and options.selects(t.record)]
-        margin, factors = study.file.analysis.margin, list(study.file.factors)
+        margin, factors = study.file.analysis.margin, list(getattr(study.file, "factors", {}))
         store.write_plan(study.name, study.text, failures, records, margin, factors)
         interrupted = None
         if todo:
@@ -104,7 +110,8 @@ def _check_selection(options: Options, records: list[TrialRecord]) -> None:
         raise Ended("the study has no trial with this --arms, --seeds and --settings together", WRONG)
 
 
-def _adopt(store: Store, records: list[TrialRecord], console: Console) -> None:
+def adopt(store: Store, records: list[TrialRecord], console: Console) -> None:
+    """Move done trials to the names that the study has for them now."""
     for old, new in store.adopt(records):
         console.print(f"moved {old} to {new}: the same trial under its new name", markup=False)
 
@@ -135,28 +142,43 @@ def _execute(
     study: Study, store: Store, todo: list[PlannedTrial], machine: Machine, options: Options, console: Console
 ) -> int | None:
     """Start Ray and run the trials; the number of the signal that stopped it, if one did."""
+    from orchestrator.monitor import View
+
+    records = [trial.record for trial in study.trials]
+    headline = f"{study.name}: {len(todo)} of {len(records)} trials to run, results in {store.root}"
+    with started(study, store, options, console, headline):
+        return train(study, store, todo, machine, View(console, store, records, [trial.record for trial in todo]))
+
+
+@contextmanager
+def started(study: Study, store: Store, options: Options, console: Console, headline: str) -> Iterator[None]:
+    """A Ray to train in, and where to watch."""
     from orchestrator import provenance
     from orchestrator.local_ray import local_ray, token_place
-    from orchestrator.monitor import View
     from orchestrator.tensorboard import write_layout
 
     provenance.record(store.root)
     write_layout(store.runs, [trial.record for trial in study.trials])
-    records = [trial.record for trial in study.trials]
-    console.print(f"{study.name}: {len(todo)} of {len(records)} trials to run, results in {store.root}", markup=False)
+    console.print(headline, markup=False)
     for warning in study.warnings:
         console.print(f"note: {warning}", markup=False)
     with local_ray(options.dashboard) as address:
-        from orchestrator.execute import CannotRun, execute
-
         if address:
             console.print(f"Ray dashboard: {address} (it asks for the token in {token_place()})", markup=False)
         console.print(f"TensorBoard:   python -m orchestrator tensorboard {store.root}", markup=False)
-        try:
-            view = View(console, store, records, [trial.record for trial in todo])
-            stop = execute(study, store, todo, machine, view)
-        except CannotRun as error:
-            raise Ended(str(error), WRONG) from None
+        yield
+
+
+def train(
+    study: Study, store: Store, work: "list[PlannedTrial] | Searches", machine: Machine, view: "View"
+) -> int | None:
+    """Run trials, or what searches propose; the number of the signal that stopped it, if one did."""
+    from orchestrator.execute import CannotRun, execute
+
+    try:
+        stop = execute(study, store, work, machine, view)
+    except CannotRun as error:
+        raise Ended(str(error), WRONG) from None
     if stop.no_space:
         raise Ended(
             f"stopped: {stop.no_space}\nMake room or choose another --results, and run again: finished trials stay, "
@@ -166,8 +188,17 @@ def _execute(
     return stop.signal
 
 
-def show_end(store: Store, records: list[TrialRecord], states: dict[TrialRecord, State], console: Console) -> None:
-    """The comparison, what failed, and where everything lies."""
+def show_end(
+    store: Store,
+    records: list[TrialRecord],
+    states: dict[TrialRecord, State],
+    console: Console,
+    searched: Iterable[TrialRecord] = (),
+) -> None:
+    """The comparison, what failed, and where everything lies.
+
+    `searched` are trials of a search: they are known, and not compared.
+    """
     from analysis.report import write
     from orchestrator.comparison import show
     from orchestrator.monitor import failures
@@ -176,13 +207,15 @@ def show_end(store: Store, records: list[TrialRecord], states: dict[TrialRecord,
         console.print(f"failed: {failure['name']}: {failure['kind']}: {failure['message']}", markup=False)
     if "failed" in states.values():
         console.print("Failed trials are tried again with --retry-failed.", markup=False)
+    searched = list(searched)
     if "done" in states.values():
         show(store.root, console)
+    if "done" in states.values() or searched:
         write(store.root)
         console.print(f"Report:      {store.root / 'report' / 'index.html'}", markup=False)
     console.print(f"Results:     {store.root} ({counted(states)})", markup=False)
     console.print(f"TensorBoard: python -m orchestrator tensorboard {store.root}", markup=False)
-    if uncounted := store.uncounted(records):
+    if uncounted := store.uncounted([*records, *searched]):
         names = ", ".join(uncounted[:5]) + (", …" if len(uncounted) > 5 else "")
         console.print(f"note: {len(uncounted)} trials on disk are not in the study: {names}", markup=False)
 

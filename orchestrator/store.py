@@ -19,7 +19,7 @@ from typing import Any, Literal, get_args
 from orchestrator.lock import StudyLock, alive
 from trainable.folder import TrialFolder, replace
 
-State = Literal["done", "running", "partial", "failed", "stale", "todo"]
+State = Literal["done", "stopped", "running", "partial", "failed", "stale", "todo"]
 STATES: tuple[State, ...] = get_args(State)
 
 
@@ -114,6 +114,8 @@ class Store:
             return "stale"
         if folder.summary is not None:
             return "done"
+        if folder.stopped is not None:
+            return "stopped"
         failure = folder.failure
         if failure and (not failure["retry"] or failure["attempts"] > max_failures):
             return "failed"
@@ -176,9 +178,13 @@ class Store:
 
     def archive(self, records: Iterable[TrialRecord]) -> Path:
         """Move trials aside, whole, to `archive/<time>/`."""
+        return self.set_aside(record.name for record in records)
+
+    def set_aside(self, names: Iterable[str]) -> Path:
+        """Move folders below `runs/` to `archive/<time>/`, which is returned."""
         target = self.root / "archive" / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
-        for record in records:
-            _move(self.runs / record.name, target / record.name)
+        for name in names:
+            _move(self.runs / name, target / name)
         _prune(self.runs)
         return target
 

@@ -1,100 +1,40 @@
-"""A study file: its models, all its checks, and its expansion into trials.
+"""A study file becomes a checked study: its models applied, its trials expanded, its searches planned.
 
 `load` shows every mistake of a file at once, with file and line, before anything starts.
 """
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import yaml
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import ValidationError
 
-from orchestrator.expand import LONGEST_NAME, NAME, Expansion, PlannedTrial
+from orchestrator import search_checks
+from orchestrator.expand import Expansion, PlannedTrial
+from orchestrator.search_file import Parameter, SearchFile
+from orchestrator.search_plan import SearchPlan
+from orchestrator.study_file import AblationFile
 from trainable import strict_yaml
-from trainable.config import Section, explain, suggestion
+from trainable.config import explain, suggestion
 from trainable.strict_yaml import ConfigError, Document, Problem
 
-
-def _name(text: str) -> str:
-    if not NAME.fullmatch(text) or len(text) > LONGEST_NAME:
-        raise ValueError(
-            f"`{text}` cannot be a name: it becomes a folder, so use up to {LONGEST_NAME} of a-z 0-9 _ . = + , - "
-            "and begin with a letter, a digit or _"
-        )
-    return text
-
-
-def _unique(items: list[Any]) -> list[Any]:
-    if repeated := sorted({str(item) for item in items if items.count(item) > 1}):
-        raise ValueError(f"{', '.join(repeated)} stands more than once")
-    return items
-
-
-Name = Annotated[str, AfterValidator(_name)]
-Seed = Annotated[int, Field(ge=0, lt=2**63)]
-
-
-class Factor(Section):
-    """Values that one field takes, around the baseline."""
-
-    values: Annotated[list[Any], Field(min_length=1), AfterValidator(_unique)]
-
-
-class Resources(Section):
-    """What one trial takes. `gpu: auto` is one GPU where there is one, else none."""
-
-    cpu: Annotated[float, Field(gt=0)] = 1.0
-    gpu: Annotated[float, Field(ge=0)] | Literal["auto"] = "auto"
-
-
-class Run(Section):
-    """How trials are run; none of it changes a result."""
-
-    max_concurrent_trials: Annotated[int, Field(ge=1)] | None = None
-    """None: as many as the resources allow."""
-    max_failures: Annotated[int, Field(ge=0)] = 2
-    """How often a trial that raises is tried again, from its checkpoint."""
-    checkpoint_every: Annotated[int, Field(ge=1)] = 1
-    """Epochs between a trial's checkpoints."""
-    trial_timeout: Annotated[float, Field(gt=0)] | None = None
-    """Seconds of training after which a trial is given up, named as a failure; None: never."""
-    stall_timeout: Annotated[float, Field(gt=0)] = 3600.0
-    """Seconds without an epoch from any trial after which the run ends: Ray's control process can die silently."""
-
-
-class Analysis(Section):
-    """How results are judged."""
-
-    margin: Annotated[float, Field(gt=0, le=100)] = 0.5
-    """An arm is equivalent to the baseline if the interval of its difference lies within ± so many points."""
-
-
-class StudyFile(Section):
-    """The keys of a study file."""
-
-    name: Name
-    kind: Literal["ablation"] = "ablation"
-    seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(_unique)]
-    base: dict[str, Any] = {}
-    arms: dict[Name, dict[str, Any]] = {}
-    factors: dict[str, Factor] = {}
-    design: Literal["one_at_a_time", "product"] = "one_at_a_time"
-    settings: dict[Name, dict[str, Any]] = {}
-    resources: Resources = Resources()
-    run: Run = Run()
-    analysis: Analysis = Analysis()
+FILES: dict[str, type[AblationFile] | type[SearchFile]] = {"ablation": AblationFile, "search": SearchFile}
 
 
 @dataclass
 class Study:
-    """A checked study: its file, its trials in the order in which they run, and what deserves a warning."""
+    """A checked study: its file, its trials in the order in which they run, and what deserves a warning.
+
+    Of a search, the trials are those of its confirmation that are known before it has run.
+    """
 
     path: Path
     text: str
-    file: StudyFile
+    file: AblationFile | SearchFile
     trials: list[PlannedTrial]
     warnings: list[str] = field(default_factory=list)
+    search: SearchPlan | None = None
 
     @property
     def name(self) -> str:
@@ -116,11 +56,15 @@ def load(path: Path, sets: list[str] | None = None) -> Study:
     for change in sets or []:
         _set(document, change)
 
+    kind = raw.get("kind", "ablation")
+    if kind not in ("ablation", "search"):
+        document.report(("kind",), f"{kind} is not a kind of study: it should be 'ablation' or 'search'")
+        kind = "ablation"
     file = None
     try:
-        file = StudyFile.model_validate(raw)
+        file = FILES[kind].model_validate({**raw, "kind": kind})
     except ValidationError as error:
-        for where, message in explain(error, StudyFile):
+        for where, message in explain(error, FILES[kind]):
             document.report(where, message)
     expansion = Expansion(document)
     if document.problems or file is None:
@@ -128,9 +72,14 @@ def load(path: Path, sets: list[str] | None = None) -> Study:
     text = Path(path).read_text(encoding="utf-8")
     if sets:
         text = f"# as changed by {' '.join(f'--set {s}' for s in sets)}\n{yaml.safe_dump(raw, sort_keys=False)}"
-    study = Study(Path(path), text, file, list(expansion.trials(file.seeds)))
-    study.warnings += expansion.warnings
-    return study
+    if isinstance(file, AblationFile):
+        study = Study(Path(path), text, file, list(expansion.trials(file.seeds)))
+        study.warnings += expansion.warnings
+        return study
+    planned, warnings = search_checks.plan(document, file, expansion)
+    if document.problems:
+        raise ConfigError(path, document.problems)
+    return Study(Path(path), text, file, planned.confirmations({}), warnings, planned)
 
 
 def _set(document: Document, change: str) -> None:
@@ -157,8 +106,9 @@ def _set(document: Document, change: str) -> None:
         target = target[head]
         if not isinstance(target, dict):
             raise ConfigError(source, [Problem(0, key, f"`{head}` has no keys of its own")])
-    if len(path) == 1 and head not in StudyFile.model_fields:
-        known = suggestion(head, list(StudyFile.model_fields))
+    keys = list(FILES.get(str(document.data.get("kind")), AblationFile).model_fields)
+    if len(path) == 1 and head not in keys:
+        known = suggestion(head, keys)
         raise ConfigError(source, [Problem(0, key, f"a study has no key `{head}`{known}")])
     target[head] = value.data
     for place in [path, *(known for known in document.lines if known[: len(path)] == path)]:
@@ -172,4 +122,7 @@ def _head(target: dict[str, Any], rest: str, path: tuple[str, ...]) -> str:
         return max(there, key=len)
     if path == ("factors",):
         return rest.removesuffix(".values")
+    if path == ("space",):
+        above, _, last = rest.rpartition(".")
+        return above if above and last in Parameter.model_fields else rest
     return rest.partition(".")[0] if not path or path in (("arms",), ("settings",)) else rest

@@ -117,8 +117,9 @@ def test_importing_the_report_loads_neither_torch_nor_ray():
     assert loaded_after("import analysis.report", "torch", "ray", "pandas") == {"pandas"}
 
 
-def test_plan_loads_neither_torch_nor_ray_nor_pandas(tmp_path):
-    command = ["orchestrator", "plan", "studies/ablation.yaml", "--results", str(tmp_path)]
+@pytest.mark.parametrize("study", ["ablation", "search"])
+def test_plan_loads_neither_torch_nor_ray_nor_pandas_nor_optuna(tmp_path, study):
+    command = ["orchestrator", "plan", f"studies/{study}.yaml", "--results", str(tmp_path)]
     code = f"""
 import runpy, sys
 sys.argv = {command!r}
@@ -127,4 +128,5 @@ try:
 except SystemExit as end:
     assert not end.code, end.code
 """
-    assert loaded_after(code, "torch", "ray", "pandas", "scipy", "matplotlib", "typer") == {"typer"}
+    heavy = ("torch", "ray", "pandas", "scipy", "matplotlib", "optuna")
+    assert loaded_after(code, *heavy, "typer") == {"typer"}

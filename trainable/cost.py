@@ -57,7 +57,7 @@ def space(trial: Trial) -> tuple[int, int]:
     data, networks, epochs = trial.data, trial.config.method.networks, trial.config.train.epochs
     tensors = [t for learner in trial.method.learners for t in learner.network.state_dict().values()]
     weights = sum(t.numel() * t.element_size() for t in tensors)
-    rows = epochs * 4000 + 150_000  # a row, the same numbers as TensorBoard events, and pictures of three divisions
+    rows = epochs * 4000 + 100_000  # a row, the same numbers as TensorBoard events, and pictures of three divisions
     table = len(data.train) * (3 * (4 * networks + 4) + 21)
     momentum = weights  # a checkpoint has the momentum buffers beside the weights, and there are two checkpoints
     return weights * (2 if data.validation else 1) + rows + table, 2 * (weights + momentum)

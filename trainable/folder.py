@@ -90,6 +90,15 @@ class TrialFolder:
         """`failure.json`: kind, message, traceback, retry, attempts."""
         return _json(self.path / "failure.json")
 
+    @property
+    def stopped(self) -> dict[str, Any] | None:
+        """`stopped.json`: epoch and reason; there ⇔ a search's scheduler has stopped the trial for good."""
+        return _json(self.path / "stopped.json")
+
+    def stop(self, epoch: int, reason: str) -> None:
+        """Stop the trial for good. The search decides so while an actor owns the folder, so no claim is needed."""
+        replace(self.path / "stopped.json", json.dumps({"epoch": epoch, "reason": reason}).encode())
+
     def log(self, message: str) -> None:
         """Append a line with the time to `train.log`."""
         self._check_owner()
@@ -169,6 +178,19 @@ class TrialFolder:
         """Mark the trial done. The checkpoints are deleted after, not before, the summary is on disk."""
         self.write_json("summary.json", summary)
         self.remove("checkpoint.pt", "checkpoint.prev.pt", "failure.json")
+
+
+def score(rows: list[dict[str, Any]], metric: str) -> float | None:
+    """One number for a trial: the mean of its last ten epochs (all if fewer), of `work/…` the total.
+
+    None if a row does not have the metric, or there are no rows.
+    """
+    values = [row[metric] for row in rows if metric in row]
+    if not rows or len(values) < len(rows):
+        return None
+    if metric.startswith("work/"):
+        return float(sum(values))
+    return float(sum(values[-10:]) / len(values[-10:]))
 
 
 def replace(path: Path, content: bytes) -> None:

@@ -162,7 +162,9 @@ class Session:
         if self._events:
             self._events.close(done=self.folder.summary is not None)
         with contextlib.suppress(LostFolder, OSError):
-            if self.trial and self._between_epochs and not self.finished:
+            if self.folder.stopped is not None:  # by a search's scheduler: it will not be gone on with
+                self.folder.remove("checkpoint.pt", "checkpoint.prev.pt")
+            elif self.trial and self._between_epochs and not self.finished:
                 self._save(self.trial)
             self.folder.release()
 

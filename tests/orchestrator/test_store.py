@@ -341,3 +341,15 @@ def test_trials_that_left_the_study_are_listed_by_name(store):
     begin(store, record("half"))
     assert store.uncounted([record("a"), record("b")]) == ["gone/seed=0", "gone/seed=1", "half/seed=0", "x/a/seed=0"]
     assert store.uncounted([]) == ["a/seed=0", "gone/seed=0", "gone/seed=1", "half/seed=0", "x/a/seed=0"]
+
+
+def test_a_trial_that_a_scheduler_stopped_is_stopped_unless_it_is_done_or_stale(store):
+    trials = [record(name, id=name) for name in ("partial", "done", "stale")]
+    for trial in trials:
+        folder = begin(store, trial, "other" if trial.arm == "stale" else None)
+        folder.save_checkpoint(b"state")
+        folder.stop(2, "asha")
+        if trial.arm == "done":
+            folder.finish({})
+        folder.release()
+    assert list(store.states(trials, 0).values()) == ["stopped", "done", "stale"]

@@ -131,7 +131,7 @@ BROKEN = {
         f"{BASE}settings:\n  a: {{}}\n  b: {{method.alpha: 4}} # HERE\n",
         "has the same baseline as setting `a`; remove one of them",
     ),
-    "an unknown kind": (f"{BASE}kind: search # HERE\n", "should be 'ablation'"),
+    "an unknown kind": (f"{BASE}kind: sweep # HERE\n", "should be 'ablation' or 'search'"),
     "an unknown design": (f"{BASE}design: grid # HERE\n", "'one_at_a_time' or 'product'"),
     "no CPU": (f"{BASE}resources: {{cpu: 0}} # HERE\n", "greater than 0"),
     "a GPU by another word": (f"{BASE}resources: {{gpu: all}} # HERE\n", "valid number, or should be 'auto'"),

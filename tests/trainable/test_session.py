@@ -164,3 +164,15 @@ def test_what_ends_an_epoch_is_named_with_its_traceback(tmp_path, monkeypatch, e
     assert "in broken" in failure["traceback"]
     # The state in the middle of an epoch is never kept.
     assert Session(config(), tmp_path / "t", Machine()).trial.epoch == 1
+
+
+def test_a_trial_that_a_scheduler_stopped_keeps_its_rows_and_no_checkpoint(tmp_path):
+    session = Session(config(), tmp_path / "t", Machine())
+    session.advance()
+    session.advance()
+    TrialFolder(tmp_path / "t").stop(2, "asha")  # by the search, while the session has the folder
+    session.close()
+    assert len(session.folder.rows()) == 2
+    assert session.folder.stopped == {"epoch": 2, "reason": "asha"}
+    assert not session.folder.has_checkpoint
+    assert session.folder.owner is None

@@ -1,0 +1,64 @@
+"""The Ray Tune side of a search: where trials come from, and who stops them.
+
+Ray's own OptunaSearch keeps its state in Tune's snapshots, which lag behind, and crashes or counts twice after a kill;
+its schedulers forget everything. Here both only pass on what the search says, and hold nothing worth saving.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
+
+from orchestrator.expand import PlannedTrial
+from orchestrator.searches import Searches
+
+
+class Proposals(Searcher):
+    """Gives Tune the search's next trial when a slot is free: asked earlier, a proposal would know less."""
+
+    def __init__(self, searches: Searches | None, described: Callable[[PlannedTrial], dict[str, Any]], slots: int):
+        super().__init__()
+        self.searches, self.described, self.slots = searches, described, slots
+        self._live: set[str] = set()
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """The next trial's configuration; None while all slots are taken."""
+        assert self.searches is not None
+        if len(self._live) >= self.slots:
+            return None
+        planned = self.searches.next()
+        if planned is None:
+            return Searcher.FINISHED
+        self._live.add(trial_id)
+        return {"run": self.described(planned)}
+
+    def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
+        """A slot is free. What the trial's end means, its folder says."""
+        self._live.discard(trial_id)
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the journal and the folders are there already."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing is ever restored from Tune."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"searches": None, "described": None, "slots": 0}  # Tune pickles it; a journal cannot be
+
+
+class Stopping(FIFOScheduler):
+    """Stops a trial when the search's pruner says so."""
+
+    def __init__(self, searches: Searches | None):
+        super().__init__()
+        self.searches = searches
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        """After an epoch."""
+        assert self.searches is not None
+        stop = "epoch" in result and self.searches.observe(trial.config["run"]["name"])
+        return TrialScheduler.STOP if stop else TrialScheduler.CONTINUE
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"searches": None}
