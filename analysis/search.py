@@ -114,7 +114,7 @@ def optimism(root: Path) -> pd.DataFrame:
     rows = []
     for (setting, arm), values in confirmed.items():
         study, trial = _searched(studies, setting, arm)
-        if trial is None or not trial.values:
+        if study is None or trial is None or not trial.values:
             continue
         promised = trial.values[accuracy_place(study)]
         mean, sd = float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
@@ -128,14 +128,18 @@ def optimism(root: Path) -> pd.DataFrame:
     return table
 
 
-def _searched(studies: list[optuna.Study], setting: str | None, arm: str) -> tuple[optuna.Study, FrozenTrial | None]:
+def _searched(
+    studies: list[optuna.Study], setting: str | None, arm: str
+) -> tuple[optuna.Study | None, FrozenTrial | None]:
     """The search and the trial that a confirmed configuration comes from: an arm's own setting is its first trial."""
-    study = studies[0] if setting is None else next(s for s in studies if s.user_attrs["arm"] == arm)
-    if setting is None and arm != BASELINE:
-        number = int(arm.rpartition("-")[2])
-        return study, next((t for t in study.get_trials(deepcopy=False) if t.number == number), None)
-    if (arm == BASELINE and setting is None) or setting == FIXED:
-        return study, next(iter(study.get_trials(deepcopy=False)), None)
+    study = next((s for s in studies if s.user_attrs.get("arm") == (arm if setting else None)), None)
+    if study is None:
+        return None, None
+    tried = study.get_trials(deepcopy=False)
+    if setting == FIXED or (setting is None and arm == BASELINE):
+        return study, next(iter(tried), None)
+    if setting is None:
+        return study, next((trial for trial in tried if name(trial.number) == arm), None)
     return study, max(complete(study), key=lambda trial: (trial.values[0], -trial.number), default=None)
 
 

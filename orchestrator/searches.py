@@ -57,15 +57,15 @@ class Searches:
     def reconcile(self) -> None:
         """Bring the journal in step with the folders; what was begun goes first in the queue."""
         self._queue.clear()
-        for stopped in self.store.runs.rglob("stopped.json"):  # an actor that was killed could not tidy up
-            for checkpoint in stopped.parent.glob("checkpoint*.pt"):
-                checkpoint.unlink()
         for search in self.all:
             search.note()
         for search in self.all:
             for trial in search.trials:
                 if not trial.state.is_finished():
                     self._enqueue(search, trial.number, search.catch_up(trial))
+        for stopped in self.store.runs.rglob("stopped.json"):  # an actor that was killed could not tidy up
+            for checkpoint in stopped.parent.glob("checkpoint*.pt"):
+                checkpoint.unlink()
 
     def next(self) -> PlannedTrial | None:
         """The next trial to train; None when nothing is left."""

@@ -251,24 +251,46 @@ def assert_whole(study: Path, root: Path, trials: int) -> None:
 
 
 @pytest.mark.ray
-def test_a_search_on_ray_is_stopped_early_confirmed_and_extended(tmp_path, start):
-    study, root = tiny(tmp_path, 6, 5), tmp_path / "tiny"
+def test_a_search_on_ray_is_run_and_confirmed(tmp_path, start):
+    study, root = tiny(tmp_path, 4, 3), tmp_path / "tiny"
     process = start(study, "--no-dashboard")
     output = finish(process)
     assert process.returncode == 0, output
     assert "Traceback" not in output
     assert "WARNING" not in output
     assert not (root / ".tune").exists()
-    assert_whole(study, root, 5)
-    before = proposals(root)
+    assert_whole(study, root, 3)
 
-    study = tiny(tmp_path, 6, 7)
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_an_interrupted_search_on_ray_goes_on_and_is_extended_by_the_difference(tmp_path, start, environment):
+    study, root = tiny(tmp_path, 60, 4), tmp_path / "tiny"
+    process = start(study, "--no-dashboard")
+    wait_until(lambda: len(list((root / "runs").rglob("checkpoint.pt"))) == 2, "both slots train", process)
+    process.send_signal(signal.SIGINT)
+    output = finish(process)
+    assert process.returncode == 130, output
+    assert "Traceback" not in output
+    wait_until(lambda: not workers(environment), "no process is left")
+    begun = {file.parent: len(TrialFolder(file.parent).rows()) for file in (root / "runs").rglob("checkpoint.pt")}
+    assert begun
+
     process = start(study, "--no-dashboard")
     output = finish(process)
     assert process.returncode == 0, output
-    assert "2 of 7 trials of the search to run" in output
-    assert proposals(root)[:5] == before
-    assert_whole(study, root, 7)
+    for folder, epochs in begun.items():
+        assert f"goes on after epoch {epochs}" in (folder / "train.log").read_text(), "no finished epoch is lost"
+    before = proposals(root)
+    assert len(before) == 4
+
+    study = tiny(tmp_path, 60, 6)
+    process = start(study, "--no-dashboard")
+    output = finish(process)
+    assert process.returncode == 0, output
+    assert "2 of 6 trials of the search to run" in output
+    assert proposals(root)[:4] == before
+    assert_whole(study, root, 6)
 
 
 @pytest.mark.ray

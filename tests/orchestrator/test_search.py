@@ -251,10 +251,28 @@ def test_a_stop_that_the_journal_missed_is_told(tmp_path):
     _, searches = opened(study, root)
     planned = searches.next()
     train(searches, planned, peak, until=4)
+    begin(searches.store, planned).save_checkpoint(b"state")
     searches.store.folder(planned.record).stop(4, "asha")  # killed before the journal was told
     _, searches = opened(study, root)
+    assert not searches.store.folder(planned.record).has_checkpoint
     assert states(searches) == ["PRUNED"]
     assert trials(searches)[0].last_step == 4
+
+
+def test_a_stop_that_was_decided_and_not_carried_out_is_made_up_for(tmp_path):
+    study, root = write(tmp_path, scheduler=ASHA, epochs=9, trials=2), tmp_path / "r"
+    _, searches = opened(study, root)
+    run(searches, lambda config, epoch: 90.0, at_most=1)
+    planned = searches.next()
+    folder = begin(searches.store, planned)
+    for epoch in (1, 2, 3):  # killed between the row of the deciding epoch and its report
+        folder.append_row({"epoch": epoch, "val/accuracy": 10.0})
+    folder.save_checkpoint(b"state")
+    _, searches = opened(study, root)
+    assert searches.next() is None
+    assert states(searches) == ["COMPLETE", "PRUNED"]
+    assert folder.stopped == {"epoch": 3, "reason": "asha"}
+    assert not folder.has_checkpoint
 
 
 def test_the_median_stops_what_is_worse_than_half(tmp_path):
