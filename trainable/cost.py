@@ -32,20 +32,23 @@ def estimate(config: TrialConfig, machine: Machine) -> Cost:
 
     A DivideMix step costs, per labeled image and network, the gradient pass over two labeled and two unlabeled views
     (12 forwards), and the predictions that its targets need. How many samples will be labeled is not known before the
-    run: as many are assumed as have right labels.
+    run: as many are assumed as have right labels, and all where nobody knows.
     """
     trial = Trial(config, machine)
     data, method = trial.data, config.method
     networks, epochs = method.networks, config.train.epochs
     tested = len(data.test) + (len(data.validation) if data.validation else 0)
-    plain = networks * (3 * len(data.train) + tested)
+    seen = len(data.train)
+    if data.epoch_batches:
+        seen = min(seen, data.epoch_batches * config.train.batch_size)
+    plain = networks * (3 * seen + tested)
     forwards = epochs * plain
     if isinstance(method, DivideMix):
         warmup = min(method.warmup_epochs, epochs)
-        labeled = (1 - data.noise_rate) * len(data.train)
+        labeled = (1 - (data.noise_rate or 0)) * seen
         guesses = 2 * (method.co_guess != "peer") + 2 * bool(method.co_guess and networks == 2)
         per_labeled = 12 + guesses + 2 * method.co_refine
-        each = networks * (len(data.train) + labeled * per_labeled + tested)
+        each = networks * (seen + labeled * per_labeled + tested)
         forwards = warmup * plain + (epochs - warmup) * int(each)
     return Cost(forwards * _seconds_per_forward(trial), *space(trial))
 

@@ -37,6 +37,8 @@ class Verdict:
     threshold: float
     weight: torch.Tensor
     """Clean probability (n,) on the device."""
+    rows: np.ndarray | None = None
+    """Places of the samples that were judged; None: all."""
 
 
 class DivideMix(Method):
@@ -75,7 +77,10 @@ class DivideMix(Method):
 
     def judge(self, k: int, finished: int = 0) -> Verdict:
         """Divide the training samples by network k's losses."""
-        logits, loss = self.judge_logits(self.learners[k], self.data.train)
+        rows = self.data.epoch_rows(
+            self.streams.numpy("subset", self.epoch + finished, k), self.config.train.batch_size
+        )
+        logits, loss = self.judge_logits(self.learners[k], self.data.chosen(rows))
         self.finite(loss.sum(), k)
         losses = loss.cpu().numpy()
         # The averaged history is not normalised again, as in the authors' code.
@@ -85,18 +90,19 @@ class DivideMix(Method):
         )
         labeled, threshold = split(mixture.clean_probability, self.method.p_threshold)
         weight = torch.from_numpy(mixture.clean_probability.astype(np.float32)).to(loss.device)
-        return Verdict(logits, losses, mixture, labeled, threshold, weight)
+        return Verdict(logits, losses, mixture, labeled, threshold, weight, rows)
 
     def train_on(self, verdicts: list[Verdict]) -> Row:
         """Train each network in turn on a division; the second is guided by the first's new weights."""
-        m, data = self.method, self.data.train
-        tally, seen = torch.zeros(4, device=data.device), np.zeros(4)
+        m = self.method
+        tally, seen = torch.zeros(4, device=self.data.train.device), np.zeros(4)
         for own, peer in ((0, 1), (1, 0)) if m.networks == 2 else ((0, 0),):
             learner, other = self.learners[own], self.learners[peer]
             verdict = verdicts[peer if m.co_divide else own]
+            data = self.data.chosen(verdict.rows)
             views = self.streams.torch("augment", self.epoch, own, device=data.device)
             weights, partners = (self.streams.numpy("mixup", self.epoch, own, part) for part in (0, 1))
-            for x, u, progress in self.batches(verdict.labeled, own):
+            for x, u, progress in data.ahead(self.batches(verdict.labeled, own)):
                 views_x, views_u = data.views(x, 2, views), data.views(u, 2, views) if len(u) else []
                 one_hot = F.one_hot(data.given[x], self.data.classes).float()
                 targets_u = guessed_targets(m, learner, other, views_u) if len(u) else one_hot[:0]
@@ -119,6 +125,8 @@ class DivideMix(Method):
             self.finite(tally.sum(), own)
         names = ("loss/labeled", "loss/unlabeled", "loss/prior", "guess/accuracy")
         means = {name: total / n for name, total, n in zip(names, tally.tolist(), seen.tolist(), strict=True) if n}
+        if not self.data.train.true_known:
+            means.pop("guess/accuracy", None)
         return {**means, "schedule/lambda_u": lambda_u}
 
     def batches(self, labeled: np.ndarray, own: int) -> Iterator[tuple[torch.Tensor, torch.Tensor, float]]:
@@ -144,27 +152,41 @@ class DivideMix(Method):
         clean = (train.given == train.true).cpu().numpy()
         row: Row = {}
         for k, v in enumerate(verdicts):
-            measured = metrics.division(v.mixture.clean_probability, v.labeled, clean)
-            row |= {f"division/{name}_net{k}": value for name, value in measured.items()}
+            if train.true_known:
+                judged = clean if v.rows is None else clean[v.rows]
+                measured = metrics.division(v.mixture.clean_probability, v.labeled, judged)
+                row |= {f"division/{name}_net{k}": value for name, value in measured.items()}
             row[f"division/labeled_fraction_net{k}"] = float(v.labeled.mean())
             row[f"division/threshold_net{k}"] = v.threshold
             for name, pair in (("mean", v.mixture.means), ("sd", v.mixture.sds), ("weight", v.mixture.weights)):
                 row |= {f"mixture/{name}_{side}_net{k}": x for side, x in zip(("clean", "noisy"), pair, strict=True)}
+        if any(v.rows is not None for v in verdicts):
+            return row  # the networks judged different samples
         if len(verdicts) == 2:
             agree = (verdicts[0].logits.argmax(1) == verdicts[1].logits.argmax(1)).double().mean()
             row["train/agreement"] = 100 * agree.item()
         total = torch.stack([v.logits for v in verdicts]).sum(0)
         row["train/accuracy_given"] = metrics.accuracy(total, train.given)
-        row["train/accuracy_true"] = metrics.accuracy(total, train.true)
+        if train.true_known:
+            row["train/accuracy_true"] = metrics.accuracy(total, train.true)
         return row
 
     def record(self, epoch: int, verdicts: list[Verdict]) -> None:
         """Keep each sample's loss and clean probability after `epoch` epochs, and the ensemble's opinion."""
         self.records[epoch] = {
-            "loss": np.stack([v.losses for v in verdicts]),
-            "clean_probability": np.stack([v.mixture.clean_probability for v in verdicts]),
-            **self.ensemble([v.logits for v in verdicts]),
+            "loss": np.stack([self.placed(v.losses, v) for v in verdicts]),
+            "clean_probability": np.stack([self.placed(v.mixture.clean_probability, v) for v in verdicts]),
         }
+        if all(v.rows is None for v in verdicts):
+            self.records[epoch] |= self.ensemble([v.logits for v in verdicts])
+
+    def placed(self, values: np.ndarray, verdict: Verdict) -> np.ndarray:
+        """Values of the judged samples as values of all (n,); NaN for those that were not judged."""
+        if verdict.rows is None:
+            return values
+        everywhere = np.full(len(self.data.train), np.nan, values.dtype)
+        everywhere[verdict.rows] = values
+        return everywhere
 
     def state_dict(self) -> dict[str, Any]:
         """The shared state and the loss history."""
