@@ -101,16 +101,16 @@ def decode(path: Path, size: int | None, channels: int) -> np.ndarray:
     Raises:
         DataError: it cannot be read, or has pixels that are no colours.
     """
-    image = _opened(path)
-    try:
-        image.load()
-        image = _coloured(image, path).convert("RGB" if channels == 3 else "L")
-        if size is not None:
-            image = _square(image, size)
-    except DataError:
-        raise
-    except Exception as error:  # Pillow raises a dozen types for damaged files
-        raise DataError(f"{path} is a damaged image: {error}") from None
+    with _opened(path) as image:
+        try:
+            image.load()
+            image = _coloured(image, path).convert("RGB" if channels == 3 else "L")
+            if size is not None:
+                image = _square(image, size)
+        except DataError:
+            raise
+        except Exception as error:  # Pillow raises a dozen types for damaged files
+            raise DataError(f"{path} is a damaged image: {error}") from None
     return np.asarray(image).reshape(image.height, image.width, channels)
 
 
