@@ -121,11 +121,8 @@ class Trial:
         if validation:
             chosen = validation.index(max(validation))
             result |= {"test/accuracy_selected": test[chosen], "selected_epoch": chosen + 1}
-        result |= {
-            name: last[name]
-            for name in last
-            if name.startswith(("division/", "train/", "val/", "guess/", "test/accuracy_net", "test/top5"))
-        }
+        kept = ("division/", "train/", "val/", "guess/", "test/accuracy_net", "test/top5", *self.data.more_tests)
+        result |= {name: last[name] for name in last if name.startswith(kept)}
         for name in sorted({name for row in self.rows for name in row if name.startswith(("time/", "work/"))}):
             result[name] = sum(row.get(name, 0) for row in self.rows)
         if self.data.noise_transition is not None:

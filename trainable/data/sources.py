@@ -12,7 +12,7 @@ import torch.nn.functional as F
 
 from trainable.config import ImageData, Noise
 from trainable.data.arrays import Arrays
-from trainable.data.config import Clothing1M, Photos
+from trainable.data.config import Clothing1M, InstanceNoise, Photos
 from trainable.data.images import Files
 from trainable.data.noise import transition
 from trainable.data.samples import Samples
@@ -93,6 +93,8 @@ def prepare(
     files = {name: split.images for name, split in there.items() if isinstance(split.images, Files)}
     stream, parts = None, list(files)
     if files and not resident(list(files.values()), machine.resident, device):
+        if isinstance(noise, InstanceNoise):
+            raise DataError("instance noise looks at all images, and these are streamed; run.resident: true loads them")
         stream = Stream(list(files.values()), machine.threads, device)
     else:
         loaded = {name: images.load(np.arange(len(images)), machine.threads) for name, images in files.items()}

@@ -89,8 +89,6 @@ def _noisy(
             given[rows] = read_labels(folder / noise.path, split, arrays.classes, arrays.class_names)[rows]
             return given
         case InstanceNoise():
-            if isinstance(split.images, Files):
-                raise DataError("instance noise looks at every image at once, and these are streamed: resident: true")
-            images = split.images[rows]
+            images = split.images.load(rows) if isinstance(split.images, Files) else split.images[rows]
     given[rows] = corrupt(before, arrays.classes, noise, rng, images)
     return given
