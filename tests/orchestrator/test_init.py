@@ -181,12 +181,12 @@ def run(*command: object) -> str:
 SHORT = ["seeds=[0]", "base.train.epochs=2", "base.method.warmup_epochs=1", "factors={}"]
 
 
-def test_each_arm_of_a_written_study_trains_on_a_tree_of_photographs(photographs, tmp_path, monkeypatch):
+def test_a_written_study_trains_on_a_tree_of_photographs(photographs, tmp_path, monkeypatch):
     output, _ = written(tmp_path, monkeypatch, photographs)
     assert "train: 200 images, 20 to 20 a class" in output
     trials = study.load(tmp_path / "photos.yaml", SHORT).trials
     assert len(trials) == 4
-    for planned in trials:
+    for planned in (trials[0], trials[-1]):
         rows = list(Trial(planned.config, Machine(study_dir=tmp_path, device="cpu")))
         assert [row["epoch"] for row in rows] == [1, 2]
 
