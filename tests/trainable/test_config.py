@@ -49,7 +49,7 @@ IMAGE_DATA: dict[str, Any] = {
     "crop_padding": 3,
     "crop_probability": 0.5,
 }
-PHOTOS: dict[str, Any] = {**IMAGE_DATA, "flip": False, "size": 400, "crop": 200}
+PHOTOS: dict[str, Any] = {**IMAGE_DATA, "flip": False, "size": 400, "crop": 200, "resized_crop": True}
 OTHER: dict[tuple[str, type[Section]], dict[str, Any]] = {
     ("data", Digits): {**IMAGE_DATA, "flip": True},
     ("data", Npz): {**IMAGE_DATA, "flip": True, "path": "b.npz", "labels_are_true": False},
@@ -66,12 +66,13 @@ OTHER: dict[tuple[str, type[Section]], dict[str, Any]] = {
         "path": "b",
         "size": 30,
         "crop": 20,
+        "resized_crop": True,
         "channels": 1,
         "labels_are_true": False,
     },
     ("data", Cub200): PHOTOS,
     ("data", Clothing1M): {**PHOTOS, "epoch_batches": 10},
-    ("data", WebVision): {**PHOTOS, "classes": 10, "ilsvrc12": False},
+    ("data", WebVision): {**PHOTOS, "resized_crop": False, "classes": 10, "ilsvrc12": False},
     ("noise", NoNoise): {},
     ("noise", SymmetricNoise): {"rate": 0.4, "include_true": False},
     ("noise", PairNoise): {"rate": 0.4},

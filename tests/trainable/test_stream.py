@@ -31,7 +31,15 @@ def prepared(tree, wish, threads=1, **fields) -> Dataset:
     return prepare(load(data, machine), data, SymmetricNoise(rate=0.5), Streams(0), CPU, machine)
 
 
-@pytest.mark.parametrize("fields", [{}, {"size": 10, "crop": 8, "crop_padding": 0}, {"crop": 9, "channels": 1}])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"size": 10, "crop": 8, "crop_padding": 0},
+        {"crop": 9, "channels": 1},
+        {"size": 10, "crop": 8, "resized_crop": True},
+    ],
+)
 def test_streamed_views_and_plain_images_are_the_resident_ones(tree, fields):
     both = [prepared(tree, wish, **fields) for wish in (True, False)]
     index = torch.tensor([3, 0, 17, 3])

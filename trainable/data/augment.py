@@ -1,6 +1,12 @@
 """Views of images in memory: one gather crops and flips a whole batch."""
 
+import math
+
 import torch
+import torch.nn.functional as F
+
+AREA, RATIO, TRIES = (0.08, 1.0), (3 / 4, 4 / 3), 10
+"""torchvision's defaults for `RandomResizedCrop`."""
 
 
 def crop_and_flip(
@@ -43,3 +49,43 @@ def crop_and_flip(
         columns = torch.where(mirrored[:, None], width - 1 - columns, columns)
     columns = columns + offset[1, :, None]
     return padded[index[:, None, None], rows[:, :, None], columns[:, None, :]]
+
+
+def resized_crop(
+    images: torch.Tensor, index: torch.Tensor, size: tuple[int, int], flip: bool, rng: torch.Generator
+) -> torch.Tensor:
+    """Random parts of the images at `index`, scaled to `size`, each flipped left-right with probability 1/2 if `flip`.
+
+    A part has 8 to 100 % of the area and 3:4 to 4:3 sides, as torchvision's `RandomResizedCrop` draws it: ten tries,
+    then the whole image. Scaling is bilinear.
+
+    Args:
+        images: (n, h, w, channels), uint8.
+        index: (batch,) positions in `images`.
+        size: (height, width) of the result.
+        rng: generator on the device of `images`.
+
+    Returns:
+        (batch, *size, channels), uint8.
+    """
+    batch, device, (height, width) = len(index), images.device, images.shape[1:3]
+    draw = torch.rand(4, batch, TRIES, generator=rng, device=device)
+    area = height * width * (AREA[0] + (AREA[1] - AREA[0]) * draw[0])
+    ratio = torch.exp(math.log(RATIO[0]) + (math.log(RATIO[1]) - math.log(RATIO[0])) * draw[1])
+    wide, high = (area * ratio).sqrt().round(), (area / ratio).sqrt().round()
+    fits = (wide <= width) & (high <= height)
+    first = fits.int().argmax(1, keepdim=True)
+    none = ~fits.any(1, keepdim=True)
+    wide, high = wide.gather(1, first).masked_fill(none, width), high.gather(1, first).masked_fill(none, height)
+    left = (draw[2].gather(1, first) * (width - wide + 1)).floor()
+    top = (draw[3].gather(1, first) * (height - high + 1)).floor()
+    # Of the new pixels' centres, as shares of the part; then from −1 to 1 over the image.
+    down, right = ((torch.arange(extent, device=device) + 0.5) / extent for extent in size)
+    rows, columns = (top + high * down) / height * 2 - 1, (left + wide * right) / width * 2 - 1
+    if flip:
+        mirrored = torch.rand(batch, generator=rng, device=device) < 0.5
+        columns = torch.where(mirrored[:, None], columns.flip(1), columns)
+    grid = torch.stack([columns[:, None].expand(-1, size[0], -1), rows[:, :, None].expand(-1, -1, size[1])], dim=-1)
+    pixels = images[index].permute(0, 3, 1, 2).float()
+    scaled = F.grid_sample(pixels, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    return scaled.round().to(torch.uint8).permute(0, 2, 3, 1)

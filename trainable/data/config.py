@@ -108,6 +108,9 @@ class Photos(ImageData):
     images must be of one size already, and are taken as they are."""
     crop: Annotated[int, Field(ge=8, le=1024)] | None = None
     """Side of the square that a network sees: cut at random in training, from the middle else. None: the whole."""
+    resized_crop: bool = False
+    """In training, a random part of 8 to 100 % of the area is scaled to what a network sees (torchvision's
+    `RandomResizedCrop`); `crop_padding` and `crop_probability` then have no effect."""
 
     @model_validator(mode="after")
     def _crop_fits(self) -> "Photos":
@@ -165,6 +168,7 @@ class WebVision(Photos):
     crop: Annotated[int, Field(ge=8, le=1024)] | None = 299
     crop_padding: Annotated[int, Field(ge=0, le=16)] = 0
     flip: bool = True
+    resized_crop: bool = True
     classes: Annotated[int, Field(ge=2, le=1000)] = 50
     ilsvrc12: bool = True
     """Test on ILSVRC12's validation images too (`ilsvrc12/accuracy`, `ilsvrc12/top5`)."""

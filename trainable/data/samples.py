@@ -14,7 +14,8 @@ import numpy as np
 import torch
 
 from trainable.config import ImageData
-from trainable.data.augment import crop_and_flip
+from trainable.data.augment import crop_and_flip, resized_crop
+from trainable.data.config import Photos
 from trainable.data.stream import Batch, Index, Streamed
 
 MOST_PIXELS = 1024 * 64 * 64
@@ -66,6 +67,8 @@ class Samples:
         """`count` independent augmentations of the images at `index`, each (batch, channels, h, w) float."""
         images, where = self._padded(index)
         a = self.augmentation
+        if isinstance(a, Photos) and a.resized_crop:
+            return [self._normalised(resized_crop(images, where, self._size, a.flip, rng)) for _ in range(count)]
         return [
             self._normalised(crop_and_flip(images, where, self.padding, a.crop_probability, a.flip, rng, self.side))
             for _ in range(count)

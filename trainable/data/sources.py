@@ -87,7 +87,9 @@ def prepare(
     """
     machine = machine or Machine()
     data_hash = arrays.hash
-    padding, side = data.crop_padding, data.crop if isinstance(data, Photos) else None
+    padding, side = data.crop_padding, None
+    if isinstance(data, Photos):
+        padding, side = 0 if data.resized_crop else padding, data.crop
     splits = {"train": arrays.train, "validation": arrays.validation, "test": arrays.test, **arrays.more_tests}
     there = {name: split for name, split in splits.items() if split is not None}
     files = {name: split.images for name, split in there.items() if isinstance(split.images, Files)}
