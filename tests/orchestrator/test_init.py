@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from orchestrator import cli, study
-from orchestrator.run import Ended
+from orchestrator.run import Ended, study_machine
 from tests.trainable.trees import picture, save, write_tree
 from trainable.data.config import ImageFolder
 from trainable.data.survey import survey
@@ -98,6 +98,13 @@ def test_a_file_that_is_there_is_not_overwritten(tmp_path, monkeypatch):
     with pytest.raises(Ended, match=r"a\.yaml exists already; name another with --out"):
         CliRunner().invoke(cli.app, ["init", "a.npz"], catch_exceptions=False)
     assert (tmp_path / "a.yaml").read_text() == "mine"
+
+
+def test_a_study_says_whether_images_are_kept_in_memory(tmp_path, monkeypatch):
+    written(tmp_path, monkeypatch, npz(tmp_path / "a.npz"))
+    for changes, expected in (([], "auto"), (["run.resident=false"], False), (["run.resident=true"], True)):
+        planned = study.load(tmp_path / "a.yaml", changes)
+        assert study_machine(tmp_path, tmp_path, planned).resident == expected
 
 
 # --- suspicions ---

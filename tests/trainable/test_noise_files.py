@@ -7,11 +7,15 @@ import random
 import numpy as np
 import pytest
 
+from trainable.__main__ import main
 from trainable.config import TrialConfig
 from trainable.data.arrays import Split
+from trainable.data.config import FileNoise
 from trainable.data.noise import transition
 from trainable.data.noise_files import read_labels, write_labels
 from trainable.errors import DataError
+from trainable.machine import Machine
+from trainable.trial import Trial
 
 TRUE = np.array([0, 1, 2, 0])
 NAMES = np.array([b"train/a/1.png", b"train/b/1.png", b"train/c/1.png", b"train/a/2.png"])
@@ -125,3 +129,25 @@ def test_the_authors_files_for_cifar10_are_read_with_their_known_rates(tmp_path,
     assert (given != labels).mean() == pytest.approx(golden["rate"])
     assert hashlib.sha256(given.astype(np.uint8).tobytes()).hexdigest() == golden["sha256_uint8"]
     assert 1 - np.trace(transition(labels, given, 10)) / 10 == pytest.approx(golden["rate"])
+
+
+def test_a_trials_labels_are_written_from_the_command_line_and_train_the_same(tmp_path, capsys):
+    content = "noise: {name: symmetric, rate: 0.5}\nseed: 4\n"
+    (tmp_path / "trial.yaml").write_text(content)
+    assert main([str(tmp_path / "trial.yaml"), "--noise-file", str(tmp_path / "noise")]) == 0
+    [file] = (tmp_path / "noise").iterdir()
+    assert capsys.readouterr().out.strip() == str(file)
+    config = TrialConfig.model_validate({"noise": {"name": "symmetric", "rate": 0.5}, "seed": 4})
+    again = config.model_copy(update={"noise": FileNoise(path=f"noise/{file.name}")})
+    machine = Machine(study_dir=tmp_path, device="cpu")
+    hashes = [Trial(each, machine).data.noise_hash for each in (config, again)]
+    assert hashes[0] == hashes[1]
+
+
+def test_labels_of_absent_data_are_not_written(tmp_path, capsys):
+    (tmp_path / "trial.yaml").write_text("data: {name: mnist}\n")
+    command = [str(tmp_path / "trial.yaml"), "--data", str(tmp_path), "--noise-file", str(tmp_path / "noise")]
+    assert main(command) == 2
+    assert "mnist: " in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main([str(tmp_path / "trial.yaml")])

@@ -9,7 +9,7 @@ import torch
 from tests.trainable.trees import write_tree
 from trainable.config import SymmetricNoise, TrialConfig
 from trainable.data import sources
-from trainable.data.config import ImageFolder
+from trainable.data.config import ImageFolder, InstanceNoise
 from trainable.data.datasets import load
 from trainable.data.sources import Dataset, prepare, resident
 from trainable.errors import DataError
@@ -97,6 +97,16 @@ def test_a_corrupt_image_is_found_at_once_where_all_are_decoded(tmp_path):
     (tree / "test" / "b" / "3.png").write_bytes(b"no")
     with pytest.raises(DataError, match=r"test/b/3\.png is not an image"):
         prepared(tree, True)
+
+
+def test_instance_noise_needs_all_images_at_once(tree):
+    data = ImageFolder(path="t")
+    machines = {wish: Machine(study_dir=tree.parent, resident=wish) for wish in (True, False)}
+    arrays = load(data, machines[True])
+    noise = InstanceNoise(rate=0.5)
+    assert 0 < prepare(arrays, data, noise, Streams(0), CPU, machines[True]).noise_rate < 1
+    with pytest.raises(DataError, match=r"^instance noise looks at all images, and these are streamed; run\.resident"):
+        prepare(arrays, data, noise, Streams(0), CPU, machines[False])
 
 
 def test_auto_means_resident_if_a_quarter_of_the_memory_is_enough(tree, monkeypatch):

@@ -228,11 +228,11 @@ class AsymmetricNoise(Section):
 
 
 class InstanceNoise(Section):
-    """Part-dependent noise (arXiv 2006.07836): a sample's own rate is drawn around `rate` (sd 0.1, within 0 and 1), and
-    a random projection of its pixels decides which class it may become."""
+    """Part-dependent noise (arXiv 2006.07836): a sample's own rate is drawn around `rate` (sd 0.1, within 0 and 1; the
+    cut raises the mean of small rates), and a random projection of its pixels decides which class it may become."""
 
     name: Literal["instance"] = "instance"
-    rate: Fraction
+    rate: Annotated[float, Field(gt=0, le=1)]
 
 
 class FileNoise(Section):
