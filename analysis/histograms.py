@@ -94,7 +94,7 @@ def thresholds(results: Results) -> pd.DataFrame:
     rows = []
     for trial in results.done[results.done["arm"] == BASELINE].to_dict("records"):
         table = results.samples(trial)
-        if "clean_probability" not in table or not len(table["epochs"]):
+        if not _judged(table):
             continue
         clean, (given, probability) = right(table), _first_division(table)
         for threshold in THRESHOLDS:
@@ -131,6 +131,12 @@ def _tables(results: Results) -> list[tuple[str, dict[Any, Any], dict[str, np.nd
     for setting in results.settings:
         trial = results.first_done(setting, BASELINE)
         table = results.samples(trial) if trial else {}
-        if trial and "clean_probability" in table and len(table["epochs"]):
+        if trial and _judged(table):
             found.append((setting, trial, table))
     return found
+
+
+def _judged(table: dict[str, np.ndarray]) -> bool:
+    """Whether a table has a division of all training samples; of large sets each epoch judges a part."""
+    known = "clean_probability" in table and "loss" in table and len(table["epochs"]) > 0
+    return known and not np.isnan(table["clean_probability"]).any()

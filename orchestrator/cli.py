@@ -165,6 +165,29 @@ def _plan_search(planned: study.Study, search: SearchPlan, place: Store, data: P
 
 
 @app.command()
+def init(
+    source: Annotated[Path, typer.Argument(metavar="DIR|FILE.npz", help="Images: train/CLASS/*.jpg …, or arrays.")],
+    out: Annotated[Path | None, typer.Option(help="The study file to write; default: named after the data.")] = None,
+) -> None:
+    """Look at your own data, say what was found, and write a study for it."""
+    from orchestrator.init import describe, study_text
+    from trainable.data.survey import survey
+    from trainable.errors import DataError
+
+    file = out or Path(f"{source.resolve().stem}.yaml")
+    if file.exists():
+        raise Ended(f"{file} exists already; name another with --out", WRONG)
+    try:
+        found = survey(source)
+    except DataError as error:
+        raise Ended(str(error), WRONG) from None
+    for line in describe(found):
+        console.print(line, markup=False)
+    file.write_text(study_text(found, source, file), encoding="utf-8")
+    console.print(f"wrote {file}; next: python -m orchestrator plan {file}", markup=False)
+
+
+@app.command()
 def status(
     run_dir: RunDir,
     watch: Annotated[bool, typer.Option("--watch", help="Show it again every two seconds, until Ctrl-C.")] = False,

@@ -235,4 +235,5 @@ def study_machine(study_dir: Path, data: Path, study: Study) -> Machine:
         threads=max(1, int(study.file.resources.cpu)),
         checkpoint_every=run.checkpoint_every,
         trial_timeout=run.trial_timeout,
+        resident=run.resident,
     )

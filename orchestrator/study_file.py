@@ -54,6 +54,8 @@ class Run(Section):
     """Seconds of training after which a trial is given up, named as a failure; None: never."""
     stall_timeout: Annotated[float, Field(gt=0)] = 3600.0
     """Seconds without an epoch from any trial after which the run ends: Ray's control process can die silently."""
+    resident: bool | Literal["auto"] = "auto"
+    """Whether image files are all decoded into memory, or in every epoch anew; auto: in memory if they fit."""
 
 
 class Analysis(Section):

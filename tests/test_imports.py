@@ -81,14 +81,16 @@ def test_the_orchestrator_never_imports_torch():
     ("module", "ours", "others"),
     [
         ("trainable.folder", set(), set()),
-        ("trainable.data.locate", {"trainable.config", "trainable.machine"}, set()),
+        ("trainable.data.locate", {"trainable.data.config", "trainable.machine"}, set()),
+        ("trainable.data.config", {"trainable.section"}, {"pydantic"}),
+        ("trainable.section", set(), {"pydantic"}),
         ("trainable.machine", set(), set()),
         ("orchestrator.lock", {"trainable.folder"}, set()),
         ("orchestrator.store", {"orchestrator.lock", "trainable.folder"}, set()),
         ("analysis.families", set(), set()),
         ("analysis.fingerprints", set(), set()),
         ("orchestrator.families", {"analysis.families", "orchestrator.store"}, set()),
-        ("trainable.config", set(), {"pydantic"}),
+        ("trainable.config", {"trainable.section", "trainable.data.config"}, {"pydantic"}),
         ("trainable.strict_yaml", set(), {"yaml"}),
     ],
 )

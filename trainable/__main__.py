@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import Literal
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # read by torch and scikit-learn when they are imported
 
@@ -29,20 +30,50 @@ def load_config(file: Path) -> TrialConfig:
     return config
 
 
+def write_noise(config: TrialConfig, machine: Machine, folder: Path) -> int:
+    """Write the labels that a trial is given; its exit code."""
+    from trainable.data import datasets, splits
+    from trainable.data.noise_files import write_labels
+    from trainable.errors import DataError
+    from trainable.streams import Streams
+
+    try:
+        arrays = datasets.load(config.data, machine)
+        parts = splits.divide(arrays, config.data, config.noise, Streams(config.seed), machine.study_dir)
+    except DataError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(write_labels(folder, config, parts.train.given))
+    return 0
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run or continue the trial. Exit code: 0 done, 1 failed, 2 wrong input."""
     parser = argparse.ArgumentParser(prog="python -m trainable", description=__doc__)
     parser.add_argument("config", type=Path, help="YAML file with the fields of trainable/config.py")
-    parser.add_argument("--out", type=Path, required=True, help="the trial's folder")
+    parser.add_argument("--out", type=Path, help="the trial's folder")
     parser.add_argument("--data", type=Path, default=Path("data"), help="folder of named data sets (default: data)")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--resident", choices=["auto", "true", "false"], default="auto", help="image files in memory?")
+    parser.add_argument(
+        "--noise-file",
+        type=Path,
+        metavar="DIR",
+        help="write the given labels there, as the authors' code does, and end",
+    )
     options = parser.parse_args(arguments)
+    if not (options.out or options.noise_file):
+        parser.error("--out is missing: the trial's folder")
     try:
         config = load_config(options.config)
     except strict_yaml.ConfigError as error:
         print(error, file=sys.stderr)
         return 2
+    resident: bool | Literal["auto"] = "auto" if options.resident == "auto" else options.resident == "true"
+    machine = Machine(options.config.parent, options.data, options.threads, options.device, resident=resident)
+    if options.noise_file:
+        return write_noise(config, machine, options.noise_file)
     known = TrialFolder(options.out).trial
     if known and known.get("id") != trial_id(config):
         print(f"{options.out} holds another trial ({known.get('id')}); choose another --out", file=sys.stderr)
@@ -50,7 +81,6 @@ def main(arguments: list[str] | None = None) -> int:
 
     from trainable.session import Session
 
-    machine = Machine(options.config.parent, options.data, options.threads, options.device)
     session = Session(config, options.out, machine)
     try:
         while not session.finished:

@@ -2,7 +2,8 @@
 
 Defaults are the behaviour of the authors' public code (github.com/LiJunnan1992/DivideMix, `Train_cifar.py`); where the
 paper (arXiv 2002.07394) differs, the field says so. Device, threads, data folders and concurrency are not here: they
-may not change a result. This module imports pydantic only, so a study can be checked without loading torch.
+may not change a result. Data sets and noise models are in `trainable/data/config.py`. Both import pydantic only, so a
+study can be checked without loading torch.
 """
 
 import difflib
@@ -10,22 +11,25 @@ import hashlib
 import json
 import types
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
+from trainable.data.config import (  # noqa: F401 (sections are found here, whatever file they are in)
+    Cifar10,
+    Data,
+    Digits,
+    ImageData,
+    Noise,
+    NoNoise,
+    Npz,
+    PairNoise,
+    SymmetricNoise,
+)
+from trainable.section import NonNegative, Positive, Section
 
 SCHEMA = 1
 """Part of every trial's id: raise it when a default or the meaning of a field changes, and old results become stale."""
-
-Fraction = Annotated[float, Field(ge=0, le=1)]
-NonNegative = Annotated[float, Field(ge=0)]
-Positive = Annotated[float, Field(gt=0)]
-
-
-class Section(BaseModel):
-    """A group of fields: immutable, unknown keys refused, no silent conversion ("3" is not 3)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Misfit(ValueError):
@@ -34,73 +38,6 @@ class Misfit(ValueError):
     def __init__(self, path: tuple[str, ...], message: str):
         super().__init__(message)
         self.path = path
-
-
-# --- data ---------------------------------------------------------------------------------------------------------
-
-
-class ImageData(Section):
-    """Fields that every data set has. Training images are cropped after zero padding, and flipped left-right."""
-
-    classes: ClassVar[int | None] = None
-    """Their number, where the name of the data set says it."""
-    validation_fraction: Annotated[float, Field(ge=0, le=0.5)] = 0.05
-    """Share of the training set held out, with its noisy labels, and never trained on. Ignored where the data set has
-    a validation set of its own. The authors' CIFAR script has none (0)."""
-    crop_padding: Annotated[int, Field(ge=0, le=16)] = 4
-    crop_probability: Fraction = 1.0
-    flip: bool = False
-
-
-class Digits(ImageData):
-    """scikit-learn's 1,797 handwritten digits of 8×8 pixels; 360 of them, always the same, are the test set."""
-
-    classes = 10
-    name: Literal["digits"] = "digits"
-    crop_padding: Annotated[int, Field(ge=0, le=4)] = 1
-    # A shift in every view keeps plain training from overfitting 8×8 images at all; one in four leaves it real.
-    crop_probability: Fraction = 0.25
-
-
-class Npz(ImageData):
-    """A MedMNIST-layout file: `{train,val,test}_images` uint8 (n, h, w[, c]) and `_labels` (n,) or (n, 1)."""
-
-    name: Literal["npz"] = "npz"
-    path: str
-    """Counts as written; a relative path is looked up beside the study file."""
-
-
-class Cifar10(ImageData):
-    """CIFAR-10 in torchvision's layout (never downloaded)."""
-
-    classes = 10
-    name: Literal["cifar10"] = "cifar10"
-    flip: bool = True
-
-
-# --- noise --------------------------------------------------------------------------------------------------------
-
-
-class NoNoise(Section):
-    """The labels as the data set gives them."""
-
-    name: Literal["none"] = "none"
-
-
-class SymmetricNoise(Section):
-    """`include_true`: exactly int(rate·n) samples get a uniform class, perhaps their own (the authors' code; the actual
-    rate is rate·(1−1/C)). Without it each sample is moved, with probability `rate`, to one of the other classes."""
-
-    name: Literal["symmetric"] = "symmetric"
-    rate: Fraction
-    include_true: bool = True
-
-
-class PairNoise(Section):
-    """Class c becomes c+1 (modulo C), with probability `rate` (Co-teaching's pair flip)."""
-
-    name: Literal["pair"] = "pair"
-    rate: Fraction
 
 
 # --- model --------------------------------------------------------------------------------------------------------
@@ -258,8 +195,6 @@ class CrossEntropy(Section):
 
 # --- trial --------------------------------------------------------------------------------------------------------
 
-Data = Annotated[Digits | Npz | Cifar10, Field(discriminator="name")]
-Noise = Annotated[NoNoise | SymmetricNoise | PairNoise, Field(discriminator="name")]
 Model = Annotated[SmallCnn | PreactResNet18, Field(discriminator="name")]
 Method = Annotated[DivideMix | CrossEntropy, Field(discriminator="name")]
 
@@ -276,7 +211,7 @@ class TrialConfig(Section):
 
     @model_validator(mode="after")
     def _prior_fits(self) -> "TrialConfig":
-        prior, classes = getattr(self.method, "prior", None), self.data.classes
+        prior, classes = getattr(self.method, "prior", None), self.data.known_classes
         if prior and classes and len(prior) != classes:
             raise Misfit(("method", "prior"), f"has {len(prior)} numbers, and the data have {classes} classes")
         return self

@@ -32,22 +32,25 @@ def estimate(config: TrialConfig, machine: Machine) -> Cost:
 
     A DivideMix step costs, per labeled image and network, the gradient pass over its views and those of an unlabeled
     image (12 forwards for two each), and the predictions that its targets need. How many samples will be labeled is not
-    known before the run: as many are assumed as have right labels. Nor is the end of an automatic warm-up: one epoch is
-    assumed, which makes the estimate an upper bound.
+    known before the run: as many are assumed as have right labels, and all where nobody knows. Nor is the end of an
+    automatic warm-up: one epoch is assumed, which makes the estimate an upper bound.
     """
     trial = Trial(config, machine)
     data, method = trial.data, config.method
     networks, epochs = method.networks, config.train.epochs
     tested = len(data.test) + (len(data.validation) if data.validation else 0)
-    plain = networks * (3 * len(data.train) + tested)
+    seen = len(data.train)
+    if data.epoch_batches:
+        seen = min(seen, data.epoch_batches * config.train.batch_size)
+    plain = networks * (3 * seen + tested)
     forwards = epochs * plain
     if isinstance(method, DivideMix):
         warmup = min(method.shortest_warmup, epochs)
-        labeled = (1 - data.noise_rate) * len(data.train)
+        labeled = (1 - (data.noise_rate or 0)) * seen
         learned = 3 if method.forward_rows == "labeled" else 6
         guesses = (method.co_guess != "peer") + bool(method.co_guess and networks == 2)
         per_labeled = method.n_aug * (learned + guesses + method.co_refine)
-        each = networks * (len(data.train) + labeled * per_labeled + tested)
+        each = networks * (seen + labeled * per_labeled + tested)
         forwards = warmup * plain + (epochs - warmup) * int(each)
     return Cost(forwards * _seconds_per_forward(trial), *space(trial))
 

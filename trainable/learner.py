@@ -77,8 +77,9 @@ class Learner:
         """Logits (n, classes) of all samples, in eval mode and without augmentation."""
         self.forwards += len(samples)
         with self.mode("eval"):
-            starts = range(0, len(samples), EVAL_BATCH)
-            return torch.cat([self.network(samples.plain(slice(s, s + EVAL_BATCH))) for s in starts])
+            size = min(EVAL_BATCH, samples.most_at_once)
+            batches = samples.ahead(slice(s, s + size) for s in range(0, len(samples), size))
+            return torch.cat([self.network(samples.plain(batch)) for batch in batches])
 
     def logits_and_features(self, samples: Samples) -> tuple[torch.Tensor, torch.Tensor]:
         """`logits`, and what entered the network's last linear layer (n, width) on the way."""

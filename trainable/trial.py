@@ -10,6 +10,7 @@ import torch
 
 from trainable.config import TrialConfig
 from trainable.data import datasets, sources
+from trainable.errors import DataError
 from trainable.learner import Learner
 from trainable.machine import Machine
 from trainable.methods.base import Method, Row
@@ -37,7 +38,11 @@ class Trial:
         torch.set_num_threads(machine.threads)
         streams = Streams(config.seed)
         arrays = datasets.load(config.data, machine)
-        self.data = sources.prepare(arrays, config.data, config.noise, streams, self.device)
+        self.data = sources.prepare(arrays, config.data, config.noise, streams, self.device, machine)
+        if self.data.epoch_batches and getattr(config.method, "loss_history", 1) > 1:
+            raise DataError("method.loss_history above 1 needs the same samples in every epoch; these are drawn anew")
+        if self.data.epoch_batches and getattr(config.method, "agreement", "none") != "none":
+            raise DataError("method.agreement needs both networks to judge the same samples; theirs are drawn apart")
         networks = [
             build(config.model, self.data.shape, self.data.classes, streams.number(f"init{k}"))
             for k in range(config.method.networks)
@@ -118,15 +123,15 @@ class Trial:
         if validation:
             chosen = validation.index(max(validation))
             result |= {"test/accuracy_selected": test[chosen], "selected_epoch": chosen + 1}
-        result |= {
-            name: last[name]
-            for name in last
-            if name.startswith(("division/", "train/", "val/", "guess/", "test/accuracy_net", "test/top5"))
-        }
+        kept = ("division/", "train/", "val/", "guess/", "test/accuracy_net", "test/top5", *self.data.more_tests)
+        result |= {name: last[name] for name in last if name.startswith(kept)}
         for name in sorted({name for row in self.rows for name in row if name.startswith(("time/", "work/"))}):
             result[name] = sum(row.get(name, 0) for row in self.rows)
+        if self.data.noise_transition is not None:
+            result["noise_transition"] = np.round(self.data.noise_transition, 4).tolist()
         return result | {
             "noise_rate": self.data.noise_rate,
+            "noise_rate_nominal": getattr(self.config.noise, "rate", None),
             "data_hash": self.data.data_hash,
             "noise_hash": self.data.noise_hash,
             "weight_hashes": self.weight_hashes,

@@ -49,7 +49,7 @@ BROKEN = {
     ),
     "a value out of range in base": (f"{HEAD}base:\n  train:\n    lr: -1 # HERE\n", "greater than 0"),
     "an infinite value": (f"{HEAD}base:\n  train:\n    lr: .inf # HERE\n", "finite number"),
-    "an unknown data set": (f"{HEAD}base:\n  data: {{name: digit}} # HERE\n", "use one of digits, npz, cifar10"),
+    "an unknown data set": (f"{HEAD}base:\n  data: {{name: digit}} # HERE\n", "use one of digits, npz, mnist"),
     "an unknown method": (
         f"{BASE}arms:\n  a: {{method.name: dividmix}} # HERE\n",
         "use one of dividemix, cross_entropy; did you mean `dividemix`?",

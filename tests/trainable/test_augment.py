@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from torchvision import transforms
 
-from trainable.data.augment import crop_and_flip
+from trainable.data import augment
+from trainable.data.augment import AREA, RATIO, crop_and_flip, resized_crop
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -122,3 +124,48 @@ def test_the_generator_decides_the_views_and_moves_on():
 def test_an_empty_index_gives_no_images():
     views = crop_and_flip(padded(pictures(3, 8, 8, 1), 1), torch.zeros(0, dtype=torch.int64), 1, 0.5, True, generator())
     assert views.shape == (0, 8, 8, 1)
+
+
+# --- resized crop ---
+
+
+def test_a_resized_crop_of_a_ramp_is_a_part_of_it_and_has_torchvisions_areas():
+    ramp = torch.arange(0, 200, 2, dtype=torch.uint8).expand(100, 100)  # 2 per column
+    images = torch.stack([ramp, ramp.T], dim=-1)[None]
+    views = resized_crop(images, torch.zeros(4000, dtype=torch.int64), (20, 20), False, generator()).float()
+    wide = (views[:, 10, -1, 0] - views[:, 10, 0, 0]) / 2 * 20 / 19
+    high = (views[:, -1, 10, 1] - views[:, 0, 10, 1]) / 2 * 20 / 19
+    area, ratio = wide * high / 100**2, wide / high
+    assert area.min() > 0.06
+    assert area.max() < 1.03
+    assert 0.7 < ratio.min() < 0.8
+    assert 1.25 < ratio.max() < 1.45
+    drawn = [
+        transforms.RandomResizedCrop.get_params(images[0, :, :, :1].permute(2, 0, 1), AREA, RATIO) for _ in range(4000)
+    ]
+    expected = np.array([h * w for _, _, h, w in drawn]) / 100**2
+    assert area.mean().item() == pytest.approx(expected.mean(), abs=0.025)
+    assert area.std().item() == pytest.approx(expected.std(), abs=0.025)
+
+
+def test_a_resized_crop_of_the_whole_is_the_image_and_flips(monkeypatch):
+    monkeypatch.setattr(augment, "AREA", (1.0, 1.0))
+    monkeypatch.setattr(augment, "RATIO", (1.0, 1.0))
+    images = pictures(3, 8, 8, 3)
+    index = torch.arange(3).repeat(20)
+    assert torch.equal(resized_crop(images, index, (8, 8), False, generator()), images[index])
+    views = resized_crop(images, index, (8, 8), True, generator())
+    same = (views == images[index]).flatten(1).all(1)
+    mirrored = (views == images[index].flip(2)).flatten(1).all(1)
+    assert (same ^ mirrored).all()
+    assert same.any()
+    assert mirrored.any()
+
+
+def test_a_seed_decides_the_resized_crops():
+    images, index = pictures(3, 16, 16, 3), torch.arange(3)
+    first, again, other = (resized_crop(images, index, (8, 8), True, generator(seed)) for seed in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert first.dtype == torch.uint8
+    assert first.shape == (3, 8, 8, 3)

@@ -3,7 +3,7 @@
 import hashlib
 import itertools
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import pytest
 from pydantic import BaseModel, Field, ValidationError
@@ -14,7 +14,6 @@ from trainable.config import (
     CrossEntropy,
     Digits,
     DivideMix,
-    ImageData,
     NoNoise,
     Npz,
     PairNoise,
@@ -27,16 +26,59 @@ from trainable.config import (
     explain,
     trial_id,
 )
+from trainable.data.config import (
+    AsymmetricNoise,
+    Cifar10N,
+    Cifar100,
+    Cifar100N,
+    Clothing1M,
+    Cub200,
+    FashionMnist,
+    FileNoise,
+    ImageFolder,
+    InstanceNoise,
+    Kmnist,
+    Mnist,
+    WebVision,
+)
 
 # A value other than the default for every field of every section; a field without a default has two.
-IMAGE_DATA: dict[str, Any] = {"validation_fraction": 0.1, "crop_padding": 3, "crop_probability": 0.5}
+IMAGE_DATA: dict[str, Any] = {
+    "validation_fraction": 0.1,
+    "clean_validation": True,
+    "crop_padding": 3,
+    "crop_probability": 0.5,
+}
+PHOTOS: dict[str, Any] = {**IMAGE_DATA, "flip": False, "size": 400, "crop": 200, "resized_crop": True}
 OTHER: dict[tuple[str, type[Section]], dict[str, Any]] = {
     ("data", Digits): {**IMAGE_DATA, "flip": True},
-    ("data", Npz): {**IMAGE_DATA, "flip": True, "path": "b.npz"},
+    ("data", Npz): {**IMAGE_DATA, "flip": True, "path": "b.npz", "labels_are_true": False},
+    ("data", Mnist): {**IMAGE_DATA, "flip": True},
+    ("data", FashionMnist): {**IMAGE_DATA, "flip": False},
+    ("data", Kmnist): {**IMAGE_DATA, "flip": True},
     ("data", Cifar10): {**IMAGE_DATA, "flip": False},
+    ("data", Cifar100): {**IMAGE_DATA, "flip": False},
+    ("data", Cifar10N): {**IMAGE_DATA, "flip": False, "labels": "aggre"},
+    ("data", Cifar100N): {**IMAGE_DATA, "flip": False},
+    ("data", ImageFolder): {
+        **IMAGE_DATA,
+        "flip": True,
+        "path": "b",
+        "size": 30,
+        "crop": 20,
+        "resized_crop": True,
+        "channels": 1,
+        "labels_are_true": False,
+    },
+    ("data", Cub200): PHOTOS,
+    ("data", Clothing1M): {**PHOTOS, "epoch_batches": 10},
+    ("data", WebVision): {**PHOTOS, "resized_crop": False, "classes": 10, "ilsvrc12": False},
     ("noise", NoNoise): {},
     ("noise", SymmetricNoise): {"rate": 0.4, "include_true": False},
     ("noise", PairNoise): {"rate": 0.4},
+    ("noise", AsymmetricNoise): {"rate": 0.4, "map": [1, 0]},
+    ("noise", InstanceNoise): {"rate": 0.4},
+    ("noise", FileNoise): {"path": "b.json"},
     ("model", SmallCnn): {"width": 16},
     ("model", PreactResNet18): {},
     ("train", Train): {
@@ -88,8 +130,12 @@ OTHER: dict[tuple[str, type[Section]], dict[str, Any]] = {
 }
 REQUIRED: dict[type[Section], dict[str, Any]] = {
     Npz: {"path": "a.npz"},
+    ImageFolder: {"path": "a"},
     SymmetricNoise: {"rate": 0.2},
     PairNoise: {"rate": 0.2},
+    AsymmetricNoise: {"rate": 0.2},
+    InstanceNoise: {"rate": 0.2},
+    FileNoise: {"path": "a.json"},
 }
 
 
@@ -113,11 +159,9 @@ def mistakes(content: Any, root: type[BaseModel] = TrialConfig) -> list[tuple[st
 
 
 def test_every_section_and_field_has_a_case_here():
-    kinds = [kind for parent in (Section, ImageData) for kind in parent.__subclasses__()]
-    assert {kind for _, kind in OTHER} == {k for k in kinds if k.__module__ == Section.__module__} - {
-        ImageData,
-        TrialConfig,
-    }
+    sections = ("data", "noise", "model", "method")
+    named = [kind for part in sections for kind in get_args(TrialConfig.model_fields[part].annotation)]
+    assert {kind for _, kind in OTHER} == {Train, *named}
     for (_, kind), values in OTHER.items():
         assert set(values) == set(kind.model_fields) - {"name"}, kind
 
@@ -243,7 +287,11 @@ def test_an_unknown_key_is_named_with_a_suggestion_or_the_known_ones(content, pa
             "method.name",
             "`dividemx` is not a known name: use one of dividemix, cross_entropy; did you mean `dividemix`?",
         ),
-        ({"data": {"name": "mnist"}}, "data.name", "`mnist` is not a known name: use one of digits, npz, cifar10"),
+        (
+            {"noise": {"name": "fog"}},
+            "noise.name",
+            "`fog` is not a known name: use one of none, symmetric, pair, asymmetric, instance, file",
+        ),
         ({"model": {"name": None}}, "model.name", "`None` is not a known name: use one of small_cnn, preact_resnet18"),
     ],
 )

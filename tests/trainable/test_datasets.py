@@ -312,6 +312,47 @@ def test_an_absent_npz_is_named_with_what_it_should_hold(tmp_path):
     assert str(error.value).startswith(f"npz: {tmp_path / 'absent.npz'} does not exist; expected a file with train_im")
 
 
+# --- npz with noisy labels ---
+
+
+def test_noisy_labels_are_given_beside_the_true_ones(tmp_path):
+    noisy = (np.arange(12) + 1) % 3
+    data = read(
+        tmp_path, with_validation() | {"train_noisy_labels": noisy[:, None], "val_noisy_labels": np.zeros(5, int)}
+    )
+    assert data.train.labels.tolist() == [0, 1, 2] * 4
+    assert data.train.given.tolist() == noisy.tolist()
+    assert data.validation.given.tolist() == [0] * 5
+    assert data.hash != read(tmp_path, with_validation()).hash
+
+
+@pytest.mark.parametrize(
+    ("noisy", "message"),
+    [
+        (np.zeros(11, int), "train_noisy_labels is int64 (11,); expected one integer class for each of the 12 images"),
+        (np.full(12, 3), "train_noisy_labels has class 3, which train_labels never has"),
+        (np.full(12, -1), "train_noisy_labels has the negative class -1"),
+    ],
+)
+def test_noisy_labels_that_do_not_fit_are_refused(tmp_path, noisy, message):
+    assert message in refusal(tmp_path, arrays() | {"train_noisy_labels": noisy})
+
+
+def test_untrusted_labels_are_given_and_nothing_is_true(tmp_path):
+    np.savez(tmp_path / "data.npz", **with_validation())
+    machine = Machine(study_dir=tmp_path)
+    data = load(Npz(path="data.npz", labels_are_true=False), machine)
+    assert (data.train.labels == -1).all()
+    assert data.train.given.tolist() == [0, 1, 2] * 4
+    assert (data.validation.labels == -1).all()
+    assert (data.test.labels >= 0).all()
+    trusted = load(Npz(path="data.npz", labels_are_true=False, clean_validation=True), machine)
+    assert trusted.validation.labels.tolist() == [0, 1, 2, 0, 1]
+    np.savez(tmp_path / "data.npz", **arrays(), train_noisy_labels=np.zeros(12, int))
+    with pytest.raises(DataError, match=r"so train_labels are the right ones: leave data\.labels_are_true out"):
+        load(Npz(path="data.npz", labels_are_true=False), machine)
+
+
 # --- CIFAR-10 ---
 
 FOLDER = "cifar-10-batches-py"

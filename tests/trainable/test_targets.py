@@ -165,7 +165,7 @@ def test_partners_come_from_all_rows_or_from_their_own_side():
 class ConstantSamples:
     """Images that carry nothing, so that a step of the method costs microseconds."""
 
-    device = torch.device("cpu")
+    device, true_known = torch.device("cpu"), True
 
     def __init__(self, n: int):
         self.given = self.true = torch.zeros(n, dtype=torch.int64)
@@ -175,6 +175,9 @@ class ConstantSamples:
 
     def views(self, index, count, rng):
         return [index[:, None].float()] * count
+
+    def ahead(self, batches):
+        return batches
 
 
 class ConstantLearner:
@@ -196,7 +199,8 @@ def train_one_epoch(monkeypatch, alpha: float, n: int) -> list[tuple[torch.Tenso
     calls = []
     monkeypatch.setattr(stages, "mix", lambda *call: calls.append(call) or mix(*call))
     config = TrialConfig(train=Train(batch_size=2), method=DivideMixConfig(alpha=alpha, warmup_epochs=0))
-    data = SimpleNamespace(train=ConstantSamples(2 * n), classes=2)
+    samples = ConstantSamples(2 * n)
+    data = SimpleNamespace(train=samples, classes=2, chosen=lambda rows: samples)
     method = dividemix.DivideMix(config, data, [ConstantLearner(), ConstantLearner()], Streams(0))
     labeled = np.arange(2 * n) < n
     mixture = Mixture(labeled.astype(float), (0.0, 1.0), (0.1, 0.1), (0.5, 0.5))

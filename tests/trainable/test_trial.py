@@ -388,6 +388,11 @@ def test_a_real_summary_sums_the_work_and_repeats_the_last_row(folder, uninterru
     assert summary["time/train_s"] <= summary["time/epoch_s"]
     assert summary["noise_rate"] == trial.data.noise_rate
     assert summary["noise_hash"] == trial.data.noise_hash
+    assert summary["noise_rate_nominal"] == trial.config.noise.rate
+    classes = trial.data.classes
+    wrong = (trial.data.train.given != trial.data.train.true).numpy()
+    shares = np.bincount(trial.data.train.true.numpy(), minlength=classes) / len(wrong)
+    assert 1 - shares @ np.diag(summary["noise_transition"]) == pytest.approx(wrong.mean(), abs=1e-4)
     digest = hashlib.sha256()
     first = make(folder, method).method.learners[0].network
     for tensor in first.state_dict().values():

@@ -91,6 +91,9 @@ class RowsAsLogits:
     def views(self, index, count, rng):
         return [self.logits[index]] * count
 
+    def ahead(self, batches):
+        return batches
+
 
 class IdentityLearner:
     def __init__(self):
@@ -109,7 +112,8 @@ def test_warmup_loss(vectors, mode):
     # Pair noise stands for the class-dependent kind; `auto` then adds the penalty.
     noise = {"sym": SymmetricNoise(rate=0.5), "asym": PairNoise(rate=0.4)}[mode]
     learner = IdentityLearner()
-    data = SimpleNamespace(train=RowsAsLogits(golden["logits"], golden["labels"]), classes=4)
+    train = RowsAsLogits(golden["logits"], golden["labels"])
+    data = SimpleNamespace(train=train, classes=4, epoch_rows=lambda rng, size: None, chosen=lambda rows: train)
     config = TrialConfig(noise=noise, method=DivideMixConfig(networks=1, warmup_epochs=1))
     method = dividemix.DivideMix(config, data, [learner], Streams(0))
     row = method.train_epoch()
@@ -125,7 +129,7 @@ def test_test_ensemble(vectors):
     logits = [torch.tensor(golden[name]) for name in ("logits1", "logits2")]
     labels = torch.tensor(golden["labels"])
     learners = [SimpleNamespace(logits=lambda samples, own=own: own) for own in logits]
-    data = SimpleNamespace(test=SimpleNamespace(true=labels), validation=None, classes=3)
+    data = SimpleNamespace(test=SimpleNamespace(true=labels), more_tests={}, validation=None, classes=3)
     config = TrialConfig(method=CrossEntropyConfig())
     method = Method(config, data, learners, Streams(0))
     assert method.evaluate()["test/accuracy"] == pytest.approx(golden["official_accuracy_percent"])
@@ -221,7 +225,8 @@ class ScriptedDivideMix(dividemix.DivideMix):
 def test_loss_history_r09(vectors):
     golden = vectors["loss_history_r09"]
     config = TrialConfig(train=Train(epochs=10), method=DivideMixConfig(networks=1, warmup_epochs=0, loss_history=5))
-    method = ScriptedDivideMix(config, SimpleNamespace(train=None), [None], Streams(0))
+    data = SimpleNamespace(train=None, epoch_rows=lambda rng, size: None, chosen=lambda rows: None)
+    method = ScriptedDivideMix(config, data, [None], Streams(0))
     method.script = golden["losses"]
     verdicts = []
     for _ in golden["losses"]:

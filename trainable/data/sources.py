@@ -1,69 +1,26 @@
-"""Resident images: uint8 on the device, read once, indexed after.
+"""A trial's data set: labels with noise on them, splits, and images where they are needed."""
 
-`Samples` is the interface that the methods see: `views(index, count, rng)` for training and `plain(index)` for judging
-and testing, both normalised float images in channels-last memory.
-"""
-
-import hashlib
+import dataclasses
+import math
+import os
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
 from trainable.config import ImageData, Noise
-from trainable.data.augment import crop_and_flip
-from trainable.data.datasets import Arrays, Split
-from trainable.data.noise import corrupt
+from trainable.data.arrays import Arrays
+from trainable.data.config import Clothing1M, InstanceNoise, Photos
+from trainable.data.images import Files
+from trainable.data.noise import transition
+from trainable.data.samples import Samples
+from trainable.data.splits import Part, divide
+from trainable.data.stream import Stream, Streamed
 from trainable.errors import DataError
+from trainable.machine import Machine
 from trainable.streams import Streams
-
-
-@dataclass
-class Samples:
-    """One split on the device.
-
-    Attributes:
-        images: (n, h + 2·padding, w + 2·padding, channels) uint8, padded with zeros once.
-        given: (n,) labels that training may see.
-        true: (n,) labels for measuring only.
-        source_index: (n,) row in the data set as read.
-    """
-
-    images: torch.Tensor
-    given: torch.Tensor
-    true: torch.Tensor
-    source_index: np.ndarray
-    mean: torch.Tensor
-    std: torch.Tensor
-    augmentation: ImageData
-    padding: int = field(default=0)
-
-    def __len__(self) -> int:
-        return len(self.given)
-
-    @property
-    def device(self) -> torch.device:
-        """Where the images are."""
-        return self.images.device
-
-    def views(self, index: torch.Tensor, count: int, rng: torch.Generator) -> list[torch.Tensor]:
-        """`count` independent augmentations of the images at `index`, each (batch, channels, h, w) float."""
-        a = self.augmentation
-        return [
-            self._normalised(crop_and_flip(self.images, index, self.padding, a.crop_probability, a.flip, rng))
-            for _ in range(count)
-        ]
-
-    def plain(self, index: torch.Tensor | slice) -> torch.Tensor:
-        """The images at `index` without augmentation, (batch, channels, h, w) float."""
-        p = self.padding
-        inner = slice(p, -p) if p else slice(None)
-        return self._normalised(self.images[index][:, inner, inner])
-
-    def _normalised(self, images: torch.Tensor) -> torch.Tensor:
-        pixels = images.to(torch.float32).div_(255).sub_(self.mean).div_(self.std)
-        return pixels.permute(0, 3, 1, 2)  # NHWC in memory: channels-last for the convolutions, without a copy
 
 
 @dataclass
@@ -76,8 +33,14 @@ class Dataset:
     classes: int
     data_hash: str
     noise_hash: str
-    noise_rate: float
-    """Share of the training labels that are wrong."""
+    noise_rate: float | None
+    """Share of the training labels that are wrong; None: nobody knows."""
+    noise_transition: np.ndarray | None = None
+    """P(given | true) among the training samples, (classes, classes), a row for each true class."""
+    more_tests: dict[str, Samples] = field(default_factory=dict)
+    """Further test sets by the name that their metrics begin with."""
+    epoch_batches: int | None = None
+    """None: an epoch trains on all samples. Else on so many batches, drawn anew for each network and balanced."""
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -85,50 +48,104 @@ class Dataset:
         _, channels, height, width = self.test.plain(slice(0, 1)).shape
         return channels, height, width
 
+    def epoch_rows(self, rng: np.random.Generator, batch_size: int) -> np.ndarray | None:
+        """Places (m,) of the training samples that a network sees in an epoch; None: it sees all."""
+        if self.epoch_batches is None:
+            return None
+        return balanced(self.train.given.cpu().numpy(), self.classes, self.epoch_batches * batch_size, rng)
 
-def prepare(arrays: Arrays, data: ImageData, noise: Noise, streams: Streams, device: torch.device) -> Dataset:
-    """Corrupt the labels, split off the validation set and move everything to the device.
+    def chosen(self, rows: np.ndarray | None) -> Samples:
+        """The training samples at `rows`, in that order; None: all."""
+        return self.train if rows is None else self.train.only(rows)
 
-    Noise is injected before the split, so another `validation_fraction` does not change a sample's label. A validation
-    set that comes with the data gets the same noise.
+
+def balanced(labels: np.ndarray, classes: int, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Rows of up to `count` samples in random order, of every class at most its share, rounded up.
+
+    As `clothing_dataset(mode='all')` of the authors' code draws them: shuffled, and taken while there is room.
     """
-    rng = streams.numpy("noise")
-    given = corrupt(arrays.train.labels, arrays.classes, noise, rng)
+    order = rng.permutation(len(labels))
+    by_class = np.argsort(labels[order], kind="stable")
+    sizes = np.bincount(labels, minlength=classes)
+    turn = np.empty(len(labels), np.int64)
+    turn[by_class] = np.arange(len(labels)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return order[turn < -(-count // classes)][:count]
+
+
+def prepare(
+    arrays: Arrays,
+    data: ImageData,
+    noise: Noise,
+    streams: Streams,
+    device: torch.device,
+    machine: Machine | None = None,
+) -> Dataset:
+    """Corrupt the labels, split off the validation set, and move everything that fits to the device.
+
+    Raises:
+        DataError: the noise does not fit the data, or an image is bad.
+    """
+    machine = machine or Machine()
+    data_hash = arrays.hash
+    padding, side = data.crop_padding, None
+    if isinstance(data, Photos):
+        padding, side = 0 if data.resized_crop else padding, data.crop
+    splits = {"train": arrays.train, "validation": arrays.validation, "test": arrays.test, **arrays.more_tests}
+    there = {name: split for name, split in splits.items() if split is not None}
+    files = {name: split.images for name, split in there.items() if isinstance(split.images, Files)}
+    stream, parts = None, list(files)
+    if files and not resident(list(files.values()), machine.resident, device):
+        if isinstance(noise, InstanceNoise):
+            raise DataError("instance noise looks at all images, and these are streamed; run.resident: true loads them")
+        stream = Stream(list(files.values()), machine.threads, device)
+    else:
+        loaded = {name: images.load(np.arange(len(images)), machine.threads) for name, images in files.items()}
+        there |= {name: dataclasses.replace(there[name], images=images) for name, images in loaded.items()}
+    arrays = dataclasses.replace(arrays, train=there["train"], validation=there.get("validation"), test=there["test"])
+    height, width = arrays.train.images.shape[-3:-1]
+    if side is not None and side > min(height, width) + 2 * padding:
+        raise DataError(f"data.crop: {side} is more than the images' {height}×{width} pixels")
+    divided = divide(arrays, data, noise, streams, machine.study_dir)
     mean, std = torch.tensor(arrays.mean, device=device), torch.tensor(arrays.std, device=device)
 
-    def samples(split: Split, given: np.ndarray, rows: np.ndarray, padding: int = 0) -> Samples:
-        images = torch.from_numpy(split.images[rows])
-        return Samples(
-            F.pad(images, (0, 0, padding, padding, padding, padding)).to(device),
-            torch.from_numpy(given[rows]).to(device),
-            torch.from_numpy(split.labels[rows]).to(device),
-            rows,
-            mean,
-            std,
-            data,
-            padding,
-        )
+    def samples(name: str, part: Part, padding: int = 0) -> Samples:
+        images: torch.Tensor | Streamed
+        if isinstance(part.split.images, Files):
+            assert stream is not None
+            images = Streamed(stream, parts.index(name), part.rows, padding)
+        else:
+            pixels = torch.from_numpy(part.split.images[part.rows])
+            images = F.pad(pixels, (0, 0, padding, padding, padding, padding)).to(device)
+        given, true = (torch.from_numpy(labels[part.rows]).to(device) for labels in (part.given, part.split.labels))
+        return Samples(images, given, true, part.rows, mean, std, data, padding, side)
 
-    rows, validation = np.arange(len(arrays.train)), None
-    if arrays.validation is not None:
-        noisy = corrupt(arrays.validation.labels, arrays.classes, noise, rng)
-        validation = samples(arrays.validation, noisy, np.arange(len(arrays.validation)))
-    elif held_out := round(data.validation_fraction * len(rows)):
-        shuffled = streams.numpy("validation").permutation(len(rows))
-        validation = samples(arrays.train, given, np.sort(shuffled[:held_out]))
-        rows = np.sort(shuffled[held_out:])
-    if len(rows) < 2:
-        raise DataError(f"{len(rows)} training images are left after the validation split; at least 2 are needed")
+    def tested(name: str) -> Samples:
+        split = there[name]
+        return samples(name, Part(split, np.arange(len(split)), split.labels))
 
-    train = samples(arrays.train, given, rows, data.crop_padding)
-    digest = hashlib.sha256(np.ascontiguousarray(given).data)
-    digest.update(np.ascontiguousarray(rows).data)
+    train, held = divided.train, divided.validation
+    known = bool((train.split.labels[train.rows] >= 0).all())
     return Dataset(
-        train,
-        validation,
-        samples(arrays.test, arrays.test.labels, np.arange(len(arrays.test))),
+        samples("train", train, padding),
+        samples("validation" if held.split is there.get("validation") else "train", held) if held else None,
+        tested("test"),
         arrays.classes,
-        arrays.hash,
-        digest.hexdigest()[:16],
-        float((given[rows] != arrays.train.labels[rows]).mean()),
+        data_hash,
+        divided.hash,
+        float(train.wrong.mean()) if known else None,
+        transition(train.split.labels[train.rows], train.given[train.rows], arrays.classes) if known else None,
+        {name: tested(name) for name in arrays.more_tests},
+        data.epoch_batches if isinstance(data, Clothing1M) else None,
     )
+
+
+def resident(files: list[Files], wish: bool | Literal["auto"], device: torch.device) -> bool:
+    """Whether to decode all images at once; auto: if they fill at most a quarter of the device's memory."""
+    if wish != "auto":
+        return wish
+    needed = sum(len(images) * math.prod(images.shape) for images in files)
+    if device.type == "cuda":
+        memory = torch.cuda.mem_get_info(device)[1]
+    else:
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return needed <= memory / 4

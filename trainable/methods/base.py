@@ -91,6 +91,10 @@ class Method:
         row |= {f"test/accuracy_net{k}": metrics.accuracy(logits, true) for k, logits in enumerate(per_network)}
         if self.data.classes >= 20:
             row["test/top5"] = metrics.accuracy(total, true, top=5)
+        for name, samples in self.data.more_tests.items():
+            total = self.combined([learner.logits(samples) for learner in self.learners])
+            row |= {f"{name}/accuracy": metrics.accuracy(total, samples.true)}
+            row |= {f"{name}/top5": metrics.accuracy(total, samples.true, top=5)} if self.data.classes >= 20 else {}
         if (validation := self.data.validation) is not None:
             total = self.combined([learner.logits(validation) for learner in self.learners])
             row["val/accuracy"] = metrics.accuracy(total, validation.given)
@@ -98,13 +102,14 @@ class Method:
 
     def cross_entropy_epoch(self, conf_penalty: bool = False) -> Row:
         """One epoch of plain cross-entropy for each network in turn, in batches of twice `batch_size`."""
-        train, losses = self.data.train, []
+        losses, size = [], 2 * self.config.train.batch_size
         with self.timed("train"):
             for k, learner in enumerate(self.learners):
+                train = self.data.chosen(self.data.epoch_rows(self.streams.numpy("subset", self.epoch, k), size))
                 order = self.shuffled(np.arange(len(train)), k)
                 views = self.streams.torch("augment", self.epoch, k, device=train.device)
                 total = torch.zeros((), device=train.device)
-                for batch in order.split(2 * self.config.train.batch_size):
+                for batch in train.ahead(order.split(size)):
                     logits = learner(train.views(batch, 1, views)[0])
                     loss = F.cross_entropy(logits, train.given[batch])
                     total += loss.detach() * len(batch)

@@ -16,13 +16,13 @@ import torch.nn.functional as F
 from trainable.config import DivideMix as DivideMixConfig
 from trainable.config import TrialConfig
 from trainable.data.noise import class_dependent
-from trainable.data.sources import Dataset
+from trainable.data.sources import Dataset, Samples
 from trainable.divide import normalise
 from trainable.errors import DataError
 from trainable.learner import Learner
 from trainable.losses import ramp_up
 from trainable.methods.base import Method, Row
-from trainable.methods.judge import Verdict, agree, clean_mixture, describe, divide
+from trainable.methods.judge import Verdict, agree, clean_mixture, describe, divide, opinion
 from trainable.methods.stages import guessed_targets, losses, mixed, own_predictions, refined_targets
 from trainable.neighbors import label_support
 from trainable.streams import Streams
@@ -67,7 +67,7 @@ class DivideMix(Method):
         apart = []
         with self.timed("divide"):
             for k, learner in enumerate(self.learners):
-                _, loss = self.judge_logits(learner, self.data.train)
+                _, loss = self.judge_logits(learner, self.data.chosen(self.rows_of_epoch(k, self.epoch + 1)))
                 self.finite(loss.sum(), k)
                 apart.append(separation(loss.cpu().numpy(), self.streams.number("mixture", self.epoch + 1, k)))
         self.separations.append(float(np.mean(apart)))
@@ -78,7 +78,9 @@ class DivideMix(Method):
         with self.timed("divide"):
             verdicts = [self.judge(k) for k in range(len(self.learners))]  # both judge before either trains
             row = agree(self.method, verdicts, self.data.train.given)
-            row |= describe(self.method, verdicts, self.data.train, self.combined([v.logits for v in verdicts]))
+            row |= describe(self.method, verdicts, self.data.train)
+            if all(v.rows is None for v in verdicts):  # else the networks judged different samples
+                row |= opinion(verdicts, self.data.train, self.combined([v.logits for v in verdicts]))
         if self.epoch in {self.warmup, (self.warmup + self.config.train.epochs) // 2}:
             self.record(self.epoch, verdicts)
         with self.timed("train"):
@@ -87,20 +89,25 @@ class DivideMix(Method):
     def judge(self, k: int, finished: int = 0) -> Verdict:
         """Divide the training samples by network k's losses, its embedding, or both."""
         m = self.method
-        logits, loss, support = self.evidence(self.learners[k])
+        rows = self.rows_of_epoch(k, self.epoch + finished)
+        train = self.data.chosen(rows)
+        logits, loss, support = self.evidence(self.learners[k], train)
         self.finite(loss.sum(), k)
         losses = loss.cpu().numpy()
         # The averaged history is not normalised again, as in the authors' code.
         self.history[k] = [*self.history[k], normalise(losses) if m.normalise_losses else losses][-m.loss_history :]
         seed = self.streams.number("mixture", self.epoch + finished, k)
         mixture = clean_mixture(m, np.mean(self.history[k], axis=0), support, seed)
-        labeled, threshold = divide(m, mixture.clean_probability, losses, self.data.train)
+        labeled, threshold = divide(m, mixture.clean_probability, losses, train)
         weight = torch.from_numpy(mixture.clean_probability.astype(np.float32)).to(loss.device)
-        return Verdict(logits, losses, mixture, labeled, threshold, weight)
+        return Verdict(logits, losses, mixture, labeled, threshold, weight, rows)
 
-    def evidence(self, learner: Learner) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:
+    def rows_of_epoch(self, k: int, epoch: int) -> np.ndarray | None:
+        """Which training samples network k judges for the epoch after `epoch` ones; None: all."""
+        return self.data.epoch_rows(self.streams.numpy("subset", epoch, k), self.config.train.batch_size)
+
+    def evidence(self, learner: Learner, train: Samples) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:
         """(logits (n, classes), losses (n,), the neighbours' support of each label (n,), or empty if not asked for)."""
-        train = self.data.train
         if self.method.division == "loss":
             return *self.judge_logits(learner, train), np.empty(0)
         logits, features = learner.logits_and_features(train)
@@ -109,16 +116,17 @@ class DivideMix(Method):
 
     def train_on(self, verdicts: list[Verdict]) -> Row:
         """Train each network in turn on a division, guided by the other as it then is, or as it is now."""
-        m, data, warmup = self.method, self.data.train, self.warmup
+        m, warmup = self.method, self.warmup
         synchronous = m.peer_update == "synchronous"
         guides = [learner.frozen() for learner in self.learners] if synchronous else self.learners
-        tally, seen = torch.zeros(4, device=data.device), np.zeros(4)
+        tally, seen = torch.zeros(4, device=self.data.train.device), np.zeros(4)
         for own, peer in ((0, 1), (1, 0)) if m.networks == 2 else ((0, 0),):
             learner, guide = self.learners[own], guides[peer] if peer != own else None
             verdict = verdicts[peer if m.co_divide else own]
+            data = self.data.chosen(verdict.rows)
             views = self.streams.torch("augment", self.epoch, own, device=data.device)
             weights, partners = (self.streams.numpy("mixup", self.epoch, own, part) for part in (0, 1))
-            for x, u, progress in self.batches(verdict.labeled, own):
+            for x, u, progress in data.ahead(self.batches(verdict.labeled, own)):
                 views_x, views_u = data.views(x, m.n_aug, views), data.views(u, m.n_aug, views) if len(u) else []
                 one_hot = F.one_hot(data.given[x], self.data.classes).float()
                 own_u, own_x = own_predictions(m, learner, views_u, views_x)
@@ -143,6 +151,8 @@ class DivideMix(Method):
             self.learners[0].forwards += sum(guide.forwards for guide in guides)
         names = ("loss/labeled", "loss/unlabeled", "loss/prior", "guess/accuracy")
         means = {name: total / n for name, total, n in zip(names, tally.tolist(), seen.tolist(), strict=True) if n}
+        if not self.data.train.true_known:
+            means.pop("guess/accuracy", None)
         return {**means, "schedule/lambda_u": lambda_u}
 
     def batches(self, labeled: np.ndarray, own: int) -> Iterator[tuple[torch.Tensor, torch.Tensor, float]]:
@@ -171,10 +181,19 @@ class DivideMix(Method):
     def record(self, epoch: int, verdicts: list[Verdict]) -> None:
         """Keep each sample's loss and clean probability after `epoch` epochs, and the ensemble's opinion."""
         self.records[epoch] = {
-            "loss": np.stack([v.losses for v in verdicts]),
-            "clean_probability": np.stack([v.mixture.clean_probability for v in verdicts]),
-            **self.ensemble([v.logits for v in verdicts]),
+            "loss": np.stack([self.placed(v.losses, v) for v in verdicts]),
+            "clean_probability": np.stack([self.placed(v.mixture.clean_probability, v) for v in verdicts]),
         }
+        if all(v.rows is None for v in verdicts):
+            self.records[epoch] |= self.ensemble([v.logits for v in verdicts])
+
+    def placed(self, values: np.ndarray, verdict: Verdict) -> np.ndarray:
+        """Values of the judged samples as values of all (n,); NaN for those that were not judged."""
+        if verdict.rows is None:
+            return values
+        everywhere = np.full(len(self.data.train), np.nan, values.dtype)
+        everywhere[verdict.rows] = values
+        return everywhere
 
     def state_dict(self) -> dict[str, Any]:
         """The shared state, the loss history, and what `warmup_epochs: auto` has measured."""

@@ -24,6 +24,8 @@ class Verdict:
     threshold: float
     weight: torch.Tensor
     """Clean probability (n,) on the device."""
+    rows: np.ndarray | None = None
+    """Places of the samples that were judged; None: all."""
 
 
 def clean_mixture(m: DivideMix, losses: np.ndarray, support: np.ndarray, seed: int) -> Mixture:
@@ -61,22 +63,31 @@ def agree(m: DivideMix, verdicts: Sequence[Verdict], given: torch.Tensor) -> dic
     return row
 
 
-def describe(m: DivideMix, verdicts: Sequence[Verdict], train: Samples, ensemble: torch.Tensor) -> dict[str, float]:
-    """Quality of each network's division, against the truth where it is known, and of the ensemble's scores."""
+def describe(m: DivideMix, verdicts: Sequence[Verdict], train: Samples) -> dict[str, float]:
+    """Quality of each network's division, against the truth where it is known."""
     clean = (train.given == train.true).cpu().numpy()
     row: dict[str, float] = {}
     for k, v in enumerate(verdicts):
-        measured = metrics.division(v.mixture.clean_probability, v.labeled, clean)
-        row |= {f"division/{name}_net{k}": value for name, value in measured.items()}
-        if m.division != "loss" and (by_loss := metrics.auc(-v.losses, clean)) is not None:
-            row[f"division/auc_loss_net{k}"] = by_loss
+        if train.true_known:
+            judged = clean if v.rows is None else clean[v.rows]
+            measured = metrics.division(v.mixture.clean_probability, v.labeled, judged)
+            row |= {f"division/{name}_net{k}": value for name, value in measured.items()}
+            if m.division != "loss" and (by_loss := metrics.auc(-v.losses, judged)) is not None:
+                row[f"division/auc_loss_net{k}"] = by_loss
         row[f"division/labeled_fraction_net{k}"] = float(v.labeled.mean())
         row[f"division/threshold_net{k}"] = v.threshold
         for name, pair in (("mean", v.mixture.means), ("sd", v.mixture.sds), ("weight", v.mixture.weights)):
             row |= {f"mixture/{name}_{side}_net{k}": x for side, x in zip(("clean", "noisy"), pair, strict=False)}
+    return row
+
+
+def opinion(verdicts: Sequence[Verdict], train: Samples, ensemble: torch.Tensor) -> dict[str, float]:
+    """How far the networks agree on the training samples, and how right the ensemble's scores (n, classes) are."""
+    row: dict[str, float] = {}
     if len(verdicts) == 2:
         same = (verdicts[0].logits.argmax(1) == verdicts[1].logits.argmax(1)).double().mean()
         row["train/agreement"] = 100 * same.item()
     row["train/accuracy_given"] = metrics.accuracy(ensemble, train.given)
-    row["train/accuracy_true"] = metrics.accuracy(ensemble, train.true)
+    if train.true_known:
+        row["train/accuracy_true"] = metrics.accuracy(ensemble, train.true)
     return row

@@ -89,7 +89,7 @@ def test_stages_in_the_engines_order_follow_the_authors_two_steps(golden):
 class GoldenData:
     """Stands in for the training samples: the labeled ones count from 0, the three unlabeled ones from 9."""
 
-    device = CPU
+    device, true_known = CPU, True
 
     def __init__(self, golden: dict):
         first, second = golden["labelled"]
@@ -100,6 +100,9 @@ class GoldenData:
 
     def views(self, index: torch.Tensor, count: int, rng: torch.Generator) -> list[torch.Tensor]:
         return [pictures[index] for pictures in self.pictures[:count]]
+
+    def ahead(self, batches):
+        return batches
 
 
 class GoldenDraws:
@@ -122,7 +125,7 @@ def test_the_engines_own_loop_follows_the_authors_two_steps(golden, monkeypatch)
     found = verdicts(method, 9, 9)
     method.learners = learners(golden)
     data = GoldenData(golden)
-    method.data = SimpleNamespace(train=data, classes=3)
+    method.data = SimpleNamespace(train=data, classes=3, chosen=lambda rows: data)
     method.streams = SimpleNamespace(torch=lambda *a, **k: None, numpy=lambda *a: GoldenDraws(golden))
 
     def batches(labeled, own):

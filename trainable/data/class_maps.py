@@ -1,0 +1,41 @@
+"""Which class each class is taken for: the maps of asymmetric noise."""
+
+from typing import Literal
+
+import numpy as np
+
+from trainable.errors import DataError
+
+CIFAR10 = [0, 1, 0, 5, 7, 3, 6, 7, 8, 1]
+"""truck→automobile, bird→airplane, deer→horse, cat↔dog; the others have no target (the authors' `transition`)."""
+
+# fmt: off
+CIFAR100_SUPERCLASS = [
+    4, 1, 14, 8, 0, 6, 7, 7, 18, 3, 3, 14, 9, 18, 7, 11, 3, 9, 7, 11, 6, 11, 5, 10, 7,
+    6, 13, 15, 3, 15, 0, 11, 1, 10, 12, 14, 16, 9, 11, 5, 5, 19, 8, 8, 15, 13, 14, 17, 18, 10,
+    16, 4, 17, 4, 2, 0, 17, 4, 18, 17, 10, 3, 2, 12, 12, 16, 12, 1, 9, 19, 2, 10, 0, 1, 16,
+    12, 9, 13, 15, 13, 16, 19, 2, 4, 6, 19, 5, 5, 8, 19, 18, 1, 2, 15, 6, 0, 17, 8, 14, 13,
+]
+# fmt: on
+"""The published superclass of each of CIFAR-100's classes, which are in alphabetical order. (Blocks of five classes,
+as some code has it, are other groups.)"""
+
+
+def target_classes(map_: Literal["cifar10", "cifar100"] | list[int], classes: int) -> np.ndarray:
+    """The target of each class (classes,), its own number where it has none. Raises DataError if the map is not for
+    so many classes."""
+    named = {"cifar10": CIFAR10, "cifar100": _next_in_group(CIFAR100_SUPERCLASS)}
+    targets = np.array(named[map_] if isinstance(map_, str) else map_, np.int64)
+    if len(targets) != classes or targets.max(initial=0) >= classes:
+        name = map_ if isinstance(map_, str) else "a list"
+        raise DataError(
+            f"noise.map: {name} has {len(targets)} targets up to class {targets.max(initial=0)}, and the data have "
+            f"{classes} classes; write the target of each class, its own number where it has none"
+        )
+    return targets
+
+
+def _next_in_group(groups: list[int]) -> list[int]:
+    """For each class, the next one of its group; the first after the last."""
+    members = {group: [c for c, other in enumerate(groups) if other == group] for group in set(groups)}
+    return [members[g][(members[g].index(c) + 1) % len(members[g])] for c, g in enumerate(groups)]

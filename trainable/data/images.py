@@ -1,0 +1,145 @@
+"""Image files: one file becomes an array of bytes, always in the same way.
+
+What an image becomes: grey and palette images get the colours that they show; transparent pixels lie on black; 16-bit
+pixels keep their high byte. Anything else is refused with the file's name. Scaling follows torchvision's `Resize` and
+`CenterCrop` (bilinear, antialiased), so that arrays equal what those make of the same file.
+"""
+
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from trainable.errors import DataError
+
+SUFFIXES = (".jpg", ".jpeg", ".png")
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Files:
+    """Images that are still files, for instance a split of a folder.
+
+    Attributes:
+        root: folder that the names start from.
+        names: (n,) file names as bytes: a million strings would be copied into every worker.
+        size: side of the squares that the images become; None: they have one size already.
+        channels: 1 or 3.
+        first: a file whose size all must have if `size` is None.
+    """
+
+    root: Path
+    names: np.ndarray
+    size: int | None
+    channels: int
+    first: Path
+    shape: tuple[int, int, int] = field(init=False)
+    """(height, width, channels) of every image."""
+
+    def __post_init__(self) -> None:
+        height, width = (self.size, self.size) if self.size else dimensions(self.first)
+        object.__setattr__(self, "shape", (height, width, self.channels))
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def path(self, row: int) -> Path:
+        """The file at a row."""
+        return self.root / self.names[row].decode()
+
+    def load(self, rows: np.ndarray, threads: int = 1) -> np.ndarray:
+        """The images at `rows`, uint8 (batch, height, width, channels). Raises DataError that names the bad files."""
+        images = np.empty((len(rows), *self.shape), np.uint8)
+
+        def fill(position: int) -> str | None:
+            try:
+                images[position] = self._fitting(self.path(rows[position]))
+            except DataError as error:
+                return str(error)
+            return None
+
+        if threads == 1:
+            problems = list(filter(None, map(fill, range(len(rows)))))
+        else:
+            with ThreadPoolExecutor(threads) as pool:  # decoders let go of Python's lock
+                problems = list(filter(None, pool.map(fill, range(len(rows)))))
+        if problems:
+            more = f"\n… and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
+            raise DataError("\n".join(problems[:SHOWN]) + more)
+        return images
+
+    def _fitting(self, path: Path) -> np.ndarray:
+        image = decode(path, self.size, self.channels)
+        if image.shape != self.shape:
+            raise DataError(
+                f"{path} is {image.shape[1]}×{image.shape[0]} pixels and {self.first} {self.shape[1]}×{self.shape[0]}: "
+                "images of different sizes need `data.size`, the side of the squares that they are scaled to"
+            )
+        return image
+
+    @property
+    def hash(self) -> str:
+        """Hex digits over names, sizes in bytes and the form of the arrays. Contents are not read: that takes hours."""
+        digest = hashlib.sha256(repr(self.shape).encode())
+        for row, name in enumerate(self.names):
+            digest.update(name + b"\0%d\0" % self.path(row).stat().st_size)
+        return digest.hexdigest()
+
+
+def dimensions(path: Path) -> tuple[int, int]:
+    """(height, width) of an image, from its header. Raises DataError."""
+    with _opened(path) as image:
+        return image.height, image.width
+
+
+def decode(path: Path, size: int | None, channels: int) -> np.ndarray:
+    """One image, uint8 (height, width, channels): its central square at `size` pixels, or all of it as it is.
+
+    Raises:
+        DataError: it cannot be read, or has pixels that are no colours.
+    """
+    with _opened(path) as image:
+        try:
+            image.load()
+            image = _coloured(image, path).convert("RGB" if channels == 3 else "L")
+            if size is not None:
+                image = _square(image, size)
+        except DataError:
+            raise
+        except Exception as error:  # Pillow raises a dozen types for damaged files
+            raise DataError(f"{path} is a damaged image: {error}") from None
+    return np.asarray(image).reshape(image.height, image.width, channels)
+
+
+def _opened(path: Path) -> Image.Image:
+    try:
+        return Image.open(path)
+    except FileNotFoundError:
+        raise DataError(f"{path} does not exist") from None
+    except Exception as error:
+        detail = "" if isinstance(error, Image.UnidentifiedImageError) else f": {error}"
+        raise DataError(f"{path} is not an image that can be read{detail}") from None
+
+
+def _coloured(image: Image.Image, path: Path) -> Image.Image:
+    """The image with 8 bits a channel and without transparency."""
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        raise DataError(f"{path} has 32-bit pixels; save it with 8 or 16 bits a channel")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "black"), image)
+    return image
+
+
+def _square(image: Image.Image, size: int) -> Image.Image:
+    short = min(image.size)
+    if short != size:
+        width, height = (size if side == short else int(size * side / short) for side in image.size)
+        image = image.resize((width, height), Image.Resampling.BILINEAR)
+    left, top = round((image.width - size) / 2), round((image.height - size) / 2)
+    return image if image.size == (size, size) else image.crop((left, top, left + size, top + size))

@@ -1,0 +1,32 @@
+"""MNIST and the data sets in its format."""
+
+import numpy as np
+
+from trainable.data.arrays import Arrays, Split, measured
+from trainable.data.config import FashionMnist, Kmnist, Mnist
+from trainable.data.locate import location
+from trainable.errors import DataError
+from trainable.machine import Machine
+
+
+def load(data: Mnist | FashionMnist | Kmnist, machine: Machine) -> Arrays:
+    """Read the four files through torchvision, normalised by their own training pixels. Raises DataError."""
+    from torchvision import datasets
+
+    kind = {"mnist": datasets.MNIST, "fashion_mnist": datasets.FashionMNIST, "kmnist": datasets.KMNIST}[data.name]
+    splits = []
+    try:
+        for train in (True, False):
+            part = kind(str(machine.data_dir), train=train, download=False)
+            images, labels = part.data.numpy()[..., None], part.targets.numpy().astype(np.int64)
+            if images.ndim != 4 or len(images) != len(labels) or not len(labels):
+                raise ValueError(f"{len(images)} images and {len(labels)} labels")
+            if labels.max() > 9:
+                raise ValueError(f"the label {labels.max()}, not 0 to 9")
+            splits.append(Split(images, labels))
+    except Exception as error:  # torchvision asserts, and struct, NumPy and torch raise each its own
+        raise DataError(
+            f"{data.name}: {location(data, machine)} is not a whole copy ({error or type(error).__name__}); "
+            "unpack its four files again"
+        ) from None
+    return measured(splits[0], None, splits[1], classes=10)

@@ -1,0 +1,115 @@
+"""The images and labels that methods see, normalised and augmented on the device.
+
+`Samples` is the interface: `views(index, count, rng)` for training and `plain(index)` for judging and testing, both
+float images in channels-last memory. Its images are resident, uint8 on the device, read once and indexed after; or
+they are streamed, decoded when they are needed, which changes nothing but the time it takes.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from trainable.config import ImageData
+from trainable.data.augment import crop_and_flip, resized_crop
+from trainable.data.config import Photos
+from trainable.data.stream import Batch, Index, Streamed
+
+MOST_PIXELS = 1024 * 64 * 64
+
+
+@dataclass
+class Samples:
+    """One split on the device.
+
+    Attributes:
+        images: (n, h + 2·padding, w + 2·padding, channels) uint8, padded with zeros once, or streamed in that form.
+        given: (n,) labels that training may see.
+        true: (n,) labels for measuring only; −1 where nobody knows them.
+        source_index: (n,) row in the data set as read.
+        padding: zeros on each side, from which random crops may take.
+        side: of the square that is cut from the image; None: the image's own height and width.
+    """
+
+    images: torch.Tensor | Streamed
+    given: torch.Tensor
+    true: torch.Tensor
+    source_index: np.ndarray
+    mean: torch.Tensor
+    std: torch.Tensor
+    augmentation: ImageData
+    padding: int = 0
+    side: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.given)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the images are."""
+        return self.given.device
+
+    @property
+    def most_at_once(self) -> int:
+        """How many images may be judged at once, for the memory that it takes."""
+        height, width = self._size
+        return max(1, MOST_PIXELS // (height * width))
+
+    @property
+    def true_known(self) -> bool:
+        """Whether there is a truth to measure against."""
+        return bool((self.true >= 0).all())
+
+    def views(self, index: torch.Tensor, count: int, rng: torch.Generator) -> list[torch.Tensor]:
+        """`count` independent augmentations of the images at `index`, each (batch, channels, h, w) float."""
+        images, where = self._padded(index)
+        a = self.augmentation
+        if isinstance(a, Photos) and a.resized_crop:
+            return [self._normalised(resized_crop(images, where, self._size, a.flip, rng)) for _ in range(count)]
+        return [
+            self._normalised(crop_and_flip(images, where, self.padding, a.crop_probability, a.flip, rng, self.side))
+            for _ in range(count)
+        ]
+
+    def plain(self, index: Index) -> torch.Tensor:
+        """The images at `index` without augmentation, (batch, channels, h, w) float."""
+        images, where = self._padded(index)
+        height, width = self._size
+        top, left = (images.shape[1] - height) // 2, (images.shape[2] - width) // 2
+        return self._normalised(images[where][:, top : top + height, left : left + width])
+
+    def ahead(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """`batches`, one after the other: indices, or tuples that hold some. Streamed images are decoded meanwhile."""
+        return iter(batches) if isinstance(self.images, torch.Tensor) else self.images.ahead(batches)
+
+    def only(self, rows: np.ndarray) -> "Samples":
+        """The samples at `rows` (m,) alone, in that order."""
+        index = torch.from_numpy(rows).to(self.device)
+        return dataclasses.replace(
+            self,
+            images=self.images[index],
+            given=self.given[index],
+            true=self.true[index],
+            source_index=self.source_index[rows],
+        )
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        """(height, width) that a network sees."""
+        if self.side is not None:
+            return self.side, self.side
+        return self.images.shape[1] - 2 * self.padding, self.images.shape[2] - 2 * self.padding
+
+    def _padded(self, index: Index) -> tuple[torch.Tensor, Any]:
+        """Padded images, and where in them those at `index` are."""
+        if isinstance(self.images, torch.Tensor):
+            return self.images, index
+        images = self.images.padded(index)
+        return images, torch.arange(len(images), device=self.device)
+
+    def _normalised(self, images: torch.Tensor) -> torch.Tensor:
+        pixels = images.to(torch.float32).div_(255).sub_(self.mean).div_(self.std)
+        return pixels.permute(0, 3, 1, 2)  # NHWC in memory: channels-last for the convolutions, without a copy

@@ -1,0 +1,94 @@
+"""Who is trained on and who is held out, and the labels that both are given."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from trainable.config import ImageData, Noise
+from trainable.data.config import FileNoise, InstanceNoise
+from trainable.data.datasets import Arrays, Split
+from trainable.data.images import Files
+from trainable.data.noise import corrupt
+from trainable.data.noise_files import read_labels
+from trainable.errors import DataError
+from trainable.streams import Streams
+
+
+@dataclass(frozen=True)
+class Part:
+    """Samples of a split: their rows in it, and a given label for every row of the split, (len(split),)."""
+
+    split: Split
+    rows: np.ndarray
+    given: np.ndarray
+
+    @property
+    def wrong(self) -> np.ndarray:
+        """Whether each sample's given label differs from the true one, (len(rows),) bool."""
+        return self.given[self.rows] != self.split.labels[self.rows]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A data set with given labels, divided for one trial."""
+
+    train: Part
+    validation: Part | None
+
+    @property
+    def hash(self) -> str:
+        """16 hex digits over the given labels and who is trained on."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.train.given).data)
+        digest.update(np.ascontiguousarray(self.train.rows).data)
+        return digest.hexdigest()[:16]
+
+
+def divide(arrays: Arrays, data: ImageData, noise: Noise, streams: Streams, folder: Path) -> Parts:
+    """Put noise on the labels and hold the validation samples out.
+
+    Noise is injected before the split, so another `validation_fraction` does not change a sample's label; with
+    `clean_validation` it is injected after it, into the training part. A validation set that comes with the data gets
+    the same noise, or none. Relative paths of noise files start at `folder`.
+
+    Raises:
+        DataError: too few samples are left, or labels that are needed are not there.
+    """
+    train, own = arrays.train, arrays.validation
+    rows, held = np.arange(len(train)), np.arange(0)
+    if own is None and (count := round(data.validation_fraction * len(train))):
+        shuffled = streams.numpy("validation").permutation(len(train))
+        rows, held = np.sort(shuffled[count:]), np.sort(shuffled[:count])
+    if len(rows) < 2:
+        raise DataError(f"{len(rows)} training images are left after the validation split; at least 2 are needed")
+
+    rng, clean = streams.numpy("noise"), data.clean_validation
+    given = _noisy(train, rows if clean else np.arange(len(train)), arrays, noise, rng, folder)
+    part = Part(train, rows, given)
+    if own is None:
+        validation = Part(train, held, given) if len(held) else None
+    elif clean or isinstance(noise, FileNoise):
+        validation = Part(own, np.arange(len(own)), own.labels if clean else own.start)
+    else:
+        every = np.arange(len(own))
+        validation = Part(own, every, _noisy(own, every, arrays, noise, rng, folder))
+    if clean and validation is not None and (validation.split.labels[validation.rows] < 0).any():
+        raise DataError("data.clean_validation needs right labels, and these data have none for their validation set")
+    return Parts(part, validation)
+
+
+def _noisy(
+    split: Split, rows: np.ndarray, arrays: Arrays, noise: Noise, rng: np.random.Generator, folder: Path
+) -> np.ndarray:
+    """A given label for every row of the split: noise at `rows`, the truth elsewhere."""
+    given, before = split.labels.copy(), split.start[rows]
+    images = None
+    match noise:
+        case FileNoise():
+            given[rows] = read_labels(folder / noise.path, split, arrays.classes, arrays.class_names)[rows]
+            return given
+        case InstanceNoise():
+            images = split.images.load(rows) if isinstance(split.images, Files) else split.images[rows]
+    given[rows] = corrupt(before, arrays.classes, noise, rng, images)
+    return given

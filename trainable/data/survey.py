@@ -1,0 +1,162 @@
+"""A look at somebody's own data: what is there, and what is suspicious about it. Loads no torch."""
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from trainable.config import Npz
+from trainable.data import folders, npz
+from trainable.data.arrays import Split
+from trainable.data.config import ImageFolder
+from trainable.errors import DataError
+
+SHOWN = 5
+FEW = 10
+"""Fewer training images of a class than this are hardly enough to divide."""
+UNEVEN = 10
+
+
+@dataclass
+class Survey:
+    """What was found.
+
+    Attributes:
+        form: `image_folder` or `npz`.
+        counts: {split: images of each class}.
+        sizes: {(height, width): images}.
+        noisy_labels: whether the data set has noisy labels beside the true ones.
+        problems: sentences, the most serious first.
+    """
+
+    form: str
+    class_names: tuple[str, ...]
+    counts: dict[str, list[int]]
+    sizes: Counter[tuple[int, int]]
+    grey: bool
+    noisy_labels: bool = False
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def train(self) -> int:
+        """Training images."""
+        return sum(self.counts["train"])
+
+
+def survey(path: Path) -> Survey:
+    """Look at a folder of images or an `.npz` file. Raises DataError if no study can use it."""
+    if not path.exists():
+        raise DataError(f"{path} does not exist")
+    found = _folder(path) if path.is_dir() else _npz(path)
+    found.problems += list(_uneven(found))
+    return found
+
+
+def _folder(root: Path) -> Survey:
+    if not (root / "train").is_dir():
+        there = sorted(entry.name for entry in root.iterdir())[:SHOWN]
+        raise DataError(
+            f"{root} has no folder train; expected train/CLASS/*.jpg|png, test/CLASS/… and perhaps val/CLASS/…, and it "
+            f"has {', '.join(there) or 'nothing'}"
+        )
+    classes = folders.class_folders(root / "train")
+    splits = {
+        name: folders.list_split(root, name, classes) for name in ("train", "val", "test") if (root / name).is_dir()
+    }
+    modes: Counter[str] = Counter()
+    sizes: Counter[tuple[int, int]] = Counter()
+    unreadable: list[str] = []
+    contents: dict[str, list[bytes]] = defaultdict(list)
+    for split, (names, _) in splits.items():
+        for name in names:
+            content = (root / name.decode()).read_bytes()
+            contents[split].append(hashlib.sha256(content).digest())
+            try:
+                with Image.open(root / name.decode()) as image:
+                    image.load()
+                    sizes[image.height, image.width] += 1
+                    modes[image.mode] += 1
+            except Exception as error:  # a dozen types
+                unreadable.append(f"{name.decode()} ({str(error)[:60]})")
+    if unreadable:
+        raise DataError(f"{root}: {len(unreadable)} images cannot be read: {_shown(unreadable)}; mend or delete them")
+    data = folders.load(root, ImageFolder(path=str(root), size=None if len(sizes) == 1 else 32))
+    found = Survey(
+        "image_folder",
+        tuple(classes),
+        {name: np.bincount(labels, minlength=len(classes)).tolist() for name, (_, labels) in splits.items()},
+        sizes,
+        set(modes) <= {"1", "L", "LA", "I;16"},
+    )
+    found.problems += _same(contents, {"train": data.train, "val": data.validation, "test": data.test})
+    mixed = sorted(set(modes) - {"RGB"})
+    if mixed and not found.grey:
+        found.problems.append(f"images of several kinds: {', '.join(f'{n} {m}' for m, n in modes.most_common())}")
+    if ignored := [f for f in root.glob("*/*/*") if f.is_file() and not folders.is_image(f)]:
+        others = [str(file.relative_to(root)) for file in ignored]
+        found.problems.append(f"{len(others)} files are not .jpg, .jpeg or .png and are left out: {_shown(others)}")
+    return found
+
+
+def _npz(path: Path) -> Survey:
+    data = npz.load(path, Npz(path=str(path)))
+    splits = {"train": data.train, "val": data.validation, "test": data.test}
+    there = {name: split for name, split in splits.items() if split is not None}
+    _, height, width, channels = data.train.images.shape
+    found = Survey(
+        "npz",
+        tuple(str(c) for c in range(data.classes)),
+        {name: np.bincount(split.labels, minlength=data.classes).tolist() for name, split in there.items()},
+        Counter({(height, width): sum(map(len, there.values()))}),
+        channels == 1,
+        data.train.given is not None,
+    )
+    contents = {
+        name: [hashlib.sha256(image.tobytes()).digest() for image in split.images]  # type: ignore[union-attr]
+        for name, split in there.items()
+    }
+    found.problems += _same(contents, splits)
+    return found
+
+
+def _same(contents: dict[str, list[bytes]], splits: dict[str, Split | None]) -> Iterable[str]:
+    """Images that are there more than once, by their content."""
+    train = contents["train"]
+    labels: dict[bytes, set[int]] = defaultdict(set)
+    assert splits["train"] is not None
+    for content, label in zip(train, splits["train"].start.tolist(), strict=True):
+        labels[content].add(label)
+    for name in ("test", "val"):
+        if leaked := sum(content in labels for content in contents.get(name, [])):
+            yield f"{leaked} {name} images are training images too: accuracy on them means nothing"
+    if torn := sum(len(several) > 1 for several in labels.values()):
+        yield f"{torn} training images are there under several classes: at least one of those labels is wrong"
+    if len(train) > len(labels):
+        yield f"{len(train) - len(labels)} training images are copies of another"
+
+
+def _uneven(found: Survey) -> Iterable[str]:
+    train, names = found.counts["train"], found.class_names
+
+    def those(condition: Callable[[int], bool], split: str = "train") -> list[str]:
+        return [name for name, count in zip(names, found.counts.get(split, []), strict=False) if condition(count)]
+
+    if absent := those(lambda count: count == 0):
+        yield f"classes without a training image: {_shown(absent)}"
+    if few := those(lambda count: 0 < count < FEW):
+        yield f"fewer than {FEW} training images: {_shown(few)}"
+    if max(train) > UNEVEN * max(1, min(train)):
+        yield (
+            f"uneven classes: {max(train)} training images of the largest and {min(train)} of the smallest; "
+            "method.prior_penalty pushes towards equal classes, and 0 switches it off"
+        )
+    if untested := those(lambda count: count == 0, "test"):
+        yield f"classes without a test image: {_shown(untested)}"
+
+
+def _shown(names: list[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
