@@ -118,7 +118,7 @@ class Session:
         events.add(row)
         records = trial.method.records
         for epoch in sorted(records.keys() - self._drawn):
-            if "ensemble_class" in records[epoch] and "loss" in records[epoch]:  # all samples were judged
+            if {"clean_probability", "ensemble_class"} <= records[epoch].keys():  # all samples were judged
                 # What was kept after the last epoch has no row that describes it.
                 mixture = row if epoch < row["epoch"] else {}
                 events.division(row["epoch"], records[epoch], trial.data, mixture)
