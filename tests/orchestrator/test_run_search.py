@@ -265,7 +265,7 @@ def test_a_search_on_ray_is_run_and_confirmed(tmp_path, start):
 @pytest.mark.ray
 @pytest.mark.slow
 def test_an_interrupted_search_on_ray_goes_on_and_is_extended_by_the_difference(tmp_path, start, environment):
-    study, root = tiny(tmp_path, 60, 4), tmp_path / "tiny"
+    study, root = tiny(tmp_path, 30, 4), tmp_path / "tiny"
     process = start(study, "--no-dashboard")
     wait_until(lambda: len(list((root / "runs").rglob("checkpoint.pt"))) == 2, "both slots train", process)
     process.send_signal(signal.SIGINT)
@@ -284,7 +284,7 @@ def test_an_interrupted_search_on_ray_goes_on_and_is_extended_by_the_difference(
     before = proposals(root)
     assert len(before) == 4
 
-    study = tiny(tmp_path, 60, 6)
+    study = tiny(tmp_path, 30, 6)
     process = start(study, "--no-dashboard")
     output = finish(process)
     assert process.returncode == 0, output
