@@ -29,6 +29,11 @@ NOTES = {
         "seeds; promised and gained: both less the baseline's. The search chose the best of its scores: they are no "
         "result.",
     ),
+    "trials": (
+        "What was tried",
+        "Accuracy is the score on the noisy validation labels; of a stopped trial the last epoch's, which cannot be "
+        "compared with the others'.",
+    ),
     "work": ("What the search cost", "Epochs trained, those of full lengths, and the share that stopping saved."),
     "importance": (
         "Importance of parameters",
@@ -126,6 +131,16 @@ def optimism(root: Path) -> pd.DataFrame:
     for gain, of in (("promised", "score"), ("gained", "confirmed")):
         table[gain] = table[of] - table["setting"].map(baselines[of])
     return table
+
+
+def confirmed(root: Path) -> dict[str, dict[str, Any]]:
+    """The parameters of each configuration that fresh seeds confirmed, by its name in the result."""
+    studies, found = read(root), {}
+    for row in optimism(root).to_dict("records"):
+        _, trial = _searched(studies, row["setting"] or None, row["arm"])
+        if trial is not None and trial.params:
+            found["/".join(filter(None, [row["setting"], row["arm"]]))] = trial.params
+    return found
 
 
 def _searched(

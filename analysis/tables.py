@@ -181,9 +181,14 @@ def place(setting: str, arm: str) -> str:
 
 
 def plain(table: pd.DataFrame) -> pd.DataFrame:
-    """A table as text: fractions with two decimals, columns that are empty left out."""
-    text = table.map(lambda value: number(value) if isinstance(value, float) else str(value))
-    return text.loc[:, (text != "").any()]
+    """A table as text: fractions with two decimals, parameters (dotted names) with four digits; no empty columns."""
+
+    def text(column: pd.Series) -> pd.Series:
+        digits = "{:.4g}".format if "." in str(column.name) else number
+        return column.map(lambda value: digits(value) if isinstance(value, float) else str(value), na_action="ignore")
+
+    shown = table.apply(text).fillna("")
+    return shown.loc[:, (shown != "").any()]
 
 
 # --- cells --------------------------------------------------------------------------------------------------------

@@ -126,9 +126,15 @@ def show_optimism(store: Store, console: Console) -> None:
         gains = [signed(row[key]) for key in ("optimism", "promised", "gained")]
         grid.add_row(name, str(row["n"]), f"{row['score']:.2f}", fresh, *gains)
     console.print(grid)
+    for name, parameters in search.confirmed(store.root).items():
+        console.print(f"{name}: {', '.join(f'{k}={_digits(v)}' for k, v in parameters.items())}", markup=False)
     console.print(
         "noisy val/accuracy, mean of the last 10 epochs; optimism: search score − mean over fresh seeds;\n"
         "gain: over the baseline, in the search and on fresh seeds. The search chose the best of its scores:\n"
         "they are no result.",
         style="dim",
     )
+
+
+def _digits(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

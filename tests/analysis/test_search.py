@@ -97,6 +97,13 @@ def test_work_counts_what_stopping_saved(root):
     assert found == {"trials": 13, "stopped": 1, "epochs": 49, "full_length": 52, "saved": pytest.approx(3 / 52)}
 
 
+def test_confirmed_configurations_are_told_with_their_parameters(root):
+    found = search.confirmed(root)
+    assert list(found) == ["baseline", "trial-0011"]
+    assert found["trial-0011"]["lr"] == pytest.approx(0.001 * 100 ** (11 / 12))
+    assert found["baseline"]["mixup"] is True
+
+
 def test_optimism_is_the_search_s_score_minus_that_of_fresh_seeds(root):
     table = search.optimism(root).set_index("arm")
     assert list(table.index) == ["baseline", "trial-0011"], "trial-0010 has not been confirmed yet"

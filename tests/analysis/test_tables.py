@@ -126,3 +126,12 @@ def test_latex_is_a_booktabs_table_without_characters_that_it_cannot_set(study):
 @pytest.mark.parametrize("character", ["#", "$", "&", "_", "{", "}", "%"])
 def test_latex_escapes_what_means_something_to_it(character):
     assert f"a\\{character}b" in tables.latex(pd.DataFrame({"arm": [f"a{character}b"]}))
+
+
+def test_a_plain_table_shows_parameters_with_four_digits_and_no_empty_columns():
+    table = pd.DataFrame(
+        {"trial": ["a", "b"], "train.lr": [0.069931, None], "score": [61.728, 1.0], "none": [None, None]}
+    )
+    text = tables.plain(table)
+    assert text.columns.to_list() == ["trial", "train.lr", "score"]
+    assert text.to_numpy().tolist() == [["a", "0.06993", "61.73"], ["b", "", "1.00"]]
