@@ -133,6 +133,7 @@ class Session:
         self.folder.write("model.pt", trial.weights())
         self.folder.write("samples.npz", trial.samples())
         self.folder.finish(trial.summary())
+        self.folder.release()  # at once: a process that is killed before it closes must not look like an owner
         self.finished = True
 
     def _guarded(self, work: Callable[[], T]) -> T | None:
