@@ -41,6 +41,7 @@ def test_a_run_trains_compares_and_then_does_only_what_is_missing(tmp_path, star
     assert {path: after[path] for path in before} == before, "no finished trial was touched"
 
 
+@pytest.mark.slow  # a minute of it is Ray's agents noticing that their node has died
 def test_a_killed_run_goes_on_and_its_rows_are_those_of_an_undisturbed_one(tmp_path, start, environment):
     study, runs = write_study(tmp_path, 40), tmp_path / "tiny" / "runs"
     process = start(study, "--no-dashboard")
