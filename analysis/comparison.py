@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.families import ALPHA
-from analysis.results import Results
+from analysis.results import LAST10, Results
 from analysis.statistics import (
     bootstrap,
     effect_size,
@@ -19,7 +19,7 @@ from analysis.statistics import (
     seeds_to_detect,
 )
 
-LAST10, SELECTED, BEST = "test/accuracy_last10", "test/accuracy_selected", "test/accuracy_best"
+SELECTED, BEST = "test/accuracy_selected", "test/accuracy_best"
 BASELINE = "baseline"
 PAIRING = ["seed", "data_hash", "noise_hash"]
 COMPARED = [

@@ -16,11 +16,12 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
+from analysis.comparison import BASELINE
 from trainable.folder import TrialFolder, score
 
 JOURNAL = "search.journal"
 ACCURACY = "val/accuracy"
-BASELINE, FIXED = "baseline", "fixed"
+FIXED = "fixed"
 BOOTSTRAPS = 20
 NOTES = {
     "optimism": (

@@ -6,9 +6,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib
-
-matplotlib.use("Agg")
-
 import numpy as np
 import optuna
 import pandas as pd
@@ -17,9 +14,10 @@ from matplotlib.figure import Figure
 from optuna.visualization import matplotlib as plots
 
 from analysis.search import accuracy_place, by_accuracy, complete, history
+from analysis.style import PALETTE, save
 
 LABEL = "val/accuracy %"
-COLOURS = {"fANOVA": "#0072B2", "PED-ANOVA": "#E69F00"}
+COLOURS = {"fANOVA": PALETTE[4], "PED-ANOVA": PALETTE[0]}
 
 
 def write(study: optuna.Study, importances: pd.DataFrame, folder: Path) -> list[Path]:
@@ -116,8 +114,6 @@ def _untouched() -> Iterator[None]:
 
 
 def _save(figure: Figure, stem: Path) -> list[Path]:
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    paths = [stem.with_suffix(".png"), stem.with_suffix(".svg")]
-    for path in paths:
-        figure.savefig(path, dpi=150, bbox_inches="tight")
-    return paths
+    """Optuna's figures have no layout engine: their labels need the tight box."""
+    with matplotlib.rc_context({"savefig.bbox": "tight"}):
+        return save(figure, stem)
