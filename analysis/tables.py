@@ -154,7 +154,13 @@ def by_setting(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
             line[row["setting"]] = spread(row["mean"], row["sd"])
     arms = list(dict.fromkeys(arm for arm, _ in lines))
     ordered = [(arm, SHORT[metric]) for arm in arms for metric in tables if (arm, SHORT[metric]) in lines]
-    return pd.DataFrame([{"arm": arm, "accuracy": name, **lines[arm, name]} for arm, name in ordered]).fillna("")
+    settings = list(dict.fromkeys(setting for line in lines.values() for setting in line))
+    return pd.DataFrame(
+        [
+            {"arm": arm, "accuracy": name} | {setting: lines[arm, name].get(setting, "") for setting in settings}
+            for arm, name in ordered
+        ]
+    )
 
 
 def families(table: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
@@ -185,9 +191,11 @@ def plain(table: pd.DataFrame) -> pd.DataFrame:
 
     def text(column: pd.Series) -> pd.Series:
         digits = "{:.4g}".format if "." in str(column.name) else number
-        return column.map(lambda value: digits(value) if isinstance(value, float) else str(value), na_action="ignore")
+        return column.map(
+            lambda value: "" if pd.isna(value) else digits(value) if isinstance(value, float) else str(value)
+        )
 
-    shown = table.apply(text).fillna("")
+    shown = table.apply(text)
     return shown.loc[:, (shown != "").any()]
 
 

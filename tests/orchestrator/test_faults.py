@@ -243,7 +243,7 @@ def test_actors_that_hang(tmp_path, start, environment):
     assert process.returncode == 1, output
     assert_quiet(output)
     assert "run.stall_timeout: 40" in output
-    assert re.search(r"last seen: (baseline|no_mixup)/seed=\d epoch \d+ at ", output), output
+    assert re.search(r"last seen: (baseline|no_mixup)/seed=\d (epoch \d+|started) at ", output), output
 
     process = start(study, "--no-dashboard")
     wait_until(
