@@ -7,6 +7,9 @@ Exit codes: 0 all trials done, 1 some failed or unfinished, 2 the study, the dat
 import signal
 import sys
 import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
@@ -79,25 +82,54 @@ def run_command(
     ] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try failed trials again.")] = False,
     dashboard: Annotated[bool, typer.Option(help="Start Ray's dashboard.")] = True,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but failures.")] = False,
+    events: Annotated[bool, typer.Option("--json", help="Print one JSON object an event, for scripts.")] = False,
+    profile: Annotated[
+        str, typer.Option(metavar="ARM", help="Only profile one epoch of an arm: time by phase, and a trace.")
+    ] = "",
 ) -> None:
     """Run what is missing of a study, then compare its arms; of a search, its best configurations."""
     planned = study.load(study_path, sets)
+    place, shown = Store(results / planned.name), Console(highlight=False, soft_wrap=True, quiet=quiet or events)
     options = Options(
         stale,
         same_code,
         retry_failed,
         dashboard,
+        events,
         frozenset(_parts(arms)),
         frozenset(_number(part) for part in _parts(seeds)),
         frozenset(_parts(settings)),
     )
     machine = run.study_machine(study_path.parent, data, planned)
-    place = Store(results / planned.name)
-    if planned.search is not None:
-        from orchestrator.run_search import run_search
+    if profile:
+        from orchestrator.profile import profile_arm
 
-        raise typer.Exit(run_search(planned, place, machine, options, console))
-    raise typer.Exit(run.run_study(planned, place, machine, options, console))
+        profile_arm(planned, place, machine, profile, shown)
+        return
+    if planned.search is not None:
+        from orchestrator.run_search import run_search as run_it
+    else:
+        run_it = run.run_study
+    with _end_told(place) if events else nullcontext():
+        raise typer.Exit(run_it(planned, place, machine, options, shown))
+
+
+@contextmanager
+def _end_told(place: Store) -> Iterator[None]:
+    """Print how a run has ended as the last event."""
+    from orchestrator.view import tell
+
+    try:
+        yield
+    except Ended as error:
+        tell("end", code=error.code, message=str(error))
+        raise
+    except typer.Exit as end:
+        _, failures, records = place.read_plan()
+        counts = Counter(place.states(records, failures).values())
+        tell("end", code=end.exit_code, results=str(place.root), trials=dict(counts))
+        raise
 
 
 def _parts(text: str) -> list[str]:

@@ -21,13 +21,14 @@ import ray
 from ray import tune
 
 from orchestrator.expand import PlannedTrial
-from orchestrator.monitor import View
+from orchestrator.monitor import loud
 from orchestrator.room import Room
 from orchestrator.search_tune import Proposals, Stopping
 from orchestrator.searches import Searches
 from orchestrator.store import Store
 from orchestrator.study import Study
 from orchestrator.study_file import Resources
+from orchestrator.view import View
 from trainable.folder import TrialFolder
 from trainable.machine import Machine
 from trainable.tune import DivideMixTrainable, plain
@@ -165,7 +166,7 @@ def watched(view: View, timeout: float) -> Iterator[None]:
     def watch() -> None:
         while not over.wait(min(timeout / 4, 5.0)):
             if (silence := view.silence) > timeout:
-                view.console.print(
+                loud(view.console).print(
                     f"\nno epoch from any trial for {silence:.0f} s (run.stall_timeout: {timeout:g}): stopped.\n"
                     f"last seen: {view.last_seen or 'no trial had started'}\n"
                     "Run it again: finished trials stay, the others go on from their checkpoints.",
@@ -207,7 +208,7 @@ class Progress(tune.Callback):
     ) -> None:
         """A trial has finished an epoch."""
         if self.view and "epoch" in result:
-            self.view.epoch(_name(trial), result["epoch"])
+            self.view.epoch(_name(trial), result)
         problem = result.get("no_space")
         if self.room and "space" in result:
             problem = problem or self.room.lacking(_name(trial), *result["space"])

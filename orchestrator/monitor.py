@@ -1,127 +1,33 @@
-"""What a person sees while a study runs, and `status` afterwards."""
+"""The state of a study as tables and sentences, from files alone: `status`, and what a run shows."""
 
 import statistics
-import time
 from collections import Counter
-from datetime import datetime
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from analysis.fingerprints import mixed
 from orchestrator.store import STATES, State, Store, TrialRecord
 
 METRIC = "test/accuracy_last10"
-
-
-class View:
-    """Progress of one run: a live table on a terminal, one line a finished trial elsewhere."""
-
-    def __init__(self, console: Console, store: Store, records: list[TrialRecord], todo: list[TrialRecord]):
-        self.console, self.store = console, store
-        self.arms = Arms(store, records)
-        self._todo = {record.name: record for record in todo}
-        self._epoch = {record.name: min(len(store.folder(record).rows()), record.epochs) for record in todo}
-        self._running: dict[str, int] = {}
-        self._ended: set[str] = set()
-        self.last_seen = ""
-        """The last thing that any trial reported."""
-        self._last = time.monotonic()
-        self._since: float | None = None  # when the first epoch of this run was reported
-        self._reports = 0  # epochs reported after that one
-        self._bar = Progress(
-            TextColumn("trials"), BarColumn(bar_width=None), MofNCompleteColumn(), TextColumn("{task.fields[left]}")
-        )
-        self._task = self._bar.add_task("", total=len(todo), left="")
-        self._live = Live(console=console, refresh_per_second=2, get_renderable=self._render)
-
-    def __enter__(self) -> "View":
-        if self.console.is_terminal:
-            self._live.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._running.clear()
-        if self.console.is_terminal:
-            self._live.stop()
-
-    def started(self, name: str) -> None:
-        """A trial has a slot."""
-        self._heard(f"{name} started")
-        self._running[name] = self._epoch[name]
-
-    def epoch(self, name: str, epoch: int) -> None:
-        """A trial has finished an epoch."""
-        self._heard(f"{name} epoch {epoch}")
-        if self._since is None:  # measured from here: the start of Ray and the first imports are over
-            self._since = time.monotonic()
-        else:
-            self._reports += max(0, epoch - self._epoch[name])  # a report may be of several short epochs
-        self._running[name] = self._epoch[name] = epoch
-
-    def ended(self, name: str) -> None:
-        """A trial has ended, well or badly; its folder says which."""
-        self._heard(f"{name} ended")
-        self._running.pop(name, None)
-        if name in self._ended:
-            return
-        self._ended.add(name)
-        record = self._todo[name]
-        self._epoch[name] = record.epochs
-        self.arms.read(record)
-        self._bar.update(self._task, completed=len(self._ended))
-        if not self.console.is_terminal:
-            self.console.print(f"[{self._count()}] {name}: {self._outcome(record)}{self._left()}", markup=False)
-
-    def _count(self) -> str:
-        return f"{len(self._ended)}/{len(self._todo)}"
-
-    def _outcome(self, record: TrialRecord) -> str:
-        """How a trial has ended, in a few words."""
-        folder = self.store.folder(record)
-        summary, failure = folder.summary, folder.failure
-        if summary:
-            return f"{METRIC} {summary[METRIC]:.2f} in {summary['time/epoch_s']:.1f} s"
-        return f"failed: {failure['kind']}: {failure['message']}" if failure else "stopped"
-
-    @property
-    def silence(self) -> float:
-        """Seconds since any trial reported anything."""
-        return time.monotonic() - self._last
-
-    def _heard(self, what: str) -> None:
-        self._last, self.last_seen = time.monotonic(), f"{what} at {datetime.now().strftime('%H:%M:%S')}"
-
-    def _left(self) -> str:
-        """Time left, from the epochs that this run has finished so far."""
-        left = sum(record.epochs - self._epoch[name] for name, record in self._todo.items())
-        if self._since is None or not self._reports or not left:
-            return ""
-        return f", {duration((time.monotonic() - self._since) / self._reports * left)} left"
-
-    def _render(self) -> Group:
-        self._bar.update(self._task, left=self._left().removeprefix(", "))
-        slots = ", ".join(f"{name} {epoch}/{self._todo[name].epochs}" for name, epoch in sorted(self._running.items()))
-        return Group(self._table(), self._bar, Text(f"running: {slots}" if slots else "", "dim"))
-
-    def _table(self) -> RenderableType:
-        return self.arms.table(self._running)
+CURVE = "test/accuracy"
+BARS, WIDTH = "▁▂▃▄▅▆▇█", 12
 
 
 class Arms:
-    """Finished accuracies by setting and arm, read from summaries."""
+    """Finished accuracies by setting and arm, read from summaries, and each arm's newest curve."""
 
     def __init__(self, store: Store, records: list[TrialRecord]):
         self.store = store
         self.planned = Counter((r.setting, r.arm) for r in records)
         self._accuracy: dict[TrialRecord, float] = {}
         self._failed: Counter[tuple[str | None, str]] = Counter()
+        self._curve: dict[tuple[str | None, str], dict[int, float]] = {}
         for record in records:
             self.read(record)
+        for record in {(r.setting, r.arm): r for r in self._accuracy}.values():  # the last one of each arm
+            self.follow(record)
 
     def read(self, record: TrialRecord) -> None:
         """Read one trial's folder again."""
@@ -133,9 +39,22 @@ class Arms:
         elif folder.failure:
             self._failed[record.setting, record.arm] += 1
 
+    def follow(self, record: TrialRecord) -> None:
+        """Show this trial's curve for its arm from now on."""
+        self._curve[record.setting, record.arm] = {}
+        for row in self.store.folder(record).rows():
+            self.epoch(record, row)
+
+    def epoch(self, record: TrialRecord, row: dict[str, Any]) -> None:
+        """A trial has finished an epoch."""
+        self._curve.setdefault((record.setting, record.arm), {})[row["epoch"]] = row[CURVE]
+
     def table(self, running: dict[str, int]) -> Table:
-        """One line a setting and arm: done of planned, running, failed, mean ± sd so far."""
-        table = _grid("done", "running", "failed", f"{METRIC} so far")
+        """One line a setting and arm: done of planned, running, failed, mean ± sd so far, the newest trial's epochs."""
+        shown = [value for curve in self._curve.values() for value in curve.values()]
+        scale = min(shown, default=0), max(shown, default=100)
+        table = grid("done", "running", "failed", "last-10 accuracy")
+        table.add_column("newest trial", no_wrap=True)
         for (setting, arm), planned in self.planned.items():
             values = [v for r, v in self._accuracy.items() if (r.setting, r.arm) == (setting, arm)]
             place = f"{setting}/{arm}" if setting else arm
@@ -145,14 +64,22 @@ class Arms:
                 str(sum(name.rpartition("/")[0] == place for name in running) or ""),
                 str(self._failed[setting, arm] or ""),
                 mean_sd(values),
+                sparkline(list(self._curve.get((setting, arm), {}).values()), *scale),
             )
         return table
+
+
+def sparkline(values: list[float], low: float, high: float) -> str:
+    """Values as up to `WIDTH` bars between `low` and `high`, for instance `▁▃▆▇█`."""
+    last, width = len(values) - 1, min(WIDTH, len(values))
+    picked = [values[k * last // max(1, width - 1)] for k in range(width)]
+    return "".join(BARS[int((len(BARS) - 1) * (value - low) / ((high - low) or 1))] for value in picked)
 
 
 def status_table(store: Store, records: list[TrialRecord], states: dict[TrialRecord, State]) -> Table:
     """States by setting and arm, epochs done, mean ± sd of the finished trials."""
     present = [state for state in STATES if state in states.values()]
-    table = _grid(*present, "epochs", "accuracy")
+    table = grid(*present, "epochs", "accuracy")
     groups: dict[tuple[str | None, str], list[TrialRecord]] = {}
     for record in records:
         groups.setdefault((record.setting, record.arm), []).append(record)
@@ -171,7 +98,7 @@ def status_table(store: Store, records: list[TrialRecord], states: dict[TrialRec
     return table
 
 
-def _grid(*titles: str) -> Table:
+def grid(*titles: str) -> Table:
     """A table for 80 columns: the arm, whose long names go on in a second line, and right-aligned numbers."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     table.add_column("arm", overflow="fold")
@@ -232,3 +159,8 @@ def time_left(store: Store, states: dict[TrialRecord, State]) -> str | None:
 def mixed_fingerprints(store: Store, records: list[TrialRecord], states: dict[TrialRecord, State]) -> list[str]:
     """Sentences about finished trials that were made by different code, libraries or kinds of device."""
     return mixed((r.name, store.folder(r).trial or {}) for r in records if states[r] == "done")
+
+
+def loud(console: Console) -> Console:
+    """The console, or the error output where it is quiet: for what nobody must miss."""
+    return Console(stderr=True, highlight=False, soft_wrap=True) if console.quiet else console

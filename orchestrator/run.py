@@ -17,8 +17,8 @@ from trainable.data.locate import missing
 from trainable.machine import Machine
 
 if TYPE_CHECKING:
-    from orchestrator.monitor import View
     from orchestrator.searches import Searches
+    from orchestrator.view import View
 
 DONE, FAILED, WRONG, REFUSED = 0, 1, 2, 3
 
@@ -39,6 +39,7 @@ class Options:
     same_code: bool = False
     retry_failed: bool = False
     dashboard: bool = True
+    events: bool = False
     arms: frozenset[str] = field(default_factory=frozenset)
     seeds: frozenset[int] = field(default_factory=frozenset)
     settings: frozenset[str] = field(default_factory=frozenset)
@@ -142,12 +143,14 @@ def _execute(
     study: Study, store: Store, todo: list[PlannedTrial], machine: Machine, options: Options, console: Console
 ) -> int | None:
     """Start Ray and run the trials; the number of the signal that stopped it, if one did."""
-    from orchestrator.monitor import View
+    from orchestrator.view import View
 
     records = [trial.record for trial in study.trials]
     headline = f"{study.name}: {len(todo)} of {len(records)} trials to run, results in {store.root}"
     with started(study, store, options, console, headline):
-        return train(study, store, todo, machine, View(console, store, records, [trial.record for trial in todo]))
+        return train(
+            study, store, todo, machine, View(console, store, records, [trial.record for trial in todo], options.events)
+        )
 
 
 @contextmanager
@@ -201,10 +204,10 @@ def show_end(
     """
     from analysis.report import write
     from orchestrator.comparison import show
-    from orchestrator.monitor import failures
+    from orchestrator.monitor import failures, loud
 
     for failure in failures(store, states):
-        console.print(f"failed: {failure['name']}: {failure['kind']}: {failure['message']}", markup=False)
+        loud(console).print(f"failed: {failure['name']}: {failure['kind']}: {failure['message']}", markup=False)
     if "failed" in states.values():
         console.print("Failed trials are tried again with --retry-failed.", markup=False)
     searched = list(searched)
@@ -236,4 +239,5 @@ def study_machine(study_dir: Path, data: Path, study: Study) -> Machine:
         checkpoint_every=run.checkpoint_every,
         trial_timeout=run.trial_timeout,
         resident=run.resident,
+        pictures_every=run.pictures_every,
     )

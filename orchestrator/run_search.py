@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 from rich.console import Console
 
 from orchestrator.expand import PlannedTrial
-from orchestrator.monitor import View
 from orchestrator.run import DONE, FAILED, REFUSED, WRONG, Ended, Options, absent_data, adopt, show_end, started, train
 from orchestrator.search_plan import FIXED, SearchPlan
 from orchestrator.search_view import SearchView, show_failures, show_optimism, table
 from orchestrator.searches import Searches
 from orchestrator.store import Store
 from orchestrator.study import Study
+from orchestrator.view import View
 from trainable.code import code_hash
 from trainable.config import TrialConfig
 from trainable.machine import Machine
@@ -112,14 +112,14 @@ class _Run:
     def search(self) -> int | None:
         """Run what the searches propose; the number of the signal that stopped it, if one did."""
         self.console.print(f"Optuna:        optuna-dashboard {self.searches.path}", markup=False)
-        view = SearchView(self.console, self.store, self.searches)
+        view = SearchView(self.console, self.store, self.searches, self.options.events)
         return train(self.study, self.store, self.searches, self.machine, view)
 
     def confirm(self, todo: list[PlannedTrial]) -> int | None:
         """Run the best, and the baseline, on fresh seeds; the number of the signal that stopped it, if one did."""
         records = [trial.record for trial in self.study.trials]
         self.console.print(f"confirmation: {len(todo)} of {len(records)} trials to run on fresh seeds", markup=False)
-        view = View(self.console, self.store, records, [trial.record for trial in todo])
+        view = View(self.console, self.store, records, [trial.record for trial in todo], self.options.events)
         return train(self.study, self.store, todo, self.machine, view) if todo else None
 
     def end(self, signal: int | None) -> int:

@@ -1,15 +1,17 @@
 """What a person sees of a search: its progress while it runs, and its state afterwards, from the journal."""
 
+from typing import Any
+
 import optuna
 from optuna.trial import TrialState
 from rich.console import Console
 from rich.table import Table
 
 from orchestrator import journal
-from orchestrator.monitor import View
 from orchestrator.search import N_TRIALS, REASON, SAME_AS
 from orchestrator.searches import Searches
 from orchestrator.store import Store, TrialRecord
+from orchestrator.view import View, ended_badly
 from trainable.folder import score
 
 VALIDATION = "val/accuracy"
@@ -18,9 +20,11 @@ VALIDATION = "val/accuracy"
 class SearchView(View):
     """Progress of searches. Only validation scores are shown: nobody should choose by the test set."""
 
-    def __init__(self, console: Console, store: Store, searches: Searches):
+    shown = (VALIDATION,)
+
+    def __init__(self, console: Console, store: Store, searches: Searches, events: bool = False):
         self.searches = searches
-        super().__init__(console, store, [], [])
+        super().__init__(console, store, [], [], events)
         self._total = sum(search.budget for search in searches.all)
         self._bar.update(self._task, total=self._total, completed=self._finished())
 
@@ -43,14 +47,17 @@ class SearchView(View):
     def _count(self) -> str:
         return f"{self._finished()}/{self._total}"
 
-    def _outcome(self, record: TrialRecord) -> str:
+    def _outcome(self, record: TrialRecord) -> tuple[str, dict[str, Any]]:
         folder = self.store.folder(record)
         if stopped := folder.stopped:
-            return f"stopped after epoch {stopped['epoch']} of {record.epochs} ({stopped['reason']})"
+            return (
+                f"stopped after epoch {stopped['epoch']} of {record.epochs} ({stopped['reason']})",
+                {"state": "stopped", "epoch": stopped["epoch"], "reason": stopped["reason"]},
+            )
         if folder.summary:
-            return f"{VALIDATION} {score(folder.rows(), VALIDATION) or float('nan'):.2f}"
-        failure = folder.failure
-        return f"failed: {failure['kind']}: {failure['message']}" if failure else "interrupted"
+            value = score(folder.rows(), VALIDATION)
+            return f"{VALIDATION} {value or float('nan'):.2f}", {"state": "done", VALIDATION: value}
+        return ended_badly(folder) or ("interrupted", {"state": "interrupted"})
 
     def _left(self) -> str:
         return ""  # how much will be stopped is not known before

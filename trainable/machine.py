@@ -23,3 +23,5 @@ class Machine:
     """Seconds of training after which a trial is given up."""
     resident: bool | Literal["auto"] = "auto"
     """Whether image files are all decoded into memory, or in every epoch anew; auto: in memory if they fit."""
+    pictures_every: int | None = None
+    """Epochs between TensorBoard's pictures of a division; None: only at the epochs that the sample table keeps."""

@@ -116,13 +116,16 @@ class Session:
     def _show(self, trial: Trial, events: Events, row: Row) -> None:
         """Write TensorBoard's events of an epoch: its row, and its division if the method kept one."""
         events.add(row)
-        records = trial.method.records
-        for epoch in sorted(records.keys() - self._drawn):
-            if {"clean_probability", "ensemble_class"} <= records[epoch].keys():  # all samples were judged
-                # What was kept after the last epoch has no row that describes it.
-                mixture = row if epoch < row["epoch"] else {}
-                events.division(row["epoch"], records[epoch], trial.data, mixture)
+        records, every = trial.method.records, self.machine.pictures_every
+        due = {epoch: record for epoch, record in records.items() if epoch not in self._drawn}
+        if every and row["epoch"] % every == 0:
+            due |= trial.method.division
         self._drawn = set(records)
+        epoch = max(due, default=0)
+        if "clean_probability" in due.get(epoch, {}) and "ensemble_class" in due[epoch]:  # all samples were judged
+            # What was kept after the last epoch has no row that describes it.
+            mixture = row if epoch < row["epoch"] else {}
+            events.division(row["epoch"], due[epoch], trial.data, mixture)
 
     def _save(self, trial: Trial) -> None:
         if self._saved < trial.epoch:

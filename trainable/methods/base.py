@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch.profiler import record_function
 
 from trainable import metrics
 from trainable.config import TrialConfig
@@ -30,12 +31,14 @@ class Method:
     Attributes:
         epoch: finished epochs.
         records: per-sample arrays at a few epochs, {epoch: {name: (networks, n) or (n,)}}.
+        division: the same of the newest division, {epoch: …}; {} if there was none, or after a restart.
     """
 
     def __init__(self, config: TrialConfig, data: Dataset, learners: list[Learner], streams: Streams):
         self.config, self.data, self.learners, self.streams = config, data, learners, streams
         self.epoch = 0
         self.records: dict[int, dict[str, np.ndarray]] = {}
+        self.division: dict[int, dict[str, np.ndarray]] = {}
         self._seconds: dict[str, float] = {}
 
     def __iter__(self) -> Iterator[Row]:
@@ -69,7 +72,8 @@ class Method:
     def timed(self, part: str) -> Iterator[None]:
         """Add the block's seconds to `time/<part>_s` of this epoch's row."""
         start = time.perf_counter()
-        yield
+        with record_function(part):  # a name in a profiler's trace
+            yield
         self._seconds[part] = self._seconds.get(part, 0.0) + time.perf_counter() - start
 
     @contextmanager

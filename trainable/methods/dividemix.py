@@ -57,7 +57,8 @@ class DivideMix(Method):
             row = {"phase": "dividemix", **self.divide_and_mix()}
         if self.epoch + 1 == self.config.train.epochs:
             with self.uncounted():
-                self.record(self.epoch + 1, [self.judge(k, finished=1) for k in range(len(self.learners))])
+                verdicts = [self.judge(k, finished=1) for k in range(len(self.learners))]
+                self.records[self.epoch + 1] = self.seen(verdicts)
         return row
 
     def separate(self) -> Row:
@@ -81,8 +82,9 @@ class DivideMix(Method):
             row |= describe(self.method, verdicts, self.data.train)
             if all(v.rows is None for v in verdicts):  # else the networks judged different samples
                 row |= opinion(verdicts, self.data.train, self.combined([v.logits for v in verdicts]))
+            self.division = {self.epoch: self.seen(verdicts)}
         if self.epoch in {self.warmup, (self.warmup + self.config.train.epochs) // 2}:
-            self.record(self.epoch, verdicts)
+            self.records |= self.division
         with self.timed("train"):
             return row | self.train_on(verdicts)
 
@@ -178,14 +180,15 @@ class DivideMix(Method):
             return super().combined(logits)
         return torch.stack([each.softmax(1) for each in logits]).mean(0)
 
-    def record(self, epoch: int, verdicts: list[Verdict]) -> None:
-        """Keep each sample's loss and clean probability after `epoch` epochs, and the ensemble's opinion."""
-        self.records[epoch] = {
+    def seen(self, verdicts: list[Verdict]) -> dict[str, np.ndarray]:
+        """Each sample's loss and clean probability, (networks, n), and the ensemble's opinion, (n,)."""
+        record = {
             "loss": np.stack([self.placed(v.losses, v) for v in verdicts]),
             "clean_probability": np.stack([self.placed(v.mixture.clean_probability, v) for v in verdicts]),
         }
         if all(v.rows is None for v in verdicts):
-            self.records[epoch] |= self.ensemble([v.logits for v in verdicts])
+            record |= self.ensemble([v.logits for v in verdicts])
+        return record
 
     def placed(self, values: np.ndarray, verdict: Verdict) -> np.ndarray:
         """Values of the judged samples as values of all (n,); NaN for those that were not judged."""

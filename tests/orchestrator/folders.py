@@ -1,0 +1,26 @@
+"""Trials and their folders as a study leaves them, without training anything."""
+
+from orchestrator.monitor import METRIC
+from orchestrator.store import Store, TrialRecord
+
+
+def record(arm: str, seed: int = 0, epochs: int = 10, setting: str | None = None) -> TrialRecord:
+    return TrialRecord(f"{setting}-{arm}-{seed}", setting, arm, seed, "arms", "baseline", epochs)
+
+
+def make_trial(store: Store, trial: TrialRecord, state: str, accuracy: float = 95.834) -> None:
+    """Leave the trial's folder as a trial in this state leaves it: three epochs, unless it is done."""
+    if state == "todo":
+        return
+    folder = store.folder(trial)
+    folder.claim()
+    folder.write_json("trial.json", {"id": "other" if state == "stale" else trial.id})
+    for epoch in 1, 2, 3:  # how many rows a done trial has does not matter here
+        folder.append_row({"epoch": epoch, "test/accuracy": 10.0 * epoch})
+    if state in ("done", "stale"):
+        folder.finish({METRIC: accuracy, "time/epoch_s": 12.34})
+    elif state == "failed":
+        folder.write_json("failure.json", {"kind": "data", "message": "it broke", "retry": False, "attempts": 1})
+    else:
+        folder.save_checkpoint(b"state")
+    folder.release()
