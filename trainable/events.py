@@ -36,7 +36,8 @@ class Events:
         if not finished:
             self._writer.add_text("configuration", f"```json\n{json.dumps(config, indent=1)}\n```", 0)
             if place:
-                self._file.add_summary(hparams.hparams_pb(place, trial_id="/".join(map(str, place.values()))))
+                name = "/".join(str(part) for part in place.values() if part != "")
+                self._file.add_summary(hparams.hparams_pb(place, trial_id=name))
 
     def add(self, row: dict[str, Any]) -> None:
         """Add every number of a row at its epoch, and show it within a second or with the next row."""

@@ -1,18 +1,15 @@
 """Fixtures of the tests that start `python -m orchestrator` in a process of its own."""
 
-import contextlib
+import functools
 import os
 import secrets
-import signal
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.orchestrator.runs import Environment, Process, Start, wait_until, workers
+from tests.orchestrator.runs import Environment, Start, starting
 
 
 @pytest.fixture(scope="module")
@@ -30,27 +27,5 @@ def environment() -> Iterator[Environment]:
 @pytest.fixture
 def start(tmp_path: Path, environment: Environment) -> Iterator[Start]:
     """Start `python -m orchestrator run` on a study; what still runs at the end is killed, workers included."""
-    started = []
-
-    def _start(study: Path, *options: str, results: Path = tmp_path) -> Process:
-        command = [sys.executable, "-m", "orchestrator", "run", str(study), "--results", str(results), *options]
-        process = subprocess.Popen(
-            command,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        started.append(process)
-        return process
-
-    yield _start
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-            process.communicate()
-    for pid in workers(environment):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: not workers(environment), "Ray's processes have ended")
+    with starting(environment) as _start:
+        yield functools.partial(_start, results=tmp_path)

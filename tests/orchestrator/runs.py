@@ -1,10 +1,14 @@
 """What tests of whole runs share: a fast study, waiting for a moment of a run, and what a finished run must hold."""
 
+import contextlib
 import functools
 import json
+import os
+import signal
 import subprocess
+import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +60,35 @@ def wait_until(condition: Callable[[], Any], what: str, process: Process | None 
         assert time.monotonic() < deadline, f"in vain: {what}"
         assert process is None or process.poll() is None, f"ended before {what}: {finish(process)}"
         time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def starting(environment: Environment) -> Iterator[Start]:
+    """A function that starts `python -m orchestrator run`; what still runs at the end is killed, workers included."""
+    started = []
+
+    def start(study: Path, *options: str, results: Path) -> Process:
+        command = [sys.executable, "-m", "orchestrator", "run", str(study), "--results", str(results), *options]
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+    for pid in workers(environment):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not workers(environment), "Ray's processes have ended")
 
 
 def write_study(folder: Path, epochs: int, text: str = STUDY) -> Path:

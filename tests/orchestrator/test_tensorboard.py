@@ -17,6 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from orchestrator.store import Store
 from orchestrator.study import load
 from orchestrator.tensorboard import METRICS, distinct, write_layout
+from tests.browser import browser, needs_browser
 from trainable.machine import Machine
 from trainable.session import Session
 
@@ -123,6 +124,7 @@ def server(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[G
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.loads(answer.read())
 
+    get.address = f"http://127.0.0.1:{port}"  # type: ignore[attr-defined]
     try:
         end = time.monotonic() + 120
         while True:
@@ -179,3 +181,22 @@ def test_both_networks_and_the_ensemble_share_a_chart(server):
     tags = server("/data/plugin/scalars/tags")["tiny/baseline/seed=0"]
     shown = {tag for tag in tags if re.search(charts["test"], tag)}
     assert shown == {"test/accuracy", "test/accuracy_net0", "test/accuracy_net1"}
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+@needs_browser
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [
+        ("scalars", ["tag: division/auc_net0", "tiny/baseline/seed=0", "again/cross_entropy/seed=0"]),
+        ("custom_scalars", ["labeled fraction", "validation", "test/accuracy_net1 (tiny/baseline/seed=0)"]),
+        ("hparams", ["baseline/0", "cross_entropy/0", "setting", *METRICS]),
+    ],
+)
+def test_the_pages_name_the_arms(server, tmp_path, page, words):
+    with browser() as view:
+        view.open(f"{server.address}/#{page}")
+        view.wait_for(words)
+        view.picture(tmp_path / f"{page}.png")
+    assert (tmp_path / f"{page}.png").stat().st_size > 20_000, "not an empty page"
