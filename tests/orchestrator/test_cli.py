@@ -450,3 +450,22 @@ def test_an_interrupt_before_the_work_is_a_word_and_code_130(command, study, mon
     code, _, err = command("plan", study)
     assert code == 130
     assert "interrupted" in err
+
+
+# --- run --profile ---
+
+
+def test_a_profile_of_an_arm_prints_its_phases_and_runs_no_trial(command, study, tmp_path):
+    code, output, errors = command("run", study, "--profile", "no_mixup")
+    assert code == 0, errors
+    phases = [line.split() for line in output.splitlines()[1:7]]
+    assert [phase[0] for phase in phases] == ["phase", "divide", "train", "eval", "rest", "epoch"]
+    assert phases[-1][-1] == "100%"
+    assert (tmp_path / "results" / "tiny" / "profile" / "no_mixup.json.gz").is_file()
+    assert not (tmp_path / "results" / "tiny" / "runs").exists()
+
+
+def test_a_profile_of_an_unknown_arm_names_the_known_ones(command, study):
+    code, _, errors = command("run", study, "--profile", "no_mixpu")
+    assert code == 2
+    assert errors == "--profile: the study has no arm no_mixpu; it has baseline, no_mixup\n"
