@@ -111,8 +111,10 @@ EFFECTS = (
     "interaction, how much that change differs between the values of the other factor. Points, paired by seed."
 )
 THRESHOLDS = (
-    "Training samples of the baseline whose clean probability (mean of the networks) after the warm-up is greater than "
-    "a threshold: how many, how many of their labels are wrong, and the share of the smallest and the largest class."
+    "Training samples whose clean probability (mean of the networks) after the warm-up is greater than a threshold: "
+    "how many, how many of their labels are wrong, the last-10 test accuracy of the arm that trains on just these (where "
+    "one does), and the share of the smallest and the largest class. Of the baseline, or of the arm whose trials it "
+    "uses; mean over seeds."
 )
 
 
@@ -138,6 +140,7 @@ def thresholds(table: pd.DataFrame) -> pd.DataFrame:
         {
             "kept": lambda row: f"{row['kept']:.0f}",
             "wrong labels %": lambda row: number(row["residual_noise"]),
+            **({"retrained %": lambda row: number(row["retrained"])} if table["retrained"].notna().any() else {}),
             "smallest class %": lambda row: number(row["smallest_class"]),
             "largest class %": lambda row: number(row["largest_class"]),
         },
