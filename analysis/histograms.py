@@ -15,14 +15,17 @@ from analysis.style import CLEAN, NOISY, PALETTE, panels, save, title
 
 THRESHOLDS = np.arange(10) / 10
 SHOWN = (0.0, 0.5, 0.9)
+FEW = 4
+"""Arms times settings of which all losses are shown."""
 
 
 def loss_histograms(results: Results, folder: Path) -> list[Path]:
     """Network 0's normalised losses by whether the given label is right, with the mixture that was fitted to them.
 
-    One seed of the baseline, a row a setting, a column a recorded epoch; nothing where no trial kept its losses.
+    One seed of the baseline, or of every arm where all together are few; a row a setting and arm, a column a recorded
+    epoch; nothing where no trial kept its losses.
     """
-    tables = _tables(results)
+    tables = _tables(results, FEW)
     if not tables:
         return []
     figure, axes = panels(len(tables), max(len(t["epochs"]) for _, _, t in tables), 3.6, 2.8)
@@ -35,7 +38,8 @@ def loss_histograms(results: Results, folder: Path) -> list[Path]:
             _losses(axis, losses.astype(float), right(table))
             # The division after epoch e is described by the next epoch's row.
             _mixture(axis, rows.get(int(epoch) + 1, {}))
-            axis.set_title(title(setting, f"after epoch {epoch}, seed {trial['seed']}"), fontsize="small")
+            where = title(setting, "" if trial["arm"] == BASELINE else trial["arm"])
+            axis.set_title(title(where, f"after epoch {epoch}, seed {trial['seed']}"), fontsize="small")
             axis.set_xlabel("normalised loss")
         line[0].set_ylabel("density")
         line[0].legend(fontsize="x-small")
@@ -136,10 +140,18 @@ def _first_division(table: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarra
     return table["given"][table["split"] == 0], table["clean_probability"][0].astype(float).mean(0)
 
 
-def _tables(results: Results) -> list[tuple[str, dict[Any, Any], dict[str, np.ndarray]]]:
-    """(setting, trial, sample table) of one finished baseline trial a setting that judged its samples."""
-    first = results.done[results.done["arm"] == BASELINE].drop_duplicates("setting")
-    return [(trial["setting"], trial, table) for trial, table in _divisions(results, first)]
+def _tables(results: Results, few: int = 0) -> list[tuple[str, dict[Any, Any], dict[str, np.ndarray]]]:
+    """(setting, trial, sample table) of one finished trial that judged its samples, a setting.
+
+    Of the baseline; where that did, of all arms, if there are at most `few` settings and arms.
+    """
+    first = results.done.drop_duplicates(["setting", "arm"])
+    found = list(_divisions(results, first[first["arm"] == BASELINE]))
+    if found and len(first) <= few:
+        found = list(_divisions(results, first))
+    return [
+        (trial["setting"], trial, table) for trial, table in {t["folder"]: (t, table) for t, table in found}.values()
+    ]
 
 
 def _divisions(results: Results, trials: pd.DataFrame) -> Iterator[tuple[dict[Any, Any], dict[str, np.ndarray]]]:

@@ -126,6 +126,8 @@ class Trial:
             "test/accuracy_last10_sd": float(np.std(test[-10:], ddof=1)) if len(test) > 1 else 0.0,
             "test/accuracy_best": max(test),
         }
+        if alone := [row["test/accuracy_net0"] for row in self.rows if "test/accuracy_net0" in row]:
+            result["test/accuracy_net0_last10"] = float(np.mean(alone[-10:]))
         validation = [row["val/accuracy"] for row in self.rows if "val/accuracy" in row]
         if validation:
             chosen = validation.index(max(validation))

@@ -192,3 +192,14 @@ def test_without_known_truth_there_is_no_residual_noise(study):
     assert found["residual_noise"].isna().all()
     assert found["kept"].iloc[0] == 60
     assert isinstance(found, pd.DataFrame)
+
+
+def test_of_few_arms_all_losses_are_shown_of_many_the_baselines(study, drawn):
+    study.arm("baseline", 70.0, samples=sample_table(epochs=(2,))).arm(
+        "variant", 70.0, samples=sample_table(epochs=(2,))
+    )
+    titles = [panel.get_title() for panel in drawn(histograms.loss_histograms, study.read())]
+    assert titles == ["after epoch 2, seed 0", "variant · after epoch 2, seed 0"]
+    for name in "abc":
+        study.arm(name, 70.0, samples=sample_table(epochs=(2,)))
+    assert len(drawn(histograms.loss_histograms, study.read())) == 1
