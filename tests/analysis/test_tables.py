@@ -138,7 +138,14 @@ def test_a_plain_table_shows_parameters_with_four_digits_and_no_empty_columns():
 
 
 def test_ranks_count_from_the_best_in_each_setting():
-    places = [("a", "x", 3.0), ("a", "y", 2.0), ("b", "x", 1.0), ("b", "y", 5.0), ("c", "x", 2.0), ("c", "y", np.nan)]
+    places = [
+        ("a", "x", 3.0),
+        ("a", "y", 2.0),
+        ("b", "x", 1.0),
+        ("b", "y", 5.0),
+        ("c", "x", 2.0),
+        ("c", "y", float("nan")),
+    ]
     table = pd.DataFrame(places, columns=["arm", "setting", "mean"])
     assert tables.ranks(table).to_numpy().tolist() == [
         ["a", "1", "2", "1.50"],
