@@ -137,6 +137,15 @@ def failures(store: Store, states: dict[TrialRecord, State]) -> list[dict[str, A
     return found
 
 
+def blocked(states: dict[TrialRecord, State]) -> list[str]:
+    """Sentences about trials that were not run because the trial that they use failed."""
+    return [
+        f"blocked: {record.name} uses {record.source}, which has no result"
+        for record, state in states.items()
+        if state == "blocked"
+    ]
+
+
 def time_left(store: Store, states: dict[TrialRecord, State]) -> str | None:
     """How long the rest would take at the pace of the epochs on disk, on as many slots as are busy."""
     spent, finished, left = 0.0, 0, 0

@@ -130,6 +130,8 @@ class View:
                 METRIC: accuracy,
                 "seconds": seconds,
             }
+        if record.source and not folder.trial:
+            return f"not run, {record.source} has no result", {"state": "blocked", "source": record.source}
         return ended_badly(folder) or ("stopped", {"state": "stopped"})
 
     @property

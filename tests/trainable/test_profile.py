@@ -9,7 +9,6 @@ from trainable.config import TrialConfig
 from trainable.machine import Machine
 from trainable.profile import profile_epoch
 
-
 PHASES = {"dividemix": {"divide", "train", "eval"}, "cross_entropy": {"eval"}}
 
 
