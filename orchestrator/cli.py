@@ -79,6 +79,12 @@ def run_command(
     ] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try failed trials again.")] = False,
     dashboard: Annotated[bool, typer.Option(help="Start Ray's dashboard.")] = True,
+    dashboard_host: Annotated[
+        str, typer.Option(help="Where the dashboard listens; by default it cannot be reached from other machines.")
+    ] = "127.0.0.1",
+    address: Annotated[
+        str | None, typer.Option(metavar="auto|HOST:PORT", help="Use this Ray cluster; --results must be shared by it.")
+    ] = None,
 ) -> None:
     """Run what is missing of a study, then compare its arms; of a search, its best configurations."""
     planned = study.load(study_path, sets)
@@ -86,7 +92,8 @@ def run_command(
         stale,
         same_code,
         retry_failed,
-        dashboard,
+        dashboard_host if dashboard else None,
+        address,
         frozenset(_parts(arms)),
         frozenset(_number(part) for part in _parts(seeds)),
         frozenset(_parts(settings)),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from rich.console import Console
 
 from orchestrator.expand import PlannedTrial
+from orchestrator.resources import CannotRun
 from orchestrator.store import STATES, State, Store, TrialRecord
 from orchestrator.study import Study
 from trainable.code import code_hash
@@ -38,7 +39,10 @@ class Options:
     stale: Literal["refuse", "archive"] = "refuse"
     same_code: bool = False
     retry_failed: bool = False
-    dashboard: bool = True
+    dashboard: str | None = "127.0.0.1"
+    """The host that Ray's dashboard listens on; None for no dashboard."""
+    address: str | None = None
+    """A Ray cluster to use: `auto` or HOST:PORT; None for a Ray of our own."""
     arms: frozenset[str] = field(default_factory=frozenset)
     seeds: frozenset[int] = field(default_factory=frozenset)
     settings: frozenset[str] = field(default_factory=frozenset)
@@ -146,14 +150,17 @@ def _execute(
 
     records = [trial.record for trial in study.trials]
     headline = f"{study.name}: {len(todo)} of {len(records)} trials to run, results in {store.root}"
-    with started(study, store, options, console, headline):
+    with started(study, store, machine, options, console, headline):
         return train(study, store, todo, machine, View(console, store, records, [trial.record for trial in todo]))
 
 
 @contextmanager
-def started(study: Study, store: Store, options: Options, console: Console, headline: str) -> Iterator[None]:
+def started(
+    study: Study, store: Store, machine: Machine, options: Options, console: Console, headline: str
+) -> Iterator[None]:
     """A Ray to train in, and where to watch."""
     from orchestrator import provenance
+    from orchestrator.cluster import cluster
     from orchestrator.local_ray import local_ray, token_place
     from orchestrator.tensorboard import write_layout
 
@@ -162,23 +169,27 @@ def started(study: Study, store: Store, options: Options, console: Console, head
     console.print(headline, markup=False)
     for warning in study.warnings:
         console.print(f"note: {warning}", markup=False)
-    with local_ray(options.dashboard) as address:
-        if address:
-            console.print(f"Ray dashboard: {address} (it asks for the token in {token_place()})", markup=False)
-        console.print(f"TensorBoard:   python -m orchestrator tensorboard {store.root}", markup=False)
-        yield
+    console.print(f"TensorBoard:   python -m orchestrator tensorboard {store.root}", markup=False)
+    try:
+        if options.address:
+            with cluster(options.address, store.root, {trial.config.data for trial in study.trials}, machine):
+                yield
+        else:
+            with local_ray(options.dashboard) as address:
+                if address:
+                    console.print(f"Ray dashboard: {address} (it asks for the token in {token_place()})", markup=False)
+                yield
+    except CannotRun as error:
+        raise Ended(str(error), WRONG) from None
 
 
 def train(
     study: Study, store: Store, work: "list[PlannedTrial] | Searches", machine: Machine, view: "View"
 ) -> int | None:
     """Run trials, or what searches propose; the number of the signal that stopped it, if one did."""
-    from orchestrator.execute import CannotRun, execute
+    from orchestrator.execute import execute
 
-    try:
-        stop = execute(study, store, work, machine, view)
-    except CannotRun as error:
-        raise Ended(str(error), WRONG) from None
+    stop = execute(study, store, work, machine, view)
     if stop.no_space:
         raise Ended(
             f"stopped: {stop.no_space}\nMake room or choose another --results, and run again: finished trials stay, "

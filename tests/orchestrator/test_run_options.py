@@ -77,7 +77,7 @@ def executed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             finish(store, trial.record)
         return SimpleNamespace(signal=None, no_space=None)
 
-    stub = SimpleNamespace(execute=execute, CannotRun=RuntimeError)
+    stub = SimpleNamespace(execute=execute)
     monkeypatch.setitem(sys.modules, "orchestrator.execute", stub)
     monkeypatch.setattr("orchestrator.local_ray.local_ray", lambda dashboard: nullcontext(None))
     monkeypatch.setenv("PATH", "")  # no git
