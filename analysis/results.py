@@ -28,8 +28,8 @@ class Results:
 
     Attributes:
         trials: one row a planned trial: setting ("" where the study has none), arm, seed, id, family, baseline, folder,
-            state (done, failed or missing), reason (why it is not done), collapsed, and the summary's fields of done
-            ones.
+            source (name of the trial that it uses, or None), state (done, failed or missing), reason (why it is not
+            done), collapsed, and the summary's fields of done ones.
         margin: differences within ± so many points count as none.
         factors: paths of the fields that the study's factors change.
     """
@@ -112,20 +112,27 @@ def read(root: Path) -> Results:
     """
     try:
         plan = json.loads((root / "trials.json").read_bytes())
-        study, planned = plan["study"], [{name: trial[name] for name in PLANNED} for trial in plan["trials"]]
+        study, planned = plan["study"], [_planned(trial) for trial in plan["trials"]]
         if not planned:
             raise ValueError("no trials")
     except (OSError, ValueError, KeyError, TypeError):
         raise NoResults(f"{root} holds no study's results (there is no readable trials.json in it)") from None
-    trials = pd.DataFrame([_trial(TrialFolder(root / trial["folder"]), trial) for trial in planned])
+    trials = pd.DataFrame([_trial(root, trial) for trial in planned])
     results = Results(root, study, trials, plan.get("margin", 0.5), plan.get("factors", []))
     trials["collapsed"] = _collapsed(results)
     return results
 
 
-def _trial(folder: TrialFolder, planned: dict[str, Any]) -> dict[str, Any]:
+def _planned(trial: dict[str, Any]) -> dict[str, Any]:
+    return {**{name: trial[name] for name in PLANNED}, "source": trial.get("source")}
+
+
+def _trial(root: Path, planned: dict[str, Any]) -> dict[str, Any]:
+    folder, source = TrialFolder(root / planned["folder"]), planned["source"]
     about, summary, failure = folder.trial, folder.summary, folder.failure
     state, reason = "missing", "not run"
+    if source and TrialFolder(root / "runs" / source).summary is None:
+        reason = f"not run: it uses {source}, which has no result"
     if about and about.get("id") != planned["id"]:
         summary, reason = None, "its folder holds a trial of other settings (stale)"
     elif about is None and summary:

@@ -138,7 +138,7 @@ def plan(
     _show_states(place, records, states)
     epochs = sum(record.epochs for record, state in states.items() if state in ("todo", "stale"))
     console.print(f"to train: {epochs} epochs and what is left of partial trials", markup=False)
-    for line in families.describe(records):
+    for line in [*families.order(records), *families.describe(records)]:
         console.print(line, markup=False)
     absent = run.absent_data(planned.trials, machine)
     for warning in [*planned.warnings, *absent]:
@@ -224,6 +224,8 @@ def _show_status(place: Store, records: list[TrialRecord], states: dict[TrialRec
         console.print(left, markup=False)
     for failure in monitor.failures(place, states):
         console.print(f"failed: {failure['name']}: {failure['kind']}: {failure['message']}", markup=False)
+    for line in monitor.blocked(states):
+        console.print(line, markup=False)
     for line in monitor.mixed_fingerprints(place, records, states):
         console.print(f"note: {line}", markup=False)
     if place.lock().holder_alive() and (holder := place.lock().holder()):

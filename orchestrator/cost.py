@@ -1,5 +1,7 @@
 """`plan --cost`: hours and bytes of what is missing, from timed steps of each distinct configuration."""
 
+from dataclasses import replace
+
 from rich.console import Console
 
 from orchestrator.expand import PlannedTrial
@@ -8,18 +10,26 @@ from orchestrator.room import free_bytes, size
 from orchestrator.store import Store
 from orchestrator.study import Study
 from trainable.cost import Cost, estimate
+from trainable.folder import TrialFolder
 from trainable.machine import Machine
 
 
 def show_cost(study: Study, missing: list[PlannedTrial], store: Store, machine: Machine, console: Console) -> None:
     """Print time and space for the missing trials, and compare with the free space."""
     costs: dict[tuple[str | None, str], Cost] = {}
+    unknown: dict[str, str | None] = {}
     seconds, kept = 0.0, 0
     for trial in missing:
         place = (trial.record.setting, trial.record.arm)
         if place not in costs:
-            costs[place] = estimate(trial.config, machine)
+            source = store.source_dir(trial.record)
+            if source and TrialFolder(source).summary is None:
+                unknown.setdefault(place[1], trial.record.source)
+                continue
+            costs[place] = estimate(trial.config, replace(machine, source_dir=source))
         seconds, kept = seconds + costs[place].seconds, kept + costs[place].kept
+    for arm, waits_for in unknown.items():
+        console.print(f"  {arm}: not known before {waits_for} is done, and left out below", markup=False)
     slots = study.file.run.max_concurrent_trials or 1
     running = slots * max((cost.while_running for cost in costs.values()), default=0)
     for (setting, arm), cost in costs.items():

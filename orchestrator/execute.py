@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -22,6 +22,7 @@ from ray import tune
 
 from orchestrator.expand import PlannedTrial
 from orchestrator.monitor import View
+from orchestrator.queue import Queue
 from orchestrator.resources import Node, requested
 from orchestrator.room import Room
 from orchestrator.search_tune import Proposals, Stopping
@@ -62,7 +63,7 @@ def execute(study: Study, store: Store, work: list[PlannedTrial] | Searches, mac
             "name": trial.record.name,
             "trial": trial.config.model_dump(),
             "folder": str(store.folder(trial.record).path.resolve()),
-            "machine": plain(machine),
+            "machine": plain(replace(machine, source_dir=store.source_dir(trial.record))),
             "cpu": cpu,
             "gpu": gpu,
             "report_every": 0.0 if isinstance(work, Searches) else REPORT_EVERY,  # a pruner sees every epoch
@@ -75,15 +76,23 @@ def execute(study: Study, store: Store, work: list[PlannedTrial] | Searches, mac
         }
 
     most = study.file.run.max_concurrent_trials
+    slots = min(most or sys.maxsize, sum(node.slots(cpu, gpu) for node in nodes))
+    trials: dict[str, Any] = {}
+    ended, room = None, None if isinstance(work, Searches) else Room(store.root, work, most or 1)
     if isinstance(work, Searches):
-        trials, ended, room = {}, work.settle, None
-        slots = min(most or sys.maxsize, sum(node.slots(cpu, gpu) for node in nodes))
+        ended = work.settle
         how = tune.TuneConfig(
             search_alg=Proposals(work, described, slots), scheduler=Stopping(work), num_samples=-1, reuse_actors=True
         )
+    elif any(trial.record.source for trial in work):
+        queue = Queue(work, store)
+        how = tune.TuneConfig(search_alg=Proposals(queue, described, slots), num_samples=-1, reuse_actors=True)
+
+        def ended(name: str) -> None:
+            for each in [name, *queue.settle(name)]:
+                view.ended(each)
     else:
-        trials, ended = {"run": tune.grid_search([described(trial) for trial in work])}, None
-        room = Room(store.root, work, most or 1)
+        trials = {"run": tune.grid_search([described(trial) for trial in work])}
         how = tune.TuneConfig(max_concurrent_trials=most, reuse_actors=True)
     stop = Stop()
     scratch = store.root.resolve() / ".tune"

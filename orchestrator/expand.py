@@ -12,8 +12,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from orchestrator.store import TrialRecord
-from trainable.config import TrialConfig, explain, trial_id
+from orchestrator.store import TrialRecord, trial_name
+from trainable.config import TrialConfig, explain, suggestion, trial_id
 from trainable.strict_yaml import Document
 
 NAME = re.compile(r"[a-z0-9_][a-z0-9_.=+,-]*")
@@ -66,6 +66,9 @@ class Expansion:
         for setting, layer in settings:
             for arm in self.arms[1:]:
                 self._resolve(setting, arm.name, [base, layer, arm.layer])
+        self._check_sources(
+            [(setting, arm, [base, layer, arm.layer]) for setting, layer in settings for arm in self.arms]
+        )
         self._drop_copies()
 
     def _keys(self, section: str) -> list[str]:
@@ -173,6 +176,31 @@ class Expansion:
                     return
         self.report((layers[0].where,), f"{dotted}: {message}")
 
+    def _check_sources(self, places: list[tuple[str | None, _Arm, list[_Layer]]]) -> None:
+        """Report arms that use themselves or an arm that is not there; forget what cannot be followed to its end."""
+        names, lost = [arm.name for arm in self.arms], []
+        for setting, arm, layers in places:
+            chain = [arm.name]  # the arm, the one that it uses, the one that that one uses, …
+            while (
+                (config := self.configs.get((setting, chain[-1]))) and config.from_arm and chain.count(chain[-1]) == 1
+            ):
+                chain.append(config.from_arm)
+            if config and not config.from_arm:
+                continue
+            lost.append((setting, arm.name))
+            if chain.count(arm.name) == 2:
+                self._blame(("from_arm",), f"`{arm.name}` would use itself: {' → '.join(chain)}", layers)
+            elif chain[1:] and chain[1] not in names:
+                self._blame(("from_arm",), f"the study has no arm `{chain[1]}`{suggestion(chain[1], names)}", layers)
+        for place in lost:
+            self.configs.pop(place, None)
+
+    def _planned(self, setting: str | None, arm: str, seed: int) -> TrialConfig:
+        """The configuration of one trial; `from_arm` is the id of the trial that it uses."""
+        config = self.configs[setting, arm]
+        source = config.from_arm and trial_id(self._planned(setting, config.from_arm, seed))
+        return config.model_copy(update={"seed": seed, "from_arm": source})
+
     def _drop_copies(self) -> None:
         """Arms that compute the same: an error if they do so in every setting, else run once."""
         lines = {arm.name: arm.layer for arm in self.arms}
@@ -185,15 +213,18 @@ class Expansion:
                 self.report((where,), message, line)
             for setting in same:
                 self.configs.pop((setting, second), None)
+                for place, config in self.configs.items():
+                    if place[0] == setting and config.from_arm == second:
+                        self.configs[place] = config.model_copy(update={"from_arm": first})
                 at = f" in setting {setting}" if setting else ""
                 self.warnings.append(f"{second} is the same as {first}{at} and is not run there a second time")
         ids: dict[str, str | None] = {}
         for setting in self.settings:
-            config = self.configs.get((setting, BASELINE))
-            if config and (twin := ids.setdefault(trial_id(config), setting)) != setting:
-                self.report(
-                    ("settings", str(setting)), f"has the same baseline as setting `{twin}`; remove one of them"
-                )
+            if (setting, BASELINE) in self.configs:
+                twin = ids.setdefault(trial_id(self._planned(setting, BASELINE, 0)), setting)
+                if twin != setting:
+                    message = f"has the same baseline as setting `{twin}`; remove one of them"
+                    self.report(("settings", str(setting)), message)
 
     def _copies(self) -> dict[tuple[str, str], list[str | None]]:
         """(arm, later arm) → settings in which both have one configuration."""
@@ -201,8 +232,8 @@ class Expansion:
         for setting in self.settings:
             first: dict[str, str] = {}
             for arm in self.arms:
-                if config := self.configs.get((setting, arm.name)):
-                    earlier = first.setdefault(trial_id(config), arm.name)
+                if (setting, arm.name) in self.configs:
+                    earlier = first.setdefault(trial_id(self._planned(setting, arm.name, 0)), arm.name)
                     if earlier != arm.name:
                         found.setdefault((earlier, arm.name), []).append(setting)
         return found
@@ -221,15 +252,16 @@ class Expansion:
                     if config is None:
                         continue
                     paired = (config.data, config.noise) == (baseline.data, baseline.noise)
-                    config = config.model_copy(update={"seed": seed})
                     partner = BASELINE if paired and arm.family else None
-                    epochs = config.train.epochs
-                    record = TrialRecord(trial_id(config), setting, arm.name, seed, arm.family, partner, epochs)
+                    source = config.from_arm and trial_name(setting, config.from_arm, seed)
+                    config, epochs = self._planned(setting, arm.name, seed), config.train.epochs
+                    record = TrialRecord(trial_id(config), setting, arm.name, seed, arm.family, partner, epochs, source)
                     yield PlannedTrial(record, config)
+        used = {(setting, config.from_arm) for (setting, _), config in self.configs.items()}
         never = [
             f"{setting + '/' if setting else ''}{arm}"
             for (setting, arm), config in self.configs.items()
-            if getattr(config.method, "shortest_warmup", 0) >= config.train.epochs
+            if getattr(config.method, "shortest_warmup", 0) >= config.train.epochs and (setting, arm) not in used
         ]
         if never:
             shown = ", ".join(never[:4]) + (f" and {len(never) - 4} more" if len(never) > 4 else "")

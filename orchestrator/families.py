@@ -1,9 +1,19 @@
-"""Families of comparisons, and whether their seeds can reach significance at all."""
+"""What a plan says of its arms: which use which, families of comparisons, and what their seeds can show."""
 
 from collections.abc import Iterable, Iterator
 
 from analysis.families import ALPHA, smallest_p
 from orchestrator.store import TrialRecord
+
+
+def order(records: Iterable[TrialRecord]) -> Iterator[str]:
+    """One sentence an arm that others use: what runs after it."""
+    users: dict[str, dict[str, None]] = {}
+    for record in records:
+        if record.source:
+            users.setdefault(record.source.split("/")[-2], {})[record.arm] = None
+    for source, arms in users.items():
+        yield f"order: {source} runs before {', '.join(arms)}, which use its trials (from_arm)"
 
 
 def describe(records: Iterable[TrialRecord]) -> Iterator[str]:

@@ -86,7 +86,9 @@ class View:
         summary, failure = folder.summary, folder.failure
         if summary:
             return f"{METRIC} {summary[METRIC]:.2f} in {summary['time/epoch_s']:.1f} s"
-        return f"failed: {failure['kind']}: {failure['message']}" if failure else "stopped"
+        if failure:
+            return f"failed: {failure['kind']}: {failure['message']}"
+        return f"not run, {record.source} has no result" if record.source and not folder.trial else "stopped"
 
     @property
     def silence(self) -> float:
@@ -208,6 +210,15 @@ def failures(store: Store, states: dict[TrialRecord, State]) -> list[dict[str, A
         if state == "failed" and failure:
             found.append({"name": record.name, "kind": failure["kind"], "message": failure["message"]})
     return found
+
+
+def blocked(states: dict[TrialRecord, State]) -> list[str]:
+    """Sentences about trials that were not run because the trial that they use failed."""
+    return [
+        f"blocked: {record.name} uses {record.source}, which has no result"
+        for record, state in states.items()
+        if state == "blocked"
+    ]
 
 
 def time_left(store: Store, states: dict[TrialRecord, State]) -> str | None:

@@ -1,8 +1,8 @@
 """Running a finished trial again, and saying whether its rows come out the same."""
 
+import dataclasses
 import json
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ class NotATrial(Exception):
     """A folder holds no finished trial."""
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Reproduction:
     """What the second run showed: the first epoch and metrics that differ, and the fingerprint's differing fields."""
 
@@ -42,6 +42,7 @@ def reproduce(path: Path, machine: Machine) -> Reproduction:
         config = TrialConfig.model_validate(old.trial["config"])
     except (KeyError, ValidationError):
         raise NotATrial(f"{path}/trial.json was written by a version whose fields are not known here") from None
+    machine = dataclasses.replace(machine, source_dir=_source(path, config))
     with tempfile.TemporaryDirectory(prefix="reproduce-") as folder:
         session = Session(config, folder, machine)
         while not session.finished:
@@ -52,6 +53,17 @@ def reproduce(path: Path, machine: Machine) -> Reproduction:
             reason = session.no_space or (new.failure or {}).get("message", "it did not finish")
             raise NotATrial(f"the trial cannot be run again: {reason}")
         return compare(old, new)
+
+
+def _source(path: Path, config: TrialConfig) -> Path | None:
+    """Folder of the trial that this one used, wherever it is now among the study's. Raises NotATrial."""
+    if config.from_arm is None:
+        return None
+    runs = next((parent for parent in path.resolve().parents if parent.name == "runs"), path)
+    for file in runs.rglob(f"seed={config.seed}/trial.json"):
+        if (TrialFolder(file.parent).trial or {}).get("id") == config.from_arm:
+            return file.parent
+    raise NotATrial(f"{path} uses the trial {config.from_arm}, which is not below {runs} any more")
 
 
 def compare(old: TrialFolder, new: TrialFolder) -> Reproduction:

@@ -68,11 +68,12 @@ def run_study(study: Study, store: Store, machine: Machine, options: Options, co
     _check_selection(options, records)
     with store.lock():
         adopt(store, records, console)
-        ended = ("done",) if options.retry_failed else ("done", "failed")
+        ended = ("done",) if options.retry_failed else ("done", "failed", "blocked")
         states = store.states(records, failures)
         todo = [t for t in study.trials if states[t.record] not in ended and options.selects(t.record)]
-        if absent := absent_data(todo, machine):  # before anything is archived or forgotten
-            raise Ended("\n".join(absent), WRONG)
+        # Before anything is archived or forgotten:
+        if wrong := [*absent_data(todo, machine), *absent_sources(todo, states)]:
+            raise Ended("\n".join(wrong), WRONG)
         _settle_stale(store, records, failures, options, console)
         adopt(store, records, console)  # into places that are free now
         if options.retry_failed:
@@ -87,7 +88,8 @@ def run_study(study: Study, store: Store, machine: Machine, options: Options, co
         else:
             selected = sum(map(options.selects, records))
             which = f"all {selected}" if selected == len(records) else f"the {selected} selected"
-            console.print(f"Nothing to do: {which} trials of {store.root} have ended.", markup=False)
+            blocked = " or are blocked" if "blocked" in states.values() else ""
+            console.print(f"Nothing to do: {which} trials of {store.root} have ended{blocked}.", markup=False)
         states = store.states(records, failures)
     show_end(store, records, states, console)
     if interrupted is not None:
@@ -98,6 +100,19 @@ def run_study(study: Study, store: Store, machine: Machine, options: Options, co
 def absent_data(trials: list[PlannedTrial], machine: Machine) -> list[str]:
     """Sentences about data that is not there, one a data set."""
     return sorted(filter(None, (missing(data, machine) for data in {trial.config.data for trial in trials})))
+
+
+def absent_sources(todo: list[PlannedTrial], states: dict[TrialRecord, State]) -> Iterator[str]:
+    """Sentences about arms that the trials use and that a selection left out before they were done."""
+    chosen, named = {trial.record.name for trial in todo}, {record.name: record for record in states}
+    lacking: dict[tuple[str, str], list[str]] = {}
+    for record in (trial.record for trial in todo if trial.record.source and trial.record.source not in chosen):
+        source = named[str(record.source)]
+        if states[source] != "done":
+            lacking.setdefault((record.arm, source.arm), []).append(source.name)
+    for (arm, source_arm), names in lacking.items():
+        shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+        yield f"--arms: {arm} uses the trials of {source_arm}, and not all are done ({shown}): name {source_arm} too"
 
 
 def _check_selection(options: Options, records: list[TrialRecord]) -> None:
@@ -212,10 +227,12 @@ def show_end(
     """
     from analysis.report import write
     from orchestrator.comparison import show
-    from orchestrator.monitor import failures
+    from orchestrator.monitor import blocked, failures
 
     for failure in failures(store, states):
         console.print(f"failed: {failure['name']}: {failure['kind']}: {failure['message']}", markup=False)
+    for line in blocked(states):
+        console.print(line, markup=False)
     if "failed" in states.values():
         console.print("Failed trials are tried again with --retry-failed.", markup=False)
     searched = list(searched)

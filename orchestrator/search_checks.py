@@ -76,6 +76,10 @@ def _check_keys(document: Document, file: SearchFile, arms: dict[str, TrialConfi
             document.report(("arms", name), "is the name of a column of the result; choose another one")
     elif ARM in file.space:
         _check_arms(document, file)
+    for name, config in arms.items():
+        if config.from_arm is not None:
+            where = ("arms", name) if name in file.arms else ("base",)
+            document.report((*where, "from_arm"), "is for ablations: the trials of a search do not use each other")
     for path in file.space:
         if path == "seed":
             document.report(("space", path), "seeds are the study's: use the key `seeds`")

@@ -11,25 +11,26 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from orchestrator.expand import PlannedTrial
+from orchestrator.queue import Queue
 from orchestrator.searches import Searches
 
 
 class Proposals(Searcher):
-    """Gives Tune the search's next trial when a slot is free: asked earlier, a proposal would know less."""
+    """Gives Tune the next trial when a slot is free: asked earlier, a search's proposal would know less."""
 
-    def __init__(self, searches: Searches | None, described: Callable[[PlannedTrial], dict[str, Any]], slots: int):
+    def __init__(self, work: Searches | Queue | None, described: Callable[[PlannedTrial], dict[str, Any]], slots: int):
         super().__init__()
-        self.searches, self.described, self.slots = searches, described, slots
+        self.work, self.described, self.slots = work, described, slots
         self._live: set[str] = set()
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        """The next trial's configuration; None while all slots are taken."""
-        assert self.searches is not None
+        """The next trial's configuration; None while all slots are taken, or what is left waits for other trials."""
+        assert self.work is not None
         if len(self._live) >= self.slots:
             return None
-        planned = self.searches.next()
+        planned = self.work.next()
         if planned is None:
-            return Searcher.FINISHED
+            return Searcher.FINISHED if self.work.exhausted else None
         self._live.add(trial_id)
         return {"run": self.described(planned)}
 
@@ -44,7 +45,7 @@ class Proposals(Searcher):
         """Nothing is ever restored from Tune."""
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"searches": None, "described": None, "slots": 0}  # Tune pickles it; a journal cannot be
+        return {"work": None, "described": None, "slots": 0}  # Tune pickles it; a journal cannot be
 
 
 class Stopping(FIFOScheduler):

@@ -82,6 +82,9 @@ class Searches:
             number = len(search.trials)
             self._enqueue(search, number, search.ask())
 
+    exhausted = True
+    """Where `next` gives nothing, it never will again."""
+
     def _enqueue(self, search: Search, number: int, planned: list[PlannedTrial]) -> None:
         self._queue += planned
         self._place |= {p.record.name: (search, number) for p in planned}

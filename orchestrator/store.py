@@ -19,7 +19,7 @@ from typing import Any, Literal, get_args
 from orchestrator.lock import StudyLock, alive
 from trainable.folder import TrialFolder, replace
 
-State = Literal["done", "stopped", "running", "partial", "failed", "stale", "todo"]
+State = Literal["done", "stopped", "running", "partial", "failed", "blocked", "stale", "todo"]
 STATES: tuple[State, ...] = get_args(State)
 
 
@@ -33,6 +33,7 @@ class TrialRecord:
 
     `family` groups the comparisons that are corrected together: None for the baseline, "arms", or a factor's path.
     `baseline` names the arm it is paired with; None if the arm changes data or noise and cannot be paired.
+    `source` is the name of the trial that it uses (`from_arm`), which has to be done first.
     """
 
     id: str
@@ -42,11 +43,17 @@ class TrialRecord:
     family: str | None
     baseline: str | None
     epochs: int
+    source: str | None = None
 
     @property
     def name(self) -> str:
-        """Its folder below `runs/`: [setting/]arm/seed=n."""
-        return "/".join(filter(None, [self.setting, self.arm, f"seed={self.seed}"]))
+        """Its folder below `runs/`."""
+        return trial_name(self.setting, self.arm, self.seed)
+
+
+def trial_name(setting: str | None, arm: str, seed: int) -> str:
+    """`[setting/]arm/seed=n`."""
+    return "/".join(filter(None, [setting, arm, f"seed={seed}"]))
 
 
 class Store:
@@ -63,6 +70,10 @@ class Store:
     def folder(self, record: TrialRecord) -> TrialFolder:
         """A trial's folder."""
         return TrialFolder(self.runs / record.name)
+
+    def source_dir(self, record: TrialRecord) -> Path | None:
+        """Folder of the trial that a trial uses; None: it uses none."""
+        return (self.runs / record.source).resolve() if record.source else None
 
     # --- the plan ---
 
@@ -93,7 +104,7 @@ class Store:
         try:
             plan = json.loads((self.root / "trials.json").read_bytes())
             fields = [f.name for f in dataclasses.fields(TrialRecord)]
-            records = [TrialRecord(**{name: t[name] for name in fields}) for t in plan["trials"]]
+            records = [TrialRecord(**{name: t[name] for name in fields if name in t}) for t in plan["trials"]]
             return plan["study"], plan["max_failures"], records
         except (OSError, ValueError, KeyError, TypeError):
             raise NoStudy(f"{self.root} holds no study (there is no readable trials.json in it)") from None
@@ -101,9 +112,18 @@ class Store:
     # --- states ---
 
     def states(self, records: Iterable[TrialRecord], max_failures: int) -> dict[TrialRecord, State]:
-        """The state of each trial, from files alone."""
+        """The state of each trial, from files alone. What uses a failed trial, or one that does, is blocked."""
         held = self.lock().holder_alive()
-        return {record: self._state(record, max_failures, held) for record in records}
+        states = {record: self._state(record, max_failures, held) for record in records}
+        named = {record.name: record for record in states}
+
+        def blocked(record: TrialRecord) -> bool:
+            if states[record] not in ("todo", "partial") or record.source not in named:
+                return False
+            source = named[record.source]
+            return states[source] == "failed" or blocked(source)
+
+        return {record: "blocked" if blocked(record) else state for record, state in states.items()}
 
     def _state(self, record: TrialRecord, max_failures: int, held: bool) -> State:
         folder = self.folder(record)

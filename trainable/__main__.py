@@ -53,6 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("config", type=Path, help="YAML file with the fields of trainable/config.py")
     parser.add_argument("--out", type=Path, help="the trial's folder")
     parser.add_argument("--data", type=Path, default=Path("data"), help="folder of named data sets (default: data)")
+    parser.add_argument("--source", type=Path, metavar="DIR", help="folder of the finished trial that `from_arm` names")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--resident", choices=["auto", "true", "false"], default="auto", help="image files in memory?")
@@ -71,7 +72,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     resident: bool | Literal["auto"] = "auto" if options.resident == "auto" else options.resident == "true"
-    machine = Machine(options.config.parent, options.data, options.threads, options.device, resident=resident)
+    machine = Machine(
+        options.config.parent, options.data, options.source, options.threads, options.device, resident=resident
+    )
     if options.noise_file:
         return write_noise(config, machine, options.noise_file)
     known = TrialFolder(options.out).trial

@@ -193,10 +193,24 @@ class CrossEntropy(Section):
     networks: Annotated[int, Field(ge=1, le=2)] = 2
 
 
+class Retrain(Section):
+    """Plain training on the samples that the trial of another arm (`from_arm`) judged clean after its last epoch."""
+
+    name: Literal["retrain"] = "retrain"
+    networks: Annotated[int, Field(ge=1, le=2)] = 1
+    p_threshold: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    """A sample is kept if its clean probability, the mean over that trial's networks, is greater; 0 keeps all."""
+
+    @property
+    def source_needed_by(self) -> str:
+        """The field that needs `from_arm`."""
+        return "name"
+
+
 # --- trial --------------------------------------------------------------------------------------------------------
 
 Model = Annotated[SmallCnn | PreactResNet18, Field(discriminator="name")]
-Method = Annotated[DivideMix | CrossEntropy, Field(discriminator="name")]
+Method = Annotated[DivideMix | CrossEntropy | Retrain, Field(discriminator="name")]
 
 
 class TrialConfig(Section):
@@ -207,7 +221,20 @@ class TrialConfig(Section):
     model: Model = SmallCnn()
     train: Train = Train()
     method: Method = DivideMix()
+    from_arm: str | None = None
+    """The finished trial that this one uses, with the same setting and seed. A study names its arm; in a trial it is
+    that trial's id."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+
+    @model_validator(mode="after")
+    def _source_fits(self) -> "TrialConfig":
+        needed_by = getattr(self.method, "source_needed_by", None)
+        if needed_by and self.from_arm is None:
+            value = getattr(self.method, needed_by)
+            raise Misfit(("method", needed_by), f"`{value}` needs `from_arm`, the name of the arm whose trial it uses")
+        if self.from_arm is not None and not needed_by:
+            raise Misfit(("from_arm",), f"`{self.from_arm}` is used by nothing: only `method.name: retrain` does so")
+        return self
 
     @model_validator(mode="after")
     def _prior_fits(self) -> "TrialConfig":
@@ -229,6 +256,8 @@ def trial_id(config: TrialConfig) -> str:
         changed[section] = model.model_dump(exclude_defaults=True)
         if "name" in type(model).model_fields:
             changed[section]["name"] = model.name  # type: ignore[attr-defined]
+    if config.from_arm is not None:
+        changed["from_arm"] = config.from_arm
     return hashlib.sha256(json.dumps(changed, sort_keys=True).encode()).hexdigest()[:16]
 
 

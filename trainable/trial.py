@@ -1,5 +1,6 @@
 """A trial: data, networks and method built from a `TrialConfig`; an iterator of rows with state in and state out."""
 
+import dataclasses
 import hashlib
 import io
 import time
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from trainable.config import Retrain as RetrainConfig
 from trainable.config import TrialConfig
 from trainable.data import datasets, sources
 from trainable.errors import DataError
@@ -16,14 +18,16 @@ from trainable.machine import Machine
 from trainable.methods.base import Method, Row
 from trainable.methods.cross_entropy import CrossEntropy
 from trainable.methods.dividemix import DivideMix
+from trainable.methods.retrain import Retrain
 from trainable.models import build
+from trainable.source import Source
 from trainable.streams import Streams
 
 BESIDE_TENSORS = 0.1
 """Part of a shared GPU's memory left for what every process has there beside its tensors: CUDA's context, libraries."""
 HALF_MAX = float(np.finfo(np.float16).max)
 
-METHODS: dict[str, type[Method]] = {"cross_entropy": CrossEntropy, "dividemix": DivideMix}
+METHODS: dict[str, type[Method]] = {"cross_entropy": CrossEntropy, "dividemix": DivideMix, "retrain": Retrain}
 
 
 class Trial:
@@ -42,6 +46,9 @@ class Trial:
         streams = Streams(config.seed)
         arrays = datasets.load(config.data, machine)
         self.data = sources.prepare(arrays, config.data, config.noise, streams, self.device, machine)
+        source = Source(config, machine) if config.from_arm is not None else None
+        if source and isinstance(config.method, RetrainConfig):
+            self.data = dataclasses.replace(self.data, judged=source.clean_probability(self.data.train))
         if self.data.epoch_batches and getattr(config.method, "loss_history", 1) > 1:
             raise DataError("method.loss_history above 1 needs the same samples in every epoch; these are drawn anew")
         if self.data.epoch_batches and getattr(config.method, "agreement", "none") != "none":

@@ -52,7 +52,7 @@ BROKEN = {
     "an unknown data set": (f"{HEAD}base:\n  data: {{name: digit}} # HERE\n", "use one of digits, npz, mnist"),
     "an unknown method": (
         f"{BASE}arms:\n  a: {{method.name: dividmix}} # HERE\n",
-        "use one of dividemix, cross_entropy; did you mean `dividemix`?",
+        "use one of dividemix, cross_entropy, retrain; did you mean `dividemix`?",
     ),
     "an unknown model": (f"{HEAD}base:\n  model: {{name: cnn}} # HERE\n", "small_cnn, preact_resnet18"),
     "an unknown noise": (f"{HEAD}base:\n  noise: {{name: uniform}} # HERE\n", "none, symmetric, pair"),

@@ -285,7 +285,7 @@ def test_an_unknown_key_is_named_with_a_suggestion_or_the_known_ones(content, pa
         (
             {"method": {"name": "dividemx"}},
             "method.name",
-            "`dividemx` is not a known name: use one of dividemix, cross_entropy; did you mean `dividemix`?",
+            "`dividemx` is not a known name: use one of dividemix, cross_entropy, retrain; did you mean `dividemix`?",
         ),
         (
             {"noise": {"name": "fog"}},

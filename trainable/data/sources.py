@@ -39,6 +39,8 @@ class Dataset:
     """P(given | true) among the training samples, (classes, classes), a row for each true class."""
     more_tests: dict[str, Samples] = field(default_factory=dict)
     """Further test sets by the name that their metrics begin with."""
+    judged: np.ndarray | None = None
+    """Clean probability (n,) of each training sample by the trial that `from_arm` names; NaN: it did not judge it."""
     epoch_batches: int | None = None
     """None: an epoch trains on all samples. Else on so many batches, drawn anew for each network and balanced."""
 
@@ -135,7 +137,7 @@ def prepare(
         float(train.wrong.mean()) if known else None,
         transition(train.split.labels[train.rows], train.given[train.rows], arrays.classes) if known else None,
         {name: tested(name) for name in arrays.more_tests},
-        data.epoch_batches if isinstance(data, Clothing1M) else None,
+        epoch_batches=data.epoch_batches if isinstance(data, Clothing1M) else None,
     )
 
 

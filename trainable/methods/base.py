@@ -30,7 +30,10 @@ class Method:
     Attributes:
         epoch: finished epochs.
         records: per-sample arrays at a few epochs, {epoch: {name: (networks, n) or (n,)}}.
+        kept: places (m,) of the training samples that a plain epoch learns from; None: all of them.
     """
+
+    kept: np.ndarray | None = None
 
     def __init__(self, config: TrialConfig, data: Dataset, learners: list[Learner], streams: Streams):
         self.config, self.data, self.learners, self.streams = config, data, learners, streams
@@ -106,7 +109,7 @@ class Method:
         with self.timed("train"):
             for k, learner in enumerate(self.learners):
                 train = self.data.chosen(self.data.epoch_rows(self.streams.numpy("subset", self.epoch, k), size))
-                order = self.shuffled(np.arange(len(train)), k)
+                order = self.shuffled(np.arange(len(train)) if self.kept is None else self.kept, k)
                 views = self.streams.torch("augment", self.epoch, k, device=train.device)
                 total = torch.zeros((), device=train.device)
                 for batch in train.ahead(order.split(size)):
@@ -114,7 +117,7 @@ class Method:
                     loss = F.cross_entropy(logits, train.given[batch])
                     total += loss.detach() * len(batch)
                     learner.step(loss + negative_entropy(logits) if conf_penalty else loss)
-                losses.append(self.finite(total / len(train), k))
+                losses.append(self.finite(total / len(order), k))
         return {"loss/labeled": float(np.mean(losses))}
 
     def shuffled(self, index: np.ndarray, *counters: int) -> torch.Tensor:

@@ -1,0 +1,46 @@
+"""Plain cross-entropy on the samples that another trial judged clean.
+
+So a threshold on the clean probability is measured by what it leaves to learn from: a high one keeps few wrong labels,
+but perhaps also few samples, and hardly any of the difficult classes.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from trainable import metrics
+from trainable.config import Retrain as RetrainConfig
+from trainable.config import TrialConfig
+from trainable.data.sources import Dataset
+from trainable.errors import DataError
+from trainable.learner import Learner
+from trainable.methods.base import Row
+from trainable.methods.cross_entropy import CrossEntropy
+from trainable.streams import Streams
+
+
+class Retrain(CrossEntropy):
+    """Cross-entropy on the kept samples; each epoch's row says again how many they are, and how many labels wrong."""
+
+    def __init__(self, config: TrialConfig, data: Dataset, learners: list[Learner], streams: Streams):
+        super().__init__(config, replace(data, epoch_batches=None), learners, streams)
+        assert isinstance(config.method, RetrainConfig)
+        assert data.judged is not None
+        threshold, judged = config.method.p_threshold, np.nan_to_num(data.judged, nan=-1.0)
+        clean = judged > threshold if threshold else np.ones(len(judged), bool)
+        if clean.sum() < 2:
+            raise DataError(
+                f"method.p_threshold: {threshold:g} keeps {clean.sum()} of {len(clean)} samples, and 2 are needed; "
+                f"the largest clean probability is {judged.max():.4g}"
+            )
+        self.kept = np.flatnonzero(clean)
+        self.described = {"labeled_fraction": float(clean.mean())}
+        if data.train.true_known:
+            self.described |= metrics.division(judged, clean, (data.train.given == data.train.true).cpu().numpy())
+
+    def train_epoch(self) -> Row:
+        """One epoch of cross-entropy on the kept samples for each network."""
+        division = {
+            f"division/{name}_net{k}": v for name, v in self.described.items() for k in range(len(self.learners))
+        }
+        return {**super().train_epoch(), **division}
