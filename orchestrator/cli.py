@@ -36,6 +36,11 @@ Sets = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key, e.g. base.train.epochs=3.")
 ]
 DataDir = Annotated[Path, typer.Option("--data", help="Folder of named data sets (CIFAR-10).")]
+Stale = Annotated[Literal["refuse", "archive"], typer.Option(help="What to do with trials that the study has changed.")]
+SameCode = Annotated[
+    bool, typer.Option("--same-code", help="Trials that another version of the code made are stale too.")
+]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try failed trials again.")]
 Several = Annotated[str, typer.Option(metavar="A,B", help="Only these, separated by commas.")]
 
 
@@ -71,13 +76,9 @@ def run_command(
     arms: Several = "",
     seeds: Several = "",
     settings: Several = "",
-    stale: Annotated[
-        Literal["refuse", "archive"], typer.Option(help="What to do with trials that the study has changed.")
-    ] = "refuse",
-    same_code: Annotated[
-        bool, typer.Option("--same-code", help="Trials that another version of the code made are stale too.")
-    ] = False,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try failed trials again.")] = False,
+    stale: Stale = "refuse",
+    same_code: SameCode = False,
+    retry_failed: RetryFailed = False,
     dashboard: Annotated[bool, typer.Option(help="Start Ray's dashboard.")] = True,
     dashboard_host: Annotated[
         str, typer.Option(help="Where the dashboard listens; by default it cannot be reached from other machines.")
@@ -105,6 +106,27 @@ def run_command(
 
         raise typer.Exit(run_search(planned, place, machine, options, console))
     raise typer.Exit(run.run_study(planned, place, machine, options, console))
+
+
+@app.command()
+def shard(
+    study_path: StudyPath,
+    index: Annotated[int, typer.Option(help="Which share, from 0.")],
+    of: Annotated[int, typer.Option(help="How many shares there are.")],
+    results: Results = Path("results"),
+    sets: Sets = None,
+    data: DataDir = Path("data"),
+    stale: Stale = "refuse",
+    same_code: SameCode = False,
+    retry_failed: RetryFailed = False,
+) -> None:
+    """Run one share of what is missing without Ray, beside others: for the job arrays of batch systems."""
+    from orchestrator.shard import run_shard
+
+    planned = study.load(study_path, sets)
+    options = Options(stale, same_code, retry_failed)
+    machine = run.study_machine(study_path.parent, data, planned)
+    raise typer.Exit(run_shard(planned, index, of, Store(results / planned.name), machine, options, console))
 
 
 def _parts(text: str) -> list[str]:
@@ -228,7 +250,7 @@ def _show_status(place: Store, records: list[TrialRecord], states: dict[TrialRec
         console.print(line, markup=False)
     for line in monitor.mixed_fingerprints(place, records, states):
         console.print(f"note: {line}", markup=False)
-    if place.lock().holder_alive() and (holder := place.lock().holder()):
+    for holder in place.runners():
         console.print(f"being run by process {holder['pid']} on {holder['host']}", markup=False)
 
 

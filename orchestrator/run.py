@@ -67,21 +67,9 @@ def run_study(study: Study, store: Store, machine: Machine, options: Options, co
     failures = study.file.run.max_failures
     _check_selection(options, records)
     with store.lock():
-        adopt(store, records, console)
-        ended = ("done",) if options.retry_failed else ("done", "failed", "blocked")
+        todo = missing_trials(study, study.trials, store, machine, options, console)
+        write_plan(study, store)
         states = store.states(records, failures)
-        todo = [t for t in study.trials if states[t.record] not in ended and options.selects(t.record)]
-        # Before anything is archived or forgotten:
-        if wrong := [*absent_data(todo, machine), *absent_sources(todo, states)]:
-            raise Ended("\n".join(wrong), WRONG)
-        _settle_stale(store, records, failures, options, console)
-        adopt(store, records, console)  # into places that are free now
-        if options.retry_failed:
-            store.forget_failures(filter(options.selects, records))
-        states = store.states(records, failures)
-        todo = [t for t in study.trials if states[t.record] not in ended and options.selects(t.record)]
-        margin, factors = study.file.analysis.margin, list(getattr(study.file, "factors", {}))
-        store.write_plan(study.name, study.text, failures, records, margin, factors)
         interrupted = None
         if todo:
             interrupted = _execute(study, store, todo, machine, options, console)
@@ -95,6 +83,40 @@ def run_study(study: Study, store: Store, machine: Machine, options: Options, co
     if interrupted is not None:
         return 128 + interrupted
     return DONE if all(state == "done" for record, state in states.items() if options.selects(record)) else FAILED
+
+
+def missing_trials(
+    study: Study, trials: list[PlannedTrial], store: Store, machine: Machine, options: Options, console: Console
+) -> list[PlannedTrial]:
+    """What of `trials` has to be trained, once renamed, stale and failed ones on disk are settled.
+
+    Raises:
+        Ended: trials are stale and may not be archived, or the data is wrong.
+    """
+    records = [trial.record for trial in trials]
+    failures = study.file.run.max_failures
+    ended = ("done",) if options.retry_failed else ("done", "failed", "blocked")
+
+    def todo() -> list[PlannedTrial]:
+        states = store.states(records, failures)
+        return [t for t in trials if states[t.record] not in ended and options.selects(t.record)]
+
+    adopt(store, records, console)
+    # Before anything is archived or forgotten:
+    if wrong := [*absent_data(todo(), machine), *absent_sources(todo(), store.states(records, failures))]:
+        raise Ended("\n".join(wrong), WRONG)
+    _settle_stale(store, records, failures, options, console)
+    adopt(store, records, console)  # into places that are free now
+    if options.retry_failed:
+        store.forget_failures(filter(options.selects, records))
+    return todo()
+
+
+def write_plan(study: Study, store: Store) -> None:
+    """Keep the study as it is run now."""
+    file, records = study.file, [trial.record for trial in study.trials]
+    factors = list(getattr(file, "factors", {}))
+    store.write_plan(study.name, study.text, file.run.max_failures, records, file.analysis.margin, factors)
 
 
 def absent_data(trials: list[PlannedTrial], machine: Machine) -> list[str]:

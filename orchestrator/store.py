@@ -65,7 +65,18 @@ class Store:
 
     def lock(self) -> StudyLock:
         """The lock that makes one process the study's only runner."""
-        return StudyLock(self.root / "study.lock")
+        return StudyLock(self.root / "study.lock", against=r"shard-.*\.lock")
+
+    def shard_lock(self, index: int, of: int) -> StudyLock:
+        """The lock of one share of the study; other shares of the same number of shares may run beside it."""
+        return StudyLock(
+            self.root / f"shard-{index}-of-{of}.lock", against=rf"study\.lock|shard-(?!\d+-of-{of}\.).*\.lock"
+        )
+
+    def runners(self) -> list[dict[str, Any]]:
+        """Living processes that run the study or shares of it: host, pid, …."""
+        locks = [StudyLock(path) for path in sorted(self.root.glob("*.lock"))]
+        return [holder for lock in locks if lock.holder_alive() and (holder := lock.holder())]
 
     def folder(self, record: TrialRecord) -> TrialFolder:
         """A trial's folder."""
@@ -113,7 +124,7 @@ class Store:
 
     def states(self, records: Iterable[TrialRecord], max_failures: int) -> dict[TrialRecord, State]:
         """The state of each trial, from files alone. What uses a failed trial, or one that does, is blocked."""
-        held = self.lock().holder_alive()
+        held = bool(self.runners())
         states = {record: self._state(record, max_failures, held) for record in records}
         named = {record.name: record for record in states}
 
@@ -193,7 +204,8 @@ class Store:
             _move(self.runs / old, aside / old)
         for old, new in moves.items():
             _move(aside / old, self.runs / new)
-        _prune(self.runs)
+        if moves:
+            _prune(self.runs)
         return [(re.sub(r"^\.moving/[^/]*/", "", old), new) for old, new in moves.items()]
 
     def archive(self, records: Iterable[TrialRecord]) -> Path:

@@ -14,7 +14,16 @@ import pytest
 
 from orchestrator.cluster import cluster, seen_from_here
 from orchestrator.resources import CannotRun
-from tests.orchestrator.runs import STUDY, Environment, assert_as_undisturbed, finish, wait_until, workers, write_study
+from tests.orchestrator.runs import (
+    PATIENCE_S,
+    STUDY,
+    Environment,
+    assert_as_undisturbed,
+    finish,
+    wait_until,
+    workers,
+    write_study,
+)
 from trainable.code import code_hash
 from trainable.data.config import Digits, Npz
 from trainable.folder import TrialFolder
@@ -75,19 +84,22 @@ def test_an_address_without_a_cluster_is_a_sentence_at_once(address, words, tmp_
 @pytest.fixture
 def nodes(environment: Environment) -> Iterator[dict]:
     """Address of a cluster of two nodes with one CPU each, the first with a GPU in name; the raylet of the second."""
-    quick = {"RAY_health_check_period_ms": "500", "RAY_health_check_failure_threshold": "3"}
+    quick = {"RAY_health_check_period_ms": "1000", "RAY_health_check_failure_threshold": "8"}
+    patient = {"RAY_raylet_start_wait_time_s": str(PATIENCE_S)}
     auth = {"RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0"}
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.orchestrator.two_nodes"],
-        env=environment | quick | auth,
+        env=environment | quick | patient | auth,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
     )
     assert process.stdout is not None
-    yield next(json.loads(line) for line in process.stdout if line.startswith("{"))
-    process.communicate()
+    try:
+        yield json.loads(process.stdout.readline())
+    finally:
+        process.communicate()
 
 
 GPU_HALVES = STUDY + "resources: {cpu: 0.5, gpu: 0.5}\n"

@@ -8,9 +8,13 @@ import sys
 
 from ray.cluster_utils import Cluster
 
+from tests.orchestrator.runs import PATIENCE_S
+
 if __name__ == "__main__":
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "num_gpus": 1, "include_dashboard": False})
-    second = cluster.add_node(num_cpus=1)
+    cluster = Cluster()
+    cluster.add_node(wait=False, num_cpus=1, num_gpus=1, include_dashboard=False)
+    second = cluster.add_node(wait=False, num_cpus=1)
+    cluster.wait_for_nodes(PATIENCE_S)
     raylet = second.all_processes["raylet"][0].process.pid
     print(json.dumps({"address": cluster.address, "raylet": raylet}), flush=True)
     sys.stdin.read()
