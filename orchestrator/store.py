@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from orchestrator.lock import StudyLock, alive
-from trainable.folder import TrialFolder, replace
+from trainable.folder import PLACE, TrialFolder, replace
 
 State = Literal["done", "stopped", "running", "partial", "failed", "blocked", "stale", "todo"]
 STATES: tuple[State, ...] = get_args(State)
@@ -116,6 +116,8 @@ class Store:
             plan = json.loads((self.root / "trials.json").read_bytes())
             fields = [f.name for f in dataclasses.fields(TrialRecord)]
             records = [TrialRecord(**{name: t[name] for name in fields if name in t}) for t in plan["trials"]]
+            if strange := [record.name for record in records if not PLACE.fullmatch(record.name)]:
+                raise NoStudy(f"{self.root}/trials.json: {strange[0]} is no folder of a trial")
             return plan["study"], plan["max_failures"], records
         except (OSError, ValueError, KeyError, TypeError):
             raise NoStudy(f"{self.root} holds no study (there is no readable trials.json in it)") from None

@@ -15,7 +15,6 @@ import pytest
 from orchestrator.cluster import cluster, seen_from_here
 from orchestrator.resources import CannotRun
 from tests.orchestrator.runs import (
-    PATIENCE_S,
     STUDY,
     Environment,
     assert_as_undisturbed,
@@ -85,14 +84,12 @@ def test_an_address_without_a_cluster_is_a_sentence_at_once(address, words, tmp_
 def nodes(environment: Environment) -> Iterator[dict]:
     """Address of a cluster of two nodes with one CPU each, the first with a GPU in name; the raylet of the second."""
     quick = {"RAY_health_check_period_ms": "1000", "RAY_health_check_failure_threshold": "8"}
-    patient = {"RAY_raylet_start_wait_time_s": str(PATIENCE_S)}
     auth = {"RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0"}
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.orchestrator.two_nodes"],
-        env=environment | quick | patient | auth,
+        env=environment | quick | auth,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
         text=True,
     )
     assert process.stdout is not None
