@@ -2,17 +2,18 @@
 
 python -m analysis report RUN_DIR…
 python -m analysis compare RUN_DIR_A RUN_DIR_B
+python -m analysis unpack BUNDLE.zip DIR
 """
 
 import argparse
 import sys
 from pathlib import Path
 
-from analysis import across, report, results, tables
+from analysis import across, bundle, report, results, tables
 
 
 def main() -> int:
-    """Exit code 0, or 2 if a folder holds no results."""
+    """Exit code 0, or 2 if a folder holds no results or a file is no bundle."""
     parser = argparse.ArgumentParser(
         prog="python -m analysis", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -22,16 +23,24 @@ def main() -> int:
     compare = commands.add_parser("compare", help="join two studies on setting, arm and seed")
     compare.add_argument("first", metavar="RUN_DIR_A", type=Path)
     compare.add_argument("second", metavar="RUN_DIR_B", type=Path)
+    unpack = commands.add_parser("unpack", help="make a results folder of what `orchestrator bundle` wrote")
+    unpack.add_argument("bundle", metavar="BUNDLE.zip", type=Path)
+    unpack.add_argument("folder", metavar="DIR", type=Path)
     options = parser.parse_args()
     try:
         if options.command == "compare":
             _compare(results.read(options.first), results.read(options.second))
+        elif options.command == "unpack":
+            print(f"{bundle.unpack(options.bundle, options.folder)} files in {options.folder}")
         else:
             for run_dir in options.run_dirs:
                 for path in report.write(run_dir):
                     print(path)
-    except results.NoResults as error:
+    except (results.NoResults, bundle.NotABundle) as error:
         print(error, file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"{error.filename}: {error.strerror}", file=sys.stderr)
         return 2
     return 0
 

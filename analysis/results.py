@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from trainable.folder import TrialFolder
+from trainable.folder import PLACE, TrialFolder
 
 PLANNED = ("id", "setting", "arm", "seed", "family", "baseline", "folder")
 LAST10 = "test/accuracy_last10"
@@ -93,7 +93,9 @@ class Results:
     def samples(self, trial: Mapping[Any, Any]) -> dict[str, np.ndarray]:
         """A finished trial's table of training samples; empty if it is lost or damaged."""
         try:
-            with np.load(io.BytesIO((self.folder(trial).path / "samples.npz").read_bytes())) as table:
+            with np.load(
+                io.BytesIO((self.folder(trial).path / "samples.npz").read_bytes()), allow_pickle=False
+            ) as table:
                 return dict(table)
         except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError):
             return {}
@@ -115,6 +117,8 @@ def read(root: Path) -> Results:
         study, planned = plan["study"], [_planned(trial) for trial in plan["trials"]]
         if not planned:
             raise ValueError("no trials")
+        if strange := [t["folder"] for t in planned if not PLACE.fullmatch(t["folder"].removeprefix("runs/"))]:
+            raise NoResults(f"{root}/trials.json: {strange[0]} is no folder of a trial")
     except (OSError, ValueError, KeyError, TypeError):
         raise NoResults(f"{root} holds no study's results (there is no readable trials.json in it)") from None
     trials = pd.DataFrame([_trial(root, trial) for trial in planned])

@@ -17,7 +17,8 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from analysis.comparison import BASELINE
-from trainable.folder import TrialFolder, score
+from analysis.results import NoResults
+from trainable.folder import PLACE, TrialFolder, score
 
 JOURNAL = "search.journal"
 ACCURACY = "val/accuracy"
@@ -48,13 +49,16 @@ FEWEST = 8
 
 
 def read(root: Path) -> list[optuna.Study]:
-    """The searches of the study in `root`; none if it is an ablation."""
+    """The searches of the study in `root`; none if it is an ablation. Raises NoResults."""
     path = root / JOURNAL
     if not path.is_file():
         return []
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage = JournalStorage(JournalFileBackend(str(path)))
-    return [optuna.load_study(study_name=name, storage=storage) for name in optuna.get_all_study_names(storage)]
+    names = optuna.get_all_study_names(storage)
+    if strange := [name for name in names if not PLACE.fullmatch(f"{name}/seed=0")]:  # tables are named after them
+        raise NoResults(f"{path}: {strange[0]!r} cannot be the name of a search")
+    return [optuna.load_study(study_name=name, storage=storage) for name in names]
 
 
 def trials(root: Path, study: optuna.Study) -> pd.DataFrame:

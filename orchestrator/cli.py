@@ -39,6 +39,12 @@ Sets = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key, e.g. base.train.epochs=3.")
 ]
 DataDir = Annotated[Path, typer.Option("--data", help="Folder of named data sets (CIFAR-10).")]
+StudyDir = Annotated[Path, typer.Option(help="Folder of the study file, for relative data paths.")]
+Stale = Annotated[Literal["refuse", "archive"], typer.Option(help="What to do with trials that the study has changed.")]
+SameCode = Annotated[
+    bool, typer.Option("--same-code", help="Trials that another version of the code made are stale too.")
+]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try failed trials again.")]
 Several = Annotated[str, typer.Option(metavar="A,B", help="Only these, separated by commas.")]
 
 
@@ -74,14 +80,16 @@ def run_command(
     arms: Several = "",
     seeds: Several = "",
     settings: Several = "",
-    stale: Annotated[
-        Literal["refuse", "archive"], typer.Option(help="What to do with trials that the study has changed.")
-    ] = "refuse",
-    same_code: Annotated[
-        bool, typer.Option("--same-code", help="Trials that another version of the code made are stale too.")
-    ] = False,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try failed trials again.")] = False,
+    stale: Stale = "refuse",
+    same_code: SameCode = False,
+    retry_failed: RetryFailed = False,
     dashboard: Annotated[bool, typer.Option(help="Start Ray's dashboard.")] = True,
+    dashboard_host: Annotated[
+        str, typer.Option(help="Where the dashboard listens; by default it cannot be reached from other machines.")
+    ] = "127.0.0.1",
+    address: Annotated[
+        str | None, typer.Option(metavar="auto|HOST:PORT", help="Use this Ray cluster; --results must be shared by it.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but failures.")] = False,
     events: Annotated[bool, typer.Option("--json", help="Print one JSON object an event, for scripts.")] = False,
     profile: Annotated[
@@ -95,7 +103,8 @@ def run_command(
         stale,
         same_code,
         retry_failed,
-        dashboard,
+        dashboard_host if dashboard else None,
+        address,
         events,
         frozenset(_parts(arms)),
         frozenset(_number(part) for part in _parts(seeds)),
@@ -130,6 +139,27 @@ def _end_told(place: Store) -> Iterator[None]:
         counts = Counter(place.states(records, failures).values())
         tell("end", code=end.exit_code, results=str(place.root), trials=dict(counts))
         raise
+
+
+@app.command()
+def shard(
+    study_path: StudyPath,
+    index: Annotated[int, typer.Option(help="Which share, from 0.")],
+    of: Annotated[int, typer.Option(help="How many shares there are.")],
+    results: Results = Path("results"),
+    sets: Sets = None,
+    data: DataDir = Path("data"),
+    stale: Stale = "refuse",
+    same_code: SameCode = False,
+    retry_failed: RetryFailed = False,
+) -> None:
+    """Run one share of what is missing without Ray, beside others: for the job arrays of batch systems."""
+    from orchestrator.shard import run_shard
+
+    planned = study.load(study_path, sets)
+    options = Options(stale, same_code, retry_failed)
+    machine = run.study_machine(study_path.parent, data, planned)
+    raise typer.Exit(run_shard(planned, index, of, Store(results / planned.name), machine, options, console))
 
 
 def _parts(text: str) -> list[str]:
@@ -253,7 +283,7 @@ def _show_status(place: Store, records: list[TrialRecord], states: dict[TrialRec
         console.print(line, markup=False)
     for line in monitor.mixed_fingerprints(place, records, states):
         console.print(f"note: {line}", markup=False)
-    if place.lock().holder_alive() and (holder := place.lock().holder()):
+    for holder in place.runners():
         console.print(f"being run by process {holder['pid']} on {holder['host']}", markup=False)
 
 
@@ -276,6 +306,15 @@ def report(run_dirs: Annotated[list[Path], typer.Argument(metavar="RUN_DIR…", 
             console.print(str(path), markup=False)
 
 
+@app.command()
+def bundle(run_dir: RunDir, out: Annotated[Path, typer.Argument(metavar="OUT.zip", help="The file to write.")]) -> None:
+    """Put what the report and verify need of a study into one file; `python -m analysis unpack` takes it out again."""
+    from analysis.bundle import pack
+
+    Store(run_dir).read_plan()
+    console.print(f"{pack(run_dir, out)} files of {run_dir} in {out}", markup=False)
+
+
 @app.command(context_settings={"ignore_unknown_options": True})
 def tensorboard(
     arguments: Annotated[list[str], typer.Argument(metavar="RUN_DIR… [OPTIONS]", help="Results of studies.")],
@@ -295,7 +334,7 @@ def tensorboard(
 def reproduce(
     trial_dir: Annotated[Path, typer.Argument(metavar="TRIAL_DIR", help="A finished trial: RUN_DIR/runs/…/seed=n.")],
     data: DataDir = Path("data"),
-    study_dir: Annotated[Path, typer.Option(help="Folder of the study file, for relative data paths.")] = Path(),
+    study_dir: StudyDir = Path(),
 ) -> None:
     """Run a finished trial again in a fresh folder and say whether its rows are identical."""
     from orchestrator.reproduce import NotATrial, reproduce
@@ -306,12 +345,38 @@ def reproduce(
         raise Ended(str(error), WRONG) from None
     if found.fingerprint:
         console.print(f"other than then: {', '.join(found.fingerprint)} (see fingerprint in trial.json)", markup=False)
-    if found.identical:
-        console.print(f"identical: all {found.epochs} rows of {trial_dir}, seconds aside", markup=False)
-        return
-    shown = ", ".join(found.metrics[:6]) + (", …" if len(found.metrics) > 6 else "")
-    console.print(f"different from epoch {found.epoch} on: {shown}", markup=False)
-    raise typer.Exit(FAILED)
+    console.print(str(found), markup=False)
+    if not found.identical:
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def verify(
+    run_dir: RunDir,
+    fraction: Annotated[float, typer.Option(min=0, max=1, help="Of the finished trials; at least one is run.")] = 0.1,
+    data: DataDir = Path("data"),
+    study_dir: StudyDir = Path(),
+) -> None:
+    """Run random finished trials again and say whether code and data still give the rows that are on disk."""
+    from orchestrator import verify
+    from orchestrator.reproduce import NotATrial, Reproduction
+
+    place = Store(run_dir)
+    try:
+        records, finished = verify.drawn(place, fraction)
+    except NotATrial as error:
+        raise Ended(str(error), WRONG) from None
+    console.print(f"{len(records)} of {finished} finished trials are run again", markup=False)
+    machine = Machine(study_dir=study_dir.resolve(), data_dir=data.resolve())
+    held = 0
+    for record, found in verify.verify(place, records, machine):
+        others = found.fingerprint if isinstance(found, Reproduction) else []
+        note = f" (other than then: {', '.join(others)})" if others else ""
+        console.print(f"{record.name}: {found}{note}", markup=False)
+        held += verify.holds(found)
+    console.print(f"{held} of {len(records)} gave the same rows from the same data", markup=False)
+    if held < len(records):
+        raise typer.Exit(FAILED)
 
 
 def _show_states(place: Store, records: list[TrialRecord], states: dict[TrialRecord, store.State]) -> None:

@@ -23,12 +23,12 @@ from ray import tune
 from orchestrator.expand import PlannedTrial
 from orchestrator.monitor import loud
 from orchestrator.queue import Queue
+from orchestrator.resources import Node, requested
 from orchestrator.room import Room
 from orchestrator.search_tune import Proposals, Stopping
 from orchestrator.searches import Searches
 from orchestrator.store import Store
 from orchestrator.study import Study
-from orchestrator.study_file import Resources
 from orchestrator.view import View
 from trainable.folder import TrialFolder
 from trainable.machine import Machine
@@ -39,10 +39,6 @@ STALLED = 1
 
 REPORT_EVERY = 1.0
 """Seconds of training between two reports to Tune; every epoch is in the trial's folder all the same."""
-
-
-class CannotRun(Exception):
-    """The machine cannot give what one trial asks for."""
 
 
 @dataclass
@@ -57,10 +53,11 @@ def execute(study: Study, store: Store, work: list[PlannedTrial] | Searches, mac
     """Run trials, or what searches propose, in the Ray that is up, and say what stopped it early, if anything did.
 
     Raises:
-        CannotRun: one trial asks for more CPUs or GPUs than there are.
+        CannotRun: one trial asks for more CPUs or GPUs than any machine has.
     """
-    available = ray.cluster_resources()
-    cpu, gpu = requested(study.file.resources, available)
+    nodes = alive_nodes()
+    cpu, gpu = requested(study.file.resources, nodes)
+    machine = machine.sharing(gpu)
 
     def described(trial: PlannedTrial) -> dict[str, Any]:
         return {
@@ -80,7 +77,7 @@ def execute(study: Study, store: Store, work: list[PlannedTrial] | Searches, mac
         }
 
     most = study.file.run.max_concurrent_trials
-    slots = min(most or sys.maxsize, *fitting(available, cpu, gpu))
+    slots = min(most or sys.maxsize, sum(node.slots(cpu, gpu) for node in nodes))
     trials: dict[str, Any] = {}
     ended, room = None, None if isinstance(work, Searches) else Room(store.root, work, most or 1)
     if isinstance(work, Searches):
@@ -122,19 +119,13 @@ def execute(study: Study, store: Store, work: list[PlannedTrial] | Searches, mac
     return stop
 
 
-def requested(resources: Resources, available: dict[str, float]) -> tuple[float, float]:
-    """(CPUs, GPUs) of one trial. Raises CannotRun where waiting would never end."""
-    cpus, gpus = available.get("CPU", 0), available.get("GPU", 0)
-    gpu = (1.0 if gpus else 0.0) if resources.gpu == "auto" else resources.gpu
-    for name, wanted, there in (("cpu", resources.cpu, cpus), ("gpu", gpu, gpus)):
-        if wanted > there:
-            raise CannotRun(f"resources.{name}: a trial asks for {wanted:g}, and this machine has {there:g}")
-    return resources.cpu, gpu
-
-
-def fitting(available: dict[str, float], cpu: float, gpu: float) -> list[int]:
-    """How many trials fit at once, by each kind of resource that they take."""
-    return [int(available.get(name, 0) / each) for name, each in (("CPU", cpu), ("GPU", gpu)) if each]
+def alive_nodes() -> list[Node]:
+    """The machines of the Ray that is up."""
+    return [
+        Node(node["NodeManagerHostname"], node["Resources"].get("CPU", 0), node["Resources"].get("GPU", 0))
+        for node in ray.nodes()
+        if node["Alive"]
+    ]
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+LOOPBACK = "127.0.0.1"
 QUIET = {
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -21,25 +22,39 @@ QUIET = {
 
 
 @contextmanager
-def local_ray(dashboard: bool, temp_dir: str | None = None) -> Iterator[str | None]:
-    """A Ray of our own on this machine; yields the dashboard's address, if there is one."""
-    for key, value in QUIET.items():
-        os.environ.setdefault(key, value)
+def local_ray(dashboard: str | None, temp_dir: str | None = None) -> Iterator[str | None]:
+    """A Ray of our own on this machine; yields the dashboard's address, if there is one.
+
+    `dashboard` is the host that it listens on, None for none.
+    """
+    prepare()
     import ray
 
     context = ray.init(
         address="local",  # never join somebody else's cluster
-        include_dashboard=dashboard,
+        include_dashboard=dashboard is not None,
+        dashboard_host=dashboard or LOOPBACK,
         log_to_driver=False,
         logging_level=logging.CRITICAL,
         _temp_dir=temp_dir,
     )
-    for name in ("ray", "ray.tune", "ray.train", "ray.data"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    hush()
     try:
         yield f"http://{context.dashboard_url}" if dashboard and context.dashboard_url else None
     finally:
         ray.shutdown()
+
+
+def prepare() -> None:
+    """Set the environment that Ray reads when it is imported; what the user has set stays."""
+    for key, value in QUIET.items():
+        os.environ.setdefault(key, value)
+
+
+def hush() -> None:
+    """Silence loggers that Ray has set up for itself."""
+    for name in ("ray", "ray.tune", "ray.train", "ray.data"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def token_place() -> str:

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import secrets
 import socket
 import threading
@@ -49,11 +50,23 @@ def alive(host: str, pid: int) -> bool:
     return True
 
 
-class StudyLock:
-    """A context manager; entering raises Locked if a living process holds the lock."""
+@contextmanager
+def guarded(folder: Path) -> Iterator[None]:
+    """One process at a time, for a moment only: the system frees the guard if its holder dies."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".study.lock.guard").open("w") as guard:
+        fcntl.flock(guard, fcntl.LOCK_EX)
+        yield
 
-    def __init__(self, path: Path):
-        self.path = path
+
+class StudyLock:
+    """A context manager; entering raises Locked if a living process holds the lock.
+
+    So does a living holder of a lock beside it whose name matches `against`.
+    """
+
+    def __init__(self, path: Path, against: str = ""):
+        self.path, self.against = path, against
         self._token = secrets.token_hex(8)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -81,28 +94,18 @@ class StudyLock:
     def __enter__(self) -> "StudyLock":
         pid = os.getpid()
         mine = {"token": self._token, "host": socket.gethostname(), "pid": pid, "started": started(pid)}
-        with self._guard():
-            holder = self.holder()
-            if holder and self.holder_alive():
-                raise Locked(
-                    f"{self.path.parent} is being run by process {holder['pid']} on {holder['host']}; "
-                    "wait for it or stop it"
-                )
+        with guarded(self.path.parent):  # look and take in one step: of several that find a dead holder, one takes it
+            others = [path for path in self.path.parent.iterdir() if re.fullmatch(self.against, path.name)]
+            for lock in [self, *map(StudyLock, others)]:
+                if lock.holder_alive() and (holder := lock.holder()):
+                    raise Locked(
+                        f"{self.path.parent} is being run by process {holder['pid']} on {holder['host']}; "
+                        "wait for it or stop it"
+                    )
             replace(self.path, json.dumps(mine).encode())
         self._thread = threading.Thread(target=self._beat, daemon=True)
         self._thread.start()
         return self
-
-    @contextmanager
-    def _guard(self) -> Iterator[None]:
-        """Look and take in one step: of several that find a dead holder, one takes the lock.
-
-        The guard is held for a moment only, and the system frees it if its holder dies.
-        """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.with_name(f".{self.path.name}.guard").open("w") as guard:
-            fcntl.flock(guard, fcntl.LOCK_EX)
-            yield
 
     def _beat(self) -> None:
         while not self._stop.wait(HEARTBEAT_S):
@@ -115,6 +118,6 @@ class StudyLock:
         self._stop.set()
         if self._thread:
             self._thread.join()
-        with self._guard():
+        with guarded(self.path.parent):
             if (self.holder() or {}).get("token") == self._token:
                 self.path.unlink()

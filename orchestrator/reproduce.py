@@ -27,6 +27,13 @@ class Reproduction:
     metrics: list[str]
     fingerprint: list[str]
 
+    def __str__(self) -> str:
+        """`identical: all 30 rows, seconds aside`, or from where on what is different."""
+        if self.identical:
+            return f"identical: all {self.epochs} rows, seconds aside"
+        shown = ", ".join(self.metrics[:6]) + (", …" if len(self.metrics) > 6 else "")
+        return f"different from epoch {self.epoch} on: {shown}"
+
     @property
     def identical(self) -> bool:
         """Whether every row is the same, seconds aside."""
@@ -42,7 +49,7 @@ def reproduce(path: Path, machine: Machine) -> Reproduction:
         config = TrialConfig.model_validate(old.trial["config"])
     except (KeyError, ValidationError):
         raise NotATrial(f"{path}/trial.json was written by a version whose fields are not known here") from None
-    machine = dataclasses.replace(machine, source_dir=_source(path, config))
+    machine = dataclasses.replace(_as_then(machine, old), source_dir=_source(path, config))
     with tempfile.TemporaryDirectory(prefix="reproduce-") as folder:
         session = Session(config, folder, machine)
         while not session.finished:
@@ -53,6 +60,13 @@ def reproduce(path: Path, machine: Machine) -> Reproduction:
             reason = session.no_space or (new.failure or {}).get("message", "it did not finish")
             raise NotATrial(f"the trial cannot be run again: {reason}")
         return compare(old, new)
+
+
+def _as_then(machine: Machine, old: TrialFolder) -> Machine:
+    """This machine with the first run's number of threads, and on the CPU if that was: sums depend on both."""
+    made = (old.trial or {}).get("fingerprint", {})
+    device = "cpu" if str(made.get("device", "")).startswith("cpu") else machine.device
+    return dataclasses.replace(machine, threads=made.get("threads", machine.threads), device=device)
 
 
 def _source(path: Path, config: TrialConfig) -> Path | None:

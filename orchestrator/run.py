@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from rich.console import Console
 
 from orchestrator.expand import PlannedTrial
+from orchestrator.resources import CannotRun
 from orchestrator.store import STATES, State, Store, TrialRecord
 from orchestrator.study import Study
 from trainable.code import code_hash
@@ -38,8 +39,12 @@ class Options:
     stale: Literal["refuse", "archive"] = "refuse"
     same_code: bool = False
     retry_failed: bool = False
-    dashboard: bool = True
+    dashboard: str | None = "127.0.0.1"
+    """The host that Ray's dashboard listens on; None for no dashboard."""
+    address: str | None = None
+    """A Ray cluster to use: `auto` or HOST:PORT; None for a Ray of our own."""
     events: bool = False
+    """Print one JSON object an event."""
     arms: frozenset[str] = field(default_factory=frozenset)
     seeds: frozenset[int] = field(default_factory=frozenset)
     settings: frozenset[str] = field(default_factory=frozenset)
@@ -64,21 +69,9 @@ def run_study(study: Study, store: Store, machine: Machine, options: Options, co
     failures = study.file.run.max_failures
     _check_selection(options, records)
     with store.lock():
-        adopt(store, records, console)
-        ended = ("done",) if options.retry_failed else ("done", "failed", "blocked")
+        todo = missing_trials(study, study.trials, store, machine, options, console)
+        write_plan(study, store)
         states = store.states(records, failures)
-        todo = [t for t in study.trials if states[t.record] not in ended and options.selects(t.record)]
-        # Before anything is archived or forgotten:
-        if wrong := [*absent_data(todo, machine), *absent_sources(todo, states)]:
-            raise Ended("\n".join(wrong), WRONG)
-        _settle_stale(store, records, failures, options, console)
-        adopt(store, records, console)  # into places that are free now
-        if options.retry_failed:
-            store.forget_failures(filter(options.selects, records))
-        states = store.states(records, failures)
-        todo = [t for t in study.trials if states[t.record] not in ended and options.selects(t.record)]
-        margin, factors = study.file.analysis.margin, list(getattr(study.file, "factors", {}))
-        store.write_plan(study.name, study.text, failures, records, margin, factors)
         interrupted = None
         if todo:
             interrupted = _execute(study, store, todo, machine, options, console)
@@ -92,6 +85,40 @@ def run_study(study: Study, store: Store, machine: Machine, options: Options, co
     if interrupted is not None:
         return 128 + interrupted
     return DONE if all(state == "done" for record, state in states.items() if options.selects(record)) else FAILED
+
+
+def missing_trials(
+    study: Study, trials: list[PlannedTrial], store: Store, machine: Machine, options: Options, console: Console
+) -> list[PlannedTrial]:
+    """What of `trials` has to be trained, once renamed, stale and failed ones on disk are settled.
+
+    Raises:
+        Ended: trials are stale and may not be archived, or the data is wrong.
+    """
+    records = [trial.record for trial in trials]
+    failures = study.file.run.max_failures
+    ended = ("done",) if options.retry_failed else ("done", "failed", "blocked")
+
+    def todo() -> list[PlannedTrial]:
+        states = store.states(records, failures)
+        return [t for t in trials if states[t.record] not in ended and options.selects(t.record)]
+
+    adopt(store, records, console)
+    # Before anything is archived or forgotten:
+    if wrong := [*absent_data(todo(), machine), *absent_sources(todo(), store.states(records, failures))]:
+        raise Ended("\n".join(wrong), WRONG)
+    _settle_stale(store, records, failures, options, console)
+    adopt(store, records, console)  # into places that are free now
+    if options.retry_failed:
+        store.forget_failures(filter(options.selects, records))
+    return todo()
+
+
+def write_plan(study: Study, store: Store) -> None:
+    """Keep the study as it is run now."""
+    file, records = study.file, [trial.record for trial in study.trials]
+    factors = list(getattr(file, "factors", {}))
+    store.write_plan(study.name, study.text, file.run.max_failures, records, file.analysis.margin, factors)
 
 
 def absent_data(trials: list[PlannedTrial], machine: Machine) -> list[str]:
@@ -162,16 +189,18 @@ def _execute(
 
     records = [trial.record for trial in study.trials]
     headline = f"{study.name}: {len(todo)} of {len(records)} trials to run, results in {store.root}"
-    with started(study, store, options, console, headline):
-        return train(
-            study, store, todo, machine, View(console, store, records, [trial.record for trial in todo], options.events)
-        )
+    with started(study, store, machine, options, console, headline):
+        view = View(console, store, records, [trial.record for trial in todo], options.events)
+        return train(study, store, todo, machine, view)
 
 
 @contextmanager
-def started(study: Study, store: Store, options: Options, console: Console, headline: str) -> Iterator[None]:
+def started(
+    study: Study, store: Store, machine: Machine, options: Options, console: Console, headline: str
+) -> Iterator[None]:
     """A Ray to train in, and where to watch."""
     from orchestrator import provenance
+    from orchestrator.cluster import cluster
     from orchestrator.local_ray import local_ray, token_place
     from orchestrator.tensorboard import write_layout
 
@@ -180,23 +209,27 @@ def started(study: Study, store: Store, options: Options, console: Console, head
     console.print(headline, markup=False)
     for warning in study.warnings:
         console.print(f"note: {warning}", markup=False)
-    with local_ray(options.dashboard) as address:
-        if address:
-            console.print(f"Ray dashboard: {address} (it asks for the token in {token_place()})", markup=False)
-        console.print(f"TensorBoard:   python -m orchestrator tensorboard {store.root}", markup=False)
-        yield
+    console.print(f"TensorBoard:   python -m orchestrator tensorboard {store.root}", markup=False)
+    try:
+        if options.address:
+            with cluster(options.address, store.root, {trial.config.data for trial in study.trials}, machine):
+                yield
+        else:
+            with local_ray(options.dashboard) as address:
+                if address:
+                    console.print(f"Ray dashboard: {address} (it asks for the token in {token_place()})", markup=False)
+                yield
+    except CannotRun as error:
+        raise Ended(str(error), WRONG) from None
 
 
 def train(
     study: Study, store: Store, work: "list[PlannedTrial] | Searches", machine: Machine, view: "View"
 ) -> int | None:
     """Run trials, or what searches propose; the number of the signal that stopped it, if one did."""
-    from orchestrator.execute import CannotRun, execute
+    from orchestrator.execute import execute
 
-    try:
-        stop = execute(study, store, work, machine, view)
-    except CannotRun as error:
-        raise Ended(str(error), WRONG) from None
+    stop = execute(study, store, work, machine, view)
     if stop.no_space:
         raise Ended(
             f"stopped: {stop.no_space}\nMake room or choose another --results, and run again: finished trials stay, "

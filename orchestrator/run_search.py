@@ -38,7 +38,7 @@ def run_search(study: Study, store: Store, machine: Machine, options: Options, c
         todo = [] if searching else run.unconfirmed()
         signal = None
         if searching or todo:
-            with started(run.study, store, options, console, run.headline(todo)):
+            with started(run.study, store, machine, options, console, run.headline(todo)):
                 signal = run.search() if searching else None
                 if signal is None and run.searches.finished:
                     signal = run.confirm(todo or run.unconfirmed())

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from orchestrator.lock import StudyLock, alive
-from trainable.folder import TrialFolder, replace
+from trainable.folder import PLACE, TrialFolder, replace
 
 State = Literal["done", "stopped", "running", "partial", "failed", "blocked", "stale", "todo"]
 STATES: tuple[State, ...] = get_args(State)
@@ -65,7 +65,18 @@ class Store:
 
     def lock(self) -> StudyLock:
         """The lock that makes one process the study's only runner."""
-        return StudyLock(self.root / "study.lock")
+        return StudyLock(self.root / "study.lock", against=r"shard-.*\.lock")
+
+    def shard_lock(self, index: int, of: int) -> StudyLock:
+        """The lock of one share of the study; other shares of the same number of shares may run beside it."""
+        return StudyLock(
+            self.root / f"shard-{index}-of-{of}.lock", against=rf"study\.lock|shard-(?!\d+-of-{of}\.).*\.lock"
+        )
+
+    def runners(self) -> list[dict[str, Any]]:
+        """Living processes that run the study or shares of it: host, pid, …."""
+        locks = [StudyLock(path) for path in sorted(self.root.glob("*.lock"))]
+        return [holder for lock in locks if lock.holder_alive() and (holder := lock.holder())]
 
     def folder(self, record: TrialRecord) -> TrialFolder:
         """A trial's folder."""
@@ -105,6 +116,8 @@ class Store:
             plan = json.loads((self.root / "trials.json").read_bytes())
             fields = [f.name for f in dataclasses.fields(TrialRecord)]
             records = [TrialRecord(**{name: t[name] for name in fields if name in t}) for t in plan["trials"]]
+            if strange := [record.name for record in records if not PLACE.fullmatch(record.name)]:
+                raise NoStudy(f"{self.root}/trials.json: {strange[0]} is no folder of a trial")
             return plan["study"], plan["max_failures"], records
         except (OSError, ValueError, KeyError, TypeError):
             raise NoStudy(f"{self.root} holds no study (there is no readable trials.json in it)") from None
@@ -113,7 +126,7 @@ class Store:
 
     def states(self, records: Iterable[TrialRecord], max_failures: int) -> dict[TrialRecord, State]:
         """The state of each trial, from files alone. What uses a failed trial, or one that does, is blocked."""
-        held = self.lock().holder_alive()
+        held = bool(self.runners())
         states = {record: self._state(record, max_failures, held) for record in records}
         named = {record.name: record for record in states}
 
@@ -193,7 +206,8 @@ class Store:
             _move(self.runs / old, aside / old)
         for old, new in moves.items():
             _move(aside / old, self.runs / new)
-        _prune(self.runs)
+        if moves:
+            _prune(self.runs)
         return [(re.sub(r"^\.moving/[^/]*/", "", old), new) for old, new in moves.items()]
 
     def archive(self, records: Iterable[TrialRecord]) -> Path:

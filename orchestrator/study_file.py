@@ -35,10 +35,11 @@ class Factor(Section):
 
 
 class Resources(Section):
-    """What one trial takes. `gpu: auto` is one GPU where there is one, else none."""
+    """What one trial takes. `gpu: auto` is one GPU where there is one, else none; a trial uses one GPU or a part."""
 
     cpu: Annotated[float, Field(gt=0)] = 1.0
-    gpu: Annotated[float, Field(ge=0)] | Literal["auto"] = "auto"
+    """Its whole part is also the number of threads."""
+    gpu: Annotated[float, Field(ge=0, le=1)] | Literal["auto"] = "auto"
 
 
 class Run(Section):

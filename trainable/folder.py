@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import secrets
 import socket
 import time
@@ -17,6 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+PLACE = re.compile(r"([a-z0-9_][a-z0-9_.=+,-]*/){1,3}seed=\d+")
+"""Where a trial's folder may lie below `runs/`: names that lead nowhere else, whatever a file says."""
 _MAGIC = b"dividemix-checkpoint sha256 "
 
 

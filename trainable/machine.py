@@ -1,6 +1,6 @@
 """Where and on what a trial runs; none of it may change a trial's result."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +19,8 @@ class Machine:
     """Of torch, and workers that decode streamed images."""
     device: str = "auto"
     """auto: CUDA where there is one, else the CPU."""
+    gpu_share: float = 1.0
+    """The part of a GPU that the trial may use, of 1; its share of the memory is a limit."""
     checkpoint_every: int = 1
     """Epochs between checkpoints; a stopped trial keeps its last epoch in any case."""
     trial_timeout: float | None = None
@@ -27,3 +29,8 @@ class Machine:
     """Whether image files are all decoded into memory, or in every epoch anew; auto: in memory if they fit."""
     pictures_every: int | None = None
     """Epochs between TensorBoard's pictures of a division; None: only at the epochs that the sample table keeps."""
+
+    def sharing(self, gpu: float) -> "Machine":
+        """This machine for trials that take so much of a GPU each. Without any, they stay on the CPU: Ray hides
+        no GPU from a process that asks for none."""
+        return replace(self, gpu_share=gpu) if gpu else replace(self, device="cpu")

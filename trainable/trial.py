@@ -23,6 +23,8 @@ from trainable.models import build
 from trainable.source import Source
 from trainable.streams import Streams
 
+BESIDE_TENSORS = 0.1
+"""Part of a shared GPU's memory left for what every process has there beside its tensors: CUDA's context, libraries."""
 HALF_MAX = float(np.finfo(np.float16).max)
 
 METHODS: dict[str, type[Method]] = {"cross_entropy": CrossEntropy, "dividemix": DivideMix, "retrain": Retrain}
@@ -40,6 +42,7 @@ class Trial:
         self.config = config
         self.device = choose_device(machine.device)
         torch.set_num_threads(machine.threads)
+        limit_memory(self.device, machine.gpu_share)
         streams = Streams(config.seed)
         arrays = datasets.load(config.data, machine)
         self.data = sources.prepare(arrays, config.data, config.noise, streams, self.device, machine)
@@ -153,6 +156,12 @@ def choose_device(name: str) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(name)
+
+
+def limit_memory(device: torch.device, share: float) -> None:
+    """Let this process have its share of a GPU's memory and no more, so that it fails before its neighbours do."""
+    if device.type == "cuda":
+        torch.cuda.set_per_process_memory_fraction(share * (1 - BESIDE_TENSORS) if share < 1 else 1.0, device)
 
 
 def _saved(content: Any) -> bytes:

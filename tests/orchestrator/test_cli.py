@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from orchestrator import cli
+from orchestrator.resources import CannotRun
 from orchestrator.store import Store, TrialRecord
 from orchestrator.study import load
 from trainable.folder import TrialFolder
@@ -107,10 +108,6 @@ def fail(store: Store, trial: TrialRecord) -> None:
     folder.release()
 
 
-class CannotRun(Exception):
-    """Stands for the one of orchestrator.execute."""
-
-
 def executing(monkeypatch: pytest.MonkeyPatch, work: Callable[[Store, TrialRecord], Any], end: Any = None) -> list[str]:
     """In place of Ray, do `work` for each trial to run; the names of those trials are listed."""
     names: list[str] = []
@@ -122,7 +119,7 @@ def executing(monkeypatch: pytest.MonkeyPatch, work: Callable[[Store, TrialRecor
             view.ended(trial.record.name)
         return SimpleNamespace(signal=end, no_space=None)
 
-    monkeypatch.setitem(sys.modules, "orchestrator.execute", SimpleNamespace(execute=execute, CannotRun=CannotRun))
+    monkeypatch.setitem(sys.modules, "orchestrator.execute", SimpleNamespace(execute=execute))
     monkeypatch.setattr("orchestrator.local_ray.local_ray", lambda dashboard: nullcontext("http://here:1"))
     monkeypatch.setenv("PATH", "")  # no git: the repository around is none of these tests' business
     return names

@@ -71,7 +71,7 @@ def instead_of_ray(monkeypatch: pytest.MonkeyPatch, curve: Curve, interrupt_afte
             folder.release()
         return SimpleNamespace(signal=None, no_space=None)
 
-    fake = SimpleNamespace(execute=execute, CannotRun=RuntimeError)
+    fake = SimpleNamespace(execute=execute)
     monkeypatch.setitem(sys.modules, "orchestrator.execute", fake)
     return names
 

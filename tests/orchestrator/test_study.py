@@ -134,6 +134,7 @@ BROKEN = {
     "an unknown kind": (f"{BASE}kind: sweep # HERE\n", "should be 'ablation' or 'search'"),
     "an unknown design": (f"{BASE}design: grid # HERE\n", "'one_at_a_time' or 'product'"),
     "no CPU": (f"{BASE}resources: {{cpu: 0}} # HERE\n", "greater than 0"),
+    "two GPUs for a trial": (f"{BASE}resources: {{gpu: 2}} # HERE\n", "less than or equal to 1"),
     "a GPU by another word": (f"{BASE}resources: {{gpu: all}} # HERE\n", "valid number, or should be 'auto'"),
     "no trial at a time": (f"{BASE}run: {{max_concurrent_trials: 0}} # HERE\n", "greater than or equal to 1"),
     "an unknown key of run": (f"{BASE}run: {{max_failure: 0}} # HERE\n", "did you mean `max_failures`?"),

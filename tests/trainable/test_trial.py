@@ -11,7 +11,7 @@ from tests.trainable.methods.tiny import blobs, without_time
 from trainable.config import TrialConfig
 from trainable.errors import DataError
 from trainable.machine import Machine
-from trainable.trial import Trial, choose_device
+from trainable.trial import Trial, choose_device, limit_memory
 
 DIVIDEMIX = {"name": "dividemix", "warmup_epochs": 2, "loss_history": 3}
 METHODS = {"dividemix": DIVIDEMIX, "cross_entropy": {"name": "cross_entropy"}}
@@ -189,6 +189,34 @@ def test_a_trial_resumes_on_a_gpu(folder):
     second.restore(first.state(), rows)
     assert len(list(second)) == 2
     assert load(second.samples())["epochs"].tolist() == [2, 4, 6]
+
+
+@pytest.mark.parametrize(("share", "allowed"), [(1.0, 1.0), (0.5, 0.45), (0.25, 0.225)])
+def test_a_trial_that_shares_a_gpu_leaves_room_beside_its_tensors(share, allowed, monkeypatch):
+    limits = []
+    monkeypatch.setattr("torch.cuda.set_per_process_memory_fraction", lambda part, device: limits.append(part))
+    limit_memory(torch.device("cuda"), share)
+    limit_memory(torch.device("cpu"), share)
+    assert limits == pytest.approx([allowed])
+
+
+@pytest.mark.gpu
+def test_a_trial_cannot_take_more_than_its_share_of_a_gpu():
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    device, size = torch.device("cuda"), torch.cuda.get_device_properties(0).total_memory
+    try:
+        limit_memory(device, 0.1)
+        with pytest.raises(torch.OutOfMemoryError):
+            torch.empty(size // 5, dtype=torch.uint8, device=device)
+    finally:
+        limit_memory(device, 1.0)
+
+
+@pytest.mark.parametrize(("gpu", "device", "share"), [(0, "cpu", 1.0), (0.5, "auto", 0.5), (1, "auto", 1.0)])
+def test_a_trial_without_a_gpu_of_its_own_stays_on_the_cpu(gpu, device, share):
+    machine = Machine().sharing(gpu)
+    assert (machine.device, machine.gpu_share) == (device, share)
 
 
 # --- iteration ---

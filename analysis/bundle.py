@@ -1,0 +1,66 @@
+"""A study's results as one file: what reports and `verify` read, without weights, checkpoints and events.
+
+Standard library only. Only names that a results folder can have are unpacked: nothing else is ever written.
+"""
+
+import re
+import shutil
+import zipfile
+from pathlib import Path
+
+from trainable.folder import PLACE
+
+STUDY = r"(study\.yaml|trials\.json|provenance\.json|search\.journal)"
+TRIAL = r"(trial\.json|summary\.json|failure\.json|stopped\.json|metrics\.jsonl|samples\.npz)"
+KEPT = re.compile(rf"{STUDY}|runs/{PLACE.pattern}/{TRIAL}")
+"""Files of a bundle, as paths below the study's folder."""
+WRITTEN = (1980, 1, 1, 0, 0, 0)
+"""The time of every file in a bundle, so that equal results make equal bundles."""
+
+
+class NotABundle(Exception):
+    """A file is no bundle, or holds what none can hold."""
+
+
+def pack(root: Path, out: Path) -> int:
+    """Write the bundle of the study in `root`; the number of its files."""
+    paths = {path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.is_file()}
+    names = sorted(filter(KEPT.fullmatch, paths))
+    fresh = out.with_name(f".{out.name}.tmp")
+    with zipfile.ZipFile(fresh, "w", zipfile.ZIP_DEFLATED) as bundle:
+        for name in names:
+            bundle.writestr(zipfile.ZipInfo(name, WRITTEN), paths[name].read_bytes(), zipfile.ZIP_DEFLATED)
+    fresh.replace(out)
+    return len(names)
+
+
+def unpack(file: Path, folder: Path) -> int:
+    """Unpack a bundle into a new folder; the number of its files.
+
+    Raises:
+        NotABundle: before anything is written, if a name in it is not that of a study's file or if it does not fit on
+            the disk; later if its content is damaged.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise NotABundle(f"{folder} exists already; name a new folder")
+    try:
+        with zipfile.ZipFile(file) as bundle:
+            members = bundle.infolist()
+            if strange := [member.filename for member in members if not KEPT.fullmatch(member.filename)]:
+                raise NotABundle(f"{file}: {strange[0]!r} is no file of a study's results; nothing was unpacked")
+            _check_room(file, sum(member.file_size for member in members), folder)
+            for member in members:
+                path = folder / member.filename
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with bundle.open(member) as source, path.open("wb") as target:
+                    shutil.copyfileobj(source, target)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+        raise NotABundle(f"{file} is not a whole zip file: {error}") from None
+    return len(members)
+
+
+def _check_room(file: Path, needed: int, folder: Path) -> None:
+    place = next(parent for parent in folder.resolve().parents if parent.exists())
+    free = shutil.disk_usage(place).free
+    if needed > free:
+        raise NotABundle(f"{file} holds {needed / 1e6:.0f} MB, and {free / 1e6:.0f} MB are free at {place}")

@@ -1,0 +1,139 @@
+"""One share of a study's missing trials without Ray, one after another in this process: a task of a job array.
+
+Shares of one array have no trial in common, whenever each of them begins, because a trial's share follows from its id.
+They write into one results folder side by side; shares and a run of the whole study exclude each other.
+"""
+
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from types import FrameType
+
+from rich.console import Console
+
+from orchestrator import provenance
+from orchestrator.expand import PlannedTrial
+from orchestrator.lock import guarded
+from orchestrator.monitor import failures
+from orchestrator.queue import Queue
+from orchestrator.resources import CannotRun, Node, requested
+from orchestrator.run import DONE, FAILED, REFUSED, WRONG, Ended, Options, counted, missing_trials, write_plan
+from orchestrator.store import Store
+from orchestrator.study import Study
+from orchestrator.view import View
+from trainable.machine import Machine
+
+
+def run_shard(
+    study: Study, index: int, of: int, store: Store, machine: Machine, options: Options, console: Console
+) -> int:
+    """Train the missing trials of share `index` (from 0) of `of`, and return the exit code.
+
+    Raises:
+        Ended: the arguments, the data or the place are wrong, or trials are stale.
+        Locked: another process runs the study, this share, or a share of another number of shares.
+    """
+    if study.search is not None:
+        raise Ended("a search proposes one trial after another; shard runs ablations", WRONG)
+    if not 0 <= index < of:
+        raise Ended(f"--index {index} --of {of}: the index counts from 0 to {of - 1}", WRONG)
+    os.environ.setdefault("OMP_NUM_THREADS", str(machine.threads))  # before torch is imported, which reads it
+    share = share_of(study.trials, index, of)
+    records = [trial.record for trial in share]
+    with store.shard_lock(index, of), terminable():
+        machine = _here(study, machine)
+        todo = missing_trials(study, share, store, machine, options, console)
+        with guarded(store.root):  # other shares write these files too
+            write_plan(study, store)
+            provenance.record(store.root)
+        console.print(f"{study.name}, shard {index} of {of}: {len(todo)} of {len(share)} trials to run", markup=False)
+        _train(study, todo, store, machine, View(console, store, records, [trial.record for trial in todo]))
+    states = store.states(records, study.file.run.max_failures)
+    for failure in failures(store, states):
+        console.print(f"failed: {failure['name']}: {failure['kind']}: {failure['message']}", markup=False)
+    console.print(f"Results: {store.root} (this share: {counted(states) or 'no trials'})", markup=False)
+    console.print(f"Report:  python -m orchestrator report {store.root}", markup=False)
+    return DONE if all(state == "done" for state in states.values()) else FAILED
+
+
+def share_of(trials: list[PlannedTrial], index: int, of: int) -> list[PlannedTrial]:
+    """Every `of`-th trial in the order of the ids, so that shares hold arms and seeds alike.
+
+    A trial that uses another one is in the share of that one.
+    """
+    named = {trial.record.name: trial.record for trial in trials}
+
+    def first(trial: PlannedTrial) -> str:
+        record = trial.record
+        while record.source:
+            record = named[record.source]
+        return record.id
+
+    chosen = {*sorted({first(trial) for trial in trials})[index::of]}
+    return [trial for trial in trials if first(trial) in chosen]
+
+
+def _here(study: Study, machine: Machine) -> Machine:
+    """The machine as one trial after another may use it. Raises Ended if it is too small."""
+    from trainable.trial import choose_device
+
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    node = Node(socket.gethostname(), cpus, float(choose_device("auto").type == "cuda"))
+    try:
+        return machine.sharing(requested(study.file.resources, [node])[1])
+    except CannotRun as error:
+        raise Ended(str(error), WRONG) from None
+
+
+def _train(study: Study, todo: list[PlannedTrial], store: Store, machine: Machine, view: View) -> None:
+    queue = Queue(todo, store)
+    with view:
+        while trial := queue.next():
+            name = trial.record.name
+            view.started(name)
+            _attempt(trial, study.file.run.max_failures, store, machine, view)
+            for ended in [name, *queue.settle(name)]:
+                view.ended(ended)
+
+
+def _attempt(trial: PlannedTrial, max_failures: int, store: Store, machine: Machine, view: View) -> None:
+    """Train a trial until it is done, or has failed too often. Raises Ended where nothing can be written."""
+    from trainable.folder import LostFolder
+    from trainable.session import Session
+
+    record, folder = trial.record, store.folder(trial.record)
+    machine = replace(machine, source_dir=store.source_dir(record))
+    place: dict[str, str | int] = {"setting": record.setting or "", "arm": record.arm, "seed": record.seed}
+    while ((folder.failure or {}).get("attempts", 0)) <= max_failures:
+        try:
+            session = Session(trial.config, folder.path, machine, place)
+            try:
+                while not session.finished:
+                    if row := session.advance():
+                        view.epoch(record.name, row)
+            finally:
+                session.close()
+        except LostFolder as error:
+            raise Ended(str(error), REFUSED) from None
+        except Exception:  # it is in failure.json
+            continue
+        if session.no_space:
+            raise Ended(f"stopped: {session.no_space}", REFUSED)
+        return
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """SIGTERM, with which batch systems announce the end of the time, ends the trial after its last whole epoch."""
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, on_signal)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
