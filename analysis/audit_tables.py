@@ -65,16 +65,17 @@ def sentences(audited: Audited, shown: int) -> list[str]:
     ranked = audited.ranked
     count, n = ranked["wrong"].sum(), len(ranked)
     found = [
-        f"About {count:.0f} of {n} labels are wrong ({count / n:.1%}). These {shown} are the most surely wrong: given "
-        "→ suggested class, the probability that the given label is wrong, and that the suggestion is right."
+        f"About {count:.0f} of {n} labels are wrong ({100 * count / n:.1f} %).",
+        f"The {shown} that are most surely wrong: given → suggested class, the probability that the given label is "
+        "wrong, and that the suggested one is right.",
     ]
     if audited.unjudged:
         found.append(f"{audited.unjudged} samples were held out for validation in every trial, and are not judged.")
     if calibration.known(ranked):
         q = calibration.quality(ranked)
+        first, likely, recall = (100 * q[name] for name in ("precision@wrong", "precision_half", "recall_half"))
         found.append(
-            f"In truth {q['wrong']} are wrong. AUC {q['auc']:.3f}; of the first {q['wrong']} of the list "
-            f"{q['precision@wrong']:.1%} are; of those above one half {q['precision_half']:.1%}, and they are "
-            f"{q['recall_half']:.1%} of all."
+            f"In truth {q['wrong']} are wrong. AUC {q['auc']:.3f}; wrong are {first:.1f} % of the first {q['wrong']} "
+            f"of the list, and {likely:.1f} % of those above one half, which are {recall:.1f} % of all wrong ones."
         )
     return found

@@ -64,10 +64,9 @@ def main() -> None:
     if num_label_issues is None:
         print("cleanlab is not installed (pip install -e '.[bench]'): its rows are left out\n")
     rows = []
-    for name, noise in noises(options.file, options.map).items():
-        for seed in range(options.seeds):
-            config = configured(options, noise, seed)
-            for method, scores, count in methods(config):
+    for seed in range(options.seeds):
+        for name, noise in noises(options.file, options.map).items():
+            for method, scores, count in methods(configured(options, noise, seed)):
                 rows.append({"noise": name, "method": method, **measured(scores, count)})
                 print(f"seed {seed}: {rows[-1]}", file=sys.stderr, flush=True)
     print(markdown(table(pd.DataFrame(rows))))
