@@ -41,7 +41,7 @@ def write_audit(
     folder = root / "audit" / place
     folder.mkdir(parents=True, exist_ok=True)
     figures = audit_tables.figures(found)
-    figures.to_csv(folder / "figures.csv", index=False)
+    figures.to_csv(folder / f"figures{'' if seed is None else f'_seed={seed}'}.csv", index=False)
     show(figures, console)
     for each in found:
         apart = f"_seed={each.seeds[0]}" if len(found) > 1 or seed is not None else ""
