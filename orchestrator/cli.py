@@ -315,6 +315,40 @@ def bundle(run_dir: RunDir, out: Annotated[Path, typer.Argument(metavar="OUT.zip
     console.print(f"{pack(run_dir, out)} files of {run_dir} in {out}", markup=False)
 
 
+@app.command()
+def audit(
+    run_dir: RunDir,
+    setting: Annotated[str | None, typer.Option(help="Which one, where the study has several.")] = None,
+    arm: Annotated[str, typer.Option(help="Whose trials judge the labels.")] = "baseline",
+    seed: Annotated[int | None, typer.Option(help="Only this trial's opinion.")] = None,
+    apply: Annotated[
+        Path | None, typer.Option(metavar="OUT.csv", help="Write corrected labels, for `noise: {name: file}`.")
+    ] = None,
+    min_confidence: Annotated[
+        float, typer.Option(min=0, max=1, metavar="P", help="With --apply: how surely a suggestion must be right.")
+    ] = 0.5,
+    data: DataDir = Path("data"),
+    study_dir: Annotated[Path, typer.Option(help="Folder of the study file, for relative data paths.")] = Path(),
+) -> None:
+    """List the training labels that are probably wrong, and what they should be."""
+    from analysis.audit import NoAudit
+    from analysis.results import NoResults
+    from orchestrator.audit import apply_corrections, write_audit
+    from trainable.errors import DataError
+
+    if apply is not None and apply.exists():
+        raise Ended(f"{apply} exists already; name another with --apply", WRONG)
+    machine = Machine(study_dir=study_dir.resolve(), data_dir=data.resolve())
+    try:
+        found, names = write_audit(run_dir, setting, arm, seed, machine, console)
+        if apply is not None:
+            apply_corrections(found, names, apply, min_confidence, console)
+    except DataError as error:
+        raise Ended(f"{error} (--study-dir: the study file's folder; --data: the data sets')", WRONG) from None
+    except (NoAudit, NoResults) as error:
+        raise Ended(str(error), WRONG) from None
+
+
 @app.command(context_settings={"ignore_unknown_options": True})
 def tensorboard(
     arguments: Annotated[list[str], typer.Argument(metavar="RUN_DIR… [OPTIONS]", help="Results of studies.")],
