@@ -12,8 +12,6 @@ from torch import nn
 from trainable.config import Train
 from trainable.data.sources import Samples
 
-EVAL_BATCH = 1024
-
 
 class Learner:
     """A network in channels-last memory, trained by SGD.
@@ -77,7 +75,7 @@ class Learner:
         """Logits (n, classes) of all samples, in eval mode and without augmentation."""
         self.forwards += len(samples)
         with self.mode("eval"):
-            size = min(EVAL_BATCH, samples.most_at_once)
+            size = samples.most_at_once
             batches = samples.ahead(slice(s, s + size) for s in range(0, len(samples), size))
             return torch.cat([self.network(samples.plain(batch)) for batch in batches])
 

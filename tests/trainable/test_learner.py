@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from trainable import learner as module
 from trainable.config import ImageData, PreactResNet18, SmallCnn, Train
+from trainable.data import samples as module
 from trainable.data.sources import Samples
 from trainable.learner import Learner
 from trainable.models import build
@@ -150,7 +150,7 @@ def test_logits_are_those_of_the_plain_images_in_eval_mode_whatever_the_batch(mo
     whole = learner.logits(data)
     with torch.no_grad(), learner.mode("eval"):
         torch.testing.assert_close(whole, learner.network(data.plain(slice(None))))
-    monkeypatch.setattr(module, "EVAL_BATCH", 4)  # 4 + 4 + 3
+    monkeypatch.setitem(module.MOST_PIXELS, "cpu", 4 * 8 * 8)  # 4 + 4 + 3
     torch.testing.assert_close(learner.logits(data), whole, rtol=1e-5, atol=1e-6)
 
 

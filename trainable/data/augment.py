@@ -32,12 +32,12 @@ def crop_and_flip(
     """
     batch, device = len(index), padded.device
     height, width = padded.shape[1] - 2 * padding, padded.shape[2] - 2 * padding
-    centre = torch.tensor([[padding], [padding]], device=device)
+    centre = torch.full((2, 1), padding, device=device)
     if side is None:
         offset = torch.randint(0, 2 * padding + 1, (2, batch), generator=rng, device=device)
     else:
         height, width, spare = side, side, [extent - side for extent in padded.shape[1:3]]
-        centre = torch.tensor(spare, device=device)[:, None] // 2
+        centre = torch.stack([torch.full((1,), s // 2, device=device) for s in spare])  # a tensor of a list would wait
         offset = torch.stack([torch.randint(0, s + 1, (batch,), generator=rng, device=device) for s in spare])
     if probability < 1:
         shifted = torch.rand(batch, generator=rng, device=device) < probability
@@ -48,7 +48,10 @@ def crop_and_flip(
         mirrored = torch.rand(batch, generator=rng, device=device) < 0.5
         columns = torch.where(mirrored[:, None], width - 1 - columns, columns)
     columns = columns + offset[1, :, None]
-    return padded[index[:, None, None], rows[:, :, None], columns[:, None, :]]
+    full_height, full_width, channels = padded.shape[1:]
+    pixels = (index[:, None] * full_height + rows)[:, :, None] * full_width + columns[:, None, :]
+    # One index a pixel is several times as fast as an index for each of three axes.
+    return padded.flatten(0, 2).index_select(0, pixels.flatten()).view(batch, height, width, channels)
 
 
 def resized_crop(

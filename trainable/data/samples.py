@@ -18,7 +18,9 @@ from trainable.data.augment import crop_and_flip, resized_crop
 from trainable.data.config import Photos
 from trainable.data.stream import Batch, Index, Streamed
 
-MOST_PIXELS = 1024 * 64 * 64
+MOST_PIXELS = {"cpu": 256 * 32 * 32, "cuda": 2048 * 32 * 32}
+"""Of the images that are judged at once: what a processor's caches hold, and what keeps a GPU busy. On the CPU the
+results are the same whatever the number."""
 
 
 @dataclass
@@ -54,9 +56,9 @@ class Samples:
 
     @property
     def most_at_once(self) -> int:
-        """How many images may be judged at once, for the memory that it takes."""
+        """How many images are judged at once."""
         height, width = self._size
-        return max(1, MOST_PIXELS // (height * width))
+        return max(1, MOST_PIXELS[self.device.type] // (height * width))
 
     @property
     def true_known(self) -> bool:
@@ -111,5 +113,8 @@ class Samples:
         return images, torch.arange(len(images), device=self.device)
 
     def _normalised(self, images: torch.Tensor) -> torch.Tensor:
-        pixels = images.to(torch.float32).div_(255).sub_(self.mean).div_(self.std)
+        width, channels = images.shape[2:]
+        repeats = width if channels > 1 else 1  # a row of pixels at a time: three channels do not fill a vector
+        mean, std = self.mean.repeat(repeats), self.std.repeat(repeats)
+        pixels = images.to(torch.float32).flatten(2).div_(255).sub_(mean).div_(std).unflatten(2, (width, channels))
         return pixels.permute(0, 3, 1, 2)  # NHWC in memory: channels-last for the convolutions, without a copy
