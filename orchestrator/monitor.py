@@ -47,7 +47,8 @@ class Arms:
 
     def epoch(self, record: TrialRecord, row: dict[str, Any]) -> None:
         """A trial has finished an epoch."""
-        self._curve.setdefault((record.setting, record.arm), {})[row["epoch"]] = row[CURVE]
+        if CURVE in row:
+            self._curve.setdefault((record.setting, record.arm), {})[row["epoch"]] = row[CURVE]
 
     def table(self, running: dict[str, int]) -> Table:
         """One line a setting and arm: done of planned, running, failed, mean ± sd so far, the newest trial's epochs."""
