@@ -38,7 +38,7 @@ settings:
 TINY = {
     "noise": {"name": "symmetric", "rate": 0.4},
     "model": {"name": "small_cnn", "width": 4},
-    "train": {"epochs": 2, "batch_size": 128},
+    "train": {"epochs": 4, "batch_size": 128},
     "method": {"name": "dividemix", "warmup_epochs": 1},
 }
 Command = Callable[..., tuple[int, str, str]]
@@ -302,7 +302,7 @@ def test_sizes_in_powers_of_a_thousand(number, shown):
 
 @pytest.fixture(scope="module")
 def trial(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A real finished trial of two epochs."""
+    """A real finished trial of four epochs."""
     path = tmp_path_factory.mktemp("trial")
     session = Session(TrialConfig.model_validate(TINY), path, Machine(device="cpu"))
     while not session.finished:
