@@ -358,7 +358,7 @@ def test_two_folders_are_compared_row_by_row_seconds_aside(tmp_path, accuracies,
 def test_a_real_trial_is_reproduced_and_a_changed_number_is_found(command, trial):
     before = {path.name: path.read_bytes() for path in trial.iterdir()}
     code, out, _ = command("reproduce", trial)
-    assert (code, out) == (0, "identical: all 2 rows, seconds aside\n")
+    assert (code, out) == (0, "identical: all 4 rows, seconds aside\n")
     assert {path.name: path.read_bytes() for path in trial.iterdir()} == before
     rows = [json.loads(line) for line in before["metrics.jsonl"].splitlines()]
     rows[1]["test/accuracy"] += 0.25
