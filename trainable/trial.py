@@ -14,14 +14,31 @@ from trainable.errors import DataError
 from trainable.learner import Learner
 from trainable.machine import Machine
 from trainable.methods.base import Method, Row
+from trainable.methods.co_teaching import CoTeaching
+from trainable.methods.co_teaching_plus import CoTeachingPlus
 from trainable.methods.cross_entropy import CrossEntropy
 from trainable.methods.dividemix import DivideMix
+from trainable.methods.elr import Elr
+from trainable.methods.elr_plus import ElrPlus
+from trainable.methods.jocor import Jocor
+from trainable.methods.mixmatch import MixMatch
+from trainable.methods.mixup import MixUp
 from trainable.models import build
 from trainable.streams import Streams
 
 HALF_MAX = float(np.finfo(np.float16).max)
 
-METHODS: dict[str, type[Method]] = {"cross_entropy": CrossEntropy, "dividemix": DivideMix}
+METHODS: dict[str, type[Method]] = {
+    "dividemix": DivideMix,
+    "cross_entropy": CrossEntropy,
+    "mixup": MixUp,
+    "co_teaching": CoTeaching,
+    "co_teaching_plus": CoTeachingPlus,
+    "jocor": Jocor,
+    "elr": Elr,
+    "elr_plus": ElrPlus,
+    "mixmatch": MixMatch,
+}
 
 
 class Trial:
