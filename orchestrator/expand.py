@@ -265,7 +265,7 @@ class Expansion:
         ]
         if never:
             shown = ", ".join(never[:4]) + (f" and {len(never) - 4} more" if len(never) > 4 else "")
-            self.warnings.append(f"never leave warm-up (method.warmup_epochs ≥ train.epochs): {shown}")
+            self.warnings.append(f"never leave warm-up (it is as long as train.epochs): {shown}")
 
 
 def resolve(*layers: dict[str, Any]) -> TrialConfig:

@@ -90,7 +90,8 @@ def test_the_orchestrator_never_imports_torch():
         ("analysis.families", set(), set()),
         ("analysis.fingerprints", set(), set()),
         ("orchestrator.families", {"analysis.families", "orchestrator.store"}, set()),
-        ("trainable.config", {"trainable.section", "trainable.data.config"}, {"pydantic"}),
+        ("trainable.methods.config", {"trainable.section"}, {"pydantic"}),
+        ("trainable.config", {"trainable.section", "trainable.data.config", "trainable.methods.config"}, {"pydantic"}),
         ("trainable.strict_yaml", set(), {"yaml"}),
     ],
 )

@@ -2,8 +2,8 @@
 
 Defaults are the behaviour of the authors' public code (github.com/LiJunnan1992/DivideMix, `Train_cifar.py`); where the
 paper (arXiv 2002.07394) differs, the field says so. Device, threads, data folders and concurrency are not here: they
-may not change a result. Data sets and noise models are in `trainable/data/config.py`. Both import pydantic only, so a
-study can be checked without loading torch.
+may not change a result. Data sets and noise models are in `trainable/data/config.py`, the methods that DivideMix is
+compared with in `trainable/methods/config.py`. All import pydantic only, so a study can be checked without torch.
 """
 
 import difflib
@@ -26,6 +26,7 @@ from trainable.data.config import (  # noqa: F401 (sections are found here, what
     PairNoise,
     SymmetricNoise,
 )
+from trainable.methods.config import CoTeaching, CoTeachingPlus, Elr, ElrPlus, Jocor, MixMatch, MixUp, Retrain
 from trainable.section import NonNegative, Positive, Section
 
 SCHEMA = 1
@@ -60,14 +61,17 @@ class PreactResNet18(Section):
 
 
 class Train(Section):
-    """SGD with momentum and a schedule, one optimiser a network, kept through all phases."""
+    """An optimiser a network and its schedule, kept through all phases."""
 
     epochs: Annotated[int, Field(ge=1)] = 300
     """Rows of the trial, warm-up included. (The authors' loop runs 301.)"""
     batch_size: Annotated[int, Field(ge=2)] = 64
     """Labeled images a step, with as many unlabeled. Warm-up and cross-entropy take twice as many (authors' code)."""
+    optimizer: Literal["sgd", "adam"] = "sgd"
+    """adam: what the authors of Co-teaching, Co-teaching+ and JoCoR use, with `lr` 0.001 and without weight decay."""
     lr: Positive = 0.02
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    """Of SGD; Adam's first beta (its second is 0.999)."""
     weight_decay: NonNegative = 5e-4
     lr_schedule: Literal["step", "cosine"] = "step"
     """cosine: half a wave from `lr` towards 0 over all `epochs`; `lr_milestones` and `lr_gamma` then have no effect."""
@@ -193,24 +197,13 @@ class CrossEntropy(Section):
     networks: Annotated[int, Field(ge=1, le=2)] = 2
 
 
-class Retrain(Section):
-    """Plain training on the samples that the trial of another arm (`from_arm`) judged clean after its last epoch."""
-
-    name: Literal["retrain"] = "retrain"
-    networks: Annotated[int, Field(ge=1, le=2)] = 1
-    p_threshold: Annotated[float, Field(ge=0, lt=1)] = 0.5
-    """A sample is kept if its clean probability, the mean over that trial's networks, is greater; 0 keeps all."""
-
-    @property
-    def source_needed_by(self) -> str:
-        """The field that needs `from_arm`."""
-        return "name"
-
-
 # --- trial --------------------------------------------------------------------------------------------------------
 
 Model = Annotated[SmallCnn | PreactResNet18, Field(discriminator="name")]
-Method = Annotated[DivideMix | CrossEntropy | Retrain, Field(discriminator="name")]
+Method = Annotated[
+    DivideMix | CrossEntropy | MixUp | CoTeaching | CoTeachingPlus | Jocor | Elr | ElrPlus | MixMatch | Retrain,
+    Field(discriminator="name"),
+]
 
 
 class TrialConfig(Section):

@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,7 +16,7 @@ EVAL_BATCH = 1024
 
 
 class Learner:
-    """A network in channels-last memory, trained by SGD.
+    """A network in channels-last memory with its optimiser.
 
     `forwards` counts work in image-forward equivalents: a backward pass costs two forwards.
     """
@@ -24,13 +24,7 @@ class Learner:
     def __init__(self, network: nn.Module, train: Train, device: torch.device):
         self.network = network.to(device).to(memory_format=torch.channels_last)
         self.train = train
-        self.optimizer = torch.optim.SGD(
-            self.network.parameters(),
-            lr=train.lr,
-            momentum=train.momentum,
-            weight_decay=train.weight_decay,
-            fused=True,
-        )
+        self.optimizer = build_optimizer(self.network, train)
         self.forwards = 0
 
     def start_epoch(self, finished: int) -> float:
@@ -52,9 +46,7 @@ class Learner:
 
     def step(self, loss: torch.Tensor) -> None:
         """One descent on a scalar loss."""
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        self.optimizer.step()
+        step_together([self], loss)
 
     @contextmanager
     def mode(self, name: str) -> Iterator[None]:
@@ -98,7 +90,7 @@ class Learner:
         return twin
 
     def state_dict(self) -> dict[str, Any]:
-        """Weights, BatchNorm buffers, momentum and work so far."""
+        """Weights, BatchNorm buffers, the optimiser's averages and work so far."""
         return {
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -110,3 +102,20 @@ class Learner:
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.forwards = state["forwards"]
+
+
+def build_optimizer(network: nn.Module, train: Train) -> torch.optim.Optimizer:
+    """The optimiser of `train` for all parameters, BatchNorm's included (as in the authors' code)."""
+    weights, decay = network.parameters(), train.weight_decay
+    if train.optimizer == "adam":
+        return torch.optim.Adam(weights, train.lr, (train.momentum, 0.999), weight_decay=decay, fused=True)
+    return torch.optim.SGD(weights, train.lr, train.momentum, weight_decay=decay, fused=True)
+
+
+def step_together(learners: Sequence[Learner], loss: torch.Tensor) -> None:
+    """One descent of several networks on a scalar loss that they share."""
+    for learner in learners:
+        learner.optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    for learner in learners:
+        learner.optimizer.step()

@@ -9,15 +9,22 @@ from typing import Any
 import numpy as np
 import torch
 
-from trainable.config import Retrain as RetrainConfig
 from trainable.config import TrialConfig
 from trainable.data import datasets, sources
 from trainable.errors import DataError
 from trainable.learner import Learner
 from trainable.machine import Machine
 from trainable.methods.base import Method, Row
+from trainable.methods.co_teaching import CoTeaching
+from trainable.methods.co_teaching_plus import CoTeachingPlus
+from trainable.methods.config import Retrain as RetrainConfig
 from trainable.methods.cross_entropy import CrossEntropy
 from trainable.methods.dividemix import DivideMix
+from trainable.methods.elr import Elr
+from trainable.methods.elr_plus import ElrPlus
+from trainable.methods.jocor import Jocor
+from trainable.methods.mixmatch import MixMatch
+from trainable.methods.mixup import MixUp
 from trainable.methods.retrain import Retrain
 from trainable.models import build
 from trainable.source import Source
@@ -25,7 +32,18 @@ from trainable.streams import Streams
 
 HALF_MAX = float(np.finfo(np.float16).max)
 
-METHODS: dict[str, type[Method]] = {"cross_entropy": CrossEntropy, "dividemix": DivideMix, "retrain": Retrain}
+METHODS: dict[str, type[Method]] = {
+    "dividemix": DivideMix,
+    "cross_entropy": CrossEntropy,
+    "mixup": MixUp,
+    "co_teaching": CoTeaching,
+    "co_teaching_plus": CoTeachingPlus,
+    "jocor": Jocor,
+    "elr": Elr,
+    "elr_plus": ElrPlus,
+    "mixmatch": MixMatch,
+    "retrain": Retrain,
+}
 
 
 class Trial:

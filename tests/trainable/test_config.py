@@ -41,6 +41,7 @@ from trainable.data.config import (
     Mnist,
     WebVision,
 )
+from trainable.methods.config import CoTeaching, CoTeachingPlus, Elr, ElrPlus, Jocor, MixMatch, MixUp
 
 # A value other than the default for every field of every section; a field without a default has two.
 IMAGE_DATA: dict[str, Any] = {
@@ -50,6 +51,8 @@ IMAGE_DATA: dict[str, Any] = {
     "crop_probability": 0.5,
 }
 PHOTOS: dict[str, Any] = {**IMAGE_DATA, "flip": False, "size": 400, "crop": 200, "resized_crop": True}
+FORGETTING: dict[str, Any] = {"forget_rate": 0.4, "gradual_epochs": 5}
+ELR: dict[str, Any] = {"networks": 2, "beta": 0.9, "lambda_elr": 7}
 OTHER: dict[tuple[str, type[Section]], dict[str, Any]] = {
     ("data", Digits): {**IMAGE_DATA, "flip": True},
     ("data", Npz): {**IMAGE_DATA, "flip": True, "path": "b.npz", "labels_are_true": False},
@@ -90,8 +93,38 @@ OTHER: dict[tuple[str, type[Section]], dict[str, Any]] = {
         "lr_milestones": [150, 200],
         "lr_gamma": 0.5,
         "lr_schedule": "cosine",
+        "optimizer": "adam",
     },
     ("method", CrossEntropy): {"networks": 1},
+    ("method", MixUp): {"networks": 2, "alpha": 2},
+    ("method", CoTeaching): FORGETTING,
+    ("method", CoTeachingPlus): {**FORGETTING, "init_epochs": 5, "as_published": True},
+    ("method", Jocor): {
+        **FORGETTING,
+        "networks": 3,
+        "contrast": "circular",
+        "normalise_pairs": True,
+        "co_lambda": 0.5,
+    },
+    ("method", Elr): ELR,
+    ("method", ElrPlus): {
+        **{name: ELR[name] for name in ("beta", "lambda_elr")},
+        "rampup_steps": 100,
+        "alpha": 2,
+        "ema_decay": 0.9,
+        "ema_rampup_steps": 0,
+        "label_times_target": True,
+    },
+    ("method", MixMatch): {
+        "warmup_epochs": 3,
+        "p_threshold": 0.6,
+        "n_aug": 1,
+        "temperature": 1,
+        "alpha": 1,
+        "lambda_u": 150,
+        "rampup_epochs": 0,
+        "prior_penalty": 0,
+    },
     ("method", DivideMix): {
         "networks": 1,
         "warmup_epochs": 3,
@@ -161,7 +194,7 @@ def mistakes(content: Any, root: type[BaseModel] = TrialConfig) -> list[tuple[st
 def test_every_section_and_field_has_a_case_here():
     sections = ("data", "noise", "model", "method")
     named = [kind for part in sections for kind in get_args(TrialConfig.model_fields[part].annotation)]
-    assert {kind for _, kind in OTHER} == {Train, *named}
+    assert {kind for _, kind in OTHER} == {Train, *named} - {Retrain}, "tests/orchestrator/test_from_arm.py has that"
     for (_, kind), values in OTHER.items():
         assert set(values) == set(kind.model_fields) - {"name"}, kind
 
@@ -261,7 +294,7 @@ def test_a_configuration_cannot_be_changed():
     ("content", "path", "message"),
     [
         ({"sed": 1}, "sed", "unknown key `sed`; did you mean `seed`?"),
-        ({"qqq": 1}, "qqq", "unknown key `qqq`; known are data, noise, model, train, method, seed"),
+        ({"qqq": 1}, "qqq", "unknown key `qqq`; known are data, noise, model, train, method, from_arm, seed"),
         (
             {"method": {"name": "dividemix", "lamda_u": 5}},
             "method.lamda_u",
@@ -285,7 +318,8 @@ def test_an_unknown_key_is_named_with_a_suggestion_or_the_known_ones(content, pa
         (
             {"method": {"name": "dividemx"}},
             "method.name",
-            "`dividemx` is not a known name: use one of dividemix, cross_entropy, retrain; did you mean `dividemix`?",
+            "`dividemx` is not a known name: use one of dividemix, cross_entropy, mixup, co_teaching, "
+            "co_teaching_plus, jocor, elr, elr_plus, mixmatch, retrain; did you mean `dividemix`?",
         ),
         (
             {"noise": {"name": "fog"}},

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from tests.trainable.methods.tiny import CPU, make, without_time
-from trainable.config import Retrain as RetrainConfig
 from trainable.config import TrialConfig
 from trainable.errors import DataError
 from trainable.folder import TrialFolder
 from trainable.learner import Learner
 from trainable.machine import Machine
+from trainable.methods.config import Retrain as RetrainConfig
 from trainable.methods.retrain import Retrain
 from trainable.models import build
 from trainable.session import Session
