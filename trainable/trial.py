@@ -16,7 +16,10 @@ from trainable.machine import Machine
 from trainable.methods.base import Method, Row
 from trainable.methods.cross_entropy import CrossEntropy
 from trainable.methods.dividemix import DivideMix
-from trainable.models import build
+from trainable.models.build import build
+from trainable.own import Own
+from trainable.pretrained import load_pretrained
+from trainable.start import Start
 from trainable.streams import Streams
 
 HALF_MAX = float(np.finfo(np.float16).max)
@@ -26,6 +29,8 @@ METHODS: dict[str, type[Method]] = {"cross_entropy": CrossEntropy, "dividemix": 
 
 class Trial:
     """One training run. `next` trains an epoch and returns its row; it ends after `train.epochs` rows.
+
+    `notes` are sentences about what somebody should know of its start.
 
     Raises:
         DataError: the data is missing or wrong (here, while building).
@@ -47,10 +52,19 @@ class Trial:
             build(config.model, self.data.shape, self.data.classes, streams.number(f"init{k}"))
             for k in range(config.method.networks)
         ]
+        self.notes = self._pretrained(networks, machine)
         self.weight_hashes = [_weight_hash(network) for network in networks]
         learners = [Learner(network, config.train, self.device) for network in networks]
-        self.method = METHODS[config.method.name](config, self.data, learners, streams)
+        method = config.method.implementation if isinstance(config.method, Own) else METHODS[config.method.name]
+        self.method: Method = method(config, self.data, learners, streams)
         self.rows: list[Row] = []
+
+    def _pretrained(self, networks: list[torch.nn.Module], machine: Machine) -> list[str]:
+        """Load weights if the method says so; what was left out is worth a note."""
+        start = self.config.method
+        if not (isinstance(start, Start) and start.init == "pretrained" and start.weights and start.weights_hash):
+            return []
+        return load_pretrained(networks, machine.study_dir / start.weights, start.weights_hash)
 
     def __iter__(self) -> "Trial":
         return self
