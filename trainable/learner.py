@@ -11,6 +11,7 @@ from torch import nn
 
 from trainable.config import Train
 from trainable.data.sources import Samples
+from trainable.models.head import head
 
 EVAL_BATCH = 1024
 
@@ -26,9 +27,10 @@ class Learner:
         self.train = train
         self.optimizer = build_optimizer(self.network, train)
         self.forwards = 0
+        self.head_only = False
 
-    def start_epoch(self, finished: int) -> float:
-        """Set and return the learning rate for the epoch after `finished` ones."""
+    def start_epoch(self, finished: int, head_only: bool = False) -> float:
+        """Set and return the learning rate for the epoch after `finished` ones; say whether only the head learns."""
         if self.train.lr_schedule == "cosine":
             lr = self.train.lr * (1 + math.cos(math.pi * finished / self.train.epochs)) / 2
         else:
@@ -36,12 +38,16 @@ class Learner:
             lr = self.train.lr * self.train.lr_gamma**drops
         for group in self.optimizer.param_groups:
             group["lr"] = lr
+        if head_only != self.head_only:
+            self.network.requires_grad_(not head_only)
+            head(self.network).requires_grad_(True)
+            self.head_only = head_only
         self.network.train()
         return lr
 
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
         """Logits (batch, classes) with gradient, in the network's present mode."""
-        self.forwards += 3 * len(images)
+        self.forwards += (1 if self.head_only else 3) * len(images)
         return self.network(images)
 
     def step(self, loss: torch.Tensor) -> None:
@@ -74,10 +80,9 @@ class Learner:
             return torch.cat([self.network(samples.plain(batch)) for batch in batches])
 
     def logits_and_features(self, samples: Samples) -> tuple[torch.Tensor, torch.Tensor]:
-        """`logits`, and what entered the network's last linear layer (n, width) on the way."""
-        *_, head = (module for module in self.network.modules() if isinstance(module, nn.Linear))
+        """`logits`, and what entered the network's last linear layer (n, width) on the way. Raises DataError."""
         features: list[torch.Tensor] = []
-        hook = head.register_forward_pre_hook(lambda module, inputs: features.append(inputs[0]))
+        hook = head(self.network).register_forward_pre_hook(lambda module, inputs: features.append(inputs[0]))
         try:
             return self.logits(samples), torch.cat(features)
         finally:

@@ -52,9 +52,11 @@ class Method:
             raise StopIteration
         start, before = time.perf_counter(), self.forwards
         self._seconds = {}
+        head_only = self.epoch < getattr(self.config.method, "head_only_epochs", 0)
         for learner in self.learners:
-            lr = learner.start_epoch(self.epoch)
-        row = self.train_epoch()
+            lr = learner.start_epoch(self.epoch, head_only)
+        with self.streams.of_layers(self.epoch, device=self.data.train.device):
+            row = self.train_epoch()
         with self.timed("eval"):
             row |= self.evaluate()
         self.epoch += 1
