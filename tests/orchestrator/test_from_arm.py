@@ -113,7 +113,10 @@ def test_a_factor_may_vary_what_uses_a_source(tmp_path):
             "  a: {from_arm: b, method.name: retrain}\n  b: {from_arm: a, method: {name: retrain, networks: 2}}",
             "`a` would use itself: a → b → a",
         ),
-        ("  a: {method.name: retrain}", "`retrain` needs `from_arm`, the name of the arm whose trial it uses"),
+        (
+            "  a: {method.name: retrain}",
+            "`name: retrain` needs the key `from_arm`, the name of the arm whose trial it uses",
+        ),
         ("  a: {from_arm: baseline, train.lr: 0.1}", "`baseline` is used by nothing"),
     ],
 )
@@ -283,16 +286,17 @@ def test_a_trial_is_reproduced_from_the_source_below_the_same_runs(tmp_path, mon
 
 CHAIN = f"""{HEAD.replace("epochs: 2", "epochs: 40").replace("seeds: [0, 1]", "seeds: [0]")}
 arms:
-  judge: {{method.warmup_epochs: 38}}
+  start: {{noise.name: none, method.name: cross_entropy}}
+  judge: {{from_arm: start, method.init: from_arm, method.warmup_epochs: 38}}
   again: {{from_arm: judge, method.name: retrain}}
 run: {{max_concurrent_trials: 2}}
 """
 
 
 def undisturbed(planned: Study, folder: Path) -> dict[str, list[dict[str, Any]]]:
-    """Rows of every trial, each run at once and without Ray, sources first."""
+    """Rows of every trial, each run at once and without Ray; here the study's order has sources first."""
     store, rows = Store(folder), {}
-    for trial in sorted(planned.trials, key=lambda trial: trial.record.source is not None):
+    for trial in planned.trials:
         machine = replace(Machine(), source_dir=store.source_dir(trial.record))
         session = Session(trial.config, store.folder(trial.record).path, machine)
         while not session.finished:

@@ -5,18 +5,20 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
-from tests.trainable.methods.tiny import CPU, make, without_time
-from trainable.config import Retrain as RetrainConfig
+from tests.trainable.methods.tiny import CPU, make, same, without_time
 from trainable.config import TrialConfig
 from trainable.errors import DataError
 from trainable.folder import TrialFolder
 from trainable.learner import Learner
 from trainable.machine import Machine
+from trainable.methods.config import Retrain as RetrainConfig
 from trainable.methods.retrain import Retrain
-from trainable.models import build
+from trainable.models.build import build
 from trainable.session import Session
 from trainable.streams import Streams
+from trainable.trial import Trial
 
 
 def retrain(judged, **fields):
@@ -144,3 +146,17 @@ def test_a_source_with_other_labels_is_refused(judge, tmp_path):
 def test_without_a_source_the_trial_says_that_one_is_needed(tmp_path):
     failure = run(tmp_path / "again", trial(method={"name": "retrain"}, from_arm="0123")).failure
     assert failure["message"] == "this trial uses the trial 0123, and the folder of that one is not given"
+
+
+# --- weights ---
+
+
+def test_a_trial_may_start_from_the_weights_of_its_source(judge, tmp_path):
+    method = {"name": "dividemix", "warmup_epochs": 1, "init": "from_arm"}
+    config = trial(method=method, from_arm=judge.trial["id"], noise={"name": "symmetric", "rate": 0.2})
+    begun = Trial(config, dataclasses.replace(Machine(), source_dir=judge.path))
+    (expected,) = torch.load(judge.path / "model.pt", weights_only=True)
+    for learner in begun.method.learners:  # one network's weights serve both
+        assert same(learner.network.state_dict(), expected)
+    (judge.path / "model.pt").unlink()
+    assert "model.pt cannot be read" in run(tmp_path / "b", config, judge.path).failure["message"]
