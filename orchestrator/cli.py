@@ -40,6 +40,7 @@ Sets = Annotated[
 ]
 DataDir = Annotated[Path, typer.Option("--data", help="Folder of named data sets (CIFAR-10).")]
 StudyDir = Annotated[Path, typer.Option(help="Folder of the study file, for relative data paths.")]
+OwnCode = Annotated[bool, typer.Option("--own-code", help="Run own methods and models that the results contain.")]
 Stale = Annotated[Literal["refuse", "archive"], typer.Option(help="What to do with trials that the study has changed.")]
 SameCode = Annotated[
     bool, typer.Option("--same-code", help="Trials that another version of the code made are stale too.")
@@ -369,12 +370,13 @@ def reproduce(
     trial_dir: Annotated[Path, typer.Argument(metavar="TRIAL_DIR", help="A finished trial: RUN_DIR/runs/…/seed=n.")],
     data: DataDir = Path("data"),
     study_dir: StudyDir = Path(),
+    own_code: OwnCode = False,
 ) -> None:
     """Run a finished trial again in a fresh folder and say whether its rows are identical."""
     from orchestrator.reproduce import NotATrial, reproduce
 
     try:
-        found = reproduce(trial_dir, Machine(study_dir=study_dir.resolve(), data_dir=data.resolve()))
+        found = reproduce(trial_dir, Machine(study_dir=study_dir.resolve(), data_dir=data.resolve()), own_code)
     except NotATrial as error:
         raise Ended(str(error), WRONG) from None
     if found.fingerprint:
@@ -390,6 +392,7 @@ def verify(
     fraction: Annotated[float, typer.Option(min=0, max=1, help="Of the finished trials; at least one is run.")] = 0.1,
     data: DataDir = Path("data"),
     study_dir: StudyDir = Path(),
+    own_code: OwnCode = False,
 ) -> None:
     """Run random finished trials again and say whether code and data still give the rows that are on disk."""
     from orchestrator import verify
@@ -403,7 +406,7 @@ def verify(
     console.print(f"{len(records)} of {finished} finished trials are run again", markup=False)
     machine = Machine(study_dir=study_dir.resolve(), data_dir=data.resolve())
     held = 0
-    for record, found in verify.verify(place, records, machine):
+    for record, found in verify.verify(place, records, machine, own_code):
         others = found.fingerprint if isinstance(found, Reproduction) else []
         note = f" (other than then: {', '.join(others)})" if others else ""
         console.print(f"{record.name}: {found}{note}", markup=False)

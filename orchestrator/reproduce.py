@@ -40,11 +40,19 @@ class Reproduction:
         return self.epoch is None
 
 
-def reproduce(path: Path, machine: Machine) -> Reproduction:
-    """Run the trial of a folder again in a temporary one. Raises NotATrial."""
+def reproduce(path: Path, machine: Machine, own_code: bool = False) -> Reproduction:
+    """Run the trial of a folder again in a temporary one.
+
+    The `source` of an own method or model is a program that came with the folder: it is run only with `own_code`.
+
+    Raises:
+        NotATrial: the folder holds no finished trial, or none that can and may be run again.
+    """
     old = TrialFolder(path)
     if old.summary is None or old.trial is None:
         raise NotATrial(f"{path} holds no finished trial (its trial.json and summary.json are needed)")
+    if not own_code and _has_code(old.trial.get("config")):
+        raise NotATrial(f"{path}/trial.json holds the code of an own method or model: read it, then add --own-code")
     try:
         config = TrialConfig.model_validate(old.trial["config"])
     except (KeyError, ValidationError):
@@ -60,6 +68,11 @@ def reproduce(path: Path, machine: Machine) -> Reproduction:
             reason = session.no_space or (new.failure or {}).get("message", "it did not finish")
             raise NotATrial(f"the trial cannot be run again: {reason}")
         return compare(old, new)
+
+
+def _has_code(config: Any) -> bool:
+    sections = config.values() if isinstance(config, dict) else ()
+    return any(isinstance(section, dict) and "source" in section for section in sections)
 
 
 def _as_then(machine: Machine, old: TrialFolder) -> Machine:

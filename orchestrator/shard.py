@@ -107,7 +107,8 @@ def _attempt(trial: PlannedTrial, max_failures: int, store: Store, machine: Mach
     record, folder = trial.record, store.folder(trial.record)
     machine = replace(machine, source_dir=store.source_dir(record))
     place: dict[str, str | int] = {"setting": record.setting or "", "arm": record.arm, "seed": record.seed}
-    while ((folder.failure or {}).get("attempts", 0)) <= max_failures:
+    failed_before = (folder.failure or {}).get("attempts", 0)
+    for _ in range(max_failures + 1 - failed_before):
         try:
             session = Session(trial.config, folder.path, machine, place)
             try:

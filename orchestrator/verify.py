@@ -28,11 +28,13 @@ def drawn(store: Store, fraction: float) -> tuple[list[TrialRecord], int]:
     return [record for k, record in enumerate(done) if k in chosen], len(done)
 
 
-def verify(store: Store, records: list[TrialRecord], machine: Machine) -> Iterator[tuple[TrialRecord, Outcome]]:
+def verify(
+    store: Store, records: list[TrialRecord], machine: Machine, own_code: bool
+) -> Iterator[tuple[TrialRecord, Outcome]]:
     """Run trials again, one by one."""
     for record in records:
         try:
-            yield record, reproduce(store.runs / record.name, machine)
+            yield record, reproduce(store.runs / record.name, machine, own_code)
         except NotATrial as error:
             yield record, str(error)
 

@@ -5,6 +5,7 @@ Ray Tune, `python -m trainable` and the tests drive the same object: `advance` u
 
 import contextlib
 import errno
+import pickle
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -78,7 +79,11 @@ class Session:
     def _resume(self, trial: Trial) -> None:
         rows = self.folder.rows()
         for state in self.folder.load_checkpoints():
-            trial.restore(state, rows)
+            try:
+                trial.restore(state, rows)
+            except pickle.UnpicklingError:  # nothing of it has been run
+                self.folder.log("a checkpoint holds more than tensors and plain values: it is not used")
+                continue
             if [row["epoch"] for row in trial.rows] == list(range(1, trial.epoch + 1)):
                 self.folder.log(f"goes on after epoch {trial.epoch}")
                 break

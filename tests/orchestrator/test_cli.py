@@ -439,6 +439,27 @@ def test_run_on_a_machine_that_is_too_small_ends_with_code_2(command, study, mon
     assert not Path("results/tiny/study.lock").exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "host"),
+    [([], "127.0.0.1"), (["--dashboard-host", "0.0.0.0"], "0.0.0.0"), (["--no-dashboard"], None)],
+)
+def test_the_dashboard_listens_on_this_machine_alone_unless_asked(
+    command, study, monkeypatch, no_report, options, host
+):
+    executing(monkeypatch, finish)
+    asked = []
+    monkeypatch.setattr("orchestrator.local_ray.local_ray", lambda dashboard: nullcontext(asked.append(dashboard)))
+    code, *_ = command("run", study, *options)
+    assert (code, asked) == (0, [host])
+
+
+def test_a_cluster_that_cannot_be_joined_ends_the_run_with_code_2(command, study, monkeypatch):
+    executing(monkeypatch, finish)
+    code, _, err = command("run", study, "--address", "127.0.0.1:1")
+    assert code == 2
+    assert "--address 127.0.0.1:1: nobody listens there" in err
+
+
 def test_an_interrupt_before_the_work_is_a_word_and_code_130(command, study, monkeypatch):
     def interrupt(*arguments: Any) -> None:
         os.kill(os.getpid(), signal.SIGINT)

@@ -47,7 +47,7 @@ class SmallLoss(Method):
             means = {name: self.finite(mean, None) for name, mean in found.items()}
         self.record_losses()
         losses = {name: value for name, value in means.items() if name.startswith("loss/")}
-        return {"phase": self.config.method.name, **losses, "schedule/forget_rate": rate, **self.division(means)}
+        return {"phase": self.config.method.name, **losses, "schedule/forget_rate": rate, **self.described(means)}
 
     def estimate(self) -> None:
         """With `forget_rate: estimated`, estimate the final rate anew until the gradual epochs are over.
@@ -71,7 +71,7 @@ class SmallLoss(Method):
             terms[f"right{k}"] = clean[places].sum() / len(given)
         return value, {**terms, "clean": clean.mean()}
 
-    def division(self, means: dict[str, float]) -> Row:
+    def described(self, means: dict[str, float]) -> Row:
         """How good each network's choice was over the epoch, as far as true labels are known."""
         row: Row = {}
         for k in range(len(self.learners)):
