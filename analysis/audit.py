@@ -58,7 +58,7 @@ def audit(root: Path, setting: str | None = None, arm: str = "baseline", seed: i
                 f"{root / trial['folder']}/samples.npz has no clean probability of every training sample: the method "
                 "does not divide them (cross_entropy), or judges a part in each epoch, or the file is damaged"
             )
-    classes = 1 + max(int(max(table[name].max() for name in ("given", "true", "ensemble_class"))) for table in tables)
+    classes = 1 + max(int(table[name].max()) for table in tables for name in ("given", "true", "ensemble_class"))
     found = []
     for places in same_labels(tables):
         ranked = rank([tables[k] for k in places], classes)

@@ -17,11 +17,11 @@ def known(ranked: pd.DataFrame) -> bool:
 def quality(ranked: pd.DataFrame) -> dict[str, float]:
     """Measures of a ranking (`analysis.ranking.rank`) against the truth; those that are undefined are NaN.
 
-    samples, wrong (labels that are), expected (sum of the probabilities), count_error (expected ÷ wrong − 1),
-    auc and average_precision of the order, precision@k of the first k, precision and recall of the first `wrong` of
-    them (they are equal), precision_half and recall_half of those with a probability above 0.5, calibration_error
-    (mean distance of probability and share of wrong labels over ten bins), suggestion_expected and suggestion_right (of
-    the labels above 0.5: mean confidence, and share of the suggestions that are right).
+    samples; wrong (labels that are); expected (sum of the probabilities); count_error (expected ÷ wrong − 1);
+    auc and average_precision of the order; precision@10, @100, @1000 of the first so many; precision@wrong of the first
+    `wrong` ones (which is their recall too); precision_half and recall_half of those with a probability above 0.5;
+    calibration_error (mean distance of probability and share of wrong labels over ten bins); suggestion_expected and
+    suggestion_right (of the labels above 0.5: mean confidence, and share of the suggestions that are right).
     """
     wrong, probability = (ranked["given"] != ranked["true"]).to_numpy(), ranked["wrong"].to_numpy()
     count, order = int(wrong.sum()), -np.arange(len(ranked))  # the list decides between equal probabilities

@@ -8,7 +8,8 @@ Without a file the data are scikit-learn's digits. Labels are made wrong at rand
 5↔6, 7→1 for digits); a file that has `train_noisy_labels` is taken as it is. All methods train pairs of one network
 on the same images, labels and initial weights:
 
-- audit: DivideMix, a third of its epochs warm-up; samples ranked as `python -m orchestrator audit` ranks them.
+- audit: DivideMix, a third of its epochs warm-up, with the confidence penalty (as `init` writes it, for any noise);
+  samples ranked as `python -m orchestrator audit` ranks them.
 - cleanlab: cross-entropy on five folds, `get_label_quality_scores` of the out-of-fold probabilities (mean of the pair)
   after the epoch in which these agree best with the given labels; its count is `num_label_issues`.
 - AUM (Pleiss et al. 2020): cross-entropy on all samples; the margin of the given class's logit over the largest
