@@ -41,6 +41,8 @@ class Learner:
         if head_only != self.head_only:
             self.network.requires_grad_(not head_only)
             head(self.network).requires_grad_(True)
+            for parameter in self.network.parameters():  # the fused step wants momentum for all of them or for none
+                self.optimizer.state[parameter].setdefault("momentum_buffer", torch.zeros_like(parameter))
             self.head_only = head_only
         self.network.train()
         return lr

@@ -35,16 +35,16 @@ class Start(Section):
     @classmethod
     def _identify(cls, content: Any, info: ValidationInfo) -> Any:
         """Look at the file when a study is read; a trial that comes back from its folder knows the hash already."""
-        if not isinstance(content, dict) or content.get("init") != "pretrained":
+        study_dir = (info.context or {}).get("study_dir")
+        if not isinstance(content, dict) or (study_dir is None and "weights_hash" in content):
+            return content
+        if "weights_hash" in content:
+            raise Misfit(("weights_hash",), "is filled in by itself: leave it out")
+        if content.get("init") != "pretrained":
             return content
         path = content.get("weights")
         if not isinstance(path, str):
-            raise Misfit(
-                ("init",), "pretrained needs `weights`, a file as torch.save(network.state_dict(), …) writes it"
-            )
-        study_dir = (info.context or {}).get("study_dir")
-        if study_dir is None and content.get("weights_hash"):
-            return content
+            raise Misfit(("init",), "pretrained needs `weights`: a file that torch.save(network.state_dict(), …) wrote")
         file = (study_dir or Path()) / path
         try:
             stat = file.stat()

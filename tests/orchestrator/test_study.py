@@ -310,7 +310,7 @@ arms:
 """
     found = arms(load(write(tmp_path, text)))
     assert found["plain"].config.method == CrossEntropy()
-    assert found["single"].config.method.model_dump() == {"name": "cross_entropy", "networks": 1}
+    assert found["single"].config.method == CrossEntropy(networks=1)
     assert found["pair"].config.noise.model_dump() == {"name": "pair", "rate": 0.4}
     assert found["again"].config.method.alpha == 4, "the same name, too, starts from its defaults"
 

@@ -34,7 +34,7 @@ def auto_augment(images: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
     sign = torch.randint(2, (batch, 2), generator=rng, device=device)
     # Images with the same draws go through torchvision's functions together.
     draws, group = torch.cat([pair, applied, sign * applied], 1).unique(dim=0, return_inverse=True)
-    pixels = images.permute(0, 3, 1, 2).contiguous()
+    pixels = images.permute(0, 3, 1, 2).clone(memory_format=torch.contiguous_format)
     for k, draw in enumerate(draws.cpu()):
         there = group == k
         # An operation is applied if its number is at most its probability.
