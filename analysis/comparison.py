@@ -19,7 +19,7 @@ from analysis.statistics import (
     seeds_to_detect,
 )
 
-SELECTED, BEST = "test/accuracy_selected", "test/accuracy_best"
+SELECTED, BEST, ALONE = "test/accuracy_selected", "test/accuracy_best", "test/accuracy_net0_last10"
 BASELINE = "baseline"
 PAIRING = ["seed", "data_hash", "noise_hash"]
 COMPARED = [

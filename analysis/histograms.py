@@ -1,5 +1,6 @@
 """Figures from the sample tables: losses of clean and noisy labels, and what a threshold does to the classes."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,20 +9,23 @@ import pandas as pd
 from matplotlib.axes import Axes
 from scipy import stats
 
-from analysis.comparison import BASELINE
+from analysis.comparison import BASELINE, LAST10
 from analysis.results import Results
 from analysis.style import CLEAN, NOISY, PALETTE, panels, save, title
 
 THRESHOLDS = np.arange(10) / 10
 SHOWN = (0.0, 0.5, 0.9)
+FEW = 4
+"""Arms times settings of which all losses are shown."""
 
 
 def loss_histograms(results: Results, folder: Path) -> list[Path]:
     """Network 0's normalised losses by whether the given label is right, with the mixture that was fitted to them.
 
-    One seed of the baseline, a row a setting, a column a recorded epoch; nothing where no trial kept its losses.
+    One seed of the baseline, or of every arm where all together are few; a row a setting and arm, a column a recorded
+    epoch; nothing where no trial kept its losses.
     """
-    tables = _tables(results)
+    tables = _tables(results, FEW)
     if not tables:
         return []
     figure, axes = panels(len(tables), max(len(t["epochs"]) for _, _, t in tables), 3.6, 2.8)
@@ -34,7 +38,8 @@ def loss_histograms(results: Results, folder: Path) -> list[Path]:
             _losses(axis, losses.astype(float), right(table))
             # The division after epoch e is described by the next epoch's row.
             _mixture(axis, rows.get(int(epoch) + 1, {}))
-            axis.set_title(title(setting, f"after epoch {epoch}, seed {trial['seed']}"), fontsize="small")
+            where = title(setting, "" if trial["arm"] == BASELINE else trial["arm"])
+            axis.set_title(title(where, f"after epoch {epoch}, seed {trial['seed']}"), fontsize="small")
             axis.set_xlabel("normalised loss")
         line[0].set_ylabel("density")
         line[0].legend(fontsize="x-small")
@@ -88,29 +93,39 @@ def class_histograms(results: Results, folder: Path) -> list[Path]:
 def thresholds(results: Results) -> pd.DataFrame:
     """Samples kept at each threshold on the baseline's clean probability after its warm-up; mean over seeds.
 
+    Where the baseline uses another arm's trials and makes no division itself, theirs are shown.
+
     Columns: setting, threshold, n (seeds), kept, residual_noise (share of wrong labels among them, percent; NaN where
-    the truth is unknown), smallest_class and largest_class (share of the kept, percent).
+    the truth is unknown), retrained (accuracy of the arm that retrains on just these samples; NaN where there is none),
+    smallest_class and largest_class (share of the kept, percent), class_0, class_1, … (samples).
     """
     rows = []
-    for trial in results.done[results.done["arm"] == BASELINE].to_dict("records"):
-        table = results.samples(trial)
-        if not _judged(table):
-            continue
+    for trial, table in _divisions(results, results.done[results.done["arm"] == BASELINE]):
         clean, (given, probability) = right(table), _first_division(table)
+        retrained = _retrained(results, trial) if len(table["epochs"]) == 1 else {}  # of more, it uses the last
         for threshold in THRESHOLDS:
             kept = probability > threshold if threshold else np.ones(len(given), bool)
             if kept.any():
-                counts = np.bincount(given[kept], minlength=given.max() + 1) * 100 / kept.sum()
-                noise = np.nan if clean is None else 100 * (~clean[kept]).mean()
-                sizes = {"smallest_class": counts.min(), "largest_class": counts.max()}
+                counts = np.bincount(given[kept], minlength=given.max() + 1)
+                share = counts * 100 / kept.sum()
                 row = {"setting": trial["setting"], "threshold": threshold, "kept": kept.sum()}
-                rows.append({**row, "residual_noise": noise, **sizes})
+                row["residual_noise"] = np.nan if clean is None else 100 * (~clean[kept]).mean()
+                row["retrained"] = retrained.get(float(threshold), np.nan)
+                row |= {"smallest_class": share.min(), "largest_class": share.max()}
+                rows.append(row | {f"class_{k}": count for k, count in enumerate(counts)})
     if not rows:
         return pd.DataFrame()
     groups = pd.DataFrame(rows).groupby(["setting", "threshold"], sort=False)
     means = groups.mean()
     means.insert(0, "n", groups.size())
     return means.reset_index()
+
+
+def _retrained(results: Results, judge: dict[Any, Any]) -> dict[float, float]:
+    """Accuracy by threshold of the arms that retrain on what a trial judged clean."""
+    users = results.done[results.done["source"] == judge["folder"].removeprefix("runs/")]
+    methods = [(results.config(user).get("method", {}), user[LAST10]) for user in users.to_dict("records")]
+    return {method["p_threshold"]: value for method, value in methods if method.get("name") == "retrain"}
 
 
 def right(table: dict[str, np.ndarray]) -> np.ndarray | None:
@@ -125,15 +140,28 @@ def _first_division(table: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarra
     return table["given"][table["split"] == 0], table["clean_probability"][0].astype(float).mean(0)
 
 
-def _tables(results: Results) -> list[tuple[str, dict[Any, Any], dict[str, np.ndarray]]]:
-    """(setting, trial, sample table) of one finished baseline trial a setting that judged its samples."""
-    found = []
-    for setting in results.settings:
-        trial = results.first_done(setting, BASELINE)
-        table = results.samples(trial) if trial else {}
-        if trial and _judged(table):
-            found.append((setting, trial, table))
-    return found
+def _tables(results: Results, few: int = 0) -> list[tuple[str, dict[Any, Any], dict[str, np.ndarray]]]:
+    """(setting, trial, sample table) of one finished trial that judged its samples, a setting.
+
+    Of the baseline; where that did, of all arms, if there are at most `few` settings and arms.
+    """
+    first = results.done.drop_duplicates(["setting", "arm"])
+    found = list(_divisions(results, first[first["arm"] == BASELINE]))
+    if found and len(first) <= few:
+        found = list(_divisions(results, first))
+    return [
+        (trial["setting"], trial, table) for trial, table in {t["folder"]: (t, table) for t, table in found}.values()
+    ]
+
+
+def _divisions(results: Results, trials: pd.DataFrame) -> Iterator[tuple[dict[Any, Any], dict[str, np.ndarray]]]:
+    """(trial, sample table) of each of the trials, or of the one that it uses, if that judged its samples."""
+    done = {trial["folder"]: trial for trial in results.done.to_dict("records")}
+    for trial in trials.to_dict("records"):
+        for judge in (trial, done.get(f"runs/{trial['source']}")):
+            if judge and _judged(table := results.samples(judge)):
+                yield judge, table
+                break
 
 
 def _judged(table: dict[str, np.ndarray]) -> bool:

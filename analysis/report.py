@@ -11,7 +11,7 @@ import jinja2
 import pandas as pd
 
 from analysis import comparison, curves, figures, histograms, interactions, inventory, results, tables, words
-from analysis.comparison import BASELINE, BEST, LAST10, SELECTED
+from analysis.comparison import ALONE, BASELINE, BEST, LAST10, SELECTED
 from analysis.fingerprints import mixed
 
 
@@ -47,7 +47,8 @@ def write(root: Path) -> list[Path]:
     study = results.read(root)
     folder = root / "report"
     (folder / "tables").mkdir(parents=True, exist_ok=True)
-    compared = {metric: comparison.compare(study, metric) for metric in (LAST10, SELECTED, BEST)}
+    metrics = [LAST10, SELECTED, BEST, *({ALONE} & {*study.trials.columns})]
+    compared = {metric: comparison.compare(study, metric) for metric in metrics}
     costs, effects = comparison.costs(study), interactions.effects(study)
     thresholds = histograms.thresholds(study)
     blocks = list(_blocks(study, compared, costs, effects, thresholds))
@@ -94,9 +95,11 @@ def _blocks(
         note = "They see other data or noise than the baseline, so there are no pairs to compare."
         yield Block("other_data", "Arms on other data or noise", tables.shown(other), note)
     if several:
-        paper = {metric: compared[metric] for metric in (BEST, LAST10)}
+        paper = {metric: compared[metric] for metric in (BEST, LAST10, ALONE) if metric in compared}
         note = "The layout of Table 5 of the DivideMix paper. Mean ± sd over seeds."
         yield Block("by_setting", "Arms and settings", tables.by_setting(paper), note)
+        if main["arm"].nunique() > 2:
+            yield Block("ranks", "Ranks", tables.ranks(main), tables.RANKS)
     if len(effects):
         yield Block("interactions", "Main effects and interactions", tables.effects(effects), tables.EFFECTS)
     yield Block("accuracies", "Accuracies", tables.accuracies(compared), "Mean ± sd over seeds [95 % t interval].")
@@ -120,7 +123,7 @@ def _pictures(study: results.Results, table: pd.DataFrame, costs: pd.DataFrame, 
         "How the division finds clean samples: mean of the networks, band of ± one sd over seeds.": (
             curves.division_per_epoch(study, folder)
         ),
-        "Losses of right and wrong labels in the baseline's network 0, with the fitted mixture.": (
+        "Losses of right and wrong labels in network 0 of the baseline (of all arms if few), with the mixture.": (
             histograms.loss_histograms(study, folder)
         ),
         "Classes that stay at a threshold on the baseline's clean probability.": (

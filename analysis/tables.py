@@ -11,6 +11,7 @@ SHORT = {
     "test/accuracy_last10": "last-10 test accuracy %",
     "test/accuracy_selected": "selected test accuracy %",
     "test/accuracy_best": "best test accuracy %",
+    "test/accuracy_net0_last10": "network 0 alone, last-10 %",
 }
 """Headers of the accuracies; `NOTE` explains them."""
 
@@ -106,13 +107,16 @@ COSTS = (
     "Mean over finished trials. Seconds of training, its parts, and forward passes of one image (a backward counts as "
     "two), with the ratio to the baseline on the same seeds."
 )
+RANKS = "Place of each arm in each setting by its mean last-10 test accuracy, and the mean of its places; n as above."
 EFFECTS = (
     "A main effect is the change from a factor's first value to its second, over all values of the others; an "
     "interaction, how much that change differs between the values of the other factor. Points, paired by seed."
 )
 THRESHOLDS = (
-    "Training samples of the baseline whose clean probability (mean of the networks) after the warm-up is greater than "
-    "a threshold: how many, how many of their labels are wrong, and the share of the smallest and the largest class."
+    "Training samples whose clean probability (mean of the networks) after the warm-up is greater than a threshold: "
+    "how many, how many of their labels are wrong, the last-10 test accuracy of the arm that trains on just these "
+    "(where one does), and the share of the smallest and the largest class. Of the baseline, or of the arm whose "
+    "trials it uses; mean over seeds."
 )
 
 
@@ -138,6 +142,7 @@ def thresholds(table: pd.DataFrame) -> pd.DataFrame:
         {
             "kept": lambda row: f"{row['kept']:.0f}",
             "wrong labels %": lambda row: number(row["residual_noise"]),
+            **({"retrained %": lambda row: number(row["retrained"])} if table["retrained"].notna().any() else {}),
             "smallest class %": lambda row: number(row["smallest_class"]),
             "largest class %": lambda row: number(row["largest_class"]),
         },
@@ -161,6 +166,15 @@ def by_setting(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
             for arm, name in ordered
         ]
     )
+
+
+def ranks(table: pd.DataFrame) -> pd.DataFrame:
+    """The place of each arm (down) in each setting (across), 1 for the highest mean, and the mean of its places."""
+    means = table.pivot(index="arm", columns="setting", values="mean").reindex(table["arm"].unique())
+    places = means[table["setting"].unique()].rank(ascending=False, method="min")
+    text = places.map(lambda place: f"{place:.0f}" if known(place) else "")
+    text["mean place"] = [number(value) for value in places.mean(axis=1)]
+    return text.rename_axis(columns=None).reset_index()
 
 
 def families(table: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -50,7 +51,8 @@ class _Arm:
 class Expansion:
     """Arms × settings resolved against `TrialConfig`; reports what cannot be resolved."""
 
-    def __init__(self, document: Document):
+    def __init__(self, document: Document, study_dir: Path):
+        self.study_dir = study_dir
         self.raw, self.lines, self.report = document.data, document.lines, document.report
         self.warnings: list[str] = []
         self.configs: dict[tuple[str | None, str], TrialConfig] = {}
@@ -158,7 +160,7 @@ class Expansion:
     def _resolve(self, setting: str | None, arm: str, layers: list[_Layer]) -> None:
         """Validate base < setting < arm and report each mistake where the offending value was written."""
         try:
-            self.configs[setting, arm] = resolve(*(layer.values for layer in layers))
+            self.configs[setting, arm] = resolve(self.study_dir, *(layer.values for layer in layers))
         except ValidationError as error:
             for path, message in explain(error, TrialConfig):
                 self._blame(path, message, layers)
@@ -265,11 +267,13 @@ class Expansion:
         ]
         if never:
             shown = ", ".join(never[:4]) + (f" and {len(never) - 4} more" if len(never) > 4 else "")
-            self.warnings.append(f"never leave warm-up (method.warmup_epochs ≥ train.epochs): {shown}")
+            self.warnings.append(f"never leave warm-up (it is as long as train.epochs): {shown}")
 
 
-def resolve(*layers: dict[str, Any]) -> TrialConfig:
+def resolve(study_dir: Path, *layers: dict[str, Any]) -> TrialConfig:
     """The configuration that overrides by dotted path make of the defaults, the later over the earlier.
+
+    Own code and weights are looked up in `study_dir`.
 
     Raises:
         ValidationError: a path or a value that `TrialConfig` does not know.
@@ -281,7 +285,7 @@ def resolve(*layers: dict[str, Any]) -> TrialConfig:
     }
     for overrides in layers:
         _apply(content, overrides)
-    return TrialConfig.model_validate(content)
+    return TrialConfig.model_validate(content, context={"study_dir": study_dir})
 
 
 def _apply(content: dict[str, Any], overrides: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """All checks of a search's study file; every mistake is reported where it was written, before anything starts."""
 
+import dataclasses
 from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import Any
@@ -27,7 +28,8 @@ def plan(document: Document, file: SearchFile, expansion: Expansion) -> tuple[Se
     if ARM in file.space and document.problems:
         return SearchPlan(file, (), arms), warnings  # arms that do not exist have no points to check
     for names in [[name] for name in layers] if file.retunes else [list(layers)]:
-        space = Space({name: layers[name] for name in names}, tuple(Dimension(p, file.space[p]) for p in file.space))
+        dimensions = tuple(Dimension(p, file.space[p]) for p in file.space)
+        space = Space({name: layers[name] for name in names}, dimensions, expansion.study_dir)
         if file.retunes:
             space = _without_what_the_arm_decides(space, expansion, names[0], warnings)
         searches.append(ArmSearch(names[0] if file.retunes else None, _checked(document, space)))
@@ -118,7 +120,7 @@ def _without_what_the_arm_decides(space: Space, expansion: Expansion, arm: str, 
             warnings.append(f"{arm}: {path} is not searched: the arm {'sets it' if path in own else 'does without it'}")
         else:
             kept.append(dimension)
-    return Space(space.arms, tuple(kept))
+    return dataclasses.replace(space, dimensions=tuple(kept))
 
 
 def _checked(document: Document, space: Space) -> Space:
@@ -147,7 +149,7 @@ def _checked(document: Document, space: Space) -> Space:
         return space
     for dimension in space.dimensions:
         _check_dimension(document, dimension, seen, conditions)
-    typed_space = Space(space.arms, tuple(typed(d, seen.get(d.path)) for d in space.dimensions))
+    typed_space = dataclasses.replace(space, dimensions=tuple(typed(d, seen.get(d.path)) for d in space.dimensions))
     if not document.problems:
         _check_starts(document, typed_space)
     return typed_space
@@ -210,7 +212,7 @@ def _check_sampler(document: Document, planned: SearchPlan) -> None:
 def _doubts(file: SearchFile, arms: dict[str, TrialConfig]) -> Iterator[str]:
     """What is allowed and seldom meant."""
     if isinstance(file.scheduler, Asha | Median):
-        warmup = getattr(arms[BASELINE].method, "warmup_epochs", 0)
+        warmup = getattr(arms[BASELINE].method, "shortest_warmup", 0)
         if file.scheduler.grace_period <= warmup:
             yield (
                 f"scheduler.grace_period ({file.scheduler.grace_period}) is within warm-up ({warmup} epochs): "

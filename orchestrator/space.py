@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations_with_replacement, product
+from pathlib import Path
 from typing import Any, Protocol
 
 from orchestrator.expand import BASELINE, resolve
@@ -89,22 +90,24 @@ class Space:
         arms: arm → overrides by dotted path, the later over the earlier. A search that chooses among arms has several,
             else there is one.
         dimensions: `arm` among them if there are several arms.
+        study_dir: where own code and weights are looked up.
     """
 
     arms: Mapping[str, tuple[dict[str, Any], ...]]
     dimensions: tuple[Dimension, ...]
+    study_dir: Path
 
     def config(self, point: Point) -> TrialConfig:
         """The configuration at a point; its seed is the default. Raises pydantic's ValidationError."""
         layers = self.arms[point.get(ARM, next(iter(self.arms)))]
-        below = resolve(*layers)
+        below = resolve(self.study_dir, *layers)
         # `X.name` would start X from its defaults; the arm's own name changes nothing.
         changes = {
             path: value
             for path, value in point.items()
             if path != ARM and not (path.endswith(".name") and field(below, path) == value)
         }
-        return resolve(*layers, changes)
+        return resolve(self.study_dir, *layers, changes)
 
     def walk(self, choose: Choose) -> Point:
         """A point, dimension by dimension; those whose condition does not hold are left out."""
@@ -127,7 +130,7 @@ class Space:
 
     def start(self, arm: str) -> Point:
         """The arm's own setting as a point. Raises KeyError with the path whose value the space does not have."""
-        own = resolve(*self.arms[arm])
+        own = resolve(self.study_dir, *self.arms[arm])
 
         def mine(dimension: Dimension) -> Scalar:
             value = dimension.matching(arm if dimension.path == ARM else field(own, dimension.path))

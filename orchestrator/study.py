@@ -66,7 +66,7 @@ def load(path: Path, sets: list[str] | None = None) -> Study:
     except ValidationError as error:
         for where, message in explain(error, FILES[kind]):
             document.report(where, message)
-    expansion = Expansion(document)
+    expansion = Expansion(document, Path(path).parent)
     if document.problems or file is None:
         raise ConfigError(path, document.problems)
     text = Path(path).read_text(encoding="utf-8")

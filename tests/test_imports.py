@@ -90,7 +90,19 @@ def test_the_orchestrator_never_imports_torch():
         ("analysis.families", set(), set()),
         ("analysis.fingerprints", set(), set()),
         ("orchestrator.families", {"analysis.families", "orchestrator.store"}, set()),
-        ("trainable.config", {"trainable.section", "trainable.data.config"}, {"pydantic"}),
+        ("trainable.methods.config", {"trainable.section"}, {"pydantic"}),
+        ("trainable.models.config", {"trainable.section"}, {"pydantic"}),
+        ("trainable.mistakes", set(), {"pydantic"}),
+        ("trainable.own", {"trainable.section", "trainable.mistakes"}, {"pydantic", "pydantic_core"}),
+        ("trainable.start", {"trainable.section", "trainable.mistakes"}, {"pydantic"}),
+        (
+            "trainable.config",
+            {
+                *("trainable.section", "trainable.data.config", "trainable.models.config", "trainable.methods.config"),
+                *("trainable.mistakes", "trainable.own", "trainable.start"),
+            },
+            {"pydantic"},
+        ),
         ("trainable.strict_yaml", set(), {"yaml"}),
     ],
 )

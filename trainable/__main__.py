@@ -21,7 +21,7 @@ def load_config(file: Path) -> TrialConfig:
     document = strict_yaml.read(file)
     config = TrialConfig()
     try:
-        config = TrialConfig.model_validate(document.data or {})
+        config = TrialConfig.model_validate(document.data or {}, context={"study_dir": file.parent})
     except ValidationError as error:
         for path, message in explain(error, TrialConfig):
             document.report(path, message)

@@ -2,18 +2,23 @@
 
 Defaults are the behaviour of the authors' public code (github.com/LiJunnan1992/DivideMix, `Train_cifar.py`); where the
 paper (arXiv 2002.07394) differs, the field says so. Device, threads, data folders and concurrency are not here: they
-may not change a result. Data sets and noise models are in `trainable/data/config.py`. Both import pydantic only, so a
-study can be checked without loading torch.
+may not change a result. Data sets and noise models are in `trainable/data/config.py`, networks in
+`trainable/models/config.py`, the methods that DivideMix is compared with in `trainable/methods/config.py`. All import
+pydantic only, so a study can be checked without loading torch.
 """
 
-import difflib
 import hashlib
 import json
-import types
-from collections.abc import Iterator
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import (
+    Field,
+    SerializeAsAny,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
 
 from trainable.data.config import (  # noqa: F401 (sections are found here, whatever file they are in)
     Cifar10,
@@ -26,48 +31,32 @@ from trainable.data.config import (  # noqa: F401 (sections are found here, what
     PairNoise,
     SymmetricNoise,
 )
+from trainable.methods.config import CoTeaching, CoTeachingPlus, Elr, ElrPlus, Jocor, MixMatch, MixUp, Retrain
+from trainable.mistakes import Misfit, explain, suggestion  # noqa: F401
+from trainable.models.config import Model, PreactResNet18, SmallCnn, Timm  # noqa: F401
+from trainable.own import checked, is_own, own_section
 from trainable.section import NonNegative, Positive, Section
+from trainable.start import Start
 
 SCHEMA = 1
 """Part of every trial's id: raise it when a default or the meaning of a field changes, and old results become stale."""
-
-
-class Misfit(ValueError):
-    """Fields of two sections that do not fit; `path` is that of the one to change."""
-
-    def __init__(self, path: tuple[str, ...], message: str):
-        super().__init__(message)
-        self.path = path
-
-
-# --- model --------------------------------------------------------------------------------------------------------
-
-
-class SmallCnn(Section):
-    """Strided 3×3 convolutions down to 2×2, then two linear layers; 36,010 parameters for the digits at width 32."""
-
-    name: Literal["small_cnn"] = "small_cnn"
-    width: Annotated[int, Field(ge=4, le=512)] = 32
-
-
-class PreactResNet18(Section):
-    """The authors' PreAct ResNet-18 for 32×32 images; 11,171,274 parameters at 10 classes."""
-
-    name: Literal["preact_resnet18"] = "preact_resnet18"
 
 
 # --- training -----------------------------------------------------------------------------------------------------
 
 
 class Train(Section):
-    """SGD with momentum and a schedule, one optimiser a network, kept through all phases."""
+    """An optimiser a network and its schedule, kept through all phases."""
 
     epochs: Annotated[int, Field(ge=1)] = 300
     """Rows of the trial, warm-up included. (The authors' loop runs 301.)"""
     batch_size: Annotated[int, Field(ge=2)] = 64
     """Labeled images a step, with as many unlabeled. Warm-up and cross-entropy take twice as many (authors' code)."""
+    optimizer: Literal["sgd", "adam"] = "sgd"
+    """adam: what the authors of Co-teaching, Co-teaching+ and JoCoR use, with `lr` 0.001 and without weight decay."""
     lr: Positive = 0.02
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    """Of SGD; Adam's first beta (its second is 0.999)."""
     weight_decay: NonNegative = 5e-4
     lr_schedule: Literal["step", "cosine"] = "step"
     """cosine: half a wave from `lr` towards 0 over all `epochs`; `lr_milestones` and `lr_gamma` then have no effect."""
@@ -79,7 +68,7 @@ class Train(Section):
 # --- methods ------------------------------------------------------------------------------------------------------
 
 
-class DivideMix(Section):
+class DivideMix(Start):
     """DivideMix and its switches. `networks: 1` divides and guesses by itself; `co_divide` then has no effect."""
 
     name: Literal["dividemix"] = "dividemix"
@@ -120,6 +109,9 @@ class DivideMix(Section):
     # Targets
     n_aug: Annotated[int, Field(ge=1, le=8)] = 2
     """Augmented views of each image in a step: averaged in its target, and a row each in the mixed batch."""
+    augment: Literal["weak", "augdesc"] = "weak"
+    """weak: the data set's crops and flips, in one set of views. augdesc: targets are predicted from those, and another
+    `n_aug` views, which AutoAugment makes strong, are learned from (AugDesc-WS, Nishi et al. 2021). Warm-up is weak."""
     co_refine: bool = True
     """Labels are mixed with the network's own prediction by the clean probability; false: the given labels."""
     co_guess: bool | Literal["peer"] = True
@@ -186,31 +178,19 @@ class DivideMix(Section):
         return self
 
 
-class CrossEntropy(Section):
+class CrossEntropy(Start):
     """Plain training on the given labels; with two networks their summed logits are tested, as DivideMix's are."""
 
     name: Literal["cross_entropy"] = "cross_entropy"
     networks: Annotated[int, Field(ge=1, le=2)] = 2
 
 
-class Retrain(Section):
-    """Plain training on the samples that the trial of another arm (`from_arm`) judged clean after its last epoch."""
-
-    name: Literal["retrain"] = "retrain"
-    networks: Annotated[int, Field(ge=1, le=2)] = 1
-    p_threshold: Annotated[float, Field(ge=0, lt=1)] = 0.5
-    """A sample is kept if its clean probability, the mean over that trial's networks, is greater; 0 keeps all."""
-
-    @property
-    def source_needed_by(self) -> str:
-        """The field that needs `from_arm`."""
-        return "name"
-
-
 # --- trial --------------------------------------------------------------------------------------------------------
 
-Model = Annotated[SmallCnn | PreactResNet18, Field(discriminator="name")]
-Method = Annotated[DivideMix | CrossEntropy | Retrain, Field(discriminator="name")]
+Method = Annotated[
+    DivideMix | CrossEntropy | MixUp | CoTeaching | CoTeachingPlus | Jocor | Elr | ElrPlus | MixMatch | Retrain,
+    Field(discriminator="name"),
+]
 
 
 class TrialConfig(Section):
@@ -218,22 +198,36 @@ class TrialConfig(Section):
 
     data: Data = Digits()
     noise: Noise = NoNoise()
-    model: Model = SmallCnn()
+    model: SerializeAsAny[Model] = SmallCnn()
     train: Train = Train()
-    method: Method = DivideMix()
+    method: SerializeAsAny[Method] = DivideMix()
     from_arm: str | None = None
     """The finished trial that this one uses, with the same setting and seed. A study names its arm; in a trial it is
     that trial's id."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+
+    @field_validator("model", "method", mode="wrap")
+    @classmethod
+    def _named_otherwise(cls, content: Any, known: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+        """`FILE.py:CLASS` and `timm:NAME` beside the known names."""
+        name = content.get("name") if isinstance(content, dict) else None
+        if is_own(name):
+            kind: Literal["model", "method"] = "model" if info.field_name == "model" else "method"
+            return own_section(kind, content, (info.context or {}).get("study_dir"))
+        if info.field_name == "model" and isinstance(name, str) and name.startswith("timm:"):
+            return checked(Timm, content)
+        return known(content)
 
     @model_validator(mode="after")
     def _source_fits(self) -> "TrialConfig":
         needed_by = getattr(self.method, "source_needed_by", None)
         if needed_by and self.from_arm is None:
             value = getattr(self.method, needed_by)
-            raise Misfit(("method", needed_by), f"`{value}` needs `from_arm`, the name of the arm whose trial it uses")
+            what = f"`{needed_by}: {value}` needs the key `from_arm`, the name of the arm whose trial it uses"
+            raise Misfit(("method", needed_by), what)
         if self.from_arm is not None and not needed_by:
-            raise Misfit(("from_arm",), f"`{self.from_arm}` is used by nothing: only `method.name: retrain` does so")
+            users = "`method.name: retrain` and `method.init: from_arm`"
+            raise Misfit(("from_arm",), f"`{self.from_arm}` is used by nothing: that is for {users}")
         return self
 
     @model_validator(mode="after")
@@ -248,99 +242,16 @@ def trial_id(config: TrialConfig) -> str:
     """16 hex digits that name what a trial computes.
 
     Hashed are the schema number, the seed, and the fields that differ from their defaults: a new field with a default
-    keeps old results valid.
+    keeps old results valid. Of own code and of weights the content counts, not the place.
     """
     changed: dict[str, Any] = {"schema": SCHEMA, "seed": config.seed}
     for section in ("data", "noise", "model", "train", "method"):
         model: Section = getattr(config, section)
         changed[section] = model.model_dump(exclude_defaults=True)
         if "name" in type(model).model_fields:
-            changed[section]["name"] = model.name  # type: ignore[attr-defined]
+            changed[section]["name"] = model.name.rpartition(".py:")[2]  # type: ignore[attr-defined]
+        if isinstance(model, Start):
+            changed[section].pop("weights", None)
     if config.from_arm is not None:
         changed["from_arm"] = config.from_arm
     return hashlib.sha256(json.dumps(changed, sort_keys=True).encode()).hexdigest()[:16]
-
-
-# --- errors for people --------------------------------------------------------------------------------------------
-
-
-def explain(error: ValidationError, root: type[BaseModel]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """(path of the field, what is wrong and what would be right) for each mistake that pydantic found in `root`."""
-    found: dict[tuple[tuple[str, ...], int | None], list[str]] = {}
-    for item in error.errors():
-        path, owner = _walk(item["loc"], root)
-        path += getattr(item.get("ctx", {}).get("error"), "path", ())
-        if item["type"].startswith("union_tag"):
-            path = (*path, "name")
-        position = next((part for part in item["loc"] if isinstance(part, int)), None)  # in a list
-        message = _message(item, path, owner)
-        if message not in found.setdefault((path, position), []):
-            found[path, position].append(message)
-    for (path, _), messages in found.items():  # a union of plain types reports one message a member
-        head, *rest = messages
-        yield path, head + "".join(f", or {m.split(': it ', 1)[-1]}" for m in rest)
-
-
-def _walk(loc: tuple[int | str, ...], root: type[BaseModel]) -> tuple[tuple[str, ...], type[BaseModel]]:
-    """The field's path, free of pydantic's union tags and list positions, and the model that owns its last key."""
-    path: list[str] = []
-    owner = root
-    model: type[BaseModel] | None = root
-    parts = iter(loc)
-    for part in parts:
-        if model is None:  # inside a list or a union of plain types
-            break
-        owner = model
-        path.append(str(part))
-        field = model.model_fields.get(str(part))
-        annotation = field.annotation if field else None
-        if get_origin(annotation) is dict:
-            path += [str(key) for key in [next(parts, None)] if key is not None]
-            annotation = get_args(annotation)[1]
-        members = _models(annotation)
-        if len(members) > 1:
-            tag = next(parts, None)
-            members = [m for m in members if m.model_fields["name"].default == tag]
-        model = members[0] if members else None
-    return tuple(path), owner
-
-
-def _models(annotation: Any) -> list[type[BaseModel]]:
-    """The pydantic models of a field's annotation: none, one, or the members of a union."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    if get_origin(annotation) in (Union, types.UnionType):
-        return [m for a in get_args(annotation) for m in _models(a)]
-    return []
-
-
-def suggestion(word: str, choices: list[str]) -> str:
-    """`did you mean …?` for a misspelt word, or nothing."""
-    close = difflib.get_close_matches(word, choices, n=1, cutoff=0.5)
-    return f"; did you mean `{close[0]}`?" if close else ""
-
-
-def _message(item: Any, path: tuple[str, ...], owner: type[BaseModel]) -> str:
-    context, given = item.get("ctx", {}), item["input"]
-    if item["type"] == "extra_forbidden":
-        known = list(owner.model_fields)
-        return f"unknown key `{path[-1]}`{suggestion(path[-1], known) or '; known are ' + ', '.join(known)}"
-    if item["type"] == "union_tag_invalid":
-        known = [t.strip().strip("'") for t in context["expected_tags"].split(",")]
-        return (
-            f"`{context['tag']}` is not a known name: use one of {', '.join(known)}{suggestion(context['tag'], known)}"
-        )
-    if item["type"] == "union_tag_not_found":
-        return "is missing"
-    if item["type"] == "missing":
-        return "is missing"
-    if item["type"] == "too_short":
-        return f"needs at least {context['min_length']} of them, and has {context['actual_length']}"
-    if item["type"] in ("model_type", "model_attributes_type", "dict_type"):
-        return f"{json.dumps(given, default=repr)} is not right: it should be a mapping (key: value)"
-    if item["type"] in ("bool_type", "bool_parsing"):
-        return f"{json.dumps(given, default=repr)} is not right: it should be true or false"
-    if item["type"] == "value_error":
-        return str(context["error"])
-    shown = json.dumps(given, default=repr)
-    return f"{shown if len(shown) < 60 else shown[:57] + '...'} is not right: it {item['msg'].removeprefix('Input ')}"

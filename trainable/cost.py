@@ -9,6 +9,8 @@ import torch.nn.functional as F
 
 from trainable.config import DivideMix, TrialConfig
 from trainable.machine import Machine
+from trainable.methods.config import ElrPlus, Forgetting, MixMatch
+from trainable.methods.mixmatch import as_dividemix
 from trainable.trial import Trial
 
 STEPS = 9
@@ -33,10 +35,12 @@ def estimate(config: TrialConfig, machine: Machine) -> Cost:
     A DivideMix step costs, per labeled image and network, the gradient pass over its views and those of an unlabeled
     image (12 forwards for two each), and the predictions that its targets need. How many samples will be labeled is not
     known before the run: as many are assumed as have right labels, and all where nobody knows. Nor is the end of an
-    automatic warm-up: one epoch is assumed, which makes the estimate an upper bound.
+    automatic warm-up: one epoch is assumed, which makes the estimate an upper bound. Of the other methods, ELR+ asks an
+    average for its targets, and an estimated forget rate needs the losses of all samples in the gradual epochs.
     """
     trial = Trial(config, machine)
-    data, method = trial.data, config.method
+    data = trial.data
+    method = as_dividemix(config.method) if isinstance(config.method, MixMatch) else config.method
     networks, epochs = method.networks, config.train.epochs
     tested = len(data.test) + (len(data.validation) if data.validation else 0)
     seen = len(data.train)
@@ -52,6 +56,10 @@ def estimate(config: TrialConfig, machine: Machine) -> Cost:
         per_labeled = method.n_aug * (learned + guesses + method.co_refine)
         each = networks * (seen + labeled * per_labeled + tested)
         forwards = warmup * plain + (epochs - warmup) * int(each)
+    elif isinstance(method, ElrPlus):
+        forwards += epochs * networks * seen
+    elif isinstance(method, Forgetting) and method.forget_rate == "estimated":
+        forwards += min(method.gradual_epochs, epochs - 1) * networks * seen
     return Cost(forwards * _seconds_per_forward(trial), *space(trial))
 
 
@@ -62,8 +70,9 @@ def space(trial: Trial) -> tuple[int, int]:
     weights = sum(t.numel() * t.element_size() for t in tensors)
     rows = epochs * 4000 + 100_000  # a row, the same numbers as TensorBoard events, and pictures of three divisions
     table = len(data.train) * (3 * (4 * networks + 4) + 21)
-    momentum = weights  # a checkpoint has the momentum buffers beside the weights, and there are two checkpoints
-    return weights * (2 if data.validation else 1) + rows + table, 2 * (weights + momentum)
+    averages = weights * (2 if trial.config.train.optimizer == "adam" else 1)
+    # A checkpoint has the optimiser's averages beside the weights, and there are two checkpoints.
+    return weights * (2 if data.validation else 1) + rows + table, 2 * (weights + averages)
 
 
 def _seconds_per_forward(trial: Trial) -> float:

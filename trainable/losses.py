@@ -1,4 +1,9 @@
-"""Loss terms of DivideMix as in the authors' `Train_cifar.py`. Logits and targets are (batch, classes)."""
+"""Loss terms. Logits and targets are (batch, classes).
+
+DivideMix's are as in the authors' `Train_cifar.py`, ELR's as in github.com/shengliu66/ELR.
+"""
+
+import math
 
 import torch
 import torch.nn.functional as F
@@ -31,8 +36,25 @@ def negative_entropy(logits: torch.Tensor) -> torch.Tensor:
     return (log_p.exp() * log_p).sum(1).mean()
 
 
+def early_learning_loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """ELR's regulariser, the mean of log(1 − ⟨target, prediction⟩): it falls as predictions near their targets."""
+    return (1 - (targets * clamped_softmax(logits)).sum(1)).log().mean()
+
+
+def clamped_softmax(logits: torch.Tensor) -> torch.Tensor:
+    """ELR's probabilities, kept within [1e-4, 1 − 1e-4]."""
+    return logits.softmax(1).clamp(1e-4, 1 - 1e-4)
+
+
 def ramp_up(epoch: float, start: float, length: float) -> float:
     """Weight in [0, 1], linear from `start` over `length` epochs; `epoch` counts finished ones, with parts."""
     if length == 0:
         return 1.0
     return min(max((epoch - start) / length, 0.0), 1.0)
+
+
+def sigmoid_ramp_up(step: float, length: float) -> float:
+    """ELR's weight exp(−5 (1 − step/length)²), from 0.0067 at step 0 to 1 at `length`, where it stays."""
+    if length == 0:
+        return 1.0
+    return math.exp(-5 * (1 - min(step / length, 1.0)) ** 2)

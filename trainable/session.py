@@ -62,6 +62,8 @@ class Session:
         earlier = {k: before[k] for k in ("fingerprint", "earlier") if k in before and before.get("id") == about["id"]}
         self.folder.write_json("trial.json", {**about, **earlier})
         self.trial = Trial(self.config, self.machine)
+        for note in self.trial.notes:
+            self.folder.log(note)
         self._resume(self.trial)
         about["fingerprint"] = fingerprint(self.trial)
         # Epochs that other code, or another machine, trained: the report must be able to say so.

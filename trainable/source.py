@@ -1,7 +1,8 @@
-"""The finished trial that another one uses (`from_arm`): what it thought of each training sample."""
+"""The finished trial that another one uses (`from_arm`): its weights, and what it thought of each sample."""
 
 import io
 import zipfile
+from pathlib import Path
 
 import numpy as np
 
@@ -24,6 +25,11 @@ class Source:
             raise DataError(
                 f"{machine.source_dir} does not hold the finished trial {config.from_arm} that this one uses"
             )
+
+    @property
+    def weights(self) -> Path:
+        """The file of its networks' last weights."""
+        return self._folder.path / "model.pt"
 
     def clean_probability(self, train: Samples) -> np.ndarray:
         """What it thought of `train` at its end: the mean of its networks (n,); NaN where it did not judge a sample."""

@@ -5,6 +5,9 @@ So nothing that one component draws, or does not draw, shifts another's numbers;
 same order of images in the same epoch whatever happened before; and a checkpoint has no generator to keep.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 
@@ -26,6 +29,16 @@ class Streams:
     def number(self, name: str, *counters: int) -> int:
         """A 63-bit number, for libraries that take a seed."""
         return int(self._sequence(name, counters).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+    @contextmanager
+    def of_layers(self, *counters: int, device: torch.device) -> Iterator[None]:
+        """Meanwhile torch's global generators are the stream `layers`: dropout and its like draw from nothing else."""
+        cuda, number = device.type == "cuda", self.number("layers", *counters)
+        with torch.random.fork_rng(devices=[device] if cuda else []):
+            torch.default_generator.manual_seed(number)
+            if cuda:
+                torch.cuda.manual_seed(number)
+            yield
 
     def torch(self, name: str, *counters: int, device: torch.device | str = "cpu") -> torch.Generator:
         """A torch generator on a device."""

@@ -9,29 +9,52 @@ from typing import Any
 import numpy as np
 import torch
 
-from trainable.config import Retrain as RetrainConfig
 from trainable.config import TrialConfig
 from trainable.data import datasets, sources
 from trainable.errors import DataError
 from trainable.learner import Learner
 from trainable.machine import Machine
 from trainable.methods.base import Method, Row
+from trainable.methods.co_teaching import CoTeaching
+from trainable.methods.co_teaching_plus import CoTeachingPlus
+from trainable.methods.config import Retrain as RetrainConfig
 from trainable.methods.cross_entropy import CrossEntropy
 from trainable.methods.dividemix import DivideMix
+from trainable.methods.elr import Elr
+from trainable.methods.elr_plus import ElrPlus
+from trainable.methods.jocor import Jocor
+from trainable.methods.mixmatch import MixMatch
+from trainable.methods.mixup import MixUp
 from trainable.methods.retrain import Retrain
-from trainable.models import build
+from trainable.models.build import build
+from trainable.own import Own
+from trainable.pretrained import load_pretrained
 from trainable.source import Source
+from trainable.start import Start
 from trainable.streams import Streams
 
 BESIDE_TENSORS = 0.1
 """Part of a shared GPU's memory left for what every process has there beside its tensors: CUDA's context, libraries."""
 HALF_MAX = float(np.finfo(np.float16).max)
 
-METHODS: dict[str, type[Method]] = {"cross_entropy": CrossEntropy, "dividemix": DivideMix, "retrain": Retrain}
+METHODS: dict[str, type[Method]] = {
+    "dividemix": DivideMix,
+    "cross_entropy": CrossEntropy,
+    "mixup": MixUp,
+    "co_teaching": CoTeaching,
+    "co_teaching_plus": CoTeachingPlus,
+    "jocor": Jocor,
+    "elr": Elr,
+    "elr_plus": ElrPlus,
+    "mixmatch": MixMatch,
+    "retrain": Retrain,
+}
 
 
 class Trial:
     """One training run. `next` trains an epoch and returns its row; it ends after `train.epochs` rows.
+
+    `notes` are sentences about what somebody should know of its start.
 
     Raises:
         DataError: the data is missing or wrong (here, while building).
@@ -57,10 +80,21 @@ class Trial:
             build(config.model, self.data.shape, self.data.classes, streams.number(f"init{k}"))
             for k in range(config.method.networks)
         ]
+        self.notes = self._pretrained(networks, machine, source)
         self.weight_hashes = [_weight_hash(network) for network in networks]
         learners = [Learner(network, config.train, self.device) for network in networks]
-        self.method = METHODS[config.method.name](config, self.data, learners, streams)
+        method = config.method.implementation if isinstance(config.method, Own) else METHODS[config.method.name]
+        self.method: Method = method(config, self.data, learners, streams)
         self.rows: list[Row] = []
+
+    def _pretrained(self, networks: list[torch.nn.Module], machine: Machine, source: Source | None) -> list[str]:
+        """Load weights if the method says so; what was left out is worth a note."""
+        start = self.config.method
+        if source and isinstance(start, Start) and start.init == "from_arm":
+            return load_pretrained(networks, source.weights)
+        if not (isinstance(start, Start) and start.init == "pretrained" and start.weights and start.weights_hash):
+            return []
+        return load_pretrained(networks, machine.study_dir / start.weights, start.weights_hash)
 
     def __iter__(self) -> "Trial":
         return self
@@ -129,6 +163,8 @@ class Trial:
             "test/accuracy_last10_sd": float(np.std(test[-10:], ddof=1)) if len(test) > 1 else 0.0,
             "test/accuracy_best": max(test),
         }
+        if alone := [row["test/accuracy_net0"] for row in self.rows if "test/accuracy_net0" in row]:
+            result["test/accuracy_net0_last10"] = float(np.mean(alone[-10:]))
         validation = [row["val/accuracy"] for row in self.rows if "val/accuracy" in row]
         if validation:
             chosen = validation.index(max(validation))

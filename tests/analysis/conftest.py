@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 from matplotlib.figure import Figure
 
 from analysis import results
-from orchestrator.store import Store, TrialRecord
+from orchestrator.store import Store, TrialRecord, trial_name
 from tests.analysis.material import Table, npz
 
 METRIC = "test/accuracy_last10"
@@ -42,17 +42,20 @@ class StudyFolder:
         metrics: dict[str, float] | None = None,
         samples: Table | None = None,
         fingerprint: dict[str, Any] | None = None,
+        source: str | None = None,
     ) -> "StudyFolder":
         """Add an arm whose trials end in `ends`: a finished one's accuracy, "failed" or "missing", seed by seed.
 
         The accuracy rises by one point an epoch and ends there. `change` replaces fields of some seeds' summaries.
-        `metrics` stand in each row too; `samples` is the table of each finished trial.
+        `metrics` stand in each row too; `samples` is the table of each finished trial. `source` is the arm whose trials
+        this one's use.
         """
         for seed, end in enumerate(ends):
             main = name == "baseline"
             partner = "baseline" if paired and not main else None
             identity = f"id of {setting} {name} {seed}"
-            record = TrialRecord(identity, setting, name, seed, None if main else family, partner, epochs)
+            uses = trial_name(setting, source, seed) if source else None
+            record = TrialRecord(identity, setting, name, seed, None if main else family, partner, epochs, uses)
             self.records.append(record)
             if end == "missing":
                 continue

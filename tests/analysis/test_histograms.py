@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 
-from analysis import histograms
+from analysis import histograms, tables
 from analysis.style import CLEAN, NOISY
 from tests.analysis.material import sample_table
 
@@ -144,11 +144,13 @@ def test_thresholds_worked_by_hand(study):
     study.arm("baseline", 70.0, samples=table).arm("other", 70.0, samples=sample_table())
     found = histograms.thresholds(study.read()).set_index("threshold")
     # Means of the networks: 0.81 right, 0.63 wrong, 0.25 right, 0.13 wrong; classes 0, 0, 1, 1.
-    assert found.loc[0.0].drop("setting").to_dict() == {
-        **{"n": 1, "kept": 4, "residual_noise": 50, "smallest_class": 50, "largest_class": 50}
+    assert found.loc[0.0].drop(["setting", "retrained"]).to_dict() == {
+        **{"n": 1, "kept": 4, "residual_noise": 50, "smallest_class": 50, "largest_class": 50},
+        **{"class_0": 2, "class_1": 2},
     }
-    assert found.loc[0.5].drop("setting").to_dict() == {
-        **{"n": 1, "kept": 2, "residual_noise": 50, "smallest_class": 0, "largest_class": 100}
+    assert found.loc[0.5].drop(["setting", "retrained"]).to_dict() == {
+        **{"n": 1, "kept": 2, "residual_noise": 50, "smallest_class": 0, "largest_class": 100},
+        **{"class_0": 2, "class_1": 0},
     }
     assert found.loc[0.7, "kept"] == 1
     assert found.loc[0.7, "residual_noise"] == 0
@@ -164,8 +166,40 @@ def test_thresholds_are_means_over_seeds_of_each_setting(study):
     assert set(found["n"]) == {2}
 
 
+def retrain(p_threshold):
+    return {"config": {"method": {"name": "retrain", "p_threshold": p_threshold}}, "source": "judge"}
+
+
+def test_beside_a_threshold_stands_the_accuracy_of_what_retrains_on_what_it_keeps(study):
+    study.arm("baseline", 70.0, 80.0, **retrain(0)).arm("p_threshold=0.3", 75.0, "failed", **retrain(0.3))
+    study.arm("judge", 60.0, 61.0, samples=sample_table(epochs=(2,)))
+    found = histograms.thresholds(study.read()).set_index("threshold")
+    assert found.loc[0.0, "retrained"] == 75
+    assert found.loc[0.3, "retrained"] == 75
+    assert found["retrained"].notna().sum() == 2
+    assert found.loc[0.0, "kept"] == 60
+    assert tables.thresholds(found.reset_index())["retrained %"].tolist()[:2] == ["75.00", ""]
+
+
+def test_what_was_judged_more_than_once_stands_beside_no_accuracy(study):
+    study.arm("baseline", 70.0, samples=sample_table(epochs=(2, 3)))
+    study.arm("again", 70.0, **(retrain(0.5) | {"source": "baseline"}))
+    assert histograms.thresholds(study.read())["retrained"].isna().all()
+
+
 def test_without_known_truth_there_is_no_residual_noise(study):
     found = histograms.thresholds(study.arm("baseline", 70.0, samples=sample_table(known=False)).read())
     assert found["residual_noise"].isna().all()
     assert found["kept"].iloc[0] == 60
     assert isinstance(found, pd.DataFrame)
+
+
+def test_of_few_arms_all_losses_are_shown_of_many_the_baselines(study, drawn):
+    study.arm("baseline", 70.0, samples=sample_table(epochs=(2,))).arm(
+        "variant", 70.0, samples=sample_table(epochs=(2,))
+    )
+    titles = [panel.get_title() for panel in drawn(histograms.loss_histograms, study.read())]
+    assert titles == ["after epoch 2, seed 0", "variant · after epoch 2, seed 0"]
+    for name in "abc":
+        study.arm(name, 70.0, samples=sample_table(epochs=(2,)))
+    assert len(drawn(histograms.loss_histograms, study.read())) == 1

@@ -135,3 +135,20 @@ def test_a_plain_table_shows_parameters_with_four_digits_and_no_empty_columns():
     text = tables.plain(table)
     assert text.columns.to_list() == ["trial", "train.lr", "score"]
     assert text.to_numpy().tolist() == [["a", "0.06993", "61.73"], ["b", "", "1.00"]]
+
+
+def test_ranks_count_from_the_best_in_each_setting():
+    places = [
+        ("a", "x", 3.0),
+        ("a", "y", 2.0),
+        ("b", "x", 1.0),
+        ("b", "y", 5.0),
+        ("c", "x", 2.0),
+        ("c", "y", float("nan")),
+    ]
+    table = pd.DataFrame(places, columns=["arm", "setting", "mean"])
+    assert tables.ranks(table).to_numpy().tolist() == [
+        ["a", "1", "2", "1.50"],
+        ["b", "3", "1", "2.00"],
+        ["c", "2", "", "2.00"],
+    ]

@@ -15,7 +15,9 @@ from orchestrator.queue import Queue
 from orchestrator.reproduce import NotATrial, reproduce
 from orchestrator.store import Store
 from orchestrator.study import ConfigError, Study, load
+from tests.orchestrator.runs import finish, untimed, wait_until, workers
 from trainable.config import trial_id
+from trainable.folder import TrialFolder
 from trainable.machine import Machine
 from trainable.session import Session
 
@@ -111,7 +113,10 @@ def test_a_factor_may_vary_what_uses_a_source(tmp_path):
             "  a: {from_arm: b, method.name: retrain}\n  b: {from_arm: a, method: {name: retrain, networks: 2}}",
             "`a` would use itself: a → b → a",
         ),
-        ("  a: {method.name: retrain}", "`retrain` needs `from_arm`, the name of the arm whose trial it uses"),
+        (
+            "  a: {method.name: retrain}",
+            "`name: retrain` needs the key `from_arm`, the name of the arm whose trial it uses",
+        ),
         ("  a: {from_arm: baseline, train.lr: 0.1}", "`baseline` is used by nothing"),
     ],
 )
@@ -275,3 +280,54 @@ def test_a_trial_is_reproduced_from_the_source_below_the_same_runs(tmp_path, mon
     (store.runs / "umpire").rename(tmp_path / "umpire")
     with pytest.raises(NotATrial, match="which is not below"):
         reproduce(store.runs / "again/seed=0", Machine())
+
+
+# --- killed runs ---
+
+CHAIN = f"""{HEAD.replace("epochs: 2", "epochs: 40").replace("seeds: [0, 1]", "seeds: [0]")}
+arms:
+  start: {{noise.name: none, method.name: cross_entropy}}
+  judge: {{from_arm: start, method.init: from_arm, method.warmup_epochs: 38}}
+  again: {{from_arm: judge, method.name: retrain}}
+run: {{max_concurrent_trials: 2}}
+"""
+
+
+def undisturbed(planned: Study, folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """Rows of every trial, each run at once and without Ray; here the study's order has sources first."""
+    store, rows = Store(folder), {}
+    for trial in planned.trials:
+        machine = replace(Machine(), source_dir=store.source_dir(trial.record))
+        session = Session(trial.config, store.folder(trial.record).path, machine)
+        while not session.finished:
+            session.advance()
+        session.close()
+        rows[trial.record.name] = untimed(session.folder.rows())
+    return rows
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_chain_killed_before_and_after_its_source_is_done_ends_as_if_undisturbed(tmp_path, start, environment):
+    planned = study(tmp_path, CHAIN)
+    judge, again = (
+        Store(tmp_path / "s").folder(t.record) for t in planned.trials if t.record.arm in ("judge", "again")
+    )
+    for moment, what in (
+        (lambda: len(judge.rows()) > 2, "the source is being trained"),
+        (lambda: judge.summary and len(again.rows()) > 2, "what uses it is being trained"),
+    ):
+        process = start(planned.path, "--no-dashboard")
+        wait_until(moment, what, process)
+        assert judge.summary is not None or not again.path.exists()
+        process.kill()
+        process.communicate()
+        wait_until(lambda: not workers(environment), "Ray's processes follow their killed driver")
+    source = judge.path.joinpath("summary.json").stat().st_mtime_ns
+
+    process = start(planned.path, "--no-dashboard")
+    output = finish(process)
+    assert process.returncode == 0, output
+    assert judge.path.joinpath("summary.json").stat().st_mtime_ns == source
+    found = {t.record.name: untimed(TrialFolder(tmp_path / "s/runs" / t.record.name).rows()) for t in planned.trials}
+    assert found == undisturbed(planned, tmp_path / "undisturbed")

@@ -4,13 +4,14 @@ import random
 import re
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from orchestrator import cli
 from orchestrator.expand import PlannedTrial
 from orchestrator.study import ConfigError, Study, load
-from trainable.config import DivideMix, trial_id
+from trainable.config import CrossEntropy, DivideMix, TrialConfig, trial_id
 
 STUDIES = Path(__file__).parents[2] / "studies"
 
@@ -52,9 +53,9 @@ BROKEN = {
     "an unknown data set": (f"{HEAD}base:\n  data: {{name: digit}} # HERE\n", "use one of digits, npz, mnist"),
     "an unknown method": (
         f"{BASE}arms:\n  a: {{method.name: dividmix}} # HERE\n",
-        "use one of dividemix, cross_entropy, retrain; did you mean `dividemix`?",
+        "or FILE.py:CLASS; did you mean `dividemix`?",
     ),
-    "an unknown model": (f"{HEAD}base:\n  model: {{name: cnn}} # HERE\n", "small_cnn, preact_resnet18"),
+    "an unknown model": (f"{HEAD}base:\n  model: {{name: cnn}} # HERE\n", "small_cnn, lenet, cnn6, preact_resnet18"),
     "an unknown noise": (f"{HEAD}base:\n  noise: {{name: uniform}} # HERE\n", "none, symmetric, pair"),
     "a noise without its rate": (f"{HEAD}base:\n  noise: {{name: pair}} # HERE\n", "rate"),
     "a data set without its path": (f"{BASE}arms:\n  a: {{data.name: npz}} # HERE\n", "path"),
@@ -309,8 +310,8 @@ arms:
   again: {{method.name: dividemix}}
 """
     found = arms(load(write(tmp_path, text)))
-    assert found["plain"].config.method.model_dump() == {"name": "cross_entropy", "networks": 2}
-    assert found["single"].config.method.model_dump() == {"name": "cross_entropy", "networks": 1}
+    assert found["plain"].config.method == CrossEntropy()
+    assert found["single"].config.method == CrossEntropy(networks=1)
     assert found["pair"].config.noise.model_dump() == {"name": "pair", "rate": 0.4}
     assert found["again"].config.method.alpha == 4, "the same name, too, starts from its defaults"
 
@@ -457,7 +458,7 @@ def test_arms_that_never_leave_warm_up_deserve_a_warning(tmp_path):
     text = f"{HEAD}base: {{train: {{epochs: 10}}, method: {{warmup_epochs: 5}}}}\narms:\n"
     text += "  all: {method.warmup_epochs: 10}\n  most: {method.warmup_epochs: 9}\n  ce: {method.name: cross_entropy}\n"
     assert load(write(tmp_path, text)).warnings == [
-        "never leave warm-up (method.warmup_epochs ≥ train.epochs): all",
+        "never leave warm-up (it is as long as train.epochs): all",
     ]
 
 
@@ -467,7 +468,7 @@ def test_an_automatic_warm_up_is_a_value_beside_numbers_and_needs_two_epochs(tmp
     found = arms(study)
     assert list(found) == ["baseline", "once", "warmup_epochs=auto", "warmup_epochs=5"]
     assert found["warmup_epochs=auto"].config.method.warmup_epochs == "auto"
-    assert study.warnings == ["never leave warm-up (method.warmup_epochs ≥ train.epochs): baseline, once"]
+    assert study.warnings == ["never leave warm-up (it is as long as train.epochs): baseline, once"]
 
 
 def test_a_sound_study_has_no_warning_and_keeps_its_text(tmp_path):
@@ -570,8 +571,31 @@ def test_the_two_digits_studies_have_an_arm_for_every_switch_on_one_baseline():
             other = trial.config.method
             if other.name == baseline.name:
                 changed |= {name for name in DivideMix.model_fields if getattr(other, name) != getattr(baseline, name)}
-    assert DivideMix.model_fields.keys() - changed == {"name", "neighbors"}
+    start = {"init", "weights", "weights_hash", "head_only_epochs"}  # need a file of weights
+    assert DivideMix.model_fields.keys() - changed == {"name", "neighbors", *start}
     assert {"lr_schedule=cosine", "lr_milestones=15"} <= arms(switches).keys()
+
+
+def test_the_methods_study_has_every_method_in_every_setting():
+    study = load(STUDIES / "methods.yaml")
+    assert study.warnings == []
+    named = get_args(TrialConfig.model_fields["method"].annotation)
+    for setting in ("sym20", "sym50", "sym80"):
+        found = {trial.config.method.name for trial in arms(study, setting).values()}
+        assert found == {section.model_fields["name"].default for section in named} - {"retrain"}
+
+
+def test_two_networks_trained_longer_do_the_work_of_three():
+    study = load(STUDIES / "jocor_networks.yaml")
+    assert study.warnings == []
+    for setting in ("sym50", "pair40"):
+        work = {arm: t.config.method.networks * t.config.train.epochs for arm, t in arms(study, setting).items()}
+        assert work["two_longer"] == work["three_pairs"] == 1.5 * work["baseline"]
+
+
+def test_co_teaching_plus_that_never_begins_is_warned_of(tmp_path):
+    text = f"{HEAD}base:\n  train: {{epochs: 20}}\n  method: {{name: co_teaching_plus}}\n"
+    assert load(write(tmp_path, text)).warnings == ["never leave warm-up (it is as long as train.epochs): baseline"]
 
 
 @pytest.mark.parametrize(("setting", "lambda_u"), [("sym20", 0), ("sym50", 25), ("sym80", 25), ("sym90", 50)])

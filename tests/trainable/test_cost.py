@@ -20,6 +20,10 @@ METHODS = [
     {"name": "dividemix", "forward_rows": "labeled"},
     {"name": "dividemix", "peer_update": "synchronous"},
     {"name": "dividemix", "division": "both", "neighbors": 10},
+    {"name": "mixup"},
+    {"name": "co_teaching"},
+    {"name": "jocor", "networks": 3, "forget_rate": 0.3},
+    {"name": "elr_plus"},
 ]
 
 

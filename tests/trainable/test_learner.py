@@ -11,7 +11,7 @@ from trainable import learner as module
 from trainable.config import ImageData, PreactResNet18, SmallCnn, Train
 from trainable.data.sources import Samples
 from trainable.learner import Learner
-from trainable.models import build
+from trainable.models.build import build
 
 CPU = torch.device("cpu")
 

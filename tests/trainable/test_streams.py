@@ -91,3 +91,13 @@ def test_global_seeds_do_not_change_a_stream():
     finally:
         random.setstate(state[0])
         np.random.set_state(state[1])  # noqa: NPY002
+
+
+def test_layers_draw_from_their_stream_and_leave_the_global_generator_as_it_was():
+    before, drawn = torch.get_rng_state(), []
+    for seed, epoch in ((0, 1), (0, 1), (0, 2), (1, 1)):
+        with Streams(seed).of_layers(epoch, device=torch.device("cpu")):
+            drawn.append(torch.rand(3).tolist())
+    assert drawn[0] == drawn[1]
+    assert len({tuple(numbers) for numbers in drawn}) == 3
+    assert torch.equal(torch.get_rng_state(), before)

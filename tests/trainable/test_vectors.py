@@ -14,9 +14,12 @@ from trainable.config import CrossEntropy as CrossEntropyConfig
 from trainable.config import DivideMix as DivideMixConfig
 from trainable.config import PairNoise, SymmetricNoise, Train, TrialConfig
 from trainable.divide import fit_mixture, normalise, split
+from trainable.forget import forget_rate, smallest
 from trainable.losses import labeled_loss, negative_entropy, prior_loss, ramp_up, unlabeled_loss
 from trainable.methods import dividemix
 from trainable.methods.base import Method
+from trainable.methods.config import Jocor as JocorConfig
+from trainable.methods.jocor import joint_losses
 from trainable.streams import Streams
 from trainable.targets import mix
 
@@ -237,3 +240,33 @@ def test_loss_history_r09(vectors):
     assert golden["calls"] == [0, 3, 6]
     for call, expected in zip(golden["calls"], golden["posterior_clean_calls"], strict=True):
         assert np.allclose(verdicts[call].mixture.clean_probability, expected, rtol=0, atol=1e-4)
+
+
+# --- JoCoR ---
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_jocor_loss(vectors, number):
+    golden = vectors["jocor_loss"]
+    case, given = golden["cases"][number], torch.tensor(golden["labels"])
+    logits = [torch.tensor(golden[name], requires_grad=True) for name in ("logits1", "logits2")]
+    labels, contrast = joint_losses(JocorConfig(), logits, given)
+    close(contrast.detach(), np.add(golden["kl_term_12"], golden["kl_term_21"]))
+    losses = (1 - case["co_lambda"]) * labels + case["co_lambda"] * contrast
+    close(losses.detach(), case["per_sample_loss"])
+    kept = smallest(losses.detach(), case["forget_rate"])
+    assert kept.tolist() == case["selected"]
+    loss = losses[kept].mean()
+    close(loss.detach(), case["loss"])
+    loss.backward()
+    for name, each in zip(("grad_logits1", "grad_logits2"), logits, strict=True):
+        if name in case:
+            close(each.grad, case[name])
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_jocor_schedule(vectors, number):
+    golden = vectors["jocor_schedule"][number]
+    final = golden["noise_rate"] / (2 if golden["noise_type"] == "asymmetric" else 1)
+    rates = [forget_rate(final, finished, 10) for finished in range(11)]
+    close(rates, golden["forget_rate_epochs_0_to_11"][1:])  # their loop starts at epoch 1

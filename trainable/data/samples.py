@@ -66,13 +66,22 @@ class Samples:
     def views(self, index: torch.Tensor, count: int, rng: torch.Generator) -> list[torch.Tensor]:
         """`count` independent augmentations of the images at `index`, each (batch, channels, h, w) float."""
         images, where = self._padded(index)
+        return [self._normalised(self._weak(images, where, rng)) for _ in range(count)]
+
+    def strong_views(self, index: torch.Tensor, count: int, rng: torch.Generator) -> list[torch.Tensor]:
+        """As `views`, with AutoAugment after the crop and the flip."""
+        from trainable.data.strong import auto_augment  # torchvision: seconds, where it is not needed
+
+        images, where = self._padded(index)
+        weak = torch.cat([self._weak(images, where, rng) for _ in range(count)])
+        return list(self._normalised(auto_augment(weak, rng)).chunk(count))
+
+    def _weak(self, images: torch.Tensor, where: Any, rng: torch.Generator) -> torch.Tensor:
+        """Randomly cropped and flipped images, (batch, h, w, channels) uint8."""
         a = self.augmentation
         if isinstance(a, Photos) and a.resized_crop:
-            return [self._normalised(resized_crop(images, where, self._size, a.flip, rng)) for _ in range(count)]
-        return [
-            self._normalised(crop_and_flip(images, where, self.padding, a.crop_probability, a.flip, rng, self.side))
-            for _ in range(count)
-        ]
+            return resized_crop(images, where, self._size, a.flip, rng)
+        return crop_and_flip(images, where, self.padding, a.crop_probability, a.flip, rng, self.side)
 
     def plain(self, index: Index) -> torch.Tensor:
         """The images at `index` without augmentation, (batch, channels, h, w) float."""

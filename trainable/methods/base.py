@@ -5,8 +5,9 @@ A method is an iterator: `next` trains one epoch and returns its row of metrics.
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,8 @@ from trainable.losses import negative_entropy
 from trainable.streams import Streams
 
 Row = dict[str, Any]
+Losses = tuple[torch.Tensor, dict[str, torch.Tensor]]
+"""A scalar to descend on, and scalars for the row by their names."""
 
 
 class Method:
@@ -49,9 +52,11 @@ class Method:
             raise StopIteration
         start, before = time.perf_counter(), self.forwards
         self._seconds = {}
+        head_only = self.epoch < getattr(self.config.method, "head_only_epochs", 0)
         for learner in self.learners:
-            lr = learner.start_epoch(self.epoch)
-        row = self.train_epoch()
+            lr = learner.start_epoch(self.epoch, head_only)
+        with self.streams.of_layers(self.epoch, device=self.data.train.device):
+            row = self.train_epoch()
         with self.timed("eval"):
             row |= self.evaluate()
         self.epoch += 1
@@ -104,21 +109,55 @@ class Method:
         return row
 
     def cross_entropy_epoch(self, conf_penalty: bool = False) -> Row:
-        """One epoch of plain cross-entropy for each network in turn, in batches of twice `batch_size`."""
-        losses, size = [], 2 * self.config.train.batch_size
+        """One epoch of plain cross-entropy for each network in turn."""
+
+        def loss(k: int, images: torch.Tensor, given: torch.Tensor, index: torch.Tensor) -> Losses:
+            logits = self.learners[k](images)
+            loss = F.cross_entropy(logits, given)
+            return loss + negative_entropy(logits) if conf_penalty else loss, {"loss/labeled": loss}
+
+        return self.each_in_turn(loss)
+
+    def each_in_turn(self, loss: Callable[[int, torch.Tensor, torch.Tensor, torch.Tensor], Losses]) -> Row:
+        """Train network k on `loss(k, images, given, index)` for one epoch, for every k; the mean of its terms."""
         with self.timed("train"):
-            for k, learner in enumerate(self.learners):
-                train = self.data.chosen(self.data.epoch_rows(self.streams.numpy("subset", self.epoch, k), size))
-                order = self.shuffled(np.arange(len(train)) if self.kept is None else self.kept, k)
-                views = self.streams.torch("augment", self.epoch, k, device=train.device)
-                total = torch.zeros((), device=train.device)
-                for batch in train.ahead(order.split(size)):
-                    logits = learner(train.views(batch, 1, views)[0])
-                    loss = F.cross_entropy(logits, train.given[batch])
-                    total += loss.detach() * len(batch)
-                    learner.step(loss + negative_entropy(logits) if conf_penalty else loss)
-                losses.append(self.finite(total / len(order), k))
-        return {"loss/labeled": float(np.mean(losses))}
+            found = []
+            for k in range(len(self.learners)):
+                means = self.one_pass(k, partial(loss, k), partial(self.descend, k))
+                found.append({name: self.finite(mean, k) for name, mean in means.items()})
+        return {name: float(np.mean([means[name] for means in found])) for name in found[0]}
+
+    def one_pass(
+        self,
+        k: int,
+        loss: Callable[[torch.Tensor, torch.Tensor, torch.Tensor], Losses],
+        descend: Callable[[torch.Tensor], None],
+    ) -> dict[str, torch.Tensor]:
+        """Descend on `loss(images, given, index)` once for every training sample, in batches of twice `batch_size`.
+
+        Images are one view each, (batch, channels, h, w); `index` is their place among the training samples. Order and
+        augmentation are those of network k. Returns the mean over samples of the loss's terms.
+        """
+        rows, size = self.rows_of_pass(k), 2 * self.config.train.batch_size
+        train, place = self.data.chosen(rows), None if rows is None else torch.from_numpy(rows)
+        views = self.streams.torch("augment", self.epoch, k, device=train.device)
+        sums: dict[str, torch.Tensor] = {}
+        order = self.shuffled(np.arange(len(train)) if self.kept is None else self.kept, k)
+        for batch in train.ahead(order.split(size)):
+            index = batch if place is None else place.to(batch.device)[batch]
+            value, terms = loss(train.views(batch, 1, views)[0], train.given[batch], index)
+            for name, term in terms.items():
+                sums[name] = sums.get(name, torch.zeros_like(term)) + term.detach() * len(batch)
+            descend(value)
+        return {name: total / len(order) for name, total in sums.items()}
+
+    def rows_of_pass(self, k: int) -> np.ndarray | None:
+        """Which training samples network k sees in one pass of this epoch; None: all."""
+        return self.data.epoch_rows(self.streams.numpy("subset", self.epoch, k), 2 * self.config.train.batch_size)
+
+    def descend(self, k: int, loss: torch.Tensor) -> None:
+        """One step of network k."""
+        self.learners[k].step(loss)
 
     def shuffled(self, index: np.ndarray, *counters: int) -> torch.Tensor:
         """`index` in this epoch's order, on the device.
@@ -128,12 +167,13 @@ class Method:
         rank = self.streams.numpy("order", self.epoch, *counters).permutation(len(self.data.train))
         return torch.from_numpy(index[np.argsort(rank[index])]).to(self.data.train.device)
 
-    def finite(self, sum_: torch.Tensor, network: int, what: str = "the loss") -> float:
-        """A sum as a number. Raises NonFiniteLoss."""
+    def finite(self, sum_: torch.Tensor, network: int | None, what: str = "the loss") -> float:
+        """A sum as a number; `network` is None for what the networks share. Raises NonFiniteLoss."""
         value = float(sum_)
         if not math.isfinite(value):
             raise NonFiniteLoss(
-                f"{what} of network {network} is {value} in epoch {self.epoch + 1}; "
+                f"{what} of {'all networks' if network is None else f'network {network}'} is {value} "
+                f"in epoch {self.epoch + 1}; "
                 f"a smaller train.lr than {self.config.train.lr} usually helps"
             )
         return value
@@ -152,6 +192,15 @@ class Method:
         chosen = self.combined(logits).argmax(1)
         probability = torch.stack([each.softmax(1) for each in logits]).mean(0).gather(1, chosen[:, None])[:, 0]
         return {"ensemble_class": chosen.cpu().numpy(), "ensemble_probability": probability.cpu().numpy()}
+
+    def record_losses(self) -> None:
+        """After the middle and the last epoch, keep each sample's loss and the ensemble's opinion."""
+        finished, epochs = self.epoch + 1, self.config.train.epochs
+        if finished in {(epochs + 1) // 2, epochs}:
+            with self.uncounted():
+                judged = [self.judge_logits(learner, self.data.train) for learner in self.learners]
+            losses = np.stack([loss.cpu().numpy() for _, loss in judged])
+            self.records[finished] = {"loss": losses, **self.ensemble([logits for logits, _ in judged])}
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next epoch depends on; generators restart from their names and need no place here."""

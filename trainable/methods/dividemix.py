@@ -23,7 +23,7 @@ from trainable.learner import Learner
 from trainable.losses import ramp_up
 from trainable.methods.base import Method, Row
 from trainable.methods.judge import Verdict, agree, clean_mixture, describe, divide, opinion
-from trainable.methods.stages import guessed_targets, losses, mixed, own_predictions, refined_targets
+from trainable.methods.stages import drawn_views, guessed_targets, losses, mixed, own_predictions, refined_targets
 from trainable.neighbors import label_support
 from trainable.streams import Streams
 from trainable.warmup import ended, separation
@@ -127,13 +127,14 @@ class DivideMix(Method):
             views = self.streams.torch("augment", self.epoch, own, device=data.device)
             weights, partners = (self.streams.numpy("mixup", self.epoch, own, part) for part in (0, 1))
             for x, u, progress in data.ahead(self.batches(verdict.labeled, own)):
-                views_x, views_u = data.views(x, m.n_aug, views), data.views(u, m.n_aug, views) if len(u) else []
+                learned_x, views_x = drawn_views(m, data, x, views)
+                learned_u, views_u = drawn_views(m, data, u, views)
                 one_hot = F.one_hot(data.given[x], self.data.classes).float()
                 own_u, own_x = own_predictions(m, learner, views_u, views_x)
                 targets_u = guessed_targets(m, own_u, guide, views_u) if len(u) else one_hot[:0]
                 targets_x = refined_targets(m, own_x, one_hot, verdict.weight[x])
-                inputs = torch.cat([*views_x, *views_u])
-                targets = torch.cat([*([targets_x] * m.n_aug), *([targets_u] * len(views_u))])
+                inputs = torch.cat([*learned_x, *learned_u])
+                targets = torch.cat([*([targets_x] * m.n_aug), *([targets_u] * len(learned_u))])
                 labeled_rows = m.n_aug * len(x)
                 inputs, targets = mixed(m, inputs, targets, labeled_rows, weights, partners)
                 lambda_u = m.lambda_u * ramp_up(progress, warmup, m.rampup_epochs)

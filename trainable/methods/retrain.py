@@ -9,12 +9,12 @@ from dataclasses import replace
 import numpy as np
 
 from trainable import metrics
-from trainable.config import Retrain as RetrainConfig
 from trainable.config import TrialConfig
 from trainable.data.sources import Dataset
 from trainable.errors import DataError
 from trainable.learner import Learner
 from trainable.methods.base import Row
+from trainable.methods.config import Retrain as RetrainConfig
 from trainable.methods.cross_entropy import CrossEntropy
 from trainable.streams import Streams
 

@@ -4,12 +4,28 @@ import numpy as np
 import torch
 
 from trainable.config import DivideMix
+from trainable.data.samples import Samples
 from trainable.learner import Learner
 from trainable.losses import labeled_loss, prior_loss, unlabeled_loss
 from trainable.targets import co_guess, co_refine, harden, mix, mixup_partners
 
 Predictions = list[torch.Tensor]
 """One (batch, classes) a view."""
+
+
+def drawn_views(
+    m: DivideMix, data: Samples, index: torch.Tensor, rng: torch.Generator
+) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+    """(views to learn from, views to predict targets from), each `n_aug` of (batch, channels, h, w); none of no images.
+
+    They are the same ones, or as AugDesc has them: the strong ones first, which are learned from, then the weak ones.
+    """
+    if not len(index):
+        return [], []
+    if m.augment == "augdesc":
+        return data.strong_views(index, m.n_aug, rng), data.views(index, m.n_aug, rng)
+    views = data.views(index, m.n_aug, rng)
+    return views, views
 
 
 def own_predictions(

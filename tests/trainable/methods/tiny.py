@@ -9,7 +9,7 @@ from trainable.data.datasets import Arrays, Split
 from trainable.learner import Learner
 from trainable.methods.base import Method, Row
 from trainable.methods.dividemix import Verdict
-from trainable.models import build
+from trainable.models.build import build
 from trainable.streams import Streams
 from trainable.trial import METHODS
 

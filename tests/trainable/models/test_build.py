@@ -7,7 +7,7 @@ from torch import nn
 
 from trainable.config import PreactResNet18, SmallCnn
 from trainable.errors import DataError
-from trainable.models import build
+from trainable.models.build import build
 
 BOTH = pytest.mark.parametrize("model", [SmallCnn(width=4), PreactResNet18()], ids=["small_cnn", "preact_resnet18"])
 

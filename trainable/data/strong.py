@@ -1,0 +1,43 @@
+"""Strong augmentation: AutoAugment's CIFAR-10 policy (Cubuk et al. 2019, arXiv 1805.09501) as torchvision has it."""
+
+import torch
+from torchvision.transforms import AutoAugment, AutoAugmentPolicy
+
+GREY = 128.0
+"""Of the pixels that a shift or a turn leaves without an image, as in AugDesc's `autoaugment.py`."""
+
+
+class _Drawn(AutoAugment):
+    """AutoAugment with draws that are given to it: its own come from the global generator, one for a whole batch."""
+
+    drawn: tuple[int, torch.Tensor, torch.Tensor]
+
+    def get_params(self, transform_num: int) -> tuple[int, torch.Tensor, torch.Tensor]:
+        return self.drawn
+
+
+def auto_augment(images: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+    """Each image under one of 25 pairs of operations, each operation with its own probability and a random sign.
+
+    Args:
+        images: (batch, h, w, channels) uint8, of 1 or 3 channels.
+        rng: generator on their device.
+
+    Returns:
+        The same shape and type.
+    """
+    transform = _Drawn(AutoAugmentPolicy.CIFAR10, fill=[GREY] * images.shape[3])
+    batch, device = len(images), images.device
+    pair = torch.randint(len(transform.policies), (batch, 1), generator=rng, device=device)
+    probability = torch.tensor([[p for _, p, _ in operations] for operations in transform.policies], device=device)
+    applied = torch.rand(batch, 2, generator=rng, device=device) < probability[pair[:, 0]]
+    sign = torch.randint(2, (batch, 2), generator=rng, device=device)
+    # Images with the same draws go through torchvision's functions together.
+    draws, group = torch.cat([pair, applied, sign * applied], 1).unique(dim=0, return_inverse=True)
+    pixels = images.permute(0, 3, 1, 2).clone(memory_format=torch.contiguous_format)
+    for k, draw in enumerate(draws.cpu()):
+        there = group == k
+        # An operation is applied if its number is at most its probability.
+        transform.drawn = int(draw[0]), torch.where(draw[1:3] > 0, 0.0, 2.0), draw[3:]
+        pixels[there] = transform(pixels[there])
+    return pixels.permute(0, 2, 3, 1)

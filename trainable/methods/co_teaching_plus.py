@@ -1,0 +1,62 @@
+"""Co-teaching+ (Yu et al., ICML 2019, arXiv 1901.04215): Co-teaching where the two networks disagree.
+
+Follows the intent of github.com/xingruiyu/coteaching_plus: after `init_epochs` a batch is restricted to the samples
+that the networks put into different classes; where there are none, both learn from the whole batch during the first
+5,000 steps, and not at all after. Of the code's slips `as_published` repeats one, cross-entropy of probabilities; the
+others (sample 0 left out, 5,000 compared with epoch × batch, a mean divided again) are not repeated.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from trainable.config import TrialConfig
+from trainable.data.sources import Dataset
+from trainable.learner import Learner
+from trainable.methods.base import Losses, Row
+from trainable.methods.co_teaching import exchange
+from trainable.methods.config import CoTeachingPlus as CoTeachingPlusConfig
+from trainable.methods.small_loss import Kept, SmallLoss
+from trainable.streams import Streams
+
+AGREEING_STEPS = 5000
+
+
+class CoTeachingPlus(SmallLoss):
+    """Two networks that exchange small-loss samples among those on which they disagree."""
+
+    def __init__(self, config: TrialConfig, data: Dataset, learners: list[Learner], streams: Streams):
+        super().__init__(config, data, learners, streams)
+        assert isinstance(config.method, CoTeachingPlusConfig)
+        self.method = config.method
+        self.steps = 0
+
+    def train_epoch(self) -> Row:
+        """An epoch of Co-teaching, or of Co-teaching on disagreement."""
+        row = super().train_epoch()
+        return {**row, "phase": "warmup"} if self.epoch < self.method.init_epochs else row
+
+    def select(self, logits: list[torch.Tensor], given: torch.Tensor, rate: float) -> tuple[Losses, Kept]:
+        """The exchange on the batch, or on what the networks disagree about."""
+        self.steps += 1
+        if self.epoch < self.method.init_epochs:
+            return exchange(logits, given, rate)
+        outputs = [each.softmax(1) for each in logits] if self.method.as_published else logits
+        apart = (logits[0].argmax(1) != logits[1].argmax(1)).nonzero()[:, 0]
+        if len(apart):
+            losses, kept = exchange([each[apart] for each in outputs], given[apart], rate)
+            return losses, [apart[places] for places in kept]
+        learn = self.steps <= AGREEING_STEPS
+        total = F.cross_entropy(outputs[0], given) + F.cross_entropy(outputs[1], given)
+        everything = torch.arange(len(given) if learn else 0, device=given.device)
+        return (total * learn, {"loss/labeled": total / 2}), [everything, everything]
+
+    def state_dict(self) -> dict[str, Any]:
+        """The shared state and the number of steps."""
+        return {**super().state_dict(), "steps": self.steps}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state_dict`'s result."""
+        super().load_state_dict(state)
+        self.steps = state["steps"]

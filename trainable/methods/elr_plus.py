@@ -1,0 +1,84 @@
+"""ELR+ (Liu et al., NeurIPS 2020, arXiv 2007.00151): ELR with MixUp, and targets by the other network's average.
+
+Follows `Trainer._train_epoch` and `elr_plus_loss` of github.com/shengliu66/ELR on one GPU, where the second network's
+targets already come from the first one's new average. The averages are of weights; as in the code they stay in train
+mode, so BatchNorm normalises by the batch that they are shown. Both networks see the same noise: the authors' code
+draws it anew for the second, which shows one of them most labels as they were.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from trainable.config import TrialConfig
+from trainable.data.sources import Dataset
+from trainable.learner import Learner
+from trainable.losses import early_learning_loss, labeled_loss, sigmoid_ramp_up
+from trainable.methods.base import Losses, Row
+from trainable.methods.config import ElrPlus as ElrPlusConfig
+from trainable.methods.elr import Elr
+from trainable.methods.mixup import mixing
+from trainable.streams import Streams
+from trainable.targets import mix
+
+
+class ElrPlus(Elr):
+    """Two networks in turn, each with an average of its weights that guides the other."""
+
+    method: ElrPlusConfig
+
+    def __init__(self, config: TrialConfig, data: Dataset, learners: list[Learner], streams: Streams):
+        super().__init__(config, data, learners, streams)
+        self.averages = [learner.frozen() for learner in learners]
+        self.steps = [0 for _ in learners]
+        self.draws: list[np.random.Generator] = []
+
+    def train_epoch(self) -> Row:
+        """One epoch of mixed batches with regularised cross-entropy for each network."""
+        self.draws = [self.streams.numpy("mixup", self.epoch, k) for k in range(len(self.learners))]
+        return super().train_epoch()
+
+    def loss(self, k: int, images: torch.Tensor, given: torch.Tensor, index: torch.Tensor) -> Losses:
+        """Both terms with mixed labels and targets; the targets move by what the peer's average says of the images."""
+        m = self.method
+        targets = self.move_targets(k, index, self.averages[1 - k].probabilities(images))
+        weight, partner = mixing(self.draws[k], m.alpha, len(given), given.device)
+        one_hot = F.one_hot(given, self.data.classes).float()
+        inputs, labels, targets = (mix(rows, max(weight, 1 - weight), partner) for rows in (images, one_hot, targets))
+        if m.label_times_target:
+            labels = F.normalize(labels * targets, p=1, dim=1)
+        logits = self.learners[k](inputs)
+        labeled, early = labeled_loss(logits, labels), early_learning_loss(logits, targets)
+        lambda_elr = m.lambda_elr * sigmoid_ramp_up(self.steps[k] + 1, m.rampup_steps)
+        return labeled + lambda_elr * early, {"loss/labeled": labeled, "loss/early_learning": early}
+
+    def descend(self, k: int, loss: torch.Tensor) -> None:
+        """One step of network k, after which its average follows."""
+        super().descend(k, loss)
+        self.steps[k] += 1
+        decay = self.method.ema_decay * sigmoid_ramp_up(self.steps[k] + 1, self.method.ema_rampup_steps)
+        with torch.no_grad():
+            for average, weight in zip(
+                *(n.network.parameters() for n in (self.averages[k], self.learners[k])), strict=True
+            ):
+                average.lerp_(weight, 1 - decay)
+
+    @property
+    def forwards(self) -> int:
+        """Image-forward equivalents so far, the averages' predictions included."""
+        return super().forwards + sum(average.forwards for average in self.averages)
+
+    def state_dict(self) -> dict[str, Any]:
+        """ELR's state, the averages and the number of steps."""
+        averages = [{"network": a.network.state_dict(), "forwards": a.forwards} for a in self.averages]
+        return {**super().state_dict(), "averages": averages, "steps": self.steps}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state_dict`'s result."""
+        super().load_state_dict(state)
+        self.steps = list(state["steps"])
+        for average, saved in zip(self.averages, state["averages"], strict=True):
+            average.network.load_state_dict(saved["network"])
+            average.forwards = saved["forwards"]

@@ -1,0 +1,60 @@
+"""JoCoR (Wei et al., CVPR 2020, arXiv 2003.02752) with any number of networks and three contrasts.
+
+Follows `loss_jocor` of github.com/hongxin001/JoCoR; more than two networks, the circular contrast and the one by
+cross-entropies are those of Fazekas, Forián and Barta (Infocommunications Journal 2023, doi 10.36244/icj.2023.5.2). All
+are computed from log-softmax, so a probability that vanishes leaves the loss finite.
+"""
+
+from itertools import permutations
+
+import torch
+import torch.nn.functional as F
+
+from trainable.config import TrialConfig
+from trainable.data.sources import Dataset
+from trainable.forget import smallest
+from trainable.learner import Learner
+from trainable.methods.base import Losses
+from trainable.methods.config import Jocor as JocorConfig
+from trainable.methods.small_loss import Kept, SmallLoss
+from trainable.streams import Streams
+
+
+class Jocor(SmallLoss):
+    """Networks that choose their samples together, by a loss in which they are also drawn towards one another."""
+
+    def __init__(self, config: TrialConfig, data: Dataset, learners: list[Learner], streams: Streams):
+        super().__init__(config, data, learners, streams)
+        assert isinstance(config.method, JocorConfig)
+        self.method = config.method
+
+    def select(self, logits: list[torch.Tensor], given: torch.Tensor, rate: float) -> tuple[Losses, Kept]:
+        """The mean joint loss of the samples where it is smallest; all networks keep the same."""
+        labels, apart = joint_losses(self.method, logits, given)
+        joint = (1 - self.method.co_lambda) * labels + self.method.co_lambda * apart
+        kept = smallest(joint.detach(), rate)
+        terms = {"loss/labeled": labels[kept].mean() / len(logits), "loss/contrast": apart[kept].mean()}
+        return (joint[kept].mean(), terms), [kept] * len(logits)
+
+
+def joint_losses(m: JocorConfig, logits: list[torch.Tensor], given: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Each sample's sum of the networks' cross-entropies with its label, and the contrast between them, (batch,) each.
+
+    Both are sums over networks and pairs, as in the authors' code.
+    """
+    labels = torch.stack([F.cross_entropy(each, given, reduction="none") for each in logits]).sum(0)
+    return labels, contrast(logits, m.contrast, m.normalise_pairs)
+
+
+def contrast(logits: list[torch.Tensor], kind: str, normalised: bool = False) -> torch.Tensor:
+    """How far the networks' predictions of a sample lie apart, (batch,), from their logits (batch, classes).
+
+    `pairs`: KL(a ‖ b) summed over all ordered pairs of networks; `circular`: over each network and the next;
+    `cross_entropy`: H(a, b), which is KL(a ‖ b) plus the entropy of a, over all ordered pairs. Gradient flows through
+    both sides. Normalised sums are scaled to the two terms of two networks.
+    """
+    logs = [each.log_softmax(1) for each in logits]
+    pairs = list(zip(logs, logs[1:] + logs[:1], strict=True)) if kind == "circular" else list(permutations(logs, 2))
+    terms = [(a.exp() * ((0 if kind == "cross_entropy" else a) - b)).sum(1) for a, b in pairs]
+    total = torch.stack(terms).sum(0)
+    return total * 2 / len(terms) if normalised else total

@@ -1,0 +1,46 @@
+"""MixUp (Zhang et al., ICLR 2018, arXiv 1710.09412): cross-entropy on images and labels that are mixed in pairs.
+
+One weight and one set of partners serve a batch, and the weight may be below a half, as in the authors' code
+(github.com/facebookresearch/mixup-cifar10).
+"""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from trainable.config import TrialConfig
+from trainable.data.sources import Dataset
+from trainable.learner import Learner
+from trainable.losses import labeled_loss
+from trainable.methods.base import Losses, Method, Row
+from trainable.methods.config import MixUp as MixUpConfig
+from trainable.streams import Streams
+from trainable.targets import mix
+
+
+class MixUp(Method):
+    """Each network on its own."""
+
+    def __init__(self, config: TrialConfig, data: Dataset, learners: list[Learner], streams: Streams):
+        super().__init__(config, data, learners, streams)
+        assert isinstance(config.method, MixUpConfig)
+        self.method = config.method
+
+    def train_epoch(self) -> Row:
+        """One epoch of mixed batches for each network."""
+        draws = [self.streams.numpy("mixup", self.epoch, k) for k in range(len(self.learners))]
+
+        def loss(k: int, images: torch.Tensor, given: torch.Tensor, index: torch.Tensor) -> Losses:
+            weight, partner = mixing(draws[k], self.method.alpha, len(given), given.device)
+            one_hot = F.one_hot(given, self.data.classes).float()
+            value = labeled_loss(self.learners[k](mix(images, weight, partner)), mix(one_hot, weight, partner))
+            return value, {"loss/labeled": value}
+
+        row = self.each_in_turn(loss)
+        self.record_losses()
+        return {"phase": "mixup", **row}
+
+
+def mixing(rng: np.random.Generator, alpha: float, rows: int, device: torch.device) -> tuple[float, torch.Tensor]:
+    """A batch's weight ~ Beta(alpha, alpha) and its rows' partners (rows,)."""
+    return rng.beta(alpha, alpha), torch.from_numpy(rng.permutation(rows)).to(device)

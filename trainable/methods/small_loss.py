@@ -1,0 +1,96 @@
+"""What Co-teaching, Co-teaching+ and JoCoR share: networks that see the same batches and leave out large losses.
+
+The share that they leave out follows `trainable/forget.py`. Their authors' codes use Adam (`train.optimizer: adam`),
+whose first beta falls to 0.1 while `lr` falls linearly towards 0 in the later epochs; here it is `train.lr_schedule`
+alone. The last batch of an epoch is used although it is short, and at least one sample of a batch is kept. Tested is
+the ensemble, as for every method; the single networks, whose accuracies the papers report, stand beside it.
+"""
+
+from abc import abstractmethod
+from functools import partial
+from typing import Any
+
+import torch
+
+from trainable.config import TrialConfig
+from trainable.data.sources import Dataset
+from trainable.errors import DataError
+from trainable.forget import estimated_rate, forget_rate
+from trainable.learner import Learner, step_together
+from trainable.methods.base import Losses, Method, Row
+from trainable.methods.config import Forgetting
+from trainable.streams import Streams
+
+Kept = list[torch.Tensor]
+"""For each network the places in the batch of the samples that it finds easiest."""
+
+
+class SmallLoss(Method):
+    """Trains all networks at once on one loss over the samples that are kept; `select` of a subclass says which."""
+
+    def __init__(self, config: TrialConfig, data: Dataset, learners: list[Learner], streams: Streams):
+        super().__init__(config, data, learners, streams)
+        assert isinstance(config.method, Forgetting)
+        self.forgetting = config.method
+        if (rate := config.method.forget_rate) == "known" and data.noise_rate is None:
+            raise DataError("method.forget_rate: known needs true labels; give a number, or `estimated`")
+        # An estimate begins with the second epoch.
+        self.final_rate = {"known": data.noise_rate or 0.0, "estimated": 0.0}[rate] if isinstance(rate, str) else rate
+
+    @abstractmethod
+    def select(self, logits: list[torch.Tensor], given: torch.Tensor, rate: float) -> tuple[Losses, Kept]:
+        """The loss of a batch and what is kept of it, from each network's logits (batch, classes)."""
+
+    def train_epoch(self) -> Row:
+        """One epoch of all networks on the same batches."""
+        self.estimate()
+        rate = forget_rate(self.final_rate, self.epoch, self.forgetting.gradual_epochs)
+        with self.timed("train"):
+            found = self.one_pass(0, partial(self.loss, rate), partial(step_together, self.learners))
+            means = {name: self.finite(mean, None) for name, mean in found.items()}
+        self.record_losses()
+        losses = {name: value for name, value in means.items() if name.startswith("loss/")}
+        return {"phase": self.config.method.name, **losses, "schedule/forget_rate": rate, **self.division(means)}
+
+    def estimate(self) -> None:
+        """With `forget_rate: estimated`, estimate the final rate anew until the gradual epochs are over.
+
+        From the second epoch on: networks that have learned nothing yet cannot tell. The losses are their mean.
+        """
+        if self.forgetting.forget_rate != "estimated" or not 1 <= self.epoch <= self.forgetting.gradual_epochs:
+            return
+        with self.timed("divide"):
+            train = self.data.chosen(self.rows_of_pass(0))
+            losses = torch.stack([self.judge_logits(learner, train)[1] for learner in self.learners]).mean(0)
+            self.finite(losses.sum(), None)
+            self.final_rate = estimated_rate(losses.cpu().numpy(), self.streams.number("mixture", self.epoch, 0))
+
+    def loss(self, rate: float, images: torch.Tensor, given: torch.Tensor, index: torch.Tensor) -> Losses:
+        """The loss of a batch, its terms, and what share of the batch each network keeps, also of the right labels."""
+        (value, terms), kept = self.select([learner(images) for learner in self.learners], given, rate)
+        clean = (given == self.data.train.true[index]).float()
+        for k, places in enumerate(kept):
+            terms[f"kept{k}"] = torch.full_like(value, len(places) / len(given))
+            terms[f"right{k}"] = clean[places].sum() / len(given)
+        return value, {**terms, "clean": clean.mean()}
+
+    def division(self, means: dict[str, float]) -> Row:
+        """How good each network's choice was over the epoch, as far as true labels are known."""
+        row: Row = {}
+        for k in range(len(self.learners)):
+            kept, right = means[f"kept{k}"], means[f"right{k}"]
+            row[f"division/labeled_fraction_net{k}"] = kept
+            if self.data.train.true_known and kept:
+                row |= {f"division/precision_net{k}": right / kept, f"division/residual_noise_net{k}": 1 - right / kept}
+            if self.data.train.true_known and means["clean"]:
+                row[f"division/recall_net{k}"] = right / means["clean"]
+        return row
+
+    def state_dict(self) -> dict[str, Any]:
+        """The shared state and the rate as estimated."""
+        return {**super().state_dict(), "final_rate": self.final_rate}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state_dict`'s result."""
+        super().load_state_dict(state)
+        self.final_rate = state["final_rate"]

@@ -1,0 +1,20 @@
+"""Networks of the package timm (github.com/huggingface/pytorch-image-models), an optional dependency."""
+
+import difflib
+
+from torch import nn
+
+from trainable.errors import DataError
+from trainable.models.config import Timm
+
+
+def timm_network(model: Timm, shape: tuple[int, int, int], classes: int) -> nn.Module:
+    """The network without weights, for images of `shape` (channels, h, w). Raises DataError: timm has none such."""
+    import timm
+
+    name = model.name.removeprefix("timm:")
+    if not timm.is_model(name):
+        close = difflib.get_close_matches(name, timm.list_models(), n=1)
+        known = f"; did you mean `timm:{close[0]}`?" if close else ""
+        raise DataError(f"model.name: timm {timm.__version__} has no model `{name}`{known}")
+    return timm.create_model(name, pretrained=False, num_classes=classes, in_chans=shape[0])

@@ -1,0 +1,106 @@
+"""torchvision's networks, with a first layer for small or grey images where that is asked for."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import nn
+from torchvision import models
+
+from trainable.errors import DataError
+from trainable.models.config import Torchvision
+
+Initialise = Callable[[torch.Tensor], object]
+
+
+def torchvision_network(model: Torchvision, shape: tuple[int, int, int], classes: int) -> nn.Module:
+    """The network for images of `shape` (channels, h, w). Raises DataError if they have a wrong size for it."""
+    match model.name:
+        case "mobilenet_v2":
+            return _mobilenet_v2(model.stem, shape, classes)
+        case "convnext_tiny":
+            return _convnext_tiny(model.stem, shape, classes)
+        case "vit_b_16":
+            return _vit_b_16(model.stem, shape, classes)
+        case "swin_t":
+            return _swin_t(model.stem, shape, classes)
+        case _:
+            return _resnet(model.name, model.stem, shape, classes)
+
+
+def _resnet(name: str, stem: str, shape: tuple[int, int, int], classes: int) -> nn.Module:
+    network = getattr(models, name)(num_classes=classes)
+    if stem == "cifar":
+        network.conv1 = _first(network.conv1, shape, 3, 1, _he)
+        network.maxpool = nn.Identity()
+    else:
+        network.conv1 = _first(network.conv1, shape, 7, 2, _he)
+    return network
+
+
+def _mobilenet_v2(stem: str, shape: tuple[int, int, int], classes: int) -> nn.Module:
+    small = stem == "cifar"
+    stages = [[1, 16, 1, 1], [6, 24, 2, 1 if small else 2], [6, 32, 3, 2], [6, 64, 4, 2], [6, 96, 3, 1]]
+    stages += [[6, 160, 3, 2], [6, 320, 1, 1]]  # expansion, channels, blocks, stride, as in the paper's table 2
+    network = models.mobilenet_v2(num_classes=classes, inverted_residual_setting=stages)
+    network.features[0][0] = _first(network.features[0][0], shape, 3, 1 if small else 2, _he)
+    return network
+
+
+def _convnext_tiny(stem: str, shape: tuple[int, int, int], classes: int) -> nn.Module:
+    patch = 2 if stem == "cifar" else 4
+    if min(shape[1:]) < 8 * patch:  # halved three times after the patches
+        raise DataError(
+            f"convnext_tiny with `stem: {stem}` takes images of at least {8 * patch}×{8 * patch} pixels; "
+            f"these are {shape[1]}×{shape[2]}"
+        )
+    network = models.convnext_tiny(num_classes=classes)
+    network.features[0][0] = _first(
+        network.features[0][0], shape, patch, patch, lambda weight: nn.init.trunc_normal_(weight, std=0.02)
+    )
+    return network
+
+
+def _vit_b_16(stem: str, shape: tuple[int, int, int], classes: int) -> nn.Module:
+    channels, height, width = shape
+    patch = 4 if stem == "cifar" else 16
+    if height != width or height % patch:
+        raise DataError(
+            f"vit_b_16 with `stem: {stem}` takes square images whose side is a multiple of {patch} pixels; "
+            f"these are {height}×{width}"
+        )
+    network = models.VisionTransformer(height, patch, 12, 12, 768, 3072, num_classes=classes)
+    std = math.sqrt(1 / (channels * patch**2))
+    network.conv_proj = _first(
+        network.conv_proj, shape, patch, patch, lambda weight: nn.init.trunc_normal_(weight, std=std)
+    )
+    return network
+
+
+def _swin_t(stem: str, shape: tuple[int, int, int], classes: int) -> nn.Module:
+    patch, window = (2, 4) if stem == "cifar" else (4, 7)
+    network = models.SwinTransformer(
+        [patch, patch],
+        96,
+        [2, 2, 6, 2],
+        [3, 6, 12, 24],
+        [window, window],
+        stochastic_depth_prob=0.2,
+        num_classes=classes,
+    )
+    network.features[0][0] = _first(network.features[0][0], shape, patch, patch, lambda weight: None)
+    return network
+
+
+def _first(old: nn.Conv2d, shape: tuple[int, int, int], kernel: int, stride: int, initialise: Initialise) -> nn.Conv2d:
+    """The first layer, made anew if it takes another number of channels or has another kernel or stride."""
+    if old.in_channels == shape[0] and old.kernel_size == (kernel, kernel) and old.stride == (stride, stride):
+        return old
+    padding = 0 if kernel == stride else kernel // 2  # patches do not overlap
+    new = nn.Conv2d(shape[0], old.out_channels, kernel, stride, padding, bias=old.bias is not None)
+    initialise(new.weight)
+    return new
+
+
+def _he(weight: torch.Tensor) -> torch.Tensor:
+    return nn.init.kaiming_normal_(weight, mode="fan_out", nonlinearity="relu")
