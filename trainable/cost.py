@@ -63,7 +63,8 @@ def space(trial: Trial) -> tuple[int, int]:
     rows = epochs * 4000 + 100_000  # a row, the same numbers as TensorBoard events, and pictures of three divisions
     table = len(data.train) * (3 * (4 * networks + 4) + 21)
     momentum = weights  # a checkpoint has the momentum buffers beside the weights, and there are two checkpoints
-    return weights * (2 if data.validation else 1) + rows + table, 2 * (weights + momentum)
+    average = weights if trial.config.train.ema_decay else 0
+    return weights * (2 if data.validation else 1) + rows + table, 2 * (weights + momentum + average)
 
 
 def _seconds_per_forward(trial: Trial) -> float:

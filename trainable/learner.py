@@ -12,6 +12,9 @@ from torch import nn
 from trainable.config import Train
 from trainable.data.sources import Samples
 
+RISE = 0.3
+"""Share of the epochs in which `one_cycle` rises."""
+
 
 class Learner:
     """A network in channels-last memory, trained by SGD.
@@ -19,8 +22,12 @@ class Learner:
     `forwards` counts work in image-forward equivalents: a backward pass costs two forwards.
     """
 
-    def __init__(self, network: nn.Module, train: Train, device: torch.device):
+    def __init__(self, network: nn.Module, train: Train, device: torch.device, compiled: bool = False):
         self.network = network.to(device).to(memory_format=torch.channels_last)
+        self.averaged = copy.deepcopy(self.network).eval() if train.ema_decay else None
+        # Its results may be overwritten by the next call; what follows at once (float, softmax, loss) makes new ones.
+        graphs = compiled and device.type == "cuda"
+        self._compiled = torch.compile(self.network, mode="reduce-overhead", dynamic=False) if graphs else None
         self.train = train
         self.optimizer = torch.optim.SGD(
             self.network.parameters(),
@@ -33,11 +40,7 @@ class Learner:
 
     def start_epoch(self, finished: int) -> float:
         """Set and return the learning rate for the epoch after `finished` ones."""
-        if self.train.lr_schedule == "cosine":
-            lr = self.train.lr * (1 + math.cos(math.pi * finished / self.train.epochs)) / 2
-        else:
-            drops = sum(finished >= milestone for milestone in self.train.lr_milestones)
-            lr = self.train.lr * self.train.lr_gamma**drops
+        lr = learning_rate(self.train, finished)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         self.network.train()
@@ -46,13 +49,15 @@ class Learner:
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
         """Logits (batch, classes) with gradient, in the network's present mode."""
         self.forwards += 3 * len(images)
-        return self.network(images)
+        return self._outputs(images)
 
     def step(self, loss: torch.Tensor) -> None:
         """One descent on a scalar loss."""
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
+        if self.averaged is not None:
+            _follow(self.averaged, self.network, self.train.ema_decay)
 
     @contextmanager
     def mode(self, name: str) -> Iterator[None]:
@@ -68,16 +73,40 @@ class Learner:
     def probabilities(self, images: torch.Tensor) -> torch.Tensor:
         """Softmax predictions (batch, classes) without gradient, in the network's present mode."""
         self.forwards += len(images)
-        return self.network(images).softmax(1)
+        return self._outputs(images).softmax(1)
 
     @torch.no_grad()
     def logits(self, samples: Samples) -> torch.Tensor:
         """Logits (n, classes) of all samples, in eval mode and without augmentation."""
-        self.forwards += len(samples)
         with self.mode("eval"):
-            size = samples.most_at_once
-            batches = samples.ahead(slice(s, s + size) for s in range(0, len(samples), size))
-            return torch.cat([self.network(samples.plain(batch)) for batch in batches])
+            return self._all_logits(self.network, samples)
+
+    @property
+    def tested(self) -> nn.Module:
+        """The network that is tested and kept: the averaged one, if there is one."""
+        return self.network if self.averaged is None else self.averaged
+
+    @torch.no_grad()
+    def test_logits(self, samples: Samples) -> torch.Tensor:
+        """`logits` of the network that is tested."""
+        return self.logits(samples) if self.averaged is None else self._all_logits(self.averaged, samples)
+
+    def _all_logits(self, network: nn.Module, samples: Samples) -> torch.Tensor:
+        self.forwards += len(samples)
+        size = samples.most_at_once
+        batches = samples.ahead(slice(s, s + size) for s in range(0, len(samples), size))
+        with self._precision(samples.device):
+            return torch.cat([network(samples.plain(batch)) for batch in batches]).float()
+
+    def _outputs(self, images: torch.Tensor) -> torch.Tensor:
+        """Logits (batch, classes) in fp32. Batches of odd sizes, the last ones of an epoch, are not compiled."""
+        whole = len(images) % self.train.batch_size == 0
+        network = self._compiled if self._compiled and whole else self.network
+        with self._precision(images.device):
+            return network(images).float()
+
+    def _precision(self, device: torch.device) -> torch.autocast:
+        return torch.autocast(device.type, torch.bfloat16, enabled=self.train.precision == "bf16")
 
     def logits_and_features(self, samples: Samples) -> tuple[torch.Tensor, torch.Tensor]:
         """`logits`, and what entered the network's last linear layer (n, width) on the way."""
@@ -92,15 +121,17 @@ class Learner:
     def frozen(self) -> "Learner":
         """A copy for predictions, whose weights stay as they are now; its work counts from 0."""
         twin = copy.copy(self)
-        twin.network, twin.forwards = copy.deepcopy(self.network), 0
+        twin.network, twin._compiled, twin.forwards = copy.deepcopy(self.network), None, 0
         return twin
 
     def state_dict(self) -> dict[str, Any]:
-        """Weights, BatchNorm buffers, momentum and work so far."""
+        """Weights, BatchNorm buffers, their average if there is one, momentum and work so far."""
+        averaged = {"averaged": self.averaged.state_dict()} if self.averaged is not None else {}
         return {
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "forwards": self.forwards,
+            **averaged,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -108,3 +139,26 @@ class Learner:
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.forwards = state["forwards"]
+        if self.averaged is not None:
+            self.averaged.load_state_dict(state["averaged"])
+
+
+def learning_rate(train: Train, finished: int) -> float:
+    """The learning rate of the epoch after `finished` ones."""
+    match train.lr_schedule:
+        case "cosine":
+            return train.lr * (1 + math.cos(math.pi * finished / train.epochs)) / 2
+        case "one_cycle":
+            middle = (finished + 0.5) / train.epochs
+            return train.lr * min(middle / RISE, (1 - middle) / (1 - RISE))
+        case "step":
+            drops = sum(finished >= milestone for milestone in train.lr_milestones)
+            return train.lr * train.lr_gamma**drops
+
+
+@torch.no_grad()
+def _follow(averaged: nn.Module, network: nn.Module, decay: float) -> None:
+    """Move an average of weights and BatchNorm statistics on by one step."""
+    for kept, new in zip(averaged.state_dict().values(), network.state_dict().values(), strict=True):
+        if kept.is_floating_point():
+            kept.lerp_(new, 1 - decay)

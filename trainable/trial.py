@@ -48,7 +48,7 @@ class Trial:
             for k in range(config.method.networks)
         ]
         self.weight_hashes = [_weight_hash(network) for network in networks]
-        learners = [Learner(network, config.train, self.device) for network in networks]
+        learners = [Learner(network, config.train, self.device, machine.compile) for network in networks]
         self.method = METHODS[config.method.name](config, self.data, learners, streams)
         self.rows: list[Row] = []
 
@@ -76,8 +76,8 @@ class Trial:
         self.rows = rows[: self.epoch]
 
     def weights(self) -> bytes:
-        """The networks' weights, a list of state dicts, for `torch.load(…, weights_only=True)`."""
-        return _saved([learner.network.state_dict() for learner in self.method.learners])
+        """The tested networks' weights, a list of state dicts, for `torch.load(…, weights_only=True)`."""
+        return _saved([learner.tested.state_dict() for learner in self.method.learners])
 
     @property
     def is_best(self) -> bool:
