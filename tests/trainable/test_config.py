@@ -90,6 +90,8 @@ OTHER: dict[tuple[str, type[Section]], dict[str, Any]] = {
         "lr_milestones": [150, 200],
         "lr_gamma": 0.5,
         "lr_schedule": "cosine",
+        "ema_decay": 0.9,
+        "precision": "bf16",
     },
     ("method", CrossEntropy): {"networks": 1},
     ("method", DivideMix): {
