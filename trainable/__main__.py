@@ -56,6 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--source", type=Path, metavar="DIR", help="folder of the finished trial that `from_arm` names")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--compile", action="store_true", help="on a GPU: compiled steps, replayed as CUDA graphs")
     parser.add_argument("--resident", choices=["auto", "true", "false"], default="auto", help="image files in memory?")
     parser.add_argument(
         "--noise-file",
@@ -72,9 +73,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     resident: bool | Literal["auto"] = "auto" if options.resident == "auto" else options.resident == "true"
-    machine = Machine(
-        options.config.parent, options.data, options.source, options.threads, options.device, resident=resident
-    )
+    place = (options.config.parent, options.data, options.source, options.threads, options.device)
+    machine = Machine(*place, resident=resident, compile=options.compile)
     if options.noise_file:
         return write_noise(config, machine, options.noise_file)
     known = TrialFolder(options.out).trial

@@ -71,7 +71,8 @@ def space(trial: Trial) -> tuple[int, int]:
     rows = epochs * 4000 + 100_000  # a row, the same numbers as TensorBoard events, and pictures of three divisions
     table = len(data.train) * (3 * (4 * networks + 4) + 21)
     averages = weights * (2 if trial.config.train.optimizer == "adam" else 1)
-    # A checkpoint has the optimiser's averages beside the weights, and there are two checkpoints.
+    averages += weights if trial.config.train.ema_decay else 0
+    # A checkpoint has these averages beside the weights, and there are two checkpoints.
     return weights * (2 if data.validation else 1) + rows + table, 2 * (weights + averages)
 
 

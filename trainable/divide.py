@@ -15,6 +15,8 @@ from sklearn.mixture import GaussianMixture
 # Two losses closer than this cannot be told apart in float32 once they are averaged over a history.
 CONSTANT = 1e-8
 MARGIN = 1e-5
+LARGE, GROUPS = 2**18, 2**16
+"""From `LARGE` losses on, a mixture is fitted to the means of `GROUPS` groups of neighbouring ones."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,9 @@ def fit_mixture(evidence: np.ndarray, seed: int) -> Mixture:
 
     The component nearer to the origin is the clean one.
     `reg_covar` keeps a component's sd above 0.0224; the posterior need not be monotone in the loss.
+
+    From `LARGE` losses on, the fit sees groups of neighbouring ones (`benchmarks/parts.py` says how little that moves
+    posteriors); every sample still has its own posterior.
     """
     points = evidence.reshape(len(evidence), -1)
     if np.ptp(points, axis=0).max() < CONSTANT:
@@ -55,10 +60,18 @@ def fit_mixture(evidence: np.ndarray, seed: int) -> Mixture:
     with warnings.catch_warnings():
         # Ten iterations are the authors' limit, and few distinct losses may leave one cluster empty: both are answers.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        posterior = model.fit(points).predict_proba(points)
+        model.fit(condensed(points) if points.shape[1] == 1 and len(points) >= LARGE else points)
+        posterior = model.predict_proba(points)
     order = np.argsort(model.means_.sum(1))
     means, sds, weights = model.means_[order, 0], np.sqrt(model.covariances_[order, 0, 0]), model.weights_[order]
     return Mixture(posterior[:, order[0]], tuple(means.tolist()), tuple(sds.tolist()), tuple(weights.tolist()))
+
+
+def condensed(points: np.ndarray) -> np.ndarray:
+    """Means (GROUPS, 1) of equally many neighbouring values of points (n, 1), in ascending order."""
+    values = np.sort(points[:, 0])
+    starts = np.linspace(0, len(values), GROUPS + 1).astype(int)
+    return (np.add.reduceat(values, starts[:-1], dtype=np.float64) / np.diff(starts))[:, None]
 
 
 def monotone(clean_probability: np.ndarray, losses: np.ndarray) -> np.ndarray:

@@ -20,5 +20,5 @@ def fingerprint(trial: Trial) -> dict[str, Any]:
         "versions": {name: version(name) for name in ("torch", "numpy", "scipy", "scikit-learn")},
         "device": f"{trial.device.type} {device}",
         "threads": torch.get_num_threads(),
-        "precision": "float32",
+        "precision": {"fp32": "float32", "bf16": "bfloat16"}[trial.config.train.precision],
     }

@@ -25,6 +25,9 @@ class Machine:
     """Epochs between checkpoints; a stopped trial keeps its last epoch in any case."""
     trial_timeout: float | None = None
     """Seconds of training after which a trial is given up."""
+    compile: bool = False
+    """Whether whole batches run through `torch.compile` and CUDA graphs; without effect on the CPU, where it does not
+    pay. Rounding is another one, as on another GPU."""
     resident: bool | Literal["auto"] = "auto"
     """Whether image files are all decoded into memory, or in every epoch anew; auto: in memory if they fit."""
     pictures_every: int | None = None

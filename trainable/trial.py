@@ -82,7 +82,7 @@ class Trial:
         ]
         self.notes = self._pretrained(networks, machine, source)
         self.weight_hashes = [_weight_hash(network) for network in networks]
-        learners = [Learner(network, config.train, self.device) for network in networks]
+        learners = [Learner(network, config.train, self.device, machine.compile) for network in networks]
         method = config.method.implementation if isinstance(config.method, Own) else METHODS[config.method.name]
         self.method: Method = method(config, self.data, learners, streams)
         self.rows: list[Row] = []
@@ -120,8 +120,8 @@ class Trial:
         self.rows = rows[: self.epoch]
 
     def weights(self) -> bytes:
-        """The networks' weights, a list of state dicts, for `torch.load(…, weights_only=True)`."""
-        return _saved([learner.network.state_dict() for learner in self.method.learners])
+        """The tested networks' weights, a list of state dicts, for `torch.load(…, weights_only=True)`."""
+        return _saved([learner.tested.state_dict() for learner in self.method.learners])
 
     @property
     def is_best(self) -> bool:

@@ -99,6 +99,8 @@ OTHER: dict[tuple[str, type[Section]], dict[str, Any]] = {
         "lr_milestones": [150, 200],
         "lr_gamma": 0.5,
         "lr_schedule": "cosine",
+        "ema_decay": 0.9,
+        "precision": "bf16",
         "optimizer": "adam",
     },
     ("method", CrossEntropy): {**START, "networks": 1},

@@ -361,3 +361,25 @@ GIVEN = np.array([1, 1, 1, 1, 1])
 )
 def test_agreement_keeps_samples_for_which_both_networks_predict_one_class(rule, expected):
     assert agreed(LABELED, PROBABILITY, PREDICTED, GIVEN, rule).tolist() == expected
+
+
+# --- many losses ---
+
+
+def test_groups_of_neighbours_keep_the_mean_and_the_posterior_of_every_sample(monkeypatch):
+    losses = normalise(two_groups(20_000))
+    plain = fit_mixture(losses, 0)
+    monkeypatch.setattr(divide, "GROUPS", 3000)
+    groups = divide.condensed(losses[:, None])
+    assert groups.shape == (3000, 1)
+    assert (np.diff(groups[:, 0]) >= 0).all()
+    assert groups.mean() == pytest.approx(losses.mean(), rel=1e-2)
+    monkeypatch.setattr(divide, "LARGE", 20_000)
+    condensed = fit_mixture(losses, 0)
+    assert condensed.clean_probability.shape == losses.shape
+    assert np.abs(condensed.clean_probability - plain.clean_probability).max() < 0.02
+
+
+def test_todays_data_sets_are_fitted_as_they_are(monkeypatch):
+    monkeypatch.setattr(divide, "condensed", None)
+    fit_mixture(normalise(two_groups(60_000)), 0)

@@ -246,3 +246,72 @@ def test_momentum_is_part_of_the_state():
     descend(original, 1, first=4)
     descend(weights_only, 1, first=4)
     assert not equal(snapshot(weights_only), snapshot(original))
+
+
+# --- one-cycle, average, precision, compilation ---
+
+
+@pytest.mark.parametrize(("finished", "share"), [(0, 1 / 6), (1, 1 / 2), (2, 5 / 6), (3, 13 / 14), (9, 1 / 14)])
+def test_one_cycle_rises_over_the_first_30_percent_of_the_epochs_and_falls_over_the_others(finished, share):
+    learner = small(Train(epochs=10, lr=0.2, lr_schedule="one_cycle"))
+    assert learner.start_epoch(finished) == pytest.approx(0.2 * share)
+
+
+def test_without_an_average_the_weights_themselves_are_tested():
+    learner, data = small(), samples(5)
+    assert learner.tested is learner.network
+    assert torch.equal(learner.test_logits(data), learner.logits(data))
+    assert "averaged" not in learner.state_dict()
+
+
+def test_the_average_follows_weights_and_running_statistics_and_moves_nothing_else():
+    plain, learner = small(), small(Train(ema_decay=0.75))
+    expected = snapshot(learner)
+    for step in range(3):
+        descend(plain, 1, first=step)
+        descend(learner, 1, first=step)
+        for name, value in snapshot(plain).items():
+            if value.is_floating_point():
+                expected[name] = 0.75 * expected[name] + 0.25 * value
+    assert equal(snapshot(learner), snapshot(plain))
+    averaged = learner.tested.state_dict()
+    for name in (name for name, value in expected.items() if value.is_floating_point()):
+        torch.testing.assert_close(averaged[name], expected[name])
+    work = learner.forwards
+    assert not torch.allclose(learner.test_logits(samples(5)), learner.logits(samples(5)))
+    assert learner.forwards == work + 2 * 5
+
+
+def test_the_average_is_part_of_the_state():
+    original, restored = small(Train(ema_decay=0.5)), small(Train(ema_decay=0.5), seed=9)
+    descend(original, 2)
+    restored.load_state_dict(original.state_dict())
+    assert equal(dict(restored.tested.state_dict()), dict(original.tested.state_dict()))
+
+
+def test_bf16_rounds_the_passes_and_keeps_weights_losses_and_predictions_in_fp32():
+    plain, learner, batch = small(), small(Train(precision="bf16")), pixels(5)
+    logits = learner(batch)
+    assert logits.dtype == learner.probabilities(batch).dtype == learner.logits(samples(5)).dtype == torch.float32
+    torch.testing.assert_close(logits, plain(batch), rtol=0.05, atol=0.05)
+    assert not torch.equal(logits, plain(batch))
+    descend(learner, 1)
+    assert all(value.dtype != torch.bfloat16 for value in snapshot(learner).values())
+
+
+def test_whole_batches_are_compiled_and_short_ones_are_not(monkeypatch):
+    seen = []
+
+    def compiled(network, **options):
+        return lambda images: seen.append(len(images)) or network(images)
+
+    monkeypatch.setattr(torch, "compile", compiled)
+    cpu, learner = small(), small(Train(batch_size=4))
+    assert Learner(cpu.network, Train(), CPU, compiled=True)._compiled is None  # it does not pay there
+    learner._compiled = compiled(learner.network)
+    for size in (4, 8, 3):
+        assert len(learner(pixels(size))) == size
+    assert seen == [4, 8]
+    with learner.frozen().mode("eval"):
+        learner.frozen().probabilities(pixels(4))
+    assert seen == [4, 8]

@@ -57,8 +57,7 @@ def class_dependent(noise: Noise) -> bool:
 
 def transition(true: np.ndarray, given: np.ndarray, classes: int) -> np.ndarray:
     """P(given | true) as it came out, (classes, classes) with a row for each true class; zeros where there is none."""
-    counts = np.zeros((classes, classes))
-    np.add.at(counts, (true, given), 1)
+    counts = np.bincount(true * classes + given, minlength=classes**2).reshape(classes, classes)
     return counts / np.maximum(counts.sum(1, keepdims=True), 1)
 
 

@@ -95,7 +95,7 @@ class Method:
     def evaluate(self) -> Row:
         """Accuracy of the ensemble and of each network on the clean test set, and on the noisy validation set."""
         row: Row = {}
-        per_network = [learner.logits(self.data.test) for learner in self.learners]
+        per_network = [learner.test_logits(self.data.test) for learner in self.learners]
         total, true = self.combined(per_network), self.data.test.true
         for k, logits in enumerate(per_network):
             self.finite(logits.sum(), k, "the sum of test logits")  # the last step may have broken the weights
@@ -104,11 +104,11 @@ class Method:
         if self.data.classes >= 20:
             row["test/top5"] = metrics.accuracy(total, true, top=5)
         for name, samples in self.data.more_tests.items():
-            total = self.combined([learner.logits(samples) for learner in self.learners])
+            total = self.combined([learner.test_logits(samples) for learner in self.learners])
             row |= {f"{name}/accuracy": metrics.accuracy(total, samples.true)}
             row |= {f"{name}/top5": metrics.accuracy(total, samples.true, top=5)} if self.data.classes >= 20 else {}
         if (validation := self.data.validation) is not None:
-            total = self.combined([learner.logits(validation) for learner in self.learners])
+            total = self.combined([learner.test_logits(validation) for learner in self.learners])
             row["val/accuracy"] = metrics.accuracy(total, validation.given)
         return row
 
@@ -169,7 +169,7 @@ class Method:
         The order is a ranking of *all* training samples, so a sample that leaves the set does not reorder the others.
         """
         rank = self.streams.numpy("order", self.epoch, *counters).permutation(len(self.data.train))
-        return torch.from_numpy(index[np.argsort(rank[index])]).to(self.data.train.device)
+        return torch.from_numpy(index[np.argsort(rank[index])]).to(self.data.train.device, non_blocking=True)
 
     def finite(self, sum_: torch.Tensor, network: int | None, what: str = "the loss") -> float:
         """A sum as a number; `network` is None for what the networks share. Raises NonFiniteLoss."""

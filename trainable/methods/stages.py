@@ -76,7 +76,7 @@ def mixed(
     if m.mixup:
         weight = weights.beta(m.alpha, m.alpha)
         chosen = mixup_partners(partners, len(inputs), labeled_rows, m.mixup_partner == "same_set")
-        partner = torch.from_numpy(chosen).to(inputs.device)
+        partner = torch.from_numpy(chosen).to(inputs.device, non_blocking=True)
         inputs, targets = (mix(rows, max(weight, 1 - weight), partner) for rows in (inputs, targets))
     learned = labeled_rows if m.forward_rows == "labeled" else len(inputs)
     return inputs[:learned], targets[:learned]
