@@ -280,8 +280,10 @@ def test_a_confirmation_is_an_ablation_of_its_own_family(tmp_path):
     assert [(record.family, record.baseline) for record in records[:2]] == [(None, None), ("search", "baseline")]
 
 
-def test_a_scheduler_within_warm_up_deserves_a_warning(tmp_path):
-    text = HEAD + LR + "scheduler: {name: asha, grace_period: 1}\n" + TAIL
+@pytest.mark.parametrize("epochs", ["1", "auto"])
+def test_a_scheduler_within_warm_up_deserves_a_warning(tmp_path, epochs):
+    head = HEAD.replace("warmup_epochs: 1", f"warmup_epochs: {epochs}")
+    text = head + LR + "scheduler: {name: asha, grace_period: 1}\n" + TAIL
     assert any("within warm-up" in warning for warning in load(write(tmp_path, text)).warnings)
 
 

@@ -32,10 +32,7 @@ class SmallLoss(Method):
         super().__init__(config, data, learners, streams)
         assert isinstance(config.method, Forgetting)
         self.forgetting = config.method
-        if (rate := config.method.forget_rate) == "known" and data.noise_rate is None:
-            raise DataError("method.forget_rate: known needs true labels; give a number, or `estimated`")
-        # An estimate begins with the second epoch.
-        self.final_rate = {"known": data.noise_rate or 0.0, "estimated": 0.0}[rate] if isinstance(rate, str) else rate
+        self.final_rate = first_rate(config.method, data)
 
     @abstractmethod
     def select(self, logits: list[torch.Tensor], given: torch.Tensor, rate: float) -> tuple[Losses, Kept]:
@@ -94,3 +91,12 @@ class SmallLoss(Method):
         """Go on from `state_dict`'s result."""
         super().load_state_dict(state)
         self.final_rate = state["final_rate"]
+
+
+def first_rate(m: Forgetting, data: Dataset) -> float:
+    """The final forget rate as far as it is known before training. Raises DataError."""
+    if m.forget_rate == "known":
+        if data.noise_rate is None:
+            raise DataError("method.forget_rate: known needs true labels; give a number, or `estimated`")
+        return data.noise_rate
+    return 0.0 if m.forget_rate == "estimated" else m.forget_rate  # an estimate begins with the second epoch
