@@ -72,9 +72,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     resident: bool | Literal["auto"] = "auto" if options.resident == "auto" else options.resident == "true"
-    machine = Machine(
-        options.config.parent, options.data, options.source, options.threads, options.device, resident=resident
-    )
+    where = options.config.parent, options.data
+    machine = Machine(*where, options.threads, options.device, resident=resident, source_dir=options.source)
     if options.noise_file:
         return write_noise(config, machine, options.noise_file)
     known = TrialFolder(options.out).trial
