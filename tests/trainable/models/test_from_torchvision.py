@@ -29,6 +29,7 @@ def test_with_the_imagenet_stem_it_is_torchvisions_own(name):
     assert str(ours) == str(theirs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_the_stem_keeps_maps_of_small_images_larger_and_leaves_the_rest_as_it_is(name):
     with torch.device("meta"):

@@ -72,6 +72,7 @@ def test_two_epochs_and_a_resumed_second_one_agree_bit_for_bit(tmp_path, model, 
     assert resumed.weights() == whole.weights()
 
 
+@pytest.mark.slow
 def test_dropout_draws_from_the_trials_seed_and_leaves_the_global_generator_alone(tmp_path):
     before = torch.get_rng_state()
     rows = []
