@@ -73,8 +73,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     resident: bool | Literal["auto"] = "auto" if options.resident == "auto" else options.resident == "true"
-    place = (options.config.parent, options.data, options.source, options.threads, options.device)
-    machine = Machine(*place, resident=resident, compile=options.compile)
+    place, how = (options.config.parent, options.data), (options.threads, options.device)
+    machine = Machine(*place, *how, resident=resident, compile=options.compile, source_dir=options.source)
     if options.noise_file:
         return write_noise(config, machine, options.noise_file)
     known = TrialFolder(options.out).trial

@@ -13,8 +13,6 @@ class Machine:
     """Folder of the study file: relative data paths start here."""
     data_dir: Path = Path("data")
     """Folder of named data sets (CIFAR-10)."""
-    source_dir: Path | None = None
-    """Folder of the finished trial that the trial uses (`from_arm`); whether it is the right one, its id tells."""
     threads: int = 1
     """Of torch, and workers that decode streamed images."""
     device: str = "auto"
@@ -30,6 +28,8 @@ class Machine:
     pay. Rounding is another one, as on another GPU."""
     resident: bool | Literal["auto"] = "auto"
     """Whether image files are all decoded into memory, or in every epoch anew; auto: in memory if they fit."""
+    source_dir: Path | None = None
+    """Folder of the finished trial that the trial uses (`from_arm`); whether it is the right one, its id tells."""
     pictures_every: int | None = None
     """Epochs between TensorBoard's pictures of a division; None: only at the epochs that the sample table keeps."""
 

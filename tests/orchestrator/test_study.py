@@ -588,7 +588,7 @@ def test_the_methods_study_has_every_method_in_every_setting():
 def test_two_networks_trained_longer_do_the_work_of_three():
     study = load(STUDIES / "jocor_networks.yaml")
     assert study.warnings == []
-    for setting in ("sym50", "pair40"):
+    for setting in ("half", "authors"):
         work = {arm: t.config.method.networks * t.config.train.epochs for arm, t in arms(study, setting).items()}
         assert work["two_longer"] == work["three_pairs"] == 1.5 * work["baseline"]
 
