@@ -289,5 +289,6 @@ def study_machine(study_dir: Path, data: Path, study: Study) -> Machine:
         checkpoint_every=run.checkpoint_every,
         trial_timeout=run.trial_timeout,
         resident=run.resident,
+        compile=run.compile,
         pictures_every=run.pictures_every,
     )

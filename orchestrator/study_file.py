@@ -57,6 +57,8 @@ class Run(Section):
     """Seconds without an epoch from any trial after which the run ends: Ray's control process can die silently."""
     resident: bool | Literal["auto"] = "auto"
     """Whether image files are all decoded into memory, or in every epoch anew; auto: in memory if they fit."""
+    compile: bool = False
+    """On a GPU: whether whole batches run through `torch.compile` and CUDA graphs; rounding is then another one."""
     pictures_every: Annotated[int, Field(ge=1)] | None = None
     """Epochs between TensorBoard's pictures of a division; None: the first, a middle and the last one."""
 

@@ -81,6 +81,11 @@ class Learner:
             return self._all_logits(self.network, samples)
 
     @property
+    def compiled(self) -> bool:
+        """Whether whole batches run compiled."""
+        return self._compiled is not None
+
+    @property
     def tested(self) -> nn.Module:
         """The network that is tested and kept: the averaged one, if there is one."""
         return self.network if self.averaged is None else self.averaged
