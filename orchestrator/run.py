@@ -273,6 +273,14 @@ def show_end(
         console.print(f"note: {len(uncounted)} trials on disk are not in the study: {names}", markup=False)
 
 
+def show_states(store: Store, records: list[TrialRecord], states: dict[TrialRecord, State], console: Console) -> None:
+    """The state of every arm, and of all trials together."""
+    from orchestrator.monitor import status_table
+
+    console.print(status_table(store, records, states))
+    console.print(f"{store.root}: {len(records)} trials: {counted(states)}", markup=False)
+
+
 def counted(states: dict[TrialRecord, State]) -> str:
     """`3 done, 1 failed`."""
     counts = Counter(states.values())

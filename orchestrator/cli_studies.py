@@ -1,0 +1,196 @@
+"""The commands that take a study file: run, shard, plan; and init, which writes one."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from orchestrator import families, run, study
+from orchestrator.cli_options import DataDir, Results, RetryFailed, SameCode, Sets, Several, Stale, StudyPath, console
+from orchestrator.run import WRONG, Ended, Options
+from orchestrator.search_plan import SearchPlan
+from orchestrator.store import Store
+
+app = typer.Typer()
+
+
+@app.command("run")
+def run_command(
+    study_path: StudyPath,
+    results: Results = Path("results"),
+    sets: Sets = None,
+    data: DataDir = Path("data"),
+    arms: Several = "",
+    seeds: Several = "",
+    settings: Several = "",
+    stale: Stale = "refuse",
+    same_code: SameCode = False,
+    retry_failed: RetryFailed = False,
+    dashboard: Annotated[bool, typer.Option(help="Start Ray's dashboard.")] = True,
+    dashboard_host: Annotated[
+        str, typer.Option(help="Where the dashboard listens; by default it cannot be reached from other machines.")
+    ] = "127.0.0.1",
+    address: Annotated[
+        str | None, typer.Option(metavar="auto|HOST:PORT", help="Use this Ray cluster; --results must be shared by it.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but failures.")] = False,
+    events: Annotated[bool, typer.Option("--json", help="Print one JSON object an event, for scripts.")] = False,
+    profile: Annotated[
+        str, typer.Option(metavar="ARM", help="Only profile one epoch of an arm: time by phase, and a trace.")
+    ] = "",
+) -> None:
+    """Run what is missing of a study, then compare its arms; of a search, its best configurations."""
+    planned = study.load(study_path, sets)
+    place, shown = Store(results / planned.name), Console(highlight=False, soft_wrap=True, quiet=quiet or events)
+    options = Options(
+        stale=stale,
+        same_code=same_code,
+        retry_failed=retry_failed,
+        dashboard=dashboard_host if dashboard else None,
+        address=address,
+        events=events,
+        arms=frozenset(_parts(arms)),
+        seeds=frozenset(_number(part) for part in _parts(seeds)),
+        settings=frozenset(_parts(settings)),
+    )
+    machine = run.study_machine(study_path.parent, data, planned)
+    if profile:
+        from orchestrator.profile import profile_arm
+
+        profile_arm(planned, place, machine, profile, shown)
+        return
+    if planned.search is not None:
+        from orchestrator.run_search import run_search as run_it
+    else:
+        run_it = run.run_study
+    with _end_told(place) if events else nullcontext():
+        raise typer.Exit(run_it(planned, place, machine, options, shown))
+
+
+@contextmanager
+def _end_told(place: Store) -> Iterator[None]:
+    """Print how a run has ended as the last event."""
+    from orchestrator.view import tell
+
+    try:
+        yield
+    except Ended as error:
+        tell("end", code=error.code, message=str(error))
+        raise
+    except typer.Exit as end:
+        _, failures, records = place.read_plan()
+        counts = Counter(place.states(records, failures).values())
+        tell("end", code=end.exit_code, results=str(place.root), trials=dict(counts))
+        raise
+
+
+def _parts(text: str) -> list[str]:
+    """`a,b` as a list; a name that holds commas itself (`a=1,b=2`) can be given alone."""
+    return [part for part in text.split(",") if part]
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal() or len(text) > 19:
+        raise Ended(f"--seeds: {text} is not a number", WRONG)
+    return int(text)
+
+
+@app.command()
+def shard(
+    study_path: StudyPath,
+    index: Annotated[int, typer.Option(help="Which share, from 0.")],
+    of: Annotated[int, typer.Option(help="How many shares there are.")],
+    results: Results = Path("results"),
+    sets: Sets = None,
+    data: DataDir = Path("data"),
+    stale: Stale = "refuse",
+    same_code: SameCode = False,
+    retry_failed: RetryFailed = False,
+) -> None:
+    """Run one share of what is missing without Ray, beside others: for the job arrays of batch systems."""
+    from orchestrator.shard import run_shard
+
+    planned = study.load(study_path, sets)
+    options = Options(stale=stale, same_code=same_code, retry_failed=retry_failed)
+    machine = run.study_machine(study_path.parent, data, planned)
+    raise typer.Exit(run_shard(planned, index, of, Store(results / planned.name), machine, options, console))
+
+
+@app.command()
+def plan(
+    study_path: StudyPath,
+    results: Results = Path("results"),
+    sets: Sets = None,
+    data: DataDir = Path("data"),
+    cost: Annotated[bool, typer.Option("--cost", help="Time a few steps of each arm: hours and bytes.")] = False,
+) -> None:
+    """Show what a run would do; starts nothing."""
+    planned = study.load(study_path, sets)
+    place = Store(results / planned.name)
+    if planned.search is not None:
+        _plan_search(planned, planned.search, place, data, cost)
+        return
+    records = [trial.record for trial in planned.trials]
+    states = place.states(records, planned.file.run.max_failures)
+    machine = run.study_machine(study_path.parent, data, planned)
+    run.show_states(place, records, states, console)
+    epochs = sum(record.epochs for record, state in states.items() if state in ("todo", "stale"))
+    console.print(f"to train: {epochs} epochs and what is left of partial trials", markup=False)
+    for line in [*families.order(records), *families.describe(records)]:
+        console.print(line, markup=False)
+    absent = run.absent_data(planned.trials, machine)
+    for warning in [*planned.warnings, *absent]:
+        console.print(f"warning: {warning}", markup=False)
+    if cost:
+        if absent:
+            raise Ended("the cost cannot be measured without the data", WRONG)
+        from orchestrator.cost import show_cost
+
+        missing = [trial for trial in planned.trials if states[trial.record] not in ("done", "failed")]
+        show_cost(planned, missing, place, machine, console)
+
+
+def _plan_search(planned: study.Study, search: SearchPlan, place: Store, data: Path, cost: bool) -> None:
+    from orchestrator import plan_search
+
+    for line in plan_search.lines(search, place):
+        console.print(line, markup=False)
+    machine = run.study_machine(planned.path.parent, data, planned)
+    missing = list(search.expected(plan_search.missing(search, place)))
+    absent = run.absent_data(missing, machine)
+    for warning in [*planned.warnings, *absent]:
+        console.print(f"warning: {warning}", markup=False)
+    if cost:
+        if absent:
+            raise Ended("the cost cannot be measured without the data", WRONG)
+        from orchestrator.cost import show_cost
+
+        console.print("at most, without stopping, at the baseline's and the arms' own cost:", markup=False)
+        show_cost(planned, missing, place, machine, console)
+
+
+@app.command()
+def init(
+    source: Annotated[Path, typer.Argument(metavar="DIR|FILE.npz", help="Images: train/CLASS/*.jpg …, or arrays.")],
+    out: Annotated[Path | None, typer.Option(help="The study file to write; default: named after the data.")] = None,
+) -> None:
+    """Look at your own data, say what was found, and write a study for it."""
+    from orchestrator.init import describe, study_text
+    from trainable.data.survey import survey
+    from trainable.errors import DataError
+
+    file = out or Path(f"{source.resolve().stem}.yaml")
+    if file.exists():
+        raise Ended(f"{file} exists already; name another with --out", WRONG)
+    try:
+        found = survey(source)
+    except DataError as error:
+        raise Ended(str(error), WRONG) from None
+    for line in describe(found):
+        console.print(line, markup=False)
+    file.write_text(study_text(found, source, file), encoding="utf-8")
+    console.print(f"wrote {file}; next: python -m orchestrator plan {file}", markup=False)
