@@ -38,7 +38,7 @@ from trainable.config import TrialConfig
 from trainable.learner import Learner
 from trainable.machine import Machine
 from trainable.methods.cross_entropy import CrossEntropy
-from trainable.models import build
+from trainable.models.build import build
 from trainable.streams import Streams
 from trainable.trial import Trial
 

@@ -32,7 +32,7 @@ from trainable.learner import Learner  # noqa: E402
 from trainable.losses import ramp_up  # noqa: E402
 from trainable.methods.dividemix import DivideMix  # noqa: E402
 from trainable.methods.judge import Verdict  # noqa: E402
-from trainable.models import build  # noqa: E402
+from trainable.models.build import build  # noqa: E402
 from trainable.streams import Streams  # noqa: E402
 
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)

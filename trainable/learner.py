@@ -100,14 +100,17 @@ class Learner:
         size = samples.most_at_once
         batches = samples.ahead(slice(s, s + size) for s in range(0, len(samples), size))
         with self._precision(samples.device):
-            return torch.cat([network(samples.plain(batch)) for batch in batches]).float()
+            return self._widened(torch.cat([network(samples.plain(batch)) for batch in batches]))
 
     def _outputs(self, images: torch.Tensor) -> torch.Tensor:
         """Logits (batch, classes) in fp32. Batches of odd sizes, the last ones of an epoch, are not compiled."""
         whole = len(images) % self.train.batch_size == 0
         network = self._compiled if self._compiled and whole else self.network
         with self._precision(images.device):
-            return network(images).float()
+            return self._widened(network(images))
+
+    def _widened(self, logits: torch.Tensor) -> torch.Tensor:
+        return logits.float() if self.train.precision == "bf16" else logits
 
     def _precision(self, device: torch.device) -> torch.autocast:
         return torch.autocast(device.type, torch.bfloat16, enabled=self.train.precision == "bf16")

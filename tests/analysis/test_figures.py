@@ -75,7 +75,7 @@ def test_without_a_pair_there_is_no_forest(study, forest):
 def factor(study, values, path="method.x", baseline=5, **options):
     study.factors = [*study.factors, path]
     for value, ends in values.items():
-        name = "baseline" if value == baseline else f"{path[7:]}={value}"
+        name = "baseline" if value == baseline else f"{path[7:]}={value}".lower()
         study.arm(name, *ends, family=path, config={"method": {path[7:]: value}}, **options)
     return study
 

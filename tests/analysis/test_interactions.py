@@ -1,6 +1,7 @@
 """Main effects and interactions, worked by hand."""
 
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -17,7 +18,8 @@ def product(study, cells, setting=None, baseline=None, paths=("method.a", "metho
         for path, value in zip(study.factors, cell, strict=True):
             section, _, name = path.partition(".")
             config[section][name] = value
-        names = (f"{path.rpartition('.')[2]}={value}" for path, value in zip(study.factors, cell, strict=True))
+        shown = (re.sub(r"[^a-z0-9_.-]+", "+", str(value).lower()) for value in cell)
+        names = (f"{path.rpartition('.')[2]}={value}" for path, value in zip(study.factors, shown, strict=True))
         name = "baseline" if cell == baseline else ",".join(names)
         study.arm(name, *ends, setting=setting, family="product", config=config)
     return study

@@ -6,7 +6,7 @@ import pytest
 from benchmarks import engine
 from trainable.config import SmallCnn
 from trainable.data.arrays import Arrays, Split
-from trainable.models import build
+from trainable.models.build import build
 
 
 def arrays(n: int = 128) -> Arrays:

@@ -94,10 +94,11 @@ class FakeTrial:
 
     error: Exception | None = None
     is_best = True
+    notes = ()
 
     def __init__(self, config: TrialConfig, machine: Machine):
         self.config, self.epoch, self.rows = config, 0, []
-        self.method = SimpleNamespace(records={})
+        self.method = SimpleNamespace(records={}, division={})
 
     def restore(self, state: bytes, rows: list[dict[str, Any]]) -> None:
         told = json.loads(state)

@@ -83,7 +83,7 @@ def test_the_pages_method_runs_as_arms_whose_switches_bite(study, tmp_path):
     (tmp_path / "trimmed.py").unlink()
     again = TrialConfig.model_validate(arms["baseline"].model_dump())
     assert train(again, tmp_path / "again", Machine(device="cpu")) == rows["baseline"]
-    assert reproduce(tmp_path / "no_trim", Machine(device="cpu")).identical
+    assert reproduce(tmp_path / "no_trim", Machine(device="cpu"), own_code=True).identical
 
 
 def test_the_page_is_about_forty_lines_of_code():

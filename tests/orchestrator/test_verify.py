@@ -109,8 +109,8 @@ def test_an_edited_engine_is_found(folder, capsys, monkeypatch):
 
     real = learner.Learner.__init__
 
-    def edited(self: learner.Learner, network, train, device) -> None:
-        real(self, network, train.model_copy(update={"momentum": train.momentum - 1e-3}), device)
+    def edited(self: learner.Learner, network, train, *rest) -> None:
+        real(self, network, train.model_copy(update={"momentum": train.momentum - 1e-3}), *rest)
 
     monkeypatch.setattr(learner.Learner, "__init__", edited)
     monkeypatch.setattr("trainable.fingerprint.code_hash", lambda: "edited")

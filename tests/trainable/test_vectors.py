@@ -131,7 +131,7 @@ def test_test_ensemble(vectors):
     assert golden["predicted_sum_of_logits"] != golden["predicted_mean_softmax"]  # the case tells the two apart
     logits = [torch.tensor(golden[name]) for name in ("logits1", "logits2")]
     labels = torch.tensor(golden["labels"])
-    learners = [SimpleNamespace(logits=lambda samples, own=own: own) for own in logits]
+    learners = [SimpleNamespace(test_logits=lambda samples, own=own: own) for own in logits]
     data = SimpleNamespace(test=SimpleNamespace(true=labels), more_tests={}, validation=None, classes=3)
     config = TrialConfig(method=CrossEntropyConfig())
     method = Method(config, data, learners, Streams(0))
