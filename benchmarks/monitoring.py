@@ -8,7 +8,6 @@ epoch of the whole data set takes `samples / images` times as long, so the share
 """
 
 import argparse
-import statistics
 import tempfile
 import time
 from collections.abc import Iterator
@@ -60,7 +59,7 @@ def main() -> None:
                     events.division(row["epoch"], many, whole, row)
         events.close(done=True)
         size = sum(file.stat().st_size for file in Path(folder).glob("events.out.*"))
-    middle = {name: statistics.median(values[1:]) for name, values in spent.items()}
+    middle = {name: float(np.median(values[1:])) for name, values in spent.items()}
     print(f"{options.images} images, {options.epochs} epochs; medians without the first, in seconds of processor time")
     for name, seconds in middle.items():
         print(f"{name:9} {seconds:8.4f}  {seconds / middle['epoch']:7.2%} of this epoch")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks import statistics as simulation
+from benchmarks import simulation
 
 pytestmark = pytest.mark.slow
 

@@ -1,6 +1,6 @@
 """What the report's statistics are worth: coverage, false alarms and power, by simulation.
 
-    python benchmarks/statistics.py
+    python benchmarks/simulation.py
 
 Prints the tables of docs/statistics.md. Every number comes from the functions that the report uses; the seed is fixed.
 """
