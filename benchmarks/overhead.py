@@ -3,8 +3,10 @@
     python benchmarks/overhead.py [STUDY] [--set KEY=VALUE …]
 
 Runs the study (default: the digits ablation) in a temporary folder, dashboard on, and prints the wall seconds of the
-whole command, the sum of the trials' `time/epoch_s`, the slots, their ratio, and the seconds before the first epoch
-and after the last. The machine should be otherwise idle: trials that wait for a core count as training.
+whole command against two sums over the trials: of `time/epoch_s`, training and testing alone, and of the seconds from a
+trial's first file to its summary, which any runner would need for its rows, checkpoints and pictures too. Then the
+seconds before the first trial and after the last. The machine should be otherwise idle: trials that wait for a core
+count as training.
 """
 
 import argparse
@@ -31,13 +33,17 @@ def main() -> None:
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         wall = time.time() - start
         summaries = [json.loads(path.read_bytes()) for path in Path(results).rglob("summary.json")]
-        events = [path.stat().st_mtime for path in Path(results).rglob("trial.json")]
+        begun = [path.stat().st_mtime for path in Path(results).rglob("trial.json")]
     training = sum(summary["time/epoch_s"] for summary in summaries)
+    trials = sum(summary["finished"] for summary in summaries) - sum(begun)
     slots = os.cpu_count() or 1
     ideal = training / slots
-    first, last = min(events) - start, start + wall - max(summary["finished"] for summary in summaries)
-    print(f"trials {len(summaries)}, slots {slots}, wall {wall:.1f} s, training {training:.1f} s")
+    first, last = min(begun) - start, start + wall - max(summary["finished"] for summary in summaries)
+    print(
+        f"trials {len(summaries)}, slots {slots}, wall {wall:.1f} s, training {training:.1f} s, whole trials {trials:.1f} s"
+    )
     print(f"wall / (training / slots) = {wall / ideal:.3f}")
+    print(f"wall / (whole trials / slots) = {wall / (trials / slots):.3f}")
     print(f"fixed: {first:.1f} s until the first trial begins, {last:.1f} s after the last one ends")
     rest = wall - ideal - first - last
     print(f"besides these: {rest:.1f} s, {rest / len(summaries):.2f} a trial")
