@@ -39,9 +39,8 @@ def main() -> None:
     slots = os.cpu_count() or 1
     ideal = training / slots
     first, last = min(begun) - start, start + wall - max(summary["finished"] for summary in summaries)
-    print(
-        f"trials {len(summaries)}, slots {slots}, wall {wall:.1f} s, training {training:.1f} s, whole trials {trials:.1f} s"
-    )
+    print(f"trials {len(summaries)}, slots {slots}, wall {wall:.1f} s")
+    print(f"training {training:.1f} s, whole trials {trials:.1f} s")
     print(f"wall / (training / slots) = {wall / ideal:.3f}")
     print(f"wall / (whole trials / slots) = {wall / (trials / slots):.3f}")
     print(f"fixed: {first:.1f} s until the first trial begins, {last:.1f} s after the last one ends")

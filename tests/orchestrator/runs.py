@@ -53,13 +53,14 @@ def workers(environment: Environment) -> list[int]:
     return found
 
 
-def wait_until(condition: Callable[[], Any], what: str, process: Process | None = None) -> None:
-    """Wait for a moment; if a process is given, it must not end before."""
+def wait_until(condition: Callable[[], Any], what: str, process: Process | None = None) -> Any:
+    """Wait for a moment, and return what the condition found; if a process is given, it must not end before."""
     deadline = time.monotonic() + PATIENCE_S
-    while not condition():
+    while not (found := condition()):
         assert time.monotonic() < deadline, f"in vain: {what}"
         assert process is None or process.poll() is None, f"ended before {what}: {finish(process)}"
         time.sleep(0.05)
+    return found
 
 
 @contextlib.contextmanager
