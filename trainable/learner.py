@@ -12,6 +12,7 @@ from torch import nn
 from trainable.config import Train
 from trainable.data.sources import Samples
 from trainable.models.head import head
+from trainable.sgd import SGD
 
 RISE = 0.3
 """Share of the epochs in which `one_cycle` rises."""
@@ -42,9 +43,6 @@ class Learner:
         if head_only != self.head_only:
             self.network.requires_grad_(not head_only)
             head(self.network).requires_grad_(True)
-            if isinstance(self.optimizer, torch.optim.SGD):  # its fused step wants momentum for all of them or for none
-                for parameter in self.network.parameters():
-                    self.optimizer.state[parameter].setdefault("momentum_buffer", torch.zeros_like(parameter))
             self.head_only = head_only
         self.network.train()
         return lr
@@ -149,18 +147,18 @@ class Learner:
             self.averaged.load_state_dict(state["averaged"])
 
 
-def build_optimizer(network: nn.Module, train: Train) -> torch.optim.Optimizer:
+def build_optimizer(network: nn.Module, train: Train) -> torch.optim.Optimizer | SGD:
     """The optimiser of `train` for all parameters, BatchNorm's included (as in the authors' code)."""
     weights, decay = network.parameters(), train.weight_decay
     if train.optimizer == "adam":
         return torch.optim.Adam(weights, train.lr, (train.momentum, 0.999), weight_decay=decay, fused=True)
-    return torch.optim.SGD(weights, train.lr, train.momentum, weight_decay=decay, fused=True)
+    return SGD(weights, train.lr, train.momentum, decay)
 
 
 def step_together(learners: Sequence[Learner], loss: torch.Tensor) -> None:
     """One descent of several networks on a scalar loss that they share."""
     for learner in learners:
-        learner.optimizer.zero_grad(set_to_none=True)
+        learner.optimizer.zero_grad()
     loss.backward()
     for learner in learners:
         learner.optimizer.step()

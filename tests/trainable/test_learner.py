@@ -232,7 +232,7 @@ def test_a_restored_learner_goes_on_bit_identically():
 
     assert equal(snapshot(restored), snapshot(original))
     assert restored.forwards == original.forwards == 8 * 6 * 3
-    momentum = [[s["momentum_buffer"] for s in each.optimizer.state.values()] for each in (original, restored)]
+    momentum = [each.optimizer.averages for each in (original, restored)]
     assert momentum[0]
     assert all(torch.equal(a, b) for a, b in zip(*momentum, strict=True))
 
