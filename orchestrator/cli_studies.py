@@ -142,12 +142,12 @@ def plan(
     console.print(f"to train: {epochs} epochs and what is left of partial trials", markup=False)
     for line in [*families.order(records), *families.describe(records)]:
         console.print(line, markup=False)
-    absent = run.absent_data(planned.trials, machine)
+    absent = run.absent(planned.trials, machine)
     for warning in [*planned.warnings, *absent]:
         console.print(f"warning: {warning}", markup=False)
     if cost:
         if absent:
-            raise Ended("the cost cannot be measured without the data", WRONG)
+            raise Ended("the cost cannot be measured without them", WRONG)
         from orchestrator.cost import show_cost
 
         missing = [trial for trial in planned.trials if states[trial.record] not in ("done", "failed")]
@@ -161,12 +161,12 @@ def _plan_search(planned: study.Study, search: SearchPlan, place: Store, data: P
         console.print(line, markup=False)
     machine = run.study_machine(planned.path.parent, data, planned)
     missing = list(search.expected(plan_search.missing(search, place)))
-    absent = run.absent_data(missing, machine)
+    absent = run.absent(missing, machine)
     for warning in [*planned.warnings, *absent]:
         console.print(f"warning: {warning}", markup=False)
     if cost:
         if absent:
-            raise Ended("the cost cannot be measured without the data", WRONG)
+            raise Ended("the cost cannot be measured without them", WRONG)
         from orchestrator.cost import show_cost
 
         console.print("at most, without stopping, at the baseline's and the arms' own cost:", markup=False)

@@ -5,7 +5,7 @@ import os
 from rich.console import Console
 
 from orchestrator.monitor import grid
-from orchestrator.run import WRONG, Ended, absent_data
+from orchestrator.run import WRONG, Ended, absent
 from orchestrator.store import Store
 from orchestrator.study import Study
 from trainable.machine import Machine
@@ -25,8 +25,8 @@ def profile_arm(study: Study, store: Store, machine: Machine, arm: str, console:
     first = {trial.record.arm: trial for trial in reversed(study.trials)}
     if arm not in first:
         raise Ended(f"--profile: the study has no arm {arm}; it has {', '.join(reversed(first))}", WRONG)
-    if absent := absent_data([first[arm]], machine):
-        raise Ended("\n".join(absent), WRONG)
+    if lacking := absent([first[arm]], machine):
+        raise Ended("\n".join(lacking), WRONG)
     trace = store.root / "profile" / f"{arm}.json.gz"
     try:
         row = profile_epoch(first[arm].config, machine, trace)

@@ -16,6 +16,7 @@ from orchestrator.study import Study
 from trainable.code import code_hash
 from trainable.data.locate import missing
 from trainable.machine import Machine
+from trainable.models.config import missing_package
 
 if TYPE_CHECKING:
     from orchestrator.searches import Searches
@@ -93,7 +94,7 @@ def missing_trials(
     """What of `trials` has to be trained, once renamed, stale and failed ones on disk are settled.
 
     Raises:
-        Ended: trials are stale and may not be archived, or the data is wrong.
+        Ended: trials are stale and may not be archived, or data or a package is not there.
     """
     records = [trial.record for trial in trials]
     failures = study.file.run.max_failures
@@ -105,7 +106,7 @@ def missing_trials(
 
     adopt(store, records, console)
     # Before anything is archived or forgotten:
-    if wrong := [*absent_data(todo(), machine), *absent_sources(todo(), store.states(records, failures))]:
+    if wrong := [*absent(todo(), machine), *absent_sources(todo(), store.states(records, failures))]:
         raise Ended("\n".join(wrong), WRONG)
     _settle_stale(store, records, failures, options, console)
     adopt(store, records, console)  # into places that are free now
@@ -121,9 +122,11 @@ def write_plan(study: Study, store: Store) -> None:
     store.write_plan(study.name, study.text, file.run.max_failures, records, file.analysis.margin, factors)
 
 
-def absent_data(trials: list[PlannedTrial], machine: Machine) -> list[str]:
-    """Sentences about data that is not there, one a data set."""
-    return sorted(filter(None, (missing(data, machine) for data in {trial.config.data for trial in trials})))
+def absent(trials: list[PlannedTrial], machine: Machine) -> list[str]:
+    """Sentences about data sets and packages that are not there."""
+    data = (missing(data, machine) for data in {trial.config.data for trial in trials})
+    packages = (missing_package(name) for name in {trial.config.model.name for trial in trials})
+    return sorted(filter(None, [*data, *packages]))
 
 
 def absent_sources(todo: list[PlannedTrial], states: dict[TrialRecord, State]) -> Iterator[str]:

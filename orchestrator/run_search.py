@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from rich.console import Console
 
 from orchestrator.expand import PlannedTrial
-from orchestrator.run import DONE, FAILED, REFUSED, WRONG, Ended, Options, absent_data, adopt, show_end, started, train
+from orchestrator.run import DONE, FAILED, REFUSED, WRONG, Ended, Options, absent, adopt, show_end, started, train
 from orchestrator.search_plan import FIXED, SearchPlan
 from orchestrator.search_view import SearchView, show_failures, show_optimism, table
 from orchestrator.searches import Searches
@@ -27,8 +27,8 @@ def run_search(study: Study, store: Store, machine: Machine, options: Options, c
     assert study.search is not None
     if options.arms or options.seeds or options.settings:
         raise Ended("--arms, --seeds and --settings choose among an ablation's trials; a search is run whole", WRONG)
-    if absent := absent_data(list(study.search.expected({})), machine):
-        raise Ended("\n".join(absent), WRONG)
+    if lacking := absent(list(study.search.expected({})), machine):
+        raise Ended("\n".join(lacking), WRONG)
     with store.lock():
         run = _Run(study, study.search, store, machine, options, console, Searches(study.name, study.search, store))
         run.settle_changed()

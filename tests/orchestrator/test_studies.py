@@ -2,13 +2,13 @@
 
 import re
 import shlex
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from orchestrator.run import Options, absent_data, absent_sources
-from orchestrator.study import Study, load
+from orchestrator.resources import Node, requested
+from orchestrator.run import Ended, Options, absent, absent_sources
+from orchestrator.study import load
 from trainable.machine import Machine
 
 STUDIES = sorted((Path(__file__).parents[2] / "studies").glob("*.yaml"))
@@ -23,23 +23,22 @@ def commands(path: Path) -> list[list[str]]:
 def selection(arguments: list[str]) -> Options:
     """`--settings` and `--arms` of a command."""
     given = dict(zip(arguments[1::2], arguments[2::2], strict=True))
-    assert given.keys() <= {"--settings", "--arms"}
+    assert given.keys() <= {"--settings", "--arms", "--set"}
     arms, settings = (
         frozenset(given[name].split(",")) if name in given else frozenset() for name in ("--arms", "--settings")
     )
     return Options(arms=arms, settings=settings)
 
 
-def loaded(path: Path) -> Study:
-    if "timm:" in path.read_text() and not find_spec("timm"):
-        pytest.skip("needs the extra timm")
-    return load(path)
+def settings(arguments: list[str]) -> list[str]:
+    """`--set` of a command."""
+    return [value for name, value in zip(arguments[1::2], arguments[2::2], strict=True) if name == "--set"]
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_plan_accepts_every_study_and_what_its_head_says_to_run(path, tmp_path):
-    study, machine = loaded(path), Machine(study_dir=path.parent, data_dir=tmp_path)
-    absent_data(study.trials, machine)  # data that is not there is a warning, not an error
+    study, machine = load(path), Machine(study_dir=path.parent, data_dir=tmp_path)
+    absent(study.trials, machine)  # what is not there is a warning, not an error
     for arguments in commands(path):
         assert arguments[0] == f"studies/{path.name}"
         options = selection(arguments)
@@ -50,13 +49,27 @@ def test_plan_accepts_every_study_and_what_its_head_says_to_run(path, tmp_path):
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
-def test_the_small_version_needs_no_data_that_is_not_there(path, tmp_path):
-    small = [selection(arguments) for arguments in commands(path) if "--settings" in arguments]
+def test_the_small_version_needs_two_cores_and_no_data_that_is_not_there(path, tmp_path):
+    small = [arguments for arguments in commands(path) if "--settings" in arguments]
     if not small:
         pytest.skip("is small itself, or has no small version")
-    study, machine = loaded(path), Machine(study_dir=path.parent, data_dir=tmp_path)
-    for options in small:
+    machine = Machine(study_dir=path.parent, data_dir=tmp_path)
+    for arguments in small:
+        study, options = load(path, settings(arguments)), selection(arguments)
         chosen = [trial for trial in study.trials if options.selects(trial.record)]
         assert chosen
-        assert absent_data(chosen, machine) == []
+        assert absent(chosen, machine) == []
+        assert requested(study.file.resources, [Node("two cores", 2, 0)]) == (1, 0)
         assert sum(trial.record.epochs for trial in chosen) < 40_000
+
+
+def test_a_package_that_is_not_there_is_a_warning_of_the_plan_and_stops_a_run(monkeypatch, tmp_path, capsys):
+    from orchestrator.cli import app
+
+    monkeypatch.setattr("trainable.models.config.find_spec", lambda name: None)
+    path = next(path for path in STUDIES if path.stem == "webvision")
+    sentence = "model.name: `timm:inception_resnet_v2` needs a package: pip install 'dividemix-orchestrator[timm]'"
+    app(["plan", str(path), "--results", str(tmp_path)], standalone_mode=False)
+    assert f"warning: {sentence}\n" in capsys.readouterr().out
+    with pytest.raises(Ended, match="timm"):
+        app(["run", str(path), "--results", str(tmp_path), "--settings", "webvision"], standalone_mode=False)

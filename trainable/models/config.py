@@ -3,7 +3,7 @@
 from importlib.util import find_spec
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from trainable.section import Section
 
@@ -52,18 +52,19 @@ class Torchvision(Section):
     in windows of 4×4, not 7×7), ViT patches of 4×4 instead of 16×16."""
 
 
-def _timm_installed(name: str) -> str:
-    if find_spec("timm") is None:
-        raise ValueError(f"`{name}` needs a package: pip install 'dividemix-orchestrator[timm]'")
-    return name
-
-
 class Timm(Section):
     """Any image classifier of the package timm with random weights, for instance `timm:inception_resnet_v2`, which the
     authors train on WebVision."""
 
-    name: Annotated[str, Field(pattern=r"^timm:"), AfterValidator(_timm_installed)]
+    name: Annotated[str, Field(pattern=r"^timm:")]
 
 
 Model = Annotated[SmallCnn | LeNet | Cnn6 | PreactResNet18 | PreactResNet34 | Torchvision, Field(discriminator="name")]
 """Those with names of their own; `timm:NAME` and `FILE.py:CLASS` are recognised in trainable/own.py."""
+
+
+def missing_package(name: str) -> str | None:
+    """A sentence about the package that the network `name` needs, if it is not installed."""
+    if name.startswith("timm:") and find_spec("timm") is None:
+        return f"model.name: `{name}` needs a package: pip install 'dividemix-orchestrator[timm]'"
+    return None

@@ -5,11 +5,13 @@ import difflib
 from torch import nn
 
 from trainable.errors import DataError
-from trainable.models.config import Timm
+from trainable.models.config import Timm, missing_package
 
 
 def timm_network(model: Timm, shape: tuple[int, int, int], classes: int) -> nn.Module:
     """The network without weights, for images of `shape` (channels, h, w). Raises DataError: timm has none such."""
+    if lacking := missing_package(model.name):
+        raise DataError(lacking)
     import timm
 
     name = model.name.removeprefix("timm:")

@@ -3,9 +3,8 @@
 from importlib.util import find_spec
 
 import pytest
-from pydantic import ValidationError
 
-from trainable.config import TrialConfig, explain
+from trainable.config import TrialConfig
 from trainable.errors import DataError
 from trainable.models.build import build
 
@@ -16,13 +15,13 @@ def model(name: str):
     return TrialConfig.model_validate({"model": {"name": name}}).model
 
 
-def test_without_the_package_the_message_says_how_to_install_it(monkeypatch):
+def test_without_the_package_a_trial_says_how_to_install_it(monkeypatch):
     monkeypatch.setattr("trainable.models.config.find_spec", lambda name: None)
-    with pytest.raises(ValidationError) as error:
-        model("timm:resnet10t")
-    assert list(explain(error.value, TrialConfig)) == [
-        (("model", "name"), "`timm:resnet10t` needs a package: pip install 'dividemix-orchestrator[timm]'")
-    ]
+    with pytest.raises(DataError) as error:
+        build(model("timm:resnet10t"), (3, 32, 32), 10, 0)
+    assert str(error.value) == (
+        "model.name: `timm:resnet10t` needs a package: pip install 'dividemix-orchestrator[timm]'"
+    )
 
 
 @THERE
