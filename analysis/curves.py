@@ -45,14 +45,15 @@ def division_per_epoch(results: Results, folder: Path) -> list[Path]:
         return []
     families = _families(results)[: None if len(results.settings) == 1 else 1]  # four panels a line: they would be many
     lines = [(setting, family) for setting in results.settings for family in families]
-    figure, axes = panels(len(lines), len(DIVISION), 3.6, 3)
+    figure, axes = panels(len(lines), len(DIVISION), 3.6, 3, sharex=True)
     for line, (setting, family) in zip(axes, lines, strict=True):
         for axis, (name, label) in zip(line, DIVISION.items(), strict=True):
             _curves(axis, rows[rows["setting"] == setting], name, _arms(results, setting, family))
             axis.set_title(title(setting, family), fontsize="small")
             axis.set_ylabel(label)
-            axis.set_xlabel("epoch")
         _legend(line[0])
+    for axis in axes[-1]:
+        axis.set_xlabel("epoch")
     return save(figure, folder / "division_per_epoch")
 
 

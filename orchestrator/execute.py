@@ -57,7 +57,8 @@ def execute(study: Study, store: Store, work: list[PlannedTrial] | Searches, mac
     """
     nodes = alive_nodes()
     cpu, gpu = requested(study.file.resources, nodes)
-    machine = machine.sharing(gpu)
+    scratch = store.root.resolve() / ".tune"
+    machine = replace(machine.sharing(gpu), shared_dir=scratch / "images")
 
     def described(trial: PlannedTrial) -> dict[str, Any]:
         return {
@@ -96,7 +97,6 @@ def execute(study: Study, store: Store, work: list[PlannedTrial] | Searches, mac
         trials = {"run": tune.grid_search([described(trial) for trial in work])}
         how = tune.TuneConfig(max_concurrent_trials=most, reuse_actors=True)
     stop = Stop()
-    scratch = store.root.resolve() / ".tune"
     shutil.rmtree(scratch, ignore_errors=True)
     tuner = tune.Tuner(
         DivideMixTrainable,

@@ -1,5 +1,8 @@
 """One run of a study: what is missing is found, trained, compared."""
 
+import importlib
+import itertools
+import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -115,6 +118,16 @@ def missing_trials(
     return todo()
 
 
+def longest_first(trials: list[PlannedTrial]) -> list[PlannedTrial]:
+    """The trials, of each seed and setting the longest first: slots end together, and seeds are still whole early."""
+
+    def length(trial: PlannedTrial) -> int:
+        return trial.config.train.epochs * trial.config.method.networks
+
+    groups = itertools.groupby(trials, lambda trial: (trial.record.seed, trial.record.setting))
+    return [trial for _, group in groups for trial in sorted(group, key=length, reverse=True)]
+
+
 def write_plan(study: Study, store: Store) -> None:
     """Keep the study as it is run now."""
     file, records = study.file, [trial.record for trial in study.trials]
@@ -191,6 +204,9 @@ def _execute(
     from orchestrator.view import View
 
     records = [trial.record for trial in study.trials]
+    todo = longest_first(todo)
+    # Seconds of imports for the report, while the processor waits for Ray's services.
+    threading.Thread(target=importlib.import_module, args=["analysis.report"], daemon=True).start()
     headline = f"{study.name}: {len(todo)} of {len(records)} trials to run, results in {store.root}"
     with started(study, store, machine, options, console, headline):
         view = View(console, store, records, [trial.record for trial in todo], options.events)

@@ -7,9 +7,11 @@ They write into one results folder side by side; shares and a run of the whole s
 import os
 import signal
 import socket
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from types import FrameType
 
 from rich.console import Console
@@ -90,7 +92,8 @@ def _here(study: Study, machine: Machine) -> Machine:
 
 def _train(study: Study, todo: list[PlannedTrial], store: Store, machine: Machine, view: View) -> None:
     queue = Queue(todo, store)
-    with view:
+    with view, tempfile.TemporaryDirectory() as shared:
+        machine = replace(machine, shared_dir=Path(shared))
         while trial := queue.next():
             name = trial.record.name
             view.started(name)

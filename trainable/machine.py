@@ -28,6 +28,8 @@ class Machine:
     pay. Rounding is another one, as on another GPU."""
     resident: bool | Literal["auto"] = "auto"
     """Whether image files are all decoded into memory, or in every epoch anew; auto: in memory if they fit."""
+    shared_dir: Path | None = None
+    """Folder in which the first trial leaves decoded images for others; None: every trial decodes its own."""
     source_dir: Path | None = None
     """Folder of the finished trial that the trial uses (`from_arm`); whether it is the right one, its id tells."""
     pictures_every: int | None = None

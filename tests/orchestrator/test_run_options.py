@@ -15,7 +15,7 @@ from orchestrator import cli
 from orchestrator.monitor import mixed_fingerprints, time_left
 from orchestrator.reproduce import compare
 from orchestrator.room import size
-from orchestrator.run import Options
+from orchestrator.run import Options, longest_first
 from orchestrator.store import Store, TrialRecord
 from orchestrator.study import load
 from trainable.code import code_hash
@@ -163,6 +163,18 @@ def test_only_selected_trials_run_and_count_for_the_exit_code(command, executed)
     assert code == 0
     assert executed == ["easy/no_mixup/seed=1", "hard/no_mixup/seed=1"]
     assert "(2 done, 6 todo)" in out
+
+
+def test_the_longest_trials_of_each_seed_begin_first(tmp_path):
+    file = tmp_path / "study.yaml"
+    file.write_text(
+        "name: lengths\nseeds: [0, 1]\nbase: {data: {name: digits}, train: {epochs: 20}}\n"
+        "arms: {one: {method.networks: 1}, longer: {train.epochs: 30}, same: {method.lambda_u: 0}}\n"
+    )
+    trials = load(file).trials
+    assert [trial.record.arm for trial in trials[:4]] == ["baseline", "one", "longer", "same"]
+    order = [f"{trial.record.arm} {trial.record.seed}" for trial in longest_first(trials)]
+    assert order == [f"{arm} {seed}" for seed in (0, 1) for arm in ("longer", "baseline", "same", "one")]
 
 
 def test_nothing_to_do_for_a_selection_does_not_claim_that_all_trials_have_ended(command, executed):

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from trainable.config import ImageData, Noise
 from trainable.data.arrays import Arrays
 from trainable.data.config import Clothing1M, InstanceNoise, Photos
+from trainable.data.decoded import decoded
 from trainable.data.images import Files
 from trainable.data.noise import transition
 from trainable.data.samples import Samples
@@ -101,7 +102,7 @@ def prepare(
             raise DataError("instance noise looks at all images, and these are streamed; run.resident: true loads them")
         stream = Stream(list(files.values()), machine.threads, device)
     else:
-        loaded = {name: images.load(np.arange(len(images)), machine.threads) for name, images in files.items()}
+        loaded = {name: decoded(images, machine.shared_dir, machine.threads) for name, images in files.items()}
         there |= {name: dataclasses.replace(there[name], images=images) for name, images in loaded.items()}
     arrays = dataclasses.replace(arrays, train=there["train"], validation=there.get("validation"), test=there["test"])
     height, width = arrays.train.images.shape[-3:-1]
