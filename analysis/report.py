@@ -44,7 +44,8 @@ def write(root: Path) -> list[Path]:
     Raises:
         NoResults: `root` holds no study's results.
     """
-    study = results.read(root)
+    whole = results.read(root)
+    study = whole.begun
     folder = root / "report"
     (folder / "tables").mkdir(parents=True, exist_ok=True)
     metrics = [LAST10, SELECTED, BEST, *({ALONE} & {*study.trials.columns})]
@@ -71,7 +72,7 @@ def write(root: Path) -> list[Path]:
     if (root / "search.journal").is_file():
         searched, drawn, files = _search(root)
         blocks, pictures, written = blocks + searched, pictures[:1] + drawn + pictures[1:], written + files
-    facts = _facts(study, compared[LAST10])
+    facts = _facts(whole, study, compared[LAST10])
     page, text = folder / "index.html", folder / "report.md"
     page.write_text(_template().render(blocks=blocks, pictures=pictures, **facts), encoding="utf-8")
     text.write_text("\n".join(_markdown(blocks, facts)), encoding="utf-8")
@@ -151,19 +152,26 @@ def _search(root: Path) -> tuple[list[Block], list[Picture], list[Path]]:
     return blocks, pictures, [path for path in files if path.suffix == ".csv"]
 
 
-def _facts(study: results.Results, table: pd.DataFrame) -> dict[str, Any]:
+def _counts(whole: results.Results, begun: results.Results) -> str:
+    """How many trials have finished, and the settings that the report leaves out."""
+    left_out = [setting for setting in whole.settings if setting not in begun.settings]
+    counts = f"{len(whole.done)} of {len(whole.trials)} trials finished"
+    return f"{counts}, none of the settings {', '.join(left_out)}" if left_out else counts
+
+
+def _facts(whole: results.Results, study: results.Results, table: pd.DataFrame) -> dict[str, Any]:
     """What the page says besides tables and figures."""
     unfinished = study.trials[study.trials["state"] != "done"]
     collapsed = study.done[study.done["collapsed"]]
     return {
         "study": study.study,
+        "counts": _counts(whole, study),
         "margin": study.margin,
-        "counts": f"{len(study.done)} of {len(study.trials)} trials finished",
         "verdicts": words.summary(table, study.margin),
         "reach": list(words.reach(table)),
         "unfinished": [f"{t.folder}: {t.state}: {t.reason}" for t in unfinished.itertuples()],
         "collapsed": [f"{t['folder']}: {t[LAST10]:.2f} %" for t in collapsed.to_dict("records")],
-        "unexpected": list(inventory.unexpected(study)),
+        "unexpected": list(inventory.unexpected(whole)),
         "mixed": mixed(study.fingerprints()),
         "file": _read(study.root / "study.yaml"),
         "runs": _provenance(study.root / "provenance.json"),

@@ -5,7 +5,7 @@ import json
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from trainable.folder import PLACE, TrialFolder
 
 PLANNED = ("id", "setting", "arm", "seed", "family", "baseline", "folder")
 LAST10 = "test/accuracy_last10"
+NOT_RUN = "not run"
 
 
 class NoResults(Exception):
@@ -50,6 +51,13 @@ class Results:
     def settings(self) -> list[str]:
         """Settings in the study's order; [""] where it has none."""
         return list(self.trials["setting"].unique())
+
+    @property
+    def begun(self) -> "Results":
+        """The study without the settings of which no trial has been run, unless that is so of all."""
+        run = self.trials[~self.trials["reason"].str.startswith(NOT_RUN)]
+        there = self.trials["setting"].isin(run["setting"].unique())
+        return replace(self, trials=self.trials[there]) if there.any() else self
 
     def folder(self, trial: Mapping[Any, Any]) -> TrialFolder:
         """The folder of a row of `trials`."""
@@ -134,9 +142,9 @@ def _planned(trial: dict[str, Any]) -> dict[str, Any]:
 def _trial(root: Path, planned: dict[str, Any]) -> dict[str, Any]:
     folder, source = TrialFolder(root / planned["folder"]), planned["source"]
     about, summary, failure = folder.trial, folder.summary, folder.failure
-    state, reason = "missing", "not run"
+    state, reason = "missing", NOT_RUN
     if source and TrialFolder(root / "runs" / source).summary is None:
-        reason = f"not run: it uses {source}, which has no result"
+        reason = f"{NOT_RUN}: it uses {source}, which has no result"
     if about and about.get("id") != planned["id"]:
         summary, reason = None, "its folder holds a trial of other settings (stale)"
     elif about is None and summary:

@@ -10,7 +10,7 @@ from analysis import comparison, results, tables, words
 
 def show(root: Path, console: Console) -> None:
     """Print the table of arms of the study in `root`, families apart, and what it shows."""
-    study = results.read(root)
+    study = results.read(root).begun
     table = comparison.compare(study)
     text = tables.shown(table)
     # A terminal of 80 columns: short headers, explained below the table.

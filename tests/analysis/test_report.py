@@ -133,6 +133,21 @@ def test_the_page_lists_every_trial_without_a_result(study):
 
 
 @pytest.mark.usefixtures("no_figures")
+def test_settings_that_have_not_begun_are_named_and_left_out(study, rendered):
+    study.arm("baseline", 90.0, 91.0, setting="small").arm("arm", 92.0, "missing", setting="small")
+    for setting in ("large", "huge"):
+        study.arm("baseline", "missing", "missing", setting=setting).arm("arm", "missing", "missing", setting=setting)
+    study.arm("baseline", "failed", "missing", setting="bad")
+    report.write(study.write())
+    text = markdown(study)
+    assert text.splitlines()[2] == "3 of 14 trials finished, none of the settings large, huge."
+    rest = text.split("\n", 3)[3]
+    assert "large" not in rest
+    assert "small/arm/seed=1" in rest
+    assert "bad/baseline/seed=0: failed" in rest, "a failure is never left out"
+    assert set(pd.read_csv(study.root / "report" / "tables" / "arms.csv")["setting"]) == {"small", "bad"}
+
+
 def test_a_table_shows_settings_in_the_studys_order(study, rendered):
     for setting in ("sym80", "sym20"):
         study.arm("baseline", 70.0, setting=setting).arm("variant", 71.0, setting=setting)
