@@ -4,9 +4,9 @@
 
 Runs the study (default: the digits ablation) in a temporary folder, dashboard on, and prints the wall seconds of the
 whole command against two sums over the trials: of `time/epoch_s`, training and testing alone, and of the seconds from
-the making of a trial's folder to its summary: reading the data and keeping rows, weights and pictures belong to a trial,
-whoever runs it. Then the seconds before the first trial and after the last, and the ratio without these. The machine
-should be otherwise idle: trials that wait for a core count as training.
+the making of a trial's folder to its summary: reading the data and keeping rows, weights and pictures are a trial's own
+work, whoever runs it. Then the seconds before the first trial and after the last, and the ratio without these. The
+machine should be otherwise idle: trials that wait for a core count as training.
 """
 
 import argparse
@@ -50,7 +50,8 @@ def main() -> None:
     print(f"wall / (whole trials / slots) = {wall / (trials / slots):.3f}")
     print(f"fixed: {first:.1f} s until the first trial begins, {last:.1f} s after the last one ends")
     rest = wall - ideal - first - last
-    print(f"besides these: {rest:.1f} s, {rest / len(summaries):.2f} a trial; without them {(ideal + rest) / ideal:.3f}")
+    print(f"besides these: {rest:.1f} s, {rest / len(summaries):.2f} a trial")
+    print(f"(wall - fixed) / (training / slots) = {(ideal + rest) / ideal:.3f}")
 
 
 if __name__ == "__main__":
