@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
@@ -13,17 +14,11 @@ def show(root: Path, console: Console) -> None:
     study = results.read(root).begun
     table = comparison.compare(study)
     text = tables.shown(table)
-    # A terminal of 80 columns: short headers, explained below the table.
-    grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    headers = {"last-10 test accuracy %": "accuracy %", "difference [95 % interval]": "difference [95 %]"}
-    for name in text.columns:
-        grid.add_column(
-            headers.get(name, name), justify="left" if name in ("setting", "arm") else "right", no_wrap=True
-        )
-    places = list(zip(table["setting"], table["family"], strict=True))
-    for k, row in enumerate(text.itertuples(index=False)):
-        grid.add_row(*map(str, row), end_section=k + 1 < len(places) and places[k] != places[k + 1])
-    console.print(grid)
+    for setting in study.settings:
+        here = (table["setting"] == setting).to_numpy()
+        if setting:
+            console.print(f"\n{setting}", style="bold", markup=False)
+        console.print(_grid(text[here].drop(columns="setting", errors="ignore"), list(table.loc[here, "family"])))
     console.print(
         "accuracy: the ensemble's on the clean test set, mean of the last 10 epochs;\n"
         "          mean ± sd over seeds (test/accuracy_last10)\n"
@@ -39,3 +34,18 @@ def show(root: Path, console: Console) -> None:
     for verdict, found in arms.items():
         if found:
             console.print(f"{meaning.get(verdict, verdict)}: {', '.join(found)}", markup=False, soft_wrap=False)
+
+
+def _grid(text: pd.DataFrame, families: list[str]) -> Table:
+    """A setting's arms, at most 80 columns wide: short headers, explained below the tables; families apart."""
+    grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    headers = {"last-10 test accuracy %": "accuracy %", "difference [95 % interval]": "difference [95 %]"}
+    for name in text.columns:
+        if name == "arm":
+            grid.add_column(name, overflow="fold")
+        else:
+            grid.add_column(headers.get(name, name), justify="right", no_wrap=True)
+    for k, row in enumerate(text.itertuples(index=False)):
+        last = k + 1 < len(families) and families[k] != families[k + 1]
+        grid.add_row(*map(str, row), end_section=last)
+    return grid

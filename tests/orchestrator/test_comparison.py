@@ -68,6 +68,23 @@ def test_the_comparison_of_a_real_study_is_whole_in_80_columns(tmp_path, study, 
     assert "7 of 8" in table
 
 
+def test_settings_stand_one_below_the_other_and_long_names_are_whole(tmp_path):
+    study = tmp_path / "s.yaml"
+    study.write_text(
+        SMALL + "settings: {symmetric_noise_of_80_percent: {noise.rate: 0.3}, other: {}, unused: {noise.rate: 0.2}}\n"
+    )
+    store, records = planned(tmp_path, study)
+    for trial in records:
+        if trial.setting != "unused":
+            finish(store, trial, 90 + 2 * trial.seed)
+    lines = shown(store.root, soft_wrap=True)
+    assert [line for line in lines if "…" in line] == []
+    assert max(map(len, lines)) <= 80
+    headings = [lines.index(name) for name in ("symmetric_noise_of_80_percent", "other")]
+    assert all(lines[at + 1].split()[:2] == ["arm", "n"] and lines[at + 2].startswith("baseline") for at in headings)
+    assert "unused" not in lines
+
+
 def test_each_arm_has_its_accuracy_and_its_paired_difference(tmp_path):
     study = tmp_path / "s.yaml"
     study.write_text(SMALL)
