@@ -48,6 +48,6 @@ def save(figure: Figure, stem: Path) -> list[Path]:
     paths = [stem.with_suffix(".png"), stem.with_suffix(".svg")]
     with matplotlib.rc_context({"svg.hashsalt": stem.name}):
         figure.savefig(paths[0], dpi=120)
-        figure.set_layout_engine("none")  # the places are found: finding them again takes half of a large figure's time
+        figure.set_layout_engine(None)  # the places are found: finding them again takes half of a large figure's time
         figure.savefig(paths[1], metadata={"Date": None})
     return paths

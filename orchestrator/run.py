@@ -205,12 +205,20 @@ def _execute(
 
     records = [trial.record for trial in study.trials]
     todo = longest_first(todo)
-    # Seconds of imports for the report, while the processor waits for Ray's services.
-    threading.Thread(target=importlib.import_module, args=["analysis.report"], daemon=True).start()
+    threading.Thread(target=_import_ahead, daemon=True).start()
     headline = f"{study.name}: {len(todo)} of {len(records)} trials to run, results in {store.root}"
     with started(study, store, machine, options, console, headline):
         view = View(console, store, records, [trial.record for trial in todo], options.events)
         return train(study, store, todo, machine, view)
+
+
+def _import_ahead() -> None:
+    """Import, while the processor waits for Ray's services, what the run and its report need: seconds."""
+    from orchestrator.local_ray import prepare
+
+    prepare()
+    for module in ("analysis.report", "orchestrator.execute"):
+        importlib.import_module(module)
 
 
 @contextmanager
