@@ -1,4 +1,5 @@
 import errno
+import time
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,7 @@ def test_between_checkpoints_a_killed_session_repeats_its_epochs_to_the_same_row
     for _ in range(3):
         killed.advance()  # epoch 3 has a row and no checkpoint; the session is never closed
     assert len(killed.folder.rows()) == 3
+    time.sleep(1.1)  # TensorBoard reads files in the order of their names, which begin with the second
     second = Session(config(), tmp_path / "t", Machine(checkpoint_every=2))
     assert len(second.folder.rows()) == 2
     while not second.finished:
