@@ -151,7 +151,9 @@ def test_a_lost_node_loses_no_epoch_and_its_actor_that_lives_on_writes_nothing(t
     assert process.returncode == 0, output
     assert "goes on after epoch" in (folder.path / "train.log").read_text()
     assert_as_undisturbed(study, runs)
-    wait_until(lambda: pid not in workers(environment), "the actor of the lost node has ended")
+    # Ray ends the actor once it sees that its node is gone, nearly always within seconds; it writes nothing either way.
+    noticed = time.monotonic() + 30
+    wait_until(lambda: pid not in workers(environment) or time.monotonic() > noticed, "time for another write")
     assert_as_undisturbed(study, runs)
 
 
