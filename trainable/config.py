@@ -111,7 +111,7 @@ class DivideMix(Start):
     (UNICON's uniform selection)."""
     agreement: Literal["none", "published", "intended", "strict"] = "none"
     """Labeled are only samples for which both networks predict one class. intended: just that; strict: and it is the
-    given label; published: as intended, but any clean probability above 0 will do (what the COMP6248 code amounts to)."""
+    given label; published: as intended, but any clean probability above 0 will do (as the COMP6248 code does)."""
 
     # Targets
     n_aug: Annotated[int, Field(ge=1, le=8)] = 2
