@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from tests.trainable.methods.tiny import make, train_on, verdicts
+from trainable.learner import build_optimizer
 from trainable.methods import dividemix
 from trainable.methods.base import Method
 
@@ -223,7 +224,7 @@ def test_losses_gradients_weights_and_buffers_of_an_epoch_equal_the_restatement(
         : switches["networks"]
     ]  # steps of 8 + 5 and 8 + 8 + 2 labeled; unlabeled 8 + 8 + 1 and 8 + 4, restarted
     for learner in method.learners:
-        learner.network.double()
+        learner.optimizer = build_optimizer(learner.network.double(), learner.train)
     nets = [copy.deepcopy(learner.network) for learner in method.learners]
     batches, parts, gradients = spied(method, monkeypatch)
     train_on(method, found, epoch=2)
