@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -53,9 +53,7 @@ def run_command(
         dashboard=dashboard_host if dashboard else None,
         address=address,
         events=events,
-        arms=frozenset(_parts(arms)),
-        seeds=frozenset(_number(part) for part in _parts(seeds)),
-        settings=frozenset(_parts(settings)),
+        **_selected(arms, seeds, settings),
     )
     machine = run.study_machine(study_path.parent, data, planned)
     if profile:
@@ -88,6 +86,14 @@ def _end_told(place: Store) -> Iterator[None]:
         raise
 
 
+def _selected(arms: str, seeds: str, settings: str) -> dict[str, Any]:
+    return {
+        "arms": frozenset(_parts(arms)),
+        "seeds": frozenset(map(_number, _parts(seeds))),
+        "settings": frozenset(_parts(settings)),
+    }
+
+
 def _parts(text: str) -> list[str]:
     """`a,b` as a list; a name that holds commas itself (`a=1,b=2`) can be given alone."""
     return [part for part in text.split(",") if part]
@@ -107,6 +113,9 @@ def shard(
     results: Results = Path("results"),
     sets: Sets = None,
     data: DataDir = Path("data"),
+    arms: Several = "",
+    seeds: Several = "",
+    settings: Several = "",
     stale: Stale = "refuse",
     same_code: SameCode = False,
     retry_failed: RetryFailed = False,
@@ -115,7 +124,8 @@ def shard(
     from orchestrator.shard import run_shard
 
     planned = study.load(study_path, sets)
-    options = Options(stale=stale, same_code=same_code, retry_failed=retry_failed)
+    selected = _selected(arms, seeds, settings)
+    options = Options(stale=stale, same_code=same_code, retry_failed=retry_failed, **selected)
     machine = run.study_machine(study_path.parent, data, planned)
     raise typer.Exit(run_shard(planned, index, of, Store(results / planned.name), machine, options, console))
 
@@ -126,31 +136,36 @@ def plan(
     results: Results = Path("results"),
     sets: Sets = None,
     data: DataDir = Path("data"),
+    arms: Several = "",
+    seeds: Several = "",
+    settings: Several = "",
     cost: Annotated[bool, typer.Option("--cost", help="Time a few steps of each arm: hours and bytes.")] = False,
 ) -> None:
     """Show what a run would do; starts nothing."""
     planned = study.load(study_path, sets)
-    place = Store(results / planned.name)
+    place, options = Store(results / planned.name), Options(**_selected(arms, seeds, settings))
+    run.check_selection(options, planned)
     if planned.search is not None:
         _plan_search(planned, planned.search, place, data, cost)
         return
-    records = [trial.record for trial in planned.trials]
-    states = place.states(records, planned.file.run.max_failures)
+    trials = [trial for trial in planned.trials if options.selects(trial.record)]
+    records = [trial.record for trial in trials]
+    states = place.states([trial.record for trial in planned.trials], planned.file.run.max_failures)
     machine = run.study_machine(study_path.parent, data, planned)
-    run.show_states(place, records, states, console)
-    epochs = sum(record.epochs for record, state in states.items() if state in ("todo", "stale"))
+    run.show_states(place, records, {record: states[record] for record in records}, console)
+    epochs = sum(record.epochs for record in records if states[record] in ("todo", "stale"))
     console.print(f"to train: {epochs} epochs and what is left of partial trials", markup=False)
     for line in [*families.order(records), *families.describe(records)]:
         console.print(line, markup=False)
-    absent = run.absent(planned.trials, machine)
-    for warning in [*planned.warnings, *absent]:
+    absent = run.absent(trials, machine)
+    missing = [trial for trial in trials if states[trial.record] not in ("done", "failed")]
+    for warning in [*planned.warnings, *absent, *run.absent_sources(missing, states)]:
         console.print(f"warning: {warning}", markup=False)
     if cost:
         if absent:
             raise Ended("the cost cannot be measured without them", WRONG)
         from orchestrator.cost import show_cost
 
-        missing = [trial for trial in planned.trials if states[trial.record] not in ("done", "failed")]
         show_cost(planned, missing, place, machine, console)
 
 

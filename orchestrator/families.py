@@ -31,6 +31,7 @@ def describe(records: Iterable[TrialRecord]) -> Iterator[str]:
         verdict = "" if p <= ALPHA else f": more seeds are needed before any of them can reach {ALPHA}"
         place = f"{setting}: " if setting else ""
         comparisons = "1 comparison" if arms == 1 else f"{arms} comparisons"
-        yield f"{place}family {family}: {comparisons} × {seeds} seeds, smallest Holm p {p:.4f}{verdict}"
+        paired = "1 seed" if seeds == 1 else f"{seeds} seeds"
+        yield f"{place}family {family}: {comparisons} × {paired}, smallest Holm p {p:.4f}{verdict}"
     if unpaired:
         yield f"not paired with the baseline (other data or noise): {', '.join(sorted(unpaired))}"

@@ -71,7 +71,7 @@ def run_study(study: Study, store: Store, machine: Machine, options: Options, co
     """
     records = [trial.record for trial in study.trials]
     failures = study.file.run.max_failures
-    _check_selection(options, records)
+    check_selection(options, study)
     with store.lock():
         todo = missing_trials(study, study.trials, store, machine, options, console)
         write_plan(study, store)
@@ -155,7 +155,15 @@ def absent_sources(todo: list[PlannedTrial], states: dict[TrialRecord, State]) -
         yield f"--arms: {arm} uses the trials of {source_arm}, and not all are done ({shown}): name {source_arm} too"
 
 
-def _check_selection(options: Options, records: list[TrialRecord]) -> None:
+def check_selection(options: Options, study: Study) -> None:
+    """Raises Ended if the study has not what the options choose, or is a search, which is whole or not at all."""
+    if study.search is not None:
+        if options.arms or options.seeds or options.settings:
+            raise Ended(
+                "--arms, --seeds and --settings choose among an ablation's trials; a search is run whole", WRONG
+            )
+        return
+    records = [trial.record for trial in study.trials]
     for name, wanted, there in (
         ("--arms", {*options.arms}, {r.arm for r in records}),
         ("--seeds", {str(seed) for seed in options.seeds}, {str(r.seed) for r in records}),
@@ -205,20 +213,10 @@ def _execute(
 
     records = [trial.record for trial in study.trials]
     todo = longest_first(todo)
-    threading.Thread(target=_import_ahead, daemon=True).start()
     headline = f"{study.name}: {len(todo)} of {len(records)} trials to run, results in {store.root}"
     with started(study, store, machine, options, console, headline):
         view = View(console, store, records, [trial.record for trial in todo], options.events)
         return train(study, store, todo, machine, view)
-
-
-def _import_ahead() -> None:
-    """Import, while the processor waits for Ray's services, what the run and its report need: seconds."""
-    from orchestrator.local_ray import prepare
-
-    prepare()
-    for module in ("analysis.report", "orchestrator.execute"):
-        importlib.import_module(module)
 
 
 @contextmanager
@@ -231,6 +229,7 @@ def started(
     from orchestrator.local_ray import local_ray, token_place
     from orchestrator.tensorboard import write_layout
 
+    threading.Thread(target=_import_ahead, daemon=True).start()
     provenance.record(store.root)
     write_layout(store.runs, [trial.record for trial in study.trials])
     console.print(headline, markup=False)
@@ -248,6 +247,15 @@ def started(
                 yield
     except CannotRun as error:
         raise Ended(str(error), WRONG) from None
+
+
+def _import_ahead() -> None:
+    """Import, while the processor waits for Ray's services, what the run and its report need: seconds."""
+    from orchestrator.local_ray import prepare
+
+    prepare()
+    for module in ("analysis.report", "orchestrator.execute"):
+        importlib.import_module(module)
 
 
 def train(

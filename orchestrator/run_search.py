@@ -5,7 +5,20 @@ from dataclasses import dataclass, replace
 from rich.console import Console
 
 from orchestrator.expand import PlannedTrial
-from orchestrator.run import DONE, FAILED, REFUSED, WRONG, Ended, Options, absent, adopt, show_end, started, train
+from orchestrator.run import (
+    DONE,
+    FAILED,
+    REFUSED,
+    WRONG,
+    Ended,
+    Options,
+    absent,
+    adopt,
+    check_selection,
+    show_end,
+    started,
+    train,
+)
 from orchestrator.search_plan import FIXED, SearchPlan
 from orchestrator.search_view import SearchView, show_failures, show_optimism, table
 from orchestrator.searches import Searches
@@ -25,8 +38,7 @@ def run_search(study: Study, store: Store, machine: Machine, options: Options, c
         Locked: another process runs the study.
     """
     assert study.search is not None
-    if options.arms or options.seeds or options.settings:
-        raise Ended("--arms, --seeds and --settings choose among an ablation's trials; a search is run whole", WRONG)
+    check_selection(options, study)
     if lacking := absent(list(study.search.expected({})), machine):
         raise Ended("\n".join(lacking), WRONG)
     with store.lock():

@@ -22,7 +22,18 @@ from orchestrator.lock import guarded
 from orchestrator.monitor import failures
 from orchestrator.queue import Queue
 from orchestrator.resources import CannotRun, Node, requested
-from orchestrator.run import DONE, FAILED, REFUSED, WRONG, Ended, Options, counted, missing_trials, write_plan
+from orchestrator.run import (
+    DONE,
+    FAILED,
+    REFUSED,
+    WRONG,
+    Ended,
+    Options,
+    check_selection,
+    counted,
+    missing_trials,
+    write_plan,
+)
 from orchestrator.store import Store
 from orchestrator.study import Study
 from orchestrator.view import View
@@ -42,16 +53,17 @@ def run_shard(
         raise Ended("a search proposes one trial after another; shard runs ablations", WRONG)
     if not 0 <= index < of:
         raise Ended(f"--index {index} --of {of}: the index counts from 0 to {of - 1}", WRONG)
+    check_selection(options, study)
     os.environ.setdefault("OMP_NUM_THREADS", str(machine.threads))  # before torch is imported, which reads it
     share = share_of(study.trials, index, of)
-    records = [trial.record for trial in share]
+    records = [trial.record for trial in share if options.selects(trial.record)]
     with store.shard_lock(index, of), terminable():
         machine = _here(study, machine)
         todo = missing_trials(study, share, store, machine, options, console)
         with guarded(store.root):  # other shares write these files too
             write_plan(study, store)
             provenance.record(store.root)
-        console.print(f"{study.name}, shard {index} of {of}: {len(todo)} of {len(share)} trials to run", markup=False)
+        console.print(f"{study.name}, shard {index} of {of}: {len(todo)} of {len(records)} trials to run", markup=False)
         _train(study, todo, store, machine, View(console, store, records, [trial.record for trial in todo]))
     states = store.states(records, study.file.run.max_failures)
     for failure in failures(store, states):

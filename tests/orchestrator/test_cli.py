@@ -160,6 +160,24 @@ def test_plan_warns_of_missing_data_and_of_too_few_seeds(command, study):
     assert "not paired with the baseline (other data or noise): c, files" in out
 
 
+def test_plan_of_a_selection_looks_at_that_alone(command, study):
+    study.write_text(f"{STUDY}  files: {{data: {{name: npz, path: images.npz}}}}\n")
+    code, out, _ = command("plan", study, "--arms", "baseline,no_mixup", "--seeds", "1")
+    assert code == 0
+    assert "2 trials: 2 todo" in out
+    assert "family arms: 1 comparison × 1 seed, smallest" in out
+    assert "files" not in out, "what is absent for others is no matter"
+    code, _, err = command("plan", study, "--arms", "nomix")
+    assert (code, err) == (2, "--arms: the study has no nomix; it has baseline, files, no_mixup\n")
+
+
+def test_plan_of_a_selection_warns_of_an_arm_that_it_needs(command, study):
+    study.write_text(f"{STUDY}  again: {{from_arm: baseline, method: {{name: retrain}}}}\n")
+    code, out, _ = command("plan", study, "--arms", "again")
+    assert code == 0
+    assert "warning: --arms: again uses the trials of baseline, and not all are done" in out
+
+
 def test_plan_shows_the_warnings_of_the_study(command, study):
     _, out, _ = command("plan", study, "--set", "base.method.warmup_epochs=3")
     assert "warning: never leave warm-up" in out

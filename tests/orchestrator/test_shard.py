@@ -69,6 +69,16 @@ def test_a_trial_is_in_the_share_of_the_one_that_it_uses(tmp_path):
         assert {trial.record.source for trial in share_of(trials, index, 2)} - {None} <= share
 
 
+def test_a_share_of_a_selection_runs_that_alone(tmp_path, command):
+    study, runs = write_study(tmp_path, 2, CROSS_ENTROPY), tmp_path / "tiny" / "runs"
+    for index in range(2):
+        code, out, _ = command(*shard(study, index, 2, "--arms", "slow", "--seeds", "1"))
+        assert code == 0, out
+    assert [path.parent.relative_to(runs).as_posix() for path in runs.rglob("summary.json")] == ["slow/seed=1"]
+    code, _, err = command(*shard(study, 0, 2, "--arms", "slowly"))
+    assert (code, err) == (2, "--arms: the study has no slowly; it has baseline, slow\n")
+
+
 def test_shares_one_after_another_are_the_study_and_a_second_time_nothing(tmp_path, command):
     study, runs = write_study(tmp_path, 2, CROSS_ENTROPY), tmp_path / "tiny" / "runs"
     code, out, _ = command(*shard(study, 0, 2))
