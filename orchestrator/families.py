@@ -13,7 +13,8 @@ def order(records: Iterable[TrialRecord]) -> Iterator[str]:
         if record.source:
             users.setdefault(record.source.split("/")[-2], {})[record.arm] = None
     for source, arms in users.items():
-        yield f"order: {source} runs before {', '.join(arms)}, which use its trials (from_arm)"
+        use = "uses" if len(arms) == 1 else "use"
+        yield f"order: {source} runs before {', '.join(arms)}, which {use} its trials (from_arm)"
 
 
 def describe(records: Iterable[TrialRecord]) -> Iterator[str]:
