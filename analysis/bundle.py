@@ -6,6 +6,7 @@ Standard library only. Only names that a results folder can have are unpacked: n
 import re
 import shutil
 import zipfile
+import zlib
 from pathlib import Path
 
 from trainable.folder import PLACE
@@ -38,8 +39,8 @@ def unpack(file: Path, folder: Path) -> int:
     """Unpack a bundle into a new folder; the number of its files.
 
     Raises:
-        NotABundle: before anything is written, if a name in it is not that of a study's file or if it does not fit on
-            the disk; later if its content is damaged.
+        NotABundle: a name in it is not that of a study's file, it does not fit on the disk, or its content is damaged;
+            nothing of it is left in the folder.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise NotABundle(f"{folder} exists already; name a new folder")
@@ -54,7 +55,8 @@ def unpack(file: Path, folder: Path) -> int:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with bundle.open(member) as source, path.open("wb") as target:
                     shutil.copyfileobj(source, target)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
+        shutil.rmtree(folder, ignore_errors=True)  # it was new or empty
         raise NotABundle(f"{file} is not a whole zip file: {error}") from None
     return len(members)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.families import ALPHA
-from analysis.results import LAST10, Results
+from analysis.results import LAST10, NOT_RUN, Results
 from analysis.statistics import (
     bootstrap,
     effect_size,
@@ -31,12 +31,13 @@ COMPARED = [
 def compare(results: Results, metric: str = LAST10) -> pd.DataFrame:
     """One row a setting and arm, in the study's order; accuracies in percent, differences in points.
 
-    Columns: setting, arm, family, paired (may be compared with the baseline), planned, n (done), collapsed (of them),
-    mean, sd (over seeds), mean_low, mean_high (95 % t interval), within_sd (within a run over its last ten epochs,
-    mean of the seeds); for paired arms: pairs, difference (arm − baseline on the same seeds), difference_sd, low, high
-    (95 % t interval), boot_low, boot_high (95 % bootstrap), p (exact sign-flip), effect_size (of the differences),
-    improvement (share of seeds), spread_ratio (the arm's sd over the baseline's, on those seeds), p_holm (adjusted
-    within setting and family), comparisons (of that family), seeds_to_detect, seeds_for_equivalence, verdict.
+    Columns: setting, arm, family, paired (may be compared with the baseline), begun (some trial of it has), planned, n
+    (done), collapsed (of them), mean, sd (over seeds), mean_low, mean_high (95 % t interval), within_sd (within a run
+    over its last ten epochs, mean of the seeds); for paired arms: pairs, difference (arm − baseline on the same
+    seeds), difference_sd, low, high (95 % t interval), boot_low, boot_high (95 % bootstrap), p (exact sign-flip),
+    effect_size (of the differences), improvement (share of seeds), spread_ratio (the arm's sd over the baseline's, on
+    those seeds), p_holm (adjusted within setting and family), comparisons (of that family: its arms that have begun,
+    with or without a p yet), seeds_to_detect, seeds_for_equivalence, verdict.
     """
     rows = [
         _row(results, metric, str(setting), str(arm), group)
@@ -44,9 +45,13 @@ def compare(results: Results, metric: str = LAST10) -> pd.DataFrame:
     ]
     table = pd.DataFrame(rows)
     table = table.reindex(columns=[*table.columns, *(c for c in COMPARED if c not in table)])
-    families = table.groupby(["setting", "family"])["p"]
-    table["p_holm"] = families.transform(lambda p: holm(p.to_numpy(float)))
-    table["comparisons"] = families.transform("count")
+    families = table.groupby(["setting", "family"])
+    table["comparisons"] = (
+        (table["paired"] & table["begun"]).groupby([table["setting"], table["family"]]).transform("sum")
+    )
+    table["p_holm"] = families["p"].transform(
+        lambda p: holm(p.to_numpy(float), int(table.loc[p.index, "comparisons"].max()))
+    )
     lines = table.to_dict("records")
     table["seeds_to_detect"] = [seeds_to_detect(line["effect_size"], max(line["comparisons"], 1)) for line in lines]
     table["seeds_for_equivalence"] = [
@@ -67,6 +72,7 @@ def _row(results: Results, metric: str, setting: str, arm: str, group: pd.DataFr
         "arm": arm,
         "family": first["family"] if pd.notna(first["family"]) else "",
         "paired": bool(pd.notna(first["baseline"])),
+        "begun": not group["reason"].str.startswith(NOT_RUN).all(),
         "planned": len(group),
         "n": len(done),
         "collapsed": int(done["collapsed"].sum()),

@@ -106,9 +106,10 @@ def complete(study: optuna.Study) -> list[FrozenTrial]:
 def optimism(root: Path) -> pd.DataFrame:
     """What the search promised and what fresh seeds showed: one row a confirmed configuration.
 
-    Columns: setting, arm, trial, n (fresh seeds done), score (the search's noisy-validation accuracy), confirmed (mean
-    over fresh seeds of the same metric), sd (over seeds, in points), optimism (score − confirmed), promised and gained
-    (score and confirmed, less the baseline's: what seeds and splits have in common cancels out there).
+    Columns: setting, arm, trial, n (fresh seeds done), score (the search's noisy-validation accuracy; unknown if the
+    search stopped the trial early, as it may the baseline), confirmed (mean over fresh seeds of the same metric), sd
+    (over seeds, in points), optimism (score − confirmed), promised and gained (score and confirmed, less the
+    baseline's: what seeds and splits have in common cancels out there).
     """
     try:
         planned = json.loads((root / "trials.json").read_bytes())["trials"]
@@ -124,9 +125,11 @@ def optimism(root: Path) -> pd.DataFrame:
     rows = []
     for (setting, arm), values in confirmed.items():
         study, trial = _searched(studies, setting, arm)
-        if study is None or trial is None or not trial.values:
+        if study is None or trial is None:
             continue
-        promised = trial.values[accuracy_place(study)]
+        # The score that Optuna has of a stopped trial is that of its last epoch.
+        whole = trial.state == TrialState.COMPLETE
+        promised = trial.values[accuracy_place(study)] if whole else float("nan")
         mean, sd = float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
         row = {"setting": setting or "", "arm": arm, "trial": name(trial.number), "n": len(values), "score": promised}
         rows.append({**row, "confirmed": mean, "sd": sd, "optimism": promised - mean})

@@ -107,7 +107,10 @@ COSTS = (
     "Mean over finished trials. Seconds of training, its parts, and forward passes of one image (a backward counts as "
     "two), with the ratio to the baseline on the same seeds."
 )
-RANKS = "Place of each arm in each setting by its mean last-10 test accuracy, and the mean of its places; n as above."
+RANKS = (
+    "Place of each arm in each setting by its mean last-10 test accuracy, and, for arms that have one in every "
+    "setting, the mean of its places; n as above. Arms on other data or noise than the baseline have none."
+)
 EFFECTS = (
     "A main effect is the change from a factor's first value to its second, over all values of the others; an "
     "interaction, how much that change differs between the values of the other factor. Points, paired by seed."
@@ -169,11 +172,15 @@ def by_setting(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def ranks(table: pd.DataFrame) -> pd.DataFrame:
-    """The place of each arm (down) in each setting (across), 1 for the highest mean, and the mean of its places."""
+    """The place of each arm (down) in each setting (across), 1 for the highest mean, and the mean of its places.
+
+    Arms on other data or noise than the baseline have none; nor has an arm a mean that lacks a place in some setting.
+    """
+    table = table[table["paired"] | (table["arm"] == BASELINE)]
     means = table.pivot(index="arm", columns="setting", values="mean").reindex(table["arm"].unique())
     places = means[table["setting"].unique()].rank(ascending=False, method="min")
     text = places.map(lambda place: f"{place:.0f}" if known(place) else "")
-    text["mean place"] = [number(value) for value in places.mean(axis=1)]
+    text["mean place"] = [number(value) for value in places.mean(axis=1, skipna=False)]
     return text.rename_axis(columns=None).reset_index()
 
 

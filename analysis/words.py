@@ -49,7 +49,7 @@ def reach(table: pd.DataFrame) -> Iterator[str]:
     """One sentence a setting and family: whether its seeds can reach significance at all."""
     for setting, family, rows in tables.families(table):
         compared = rows[rows["arm"] != BASELINE]
-        comparisons, pairs = len(compared), int(compared["pairs"].max())
+        comparisons, pairs = int(compared["comparisons"].max()), int(compared["pairs"].max())
         if not pairs:
             continue
         p = smallest_p(comparisons, pairs)

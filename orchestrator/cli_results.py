@@ -75,7 +75,7 @@ def report(run_dirs: Annotated[list[Path], typer.Argument(metavar="RUN_DIR…", 
 
 @app.command()
 def bundle(run_dir: RunDir, out: Annotated[Path, typer.Argument(metavar="OUT.zip", help="The file to write.")]) -> None:
-    """Put what the report and verify need of a study into one file; `python -m analysis unpack` takes it out again."""
+    """Put what reports need of a study into one file, without weights; `python -m analysis unpack` takes it out."""
     from analysis.bundle import pack
 
     Store(run_dir).read_plan()
@@ -171,12 +171,13 @@ def verify(
         raise Ended(str(error), WRONG) from None
     console.print(f"{len(records)} of {finished} finished trials are run again", markup=False)
     machine = Machine(study_dir=study_dir.resolve(), data_dir=data.resolve())
-    held = 0
+    held, again = 0, 0
     for record, found in verify.verify(place, records, machine, own_code):
         others = found.fingerprint if isinstance(found, Reproduction) else []
         note = f" (other than then: {', '.join(others)})" if others else ""
         console.print(f"{record.name}: {found}{note}", markup=False)
-        held += verify.holds(found)
-    console.print(f"{held} of {len(records)} gave the same rows from the same data", markup=False)
+        held, again = held + verify.holds(found), again + isinstance(found, Reproduction)
+    rest = f"; {len(records) - again} could not be run again" if again < len(records) else ""
+    console.print(f"{held} of {again} gave the same rows from the same data{rest}", markup=False)
     if held < len(records):
         raise typer.Exit(FAILED)

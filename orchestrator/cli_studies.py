@@ -11,6 +11,7 @@ from rich.console import Console
 
 from orchestrator import families, run, study
 from orchestrator.cli_options import DataDir, Results, RetryFailed, SameCode, Sets, Several, Stale, StudyPath, console
+from orchestrator.monitor import blocked
 from orchestrator.run import WRONG, Ended, Options
 from orchestrator.search_plan import SearchPlan
 from orchestrator.store import Store
@@ -53,7 +54,7 @@ def run_command(
         dashboard=dashboard_host if dashboard else None,
         address=address,
         events=events,
-        **_selected(arms, seeds, settings),
+        **_selected(planned, arms, seeds, settings),
     )
     machine = run.study_machine(study_path.parent, data, planned)
     if profile:
@@ -86,17 +87,23 @@ def _end_told(place: Store) -> Iterator[None]:
         raise
 
 
-def _selected(arms: str, seeds: str, settings: str) -> dict[str, Any]:
+def _selected(planned: study.Study, arms: str, seeds: str, settings: str) -> dict[str, Any]:
+    records = [trial.record for trial in planned.trials]
     return {
-        "arms": frozenset(_parts(arms)),
-        "seeds": frozenset(map(_number, _parts(seeds))),
-        "settings": frozenset(_parts(settings)),
+        "arms": frozenset(_parts(arms, {record.arm for record in records})),
+        "seeds": frozenset(map(_number, _parts(seeds, set()))),
+        "settings": frozenset(_parts(settings, {record.setting for record in records if record.setting})),
     }
 
 
-def _parts(text: str) -> list[str]:
-    """`a,b` as a list; a name that holds commas itself (`a=1,b=2`) can be given alone."""
-    return [part for part in text.split(",") if part]
+def _parts(text: str, known: set[str]) -> Iterator[str]:
+    """`a,b` one by one; known names may hold commas themselves (`a=1,b=2`), so the longest that fits is one."""
+    while text:
+        fitting = [name for name in known if f"{text},".startswith(f"{name},")]
+        part = max(fitting, key=len, default=text.partition(",")[0])
+        text = text[len(part) + 1 :]
+        if part:
+            yield part
 
 
 def _number(text: str) -> int:
@@ -124,7 +131,7 @@ def shard(
     from orchestrator.shard import run_shard
 
     planned = study.load(study_path, sets)
-    selected = _selected(arms, seeds, settings)
+    selected = _selected(planned, arms, seeds, settings)
     options = Options(stale=stale, same_code=same_code, retry_failed=retry_failed, **selected)
     machine = run.study_machine(study_path.parent, data, planned)
     raise typer.Exit(run_shard(planned, index, of, Store(results / planned.name), machine, options, console))
@@ -143,7 +150,7 @@ def plan(
 ) -> None:
     """Show what a run would do; starts nothing."""
     planned = study.load(study_path, sets)
-    place, options = Store(results / planned.name), Options(**_selected(arms, seeds, settings))
+    place, options = Store(results / planned.name), Options(**_selected(planned, arms, seeds, settings))
     run.check_selection(options, planned)
     if planned.search is not None:
         _plan_search(planned, planned.search, place, data, cost)
@@ -155,12 +162,16 @@ def plan(
     run.show_states(place, records, {record: states[record] for record in records}, console)
     epochs = sum(record.epochs for record in records if states[record] in ("todo", "stale"))
     console.print(f"to train: {epochs} epochs and what is left of partial trials", markup=False)
-    for line in [*families.order(records), *families.describe(records)]:
+    begun = [r for r, state in states.items() if options.selects(r) or state not in ("todo", "blocked")]
+    for line in [*families.order(records), *families.describe(begun)]:
         console.print(line, markup=False)
     absent = run.absent(trials, machine)
-    missing = [trial for trial in trials if states[trial.record] not in ("done", "failed")]
-    for warning in [*planned.warnings, *absent, *run.absent_sources(missing, states)]:
+    missing = [trial for trial in trials if states[trial.record] not in ("done", "failed", "blocked")]
+    left_out = [*run.absent_sources(missing, states), *run.absent_baselines(missing, states)]
+    for warning in [*planned.warnings, *absent, *left_out]:
         console.print(f"warning: {warning}", markup=False)
+    for line in blocked(states):
+        console.print(line, markup=False)
     if cost:
         if absent:
             raise Ended("the cost cannot be measured without them", WRONG)
@@ -175,7 +186,7 @@ def _plan_search(planned: study.Study, search: SearchPlan, place: Store, data: P
     for line in plan_search.lines(search, place):
         console.print(line, markup=False)
     machine = run.study_machine(planned.path.parent, data, planned)
-    missing = list(search.expected(plan_search.missing(search, place)))
+    missing = [] if plan_search.confirmed(search, place) else list(search.expected(plan_search.missing(search, place)))
     absent = run.absent(missing, machine)
     for warning in [*planned.warnings, *absent]:
         console.print(f"warning: {warning}", markup=False)
@@ -194,11 +205,11 @@ def init(
     out: Annotated[Path | None, typer.Option(help="The study file to write; default: named after the data.")] = None,
 ) -> None:
     """Look at your own data, say what was found, and write a study for it."""
-    from orchestrator.init import describe, study_text
+    from orchestrator.init import base, describe, study_text
     from trainable.data.survey import survey
     from trainable.errors import DataError
 
-    file = out or Path(f"{source.resolve().stem}.yaml")
+    file = out or Path(f"{base(source)}.yaml")
     if file.exists():
         raise Ended(f"{file} exists already; name another with --out", WRONG)
     try:

@@ -73,7 +73,7 @@ def study_text(found: Survey, source: Path, file: Path) -> str:
     return TEMPLATE.format(
         file=file,
         found="\n".join(f"# {line}" for line in describe(found)),
-        name=re.sub(r"[^a-z0-9_.=+,-]", "_", source.resolve().stem.lower()).lstrip(".=+,-") or "mine",
+        name=json.dumps(re.sub(r"[^a-z0-9_.=+,-]", "_", base(source).lower()).lstrip(".=+,-") or "mine"),
         form=found.form,
         path=json.dumps(_path(source, file), ensure_ascii=False),
         data="".join(f"    {line}\n" for line in _fields(found)),
@@ -99,6 +99,12 @@ def _fields(found: Survey) -> Iterator[str]:
             yield "channels: 1 # grey"
     if not found.noisy_labels:
         yield "labels_are_true: false # nobody knows which are wrong; true, if you only try noise of your own making"
+
+
+def base(source: Path) -> str:
+    """What the study is called after: the folder's name, or the file's without its suffix."""
+    name = source.resolve().name if source.is_dir() else source.resolve().stem
+    return "".join(character if character.isprintable() else "_" for character in name)
 
 
 def _path(source: Path, file: Path) -> str:

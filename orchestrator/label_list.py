@@ -29,7 +29,7 @@ class Data:
     def keys(self, rows: pd.Series | pd.Index) -> list[str | int]:
         """File names, or the rows themselves."""
         names = self.arrays.train.names
-        return rows.tolist() if names is None else [names[row].decode() for row in rows]
+        return rows.tolist() if names is None else [names[row].decode(errors="backslashreplace") for row in rows]
 
     def classes(self, labels: pd.Series) -> list[str | int]:
         """Names of classes, or their numbers."""

@@ -7,7 +7,7 @@ from typing import Any
 from orchestrator import families
 from orchestrator.search_file import Asha, Median, Parameter
 from orchestrator.search_plan import SearchPlan
-from orchestrator.store import Store
+from orchestrator.store import NoStudy, Store
 from trainable.folder import TrialFolder
 
 
@@ -43,6 +43,19 @@ def missing(plan: SearchPlan, store: Store) -> dict[str | None, int]:
         ended = (counts.total() - counts["begun"]) // len(plan.file.seeds)
         found[search.arm] = max(0, plan.budget(search) - ended)
     return found
+
+
+def confirmed(plan: SearchPlan, store: Store) -> bool:
+    """Whether the search has ended and its confirmation too."""
+    if any(missing(plan, store).values()):
+        return False
+    try:
+        _, failures, records = store.read_plan()
+    except NoStudy:
+        return False
+    seeds = {record.seed for record in records}
+    ended = all(state in ("done", "failed") for state in store.states(records, failures).values())
+    return ended and seeds == {*plan.file.confirm.seeds} and len(records) == len(list(plan.expected({})))
 
 
 def _counts(store: Store, arm: str | None, seeds: list[int]) -> Counter[str]:

@@ -4,7 +4,7 @@ import importlib
 import itertools
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +14,7 @@ from rich.console import Console
 
 from orchestrator.expand import PlannedTrial
 from orchestrator.resources import CannotRun
-from orchestrator.store import STATES, State, Store, TrialRecord
+from orchestrator.store import STATES, State, Store, TrialRecord, trial_name
 from orchestrator.study import Study
 from trainable.code import code_hash
 from trainable.data.locate import missing
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from orchestrator.view import View
 
 DONE, FAILED, WRONG, REFUSED = 0, 1, 2, 3
+TRY_AGAIN = "Failed trials are tried again with --retry-failed."
 
 
 class Ended(Exception):
@@ -103,19 +104,24 @@ def missing_trials(
     failures = study.file.run.max_failures
     ended = ("done",) if options.retry_failed else ("done", "failed", "blocked")
 
-    def todo() -> list[PlannedTrial]:
-        states = store.states(records, failures)
-        return [t for t in trials if states[t.record] not in ended and options.selects(t.record)]
+    def unfinished(states: dict[TrialRecord, State], outdated: Container[TrialRecord] = ()) -> list[PlannedTrial]:
+        chosen = [trial for trial in trials if options.selects(trial.record)]
+        return [trial for trial in chosen if states[trial.record] not in ended or trial.record in outdated]
 
     adopt(store, records, console)
-    # Before anything is archived or forgotten:
-    if wrong := [*absent(todo(), machine), *absent_sources(todo(), store.states(records, failures))]:
+    states = store.states(records, failures)
+    outdated = _outdated(store, states, options)
+    todo = unfinished(states, outdated)
+    if wrong := [*absent(todo, machine), *absent_sources(todo, states)]:  # before anything is archived or forgotten
         raise Ended("\n".join(wrong), WRONG)
-    _settle_stale(store, records, failures, options, console)
+    _settle_stale(store, outdated, options, console)
     adopt(store, records, console)  # into places that are free now
     if options.retry_failed:
         store.forget_failures(filter(options.selects, records))
-    return todo()
+    todo = unfinished(store.states(records, failures))
+    for line in absent_baselines(todo, states):
+        console.print(f"note: {line}", markup=False)
+    return todo
 
 
 def longest_first(trials: list[PlannedTrial]) -> list[PlannedTrial]:
@@ -151,8 +157,26 @@ def absent_sources(todo: list[PlannedTrial], states: dict[TrialRecord, State]) -
         if states[source] != "done":
             lacking.setdefault((record.arm, source.arm), []).append(source.name)
     for (arm, source_arm), names in lacking.items():
-        shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
-        yield f"--arms: {arm} uses the trials of {source_arm}, and not all are done ({shown}): name {source_arm} too"
+        yield (
+            f"--arms: {arm} uses the trials of {source_arm}, and not all are done ({_shown(names)}): "
+            f"name {source_arm} too"
+        )
+
+
+def absent_baselines(todo: list[PlannedTrial], states: dict[TrialRecord, State]) -> Iterator[str]:
+    """Sentences about arms whose baseline a selection left out before it was done: they will lack pairs."""
+    chosen, named = {trial.record.name for trial in todo}, {record.name: record for record in states}
+    lacking: dict[tuple[str, str], list[str]] = {}
+    for record in (trial.record for trial in todo if trial.record.baseline):
+        name = trial_name(record.setting, str(record.baseline), record.seed)
+        if name in named and name not in chosen and states[named[name]] not in ("done", "failed", "blocked", "running"):
+            lacking.setdefault((record.arm, str(record.baseline)), []).append(name)
+    for (arm, baseline), names in lacking.items():
+        yield f"--arms: {arm} is compared with {baseline}, of which {_shown(names)} is not done: name {baseline} too"
+
+
+def _shown(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
 
 
 def check_selection(options: Options, study: Study) -> None:
@@ -183,16 +207,20 @@ def adopt(store: Store, records: list[TrialRecord], console: Console) -> None:
         console.print(f"moved {old} to {new}: the same trial under its new name", markup=False)
 
 
-def _settle_stale(store: Store, records: list[TrialRecord], failures: int, options: Options, console: Console) -> None:
-    """Refuse, or archive, trials that the study (with `same_code`: the code) does not compute any more."""
-    states = store.states(records, failures)
-    old = [record for record, state in states.items() if state == "stale"]
+def _outdated(store: Store, states: dict[TrialRecord, State], options: Options) -> list[TrialRecord]:
+    """Selected trials that the study (with `same_code`: the code) does not compute any more."""
+    chosen = {record: state for record, state in states.items() if options.selects(record)}
+    old = [record for record, state in chosen.items() if state == "stale"]
     if options.same_code:
         code = code_hash()
-        others = [
-            r for r, state in states.items() if state not in ("stale", "todo") and store.code(r) not in (None, code)
+        old += [
+            r for r, state in chosen.items() if state not in ("stale", "todo") and store.code(r) not in (None, code)
         ]
-        old += others
+    return old
+
+
+def _settle_stale(store: Store, old: list[TrialRecord], options: Options, console: Console) -> None:
+    """Refuse, or archive, outdated trials."""
     if old and options.stale == "archive":
         console.print(f"{len(old)} stale trials moved to {store.archive(old)}", markup=False)
     elif old:
@@ -293,8 +321,8 @@ def show_end(
         loud(console).print(f"failed: {failure['name']}: {failure['kind']}: {failure['message']}", markup=False)
     for line in blocked(states):
         loud(console).print(line, markup=False)
-    if "failed" in states.values():
-        console.print("Failed trials are tried again with --retry-failed.", markup=False)
+    if {"failed", "blocked"} & {*states.values()}:
+        console.print(TRY_AGAIN, markup=False)
     searched = list(searched)
     if "done" in states.values():
         show(store.root, console)

@@ -119,7 +119,7 @@ def show_failures(studies: list[optuna.Study], console: Console) -> None:
 def show_optimism(store: Store, console: Console) -> None:
     """Print what the search promised and what fresh seeds showed, on the same metric."""
     from analysis import search
-    from analysis.tables import signed
+    from analysis.tables import number, signed
 
     table = search.optimism(store.root)
     if table.empty:
@@ -131,7 +131,7 @@ def show_optimism(store: Store, console: Console) -> None:
         name = "/".join(filter(None, [row["setting"], row["arm"]]))
         fresh = f"{row['confirmed']:.2f}" + (f" ± {row['sd']:.2f}" if row["n"] > 1 else "")
         gains = [signed(row[key]) for key in ("optimism", "promised", "gained")]
-        grid.add_row(name, str(row["n"]), f"{row['score']:.2f}", fresh, *gains)
+        grid.add_row(name, str(row["n"]), number(row["score"]), fresh, *gains)
     console.print(grid)
     for name, parameters in search.confirmed(store.root).items():
         console.print(f"{name}: {', '.join(f'{k}={_digits(v)}' for k, v in parameters.items())}", markup=False)

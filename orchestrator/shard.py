@@ -1,9 +1,10 @@
 """One share of a study's missing trials without Ray, one after another in this process: a task of a job array.
 
-Shares of one array have no trial in common, whenever each of them begins, because a trial's share follows from its id.
-They write into one results folder side by side; shares and a run of the whole study exclude each other.
+Shares of one array have no trial in common, whenever each of them begins: they follow from the ids of all trials. They
+write into one results folder side by side; shares of other trials, and a run of the whole study, exclude them.
 """
 
+import hashlib
 import os
 import signal
 import socket
@@ -19,13 +20,14 @@ from rich.console import Console
 from orchestrator import provenance
 from orchestrator.expand import PlannedTrial
 from orchestrator.lock import guarded
-from orchestrator.monitor import failures
+from orchestrator.monitor import blocked, failures
 from orchestrator.queue import Queue
 from orchestrator.resources import CannotRun, Node, requested
 from orchestrator.run import (
     DONE,
     FAILED,
     REFUSED,
+    TRY_AGAIN,
     WRONG,
     Ended,
     Options,
@@ -36,6 +38,7 @@ from orchestrator.run import (
 )
 from orchestrator.store import Store
 from orchestrator.study import Study
+from orchestrator.tensorboard import write_layout
 from orchestrator.view import View
 from trainable.machine import Machine
 
@@ -56,18 +59,26 @@ def run_shard(
     check_selection(options, study)
     os.environ.setdefault("OMP_NUM_THREADS", str(machine.threads))  # before torch is imported, which reads it
     share = share_of(study.trials, index, of)
-    records = [trial.record for trial in share if options.selects(trial.record)]
-    with store.shard_lock(index, of), terminable():
+    plan = sorted(trial.record.id for trial in study.trials)
+    digest = hashlib.sha256("".join(plan).encode()).hexdigest()[:12]
+    with store.shard_lock(index, of, digest), terminable():
         machine = _here(study, machine)
         todo = missing_trials(study, share, store, machine, options, console)
         with guarded(store.root):  # other shares write these files too
             write_plan(study, store)
             provenance.record(store.root)
+            write_layout(store.runs, [trial.record for trial in study.trials])
+        records = [trial.record for trial in share if options.selects(trial.record)]
         console.print(f"{study.name}, shard {index} of {of}: {len(todo)} of {len(records)} trials to run", markup=False)
         _train(study, todo, store, machine, View(console, store, records, [trial.record for trial in todo]))
-    states = store.states(records, study.file.run.max_failures)
+    states = store.states([trial.record for trial in share], study.file.run.max_failures)
+    states = {record: states[record] for record in records}
     for failure in failures(store, states):
         console.print(f"failed: {failure['name']}: {failure['kind']}: {failure['message']}", markup=False)
+    for line in blocked(states):
+        console.print(line, markup=False)
+    if {"failed", "blocked"} & {*states.values()}:
+        console.print(TRY_AGAIN, markup=False)
     console.print(f"Results: {store.root} (this share: {counted(states) or 'no trials'})", markup=False)
     console.print(f"Report:  python -m orchestrator report {store.root}", markup=False)
     return DONE if all(state == "done" for state in states.values()) else FAILED

@@ -67,10 +67,14 @@ class Store:
         """The lock that makes one process the study's only runner."""
         return StudyLock(self.root / "study.lock", against=r"shard-.*\.lock")
 
-    def shard_lock(self, index: int, of: int) -> StudyLock:
-        """The lock of one share of the study; other shares of the same number of shares may run beside it."""
+    def shard_lock(self, index: int, of: int, plan: str) -> StudyLock:
+        """The lock of one share of the study; other shares of the same number, and of the same plan, may run beside it.
+
+        `plan` is a word that is the same for equal trials: a study that is edited meanwhile has other shares.
+        """
+        shares = f"of-{of}-{plan}"
         return StudyLock(
-            self.root / f"shard-{index}-of-{of}.lock", against=rf"study\.lock|shard-(?!\d+-of-{of}\.).*\.lock"
+            self.root / f"shard-{index}-{shares}.lock", against=rf"study\.lock|shard-(?!\d+-{shares}\.).*\.lock"
         )
 
     def runners(self) -> list[dict[str, Any]]:

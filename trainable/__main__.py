@@ -48,13 +48,13 @@ def write_noise(config: TrialConfig, machine: Machine, folder: Path) -> int:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run or continue the trial. Exit code: 0 done, 1 failed, 2 wrong input."""
+    """Run or continue the trial. Exit code: 0 done, 1 failed, 2 wrong input, 3 nothing can be written."""
     parser = argparse.ArgumentParser(prog="python -m trainable", description=__doc__)
     parser.add_argument("config", type=Path, help="YAML file with the fields of trainable/config.py")
     parser.add_argument("--out", type=Path, help="the trial's folder")
     parser.add_argument("--data", type=Path, default=Path("data"), help="folder of named data sets (default: data)")
     parser.add_argument("--source", type=Path, metavar="DIR", help="folder of the finished trial that `from_arm` names")
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--compile", action="store_true", help="on a GPU: compiled steps, replayed as CUDA graphs")
     parser.add_argument("--resident", choices=["auto", "true", "false"], default="auto", help="image files in memory?")
@@ -77,6 +77,8 @@ def main(arguments: list[str] | None = None) -> int:
     machine = Machine(*place, *how, resident=resident, compile=options.compile, source_dir=options.source)
     if options.noise_file:
         return write_noise(config, machine, options.noise_file)
+    if options.out.exists() and not options.out.is_dir():
+        parser.error(f"--out: {options.out} is a file; the trial needs a folder")
     known = TrialFolder(options.out).trial
     if known and known.get("id") != trial_id(config):
         print(f"{options.out} holds another trial ({known.get('id')}); choose another --out", file=sys.stderr)
@@ -95,6 +97,9 @@ def main(arguments: list[str] | None = None) -> int:
                 )
     finally:
         session.close()
+    if session.no_space:
+        print(f"stopped: {session.no_space}", file=sys.stderr)
+        return 3
     if failure := session.folder.failure:
         print(f"{options.out}: {failure['kind']}: {failure['message']}", file=sys.stderr)
         return 2 if failure["kind"] == "data" else 1

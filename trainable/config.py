@@ -38,7 +38,7 @@ from trainable.own import checked, is_own, own_section
 from trainable.section import NonNegative, Positive, Section
 from trainable.start import Start
 
-SCHEMA = 1
+SCHEMA = 2
 """Part of every trial's id: raise it when a default or the meaning of a field changes, and old results become stale."""
 
 

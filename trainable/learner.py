@@ -103,7 +103,7 @@ class Learner:
     def _outputs(self, images: torch.Tensor) -> torch.Tensor:
         """Logits (batch, classes) in fp32. Batches of odd sizes, the last ones of an epoch, are not compiled."""
         whole = len(images) % self.train.batch_size == 0
-        network = self._compiled if self._compiled and whole else self.network
+        network = self._compiled if self._compiled is not None and whole else self.network
         with self._precision(images.device):
             return self._widened(network(images))
 

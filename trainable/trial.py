@@ -35,6 +35,8 @@ from trainable.streams import Streams
 
 BESIDE_TENSORS = 0.1
 """Part of a shared GPU's memory left for what every process has there beside its tensors: CUDA's context, libraries."""
+MOST_GRAPHS = 64
+"""Compiled forms of a step in one trial: two networks, with and without gradient, in both modes, at several sizes."""
 HALF_MAX = float(np.finfo(np.float16).max)
 
 METHODS: dict[str, type[Method]] = {
@@ -66,9 +68,14 @@ class Trial:
         self.device = choose_device(machine.device)
         torch.set_num_threads(machine.threads)
         limit_memory(self.device, machine.gpu_share)
+        if machine.compile and self.device.type == "cuda":
+            compile_afresh()
         streams = Streams(config.seed)
-        arrays = datasets.load(config.data, machine)
-        self.data = sources.prepare(arrays, config.data, config.noise, streams, self.device, machine)
+        try:
+            arrays = datasets.load(config.data, machine)
+            self.data = sources.prepare(arrays, config.data, config.noise, streams, self.device, machine)
+        except (PermissionError, NotADirectoryError) as error:
+            raise DataError(f"{error.filename} cannot be read: {error.strerror}") from None
         source = Source(config, machine) if config.from_arm is not None else None
         if source and isinstance(config.method, RetrainConfig):
             self.data = dataclasses.replace(self.data, judged=source.clean_probability(self.data.train))
@@ -186,16 +193,28 @@ class Trial:
 
 
 def choose_device(name: str) -> torch.device:
-    """The named device; auto: CUDA where there is one."""
+    """The named device; auto: CUDA where there is one. Raises DataError if it is not there."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise DataError("there is no CUDA device here: use --device cpu, or auto")
     return torch.device(name)
 
 
 def limit_memory(device: torch.device, share: float) -> None:
     """Let this process have its share of a GPU's memory and no more, so that it fails before its neighbours do."""
     if device.type == "cuda":
-        torch.cuda.set_per_process_memory_fraction(share * (1 - BESIDE_TENSORS) if share < 1 else 1.0, device)
+        # A device without a number is refused here, and only here; None is the current one.
+        torch.cuda.set_per_process_memory_fraction(share * (1 - BESIDE_TENSORS) if share < 1 else 1.0, device.index)
+
+
+def compile_afresh() -> None:
+    """Forget what earlier trials of this process compiled: it counts against torch's limit, past which steps are eager.
+
+    What runs compiled, and so how it rounds, must not depend on who trained here before.
+    """
+    torch.compiler.reset()
+    torch._dynamo.config.recompile_limit = MOST_GRAPHS
 
 
 def _saved(content: Any) -> bytes:

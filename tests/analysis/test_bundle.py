@@ -103,14 +103,18 @@ def test_what_does_not_fit_on_the_disk_is_not_begun(study, tmp_path, monkeypatch
 
 def test_no_zip_a_cut_one_and_a_folder_that_is_there_are_sentences(study, tmp_path, command):
     pack(study, tmp_path / "out.zip")
-    (tmp_path / "cut.zip").write_bytes((tmp_path / "out.zip").read_bytes()[:-100])
+    whole = (tmp_path / "out.zip").read_bytes()
+    (tmp_path / "cut.zip").write_bytes(whole[:-100])
+    (tmp_path / "damaged.zip").write_bytes(whole[:300] + bytes(200) + whole[500:])
     for file, folder, words in (
         ("cut.zip", "new", "is not a whole zip file"),
+        ("damaged.zip", "new", "is not a whole zip file"),
         ("out.zip", "study", "exists already; name a new folder"),
         ("absent.zip", "new", "No such file"),
     ):
         code, _, err = command("unpack", tmp_path / file, tmp_path / folder)
         assert (code, words in err) == (2, True), err
+        assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.slow

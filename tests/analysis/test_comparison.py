@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import comparison, statistics, tables
+from analysis import comparison, statistics, tables, words
 from tests.analysis.material import sample_table
 
 COMPARISON = ["difference", "low", "high", "p", "p_holm"]
@@ -38,6 +38,20 @@ def test_an_arm_has_its_mean_sd_and_paired_difference(study):
     assert found["low"] == pytest.approx(-1 - 4.302653 * 2 / math.sqrt(3), abs=1e-5)
     assert found["high"] == pytest.approx(-1 + 4.302653 * 2 / math.sqrt(3), abs=1e-5)
     assert found["p"] == 0.75
+
+
+def test_an_arm_counts_in_its_family_once_it_has_begun(study):
+    values = [70.0, 72.0, 74.0, 71.0, 70.0]
+    study.arm("baseline", *values).arm("begun", *["failed"] * 5)
+    for name in ("a", "b"):
+        study.arm(name, *(value - 3 - seed / 10 for seed, value in enumerate(values)))
+    study.arm("planned", *["missing"] * 5)
+    table = comparison.compare(study.read()).set_index("arm")
+    assert table.loc[["a", "b", "begun", "planned"], "comparisons"].tolist() == [3, 3, 3, 3]
+    assert table.loc["a", ["p", "p_holm"]].tolist() == pytest.approx([2 / 2**5, 3 * 2 / 2**5])
+    assert not table.loc["planned", "begun"]
+    (reach,) = words.reach(comparison.compare(study.read()))
+    assert "with 5 seeds and 3 comparisons the smallest Holm p is 0.1875" in reach
 
 
 def test_the_baseline_is_not_compared_with_itself(study):

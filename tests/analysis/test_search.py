@@ -114,6 +114,16 @@ def test_optimism_is_the_search_s_score_minus_that_of_fresh_seeds(root):
     assert table.loc["baseline", "sd"] == pytest.approx(2**0.5)
 
 
+def test_what_a_search_stopped_promised_nothing(root):
+    plan = json.loads((root / "trials.json").read_text())
+    plan["trials"] += [folder(root, "trial-0012", seed, [70.0] * 4, 4) for seed in (100, 102)]
+    (root / "trials.json").write_text(json.dumps(plan))
+    found = search.optimism(root).set_index("arm").loc["trial-0012"]
+    assert found["confirmed"] == 70.0
+    assert found["gained"] == -72.0
+    assert found[["score", "optimism", "promised"]].isna().all(), "99 was the score of its first epoch"
+
+
 def test_importance_names_the_parameter_that_matters_with_its_spread(root, monkeypatch):
     monkeypatch.setattr(search, "BOOTSTRAPS", 5)
     table = search.importance(only(root)).set_index(["method", "parameter"])

@@ -146,9 +146,10 @@ def test_ranks_count_from_the_best_in_each_setting():
         ("c", "x", 2.0),
         ("c", "y", float("nan")),
     ]
-    table = pd.DataFrame(places, columns=["arm", "setting", "mean"])
-    assert tables.ranks(table).to_numpy().tolist() == [
+    table = pd.DataFrame(places, columns=["arm", "setting", "mean"]).assign(paired=True)
+    other = pd.DataFrame([("other noise", s, 9.0, False) for s in "xy"], columns=["arm", "setting", "mean", "paired"])
+    assert tables.ranks(pd.concat([table, other], ignore_index=True)).to_numpy().tolist() == [
         ["a", "1", "2", "1.50"],
         ["b", "3", "1", "2.00"],
-        ["c", "2", "", "2.00"],
+        ["c", "2", "", ""],
     ]

@@ -171,6 +171,20 @@ def test_plan_of_a_selection_looks_at_that_alone(command, study):
     assert (code, err) == (2, "--arms: the study has no nomix; it has baseline, files, no_mixup\n")
 
 
+def test_plan_of_a_selection_counts_what_has_begun_with_it(command, study):
+    text = STUDY + "  other: {method.networks: 1}\n"
+    study.write_text(text)
+    _, out, _ = command("plan", study, "--arms", "no_mixup")
+    assert "family arms: 1 comparison × 2 seeds" in out
+    assert "warning: --arms: no_mixup is compared with baseline, of which baseline/seed=0, baseline/seed=1 is" in out
+    store, records = planned(study)
+    for record in records:
+        finish(store, record)
+    study.write_text(text.replace("[0, 1]", "[0, 1, 2]"))
+    _, out, _ = command("plan", study, "--arms", "no_mixup", "--seeds", "2")
+    assert "family arms: 2 comparisons × 3 seeds" in out
+
+
 def test_plan_of_a_selection_warns_of_an_arm_that_it_needs(command, study):
     study.write_text(f"{STUDY}  again: {{from_arm: baseline, method: {{name: retrain}}}}\n")
     code, out, _ = command("plan", study, "--arms", "again")

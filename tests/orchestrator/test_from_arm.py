@@ -232,6 +232,9 @@ def test_a_failed_source_blocks_what_uses_it_until_it_is_retried(run, tmp_path):
     code, output = run("run", "s.yaml")
     assert (code, run.ran) == (1, [])
     assert "have ended or are blocked" in output
+    _, output = run("plan", "s.yaml")
+    assert "blocked: again/seed=1 uses judge/seed=1, which has no result" in output
+    assert "name judge too" not in output
     _, output = run("status", "results/s")
     assert "blocked: strict/seed=1 uses judge/seed=1, which has no result" in output
     reasons = results.read(tmp_path / "results/s").trials.set_index("folder")["reason"]

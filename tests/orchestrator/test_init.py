@@ -83,6 +83,23 @@ def test_an_npz_becomes_a_study_and_its_noisy_labels_are_known(tmp_path, monkeyp
     assert planned.trials[0].config.data.labels_are_true
 
 
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [("2024", "2024"), ("true", "true"), ("My Photos (v1.2)", "my_photos__v1.2_"), ("a\nb: c", "a_b__c")],
+)
+def test_a_study_of_any_folder_can_be_read(tmp_path, monkeypatch, folder, name):
+    root = write_tree(tmp_path / folder, train=6, classes=("crow", "owl"))
+    _, planned = written(tmp_path, monkeypatch, root, "--out", "s.yaml")
+    assert planned.name == name
+    assert (tmp_path / planned.trials[0].config.data.path).resolve() == root.resolve()
+
+
+def test_a_class_whose_name_cannot_be_shown_is_refused(tmp_path):
+    root = write_tree(tmp_path / "birds", train=6, classes=("crow", "owl\nbase: 1"))
+    with pytest.raises(DataError, match=r"cannot be shown, 'owl\\nbase: 1': rename it"):
+        survey(root)
+
+
 def test_many_images_take_fewer_epochs(tmp_path, monkeypatch):
     epochs = {}
     for n in (40, 4000, 9000):

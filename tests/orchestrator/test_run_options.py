@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from orchestrator import cli
+from orchestrator.cli_studies import _parts
 from orchestrator.monitor import mixed_fingerprints, time_left
 from orchestrator.reproduce import compare
 from orchestrator.room import size
@@ -183,6 +184,47 @@ def test_nothing_to_do_for_a_selection_does_not_claim_that_all_trials_have_ended
     command("run", study, *chosen)
     _, out, _ = command("run", study, *chosen)
     assert "all 8 trials" not in out
+
+
+def test_a_selection_archives_what_it_runs_and_nothing_else(command, executed):
+    study, store, records = study_file()
+    for record in records:
+        finish(store, record, id="no longer planned")
+    chosen = ["--arms", "no_mixup", "--seeds", "1", "--settings", "hard"]
+    code, out, err = command("run", study, *chosen)
+    assert code == 3
+    assert "1 trials in results/tiny/runs were run with other settings" in err
+    code, out, _ = command("run", study, *chosen, "--stale", "archive")
+    assert code == 0
+    assert executed == ["hard/no_mixup/seed=1"]
+    assert len([*store.runs.rglob("summary.json")]) == len(records)
+    assert "note: --arms: no_mixup is compared with baseline, of which hard/baseline/seed=1 is not done" in out
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("a,b", ["a", "b"]),
+        ("x=1,y=2", ["x=1,y=2"]),
+        ("x=1,y=2,a", ["x=1,y=2", "a"]),
+        ("a,x=1,y=2", ["a", "x=1,y=2"]),
+        ("x=1,y=23", ["x=1", "y=23"]),
+        (",a,,", ["a"]),
+        ("", []),
+    ],
+)
+def test_names_that_hold_commas_can_be_chosen(text, parts):
+    assert list(_parts(text, {"a", "b", "x=1", "x=1,y=2"})) == parts
+
+
+def test_an_arm_of_a_product_can_be_chosen(command, executed):
+    study, *_ = study_file(
+        "name: tiny\nseeds: [0]\nbase: {train: {epochs: 3}, method: {warmup_epochs: 1}}\ndesign: product\n"
+        "factors: {method.lambda_u: {values: [0, 5]}, method.p_threshold: {values: [0.3, 0.7]}}\n"
+    )
+    code, _, err = command("run", study, "--arms", "baseline,lambda_u=0,p_threshold=0.3")
+    assert code == 0, err
+    assert executed == ["baseline/seed=0", "lambda_u=0,p_threshold=0.3/seed=0"]
 
 
 # --- the same code ---

@@ -106,7 +106,9 @@ def test_a_search_is_run_confirmed_and_then_nothing_is_left_to_do(command, tmp_p
     code, output = command("report", "results/toy")
     assert code == 0
     assert "optimism.csv" in output
-    assert "on disk: " in command("plan", study)[1]
+    code, output = command("plan", study, "--cost")
+    assert "on disk: " in output
+    assert (code, "cost of 0 missing trials" in output) == (0, True)
 
 
 def test_an_extended_search_runs_the_difference_and_confirms_new_winners_only(command, tmp_path, monkeypatch):

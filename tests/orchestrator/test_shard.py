@@ -69,6 +69,20 @@ def test_a_trial_is_in_the_share_of_the_one_that_it_uses(tmp_path):
         assert {trial.record.source for trial in share_of(trials, index, 2)} - {None} <= share
 
 
+def test_a_share_tells_what_a_failed_source_blocks(tmp_path, command, monkeypatch):
+    study = write_study(
+        tmp_path, 1, CROSS_ENTROPY.replace("slow: {", "again: {from_arm: baseline, method.name: retrain, ")
+    )
+    monkeypatch.setattr("trainable.trial.Trial.__next__", lambda self: 1 / 0)
+    once = ("--set", "seeds=[0]", "--set", "run.max_failures=0")
+    assert command(*shard(study, 0, 1, *once))[0] == 1
+    code, out, _ = command(*shard(study, 0, 1, *once, "--arms", "again"))
+    assert code == 1
+    assert "blocked: again/seed=0 uses baseline/seed=0, which has no result" in out
+    assert "--retry-failed" in out
+    assert "1 blocked" in out
+
+
 def test_a_share_of_a_selection_runs_that_alone(tmp_path, command):
     study, runs = write_study(tmp_path, 2, CROSS_ENTROPY), tmp_path / "tiny" / "runs"
     for index in range(2):
@@ -94,6 +108,7 @@ def test_shares_one_after_another_are_the_study_and_a_second_time_nothing(tmp_pa
     assert "shard 1 of 2: 0 of 2 trials to run" in out
     assert not list(tmp_path.joinpath("tiny").glob("*.lock"))
     assert len(json.loads((tmp_path / "tiny" / "provenance.json").read_bytes())) == 3
+    assert len(list(runs.glob("events.out.tfevents.*.study"))) == 1, "TensorBoard's pages are laid out"
 
 
 def test_a_failing_trial_is_tried_as_often_as_the_study_says_and_the_others_run(tmp_path, command, monkeypatch):
@@ -143,11 +158,13 @@ def test_stale_trials_of_a_share_are_refused_and_archived_on_demand(tmp_path, co
 @pytest.mark.parametrize(
     ("held", "wanted", "free"),
     [
-        ("study", (0, 2), False),
-        ("shard-0-of-2", (0, 2), False),
-        ("shard-1-of-2", (0, 2), True),
-        ("shard-1-of-20", (0, 2), False),
-        ("shard-1-of-2", None, False),
+        ("study", (0, 2, "plan"), False),
+        ("shard-0-of-2-plan", (0, 2, "plan"), False),
+        ("shard-1-of-2-plan", (0, 2, "plan"), True),
+        ("shard-1-of-2-plan", (0, 2, "edited"), False),
+        ("shard-0-of-2-plan", (0, 2, "edited"), False),
+        ("shard-1-of-20-plan", (0, 2, "plan"), False),
+        ("shard-1-of-2-plan", None, False),
     ],
 )
 def test_a_run_and_shares_exclude_each_other_but_not_shares_of_one_array(tmp_path, held, wanted, free):

@@ -123,4 +123,6 @@ def test_an_edited_engine_is_found(folder, capsys, monkeypatch):
 def test_data_that_is_gone_is_not_called_the_same(folder, capsys):
     (folder / "images.npz").unlink()
     assert verified(folder) == 1
-    assert "cannot be run again" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "cannot be run again" in out
+    assert "0 of 0 gave the same rows from the same data; 1 could not be run again" in out

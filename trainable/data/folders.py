@@ -1,5 +1,6 @@
 """Folders of image files, one subfolder a class."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ def load(root: Path, data: ImageFolder) -> Arrays:
         if label not in found["train"][1]:
             other = _others(root / "train" / name)
             raise DataError(f"{root / 'train' / name} has no .jpg, .jpeg or .png image{other}: an empty class")
-    first = root / found["train"][0][0].decode()
+    first = root / os.fsdecode(found["train"][0][0])
 
     def split(name: str) -> Split:
         names, labels = found[name]
@@ -41,7 +42,10 @@ def class_folders(folder: Path) -> list[str]:
     """Names of the class folders, sorted; a class's number is its place."""
     if not folder.is_dir():
         raise DataError(f"{folder} does not exist; expected a folder for each class there, with its images")
-    return sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    if strange := [name for name in names if not name.isprintable()]:
+        raise DataError(f"{folder} has a class folder with a name that cannot be shown, {strange[0]!a}: rename it")
+    return names
 
 
 def list_split(root: Path, name: str, classes: list[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -53,7 +57,7 @@ def list_split(root: Path, name: str, classes: list[str]) -> tuple[np.ndarray, n
     for label, class_name in enumerate(classes):
         folder = root / name / class_name
         files = sorted(file.name for file in folder.iterdir() if is_image(file)) if folder.is_dir() else []
-        names += [f"{name}/{class_name}/{file}".encode() for file in files]
+        names += [os.fsencode(f"{name}/{class_name}/{file}") for file in files]
         labels += [label] * len(files)
     return np.array(names, dtype=np.bytes_), np.array(labels, np.int64)
 

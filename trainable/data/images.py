@@ -6,6 +6,7 @@ pixels keep their high byte. Anything else is refused with the file's name. Scal
 """
 
 import hashlib
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,7 +49,7 @@ class Files:
 
     def path(self, row: int) -> Path:
         """The file at a row."""
-        return self.root / self.names[row].decode()
+        return self.root / os.fsdecode(self.names[row])
 
     def load(self, rows: np.ndarray, threads: int = 1) -> np.ndarray:
         """The images at `rows`, uint8 (batch, height, width, channels). Raises DataError that names the bad files."""

@@ -11,7 +11,12 @@ INSTANCE_SD = 0.1
 
 
 def corrupt(
-    labels: np.ndarray, classes: int, noise: Noise, rng: np.random.Generator, images: np.ndarray | None = None
+    labels: np.ndarray,
+    classes: int,
+    noise: Noise,
+    rng: np.random.Generator,
+    images: np.ndarray | None = None,
+    projections: np.random.Generator | None = None,
 ) -> np.ndarray:
     """Noisy copy of integer labels (n,).
 
@@ -21,6 +26,7 @@ def corrupt(
 
     Args:
         images: (n, …) uint8, for noise that depends on them.
+        projections: draws what such noise sees in an image (default: `rng`); two sets with equal ones err alike.
 
     Raises:
         DataError: the noise does not fit the classes.
@@ -44,7 +50,7 @@ def corrupt(
             noisy[chosen] = target_classes(noise.map, classes)[labels[chosen]]
         case InstanceNoise():
             assert images is not None
-            noisy = _part_dependent(labels, classes, noise.rate, rng, images)
+            noisy = _part_dependent(labels, classes, noise.rate, rng, images, projections or rng)
         case FileNoise():
             raise TypeError("labels from a file are read, not drawn")
     return noisy
@@ -67,7 +73,12 @@ def _chosen(n: int, rate: float, rng: np.random.Generator) -> np.ndarray:
 
 
 def _part_dependent(
-    labels: np.ndarray, classes: int, rate: float, rng: np.random.Generator, images: np.ndarray
+    labels: np.ndarray,
+    classes: int,
+    rate: float,
+    rng: np.random.Generator,
+    images: np.ndarray,
+    projections: np.random.Generator,
 ) -> np.ndarray:
     """Noise of Xia et al. (NeurIPS 2020), as `get_instance_noisy_label` of Part-dependent-label-noise draws it.
 
@@ -79,7 +90,7 @@ def _part_dependent(
     draw = rng.random(len(labels))
     noisy = labels.copy()
     for c in range(classes):  # a class at a time: all matrices together are gigabytes for 100 classes
-        matrix = rng.standard_normal((int(np.prod(images.shape[1:])), classes), dtype=np.float32)
+        matrix = projections.standard_normal((int(np.prod(images.shape[1:])), classes), dtype=np.float32)
         rows = np.flatnonzero(labels == c)
         if len(rows) == 0:
             continue

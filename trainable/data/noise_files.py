@@ -103,5 +103,5 @@ def _rows_by_name(split: Split) -> dict[str, int]:
     """Row by file name, with and without the folder of the split."""
     if split.names is None:
         return {}
-    names = [name.decode() for name in split.names]
+    names = [name.decode(errors="backslashreplace") for name in split.names]
     return {name.split("/", 1)[-1]: row for row, name in enumerate(names)} | {n: row for row, n in enumerate(names)}

@@ -26,6 +26,8 @@ def load(path: Path, data: Npz) -> Arrays:
                 "all images must have one size"
             )
     classes = int(train.labels.max()) + 1
+    if classes > len(train):
+        raise DataError(f"{path}: train_labels has class {classes - 1}, more than its {len(train)} images can show")
     if classes < 2:
         raise DataError(f"{path}: train_labels has one class only; at least two are needed")
     for name, split in (("train", train), ("val", validation), ("test", test)):

@@ -1,6 +1,7 @@
 """Published sets of photographs: their lists become files and labels. The layouts are those of the publishers and, for
 Clothing1M and WebVision, of the authors' `dataloader_*.py`."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,7 +84,7 @@ def _ilsvrc12(data: WebVision, root: Path) -> Split:
 def _split(root: Path, listed: list[tuple[str, int]], data: Photos) -> Split:
     if not listed:
         raise DataError(f"{root}: a split has no images; its list is empty")
-    names = np.array([name.encode() for name, _ in listed], dtype=np.bytes_)
+    names = np.array([os.fsencode(name) for name, _ in listed], dtype=np.bytes_)
     labels = np.array([label for _, label in listed], np.int64)
     return Split(Files(root, names, data.size, 3, root / listed[0][0]), labels, None, names)
 

@@ -106,7 +106,7 @@ def prepare(
         there |= {name: dataclasses.replace(there[name], images=images) for name, images in loaded.items()}
     arrays = dataclasses.replace(arrays, train=there["train"], validation=there.get("validation"), test=there["test"])
     height, width = arrays.train.images.shape[-3:-1]
-    if side is not None and side > min(height, width) + 2 * padding:
+    if side is not None and side > min(height, width):  # images that are judged or tested are not padded
         raise DataError(f"data.crop: {side} is more than the images' {height}×{width} pixels")
     divided = divide(arrays, data, noise, streams, machine.study_dir)
     mean, std = torch.tensor(arrays.mean, device=device), torch.tensor(arrays.std, device=device)

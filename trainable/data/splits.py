@@ -64,7 +64,7 @@ def divide(arrays: Arrays, data: ImageData, noise: Noise, streams: Streams, fold
         raise DataError(f"{len(rows)} training images are left after the validation split; at least 2 are needed")
 
     rng, clean = streams.numpy("noise"), data.clean_validation
-    given = _noisy(train, rows if clean else np.arange(len(train)), arrays, noise, rng, folder)
+    given = _noisy(train, rows if clean else np.arange(len(train)), arrays, noise, rng, streams, folder)
     part = Part(train, rows, given)
     if own is None:
         validation = Part(train, held, given) if len(held) else None
@@ -72,23 +72,30 @@ def divide(arrays: Arrays, data: ImageData, noise: Noise, streams: Streams, fold
         validation = Part(own, np.arange(len(own)), own.labels if clean else own.start)
     else:
         every = np.arange(len(own))
-        validation = Part(own, every, _noisy(own, every, arrays, noise, rng, folder))
+        validation = Part(own, every, _noisy(own, every, arrays, noise, rng, streams, folder))
     if clean and validation is not None and (validation.split.labels[validation.rows] < 0).any():
         raise DataError("data.clean_validation needs right labels, and these data have none for their validation set")
     return Parts(part, validation)
 
 
 def _noisy(
-    split: Split, rows: np.ndarray, arrays: Arrays, noise: Noise, rng: np.random.Generator, folder: Path
+    split: Split,
+    rows: np.ndarray,
+    arrays: Arrays,
+    noise: Noise,
+    rng: np.random.Generator,
+    streams: Streams,
+    folder: Path,
 ) -> np.ndarray:
     """A given label for every row of the split: noise at `rows`, the truth elsewhere."""
     given, before = split.labels.copy(), split.start[rows]
-    images = None
+    images, projections = None, None
     match noise:
         case FileNoise():
             given[rows] = read_labels(folder / noise.path, split, arrays.classes, arrays.class_names)[rows]
             return given
         case InstanceNoise():
             images = split.images.load(rows) if isinstance(split.images, Files) else split.images[rows]
-    given[rows] = corrupt(before, arrays.classes, noise, rng, images)
+            projections = streams.numpy("projections")  # from its start for every set, so that their noise is the same
+    given[rows] = corrupt(before, arrays.classes, noise, rng, images, projections)
     return given

@@ -1,6 +1,7 @@
 """A look at somebody's own data: what is there, and what is suspicious about it. Loads no torch."""
 
 import hashlib
+import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -73,15 +74,15 @@ def _folder(root: Path) -> Survey:
     contents: dict[str, list[bytes]] = defaultdict(list)
     for split, (names, _) in splits.items():
         for name in names:
-            content = (root / name.decode()).read_bytes()
+            content = (root / os.fsdecode(name)).read_bytes()
             contents[split].append(hashlib.sha256(content).digest())
             try:
-                with Image.open(root / name.decode()) as image:
+                with Image.open(root / os.fsdecode(name)) as image:
                     image.load()
                     sizes[image.height, image.width] += 1
                     modes[image.mode] += 1
             except Exception as error:  # a dozen types
-                unreadable.append(f"{name.decode()} ({str(error)[:60]})")
+                unreadable.append(f"{name.decode(errors='backslashreplace')} ({str(error)[:60]})")
     if unreadable:
         raise DataError(f"{root}: {len(unreadable)} images cannot be read: {_shown(unreadable)}; mend or delete them")
     data = folders.load(root, ImageFolder(path=str(root), size=None if len(sizes) == 1 else 32))
