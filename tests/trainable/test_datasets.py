@@ -232,6 +232,12 @@ def test_a_class_that_training_never_sees_is_refused(tmp_path, name):
     assert refusal(tmp_path, content).endswith(f"{name}_labels has class 3, which train_labels never has")
 
 
+def test_a_label_that_no_class_can_have_is_refused(tmp_path):
+    content = arrays()
+    content["train_labels"][3] = 99_999
+    assert refusal(tmp_path, content).endswith("train_labels has class 99999, more than its 12 images can show")
+
+
 def test_a_single_class_is_refused(tmp_path):
     content = arrays(classes=1)
     assert refusal(tmp_path, content).endswith("train_labels has one class only; at least two are needed")

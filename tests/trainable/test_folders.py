@@ -1,5 +1,7 @@
 """Folders of images: what is found, and a sentence for what is missing."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from tests.trainable.trees import picture, save, write_tree
 from trainable.config import NoNoise
 from trainable.data.config import FileNoise, ImageFolder
 from trainable.data.datasets import load
+from trainable.data.noise_files import read_labels
 from trainable.data.sources import prepare
 from trainable.errors import DataError
 from trainable.machine import Machine
@@ -26,6 +29,26 @@ def test_classes_and_images_come_in_the_order_of_their_names(tmp_path):
     assert data.train.names.tolist()[:3] == [b"train/a/0.png", b"train/a/1.png", b"train/b/0.png"]
     assert (len(data.test), data.validation) == (12, None)
     assert data.train.images.shape == (12, 12, 3)
+
+
+def test_names_of_any_bytes_are_files_too(tmp_path):
+    root = write_tree(tmp_path / "t", train=2)
+    strange = os.fsdecode(b"caf\xe9.png")
+    (root / "train" / "a" / "0.png").rename(root / "train" / "a" / strange)
+    data = read(root)
+    assert b"train/a/caf\xe9.png" in data.train.names
+    assert data.train.images.load(np.arange(4)).shape == (4, 12, 12, 3)
+    (tmp_path / "labels.csv").write_text("file,label\ntrain/a/caf\\xe9.png,b\n")
+    (row,) = np.flatnonzero(data.train.names == b"train/a/caf\xe9.png")
+    assert read_labels(tmp_path / "labels.csv", data.train, data.classes, data.class_names)[row] == 1
+
+
+@pytest.mark.parametrize("crop", [13, 20])
+def test_a_cut_that_is_larger_than_the_images_is_refused(tmp_path, crop):
+    write_tree(tmp_path / "t")
+    data = ImageFolder(path="t", crop=crop, crop_padding=4)
+    with pytest.raises(DataError, match=f"data.crop: {crop} is more than the images' 12×12 pixels"):
+        prepare(load(data, Machine(study_dir=tmp_path)), data, NoNoise(), Streams(0), torch.device("cpu"))
 
 
 def test_a_validation_folder_is_used_and_hidden_and_other_files_are_not(tmp_path):

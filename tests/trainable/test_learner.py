@@ -299,6 +299,26 @@ def test_bf16_rounds_the_passes_and_keeps_weights_losses_and_predictions_in_fp32
     assert all(value.dtype != torch.bfloat16 for value in snapshot(learner).values())
 
 
+class Whole(nn.Module):
+    """Not a sequence, as most networks: torch's wrapper has no truth value then."""
+
+    def __init__(self):
+        super().__init__()
+        self.last = nn.Linear(3, 2)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.last(images.mean((2, 3)))
+
+
+def test_networks_of_any_form_run_compiled():
+    learner, graphs = Learner(Whole(), Train(batch_size=4), CPU), []
+    learner._compiled = torch.compile(learner.network, backend=lambda graph, inputs: graphs.append(1) or graph.forward)
+    images = torch.ones(4, 3, 5, 5)
+    torch.testing.assert_close(learner(images), learner.network(images))
+    assert graphs == [1]
+    assert learner.compiled
+
+
 def test_whole_batches_are_compiled_and_short_ones_are_not(monkeypatch):
     seen = []
 
@@ -308,6 +328,7 @@ def test_whole_batches_are_compiled_and_short_ones_are_not(monkeypatch):
     monkeypatch.setattr(torch, "compile", compiled)
     cpu, learner = small(), small(Train(batch_size=4))
     assert Learner(cpu.network, Train(), CPU, compiled=True)._compiled is None  # it does not pay there
+    assert not cpu.compiled
     learner._compiled = compiled(learner.network)
     for size in (4, 8, 3):
         assert len(learner(pixels(size))) == size

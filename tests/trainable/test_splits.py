@@ -1,5 +1,6 @@
 """Who is held out, and where the noise goes."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -54,8 +55,6 @@ def test_a_validation_set_of_its_own_is_noisy_or_clean(clean):
 
 def with_given(known: bool = True) -> Arrays:
     """A data set whose labels are all wrong already; the right ones may be unknown."""
-    import dataclasses
-
     arrays = made_up()
     train = dataclasses.replace(arrays.train, given=(arrays.train.labels + 1) % 4)
     return dataclasses.replace(arrays, train=train if known else train.untrusted())
@@ -87,6 +86,18 @@ def test_labels_from_a_file_lie_beside_the_study(tmp_path):
     clean = divided(made_up(), FileNoise(path="given.npy"), tmp_path, validation_fraction=0.25, clean_validation=True)
     assert clean.train.wrong.all()
     assert not clean.validation.wrong.any()
+
+
+def test_a_validation_set_of_its_own_has_the_instance_noise_of_the_training_set():
+    arrays, noise = made_up(3000, validation=3000), InstanceNoise(rate=0.5)
+    same = dataclasses.replace(arrays.train, images=np.repeat(arrays.train.images[:1], 3000, axis=0))
+    arrays = dataclasses.replace(arrays, train=same, validation=dataclasses.replace(same))
+    parts = divided(arrays, noise)
+    assert not np.array_equal(parts.train.given, parts.validation.given), "each sample draws for itself"
+    for true in range(4):  # of equal images of a class, wrong labels go to one class, and to the same one
+        there = [np.bincount(p.given[p.split.labels == true], minlength=4) for p in (parts.train, parts.validation)]
+        first, second = (np.delete(counts, true).argmax() for counts in there)
+        assert first == second
 
 
 def test_instance_noise_sees_the_images_of_the_rows_that_it_is_put_on():

@@ -11,7 +11,7 @@ from tests.trainable.methods.tiny import blobs, without_time
 from trainable.config import TrialConfig
 from trainable.errors import DataError
 from trainable.machine import Machine
-from trainable.trial import Trial, choose_device, limit_memory
+from trainable.trial import Trial, choose_device, compile_afresh, limit_memory
 
 DIVIDEMIX = {"name": "dividemix", "warmup_epochs": 2, "loss_history": 3}
 METHODS = {"dividemix": DIVIDEMIX, "cross_entropy": {"name": "cross_entropy"}}
@@ -194,10 +194,46 @@ def test_a_trial_resumes_on_a_gpu(folder):
 @pytest.mark.parametrize(("share", "allowed"), [(1.0, 1.0), (0.5, 0.45), (0.25, 0.225)])
 def test_a_trial_that_shares_a_gpu_leaves_room_beside_its_tensors(share, allowed, monkeypatch):
     limits = []
-    monkeypatch.setattr("torch.cuda.set_per_process_memory_fraction", lambda part, device: limits.append(part))
-    limit_memory(torch.device("cuda"), share)
-    limit_memory(torch.device("cpu"), share)
-    assert limits == pytest.approx([allowed])
+    monkeypatch.setattr("torch._C._cuda_setMemoryFraction", lambda part, device: limits.append(part), raising=False)
+    monkeypatch.setattr("torch.cuda.memory._lazy_init", lambda: None)
+    monkeypatch.setattr("torch.cuda.current_device", lambda: 0)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    for name in ("auto", "cuda", "cuda:0", "cpu"):
+        limit_memory(choose_device(name), share)
+    assert limits == pytest.approx([allowed] * 3)
+
+
+def test_a_device_that_is_not_there_is_a_sentence(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert choose_device("auto") == torch.device("cpu")
+    with pytest.raises(DataError, match="no CUDA device"):
+        choose_device("cuda")
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied", "b"), NotADirectoryError(20, "Not", "b")])
+def test_data_that_may_not_be_read_are_wrong_data_and_no_full_disk(error, monkeypatch):
+    def load(*arguments):
+        raise error
+
+    monkeypatch.setattr("trainable.data.datasets.load", load)
+    with pytest.raises(DataError, match="b cannot be read: "):
+        Trial(TrialConfig(), Machine())
+
+
+def test_what_runs_compiled_does_not_depend_on_earlier_trials():
+    """Nine shapes a trial, one more than torch compiles by itself in a process before it gives up."""
+    import torch._dynamo
+
+    compiled = []
+    with torch._dynamo.config.patch(recompile_limit=torch._dynamo.config.recompile_limit):
+        for k in range(3):
+            compile_afresh()
+            layer = torch.compile(
+                torch.nn.Linear(4, 2), backend=lambda graph, inputs: compiled.append(1) or graph.forward, dynamic=False
+            )
+            for size in range(1, 10):
+                layer(torch.ones(size, 4))
+            assert len(compiled) == 9 * (k + 1)
 
 
 @pytest.mark.gpu
