@@ -252,12 +252,12 @@ def started(
     study: Study, store: Store, machine: Machine, options: Options, console: Console, headline: str
 ) -> Iterator[None]:
     """A Ray to train in, and where to watch."""
+    threading.Thread(target=_import_ahead, daemon=True).start()
     from orchestrator import provenance
     from orchestrator.cluster import cluster
     from orchestrator.local_ray import local_ray, token_place
     from orchestrator.tensorboard import write_layout
 
-    threading.Thread(target=_import_ahead, daemon=True).start()
     provenance.record(store.root)
     write_layout(store.runs, [trial.record for trial in study.trials])
     console.print(headline, markup=False)
