@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from orchestrator import cli_results, cli_studies, lock, store
-from orchestrator.run import REFUSED, WRONG, Ended
+from orchestrator.ending import REFUSED, WRONG, Ended
 from trainable.strict_yaml import ConfigError
 
 app = typer.Typer(

@@ -9,7 +9,7 @@ import typer
 
 from orchestrator import run, store
 from orchestrator.cli_options import DataDir, OwnCode, RunDir, StudyDir, console
-from orchestrator.run import FAILED, WRONG, Ended
+from orchestrator.ending import FAILED, WRONG, Ended
 from orchestrator.store import Store, TrialRecord
 from trainable.machine import Machine
 

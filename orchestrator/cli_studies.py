@@ -9,12 +9,13 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from orchestrator import families, run, study
+from orchestrator import families, run, study, todo
 from orchestrator.cli_options import DataDir, Results, RetryFailed, SameCode, Sets, Several, Stale, StudyPath, console
+from orchestrator.ending import WRONG, Ended
 from orchestrator.monitor import blocked
-from orchestrator.run import WRONG, Ended, Options
 from orchestrator.search_plan import SearchPlan
 from orchestrator.store import Store
+from orchestrator.todo import Options
 
 app = typer.Typer()
 
@@ -151,7 +152,7 @@ def plan(
     """Show what a run would do; starts nothing."""
     planned = study.load(study_path, sets)
     place, options = Store(results / planned.name), Options(**_selected(planned, arms, seeds, settings))
-    run.check_selection(options, planned)
+    todo.check_selection(options, planned)
     if planned.search is not None:
         _plan_search(planned, planned.search, place, data, cost)
         return
@@ -165,9 +166,9 @@ def plan(
     begun = [r for r, state in states.items() if options.selects(r) or state not in ("todo", "blocked")]
     for line in [*families.order(records), *families.describe(begun)]:
         console.print(line, markup=False)
-    absent = run.absent(trials, machine)
+    absent = todo.absent(trials, machine)
     missing = [trial for trial in trials if states[trial.record] not in ("done", "failed", "blocked")]
-    left_out = [*run.absent_sources(missing, states), *run.absent_baselines(missing, states)]
+    left_out = [*todo.absent_sources(missing, states), *todo.absent_baselines(missing, states)]
     for warning in [*planned.warnings, *absent, *left_out]:
         console.print(f"warning: {warning}", markup=False)
     for line in blocked(states):
@@ -187,7 +188,7 @@ def _plan_search(planned: study.Study, search: SearchPlan, place: Store, data: P
         console.print(line, markup=False)
     machine = run.study_machine(planned.path.parent, data, planned)
     missing = [] if plan_search.confirmed(search, place) else list(search.expected(plan_search.missing(search, place)))
-    absent = run.absent(missing, machine)
+    absent = todo.absent(missing, machine)
     for warning in [*planned.warnings, *absent]:
         console.print(f"warning: {warning}", markup=False)
     if cost:

@@ -4,10 +4,11 @@ import os
 
 from rich.console import Console
 
+from orchestrator.ending import WRONG, Ended
 from orchestrator.monitor import grid
-from orchestrator.run import WRONG, Ended, absent
 from orchestrator.store import Store
 from orchestrator.study import Study
+from orchestrator.todo import absent
 from trainable.machine import Machine
 
 

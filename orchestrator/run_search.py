@@ -4,26 +4,15 @@ from dataclasses import dataclass, replace
 
 from rich.console import Console
 
+from orchestrator.ending import DONE, FAILED, REFUSED, WRONG, Ended
 from orchestrator.expand import PlannedTrial
-from orchestrator.run import (
-    DONE,
-    FAILED,
-    REFUSED,
-    WRONG,
-    Ended,
-    Options,
-    absent,
-    adopt,
-    check_selection,
-    show_end,
-    started,
-    train,
-)
+from orchestrator.run import show_end, started, train
 from orchestrator.search_plan import FIXED, SearchPlan
 from orchestrator.search_view import SearchView, show_failures, show_optimism, table
 from orchestrator.searches import Searches
 from orchestrator.store import Store
 from orchestrator.study import Study
+from orchestrator.todo import Options, absent, adopt, check_selection
 from orchestrator.view import View
 from trainable.code import code_hash
 from trainable.config import TrialConfig

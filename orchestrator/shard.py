@@ -18,27 +18,17 @@ from types import FrameType
 from rich.console import Console
 
 from orchestrator import provenance
+from orchestrator.ending import DONE, FAILED, REFUSED, WRONG, Ended
 from orchestrator.expand import PlannedTrial
 from orchestrator.lock import guarded
 from orchestrator.monitor import blocked, failures
 from orchestrator.queue import Queue
 from orchestrator.resources import CannotRun, Node, requested
-from orchestrator.run import (
-    DONE,
-    FAILED,
-    REFUSED,
-    TRY_AGAIN,
-    WRONG,
-    Ended,
-    Options,
-    check_selection,
-    counted,
-    missing_trials,
-    write_plan,
-)
+from orchestrator.run import TRY_AGAIN, counted, write_plan
 from orchestrator.store import Store
 from orchestrator.study import Study
 from orchestrator.tensorboard import write_layout
+from orchestrator.todo import Options, check_selection, missing_trials
 from orchestrator.view import View
 from trainable.machine import Machine
 

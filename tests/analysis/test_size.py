@@ -1,4 +1,4 @@
-"""A report of thousands of trials stays within a minute, on a quiet machine, and two gigabytes."""
+"""A report of thousands of trials stays within a minute and two gigabytes."""
 
 import os
 import subprocess
@@ -27,8 +27,8 @@ ARMS = dict.fromkeys(NAMED, "arms") | {f"{f}={k}": f"method.{f}" for f in FACTOR
 SEEDS, EPOCHS = 20, 300
 
 
-def test_a_report_of_2000_trials_of_300_epochs_takes_no_more_than_minutes_and_two_gigabytes(tmp_path):
-    """40 CPU seconds on a quiet machine. On a busy one they are longer, so the bound only tells a report from none."""
+def test_a_report_of_2000_trials_of_300_epochs_takes_a_minute_and_two_gigabytes_at_most(tmp_path):
+    """Time is asserted because nobody makes a report that takes minutes; CPU seconds, since others may be at work."""
     assert len(METRICS) + 3 > 40
     trials = write_study(tmp_path / "sized", ARMS, SEEDS, EPOCHS, SETTINGS)
     assert trials == 2000
@@ -42,5 +42,5 @@ def test_a_report_of_2000_trials_of_300_epochs_takes_no_more_than_minutes_and_tw
     assert process.returncode == 0
     page = tmp_path / "sized" / "report" / "index.html"
     assert f"{trials} of {trials} trials finished" in page.read_text(encoding="utf-8")
-    assert busy <= 180
+    assert busy <= 60
     assert peak <= 2

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from orchestrator import cli, study
 from orchestrator.audit import thumbnail
-from orchestrator.run import Ended
+from orchestrator.ending import Ended
 from orchestrator.store import Store
 from tests.trainable.trees import picture, save
 from trainable.data.config import ImageFolder, Npz

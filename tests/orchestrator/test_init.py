@@ -8,7 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from orchestrator import cli, study
-from orchestrator.run import Ended, study_machine
+from orchestrator.ending import Ended
+from orchestrator.run import study_machine
 from tests.trainable.trees import picture, save, write_tree
 from trainable.data.config import ImageFolder
 from trainable.data.survey import survey

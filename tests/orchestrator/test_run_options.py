@@ -16,9 +16,9 @@ from orchestrator.cli_studies import _parts
 from orchestrator.monitor import mixed_fingerprints, time_left
 from orchestrator.reproduce import compare
 from orchestrator.room import size
-from orchestrator.run import Options, longest_first
 from orchestrator.store import Store, TrialRecord
 from orchestrator.study import load
+from orchestrator.todo import Options, longest_first
 from trainable.code import code_hash
 from trainable.config import TrialConfig, trial_id
 from trainable.cost import estimate

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.ending import Ended
 from orchestrator.resources import Node, requested
-from orchestrator.run import Ended, Options, absent, absent_sources
 from orchestrator.study import load
+from orchestrator.todo import Options, absent, absent_sources
 from trainable.machine import Machine
 
 STUDIES = sorted((Path(__file__).parents[2] / "studies").glob("*.yaml"))
