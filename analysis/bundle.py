@@ -9,7 +9,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from trainable.folder import PLACE
+from trainable.storage.trial_folder import PLACE
 
 STUDY = r"(study\.yaml|trials\.json|provenance\.json|search\.journal)"
 TRIAL = r"(trial\.json|summary\.json|failure\.json|stopped\.json|metrics\.jsonl|samples\.npz)"

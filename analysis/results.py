@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from trainable.folder import PLACE, TrialFolder
+from trainable.storage.trial_folder import PLACE, TrialFolder
 
 PLANNED = ("id", "setting", "arm", "seed", "family", "baseline", "folder")
 LAST10 = "test/accuracy_last10"

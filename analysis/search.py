@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from analysis.comparison import BASELINE
 from analysis.results import NoResults
-from trainable.folder import PLACE, TrialFolder, score
+from trainable.storage.trial_folder import PLACE, TrialFolder, score
 
 JOURNAL = "search.journal"
 ACCURACY = "val/accuracy"

@@ -34,13 +34,13 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from analysis.ranking import rank
 from analysis.statistics import mean_interval
 from analysis.tables import markdown
-from trainable.config import TrialConfig
-from trainable.learner import Learner
-from trainable.machine import Machine
+from trainable.config.runtime import Machine
+from trainable.config.trial import TrialConfig
+from trainable.engine.learner import Learner
 from trainable.methods.cross_entropy import CrossEntropy
 from trainable.models.build import build
-from trainable.streams import Streams
-from trainable.trial import Trial
+from trainable.random_streams import Streams
+from trainable.trial.trial import Trial
 
 try:
     from cleanlab.count import num_label_issues

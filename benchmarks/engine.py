@@ -25,15 +25,16 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.reference import BATCH, Reference  # noqa: E402
-from trainable.config import PreactResNet18, TrialConfig  # noqa: E402
+from trainable.config.models import PreactResNet18  # noqa: E402
+from trainable.config.trial import TrialConfig  # noqa: E402
 from trainable.data.arrays import Arrays, Split  # noqa: E402
-from trainable.data.sources import prepare  # noqa: E402
-from trainable.learner import Learner  # noqa: E402
-from trainable.losses import ramp_up  # noqa: E402
+from trainable.data.dataset import prepare  # noqa: E402
+from trainable.engine.learner import Learner  # noqa: E402
 from trainable.methods.dividemix import DivideMix  # noqa: E402
-from trainable.methods.judge import Verdict  # noqa: E402
+from trainable.methods.dividemix_division import Verdict  # noqa: E402
 from trainable.models.build import build  # noqa: E402
-from trainable.streams import Streams  # noqa: E402
+from trainable.noisy_labels.ramp_up import ramp_up  # noqa: E402
+from trainable.random_streams import Streams  # noqa: E402
 
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)
 PHASES = ("warm-up", "loss evaluation", "training", "test")

@@ -26,12 +26,12 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.engine import Pair, network, read  # noqa: E402
-from trainable.config import TrialConfig  # noqa: E402
-from trainable.data.sources import prepare  # noqa: E402
-from trainable.learner import Learner  # noqa: E402
+from trainable.config.trial import TrialConfig  # noqa: E402
+from trainable.data.dataset import prepare  # noqa: E402
+from trainable.engine.learner import Learner  # noqa: E402
 from trainable.methods.base import Row  # noqa: E402
 from trainable.methods.dividemix import DivideMix  # noqa: E402
-from trainable.streams import Streams  # noqa: E402
+from trainable.random_streams import Streams  # noqa: E402
 
 RUN, WARMUP = 300, 10
 

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from trainable.config import TrialConfig
-from trainable.events import Events
-from trainable.machine import Machine
-from trainable.trial import Trial
-from trainable.tune import Gauges
+from trainable.config.runtime import Machine
+from trainable.config.trial import TrialConfig
+from trainable.ray_trainable import Gauges
+from trainable.tensorboard.events import Events
+from trainable.trial.trial import Trial
 
 PLACE = {"study": "benchmark", "setting": "", "arm": "baseline", "seed": 0}
 

@@ -19,11 +19,14 @@ from sklearn.mixture import GaussianMixture
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from trainable import metrics  # noqa: E402
-from trainable.config import PairNoise, SymmetricNoise  # noqa: E402
-from trainable.data.config import AsymmetricNoise  # noqa: E402
+from trainable.config.data import (  # noqa: E402
+    AsymmetricNoise,
+    PairNoise,
+    SymmetricNoise,
+)
 from trainable.data.noise import corrupt, transition  # noqa: E402
-from trainable.divide import fit_mixture, normalise  # noqa: E402
+from trainable.engine import metrics  # noqa: E402
+from trainable.noisy_labels.gaussian_mixture import fit_mixture, normalise  # noqa: E402
 
 
 def main() -> None:

@@ -21,12 +21,11 @@ from PIL import Image
 from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
-from trainable.config import NoNoise
-from trainable.data.config import ImageFolder
-from trainable.data.datasets import load
-from trainable.data.sources import prepare
-from trainable.machine import Machine
-from trainable.streams import Streams
+from trainable.config.data import ImageFolder, NoNoise
+from trainable.config.runtime import Machine
+from trainable.data.dataset import prepare
+from trainable.data.registry import load
+from trainable.random_streams import Streams
 
 BATCH = 64
 

@@ -15,8 +15,8 @@ from analysis import audit_tables
 from analysis.audit import Audited, NoAudit, audit
 from analysis.sheet import Card, page
 from orchestrator.label_list import Data, corrected, listed, read_data
+from trainable.config.runtime import Machine
 from trainable.data.images import Files
-from trainable.machine import Machine
 
 SHOWN = 400
 """Images on a sheet."""

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from orchestrator import cli_results, cli_studies, lock, store
 from orchestrator.ending import REFUSED, WRONG, Ended
-from trainable.strict_yaml import ConfigError
+from trainable.config.strict_yaml import ConfigError
 
 app = typer.Typer(
     add_completion=False,

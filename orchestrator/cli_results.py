@@ -11,7 +11,7 @@ from orchestrator import run, store
 from orchestrator.cli_options import DataDir, OwnCode, RunDir, StudyDir, console
 from orchestrator.ending import FAILED, WRONG, Ended
 from orchestrator.store import Store, TrialRecord
-from trainable.machine import Machine
+from trainable.config.runtime import Machine
 
 app = typer.Typer()
 

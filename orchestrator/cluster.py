@@ -10,10 +10,10 @@ from pathlib import Path
 
 from orchestrator.local_ray import hush, prepare
 from orchestrator.resources import CannotRun
-from trainable.code import code_hash
-from trainable.data.config import Data
-from trainable.data.locate import missing
-from trainable.machine import Machine
+from trainable.config.data import Data
+from trainable.config.runtime import Machine
+from trainable.data.paths import missing
+from trainable.storage.code_version import code_hash
 
 ANSWER_S = 120.0
 """Longest time for a machine's answer: its first process may have to unpack the working folder of a job."""

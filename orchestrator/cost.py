@@ -9,9 +9,9 @@ from orchestrator.monitor import duration
 from orchestrator.room import free_bytes, size
 from orchestrator.store import Store
 from orchestrator.study import Study
-from trainable.cost import Cost, estimate
-from trainable.folder import TrialFolder
-from trainable.machine import Machine
+from trainable.config.runtime import Machine
+from trainable.storage.trial_folder import TrialFolder
+from trainable.trial.cost import Cost, estimate
 
 
 def show_cost(study: Study, missing: list[PlannedTrial], store: Store, machine: Machine, console: Console) -> None:

@@ -30,9 +30,9 @@ from orchestrator.searches import Searches
 from orchestrator.store import Store
 from orchestrator.study import Study
 from orchestrator.view import View
-from trainable.folder import TrialFolder
-from trainable.machine import Machine
-from trainable.tune import DivideMixTrainable, plain
+from trainable.config.runtime import Machine
+from trainable.ray_trainable import DivideMixTrainable, plain
+from trainable.storage.trial_folder import TrialFolder
 
 STALLED = 1
 """Exit code of a run in which nothing happened any more."""

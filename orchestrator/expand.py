@@ -14,8 +14,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from orchestrator.store import TrialRecord, trial_name
-from trainable.config import TrialConfig, explain, suggestion, trial_id
-from trainable.strict_yaml import Document
+from trainable.config.messages import explain, suggestion
+from trainable.config.strict_yaml import Document
+from trainable.config.trial import TrialConfig, trial_id
 
 NAME = re.compile(r"[a-z0-9_][a-z0-9_.=+,-]*")
 LONGEST_NAME = 150

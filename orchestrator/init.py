@@ -14,8 +14,8 @@ LARGEST = 64
 """Pixels: the most that small_cnn takes."""
 
 TEMPLATE = """\
-# Written by `python -m orchestrator init`; fields are explained in trainable/config.py
-# and trainable/data/config.py.
+# Written by `python -m orchestrator init`; fields are explained in trainable/config/trial.py
+# and trainable/config/data.py.
 #   python -m orchestrator plan {file}          what will run;  --cost: how long it takes
 #   python -m orchestrator run {file}           --seeds 0 --set base.train.epochs=2 for a first try
 #

@@ -8,11 +8,11 @@ from pydantic import ValidationError
 
 from analysis.audit import Audited, NoAudit
 from analysis.calibration import known
-from trainable.config import TrialConfig
+from trainable.config.runtime import Machine
+from trainable.config.trial import TrialConfig
 from trainable.data.arrays import Arrays
-from trainable.data.datasets import load
-from trainable.folder import TrialFolder
-from trainable.machine import Machine
+from trainable.data.registry import load
+from trainable.storage.trial_folder import TrialFolder
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from trainable.folder import replace
+from trainable.storage.trial_folder import replace
 
 HEARTBEAT_S = 5.0
 SILENCE_S = 60.0

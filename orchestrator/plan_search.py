@@ -8,7 +8,7 @@ from orchestrator import families
 from orchestrator.search_file import Asha, Median, Parameter
 from orchestrator.search_plan import SearchPlan
 from orchestrator.store import NoStudy, Store
-from trainable.folder import TrialFolder
+from trainable.storage.trial_folder import TrialFolder
 
 
 def lines(plan: SearchPlan, store: Store) -> Iterator[str]:

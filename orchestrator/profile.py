@@ -9,7 +9,7 @@ from orchestrator.monitor import grid
 from orchestrator.store import Store
 from orchestrator.study import Study
 from orchestrator.todo import absent
-from trainable.machine import Machine
+from trainable.config.runtime import Machine
 
 
 def profile_arm(study: Study, store: Store, machine: Machine, arm: str, console: Console) -> None:
@@ -21,7 +21,7 @@ def profile_arm(study: Study, store: Store, machine: Machine, arm: str, console:
     os.environ.setdefault("OMP_NUM_THREADS", str(machine.threads))
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler's own messages
     from trainable.errors import TrialError
-    from trainable.profile import profile_epoch
+    from trainable.trial.profile import profile_epoch
 
     first = {trial.record.arm: trial for trial in reversed(study.trials)}
     if arm not in first:

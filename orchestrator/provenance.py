@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from trainable.folder import replace
+from trainable.storage.trial_folder import replace
 
 PACKAGES = ("dividemix-orchestrator", "ray", "torch", "torchvision", "scikit-learn", "optuna", "numpy", "pydantic")
 

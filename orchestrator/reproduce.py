@@ -8,10 +8,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from trainable.config import TrialConfig
-from trainable.folder import TrialFolder
-from trainable.machine import Machine
-from trainable.session import Session
+from trainable.config.runtime import Machine
+from trainable.config.trial import TrialConfig
+from trainable.storage.trial_folder import TrialFolder
+from trainable.trial.session import Session
 
 
 class NotATrial(Exception):

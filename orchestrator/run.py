@@ -16,7 +16,7 @@ from orchestrator.resources import CannotRun
 from orchestrator.store import STATES, State, Store, TrialRecord
 from orchestrator.study import Study
 from orchestrator.todo import Options, check_selection, longest_first, missing_trials
-from trainable.machine import Machine
+from trainable.config.runtime import Machine
 
 if TYPE_CHECKING:
     from orchestrator.searches import Searches

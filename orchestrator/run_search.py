@@ -14,9 +14,9 @@ from orchestrator.store import Store
 from orchestrator.study import Study
 from orchestrator.todo import Options, absent, adopt, check_selection
 from orchestrator.view import View
-from trainable.code import code_hash
-from trainable.config import TrialConfig
-from trainable.machine import Machine
+from trainable.config.runtime import Machine
+from trainable.config.trial import TrialConfig
+from trainable.storage.code_version import code_hash
 
 
 def run_search(study: Study, store: Store, machine: Machine, options: Options, console: Console) -> int:

@@ -20,8 +20,8 @@ from orchestrator.samplers import pruner, sampler
 from orchestrator.search_plan import ArmSearch, SearchPlan
 from orchestrator.space import Point
 from orchestrator.store import Store, TrialRecord
-from trainable.config import TrialConfig, trial_id
-from trainable.folder import score
+from trainable.config.trial import TrialConfig, trial_id
+from trainable.storage.trial_folder import score
 
 SAME_AS, REASON = "same_as", "reason"
 """User attributes of an Optuna trial: the trial with the same configuration, and why it failed."""

@@ -11,8 +11,9 @@ from orchestrator.expand import BASELINE, Expansion
 from orchestrator.search_file import ARM, Asha, Median, NoScheduler, SearchFile
 from orchestrator.search_plan import FIXED, TUNED, ArmSearch, SearchPlan
 from orchestrator.space import Dimension, Point, Space, allowed_values, field, typed
-from trainable.config import TrialConfig, explain
-from trainable.strict_yaml import Document
+from trainable.config.messages import explain
+from trainable.config.strict_yaml import Document
+from trainable.config.trial import TrialConfig
 
 PROBLEM = ("noise", "data.name", "data.path", "data.validation_fraction")
 """Fields that say what is asked."""

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from orchestrator.study_file import Analysis, Name, Resources, Run, Seed, unique
-from trainable.config import Section
+from trainable.config.base import Section
 
 Scalar = bool | int | float | str
 Number = int | float

@@ -8,7 +8,7 @@ from orchestrator.expand import BASELINE, PlannedTrial
 from orchestrator.search_file import SearchFile
 from orchestrator.space import Space
 from orchestrator.store import TrialRecord
-from trainable.config import TrialConfig, trial_id
+from trainable.config.trial import TrialConfig, trial_id
 
 FIXED, TUNED = "fixed", "tuned"
 """Settings of a re-tuned ablation's confirmation: the arms as they are written, and each with its winner."""

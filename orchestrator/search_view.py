@@ -12,7 +12,7 @@ from orchestrator.search import N_TRIALS, REASON, SAME_AS
 from orchestrator.searches import Searches
 from orchestrator.store import Store, TrialRecord
 from orchestrator.view import View, ended_badly
-from trainable.folder import score
+from trainable.storage.trial_folder import score
 
 VALIDATION = "val/accuracy"
 

@@ -11,7 +11,7 @@ from orchestrator.expand import PlannedTrial
 from orchestrator.search import Search
 from orchestrator.search_plan import ArmSearch, SearchPlan
 from orchestrator.store import Store, TrialRecord
-from trainable.config import TrialConfig, trial_id
+from trainable.config.trial import TrialConfig, trial_id
 
 
 class Searches:

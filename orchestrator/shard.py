@@ -30,7 +30,7 @@ from orchestrator.study import Study
 from orchestrator.tensorboard import write_layout
 from orchestrator.todo import Options, check_selection, missing_trials
 from orchestrator.view import View
-from trainable.machine import Machine
+from trainable.config.runtime import Machine
 
 
 def run_shard(
@@ -93,7 +93,7 @@ def share_of(trials: list[PlannedTrial], index: int, of: int) -> list[PlannedTri
 
 def _here(study: Study, machine: Machine) -> Machine:
     """The machine as one trial after another may use it. Raises Ended if it is too small."""
-    from trainable.trial import choose_device
+    from trainable.trial.trial import choose_device
 
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     node = Node(socket.gethostname(), cpus, float(choose_device("auto").type == "cuda"))
@@ -117,8 +117,8 @@ def _train(study: Study, todo: list[PlannedTrial], store: Store, machine: Machin
 
 def _attempt(trial: PlannedTrial, max_failures: int, store: Store, machine: Machine, view: View) -> None:
     """Train a trial until it is done, or has failed too often. Raises Ended where nothing can be written."""
-    from trainable.folder import LostFolder
-    from trainable.session import Session
+    from trainable.storage.trial_folder import LostFolder
+    from trainable.trial.session import Session
 
     record, folder = trial.record, store.folder(trial.record)
     machine = replace(machine, source_dir=store.source_dir(record))

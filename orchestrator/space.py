@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from orchestrator.expand import BASELINE, resolve
 from orchestrator.search_file import ARM, Number, Parameter, Scalar
-from trainable.config import TrialConfig
+from trainable.config.trial import TrialConfig
 
 Point = dict[str, Any]
 Choose = Callable[["Dimension"], Scalar]

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from orchestrator.lock import StudyLock, alive
-from trainable.folder import PLACE, TrialFolder, replace
+from trainable.storage.trial_folder import PLACE, TrialFolder, replace
 
 State = Literal["done", "stopped", "running", "partial", "failed", "blocked", "stale", "todo"]
 STATES: tuple[State, ...] = get_args(State)

@@ -15,9 +15,9 @@ from orchestrator.expand import Expansion, PlannedTrial
 from orchestrator.search_file import Parameter, SearchFile
 from orchestrator.search_plan import SearchPlan
 from orchestrator.study_file import AblationFile
-from trainable import strict_yaml
-from trainable.config import explain, suggestion
-from trainable.strict_yaml import ConfigError, Document, Problem
+from trainable.config import strict_yaml
+from trainable.config.messages import explain, suggestion
+from trainable.config.strict_yaml import ConfigError, Document, Problem
 
 FILES: dict[str, type[AblationFile] | type[SearchFile]] = {"ablation": AblationFile, "search": SearchFile}
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from orchestrator.expand import LONGEST_NAME, NAME
-from trainable.config import Section
+from trainable.config.base import Section
 
 
 def _name(text: str) -> str:

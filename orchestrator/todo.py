@@ -11,10 +11,10 @@ from orchestrator.ending import REFUSED, WRONG, Ended
 from orchestrator.expand import PlannedTrial
 from orchestrator.store import State, Store, TrialRecord, trial_name
 from orchestrator.study import Study
-from trainable.code import code_hash
-from trainable.data.locate import missing
-from trainable.machine import Machine
-from trainable.models.config import missing_package
+from trainable.config.models import missing_package
+from trainable.config.runtime import Machine
+from trainable.data.paths import missing
+from trainable.storage.code_version import code_hash
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from orchestrator.reproduce import NotATrial, Reproduction, reproduce
 from orchestrator.store import Store, TrialRecord
-from trainable.machine import Machine
+from trainable.config.runtime import Machine
 
 Outcome = Reproduction | str
 """What a second run showed, or why there is none."""

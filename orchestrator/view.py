@@ -12,7 +12,7 @@ from rich.text import Text
 
 from orchestrator.monitor import METRIC, Arms, duration
 from orchestrator.store import Store, TrialRecord
-from trainable.folder import TrialFolder
+from trainable.storage.trial_folder import TrialFolder
 
 
 def tell(event: str, **fields: Any) -> None:

@@ -52,7 +52,7 @@ def importers(package: str, *wanted: str) -> dict[str, set[str]]:
 
 def test_the_walk_sees_imports_inside_functions_and_modules_imported_from_their_package():
     assert "orchestrator.execute" in IMPORTS["orchestrator.run"], "imported inside a function"
-    assert "trainable.strict_yaml" in IMPORTS["orchestrator.study"], "`from trainable import strict_yaml`"
+    assert "trainable.config.strict_yaml" in IMPORTS["orchestrator.study"], "`from trainable import strict_yaml`"
     assert "ray" in IMPORTS["orchestrator.local_ray"]
 
 
@@ -61,12 +61,12 @@ def test_trainable_imports_neither_the_orchestrator_nor_the_analysis():
 
 
 def test_only_the_tune_trainable_imports_ray_in_trainable():
-    assert set(importers("trainable", "ray")) == {"trainable.tune"}
+    assert set(importers("trainable", "ray")) == {"trainable.ray_trainable"}
 
 
 def test_of_ours_analysis_imports_itself_and_the_trial_folder_only():
     foreign = importers("analysis", "orchestrator", "trainable")
-    assert set().union(*foreign.values()) == {"trainable.folder"}, foreign
+    assert set().union(*foreign.values()) == {"trainable.storage.trial_folder"}, foreign
 
 
 def test_analysis_imports_neither_torch_nor_ray():
@@ -80,30 +80,39 @@ def test_the_orchestrator_never_imports_torch():
 @pytest.mark.parametrize(
     ("module", "ours", "others"),
     [
-        ("trainable.folder", set(), set()),
-        ("trainable.data.locate", {"trainable.data.config", "trainable.machine"}, set()),
-        ("trainable.data.config", {"trainable.section"}, {"pydantic"}),
-        ("trainable.section", set(), {"pydantic"}),
-        ("trainable.machine", set(), set()),
-        ("orchestrator.lock", {"trainable.folder"}, set()),
-        ("orchestrator.store", {"orchestrator.lock", "trainable.folder"}, set()),
+        ("trainable.storage.trial_folder", set(), set()),
+        ("trainable.data.paths", {"trainable.config.data", "trainable.config.runtime"}, set()),
+        ("trainable.config.data", {"trainable.config.base"}, {"pydantic"}),
+        ("trainable.config.base", set(), {"pydantic"}),
+        ("trainable.config.runtime", set(), set()),
+        ("orchestrator.lock", {"trainable.storage.trial_folder"}, set()),
+        ("orchestrator.store", {"orchestrator.lock", "trainable.storage.trial_folder"}, set()),
         ("analysis.families", set(), set()),
         ("analysis.fingerprints", set(), set()),
         ("orchestrator.families", {"analysis.families", "orchestrator.store"}, set()),
-        ("trainable.methods.config", {"trainable.section"}, {"pydantic"}),
-        ("trainable.models.config", {"trainable.section"}, {"pydantic"}),
-        ("trainable.mistakes", set(), {"pydantic"}),
-        ("trainable.own", {"trainable.section", "trainable.mistakes"}, {"pydantic", "pydantic_core"}),
-        ("trainable.start", {"trainable.section", "trainable.mistakes"}, {"pydantic"}),
+        ("trainable.config.methods", {"trainable.config.base"}, {"pydantic"}),
+        ("trainable.config.models", {"trainable.config.base"}, {"pydantic"}),
+        ("trainable.config.messages", set(), {"pydantic"}),
         (
-            "trainable.config",
+            "trainable.config.custom_code",
+            {"trainable.config.base", "trainable.config.messages"},
+            {"pydantic", "pydantic_core"},
+        ),
+        ("trainable.config.initialization", {"trainable.config.base", "trainable.config.messages"}, {"pydantic"}),
+        (
+            "trainable.config.trial",
             {
-                *("trainable.section", "trainable.data.config", "trainable.models.config", "trainable.methods.config"),
-                *("trainable.mistakes", "trainable.own", "trainable.start"),
+                *(
+                    "trainable.config.base",
+                    "trainable.config.data",
+                    "trainable.config.models",
+                    "trainable.config.methods",
+                ),
+                *("trainable.config.messages", "trainable.config.custom_code", "trainable.config.initialization"),
             },
             {"pydantic"},
         ),
-        ("trainable.strict_yaml", set(), {"yaml"}),
+        ("trainable.config.strict_yaml", set(), {"yaml"}),
     ],
 )
 def test_a_light_module_imports_the_standard_library_and_at_most_what_is_listed(module, ours, others):

@@ -10,10 +10,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # read by torch and scikit-learn 
 
 from pydantic import ValidationError
 
-from trainable import strict_yaml
-from trainable.config import TrialConfig, explain, trial_id
-from trainable.folder import TrialFolder
-from trainable.machine import Machine
+from trainable.config import strict_yaml
+from trainable.config.messages import explain
+from trainable.config.runtime import Machine
+from trainable.config.trial import TrialConfig, trial_id
+from trainable.storage.trial_folder import TrialFolder
 
 
 def load_config(file: Path) -> TrialConfig:
@@ -32,13 +33,13 @@ def load_config(file: Path) -> TrialConfig:
 
 def write_noise(config: TrialConfig, machine: Machine, folder: Path) -> int:
     """Write the labels that a trial is given; its exit code."""
-    from trainable.data import datasets, splits
+    from trainable.data import registry, splits
     from trainable.data.noise_files import write_labels
     from trainable.errors import DataError
-    from trainable.streams import Streams
+    from trainable.random_streams import Streams
 
     try:
-        arrays = datasets.load(config.data, machine)
+        arrays = registry.load(config.data, machine)
         parts = splits.divide(arrays, config.data, config.noise, Streams(config.seed), machine.study_dir)
     except DataError as error:
         print(error, file=sys.stderr)
@@ -50,7 +51,7 @@ def write_noise(config: TrialConfig, machine: Machine, folder: Path) -> int:
 def main(arguments: list[str] | None = None) -> int:
     """Run or continue the trial. Exit code: 0 done, 1 failed, 2 wrong input, 3 nothing can be written."""
     parser = argparse.ArgumentParser(prog="python -m trainable", description=__doc__)
-    parser.add_argument("config", type=Path, help="YAML file with the fields of trainable/config.py")
+    parser.add_argument("config", type=Path, help="YAML file with the fields of trainable/config/trial.py")
     parser.add_argument("--out", type=Path, help="the trial's folder")
     parser.add_argument("--data", type=Path, default=Path("data"), help="folder of named data sets (default: data)")
     parser.add_argument("--source", type=Path, metavar="DIR", help="folder of the finished trial that `from_arm` names")
@@ -84,7 +85,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{options.out} holds another trial ({known.get('id')}); choose another --out", file=sys.stderr)
         return 2
 
-    from trainable.session import Session
+    from trainable.trial.session import Session
 
     session = Session(config, options.out, machine)
     try:

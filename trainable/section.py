@@ -1,15 +1,3 @@
-"""A group of configuration fields, and the kinds of numbers in them. Imports pydantic only."""
+"""The former name of `trainable.config.base`, which own methods and models made before may import."""
 
-from typing import Annotated
-
-from pydantic import BaseModel, ConfigDict, Field
-
-Fraction = Annotated[float, Field(ge=0, le=1)]
-NonNegative = Annotated[float, Field(ge=0)]
-Positive = Annotated[float, Field(gt=0)]
-
-
-class Section(BaseModel):
-    """A group of fields: immutable, unknown keys refused, no silent conversion ("3" is not 3)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+from trainable.config.base import *  # noqa: F403

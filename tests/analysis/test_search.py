@@ -14,7 +14,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from analysis import search, search_figures
-from trainable.folder import TrialFolder, score
+from trainable.storage.trial_folder import TrialFolder, score
 
 SPACE = {
     "lr": FloatDistribution(0.001, 0.1, log=True),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks import engine
-from trainable.config import SmallCnn
+from trainable.config.models import SmallCnn
 from trainable.data.arrays import Arrays, Split
 from trainable.models.build import build
 

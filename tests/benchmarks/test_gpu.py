@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from benchmarks import gpu
-from trainable.config import TrialConfig
-from trainable.machine import Machine
-from trainable.trial import Trial
+from trainable.config.runtime import Machine
+from trainable.config.trial import TrialConfig
+from trainable.trial.trial import Trial
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.study import load
-from trainable.config import TrialConfig
-from trainable.folder import TrialFolder
-from trainable.machine import Machine
-from trainable.trial import Trial
+from trainable.config.runtime import Machine
+from trainable.config.trial import TrialConfig
+from trainable.storage.trial_folder import TrialFolder
+from trainable.trial.trial import Trial
 
 STUDY = """
 name: tiny

@@ -13,13 +13,13 @@ from orchestrator.audit import thumbnail
 from orchestrator.ending import Ended
 from orchestrator.store import Store
 from tests.trainable.trees import picture, save
-from trainable.data.config import ImageFolder, Npz
-from trainable.data.datasets import load
+from trainable.config.data import ImageFolder, Npz
+from trainable.config.runtime import Machine
 from trainable.data.noise_files import read_labels
-from trainable.folder import TrialFolder
-from trainable.machine import Machine
-from trainable.session import Session
-from trainable.trial import Trial
+from trainable.data.registry import load
+from trainable.storage.trial_folder import TrialFolder
+from trainable.trial.session import Session
+from trainable.trial.trial import Trial
 
 STUDY = """
 name: mine

@@ -18,7 +18,7 @@ from orchestrator import cli
 from orchestrator.resources import CannotRun
 from orchestrator.store import Store, TrialRecord
 from orchestrator.study import load
-from trainable.folder import TrialFolder
+from trainable.storage.trial_folder import TrialFolder
 
 STUDY = """
 name: tiny

@@ -23,10 +23,10 @@ from tests.orchestrator.runs import (
     workers,
     write_study,
 )
-from trainable.code import code_hash
-from trainable.data.config import Digits, Npz
-from trainable.folder import TrialFolder
-from trainable.machine import Machine
+from trainable.config.data import Digits, Npz
+from trainable.config.runtime import Machine
+from trainable.storage.code_version import code_hash
+from trainable.storage.trial_folder import TrialFolder
 
 # --- one machine's answer ---
 

@@ -13,8 +13,8 @@ import pytest
 
 from tests.browser import browser, needs_browser
 from tests.orchestrator.runs import Environment, finish, starting, wait_until, write_study
-from trainable.folder import TrialFolder
-from trainable.tune import MEASURES
+from trainable.ray_trainable import MEASURES
+from trainable.storage.trial_folder import TrialFolder
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 

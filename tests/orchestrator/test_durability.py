@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from orchestrator.store import Store, TrialRecord
-from trainable.config import TrialConfig, trial_id
+from trainable.config.runtime import Machine
+from trainable.config.trial import TrialConfig, trial_id
 from trainable.errors import DataError
-from trainable.folder import LostFolder, TrialFolder
-from trainable.machine import Machine
-from trainable.session import Session
+from trainable.storage.trial_folder import LostFolder, TrialFolder
+from trainable.trial.session import Session
 
 EPOCHS, MAX_FAILURES = 3, 1
 CONFIGS = [TrialConfig.model_validate({"train": {"epochs": EPOCHS}, "seed": seed}) for seed in (0, 1)]
@@ -370,10 +370,10 @@ class Histories(RuleBasedStateMachine):
 def test_no_history_of_crashes_loses_an_epoch_or_misreads_a_state(tmp_path, monkeypatch):
     seconds = itertools.count()
     monkeypatch.setattr("orchestrator.store.time", SimpleNamespace(strftime=lambda _: f"{next(seconds):06}"))
-    monkeypatch.setattr("trainable.session.Trial", FakeTrial)
-    monkeypatch.setattr("trainable.session.fingerprint", lambda trial: {"code": "c"})
+    monkeypatch.setattr("trainable.trial.session.Trial", FakeTrial)
+    monkeypatch.setattr("trainable.trial.session.fingerprint", lambda trial: {"code": "c"})
     events = SimpleNamespace(add=lambda row: None, close=lambda done: None)
-    monkeypatch.setattr("trainable.session.Events", lambda path, epoch, config, place: events)
+    monkeypatch.setattr("trainable.trial.session.Events", lambda path, epoch, config, place: events)
     Histories.root, Histories.faults = tmp_path, Faults(monkeypatch)
     run_state_machine_as_test(
         Histories,

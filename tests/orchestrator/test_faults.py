@@ -22,7 +22,7 @@ from tests.orchestrator.runs import (
     workers,
     write_study,
 )
-from trainable.folder import TrialFolder
+from trainable.storage.trial_folder import TrialFolder
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 

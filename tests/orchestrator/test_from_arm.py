@@ -16,10 +16,10 @@ from orchestrator.reproduce import NotATrial, reproduce
 from orchestrator.store import Store
 from orchestrator.study import ConfigError, Study, load
 from tests.orchestrator.runs import finish, untimed, wait_until, workers
-from trainable.config import trial_id
-from trainable.folder import TrialFolder
-from trainable.machine import Machine
-from trainable.session import Session
+from trainable.config.runtime import Machine
+from trainable.config.trial import trial_id
+from trainable.storage.trial_folder import TrialFolder
+from trainable.trial.session import Session
 
 HEAD = """\
 name: s

@@ -18,11 +18,11 @@ from analysis import results, search
 from analysis.results import NoResults
 from orchestrator import cli
 from tests.analysis.material import write_study
-from trainable.config import TrialConfig
-from trainable.folder import TrialFolder
-from trainable.machine import Machine
-from trainable.session import Session
-from trainable.trial import Trial
+from trainable.config.runtime import Machine
+from trainable.config.trial import TrialConfig
+from trainable.storage.trial_folder import TrialFolder
+from trainable.trial.session import Session
+from trainable.trial.trial import Trial
 
 STUDY = "name: tiny\nseeds: [0]\nbase: {train: {epochs: 3}, method: {warmup_epochs: 1}}\n"
 TINY = TrialConfig.model_validate(

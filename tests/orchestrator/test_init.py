@@ -11,11 +11,11 @@ from orchestrator import cli, study
 from orchestrator.ending import Ended
 from orchestrator.run import study_machine
 from tests.trainable.trees import picture, save, write_tree
-from trainable.data.config import ImageFolder
+from trainable.config.data import ImageFolder
+from trainable.config.runtime import Machine
 from trainable.data.survey import survey
 from trainable.errors import DataError
-from trainable.machine import Machine
-from trainable.trial import Trial
+from trainable.trial.trial import Trial
 
 
 def npz(path, n=40, classes=4, **more):

@@ -8,18 +8,18 @@ import pytest
 from orchestrator.reproduce import reproduce
 from orchestrator.study import load
 from tests.orchestrator.runs import untimed
-from trainable.config import TrialConfig
-from trainable.folder import TrialFolder
-from trainable.machine import Machine
-from trainable.session import Session
-from trainable.strict_yaml import ConfigError
+from trainable.config.runtime import Machine
+from trainable.config.strict_yaml import ConfigError
+from trainable.config.trial import TrialConfig
+from trainable.storage.trial_folder import TrialFolder
+from trainable.trial.session import Session
 
 PAGE = (Path(__file__).parents[2] / "docs" / "own-method.md").read_text(encoding="utf-8")
 NET = """\
 import torch
 from torch import nn
 
-from trainable.section import Section
+from trainable.config.base import Section
 
 
 class Net(nn.Sequential):

@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from tests.orchestrator.runs import STUDY, assert_as_undisturbed, finish, wait_until, workers, write_study
-from trainable.folder import TrialFolder
+from trainable.storage.trial_folder import TrialFolder
 
 pytestmark = pytest.mark.ray
 

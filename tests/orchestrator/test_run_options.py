@@ -19,12 +19,12 @@ from orchestrator.room import size
 from orchestrator.store import Store, TrialRecord
 from orchestrator.study import load
 from orchestrator.todo import Options, longest_first
-from trainable.code import code_hash
-from trainable.config import TrialConfig, trial_id
-from trainable.cost import estimate
-from trainable.folder import TrialFolder
-from trainable.machine import Machine
-from trainable.session import Session
+from trainable.config.runtime import Machine
+from trainable.config.trial import TrialConfig, trial_id
+from trainable.storage.code_version import code_hash
+from trainable.storage.trial_folder import TrialFolder
+from trainable.trial.cost import estimate
+from trainable.trial.session import Session
 
 STUDY = """
 name: tiny
@@ -273,7 +273,7 @@ def test_a_trial_killed_while_it_is_built_again_keeps_its_fingerprint(tmp_path, 
     store, config = Store(tmp_path), TrialConfig.model_validate(TINY)
     record = TrialRecord(trial_id(config), None, "a", 0, None, None, 2)
     stop(store, record, code="older")
-    monkeypatch.setattr("trainable.session.Trial", die)
+    monkeypatch.setattr("trainable.trial.session.Trial", die)
     with pytest.raises(KeyboardInterrupt):
         Session(config, store.folder(record).path, Machine())
     assert store.code(record) == "older"

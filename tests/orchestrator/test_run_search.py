@@ -18,8 +18,8 @@ from orchestrator.store import Store
 from tests.orchestrator import toy
 from tests.orchestrator.runs import assert_as_undisturbed, finish, wait_until, workers
 from tests.orchestrator.toy import STUDY, Curve, begin, peak, write
-from trainable.config import TrialConfig
-from trainable.folder import TrialFolder
+from trainable.config.trial import TrialConfig
+from trainable.storage.trial_folder import TrialFolder
 
 Command = Callable[..., tuple[int, str]]
 ASHA = "{name: asha, grace_period: 3, reduction_factor: 3}"

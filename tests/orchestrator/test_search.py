@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 from orchestrator.searches import Searches
 from orchestrator.store import Store
 from tests.orchestrator.toy import STUDY, begin, opened, peak, run, train, write
-from trainable.config import TrialConfig
+from trainable.config.trial import TrialConfig
 
 ASHA = "{name: asha, grace_period: 3, reduction_factor: 3}"
 

@@ -18,7 +18,7 @@ from orchestrator.shard import share_of
 from orchestrator.store import Store
 from orchestrator.study import load
 from tests.orchestrator.runs import STUDY, assert_as_undisturbed, finish, untimed, write_study
-from trainable.folder import TrialFolder
+from trainable.storage.trial_folder import TrialFolder
 
 CROSS_ENTROPY = """
 name: tiny
@@ -73,7 +73,7 @@ def test_a_share_tells_what_a_failed_source_blocks(tmp_path, command, monkeypatc
     study = write_study(
         tmp_path, 1, CROSS_ENTROPY.replace("slow: {", "again: {from_arm: baseline, method.name: retrain, ")
     )
-    monkeypatch.setattr("trainable.trial.Trial.__next__", lambda self: 1 / 0)
+    monkeypatch.setattr("trainable.trial.trial.Trial.__next__", lambda self: 1 / 0)
     once = ("--set", "seeds=[0]", "--set", "run.max_failures=0")
     assert command(*shard(study, 0, 1, *once))[0] == 1
     code, out, _ = command(*shard(study, 0, 1, *once, "--arms", "again"))
@@ -113,7 +113,7 @@ def test_shares_one_after_another_are_the_study_and_a_second_time_nothing(tmp_pa
 
 def test_a_failing_trial_is_tried_as_often_as_the_study_says_and_the_others_run(tmp_path, command, monkeypatch):
     study = write_study(tmp_path, 1, CROSS_ENTROPY + "run: {max_failures: 1}\n")
-    from trainable.trial import Trial
+    from trainable.trial.trial import Trial
 
     def broken(trial: Trial) -> None:
         raise RuntimeError("the machine is on fire")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.store import NoStudy, State, Store, TrialRecord
-from trainable.folder import TrialFolder
+from trainable.storage.trial_folder import TrialFolder
 
 
 @pytest.fixture

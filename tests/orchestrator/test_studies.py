@@ -10,7 +10,7 @@ from orchestrator.ending import Ended
 from orchestrator.resources import Node, requested
 from orchestrator.study import load
 from orchestrator.todo import Options, absent, absent_sources
-from trainable.machine import Machine
+from trainable.config.runtime import Machine
 
 STUDIES = sorted((Path(__file__).parents[2] / "studies").glob("*.yaml"))
 COMMAND = re.compile(r"^#.*?python -m orchestrator run (studies/.*)$", re.MULTILINE)
@@ -67,7 +67,7 @@ def test_the_small_version_needs_two_cores_and_no_data_that_is_not_there(path, t
 def test_a_package_that_is_not_there_is_a_warning_of_the_plan_and_stops_a_run(monkeypatch, tmp_path, capsys):
     from orchestrator.cli import app
 
-    monkeypatch.setattr("trainable.models.config.find_spec", lambda name: None)
+    monkeypatch.setattr("trainable.config.models.find_spec", lambda name: None)
     path = next(path for path in STUDIES if path.stem == "webvision")
     sentence = "model.name: `timm:inception_resnet_v2` needs a package: pip install 'dividemix-orchestrator[timm]'"
     app(["plan", str(path), "--results", str(tmp_path)], standalone_mode=False)

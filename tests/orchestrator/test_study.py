@@ -11,7 +11,9 @@ import pytest
 from orchestrator import cli
 from orchestrator.expand import PlannedTrial
 from orchestrator.study import ConfigError, Study, load
-from trainable.config import CrossEntropy, DivideMix, TrialConfig, trial_id
+from trainable.config.dividemix import DivideMix
+from trainable.config.methods import CrossEntropy
+from trainable.config.trial import TrialConfig, trial_id
 
 STUDIES = Path(__file__).parents[2] / "studies"
 

@@ -18,8 +18,8 @@ from orchestrator.store import Store
 from orchestrator.study import load
 from orchestrator.tensorboard import METRICS, distinct, write_layout
 from tests.browser import browser, needs_browser
-from trainable.machine import Machine
-from trainable.session import Session
+from trainable.config.runtime import Machine
+from trainable.trial.session import Session
 
 STUDY = """
 name: tiny

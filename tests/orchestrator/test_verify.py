@@ -105,7 +105,7 @@ def test_one_changed_byte_of_the_data_is_found_even_if_no_row_shows_it(folder, c
 
 
 def test_an_edited_engine_is_found(folder, capsys, monkeypatch):
-    from trainable import learner
+    from trainable.engine import learner
 
     real = learner.Learner.__init__
 
@@ -113,7 +113,7 @@ def test_an_edited_engine_is_found(folder, capsys, monkeypatch):
         real(self, network, train.model_copy(update={"momentum": train.momentum - 1e-3}), *rest)
 
     monkeypatch.setattr(learner.Learner, "__init__", edited)
-    monkeypatch.setattr("trainable.fingerprint.code_hash", lambda: "edited")
+    monkeypatch.setattr("trainable.trial.fingerprint.code_hash", lambda: "edited")
     assert verified(folder) == 1
     out = capsys.readouterr().out
     assert "different from epoch" in out

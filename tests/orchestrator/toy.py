@@ -8,8 +8,8 @@ from orchestrator.expand import PlannedTrial
 from orchestrator.searches import Searches
 from orchestrator.store import Store
 from orchestrator.study import Study, load
-from trainable.config import TrialConfig
-from trainable.folder import TrialFolder
+from trainable.config.trial import TrialConfig
+from trainable.storage.trial_folder import TrialFolder
 
 Curve = Callable[[TrialConfig, int], float]
 """Validation accuracy of a configuration after an epoch."""

@@ -119,6 +119,7 @@ def pretended() -> Iterator[None]:
         patch.setattr(torch, "tensor", lambda content, device="cpu", **how: made(content, **how).to(device))
         patch.setattr("torch.__future__._overwrite_module_params_on_conversion", True)  # no `.data =` of other types
         patch.setattr(
-            "trainable.data.stream.DataLoader", lambda *args, **how: DataLoader(*args, **{**how, "pin_memory": False})
+            "trainable.data.streaming.DataLoader",
+            lambda *args, **how: DataLoader(*args, **{**how, "pin_memory": False}),
         )
         yield

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from trainable.__main__ import main
-from trainable.folder import TrialFolder
+from trainable.storage.trial_folder import TrialFolder
 
 CONFIG = """
 model: {name: small_cnn, width: 4}

@@ -10,18 +10,22 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from trainable.config import CrossEntropy as CrossEntropyConfig
-from trainable.config import DivideMix as DivideMixConfig
-from trainable.config import PairNoise, SymmetricNoise, Train, TrialConfig
-from trainable.divide import fit_mixture, normalise, split
-from trainable.forget import forget_rate, smallest
-from trainable.losses import labeled_loss, negative_entropy, prior_loss, ramp_up, unlabeled_loss
+from trainable.config.data import PairNoise, SymmetricNoise
+from trainable.config.dividemix import DivideMix as DivideMixConfig
+from trainable.config.methods import CrossEntropy as CrossEntropyConfig
+from trainable.config.methods import Jocor as JocorConfig
+from trainable.config.optimization import Train
+from trainable.config.trial import TrialConfig
 from trainable.methods import dividemix
 from trainable.methods.base import Method
-from trainable.methods.config import Jocor as JocorConfig
 from trainable.methods.jocor import joint_losses
-from trainable.streams import Streams
-from trainable.targets import mix
+from trainable.noisy_labels.forget_rate import forget_rate, smallest
+from trainable.noisy_labels.gaussian_mixture import fit_mixture, normalise
+from trainable.noisy_labels.losses import labeled_loss, negative_entropy, prior_loss, unlabeled_loss
+from trainable.noisy_labels.ramp_up import ramp_up
+from trainable.noisy_labels.selection import split
+from trainable.noisy_labels.targets import mix
+from trainable.random_streams import Streams
 
 CLOSE = {"rtol": 1e-5, "atol": 1e-6}
 

@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from trainable.config import Cifar10
+from trainable.config.data import Cifar10, Cifar10N, Cifar100, Cifar100N
+from trainable.config.runtime import Machine
 from trainable.data.arrays import Arrays, Split
-from trainable.data.config import Cifar10N, Cifar100, Cifar100N
-from trainable.data.locate import CIFARN_SITE, human_labels, location
+from trainable.data.paths import CIFARN_SITE, human_labels, location
 from trainable.errors import DataError
-from trainable.machine import Machine
 
 # The constants of the authors' transforms: classes, mean, standard deviation.
 CONSTANTS = {

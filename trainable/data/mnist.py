@@ -2,11 +2,11 @@
 
 import numpy as np
 
+from trainable.config.data import FashionMnist, Kmnist, Mnist
+from trainable.config.runtime import Machine
 from trainable.data.arrays import Arrays, Split, measured
-from trainable.data.config import FashionMnist, Kmnist, Mnist
-from trainable.data.locate import location
+from trainable.data.paths import location
 from trainable.errors import DataError
-from trainable.machine import Machine
 
 
 def load(data: Mnist | FashionMnist | Kmnist, machine: Machine) -> Arrays:

@@ -3,9 +3,8 @@
 import numpy as np
 from scipy.stats import truncnorm
 
-from trainable.config import Noise, NoNoise, PairNoise, SymmetricNoise
+from trainable.config.data import AsymmetricNoise, FileNoise, InstanceNoise, Noise, NoNoise, PairNoise, SymmetricNoise
 from trainable.data.class_maps import target_classes
-from trainable.data.config import AsymmetricNoise, FileNoise, InstanceNoise
 
 INSTANCE_SD = 0.1
 

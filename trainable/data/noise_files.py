@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from trainable.config import TrialConfig
-from trainable.data.datasets import Split
+from trainable.config.trial import TrialConfig
+from trainable.data.arrays import Split
 from trainable.errors import DataError
 
 FORMS = "a JSON list of labels (.json), an integer array (.npy), or a table with file,label or index,label (.csv)"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from trainable.config import Npz
+from trainable.config.data import Npz
 from trainable.data.arrays import Arrays, Split, measured
 from trainable.errors import DataError
 

@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from trainable.config import ImageData
+from trainable.config.data import ImageData, Photos
 from trainable.data.augment import crop_and_flip, resized_crop
-from trainable.data.config import Photos
-from trainable.data.stream import Batch, Index, Streamed
+from trainable.data.streaming import Batch, Index, Streamed
 
 MOST_PIXELS = {"cpu": 256 * 32 * 32, "cuda": 2048 * 32 * 32}
 """Of the images that are judged at once: what a processor's caches hold, and what keeps a GPU busy. On the CPU the
@@ -72,7 +71,7 @@ class Samples:
 
     def strong_views(self, index: torch.Tensor, count: int, rng: torch.Generator) -> list[torch.Tensor]:
         """As `views`, with AutoAugment after the crop and the flip."""
-        from trainable.data.strong import auto_augment  # torchvision: seconds, where it is not needed
+        from trainable.data.autoaugment import auto_augment  # torchvision: seconds, where it is not needed
 
         images, where = self._padded(index)
         weak = torch.cat([self._weak(images, where, rng) for _ in range(count)])

@@ -6,14 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from trainable.config import ImageData, Noise
-from trainable.data.config import FileNoise, InstanceNoise
-from trainable.data.datasets import Arrays, Split
+from trainable.config.data import FileNoise, ImageData, InstanceNoise, Noise
+from trainable.data.arrays import Arrays, Split
 from trainable.data.images import Files
 from trainable.data.noise import corrupt
 from trainable.data.noise_files import read_labels
 from trainable.errors import DataError
-from trainable.streams import Streams
+from trainable.random_streams import Streams
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from trainable.config import Npz
-from trainable.data import folders, npz
+from trainable.config.data import ImageFolder, Npz
+from trainable.data import image_folder, npz
 from trainable.data.arrays import Split
-from trainable.data.config import ImageFolder
 from trainable.errors import DataError
 
 SHOWN = 5
@@ -64,9 +63,11 @@ def _folder(root: Path) -> Survey:
             f"{root} has no folder train; expected train/CLASS/*.jpg|png, test/CLASS/… and perhaps val/CLASS/…, and it "
             f"has {', '.join(there) or 'nothing'}"
         )
-    classes = folders.class_folders(root / "train")
+    classes = image_folder.class_folders(root / "train")
     splits = {
-        name: folders.list_split(root, name, classes) for name in ("train", "val", "test") if (root / name).is_dir()
+        name: image_folder.list_split(root, name, classes)
+        for name in ("train", "val", "test")
+        if (root / name).is_dir()
     }
     modes: Counter[str] = Counter()
     sizes: Counter[tuple[int, int]] = Counter()
@@ -85,7 +86,7 @@ def _folder(root: Path) -> Survey:
                 unreadable.append(f"{name.decode(errors='backslashreplace')} ({str(error)[:60]})")
     if unreadable:
         raise DataError(f"{root}: {len(unreadable)} images cannot be read: {_shown(unreadable)}; mend or delete them")
-    data = folders.load(root, ImageFolder(path=str(root), size=None if len(sizes) == 1 else 32))
+    data = image_folder.load(root, ImageFolder(path=str(root), size=None if len(sizes) == 1 else 32))
     found = Survey(
         "image_folder",
         tuple(classes),
@@ -97,7 +98,7 @@ def _folder(root: Path) -> Survey:
     mixed = sorted(set(modes) - {"RGB"})
     if mixed and not found.grey:
         found.problems.append(f"images of several kinds: {', '.join(f'{n} {m}' for m, n in modes.most_common())}")
-    if ignored := [f for f in root.glob("*/*/*") if f.is_file() and not folders.is_image(f)]:
+    if ignored := [f for f in root.glob("*/*/*") if f.is_file() and not image_folder.is_image(f)]:
         others = [str(file.relative_to(root)) for file in ignored]
         found.problems.append(f"{len(others)} files are not .jpg, .jpeg or .png and are left out: {_shown(others)}")
     return found

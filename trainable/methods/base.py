@@ -15,13 +15,13 @@ import torch
 import torch.nn.functional as F
 from torch.profiler import record_function
 
-from trainable import metrics
-from trainable.config import TrialConfig
-from trainable.data.sources import Dataset, Samples
+from trainable.config.trial import TrialConfig
+from trainable.data.dataset import Dataset, Samples
+from trainable.engine import metrics
+from trainable.engine.learner import Learner
 from trainable.errors import NonFiniteLoss
-from trainable.learner import Learner
-from trainable.losses import negative_entropy
-from trainable.streams import Streams
+from trainable.noisy_labels.losses import negative_entropy
+from trainable.random_streams import Streams
 
 Row = dict[str, Any]
 Losses = tuple[torch.Tensor, dict[str, torch.Tensor]]

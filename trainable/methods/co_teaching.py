@@ -7,9 +7,9 @@ once more, which Adam does not notice and SGD would.
 import torch
 import torch.nn.functional as F
 
-from trainable.forget import smallest
 from trainable.methods.base import Losses
 from trainable.methods.small_loss import Kept, SmallLoss
+from trainable.noisy_labels.forget_rate import smallest
 
 
 class CoTeaching(SmallLoss):

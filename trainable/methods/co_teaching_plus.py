@@ -11,14 +11,14 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from trainable.config import TrialConfig
-from trainable.data.sources import Dataset
-from trainable.learner import Learner
+from trainable.config.methods import CoTeachingPlus as CoTeachingPlusConfig
+from trainable.config.trial import TrialConfig
+from trainable.data.dataset import Dataset
+from trainable.engine.learner import Learner
 from trainable.methods.base import Losses, Row
 from trainable.methods.co_teaching import exchange
-from trainable.methods.config import CoTeachingPlus as CoTeachingPlusConfig
 from trainable.methods.small_loss import Kept, SmallLoss
-from trainable.streams import Streams
+from trainable.random_streams import Streams
 
 AGREEING_STEPS = 5000
 

@@ -13,20 +13,27 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from trainable.config import DivideMix as DivideMixConfig
-from trainable.config import TrialConfig
+from trainable.config.dividemix import DivideMix as DivideMixConfig
+from trainable.config.trial import TrialConfig
+from trainable.data.dataset import Dataset, Samples
 from trainable.data.noise import class_dependent
-from trainable.data.sources import Dataset, Samples
-from trainable.divide import normalise
+from trainable.engine.learner import Learner
 from trainable.errors import DataError
-from trainable.learner import Learner
-from trainable.losses import ramp_up
 from trainable.methods.base import Method, Row
-from trainable.methods.judge import Verdict, agree, clean_mixture, describe, divide, opinion
-from trainable.methods.stages import drawn_views, guessed_targets, losses, mixed, own_predictions, refined_targets
-from trainable.neighbors import label_support
-from trainable.streams import Streams
-from trainable.warmup import ended, separation
+from trainable.methods.dividemix_division import Verdict, agree, clean_mixture, describe, divide, opinion
+from trainable.methods.dividemix_step import (
+    drawn_views,
+    guessed_targets,
+    losses,
+    mixed,
+    own_predictions,
+    refined_targets,
+)
+from trainable.noisy_labels.auto_warmup import ended, separation
+from trainable.noisy_labels.gaussian_mixture import normalise
+from trainable.noisy_labels.neighbors import label_support
+from trainable.noisy_labels.ramp_up import ramp_up
+from trainable.random_streams import Streams
 
 
 class DivideMix(Method):

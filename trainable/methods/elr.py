@@ -8,14 +8,14 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from trainable.config import TrialConfig
-from trainable.data.sources import Dataset
-from trainable.learner import Learner
-from trainable.losses import clamped_softmax, early_learning_loss
+from trainable.config.methods import Elr as ElrConfig
+from trainable.config.methods import ElrPlus as ElrPlusConfig
+from trainable.config.trial import TrialConfig
+from trainable.data.dataset import Dataset
+from trainable.engine.learner import Learner
 from trainable.methods.base import Losses, Method, Row
-from trainable.methods.config import Elr as ElrConfig
-from trainable.methods.config import ElrPlus as ElrPlusConfig
-from trainable.streams import Streams
+from trainable.noisy_labels.losses import clamped_softmax, early_learning_loss
+from trainable.random_streams import Streams
 
 
 class Elr(Method):

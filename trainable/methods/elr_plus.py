@@ -12,16 +12,17 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from trainable.config import TrialConfig
-from trainable.data.sources import Dataset
-from trainable.learner import Learner
-from trainable.losses import early_learning_loss, labeled_loss, sigmoid_ramp_up
+from trainable.config.methods import ElrPlus as ElrPlusConfig
+from trainable.config.trial import TrialConfig
+from trainable.data.dataset import Dataset
+from trainable.engine.learner import Learner
 from trainable.methods.base import Losses, Row
-from trainable.methods.config import ElrPlus as ElrPlusConfig
 from trainable.methods.elr import Elr
 from trainable.methods.mixup import mixing
-from trainable.streams import Streams
-from trainable.targets import mix
+from trainable.noisy_labels.losses import early_learning_loss, labeled_loss
+from trainable.noisy_labels.ramp_up import sigmoid_ramp_up
+from trainable.noisy_labels.targets import mix
+from trainable.random_streams import Streams
 
 
 class ElrPlus(Elr):

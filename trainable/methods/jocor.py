@@ -10,14 +10,14 @@ from itertools import permutations
 import torch
 import torch.nn.functional as F
 
-from trainable.config import TrialConfig
-from trainable.data.sources import Dataset
-from trainable.forget import smallest
-from trainable.learner import Learner
+from trainable.config.methods import Jocor as JocorConfig
+from trainable.config.trial import TrialConfig
+from trainable.data.dataset import Dataset
+from trainable.engine.learner import Learner
 from trainable.methods.base import Losses
-from trainable.methods.config import Jocor as JocorConfig
 from trainable.methods.small_loss import Kept, SmallLoss
-from trainable.streams import Streams
+from trainable.noisy_labels.forget_rate import smallest
+from trainable.random_streams import Streams
 
 
 class Jocor(SmallLoss):

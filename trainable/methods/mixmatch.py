@@ -6,13 +6,13 @@ images have `n_aug` views too, the mean prediction is drawn to the prior (`prior
 train mode while it guesses, and weights are not averaged for testing.
 """
 
-from trainable.config import DivideMix as DivideMixConfig
-from trainable.config import TrialConfig
-from trainable.data.sources import Dataset
-from trainable.learner import Learner
-from trainable.methods.config import MixMatch as MixMatchConfig
+from trainable.config.dividemix import DivideMix as DivideMixConfig
+from trainable.config.methods import MixMatch as MixMatchConfig
+from trainable.config.trial import TrialConfig
+from trainable.data.dataset import Dataset
+from trainable.engine.learner import Learner
 from trainable.methods.dividemix import DivideMix
-from trainable.streams import Streams
+from trainable.random_streams import Streams
 
 
 class MixMatch(DivideMix):

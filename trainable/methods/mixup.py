@@ -8,14 +8,14 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from trainable.config import TrialConfig
-from trainable.data.sources import Dataset
-from trainable.learner import Learner
-from trainable.losses import labeled_loss
+from trainable.config.methods import MixUp as MixUpConfig
+from trainable.config.trial import TrialConfig
+from trainable.data.dataset import Dataset
+from trainable.engine.learner import Learner
 from trainable.methods.base import Losses, Method, Row
-from trainable.methods.config import MixUp as MixUpConfig
-from trainable.streams import Streams
-from trainable.targets import mix
+from trainable.noisy_labels.losses import labeled_loss
+from trainable.noisy_labels.targets import mix
+from trainable.random_streams import Streams
 
 
 class MixUp(Method):

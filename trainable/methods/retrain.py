@@ -8,15 +8,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from trainable import metrics
-from trainable.config import TrialConfig
-from trainable.data.sources import Dataset
+from trainable.config.methods import Retrain as RetrainConfig
+from trainable.config.trial import TrialConfig
+from trainable.data.dataset import Dataset
+from trainable.engine import metrics
+from trainable.engine.learner import Learner
 from trainable.errors import DataError
-from trainable.learner import Learner
 from trainable.methods.base import Row
-from trainable.methods.config import Retrain as RetrainConfig
 from trainable.methods.cross_entropy import CrossEntropy
-from trainable.streams import Streams
+from trainable.random_streams import Streams
 
 
 class Retrain(CrossEntropy):

@@ -1,7 +1,7 @@
 """What Co-teaching, Co-teaching+ and JoCoR share: networks that see the same batches and leave out large losses.
 
-The share that they leave out follows `trainable/forget.py`. Their authors' codes use Adam (`train.optimizer: adam`),
-whose first beta falls to 0.1 while `lr` falls linearly towards 0 in the later epochs; here it is `train.lr_schedule`
+The share that they leave out follows `trainable/noisy_labels/forget_rate.py`. Their authors' codes use Adam
+(`train.optimizer: adam`), whose first beta falls to 0.1 while `lr` falls linearly towards 0 in the later epochs; here it is `train.lr_schedule`
 alone. The last batch of an epoch is used although it is short, and at least one sample of a batch is kept. Tested is
 the ensemble, as for every method; the single networks, whose accuracies the papers report, stand beside it.
 """
@@ -12,14 +12,14 @@ from typing import Any
 
 import torch
 
-from trainable.config import TrialConfig
-from trainable.data.sources import Dataset
+from trainable.config.methods import Forgetting
+from trainable.config.trial import TrialConfig
+from trainable.data.dataset import Dataset
+from trainable.engine.learner import Learner, step_together
 from trainable.errors import DataError
-from trainable.forget import estimated_rate, forget_rate
-from trainable.learner import Learner, step_together
 from trainable.methods.base import Losses, Method, Row
-from trainable.methods.config import Forgetting
-from trainable.streams import Streams
+from trainable.noisy_labels.forget_rate import estimated_rate, forget_rate
+from trainable.random_streams import Streams
 
 Kept = list[torch.Tensor]
 """For each network the places in the batch of the samples that it finds easiest."""

@@ -6,11 +6,20 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from trainable.config.custom_code import Own
+from trainable.config.models import (
+    Cnn6,
+    LeNet,
+    Model,
+    PreactResNet18,
+    PreactResNet34,
+    SmallCnn,
+    Timm,
+    Torchvision,
+)
 from trainable.errors import DataError
-from trainable.models.config import Cnn6, LeNet, Model, PreactResNet18, PreactResNet34, SmallCnn, Timm, Torchvision
 from trainable.models.plain import cnn6, lenet, small_cnn
 from trainable.models.preact_resnet import PreactResNet
-from trainable.own import Own
 
 
 def build(model: Model | Timm | Own, shape: tuple[int, int, int], classes: int, seed: int) -> nn.Module:

@@ -4,8 +4,8 @@ import difflib
 
 from torch import nn
 
+from trainable.config.models import Timm, missing_package
 from trainable.errors import DataError
-from trainable.models.config import Timm, missing_package
 
 
 def timm_network(model: Timm, shape: tuple[int, int, int], classes: int) -> nn.Module:

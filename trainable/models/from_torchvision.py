@@ -7,8 +7,8 @@ import torch
 from torch import nn
 from torchvision import models
 
+from trainable.config.models import Torchvision
 from trainable.errors import DataError
-from trainable.models.config import Torchvision
 
 Initialise = Callable[[torch.Tensor], object]
 

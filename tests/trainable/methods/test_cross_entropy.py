@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from tests.trainable.methods.tiny import all_same, all_weights, make, same, without_time
-from trainable.config import ImageData
+from trainable.config.data import ImageData
 
 
 @pytest.mark.parametrize("networks", [1, 2])

@@ -21,8 +21,8 @@ from tests.trainable.methods.tiny import (
     weights,
     without_time,
 )
-from trainable.learner import Learner
-from trainable.methods import dividemix, judge, stages
+from trainable.engine.learner import Learner
+from trainable.methods import dividemix, dividemix_division, dividemix_step
 
 
 def spy_on_views(method, monkeypatch):
@@ -67,7 +67,7 @@ def test_a_verdict_rests_on_the_cross_entropy_of_unaugmented_images_in_eval_mode
 @pytest.mark.parametrize("length", [1, 3])
 def test_the_mixture_sees_the_mean_of_the_last_normalised_losses(length, monkeypatch):
     method = make(epochs=6, loss_history=length, networks=1)
-    seen, raw, fit, judge_logits = [], [], judge.fit_mixture, method.judge_logits
+    seen, raw, fit, judge_logits = [], [], dividemix_division.fit_mixture, method.judge_logits
 
     def spied_fit(losses, seed):
         seen.append(losses.copy())
@@ -78,7 +78,7 @@ def test_the_mixture_sees_the_mean_of_the_last_normalised_losses(length, monkeyp
         raw.append(losses.numpy().astype(np.float64))
         return logits, losses
 
-    monkeypatch.setattr(judge, "fit_mixture", spied_fit)
+    monkeypatch.setattr(dividemix_division, "fit_mixture", spied_fit)
     monkeypatch.setattr(method, "judge_logits", spied_judge)
     list(method)
     assert len(seen) == len(raw) == 6  # five divisions, and one more for the table of samples
@@ -90,7 +90,7 @@ def test_the_mixture_sees_the_mean_of_the_last_normalised_losses(length, monkeyp
 def test_both_networks_judge_before_either_trains(monkeypatch):
     method = make()
     next(method)
-    events, judge = [], method.judge
+    events, dividemix_division = [], method.judge
     for k, learner in enumerate(method.learners):
 
         def step(loss, k=k, original=learner.step):
@@ -101,7 +101,7 @@ def test_both_networks_judge_before_either_trains(monkeypatch):
 
     def spied(k, finished=0):
         events.append(f"judge{k}")
-        return judge(k, finished)
+        return dividemix_division(k, finished)
 
     monkeypatch.setattr(method, "judge", spied)
     next(method)
@@ -189,13 +189,13 @@ def test_the_augmentation_changes_from_epoch_to_epoch_and_from_network_to_networ
 
 def test_every_mixture_is_fitted_with_a_seed_of_its_own(monkeypatch):
     method = make(epochs=3)
-    seeds, fit = [], judge.fit_mixture
+    seeds, fit = [], dividemix_division.fit_mixture
 
     def spied(losses, seed):
         seeds.append(seed)
         return fit(losses, seed)
 
-    monkeypatch.setattr(judge, "fit_mixture", spied)
+    monkeypatch.setattr(dividemix_division, "fit_mixture", spied)
     list(method)
     assert len(set(seeds)) == len(seeds) == 6  # two networks, two divisions, and the last record
 
@@ -456,14 +456,14 @@ def test_a_switch_does_not_shift_the_mixups_draws(monkeypatch):
     for switches in ({}, {"co_refine": False, "co_guess": "peer", "prior_penalty": 0.0, "temperature": 1.0}):
         method = make(**switches)
         seen = []
-        mix = stages.mix
+        mix = dividemix_step.mix
 
         def spied(rows, weight, partner, seen=seen, mix=mix):
             seen.append((weight, partner.tolist()))
             return mix(rows, weight, partner)
 
         with monkeypatch.context() as patch:
-            patch.setattr(stages, "mix", spied)
+            patch.setattr(dividemix_step, "mix", spied)
             train_on(method, verdicts(method, 60, 70))
         draws.append(seen)
     assert draws[0] == draws[1]

@@ -9,7 +9,7 @@ import torch
 
 from tests.trainable.methods.tiny import all_same, all_weights, make, same, without_time
 from trainable.errors import DataError, NonFiniteLoss
-from trainable.methods import dividemix, judge
+from trainable.methods import dividemix, dividemix_division
 from trainable.methods.base import Method, Row
 
 
@@ -30,7 +30,7 @@ def force(monkeypatch, n_labeled: int) -> None:
     def split(clean_probability, threshold, inclusive):
         return np.arange(len(clean_probability)) < n_labeled, threshold
 
-    monkeypatch.setattr(judge, "split", split)
+    monkeypatch.setattr(dividemix_division, "split", split)
 
 
 # --- sizes of the two sides ---
@@ -84,14 +84,14 @@ def test_an_unlabeled_set_longer_or_shorter_than_the_labeled_one_trains_to_the_e
 
 @pytest.mark.parametrize("level", [0.2, 0.9])
 def test_a_posterior_on_one_side_of_the_threshold_still_divides(level, monkeypatch):
-    fit = judge.fit_mixture
+    fit = dividemix_division.fit_mixture
 
     def squeezed(losses, seed):
         mixture = fit(losses, seed)
         narrow = level + 0.05 * mixture.clean_probability / mixture.clean_probability.max()
-        return judge.Mixture(narrow, mixture.means, mixture.sds, mixture.weights)
+        return dividemix_division.Mixture(narrow, mixture.means, mixture.sds, mixture.weights)
 
-    monkeypatch.setattr(judge, "fit_mixture", squeezed)
+    monkeypatch.setattr(dividemix_division, "fit_mixture", squeezed)
     row = finish(make(epochs=2))[-1]
     for k in (0, 1):
         assert 0 < row[f"division/labeled_fraction_net{k}"] < 1

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from tests.trainable.methods.tiny import make, train_on, verdicts
-from trainable.learner import build_optimizer
+from trainable.engine.learner import build_optimizer
 from trainable.methods import dividemix
 from trainable.methods.base import Method
 

@@ -5,7 +5,7 @@ import copy
 import pytest
 
 from tests.trainable.methods.tiny import all_same, all_weights, make, same, without_time
-from trainable.config import DivideMix
+from trainable.config.dividemix import DivideMix
 
 # (field, value, setting, epoch in which it first acts). The baseline has one warm-up epoch.
 SWITCHES = [

@@ -17,14 +17,14 @@ from tests.trainable.methods.tiny import (
     verdicts,
     weights,
 )
-from trainable.beta_mixture import fit_beta_mixture
-from trainable.config import DivideMix as DivideMixConfig
-from trainable.divide import fit_mixture, monotone, normalise
+from trainable.config.dividemix import DivideMix as DivideMixConfig
+from trainable.engine.learner import Learner
 from trainable.errors import DataError
-from trainable.learner import Learner
-from trainable.methods import dividemix, stages
-from trainable.methods.judge import agree, clean_mixture
-from trainable.neighbors import label_support
+from trainable.methods import dividemix, dividemix_step
+from trainable.methods.dividemix_division import agree, clean_mixture
+from trainable.noisy_labels.beta_mixture import fit_beta_mixture
+from trainable.noisy_labels.gaussian_mixture import fit_mixture, monotone, normalise
+from trainable.noisy_labels.neighbors import label_support
 
 
 def ends(*runs: dict, sizes=(60, 70), **common) -> list[list[dict[str, torch.Tensor]]]:
@@ -241,13 +241,13 @@ def test_sharpening_one_side_is_a_temperature_of_its_own(monkeypatch):
     for sharpen in ("both", "refine", "guess"):
         with monkeypatch.context() as patch:
             for name in ("co_guess", "co_refine"):
-                original = getattr(stages, name)
+                original = getattr(dividemix_step, name)
 
                 def spied(*args, key=f"{sharpen} {name}", original=original):
                     seen[key] = args[-1]
                     return original(*args)
 
-                patch.setattr(stages, name, spied)
+                patch.setattr(dividemix_step, name, spied)
             ends({"sharpen": sharpen})
     expected = {"both": (0.5, 0.5), "refine": (1, 0.5), "guess": (0.5, 1)}
     assert {k: (seen[f"{k} co_guess"], seen[f"{k} co_refine"]) for k in expected} == expected

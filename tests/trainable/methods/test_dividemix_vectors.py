@@ -10,13 +10,13 @@ import torch.nn.functional as F
 from torch import nn
 
 from tests.trainable.methods.tiny import CPU, all_weights, make, same, train_on, verdicts, weights
-from trainable.config import DivideMix as DivideMixConfig
-from trainable.config import Train
-from trainable.learner import Learner
-from trainable.losses import ramp_up
+from trainable.config.dividemix import DivideMix as DivideMixConfig
+from trainable.config.optimization import Train
+from trainable.engine.learner import Learner
 from trainable.methods import dividemix
-from trainable.methods.stages import guessed_targets, losses, own_predictions, refined_targets
-from trainable.targets import mix
+from trainable.methods.dividemix_step import guessed_targets, losses, own_predictions, refined_targets
+from trainable.noisy_labels.ramp_up import ramp_up
+from trainable.noisy_labels.targets import mix
 
 CLOSE = {"rtol": 1e-5, "atol": 1e-6}
 

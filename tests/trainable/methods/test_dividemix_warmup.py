@@ -8,7 +8,7 @@ import torch
 
 from tests.trainable.methods.tiny import all_same, all_weights, make, without_time
 from trainable.errors import NonFiniteLoss
-from trainable.warmup import separation
+from trainable.noisy_labels.auto_warmup import separation
 
 
 def automatic(**kwargs):

@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 
 from tests.trainable.methods.tiny import make
-from trainable.losses import early_learning_loss, sigmoid_ramp_up
+from trainable.noisy_labels.losses import early_learning_loss
+from trainable.noisy_labels.ramp_up import sigmoid_ramp_up
 
 LOGITS = np.array([[2.0, 0.0, -1.0], [0.0, 0.5, 0.0], [40.0, 0.0, 0.0]])
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from tests.trainable.methods.tiny import all_same, all_weights, make, without_time
-from trainable.config import TrialConfig
-from trainable.methods import config as sections
+from trainable.config import methods as sections
+from trainable.config.trial import TrialConfig
 from trainable.methods.base import Method
-from trainable.trial import METHODS
+from trainable.trial.trial import METHODS
 
 FORGETTING = {"forget_rate": [0.5, "known"], "gradual_epochs": [6]}
 FIELDS = {

@@ -8,17 +8,17 @@ import pytest
 import torch
 
 from tests.trainable.methods.tiny import CPU, make, same, without_time
-from trainable.config import TrialConfig
+from trainable.config.methods import Retrain as RetrainConfig
+from trainable.config.runtime import Machine
+from trainable.config.trial import TrialConfig
+from trainable.engine.learner import Learner
 from trainable.errors import DataError
-from trainable.folder import TrialFolder
-from trainable.learner import Learner
-from trainable.machine import Machine
-from trainable.methods.config import Retrain as RetrainConfig
 from trainable.methods.retrain import Retrain
 from trainable.models.build import build
-from trainable.session import Session
-from trainable.streams import Streams
-from trainable.trial import Trial
+from trainable.random_streams import Streams
+from trainable.storage.trial_folder import TrialFolder
+from trainable.trial.session import Session
+from trainable.trial.trial import Trial
 
 
 def retrain(judged, **fields):

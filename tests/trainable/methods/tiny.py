@@ -3,15 +3,15 @@
 import numpy as np
 import torch
 
-from trainable.config import TrialConfig
-from trainable.data import sources
-from trainable.data.datasets import Arrays, Split
-from trainable.learner import Learner
+from trainable.config.trial import TrialConfig
+from trainable.data import dataset
+from trainable.data.arrays import Arrays, Split
+from trainable.engine.learner import Learner
 from trainable.methods.base import Method, Row
 from trainable.methods.dividemix import Verdict
 from trainable.models.build import build
-from trainable.streams import Streams
-from trainable.trial import METHODS
+from trainable.random_streams import Streams
+from trainable.trial.trial import METHODS
 
 CPU = torch.device("cpu")
 
@@ -53,7 +53,7 @@ def make(
     )
     arrays = Arrays(blobs(n, classes, 0), blobs(30, classes, 1), blobs(60, classes, 2), classes, (0.5,), (0.25,))
     streams = Streams(seed)
-    data = sources.prepare(arrays, config.data, config.noise, streams, CPU)
+    data = dataset.prepare(arrays, config.data, config.noise, streams, CPU)
     networks = [
         build(config.model, data.shape, classes, streams.number(f"init{k}")) for k in range(config.method.networks)
     ]

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from trainable.config import PreactResNet18, SmallCnn
+from trainable.config.models import PreactResNet18, SmallCnn
 from trainable.errors import DataError
 from trainable.models.build import build
 

@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 import torch
 
-from trainable.config import TrialConfig
+from trainable.config.trial import TrialConfig
 from trainable.models.build import build
 
 PAGE = (Path(__file__).parents[3] / "docs" / "models.md").read_text(encoding="utf-8")

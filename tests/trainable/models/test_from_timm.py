@@ -4,7 +4,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from trainable.config import TrialConfig
+from trainable.config.trial import TrialConfig
 from trainable.errors import DataError
 from trainable.models.build import build
 
@@ -16,7 +16,7 @@ def model(name: str):
 
 
 def test_without_the_package_a_trial_says_how_to_install_it(monkeypatch):
-    monkeypatch.setattr("trainable.models.config.find_spec", lambda name: None)
+    monkeypatch.setattr("trainable.config.models.find_spec", lambda name: None)
     with pytest.raises(DataError) as error:
         build(model("timm:resnet10t"), (3, 32, 32), 10, 0)
     assert str(error.value) == (

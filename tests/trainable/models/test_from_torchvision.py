@@ -7,10 +7,10 @@ import torch
 import torchvision
 from torch import nn
 
-from trainable.config import TrialConfig
+from trainable.config.models import Torchvision
+from trainable.config.trial import TrialConfig
 from trainable.errors import DataError
 from trainable.models.build import build
-from trainable.models.config import Torchvision
 from trainable.models.head import head, head_name
 
 NAMES = get_args(Torchvision.model_fields["name"].annotation)

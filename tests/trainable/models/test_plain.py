@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from trainable.config import TrialConfig
+from trainable.config.trial import TrialConfig
 from trainable.errors import DataError
 from trainable.models.build import build
 

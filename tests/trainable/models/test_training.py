@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from tests.trainable.methods.tiny import without_time
-from trainable.config import TrialConfig
-from trainable.machine import Machine
-from trainable.trial import Trial
+from trainable.config.runtime import Machine
+from trainable.config.trial import TrialConfig
+from trainable.trial.trial import Trial
 
 DEAR = pytest.mark.slow
 TIMM = pytest.mark.skipif(find_spec("timm") is None, reason="needs the package timm")

@@ -1,0 +1,535 @@
+"""Trial ids: what changes them and what must not. Messages about wrong settings."""
+
+import hashlib
+import itertools
+import json
+from typing import Annotated, Any, get_args
+
+import pytest
+from pydantic import BaseModel, Field, ValidationError
+
+from trainable.config.base import Section
+from trainable.config.data import (
+    AsymmetricNoise,
+    Cifar10,
+    Cifar10N,
+    Cifar100,
+    Cifar100N,
+    Clothing1M,
+    Cub200,
+    Digits,
+    FashionMnist,
+    FileNoise,
+    ImageFolder,
+    InstanceNoise,
+    Kmnist,
+    Mnist,
+    NoNoise,
+    Npz,
+    PairNoise,
+    SymmetricNoise,
+    WebVision,
+)
+from trainable.config.dividemix import DivideMix
+from trainable.config.messages import explain
+from trainable.config.methods import (
+    CoTeaching,
+    CoTeachingPlus,
+    CrossEntropy,
+    Elr,
+    ElrPlus,
+    Jocor,
+    MixMatch,
+    MixUp,
+    Retrain,
+)
+from trainable.config.models import Cnn6, LeNet, PreactResNet18, PreactResNet34, SmallCnn, Torchvision
+from trainable.config.optimization import Train
+from trainable.config.trial import SCHEMA, TrialConfig, trial_id
+
+# A value other than the default for every field of every section; a field without a default has two.
+IMAGE_DATA: dict[str, Any] = {
+    "validation_fraction": 0.1,
+    "clean_validation": True,
+    "crop_padding": 3,
+    "crop_probability": 0.5,
+}
+PHOTOS: dict[str, Any] = {**IMAGE_DATA, "flip": False, "size": 400, "crop": 200, "resized_crop": True}
+FORGETTING: dict[str, Any] = {"forget_rate": 0.4, "gradual_epochs": 5}
+ELR: dict[str, Any] = {"networks": 2, "beta": 0.9, "lambda_elr": 7}
+START = {"weights_hash": "ab", "head_only_epochs": 1}
+OTHER: dict[tuple[str, type[Section]], dict[str, Any]] = {
+    ("data", Digits): {**IMAGE_DATA, "flip": True},
+    ("data", Npz): {**IMAGE_DATA, "flip": True, "path": "b.npz", "labels_are_true": False},
+    ("data", Mnist): {**IMAGE_DATA, "flip": True},
+    ("data", FashionMnist): {**IMAGE_DATA, "flip": False},
+    ("data", Kmnist): {**IMAGE_DATA, "flip": True},
+    ("data", Cifar10): {**IMAGE_DATA, "flip": False},
+    ("data", Cifar100): {**IMAGE_DATA, "flip": False},
+    ("data", Cifar10N): {**IMAGE_DATA, "flip": False, "labels": "aggre"},
+    ("data", Cifar100N): {**IMAGE_DATA, "flip": False},
+    ("data", ImageFolder): {
+        **IMAGE_DATA,
+        "flip": True,
+        "path": "b",
+        "size": 30,
+        "crop": 20,
+        "resized_crop": True,
+        "channels": 1,
+        "labels_are_true": False,
+    },
+    ("data", Cub200): PHOTOS,
+    ("data", Clothing1M): {**PHOTOS, "epoch_batches": 10},
+    ("data", WebVision): {**PHOTOS, "resized_crop": False, "classes": 10, "ilsvrc12": False},
+    ("noise", NoNoise): {},
+    ("noise", SymmetricNoise): {"rate": 0.4, "include_true": False},
+    ("noise", PairNoise): {"rate": 0.4},
+    ("noise", AsymmetricNoise): {"rate": 0.4, "map": [1, 0]},
+    ("noise", InstanceNoise): {"rate": 0.4},
+    ("noise", FileNoise): {"path": "b.json"},
+    ("model", SmallCnn): {"width": 16},
+    ("model", LeNet): {},
+    ("model", Cnn6): {},
+    ("model", PreactResNet18): {},
+    ("model", PreactResNet34): {},
+    ("model", Torchvision): {"stem": "imagenet"},
+    ("train", Train): {
+        "epochs": 5,
+        "batch_size": 32,
+        "lr": 0.1,
+        "momentum": 0.5,
+        "weight_decay": 0,
+        "lr_milestones": [150, 200],
+        "lr_gamma": 0.5,
+        "lr_schedule": "cosine",
+        "ema_decay": 0.9,
+        "precision": "bf16",
+        "optimizer": "adam",
+    },
+    ("method", CrossEntropy): {**START, "networks": 1},
+    ("method", MixUp): {"networks": 2, "alpha": 2},
+    ("method", CoTeaching): FORGETTING,
+    ("method", CoTeachingPlus): {**FORGETTING, "init_epochs": 5, "as_published": True},
+    ("method", Jocor): {
+        **FORGETTING,
+        "networks": 3,
+        "contrast": "circular",
+        "normalise_pairs": True,
+        "co_lambda": 0.5,
+    },
+    ("method", Elr): ELR,
+    ("method", ElrPlus): {
+        **{name: ELR[name] for name in ("beta", "lambda_elr")},
+        "rampup_steps": 100,
+        "alpha": 2,
+        "ema_decay": 0.9,
+        "ema_rampup_steps": 0,
+        "label_times_target": True,
+    },
+    ("method", MixMatch): {
+        "warmup_epochs": 3,
+        "p_threshold": 0.6,
+        "n_aug": 1,
+        "temperature": 1,
+        "alpha": 1,
+        "lambda_u": 150,
+        "rampup_epochs": 0,
+        "prior_penalty": 0,
+    },
+    ("method", DivideMix): {
+        **START,
+        "networks": 1,
+        "warmup_epochs": 3,
+        "conf_penalty": "on",
+        "co_divide": False,
+        "p_threshold": 0.6,
+        "loss_history": 5,
+        "augment": "augdesc",
+        "co_refine": False,
+        "co_guess": "peer",
+        "guess_mode": "eval",
+        "temperature": 1,
+        "mixup": False,
+        "alpha": 1.0,
+        "lambda_u": 150,
+        "rampup_epochs": 0,
+        "prior_penalty": 0.5,
+        "division": "embedding",
+        "neighbors": 20,
+        "normalise_losses": False,
+        "mixture": "bmm",
+        "monotone_posterior": True,
+        "p_inclusive": True,
+        "class_balanced": True,
+        "agreement": "strict",
+        "n_aug": 4,
+        "peer_update": "synchronous",
+        "guess_batched": True,
+        "sharpen": "guess",
+        "hard_labels": "both",
+        "mixup_partner": "same_set",
+        "forward_rows": "labeled",
+        "unlabeled_loss": "sum",
+        "prior": [float(k) for k in range(1, 11)],
+        "ensemble": "probabilities",
+    },
+}
+REQUIRED: dict[type[Section], dict[str, Any]] = {
+    Npz: {"path": "a.npz"},
+    ImageFolder: {"path": "a"},
+    SymmetricNoise: {"rate": 0.2},
+    PairNoise: {"rate": 0.2},
+    AsymmetricNoise: {"rate": 0.2},
+    InstanceNoise: {"rate": 0.2},
+    FileNoise: {"path": "a.json"},
+    Torchvision: {"name": "resnet18"},
+}
+
+
+def section(kind: type[Section], **fields: Any) -> dict[str, Any]:
+    name = {"name": kind.model_fields["name"].default} if "name" in kind.model_fields else {}
+    return {**name, **REQUIRED.get(kind, {}), **fields}
+
+
+def id_of(content: dict[str, Any]) -> str:
+    return trial_id(TrialConfig.model_validate(content))
+
+
+def mistakes(content: Any, root: type[BaseModel] = TrialConfig) -> list[tuple[str, str]]:
+    """(dotted path, message) of each mistake."""
+    with pytest.raises(ValidationError) as error:
+        root.model_validate(content)
+    return [(".".join(path), message) for path, message in explain(error.value, root)]
+
+
+# --- ids ---
+
+
+def test_every_section_and_field_has_a_case_here():
+    sections = ("data", "noise", "model", "method")
+    named = [kind for part in sections for kind in get_args(TrialConfig.model_fields[part].annotation)]
+    assert {kind for _, kind in OTHER} == {Train, *named} - {Retrain}, "tests/orchestrator/test_from_arm.py has that"
+    for (_, kind), values in OTHER.items():
+        assert set(values) == set(kind.model_fields) - {"name", "init", "weights"}, kind  # these: test_start.py
+
+
+def test_the_id_is_the_hash_of_the_schema_the_seed_and_what_differs_from_the_defaults():
+    hashed = (
+        '{"data": {"name": "digits"}, "method": {"lambda_u": 50.0, "name": "dividemix"}, '
+        '"model": {"name": "small_cnn"}, "noise": {"name": "symmetric", "rate": 0.5}, '
+        f'"schema": {SCHEMA}, "seed": 3, "train": {{"epochs": 7}}}}'
+    )
+    content = {
+        "noise": {"name": "symmetric", "rate": 0.5},
+        "train": {"epochs": 7},
+        "method": {"name": "dividemix", "lambda_u": 50},
+        "seed": 3,
+    }
+    assert id_of(content) == hashlib.sha256(hashed.encode()).hexdigest()[:16]
+
+
+@pytest.mark.parametrize(("part", "kind"), OTHER, ids=lambda x: x if isinstance(x, str) else x.__name__)
+def test_every_field_changes_the_id(part, kind):
+    ids = [id_of({part: section(kind)})]
+    ids += [id_of({part: section(kind, **{field: value})}) for field, value in OTHER[part, kind].items()]
+    assert len(set(ids)) == len(ids)
+
+
+def test_names_and_seeds_change_the_id():
+    ids = [id_of({part: section(kind)}) for part, kind in OTHER if part != "train"]
+    defaults = {id_of({part: section(kind)}) for part, kind in OTHER if kind in (Digits, NoNoise, SmallCnn, DivideMix)}
+    assert defaults == {id_of({})}
+    assert len(set(ids)) == len(ids) - 3
+    assert len({id_of({"seed": seed}) for seed in (0, 1, 2**63 - 1)}) == 3
+
+
+@pytest.mark.parametrize(("part", "kind"), OTHER, ids=lambda x: x if isinstance(x, str) else x.__name__)
+def test_a_field_written_with_its_default_does_not_change_the_id(part, kind):
+    bare = id_of({part: section(kind)})
+    for field, info in kind.model_fields.items():
+        if not info.is_required():
+            assert id_of({part: section(kind, **{field: info.default})}) == bare
+
+
+def test_all_defaults_written_out_do_not_change_the_id():
+    assert id_of(TrialConfig().model_dump()) == id_of({}) == trial_id(TrialConfig())
+
+
+def test_the_order_of_keys_does_not_change_the_id():
+    content = {"seed": 2, "noise": section(PairNoise), "train": {"lr": 0.1, "epochs": 4}, "method": section(DivideMix)}
+    ids = set()
+    for keys in itertools.permutations(content):
+        turned = {key: content[key] for key in keys}
+        turned["train"] = dict(reversed(content["train"].items()))
+        ids.add(id_of(turned))
+    assert len(ids) == 1
+
+
+@pytest.mark.parametrize("value", [25, 30])
+def test_whole_numbers_and_floats_of_equal_value_have_one_id(value):
+    assert id_of({"method": section(DivideMix, lambda_u=value)}) == id_of(
+        {"method": section(DivideMix, lambda_u=float(value))}
+    )
+
+
+def test_a_new_field_with_a_default_keeps_the_ids_of_old_results():
+    class Later(Train):
+        nesterov: bool = False
+
+    config = TrialConfig(train=Train(epochs=5))
+    later = config.model_copy(update={"train": Later(epochs=5)})
+    assert trial_id(later) == trial_id(config)
+    assert trial_id(config.model_copy(update={"train": Later(epochs=5, nesterov=True)})) != trial_id(config)
+
+
+def test_a_new_schema_number_makes_all_ids_new(monkeypatch):
+    before = id_of({})
+    monkeypatch.setattr("trainable.config.trial.SCHEMA", SCHEMA + 1)
+    assert id_of({}) != before
+
+
+def test_an_id_survives_json():
+    config = TrialConfig.model_validate({"method": section(DivideMix, co_guess="peer", temperature=1), "seed": 5})
+    assert trial_id(TrialConfig.model_validate(json.loads(json.dumps(config.model_dump())))) == trial_id(config)
+
+
+def test_a_configuration_cannot_be_changed():
+    config = TrialConfig()
+    with pytest.raises(ValidationError, match="frozen"):
+        config.seed = 1
+    with pytest.raises(ValidationError, match="frozen"):
+        config.train.lr = 1.0
+
+
+# --- messages ---
+
+
+@pytest.mark.parametrize(
+    ("content", "path", "message"),
+    [
+        ({"sed": 1}, "sed", "unknown key `sed`; did you mean `seed`?"),
+        ({"qqq": 1}, "qqq", "unknown key `qqq`; known are data, noise, model, train, method, from_arm, seed"),
+        (
+            {"method": {"name": "dividemix", "lamda_u": 5}},
+            "method.lamda_u",
+            "unknown key `lamda_u`; did you mean `lambda_u`?",
+        ),
+        (  # the key belongs to another method
+            {"method": {"name": "cross_entropy", "lambda_u": 5}},
+            "method.lambda_u",
+            "unknown key `lambda_u`; known are name, networks, init, weights, head_only_epochs",
+        ),
+        ({"train": {"epoch": 5}}, "train.epoch", "unknown key `epoch`; did you mean `epochs`?"),
+    ],
+)
+def test_an_unknown_key_is_named_with_a_suggestion_or_the_known_ones(content, path, message):
+    assert mistakes(content) == [(path, message)]
+
+
+@pytest.mark.parametrize(
+    ("content", "path", "message"),
+    [
+        (
+            {"method": {"name": "dividemx"}},
+            "method.name",
+            "`dividemx` is not a known name: use one of dividemix, cross_entropy, mixup, co_teaching, "
+            "co_teaching_plus, jocor, elr, elr_plus, mixmatch, retrain, or FILE.py:CLASS; did you mean `dividemix`?",
+        ),
+        (
+            {"noise": {"name": "fog"}},
+            "noise.name",
+            "`fog` is not a known name: use one of none, symmetric, pair, asymmetric, instance, file",
+        ),
+        (
+            {"model": {"name": None}},
+            "model.name",
+            "`None` is not a known name: use one of small_cnn, lenet, cnn6, preact_resnet18, preact_resnet34, "
+            "resnet18, resnet34, resnet50, mobilenet_v2, convnext_tiny, vit_b_16, swin_t, or FILE.py:CLASS",
+        ),
+    ],
+)
+def test_a_wrong_name_is_reported_with_the_known_ones(content, path, message):
+    assert mistakes(content) == [(path, message)]
+
+
+@pytest.mark.parametrize(
+    ("content", "path", "message"),
+    [
+        ({"train": {"lr": "0.1"}}, "train.lr", '"0.1" is not right: it should be a valid number'),
+        ({"train": {"lr": True}}, "train.lr", "true is not right: it should be a valid number"),
+        ({"train": {"epochs": 3.5}}, "train.epochs", "3.5 is not right: it should be a valid integer"),
+        ({"train": {"epochs": None}}, "train.epochs", "null is not right: it should be a valid integer"),
+        ({"data": {"name": "npz", "path": 5}}, "data.path", "5 is not right: it should be a valid string"),
+        (
+            {"method": {"name": "dividemix", "mixup": "yes"}},
+            "method.mixup",
+            '"yes" is not right: it should be true or false',
+        ),
+        (
+            {"method": {"name": "dividemix", "guess_mode": "test"}},
+            "method.guess_mode",
+            "\"test\" is not right: it should be 'train' or 'eval'",
+        ),
+        ({"train": {"lr_milestones": 150}}, "train.lr_milestones", "150 is not right: it should be a valid list"),
+    ],
+)
+def test_a_value_of_a_wrong_type_is_shown_with_what_would_be_right(content, path, message):
+    assert mistakes(content) == [(path, message)]
+
+
+@pytest.mark.parametrize(
+    ("content", "path", "message"),
+    [
+        ({"train": {"lr": 0}}, "train.lr", "0 is not right: it should be greater than 0"),
+        ({"train": {"lr": float("nan")}}, "train.lr", "NaN is not right: it should be a finite number"),
+        ({"train": {"lr": float("inf")}}, "train.lr", "Infinity is not right: it should be a finite number"),
+        ({"train": {"epochs": 0}}, "train.epochs", "0 is not right: it should be greater than or equal to 1"),
+        ({"train": {"momentum": 1.0}}, "train.momentum", "1.0 is not right: it should be less than 1"),
+        (
+            {"noise": {"name": "pair", "rate": 1.5}},
+            "noise.rate",
+            "1.5 is not right: it should be less than or equal to 1",
+        ),
+        (
+            {"method": {"name": "dividemix", "p_threshold": 1}},
+            "method.p_threshold",
+            "1 is not right: it should be less than 1",
+        ),
+        ({"data": {"crop_padding": 5, "name": "digits"}}, "data.crop_padding", "5 is not right: it should be less than "
+         "or equal to 4"),
+        ({"seed": -1}, "seed", "-1 is not right: it should be greater than or equal to 0"),
+    ],
+)  # fmt: skip
+def test_a_value_out_of_range_is_shown_with_the_range(content, path, message):
+    assert mistakes(content) == [(path, message)]
+
+
+@pytest.mark.parametrize("value", [5, "per", None])
+def test_a_field_that_is_a_boolean_or_a_word_names_both(value):
+    shown = json.dumps(value)
+    assert mistakes({"method": {"name": "dividemix", "co_guess": value}}) == [
+        ("method.co_guess", f"{shown} is not right: it should be true or false, or should be 'peer'")
+    ]
+
+
+@pytest.mark.parametrize("value", [True, 1.0])
+def test_the_number_of_networks_is_not_converted(value):
+    assert [path for path, _ in mistakes({"method": {"name": "dividemix", "networks": value}})] == ["method.networks"]
+
+
+def test_a_list_that_is_too_short_says_how_many_it_needs():
+    class Repeated(Section):
+        seeds: Annotated[list[int], Field(min_length=2)]
+
+    assert mistakes({"seeds": [1]}, Repeated) == [("seeds", "needs at least 2 of them, and has 1")]
+
+
+def test_a_wrong_item_of_a_list_is_shown_under_the_lists_name():
+    assert mistakes({"train": {"lr_milestones": [150, 2.5]}}) == [
+        ("train.lr_milestones", "2.5 is not right: it should be a valid integer")
+    ]
+
+
+def test_two_wrong_items_of_a_list_are_both_shown():
+    messages = mistakes({"train": {"lr_milestones": [0, "late"]}})
+    assert {path for path, _ in messages} == {"train.lr_milestones"}
+    text = " ".join(message for _, message in messages)
+    assert "0 is not right: it should be greater than or equal to 1" in text
+    assert '"late" is not right: it should be a valid integer' in text
+
+
+@pytest.mark.parametrize(
+    ("content", "path"),
+    [
+        ({"data": {"name": "npz"}}, "data.path"),
+        ({"noise": {"name": "pair"}}, "noise.rate"),
+        ({"noise": {"rate": 0.5}}, "noise.name"),
+    ],
+)
+def test_a_missing_field_is_named(content, path):
+    assert mistakes(content) == [(path, "is missing")]
+
+
+@pytest.mark.parametrize("value", ["digits", None, 5, ["digits"]])
+def test_a_section_that_is_no_mapping_is_reported(value):
+    [(path, message)] = mistakes({"data": value})
+    assert path == "data"
+    assert message.startswith(f"{json.dumps(value)} is not right: it should be a mapping (key: value)")
+
+
+def test_a_file_that_is_no_mapping_is_reported_without_a_path():
+    [(path, message)] = mistakes(["a"])
+    assert path == ""
+    assert message.startswith('["a"] is not right: it should be a mapping (key: value)')
+
+
+def test_a_single_network_cannot_guess_by_its_peer():
+    assert mistakes({"method": {"name": "dividemix", "networks": 1, "co_guess": "peer"}}) == [
+        ("method", "`co_guess: peer` needs `networks: 2`: one network has no peer")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"networks": 1, "peer_update": "synchronous"}, "`peer_update: synchronous` needs `networks: 2`"),
+        ({"networks": 1, "agreement": "strict"}, "`agreement: strict` needs `networks: 2`"),
+        ({"division": "both", "mixture": "bmm"}, "`mixture: bmm` is about the loss alone: it needs `division: loss`"),
+        ({"division": "embedding", "monotone_posterior": True}, "`monotone_posterior: true` is about the loss alone"),
+    ],
+)
+def test_switches_that_contradict_each_other_are_refused(fields, message):
+    [(path, text)] = mistakes({"method": {"name": "dividemix", **fields}})
+    assert path == "method"
+    assert text.startswith(message)
+
+
+@pytest.mark.parametrize("data", [{"name": "digits"}, {"name": "cifar10"}])
+def test_a_prior_of_the_wrong_length_is_blamed_on_its_field(data):
+    content = {"data": data, "method": {"name": "dividemix", "prior": [1, 2, 3]}}
+    assert mistakes(content) == [("method.prior", "has 3 numbers, and the data have 10 classes")]
+    TrialConfig.model_validate({**content, "data": {"name": "npz", "path": "a.npz"}})  # not known before it is read
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"warmup_epochs": "atuo"}, "\"atuo\" is not right: it should be a valid integer, or should be 'auto'"),
+        ({"n_aug": 0}, "0 is not right: it should be greater than or equal to 1"),
+        ({"prior": [1, 0]}, "0 is not right: it should be greater than 0"),
+        ({"prior": "even"}, '"even" is not right: it should be a valid list'),
+        ({"mixture": "kmm"}, "\"kmm\" is not right: it should be 'gmm' or 'bmm'"),
+        ({"hard_labels": True}, "true is not right: it should be 'off', 'refine', 'guess' or 'both'"),
+    ],
+)
+def test_a_wrong_value_of_a_switch_is_shown_with_the_right_ones(fields, message):
+    assert mistakes({"method": {"name": "dividemix", **fields}}) == [(f"method.{next(iter(fields))}", message)]
+
+
+def test_all_mistakes_are_reported_at_once():
+    content = {
+        "sed": 1,
+        "noise": {"name": "pair"},
+        "train": {"lr": -1, "epochs": "x"},
+        "method": {"name": "dividemix", "alpha": 0, "lamda_u": 1},
+    }
+    paths = ["noise.rate", "train.epochs", "train.lr", "method.alpha", "method.lamda_u", "sed"]
+    assert [path for path, _ in mistakes(content)] == paths
+
+
+def test_a_long_value_is_cut_short():
+    [(_, message)] = mistakes({"train": {"lr": "x" * 500}})
+    assert len(message) < 120
+    assert "xxx... is not right" in message
+
+
+def test_a_field_that_maps_names_to_sections_is_walked_to_the_leaf():
+    # As a study's arms are.
+    class Arms(Section):
+        arms: dict[str, TrialConfig]
+
+    content = {"arms": {"a": {"method": {"name": "dividemix", "alpha": 0}}, "b": {"sed": 1}}}
+    assert mistakes(content, Arms) == [
+        ("arms.a.method.alpha", "0 is not right: it should be greater than 0"),
+        ("arms.b.sed", "unknown key `sed`; did you mean `seed`?"),
+    ]

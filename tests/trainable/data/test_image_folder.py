@@ -1,0 +1,150 @@
+"""Folders of images: what is found, and a sentence for what is missing."""
+
+import os
+
+import numpy as np
+import pytest
+
+from tests.trainable.trees import picture, save, write_tree
+from trainable.config.data import FileNoise, ImageFolder, NoNoise
+from trainable.config.runtime import Machine
+from trainable.data.dataset import prepare
+from trainable.data.noise_files import read_labels
+from trainable.data.registry import load
+from trainable.errors import DataError
+from trainable.random_streams import Streams
+
+torch = pytest.importorskip("torch")
+
+
+def read(root, **fields):
+    return load(ImageFolder(path=root.name, **fields), Machine(study_dir=root.parent))
+
+
+def test_classes_and_images_come_in_the_order_of_their_names(tmp_path):
+    data = read(write_tree(tmp_path / "t", train=2, classes=("b", "a", "c")))
+    assert data.class_names == ("a", "b", "c")
+    assert data.train.labels.tolist() == [0, 0, 1, 1, 2, 2]
+    assert data.train.names.tolist()[:3] == [b"train/a/0.png", b"train/a/1.png", b"train/b/0.png"]
+    assert (len(data.test), data.validation) == (12, None)
+    assert data.train.images.shape == (12, 12, 3)
+
+
+def test_names_of_any_bytes_are_files_too(tmp_path):
+    root = write_tree(tmp_path / "t", train=2)
+    strange = os.fsdecode(b"caf\xe9.png")
+    (root / "train" / "a" / "0.png").rename(root / "train" / "a" / strange)
+    data = read(root)
+    assert b"train/a/caf\xe9.png" in data.train.names
+    assert data.train.images.load(np.arange(4)).shape == (4, 12, 12, 3)
+    (tmp_path / "labels.csv").write_text("file,label\ntrain/a/caf\\xe9.png,b\n")
+    (row,) = np.flatnonzero(data.train.names == b"train/a/caf\xe9.png")
+    assert read_labels(tmp_path / "labels.csv", data.train, data.classes, data.class_names)[row] == 1
+
+
+@pytest.mark.parametrize("crop", [13, 20])
+def test_a_cut_that_is_larger_than_the_images_is_refused(tmp_path, crop):
+    write_tree(tmp_path / "t")
+    data = ImageFolder(path="t", crop=crop, crop_padding=4)
+    with pytest.raises(DataError, match=f"data.crop: {crop} is more than the images' 12×12 pixels"):
+        prepare(load(data, Machine(study_dir=tmp_path)), data, NoNoise(), Streams(0), torch.device("cpu"))
+
+
+def test_a_validation_folder_is_used_and_hidden_and_other_files_are_not(tmp_path):
+    root = write_tree(tmp_path / "t", validation=3)
+    (root / "train" / "a" / ".hidden.png").write_bytes(b"")
+    (root / "train" / "a" / "notes.txt").write_text("")
+    (root / "train" / ".thumbnails").mkdir()
+    save(root / "train" / "a" / "big.JPEG", picture(5))
+    data = read(root)
+    assert len(data.validation) == 6
+    assert len(data.train) == 17
+
+
+def test_the_mean_is_that_of_the_training_pixels(tmp_path):
+    data = read(write_tree(tmp_path / "t"))
+    pixels = data.train.images.load(np.arange(16)) / 255
+    assert data.mean == pytest.approx(pixels.mean((0, 1, 2)))
+    assert data.std == pytest.approx(pixels.std((0, 1, 2)))
+
+
+def without(root, *parts):
+    import shutil
+
+    shutil.rmtree(root.joinpath(*parts))
+
+
+def test_what_is_missing_is_named(tmp_path):
+    root = write_tree(tmp_path / "t", validation=1)
+    with pytest.raises(DataError, match=r"^image_folder: .*absent does not exist; expected a folder with train/CLASS"):
+        read(tmp_path / "absent")
+    save(root / "test" / "z" / "0.png", picture(0))
+    with pytest.raises(DataError, match=r"test has the class z, which train/ has not"):
+        read(root)
+    without(root, "test")
+    with pytest.raises(DataError, match=r"test does not exist; expected test/CLASS"):
+        read(root)
+    without(root, "train", "b")
+    with pytest.raises(DataError, match=r"train has 1 class folders; expected train/CLASS/\*\.jpg, two or more"):
+        read(root)
+    without(root, "train")
+    with pytest.raises(DataError, match=r"train does not exist"):
+        read(root)
+
+
+def test_an_empty_class_is_refused_with_what_it_holds(tmp_path):
+    root = write_tree(tmp_path / "t")
+    without(root, "train", "b")
+    (root / "train" / "b").mkdir()
+    (root / "train" / "b" / "x.bmp").write_bytes(b"")
+    with pytest.raises(
+        DataError, match=r"train/b has no \.jpg, \.jpeg or \.png image \(it has \.bmp files\): an empty"
+    ):
+        read(root)
+
+
+def test_a_class_without_test_images_is_allowed_and_an_empty_test_folder_is_not(tmp_path):
+    root = write_tree(tmp_path / "t")
+    without(root, "test", "b")
+    assert set(read(root).test.labels) == {0}
+    without(root, "test", "a")
+    with pytest.raises(DataError, match=r"test has no \.jpg, \.jpeg or \.png images"):
+        read(root)
+
+
+def test_a_corrupt_first_image_is_a_sentence(tmp_path):
+    root = write_tree(tmp_path / "t")
+    (root / "train" / "a" / "0.png").write_bytes(b"no")
+    with pytest.raises(DataError, match=r"0\.png is not an image that can be read"):
+        read(root)
+
+
+def test_a_crop_larger_than_the_images_is_refused(tmp_path):
+    arrays = read(write_tree(tmp_path / "t"))
+    data = ImageFolder(path="t", crop=40)
+    with pytest.raises(DataError, match=r"data\.crop: 40 is more than the images' 12×12 pixels"):
+        prepare(arrays, data, NoNoise(), Streams(0), torch.device("cpu"))
+
+
+@pytest.mark.parametrize("resident", [True, False])
+def test_labels_that_nobody_knows_are_not_measured(tmp_path, resident):
+    root = write_tree(tmp_path / "t")
+    machine = Machine(study_dir=tmp_path, resident=resident)
+    data = ImageFolder(path="t", labels_are_true=False, validation_fraction=0.25)
+    found = prepare(load(data, machine), data, NoNoise(), Streams(0), torch.device("cpu"), machine)
+    assert (found.noise_rate, found.noise_transition, found.train.true_known) == (None, None, False)
+    assert (found.train.true == -1).all()
+    assert found.train.given.tolist() == [
+        int(b"/b/" in name) for name in read(root).train.names[found.train.source_index]
+    ]
+    assert found.test.true_known
+
+
+def test_a_table_of_noisy_labels_names_files_and_classes(tmp_path):
+    write_tree(tmp_path / "t")
+    (tmp_path / "noisy.csv").write_text("file,label\na/0.png,b\ntrain/b/3.png,a\n")
+    machine, data = Machine(study_dir=tmp_path), ImageFolder(path="t", validation_fraction=0)
+    found = prepare(load(data, machine), data, FileNoise(path="noisy.csv"), Streams(0), torch.device("cpu"), machine)
+    assert (found.train.given != found.train.true).nonzero().flatten().tolist() == [0, 11]
+    assert found.noise_rate == 2 / 16
+    assert found.noise_transition.tolist() == [[7 / 8, 1 / 8], [1 / 8, 7 / 8]]

@@ -1,0 +1,77 @@
+"""The estimate of a trial's work against the work that it then does."""
+
+import numpy as np
+import pytest
+
+from tests.trainable.methods.tiny import blobs
+from trainable.config.runtime import Machine
+from trainable.config.trial import TrialConfig
+from trainable.trial import cost
+from trainable.trial.trial import Trial
+
+N = 128
+METHODS = [
+    {"name": "cross_entropy"},
+    {"name": "dividemix"},
+    {"name": "dividemix", "networks": 1},
+    {"name": "dividemix", "co_guess": "peer", "co_refine": False},
+    {"name": "dividemix", "n_aug": 1},
+    {"name": "dividemix", "n_aug": 4, "co_guess": False},
+    {"name": "dividemix", "forward_rows": "labeled"},
+    {"name": "dividemix", "peer_update": "synchronous"},
+    {"name": "dividemix", "division": "both", "neighbors": 10},
+    {"name": "mixup"},
+    {"name": "co_teaching"},
+    {"name": "jocor", "networks": 3, "forget_rate": 0.3},
+    {"name": "elr_plus"},
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data")
+    train, test = blobs(N, 4, 0), blobs(40, 4, 2)
+    images = {"train_images": train.images, "test_images": test.images}
+    np.savez(path / "tiny.npz", **images, train_labels=train.labels, test_labels=test.labels)
+    return path
+
+
+def config(method: dict) -> TrialConfig:
+    return TrialConfig.model_validate(
+        {
+            "data": {"name": "npz", "path": "tiny.npz", "validation_fraction": 0},
+            "noise": {"name": "symmetric", "rate": 0.5, "include_true": False},
+            "model": {"name": "small_cnn", "width": 4},
+            "train": {"epochs": 3, "batch_size": 16},
+            "method": {"warmup_epochs": 1, **method} if method["name"] == "dividemix" else method,
+        }
+    )
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda m: ",".join(f"{k}={v}" for k, v in m.items()))
+def test_the_estimate_is_the_work_where_as_many_samples_are_labeled_as_have_right_labels(method, folder, monkeypatch):
+    monkeypatch.setattr(cost, "_seconds_per_forward", lambda trial: 1.0)
+    machine = Machine(study_dir=folder, device="cpu")
+    trial = Trial(config(method), machine)
+    if method["name"] == "dividemix":
+        right, judge = (trial.data.train.given == trial.data.train.true).numpy(), trial.method.judge
+
+        def ideal(k, finished=0):
+            verdict = judge(k, finished)
+            verdict.labeled = right
+            return verdict
+
+        monkeypatch.setattr(trial.method, "judge", ideal)
+    work = sum(row["work/forwards"] for row in trial)
+    # Half of the labels are right, so each labeled batch meets an unlabeled one; their last ones may differ in length.
+    assert cost.estimate(config(method), machine).seconds == pytest.approx(work, rel=0.08)
+
+
+def test_an_automatic_warmup_is_taken_to_be_as_short_as_it_can_be(folder, monkeypatch):
+    monkeypatch.setattr(cost, "_seconds_per_forward", lambda trial: 1.0)
+    machine = Machine(study_dir=folder, device="cpu")
+    shortest, automatic, longer = (
+        cost.estimate(config({"name": "dividemix", "warmup_epochs": epochs}), machine).seconds
+        for epochs in (1, "auto", 2)
+    )
+    assert shortest == automatic > longer

@@ -1,0 +1,110 @@
+"""`TrialConfig`: every field that changes a trial's result, and nothing else.
+
+Device, threads, data folders and concurrency are in `trainable/config/runtime.py`: they may not change a result. This
+package imports pydantic and yaml only, so a study can be checked without loading torch.
+"""
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    Field,
+    SerializeAsAny,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
+
+from trainable.config.base import Section
+from trainable.config.custom_code import checked, is_own, own_section
+from trainable.config.data import Data, Digits, Noise, NoNoise
+from trainable.config.dividemix import DivideMix
+from trainable.config.initialization import Start
+from trainable.config.messages import Misfit
+from trainable.config.methods import (
+    CoTeaching,
+    CoTeachingPlus,
+    CrossEntropy,
+    Elr,
+    ElrPlus,
+    Jocor,
+    MixMatch,
+    MixUp,
+    Retrain,
+)
+from trainable.config.models import Model, SmallCnn, Timm
+from trainable.config.optimization import Train
+
+SCHEMA = 2
+"""Part of every trial's id: raise it when a default or the meaning of a field changes, and old results become stale."""
+
+Method = Annotated[
+    DivideMix | CrossEntropy | MixUp | CoTeaching | CoTeachingPlus | Jocor | Elr | ElrPlus | MixMatch | Retrain,
+    Field(discriminator="name"),
+]
+
+
+class TrialConfig(Section):
+    """All that decides a trial's rows, together with the code and the libraries."""
+
+    data: Data = Digits()
+    noise: Noise = NoNoise()
+    model: SerializeAsAny[Model] = SmallCnn()
+    train: Train = Train()
+    method: SerializeAsAny[Method] = DivideMix()
+    from_arm: str | None = None
+    """The finished trial that this one uses, with the same setting and seed. A study names its arm; in a trial it is
+    that trial's id."""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+
+    @field_validator("model", "method", mode="wrap")
+    @classmethod
+    def _named_otherwise(cls, content: Any, known: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+        """`FILE.py:CLASS` and `timm:NAME` beside the known names."""
+        name = content.get("name") if isinstance(content, dict) else None
+        if is_own(name):
+            kind: Literal["model", "method"] = "model" if info.field_name == "model" else "method"
+            return own_section(kind, content, (info.context or {}).get("study_dir"))
+        if info.field_name == "model" and isinstance(name, str) and name.startswith("timm:"):
+            return checked(Timm, content)
+        return known(content)
+
+    @model_validator(mode="after")
+    def _source_fits(self) -> "TrialConfig":
+        needed_by = getattr(self.method, "source_needed_by", None)
+        if needed_by and self.from_arm is None:
+            value = getattr(self.method, needed_by)
+            what = f"`{needed_by}: {value}` needs the key `from_arm`, the name of the arm whose trial it uses"
+            raise Misfit(("method", needed_by), what)
+        if self.from_arm is not None and not needed_by:
+            users = "`method.name: retrain` and `method.init: from_arm`"
+            raise Misfit(("from_arm",), f"`{self.from_arm}` is used by nothing: that is for {users}")
+        return self
+
+    @model_validator(mode="after")
+    def _prior_fits(self) -> "TrialConfig":
+        prior, classes = getattr(self.method, "prior", None), self.data.known_classes
+        if prior and classes and len(prior) != classes:
+            raise Misfit(("method", "prior"), f"has {len(prior)} numbers, and the data have {classes} classes")
+        return self
+
+
+def trial_id(config: TrialConfig) -> str:
+    """16 hex digits that name what a trial computes.
+
+    Hashed are the schema number, the seed, and the fields that differ from their defaults: a new field with a default
+    keeps old results valid. Of own code and of weights the content counts, not the place.
+    """
+    changed: dict[str, Any] = {"schema": SCHEMA, "seed": config.seed}
+    for section in ("data", "noise", "model", "train", "method"):
+        model: Section = getattr(config, section)
+        changed[section] = model.model_dump(exclude_defaults=True)
+        if "name" in type(model).model_fields:
+            changed[section]["name"] = model.name.rpartition(".py:")[2]  # type: ignore[attr-defined]
+        if isinstance(model, Start):
+            changed[section].pop("weights", None)
+    if config.from_arm is not None:
+        changed["from_arm"] = config.from_arm
+    return hashlib.sha256(json.dumps(changed, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,153 @@
+"""A trial's data set: labels with noise on them, splits, and images where they are needed."""
+
+import dataclasses
+import math
+import os
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from trainable.config.data import Clothing1M, ImageData, InstanceNoise, Noise, Photos
+from trainable.config.runtime import Machine
+from trainable.data.arrays import Arrays
+from trainable.data.decoded_cache import decoded
+from trainable.data.images import Files
+from trainable.data.noise import transition
+from trainable.data.samples import Samples
+from trainable.data.splits import Part, divide
+from trainable.data.streaming import Stream, Streamed
+from trainable.errors import DataError
+from trainable.random_streams import Streams
+
+
+@dataclass
+class Dataset:
+    """What a trial trains on and is measured by. `validation` has noisy labels and is never trained on."""
+
+    train: Samples
+    validation: Samples | None
+    test: Samples
+    classes: int
+    data_hash: str
+    noise_hash: str
+    noise_rate: float | None
+    """Share of the training labels that are wrong; None: nobody knows."""
+    noise_transition: np.ndarray | None = None
+    """P(given | true) among the training samples, (classes, classes), a row for each true class."""
+    more_tests: dict[str, Samples] = field(default_factory=dict)
+    """Further test sets by the name that their metrics begin with."""
+    judged: np.ndarray | None = None
+    """Clean probability (n,) of each training sample by the trial that `from_arm` names; NaN: it did not judge it."""
+    epoch_batches: int | None = None
+    """None: an epoch trains on all samples. Else on so many batches, drawn anew for each network and balanced."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(channels, height, width) of one image."""
+        _, channels, height, width = self.test.plain(slice(0, 1)).shape
+        return channels, height, width
+
+    def epoch_rows(self, rng: np.random.Generator, batch_size: int) -> np.ndarray | None:
+        """Places (m,) of the training samples that a network sees in an epoch; None: it sees all."""
+        if self.epoch_batches is None:
+            return None
+        return balanced(self.train.given.cpu().numpy(), self.classes, self.epoch_batches * batch_size, rng)
+
+    def chosen(self, rows: np.ndarray | None) -> Samples:
+        """The training samples at `rows`, in that order; None: all."""
+        return self.train if rows is None else self.train.only(rows)
+
+
+def balanced(labels: np.ndarray, classes: int, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Rows of up to `count` samples in random order, of every class at most its share, rounded up.
+
+    As `clothing_dataset(mode='all')` of the authors' code draws them: shuffled, and taken while there is room.
+    """
+    order = rng.permutation(len(labels))
+    by_class = np.argsort(labels[order], kind="stable")
+    sizes = np.bincount(labels, minlength=classes)
+    turn = np.empty(len(labels), np.int64)
+    turn[by_class] = np.arange(len(labels)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return order[turn < -(-count // classes)][:count]
+
+
+def prepare(
+    arrays: Arrays,
+    data: ImageData,
+    noise: Noise,
+    streams: Streams,
+    device: torch.device,
+    machine: Machine | None = None,
+) -> Dataset:
+    """Corrupt the labels, split off the validation set, and move everything that fits to the device.
+
+    Raises:
+        DataError: the noise does not fit the data, or an image is bad.
+    """
+    machine = machine or Machine()
+    data_hash = arrays.hash
+    padding, side = data.crop_padding, None
+    if isinstance(data, Photos):
+        padding, side = 0 if data.resized_crop else padding, data.crop
+    splits = {"train": arrays.train, "validation": arrays.validation, "test": arrays.test, **arrays.more_tests}
+    there = {name: split for name, split in splits.items() if split is not None}
+    files = {name: split.images for name, split in there.items() if isinstance(split.images, Files)}
+    stream, parts = None, list(files)
+    if files and not resident(list(files.values()), machine.resident, device):
+        if isinstance(noise, InstanceNoise):
+            raise DataError("instance noise looks at all images, and these are streamed; run.resident: true loads them")
+        stream = Stream(list(files.values()), machine.threads, device)
+    else:
+        loaded = {name: decoded(images, machine.shared_dir, machine.threads) for name, images in files.items()}
+        there |= {name: dataclasses.replace(there[name], images=images) for name, images in loaded.items()}
+    arrays = dataclasses.replace(arrays, train=there["train"], validation=there.get("validation"), test=there["test"])
+    height, width = arrays.train.images.shape[-3:-1]
+    if side is not None and side > min(height, width):  # images that are judged or tested are not padded
+        raise DataError(f"data.crop: {side} is more than the images' {height}×{width} pixels")
+    divided = divide(arrays, data, noise, streams, machine.study_dir)
+    mean, std = torch.tensor(arrays.mean, device=device), torch.tensor(arrays.std, device=device)
+
+    def samples(name: str, part: Part, padding: int = 0) -> Samples:
+        images: torch.Tensor | Streamed
+        if isinstance(part.split.images, Files):
+            assert stream is not None
+            images = Streamed(stream, parts.index(name), part.rows, padding)
+        else:
+            pixels = torch.from_numpy(part.split.images[part.rows])
+            images = F.pad(pixels, (0, 0, padding, padding, padding, padding)).to(device)
+        given, true = (torch.from_numpy(labels[part.rows]).to(device) for labels in (part.given, part.split.labels))
+        return Samples(images, given, true, part.rows, mean, std, data, padding, side)
+
+    def tested(name: str) -> Samples:
+        split = there[name]
+        return samples(name, Part(split, np.arange(len(split)), split.labels))
+
+    train, held = divided.train, divided.validation
+    known = bool((train.split.labels[train.rows] >= 0).all())
+    return Dataset(
+        samples("train", train, padding),
+        samples("validation" if held.split is there.get("validation") else "train", held) if held else None,
+        tested("test"),
+        arrays.classes,
+        data_hash,
+        divided.hash,
+        float(train.wrong.mean()) if known else None,
+        transition(train.split.labels[train.rows], train.given[train.rows], arrays.classes) if known else None,
+        {name: tested(name) for name in arrays.more_tests},
+        epoch_batches=data.epoch_batches if isinstance(data, Clothing1M) else None,
+    )
+
+
+def resident(files: list[Files], wish: bool | Literal["auto"], device: torch.device) -> bool:
+    """Whether to decode all images at once; auto: if they fill at most a quarter of the device's memory."""
+    if wish != "auto":
+        return wish
+    needed = sum(len(images) * math.prod(images.shape) for images in files)
+    if device.type == "cuda":
+        memory = torch.cuda.mem_get_info(device)[1]
+    else:
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return needed <= memory / 4

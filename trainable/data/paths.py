@@ -1,0 +1,127 @@
+"""Where a data set's files must lie. Standard library only, so that a plan can warn without loading torch."""
+
+from pathlib import Path
+
+from trainable.config.data import (
+    Cifar10,
+    Cifar10N,
+    Cifar100,
+    Cifar100N,
+    Clothing1M,
+    Cub200,
+    Data,
+    FashionMnist,
+    ImageFolder,
+    Kmnist,
+    Mnist,
+    Npz,
+    WebVision,
+)
+from trainable.config.runtime import Machine
+
+CIFAR10_FOLDER = "cifar-10-batches-py"
+CIFAR100_FOLDER = "cifar-100-python"
+CIFAR_SITE = "https://www.cs.toronto.edu/~kriz/cifar.html"
+CIFARN_SITE = "https://github.com/UCSC-REAL/cifar-10-100n (folder data)"
+
+
+def location(data: Data, machine: Machine) -> Path | None:
+    """The file or folder that holds the images; None for data that comes with a library."""
+    match data:
+        case Npz() | ImageFolder():
+            return machine.study_dir / data.path
+        case Cifar10() | Cifar10N():
+            return machine.data_dir / CIFAR10_FOLDER
+        case Cifar100() | Cifar100N():
+            return machine.data_dir / CIFAR100_FOLDER
+        case Mnist():
+            return machine.data_dir / "MNIST" / "raw"
+        case FashionMnist():
+            return machine.data_dir / "FashionMNIST" / "raw"
+        case Kmnist():
+            return machine.data_dir / "KMNIST" / "raw"
+        case Cub200():
+            return machine.data_dir / "CUB_200_2011"
+        case Clothing1M():
+            return machine.data_dir / "clothing1m"
+        case WebVision():
+            return machine.data_dir / "webvision"
+    return None
+
+
+def human_labels(data: Cifar10N | Cifar100N, machine: Machine) -> Path:
+    """The published file of CIFAR-N labels."""
+    return machine.data_dir / ("CIFAR-10_human.pt" if isinstance(data, Cifar10N) else "CIFAR-100_human.pt")
+
+
+def ilsvrc12(machine: Machine) -> Path:
+    """The folder of ILSVRC12 validation images, one folder a class of WebVision's numbering."""
+    return machine.data_dir / "imagenet" / "val"
+
+
+def missing(data: Data, machine: Machine) -> str | None:
+    """What is absent and what is expected there, or None."""
+    places = [(location(data, machine), _expected(data))]
+    if isinstance(data, Cifar10N | Cifar100N):
+        places.append((human_labels(data, machine), f"expected the CIFAR-N label file from {CIFARN_SITE}"))
+    if isinstance(data, WebVision) and data.ilsvrc12:
+        text = (
+            f"expected the folders 0 … {data.classes - 1}, WebVision's class numbers, with the ILSVRC12 validation "
+            "images of each (https://image-net.org), or data.ilsvrc12: false"
+        )
+        places.append((ilsvrc12(machine), text))
+    for path, expected in places:
+        try:
+            if path is not None and not path.exists():
+                return f"{data.name}: {path} does not exist; {expected}"
+        except OSError as error:  # a name that no file can have
+            return f"{data.name}: {path}: {error.strerror}"
+    return None
+
+
+def _expected(data: Data) -> str:
+    """The exact layout, and where to get it."""
+    there = "; unpack it there, or name its parent with --data DIR"
+    match data:
+        case Npz():
+            return "expected a file with train_images, train_labels, test_images, test_labels and perhaps val_* (uint8)"
+        case ImageFolder():
+            return (
+                "expected a folder with train/CLASS/*.jpg (or .jpeg, .png), test/CLASS/… and perhaps val/CLASS/…, "
+                "with the same class folders"
+            )
+        case Cifar10() | Cifar10N():
+            return (
+                "expected the folder of cifar-10-python.tar.gz (data_batch_1 … 5, test_batch, batches.meta) from "
+                f"{CIFAR_SITE}{there}"
+            )
+        case Cifar100() | Cifar100N():
+            return f"expected the folder of cifar-100-python.tar.gz (train, test, meta) from {CIFAR_SITE}{there}"
+        case Mnist() | FashionMnist() | Kmnist():
+            site = {
+                "mnist": "https://ossci-datasets.s3.amazonaws.com/mnist",
+                "fashion_mnist": "https://github.com/zalandoresearch/fashion-mnist",
+                "kmnist": "https://codh.rois.ac.jp/kmnist",
+            }[data.name]
+            return (
+                "expected train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and "
+                f"t10k-labels-idx1-ubyte, unpacked, from {site}; put them there, or name the parent of "
+                "its parent folder with --data DIR"
+            )
+        case Cub200():
+            return (
+                "expected the folder of CUB_200_2011.tgz (images.txt, image_class_labels.txt, train_test_split.txt, "
+                f"classes.txt, images/) from https://www.vision.caltech.edu/datasets/cub_200_2011{there}"
+            )
+        case Clothing1M():
+            return (
+                "expected noisy_label_kv.txt, clean_label_kv.txt, noisy_train_key_list.txt, clean_val_key_list.txt, "
+                "clean_test_key_list.txt and the folders of images that they name (0/ … 9/), from the authors of "
+                "https://github.com/Cysu/noisy_label, who send them on request"
+            )
+        case WebVision():
+            return (
+                "expected info/train_filelist_google.txt, info/val_filelist.txt, google/ and val_images_256/ of "
+                "WebVision 1.0, resized, from https://data.vision.ee.ethz.ch/cvl/webvision/dataset2017.html"
+            )
+    return ""

@@ -1,0 +1,63 @@
+"""Data sets by name, read into arrays or lists of files; every mistake in them is a `DataError` that says what was
+expected."""
+
+import numpy as np
+
+from trainable.config.data import (
+    Cifar10,
+    Cifar10N,
+    Cifar100,
+    Cifar100N,
+    Clothing1M,
+    Cub200,
+    Data,
+    Digits,
+    FashionMnist,
+    ImageFolder,
+    Kmnist,
+    Mnist,
+    Npz,
+    WebVision,
+)
+from trainable.config.runtime import Machine
+from trainable.data import cifar, clothing_webvision_cub, image_folder, mnist, npz
+from trainable.data.arrays import Arrays, Split, measured
+from trainable.data.paths import missing
+from trainable.errors import DataError
+
+
+def load(data: Data, machine: Machine) -> Arrays:
+    """Read a data set from the machine. Raises DataError if it is absent or wrong."""
+    if problem := missing(data, machine):
+        raise DataError(problem)
+    match data:
+        case Digits():
+            return _digits()
+        case Npz():
+            return npz.load(machine.study_dir / data.path, data)
+        case Mnist() | FashionMnist() | Kmnist():
+            return mnist.load(data, machine)
+        case Cifar10() | Cifar100():
+            return cifar.load(data, machine)
+        case Cifar10N() | Cifar100N():
+            return cifar.with_human_labels(data, machine)
+        case ImageFolder():
+            return image_folder.load(machine.study_dir / data.path, data)
+        case Cub200():
+            return clothing_webvision_cub.cub200(data, machine)
+        case Clothing1M():
+            return clothing_webvision_cub.clothing1m(data, machine)
+        case WebVision():
+            return clothing_webvision_cub.webvision(data, machine)
+
+
+def _digits() -> Arrays:
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    images, labels = load_digits(return_X_y=True)
+    images = np.rint(images.reshape(-1, 8, 8, 1) * (255 / 16)).astype(np.uint8)
+    labels = labels.astype(np.int64)
+    train, test = train_test_split(np.arange(len(labels)), test_size=360, stratify=labels, random_state=0)
+    train, test = np.sort(train), np.sort(test)
+    return measured(Split(images[train], labels[train]), None, Split(images[test], labels[test]), classes=10)

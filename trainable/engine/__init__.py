@@ -1,0 +1,1 @@
+"""Networks in training: the learner, its optimiser, pretrained weights, metrics."""

@@ -1,0 +1,68 @@
+"""Two Beta distributions fitted to per-sample losses (Arazo et al., ICML 2019).
+
+The constants are those of `BetaMixture1D` and the code around it in github.com/PaulAlbert31/LabelNoiseCorrection.
+Nothing here is random.
+"""
+
+import numpy as np
+from scipy.stats import beta
+
+from trainable.noisy_labels.gaussian_mixture import CONSTANT, Mixture, constant
+
+ITERATIONS = 10
+TINY = 1e-12
+TABLE = 100
+NARROWEST_RANGE = 1e-4
+"""Below it the offsets of the scale would turn it round."""
+NARROWEST = 1e-6
+"""Smallest variance of a component in the unit interval: losses that are all alike would leave none."""
+
+
+def fit_beta_mixture(losses: np.ndarray) -> Mixture:
+    """Fit two Betas to losses (n,); means and sds are on the scale from their 5th to their 95th percentile.
+
+    The clean probability is read from a table of 100 cells over that scale. Right of the noisy component's peak it
+    stays as low as at the peak, so unlike the Gaussians' it cannot rise again for the largest losses.
+    """
+    if np.ptp(losses) < CONSTANT:
+        return constant(losses)
+    low, high = np.percentile(losses, 5), np.percentile(losses, 95)
+    inside = (losses >= low) & (losses <= high)
+    if high - low < NARROWEST_RANGE or not inside.any():  # nearly all are alike, or they are very few
+        low, high, inside = losses.min(), losses.max(), np.ones(len(losses), bool)
+    scaled = (losses - (low + 1e-5)) / (high - (low + 1e-5) + 1e-6)
+    scaled = np.where(scaled >= 1, 1 - 1e-3, np.where(scaled <= 0, 1e-3, scaled)).astype(np.float64)
+    alphas, betas, weights = _expectation_maximisation(np.clip(scaled[inside], 1e-4, 1 - 1e-4))
+    means = alphas / (alphas + betas)
+    if means[0] > means[1]:  # the components have crossed
+        alphas, betas, weights, means = alphas[::-1], betas[::-1], weights[::-1], means[::-1]
+    sds = np.sqrt(means * (1 - means) / (alphas + betas + 1))
+    density = _weighted(np.linspace(TINY, 1 - TINY, TABLE), alphas, betas, weights)
+    noisy = density[1] / (density.sum(0) + TINY)
+    noisy[noisy.argmax() :] = noisy.max()
+    clean_probability = 1 - noisy[(TABLE * scaled).astype(int)]
+    return Mixture(clean_probability, tuple(means.tolist()), tuple(sds.tolist()), tuple(weights.tolist()))
+
+
+def _expectation_maximisation(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(alphas, betas, weights), each (2,), for values x (n,) inside the unit interval; the first starts at the left."""
+    alphas, betas, weights = np.array([1.0, 2.0]), np.array([2.0, 1.0]), np.array([0.5, 0.5])
+    for _ in range(ITERATIONS):
+        density = np.maximum(_weighted(x, alphas, betas, weights), TINY)
+        share = density / density.sum(0)
+        alphas, betas = np.transpose([moments(x, each) for each in share])
+        weights = share.sum(1) / share.sum()
+    return alphas, betas, weights
+
+
+def moments(x: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
+    """(alpha, beta) of the Beta distribution with the weighted mean and variance of x (n,)."""
+    mean = np.average(x, weights=weight)
+    variance = max(np.average((x - mean) ** 2, weights=weight), NARROWEST)
+    alpha = mean * (mean * (1 - mean) / variance - 1)
+    return float(alpha), float(alpha * (1 - mean) / mean)
+
+
+def _weighted(x: np.ndarray, alphas: np.ndarray, betas: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Density of both components at x (n,), each times its weight: (2, n)."""
+    return weights[:, None] * beta.pdf(x, alphas[:, None], betas[:, None])

@@ -1,0 +1,135 @@
+"""The Ray Tune Trainable: a `Session` behind Tune's interface. The only module of this package that imports ray."""
+
+import dataclasses
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ray import tune
+from ray.util.metrics import Gauge
+
+from trainable.config.runtime import Machine
+from trainable.config.trial import TrialConfig
+
+if TYPE_CHECKING:
+    from trainable.trial.session import Session  # torch: the process that starts a study never needs it
+
+
+TAGS = ("study", "setting", "arm", "seed")
+MEASURES = {
+    "test_accuracy": ("test/accuracy", "Ensemble's accuracy on the clean test set, percent"),
+    "labeled_fraction": ("division/labeled_fraction_net0", "Share of training samples that network 0 calls clean"),
+    "division_auc": ("division/auc_net0", "AUC of network 0's clean probability"),
+    "epoch": ("epoch", "Finished epochs"),
+}
+PREFIX = "dividemix_"
+
+
+class DivideMixTrainable(tune.Trainable):
+    """One trial an instance; one epoch a step, or as many as fit into `report_every` seconds.
+
+    `config["run"]` has `name` (shown in Ray's dashboard), `trial` (a `TrialConfig` as plain data), `folder` (absolute),
+    `machine` (fields of `Machine`), `place` (`study`, `setting`, `arm` and `seed`), `cpu`, `gpu` and `report_every` (0:
+    every epoch is reported). The trial's own folder is the truth: the first step goes on from it, so Tune's checkpoints
+    are only there for its own pauses.
+    """
+
+    run: dict[str, Any] = {}
+    gauges: "Gauges | None" = None
+    session: "Session | None" = None
+
+    @classmethod
+    def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
+        """CPUs and (fractions of) GPUs for one trial."""
+        return tune.PlacementGroupFactory([{"CPU": config["run"]["cpu"], "GPU": config["run"]["gpu"]}])
+
+    def setup(self, config: dict[str, Any]) -> None:
+        """Note what to train.
+
+        The folder is claimed by the first step, not here: Tune starts an actor for a trial and may give the trial to
+        another actor that becomes free first; the one that never trains must not take the folder away from it.
+        """
+        self.run = config["run"]
+
+    def step(self) -> dict[str, Any]:
+        """Train for one report. The rows are in the folder; Tune gets what schedulers and the monitor need.
+
+        A report costs about 5 ms, which counts where an epoch takes 100.
+        """
+        from trainable.trial.cost import space
+
+        began, session = self.session is None, self._opened()
+        end = time.monotonic() + self.run["report_every"]
+        row = session.advance() or {}
+        while not session.finished and time.monotonic() < end:
+            row = session.advance() or row
+        result: dict[str, Any] = {"done": session.finished, "no_space": session.no_space}
+        result |= {key: row[key] for key in ("epoch", "test/accuracy", "val/accuracy", "time/epoch_s") if key in row}
+        if row:
+            self.gauges = self.gauges or Gauges()
+            self.gauges.show(row, self.run["place"])
+            result["training_iteration"] = row["epoch"]
+        if began and session.trial:
+            result["space"] = space(session.trial)
+        return result
+
+    def _opened(self) -> "Session":
+        """The trial's session, which goes on from what its folder holds."""
+        from trainable.trial.session import Session
+
+        if self.session is None:
+            parameters = {name: value for name, value in self.run["place"].items() if name != "study"}
+            trial, machine = TrialConfig.model_validate(self.run["trial"]), Machine(**self.run["machine"])
+            self.session = Session(trial, Path(self.run["folder"]), machine, parameters)
+        return self.session
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Hand the trial's state to Tune."""
+        trial = self._opened().trial
+        assert trial is not None
+        (Path(checkpoint_dir) / "state.pt").write_bytes(trial.state())
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        """Take a state back from Tune."""
+        session = self._opened()
+        assert session.trial is not None
+        session.trial.restore((Path(checkpoint) / "state.pt").read_bytes(), session.folder.rows())
+        session.folder.keep_rows(session.trial.epoch)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Become another trial: all state hangs on the session, so closing it and opening another leaves nothing."""
+        self.cleanup()
+        self.setup(new_config)
+        return True
+
+    def cleanup(self) -> None:
+        """Close the trial's files."""
+        if self.session is not None:
+            self.session.close()
+            self.session = None
+
+    def __repr__(self) -> str:
+        # Ray asks once, when the actor starts; the actor then trains one trial after another.
+        return f"{self.run['place']['study']}/{os.getpid()}" if self.run else type(self).__name__
+
+
+def plain(machine: Machine) -> dict[str, Any]:
+    """A machine's settings as keyword arguments that any process can read."""
+    return dataclasses.asdict(machine)
+
+
+class Gauges:
+    """One gauge a measure in this process; each trial has its own tags."""
+
+    def __init__(self) -> None:
+        self._gauges = {name: Gauge(PREFIX + name, text, TAGS) for name, (_, text) in MEASURES.items()}
+        self._speed = Gauge(PREFIX + "images_per_second", "Forward passes of one image a second of training", TAGS)
+
+    def show(self, row: dict[str, Any], place: dict[str, Any]) -> None:
+        """Set the gauges of the trial at `place` (study, setting, arm, seed) to its newest row."""
+        tags = {name: str(place[name]) for name in TAGS}
+        for name, (metric, _) in MEASURES.items():
+            if metric in row:
+                self._gauges[name].set(row[metric], tags)
+        self._speed.set(row["work/forwards"] / row["time/epoch_s"], tags)

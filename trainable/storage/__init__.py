@@ -1,0 +1,1 @@
+"""The contract of the results folder. Standard library only."""

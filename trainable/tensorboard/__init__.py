@@ -1,0 +1,1 @@
+"""TensorBoard events and images of one trial."""

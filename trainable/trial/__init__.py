@@ -1,0 +1,1 @@
+"""One trial: built from its configuration, run in its folder, measured."""

@@ -1,0 +1,189 @@
+"""One trial at work in its folder: goes on where it stopped, keeps every epoch, ends in a summary or a failure.
+
+Ray Tune, `python -m trainable` and the tests drive the same object: `advance` until `finished`, then `close`.
+"""
+
+import contextlib
+import errno
+import pickle
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+
+from trainable.config.runtime import Machine
+from trainable.config.trial import TrialConfig, trial_id
+from trainable.errors import TimedOut, TrialError
+from trainable.methods.base import Row
+from trainable.storage.trial_folder import LostFolder, TrialFolder
+from trainable.tensorboard.events import Events
+from trainable.trial.fingerprint import fingerprint
+from trainable.trial.trial import Trial
+
+T = TypeVar("T")
+
+NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR}
+"""Errors of a full or unwritable place: the fault of the disk, not of the trial."""
+
+
+class Session:
+    """Claims the folder, builds the trial and continues from the newest whole checkpoint.
+
+    A `TrialError` (wrong data, non-finite loss) is written to `failure.json` and ends the session: trying again would
+    not help. Any other exception is written too and raised, so that the caller may try again. `place` names the
+    trial's `setting`, `arm` and `seed` in a study, for TensorBoard.
+    """
+
+    def __init__(
+        self, config: TrialConfig, folder: Path | str, machine: Machine, place: dict[str, str | int] | None = None
+    ):
+        self.config, self.machine, self.place = config, machine, place or {}
+        self.folder = TrialFolder(folder)
+        self.trial: Trial | None = None
+        self.no_space: str | None = None
+        """Why nothing more can be written here; the session has then ended, and its last checkpoint stays."""
+        self._events: Events | None = None
+        self._drawn: set[int] = set()
+        self._saved = 0
+        self._between_epochs = False
+        self.finished = False
+        self._guarded(self._open)
+
+    def _open(self) -> None:
+        self.folder.claim()
+        if self.folder.summary is not None:
+            self.folder.remove("checkpoint.pt", "checkpoint.prev.pt", "failure.json")
+            self.finished = True
+            return
+        about: dict[str, Any] = {"id": trial_id(self.config), "config": self.config.model_dump()}
+        before = self.folder.trial or {}
+        earlier = {k: before[k] for k in ("fingerprint", "earlier") if k in before and before.get("id") == about["id"]}
+        self.folder.write_json("trial.json", {**about, **earlier})
+        self.trial = Trial(self.config, self.machine)
+        for note in self.trial.notes:
+            self.folder.log(note)
+        self._resume(self.trial)
+        about["fingerprint"] = fingerprint(self.trial)
+        # Epochs that other code, or another machine, trained: the report must be able to say so.
+        others = [*earlier.get("earlier", []), *([earlier["fingerprint"]] if "fingerprint" in earlier else [])]
+        if self.trial.epoch and (others := [other for other in others if other != about["fingerprint"]]):
+            about["earlier"] = others
+        self.folder.write_json("trial.json", about)
+        self._events = Events(self.folder.path, self.trial.epoch, about["config"], self.place)
+        self._drawn = set(self.trial.method.records)
+        if self.trial.epoch == self.config.train.epochs:  # stopped between its last epoch and its summary
+            self._finish(self.trial)
+
+    def _resume(self, trial: Trial) -> None:
+        rows = self.folder.rows()
+        for state in self.folder.load_checkpoints():
+            try:
+                trial.restore(state, rows)
+            except pickle.UnpicklingError:  # nothing of it has been run
+                self.folder.log("a checkpoint holds more than tensors and plain values: it is not used")
+                continue
+            if [row["epoch"] for row in trial.rows] == list(range(1, trial.epoch + 1)):
+                self.folder.log(f"goes on after epoch {trial.epoch}")
+                break
+            self.folder.log(f"rows of epochs before {trial.epoch} are missing: this checkpoint is not used")
+            self.trial = trial = Trial(self.config, self.machine)
+        self.folder.keep_rows(trial.epoch)
+        self._saved, self._between_epochs = trial.epoch, True
+
+    def advance(self) -> Row | None:
+        """Train one epoch, keep it and return its row; None if the session has ended without one."""
+        return None if self.finished else self._guarded(self._advance)
+
+    def _advance(self) -> Row:
+        assert self.trial is not None
+        assert self._events is not None
+        self._between_epochs = False
+        row = next(self.trial)
+        self.folder.append_row(row)
+        self._show(self.trial, self._events, row)
+        if self.trial.is_best:
+            self.folder.write("best.pt", self.trial.weights())
+        self._between_epochs = True
+        if self.trial.epoch == self.config.train.epochs:
+            self._save(self.trial)
+            self._finish(self.trial)
+        elif self.trial.epoch % self.machine.checkpoint_every == 0:
+            self._save(self.trial)
+        spent, limit = sum(row["time/epoch_s"] for row in self.trial.rows), self.machine.trial_timeout
+        if limit is not None and spent > limit and not self.finished:
+            self._save(self.trial)
+            raise TimedOut(
+                f"{spent:.3g} s of training for {self.trial.epoch} of {self.config.train.epochs} epochs are more than "
+                f"run.trial_timeout: {limit:g}; with a larger one, --retry-failed goes on from here"
+            )
+        return row
+
+    def _show(self, trial: Trial, events: Events, row: Row) -> None:
+        """Write TensorBoard's events of an epoch: its row, and its division if the method kept one."""
+        events.add(row)
+        records, every = trial.method.records, self.machine.pictures_every
+        due = {epoch: record for epoch, record in records.items() if epoch not in self._drawn}
+        if every and row["epoch"] % every == 0:
+            due |= trial.method.division
+        self._drawn = set(records)
+        epoch = max(due, default=0)
+        if "clean_probability" in due.get(epoch, {}) and "ensemble_class" in due[epoch]:  # all samples were judged
+            # What was kept after the last epoch has no row that describes it.
+            mixture = row if epoch < row["epoch"] else {}
+            events.division(row["epoch"], due[epoch], trial.data, mixture)
+
+    def _save(self, trial: Trial) -> None:
+        if self._saved < trial.epoch:
+            self.folder.save_checkpoint(trial.state())
+            self._saved = trial.epoch
+
+    def _finish(self, trial: Trial) -> None:
+        self.folder.write("model.pt", trial.weights())
+        self.folder.write("samples.npz", trial.samples())
+        self.folder.finish(trial.summary())
+        self.folder.release()  # at once: a process that is killed before it closes must not look like an owner
+        self.finished = True
+
+    def _guarded(self, work: Callable[[], T]) -> T | None:
+        """Run `work`; write down whatever ends it. A full disk is the disk's fault, and nothing can be written down."""
+        try:
+            try:
+                return work()
+            except LostFolder:
+                raise
+            except TrialError as error:
+                self.folder.fail(error.kind, str(error), traceback.format_exc(), retry=False)
+                self.finished = True
+            except Exception as error:
+                if not _disk(error):
+                    kind = "out of memory" if _out_of_memory(error) else type(error).__name__
+                    self.folder.fail(kind, str(error), traceback.format_exc(), retry=True)
+                raise
+        except OSError as error:
+            if not _disk(error):
+                raise
+            self.finished = True
+            self.no_space = f"{error.filename or self.folder.path}: {error.strerror}"
+        return None
+
+    def close(self) -> None:
+        """Keep a finished epoch that no checkpoint has yet, close the events and give the folder up."""
+        if self._events:
+            self._events.close(done=self.folder.summary is not None)
+        with contextlib.suppress(LostFolder, OSError):
+            if self.folder.stopped is not None:  # by a search's scheduler: it will not be gone on with
+                self.folder.remove("checkpoint.pt", "checkpoint.prev.pt")
+            elif self.trial and self._between_epochs and not self.finished:
+                self._save(self.trial)
+            self.folder.release()
+
+
+def _disk(error: Exception) -> bool:
+    return isinstance(error, OSError) and error.errno in NO_SPACE
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Whether the GPU's or the host's memory was too small; torch's CPU allocator raises a plain RuntimeError."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)

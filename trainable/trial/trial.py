@@ -1,0 +1,230 @@
+"""A trial: data, networks and method built from a `TrialConfig`; an iterator of rows with state in and state out."""
+
+import dataclasses
+import hashlib
+import io
+import time
+from typing import Any
+
+import numpy as np
+import torch
+
+from trainable.config.custom_code import Own
+from trainable.config.initialization import Start
+from trainable.config.methods import Retrain as RetrainConfig
+from trainable.config.runtime import Machine
+from trainable.config.trial import TrialConfig
+from trainable.data import dataset, registry
+from trainable.engine.learner import Learner
+from trainable.engine.pretrained import load_pretrained
+from trainable.errors import DataError
+from trainable.methods.base import Method, Row
+from trainable.methods.co_teaching import CoTeaching
+from trainable.methods.co_teaching_plus import CoTeachingPlus
+from trainable.methods.cross_entropy import CrossEntropy
+from trainable.methods.dividemix import DivideMix
+from trainable.methods.elr import Elr
+from trainable.methods.elr_plus import ElrPlus
+from trainable.methods.jocor import Jocor
+from trainable.methods.mixmatch import MixMatch
+from trainable.methods.mixup import MixUp
+from trainable.methods.retrain import Retrain
+from trainable.models.build import build
+from trainable.random_streams import Streams
+from trainable.trial.parent_trial import Source
+
+BESIDE_TENSORS = 0.1
+"""Part of a shared GPU's memory left for what every process has there beside its tensors: CUDA's context, libraries."""
+MOST_GRAPHS = 64
+"""Compiled forms of a step in one trial: two networks, with and without gradient, in both modes, at several sizes."""
+HALF_MAX = float(np.finfo(np.float16).max)
+
+METHODS: dict[str, type[Method]] = {
+    "dividemix": DivideMix,
+    "cross_entropy": CrossEntropy,
+    "mixup": MixUp,
+    "co_teaching": CoTeaching,
+    "co_teaching_plus": CoTeachingPlus,
+    "jocor": Jocor,
+    "elr": Elr,
+    "elr_plus": ElrPlus,
+    "mixmatch": MixMatch,
+    "retrain": Retrain,
+}
+
+
+class Trial:
+    """One training run. `next` trains an epoch and returns its row; it ends after `train.epochs` rows.
+
+    `notes` are sentences about what somebody should know of its start.
+
+    Raises:
+        DataError: the data is missing or wrong (here, while building).
+        NonFiniteLoss: training diverged (in `next`).
+    """
+
+    def __init__(self, config: TrialConfig, machine: Machine):
+        self.config = config
+        self.device = choose_device(machine.device)
+        torch.set_num_threads(machine.threads)
+        limit_memory(self.device, machine.gpu_share)
+        if machine.compile and self.device.type == "cuda":
+            compile_afresh()
+        streams = Streams(config.seed)
+        try:
+            arrays = registry.load(config.data, machine)
+            self.data = dataset.prepare(arrays, config.data, config.noise, streams, self.device, machine)
+        except (PermissionError, NotADirectoryError) as error:
+            raise DataError(f"{error.filename} cannot be read: {error.strerror}") from None
+        source = Source(config, machine) if config.from_arm is not None else None
+        if source and isinstance(config.method, RetrainConfig):
+            self.data = dataclasses.replace(self.data, judged=source.clean_probability(self.data.train))
+        if self.data.epoch_batches and getattr(config.method, "loss_history", 1) > 1:
+            raise DataError("method.loss_history above 1 needs the same samples in every epoch; these are drawn anew")
+        if self.data.epoch_batches and getattr(config.method, "agreement", "none") != "none":
+            raise DataError("method.agreement needs both networks to judge the same samples; theirs are drawn apart")
+        networks = [
+            build(config.model, self.data.shape, self.data.classes, streams.number(f"init{k}"))
+            for k in range(config.method.networks)
+        ]
+        self.notes = self._pretrained(networks, machine, source)
+        self.weight_hashes = [_weight_hash(network) for network in networks]
+        learners = [Learner(network, config.train, self.device, machine.compile) for network in networks]
+        method = config.method.implementation if isinstance(config.method, Own) else METHODS[config.method.name]
+        self.method: Method = method(config, self.data, learners, streams)
+        self.rows: list[Row] = []
+
+    def _pretrained(self, networks: list[torch.nn.Module], machine: Machine, source: Source | None) -> list[str]:
+        """Load weights if the method says so; what was left out is worth a note."""
+        start = self.config.method
+        if source and isinstance(start, Start) and start.init == "from_arm":
+            return load_pretrained(networks, source.weights)
+        if not (isinstance(start, Start) and start.init == "pretrained" and start.weights and start.weights_hash):
+            return []
+        return load_pretrained(networks, machine.study_dir / start.weights, start.weights_hash)
+
+    def __iter__(self) -> "Trial":
+        return self
+
+    def __next__(self) -> Row:
+        row = next(self.method)
+        self.rows.append(row)
+        return row
+
+    @property
+    def epoch(self) -> int:
+        """Finished epochs."""
+        return self.method.epoch
+
+    def state(self) -> bytes:
+        """Everything that the next epoch depends on."""
+        return _saved(self.method.state_dict())
+
+    def restore(self, state: bytes, rows: list[Row]) -> None:
+        """Go on after the epoch at which `state` was taken; `rows` are those up to it."""
+        # To the CPU first: loading copies weights to the networks' device, and the per-sample arrays stay here.
+        self.method.load_state_dict(torch.load(io.BytesIO(state), weights_only=True, map_location="cpu"))
+        self.rows = rows[: self.epoch]
+
+    def weights(self) -> bytes:
+        """The tested networks' weights, a list of state dicts, for `torch.load(…, weights_only=True)`."""
+        return _saved([learner.tested.state_dict() for learner in self.method.learners])
+
+    @property
+    def is_best(self) -> bool:
+        """Whether the last row has the best noisy-validation accuracy so far (the earliest of equals)."""
+        scores = [row["val/accuracy"] for row in self.rows if "val/accuracy" in row]
+        return bool(scores) and scores.index(max(scores)) == len(scores) - 1
+
+    def samples(self) -> bytes:
+        """The per-sample table as .npz: what the division saw and thought of each training and validation sample.
+
+        Per-sample arrays have one column a sample: first the training, then the validation samples. `loss` and
+        `clean_probability` are (epochs, networks, training samples), `ensemble_*` (epochs, training samples).
+        """
+        train, validation = self.data.train, self.data.validation
+        parts = [train] + ([validation] if validation else [])
+        table: dict[str, np.ndarray] = {
+            "source_index": np.concatenate([p.source_index for p in parts]),
+            "split": np.concatenate([np.full(len(p), k, np.int8) for k, p in enumerate(parts)]),
+            "given": np.concatenate([p.given.cpu().numpy() for p in parts]),
+            "true": np.concatenate([p.true.cpu().numpy() for p in parts]),
+            "epochs": np.array(sorted(self.method.records), np.int64),
+        }
+        half = {"loss", "clean_probability", "ensemble_probability"}
+        for name in next(iter(self.method.records.values()), {}):
+            stacked = np.stack([self.method.records[epoch][name] for epoch in sorted(self.method.records)])
+            table[name] = np.minimum(stacked, HALF_MAX).astype(np.float16) if name in half else stacked.astype(np.int16)
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, allow_pickle=False, **table)
+        return buffer.getvalue()
+
+    def summary(self) -> dict[str, Any]:
+        """Final metrics (percent), seconds, work and hashes."""
+        test = [row["test/accuracy"] for row in self.rows]
+        last = self.rows[-1]
+        result: dict[str, Any] = {
+            "epochs": len(self.rows),
+            "test/accuracy": test[-1],
+            "test/accuracy_last10": float(np.mean(test[-10:])),
+            "test/accuracy_last10_sd": float(np.std(test[-10:], ddof=1)) if len(test) > 1 else 0.0,
+            "test/accuracy_best": max(test),
+        }
+        if alone := [row["test/accuracy_net0"] for row in self.rows if "test/accuracy_net0" in row]:
+            result["test/accuracy_net0_last10"] = float(np.mean(alone[-10:]))
+        validation = [row["val/accuracy"] for row in self.rows if "val/accuracy" in row]
+        if validation:
+            chosen = validation.index(max(validation))
+            result |= {"test/accuracy_selected": test[chosen], "selected_epoch": chosen + 1}
+        kept = ("division/", "train/", "val/", "guess/", "test/accuracy_net", "test/top5", *self.data.more_tests)
+        result |= {name: last[name] for name in last if name.startswith(kept)}
+        for name in sorted({name for row in self.rows for name in row if name.startswith(("time/", "work/"))}):
+            result[name] = sum(row.get(name, 0) for row in self.rows)
+        if self.data.noise_transition is not None:
+            result["noise_transition"] = np.round(self.data.noise_transition, 4).tolist()
+        return result | {
+            "noise_rate": self.data.noise_rate,
+            "noise_rate_nominal": getattr(self.config.noise, "rate", None),
+            "data_hash": self.data.data_hash,
+            "noise_hash": self.data.noise_hash,
+            "weight_hashes": self.weight_hashes,
+            "finished": time.time(),
+        }
+
+
+def choose_device(name: str) -> torch.device:
+    """The named device; auto: CUDA where there is one. Raises DataError if it is not there."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise DataError("there is no CUDA device here: use --device cpu, or auto")
+    return torch.device(name)
+
+
+def limit_memory(device: torch.device, share: float) -> None:
+    """Let this process have its share of a GPU's memory and no more, so that it fails before its neighbours do."""
+    if device.type == "cuda":
+        # A device without a number is refused here, and only here; None is the current one.
+        torch.cuda.set_per_process_memory_fraction(share * (1 - BESIDE_TENSORS) if share < 1 else 1.0, device.index)
+
+
+def compile_afresh() -> None:
+    """Forget what earlier trials of this process compiled: it counts against torch's limit, past which steps are eager.
+
+    What runs compiled, and so how it rounds, must not depend on who trained here before.
+    """
+    torch.compiler.reset()
+    torch._dynamo.config.recompile_limit = MOST_GRAPHS
+
+
+def _saved(content: Any) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    return buffer.getvalue()
+
+
+def _weight_hash(network: torch.nn.Module) -> str:
+    digest = hashlib.sha256()
+    for tensor in network.state_dict().values():
+        digest.update(tensor.cpu().contiguous().numpy().data)
+    return digest.hexdigest()[:16]
