@@ -175,7 +175,7 @@ def test_a_mistake_in_the_study_is_shown_on_its_line(study, old, new, shown):
         (
             "class Config(Section):",
             "class Fields(Section):",
-            "`Trimmed` of trimmed.py has no fields: it needs a `class",
+            "`Trimmed` of trimmed.py needs its fields: a `class",
         ),
         ("networks: int = 2", "nets: int = 2", "`Trimmed.Config` of trimmed.py does not say how many networks"),
     ],
