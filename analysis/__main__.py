@@ -9,7 +9,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from analysis import across, bundle, report, results, tables
+from analysis.report import between_studies, formats
+from analysis.report.write import write_report
+from analysis.results import bundle
+from analysis.results.read import NoResults, Results, read_results
 
 
 def main() -> int:
@@ -29,14 +32,14 @@ def main() -> int:
     options = parser.parse_args()
     try:
         if options.command == "compare":
-            _compare(results.read(options.first), results.read(options.second))
+            _compare(read_results(options.first), read_results(options.second))
         elif options.command == "unpack":
             print(f"{bundle.unpack(options.bundle, options.folder)} files in {options.folder}")
         else:
             for run_dir in options.run_dirs:
-                for path in report.write(run_dir):
+                for path in write_report(run_dir):
                     print(path)
-    except (results.NoResults, bundle.NotABundle) as error:
+    except (NoResults, bundle.NotABundle) as error:
         print(error, file=sys.stderr)
         return 2
     except OSError as error:
@@ -45,16 +48,16 @@ def main() -> int:
     return 0
 
 
-def _compare(first: results.Results, second: results.Results) -> None:
+def _compare(first: Results, second: Results) -> None:
     names = [study.study if first.study != second.study else str(study.root) for study in (first, second)]
-    table = across.join(first, second)
-    print(tables.markdown(across.text(table, *names)))
+    table = between_studies.join(first, second)
+    print(formats.markdown(between_studies.text(table, *names)))
     print(
         "last-10 test accuracy, means over the seeds that both have on the same data and noise;\n"
         f"difference: {names[1]} − {names[0]}, in points, with a 95 % t interval;\n"
         "p: exact sign-flip, Holm over all rows"
     )
-    for line in across.only(first, second):
+    for line in between_studies.only(first, second):
         print(line)
 
 

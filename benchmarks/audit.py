@@ -31,9 +31,9 @@ import pandas as pd
 import torch
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from analysis.ranking import rank
-from analysis.statistics import mean_interval
-from analysis.tables import markdown
+from analysis.audit.ranking import rank
+from analysis.report.formats import markdown
+from analysis.stats.paired import mean_interval
 from trainable.config.runtime import Machine
 from trainable.config.trial import TrialConfig
 from trainable.engine.learner import Learner

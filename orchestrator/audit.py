@@ -11,9 +11,9 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from analysis import audit_tables
-from analysis.audit import Audited, NoAudit, audit
-from analysis.sheet import Card, page
+from analysis.audit import tables
+from analysis.audit.audit import Audited, NoAudit, audit
+from analysis.audit.contact_sheet import Card, page
 from orchestrator.label_list import Data, corrected, listed, read_data
 from trainable.config.runtime import Machine
 from trainable.data.images import Files
@@ -40,7 +40,7 @@ def write_audit(
     place = "/".join(filter(None, [found[0].trial["setting"], arm]))
     folder = root / "audit" / place
     folder.mkdir(parents=True, exist_ok=True)
-    figures = audit_tables.figures(found)
+    figures = tables.figures(found)
     figures.to_csv(folder / f"figures{'' if seed is None else f'_seed={seed}'}.csv", index=False)
     show(figures, console)
     for each in found:
@@ -55,11 +55,11 @@ def _write(audited: Audited, data: Data, title: str, folder: Path, apart: str) -
     names = [str(name) for name in data.classes(pd.Series(range(audited.classes)))]
     table = listed(audited, data)
     cards = [*_cards(audited, table, data)]
-    lead, sections = audit_tables.sentences(audited, len(cards)), audit_tables.sections(audited, names)
+    lead, sections = tables.sentences(audited, len(cards)), tables.sections(audited, names)
     sheet = folder / f"sheet{apart}.html"
     sheet.write_text(page(title, lead, cards, sections), encoding="utf-8")
     yield sheet
-    for name, content in {"labels": table, **audit_tables.tables(audited, names)}.items():
+    for name, content in {"labels": table, **tables.tables(audited, names)}.items():
         path = folder / f"{name}{apart}.csv"
         content.to_csv(path, index=False)
         yield path

@@ -57,14 +57,14 @@ def _show_status(place: Store, records: list[TrialRecord], states: dict[TrialRec
 @app.command()
 def report(run_dirs: Annotated[list[Path], typer.Argument(metavar="RUN_DIR…", help="Results of studies.")]) -> None:
     """Compare the arms of each study: a page, tables and figures below RUN_DIR/report."""
-    from analysis.report import write
+    from analysis.report.write import write_report
     from orchestrator.comparison import show
 
     for run_dir in run_dirs:
         Store(run_dir).read_plan()
     for run_dir in run_dirs:
         show(run_dir, console)
-        files = write(run_dir)
+        files = write_report(run_dir)
         if run_dir.joinpath("search.journal").is_file():
             from orchestrator.search_view import show_optimism
 
@@ -76,7 +76,7 @@ def report(run_dirs: Annotated[list[Path], typer.Argument(metavar="RUN_DIR…", 
 @app.command()
 def bundle(run_dir: RunDir, out: Annotated[Path, typer.Argument(metavar="OUT.zip", help="The file to write.")]) -> None:
     """Put what reports need of a study into one file, without weights; `python -m analysis unpack` takes it out."""
-    from analysis.bundle import pack
+    from analysis.results.bundle import pack
 
     Store(run_dir).read_plan()
     console.print(f"{pack(run_dir, out)} files of {run_dir} in {out}", markup=False)
@@ -98,8 +98,8 @@ def audit(
     study_dir: Annotated[Path, typer.Option(help="Folder of the study file, for relative data paths.")] = Path(),
 ) -> None:
     """List the training labels that are probably wrong, and what they should be."""
-    from analysis.audit import NoAudit
-    from analysis.results import NoResults
+    from analysis.audit.audit import NoAudit
+    from analysis.results.read import NoResults
     from orchestrator.audit import apply_corrections, write_audit
     from trainable.errors import DataError
 

@@ -6,12 +6,14 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from analysis import comparison, results, tables, words
+from analysis.report import cells, tables, verdicts
+from analysis.results.read import read_results
+from analysis.stats import comparison
 
 
 def show(root: Path, console: Console) -> None:
     """Print the table of arms of the study in `root`, families apart, and what it shows."""
-    study = results.read(root).begun
+    study = read_results(root).begun
     table = comparison.compare(study)
     text = tables.shown(table)
     for setting in study.settings:
@@ -27,8 +29,8 @@ def show(root: Path, console: Console) -> None:
         style="dim",
     )
     arms = {
-        v: [tables.place(r["setting"], r["arm"]) for r in table[table["verdict"] == v].to_dict("records")]
-        for v in words.VERDICTS
+        v: [cells.place(r["setting"], r["arm"]) for r in table[table["verdict"] == v].to_dict("records")]
+        for v in verdicts.VERDICTS
     }
     meaning = {"equivalent": f"equivalent within ±{study.margin:g} points"}
     for verdict, found in arms.items():

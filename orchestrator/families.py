@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from analysis.families import ALPHA, smallest_p
+from analysis.stats.attainable_p import ALPHA, smallest_p
 from orchestrator.store import TrialRecord
 
 

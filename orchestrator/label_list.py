@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 from pydantic import ValidationError
 
-from analysis.audit import Audited, NoAudit
-from analysis.calibration import known
+from analysis.audit.audit import Audited, NoAudit
+from analysis.audit.calibration import known
 from trainable.config.runtime import Machine
 from trainable.config.trial import TrialConfig
 from trainable.data.arrays import Arrays

@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from analysis.fingerprints import mixed
+from analysis.results.mixed_fingerprints import mixed
 from orchestrator.store import STATES, State, Store, TrialRecord
 
 METRIC = "test/accuracy_last10"

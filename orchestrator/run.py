@@ -110,7 +110,7 @@ def _import_ahead() -> None:
     from orchestrator.local_ray import prepare
 
     prepare()
-    for module in ("analysis.report", "orchestrator.execute"):
+    for module in ("analysis.report.write", "orchestrator.execute"):
         importlib.import_module(module)
 
 
@@ -141,7 +141,7 @@ def show_end(
 
     `searched` are trials of a search: they are known, and not compared.
     """
-    from analysis.report import write
+    from analysis.report.write import write_report
     from orchestrator.comparison import show
     from orchestrator.monitor import blocked, failures, loud
 
@@ -155,7 +155,7 @@ def show_end(
     if "done" in states.values():
         show(store.root, console)
     if "done" in states.values() or searched:
-        write(store.root)
+        write_report(store.root)
         console.print(f"Report:      {store.root / 'report' / 'index.html'}", markup=False)
     console.print(f"Results:     {store.root} ({counted(states)})", markup=False)
     console.print(f"TensorBoard: python -m orchestrator tensorboard {store.root}", markup=False)

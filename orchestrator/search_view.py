@@ -118,8 +118,8 @@ def show_failures(studies: list[optuna.Study], console: Console) -> None:
 
 def show_optimism(store: Store, console: Console) -> None:
     """Print what the search promised and what fresh seeds showed, on the same metric."""
-    from analysis import search
-    from analysis.tables import number, signed
+    from analysis.report.cells import number, signed
+    from analysis.stats import search
 
     table = search.optimism(store.root)
     if table.empty:

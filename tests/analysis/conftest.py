@@ -12,7 +12,7 @@ import pytest
 from markdown_it import MarkdownIt
 from matplotlib.figure import Figure
 
-from analysis import results
+from analysis.results.read import Results, read_results
 from orchestrator.store import Store, TrialRecord, trial_name
 from tests.analysis.material import Table, npz
 
@@ -82,9 +82,9 @@ class StudyFolder:
         self.store.write_plan("small", "name: small\n", 2, records, self.margin, self.factors)
         return self.root
 
-    def read(self) -> results.Results:
+    def read(self) -> Results:
         """The results as the analysis sees them."""
-        return results.read(self.write())
+        return read_results(self.write())
 
     def path(self, arm: str, seed: int) -> Path:
         """The folder of one trial of a study without settings."""

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis import report
+from analysis.report.write import write_report
 from tests.analysis.material import FINGERPRINT, METRICS, sample_table
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -128,7 +128,7 @@ def realistic(study):
 
 
 def test_the_page_fits_a_desktop_and_a_phone_shows_all_images_and_loads_nothing_else(realistic, tmp_path):
-    paths = report.write(realistic)
+    paths = write_report(realistic)
     measured, console, asked = measure(paths[0].read_bytes(), tmp_path / "profile")
     figures = sum(path.suffix == ".svg" for path in paths)
     assert figures >= 6

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from analysis import results
+from analysis.results.read import read_results
 from orchestrator import cli
 from orchestrator.queue import Queue
 from orchestrator.reproduce import NotATrial, reproduce
@@ -185,7 +185,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     """`run` with a queue worked off in place of Ray; trials whose names `run.failing` holds fail."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("os.fsync", lambda descriptor: None)
-    monkeypatch.setattr("analysis.report.write", lambda root: [])
+    monkeypatch.setattr("analysis.report.write.write_report", lambda root: [])
     monkeypatch.setattr("orchestrator.local_ray.local_ray", lambda dashboard: nullcontext(None))
     monkeypatch.setenv("PATH", "")  # no git
     study(tmp_path)
@@ -237,7 +237,7 @@ def test_a_failed_source_blocks_what_uses_it_until_it_is_retried(run, tmp_path):
     assert "name judge too" not in output
     _, output = run("status", "results/s")
     assert "blocked: strict/seed=1 uses judge/seed=1, which has no result" in output
-    reasons = results.read(tmp_path / "results/s").trials.set_index("folder")["reason"]
+    reasons = read_results(tmp_path / "results/s").trials.set_index("folder")["reason"]
     assert reasons["runs/again/seed=1"] == "not run: it uses judge/seed=1, which has no result"
 
     code, output = run("run", "s.yaml", "--retry-failed", "--arms", "again")

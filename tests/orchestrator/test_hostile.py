@@ -14,8 +14,8 @@ import optuna
 import pytest
 import torch
 
-from analysis import results, search
-from analysis.results import NoResults
+from analysis.results.read import NoResults, read_results
+from analysis.stats import search
 from orchestrator import cli
 from tests.analysis.material import write_study
 from trainable.config.runtime import Machine
@@ -147,7 +147,7 @@ def _trained() -> list[dict]:
     ],
 )
 def test_a_pickle_in_place_of_any_file_of_the_results_is_not_read(workplace, marker, name, capsys, monkeypatch):
-    monkeypatch.setattr("analysis.report._pictures", lambda *arguments: [])
+    monkeypatch.setattr("analysis.report.write._pictures", lambda *arguments: [])
     root = workplace / "tiny"
     write_results(root)
     if name.endswith(".npz"):
@@ -177,7 +177,7 @@ def test_a_plan_that_leads_elsewhere_is_refused(workplace, tmp_path, command, ch
 def test_a_folder_of_a_plan_that_leads_elsewhere_is_refused_by_the_report(workplace):
     write_results(workplace / "tiny", folder="../../outside")
     with pytest.raises(NoResults, match="is no folder of a trial"):
-        results.read(workplace / "tiny")
+        read_results(workplace / "tiny")
 
 
 @pytest.mark.parametrize("name", ["../../../outside", "/outside", ".."])

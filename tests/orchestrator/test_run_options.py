@@ -49,7 +49,7 @@ Command = Callable[..., tuple[int, str, str]]
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("os.fsync", lambda descriptor: None)
-    monkeypatch.setattr("analysis.report.write", lambda root: [])
+    monkeypatch.setattr("analysis.report.write.write_report", lambda root: [])
     for name in ("ray", "orchestrator.execute"):  # importing it is an error
         monkeypatch.setitem(sys.modules, name, None)
 

@@ -32,9 +32,9 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     """Call `python -m orchestrator …` in this process, in an empty folder: (exit code, output)."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("os.fsync", lambda descriptor: None)
-    monkeypatch.setattr("analysis.report._pictures", lambda *arguments: [])
-    monkeypatch.setattr("analysis.search_figures.write", lambda *arguments: [])
-    monkeypatch.setattr("analysis.search.BOOTSTRAPS", 1)
+    monkeypatch.setattr("analysis.report.write._pictures", lambda *arguments: [])
+    monkeypatch.setattr("analysis.figures.search.write", lambda *arguments: [])
+    monkeypatch.setattr("analysis.stats.search.BOOTSTRAPS", 1)
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr("orchestrator.local_ray.local_ray", lambda dashboard: nullcontext(None))
 
@@ -181,7 +181,8 @@ def tuned_by_hand(config: TrialConfig, epoch: int) -> float:
 
 
 def test_a_re_tuned_ablation_corrects_the_sign_that_a_fixed_setting_gives(command, tmp_path, monkeypatch):
-    from analysis import comparison, results
+    from analysis.results.read import read_results
+    from analysis.stats import comparison
 
     instead_of_ray(monkeypatch, tuned_by_hand)
     code, output = command("run", write(tmp_path, RETUNED, sampler="tpe", trials=25))
@@ -192,7 +193,7 @@ def test_a_re_tuned_ablation_corrects_the_sign_that_a_fixed_setting_gives(comman
         "no_mixup",
         "tuned",
     ]
-    table = comparison.compare(results.read(Path("results/toy"))).set_index(["setting", "arm"])["difference"]
+    table = comparison.compare(read_results(Path("results/toy"))).set_index(["setting", "arm"])["difference"]
     assert table["fixed", "no_mixup"] < -5, "without MixUp looks worse at the lr that was tuned for MixUp"
     assert table["tuned", "no_mixup"] > 5, "and is better at its own"
 

@@ -1,0 +1,1 @@
+"""Which labels are wrong: ranking, calibration, tables, contact sheet."""

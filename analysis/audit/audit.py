@@ -1,0 +1,84 @@
+"""The label audit of a finished study: one ranking for each set of given labels."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from analysis.audit.ranking import given_labels, judged, rank, same_labels
+from analysis.results.read import Results, read_results
+
+
+class NoAudit(Exception):
+    """The study has nothing to audit there; the message says what it has."""
+
+
+@dataclass(frozen=True)
+class Audited:
+    """One set of given labels.
+
+    Attributes:
+        seeds: of the trials that were given these labels.
+        trial: the first of them, a row of `Results.trials`.
+        given: label by row of the data set, of every sample that was trained on or held out.
+        ranked: what `analysis.audit.ranking.rank` makes of them.
+    """
+
+    seeds: list[int]
+    trial: dict[str, Any]
+    given: pd.Series
+    ranked: pd.DataFrame
+    classes: int
+
+    @property
+    def name(self) -> str:
+        """`seeds 0, 1, 2`."""
+        return f"seed{'s' if len(self.seeds) > 1 else ''} {', '.join(map(str, self.seeds))}"
+
+    @property
+    def unjudged(self) -> int:
+        """Samples that every trial held out."""
+        return len(self.given) - len(self.ranked)
+
+
+def audit(root: Path, setting: str | None = None, arm: str = "baseline", seed: int | None = None) -> list[Audited]:
+    """Rank the training samples of an arm's finished trials, those together that were given the same labels.
+
+    Raises:
+        NoResults: `root` holds no study's results.
+        NoAudit: setting, arm or seed are not in the study, or have not judged their samples.
+    """
+    study = read_results(root)
+    trials = _chosen(study, setting, arm, seed)
+    tables = [study.samples(trial) for trial in trials]
+    for trial, table in zip(trials, tables, strict=True):
+        if not judged(table):
+            raise NoAudit(
+                f"{root / trial['folder']}/samples.npz has no clean probability of every training sample: the method "
+                "does not divide them (cross_entropy), or judges a part in each epoch, or the file is damaged"
+            )
+    classes = 1 + max(int(table[name].max()) for table in tables for name in ("given", "true", "ensemble_class"))
+    found = []
+    for places in same_labels(tables):
+        ranked = rank([tables[k] for k in places], classes)
+        given = given_labels(tables[places[0]])
+        found.append(Audited([trials[k]["seed"] for k in places], trials[places[0]], given, ranked, classes))
+    return found
+
+
+def _chosen(study: Results, setting: str | None, arm: str, seed: int | None) -> list[dict[str, Any]]:
+    """The finished trials that are meant. Raises NoAudit."""
+    if setting is None and len(study.settings) > 1:
+        raise NoAudit(f"the study has several settings; name one with --setting: {', '.join(study.settings)}")
+    trials = study.trials
+    for option, column, wanted in (("setting", "setting", setting), ("arm", "arm", arm), ("seed", "seed", seed)):
+        there = list(dict.fromkeys(map(str, trials[column])))
+        if wanted is not None and str(wanted) not in there:
+            raise NoAudit(f"--{option} {wanted}: the study has {', '.join(filter(None, there)) or 'none'}")
+        if wanted is not None:
+            trials = trials[trials[column] == wanted]
+    done = trials[trials["state"] == "done"].to_dict("records")
+    if not done:
+        raise NoAudit(f"none of the {len(trials)} trials of {study.root} that are meant has finished")
+    return [{str(name): value for name, value in trial.items()} for trial in done]

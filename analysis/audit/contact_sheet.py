@@ -1,0 +1,51 @@
+"""The contact sheet of an audit: one self-contained page with the images whose labels are most surely wrong."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class Card:
+    """One image of the sheet.
+
+    Attributes:
+        source: address of the image; a data URI, so that the page needs no other file.
+        key: file name or row of the data set.
+        given, suggested, true: names of classes; `true` is None where nobody knows it.
+        wrong, confidence: probabilities that the given label is wrong and that the suggestion is right.
+    """
+
+    source: str
+    key: str
+    given: str
+    suggested: str
+    wrong: float
+    confidence: float
+    true: str | None = None
+
+
+@dataclass(frozen=True)
+class Section:
+    """A table of text below the images, with its heading and the sentence that explains it."""
+
+    title: str
+    table: pd.DataFrame
+    note: str
+
+
+def page(title: str, lead: list[str], cards: list[Card], sections: list[Section]) -> str:
+    """The page: `lead`'s sentences, the cards with filters by given and suggested class, the sections."""
+    source = Path(__file__).with_name("contact_sheet.html.jinja").read_text(encoding="utf-8")
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    classes = {name: sorted({getattr(card, name) for card in cards}, key=_in_order) for name in ("given", "suggested")}
+    return environment.from_string(source).render(
+        title=title, lead=lead, cards=cards, sections=sections, classes=classes
+    )
+
+
+def _in_order(name: str) -> tuple[bool, int, str]:
+    """Numbers by their value, before words."""
+    return (not name.isdecimal(), int(name) if name.isdecimal() else 0, name)

@@ -1,0 +1,1 @@
+"""The report of a study: tables, verdicts in words, the page."""

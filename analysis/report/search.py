@@ -1,0 +1,88 @@
+"""What a search adds to the report of its confirmation: tables, their CSV files, figures. Loads Optuna."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import optuna
+import pandas as pd
+
+from analysis.figures import search as figures
+from analysis.report import tables
+from analysis.report.blocks import Block, Picture
+from analysis.stats import search
+
+NOTES = {
+    "optimism": (
+        "What the search promised",
+        "Noisy validation accuracy, mean of the last ten epochs. Optimism: the search's score less the mean over fresh "
+        "seeds; promised and gained: both less the baseline's. The search chose the best of its scores: they are no "
+        "result.",
+    ),
+    "trials": (
+        "What was tried",
+        "Accuracy is the score on the noisy validation labels; of a stopped trial the last epoch's, which cannot be "
+        "compared with the others'.",
+    ),
+    "work": ("What the search cost", "Epochs trained, those of full lengths, and the share that stopping saved."),
+    "importance": (
+        "Importance of parameters",
+        "Of full-length trials, with the 5th and 95th percentile over resampled ones. The two methods ask different "
+        "questions and need not agree.",
+    ),
+}
+"""Title and explanation of the tables that a report shows."""
+
+
+@dataclass(frozen=True)
+class SearchReport:
+    """Tables of text and pictures for the page, and the CSV files of the tables."""
+
+    blocks: list[Block]
+    pictures: list[Picture]
+    files: list[Path]
+
+
+def write_search(root: Path) -> SearchReport:
+    """Write tables and figures of the study's searches below `report/`.
+
+    Raises:
+        NoResults: the journal has a search whose name cannot be a folder.
+    """
+    report = SearchReport([], [], [])
+    for study in search.read(root):
+        trials = search.trials(root, study)
+        if trials.empty:
+            continue
+        importance = search.importance(study)
+        for kind, table in (
+            ("trials", trials),
+            ("importance", importance),
+            ("work", pd.DataFrame([search.work(root, study)])),
+        ):
+            _add_table(report, root, kind, table, study.study_name)
+        report.pictures.extend(_pictures(root, study, importance))
+    promised = search.optimism(root)
+    if len(promised):
+        _add_table(report, root, "optimism", promised)
+    return report
+
+
+def _add_table(report: SearchReport, root: Path, kind: str, table: pd.DataFrame, name: str = "") -> None:
+    """Write a table's CSV file, and show it unless it is empty; `name` is that of its search."""
+    title, note = NOTES[kind]
+    stem = f"search_{name}_{kind}" if name else kind
+    file = root / "report" / "tables" / f"{stem}.csv"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    table.to_csv(file, index=False)
+    report.files.append(file)
+    if len(table):
+        report.blocks.append(Block(stem, f"{title}: {name}" if name else title, tables.plain(table), note))
+
+
+def _pictures(root: Path, study: optuna.Study, importance: pd.DataFrame) -> Iterator[Picture]:
+    folder = root / "report" / "figures" / f"search_{study.study_name}"
+    for file in figures.write(study, importance, folder):
+        if file.suffix == ".png":
+            caption = f"{folder.name}: {file.stem.replace('_', ' ')}."
+            yield Picture(caption, [file, file.with_suffix(".svg")])

@@ -1,0 +1,215 @@
+"""Tables as text: what a comparison looks like in a terminal, in Markdown, in LaTeX and in a page."""
+
+from collections.abc import Callable, Iterator
+
+import pandas as pd
+
+from analysis.report.cells import bounds, finished, interval, known, number, p_value, seeds, signed, spread
+from analysis.stats.comparison import BASELINE
+
+SHORT = {
+    "test/accuracy_last10": "last-10 test accuracy %",
+    "test/accuracy_selected": "selected test accuracy %",
+    "test/accuracy_best": "best test accuracy %",
+    "test/accuracy_net0_last10": "network 0 alone, last-10 %",
+}
+"""Headers of the accuracies; `NOTE` explains them."""
+
+NOTE = (
+    "Accuracy is the ensemble's on the clean test set: “last-10”, the mean of the last ten epochs; “selected”, at the "
+    "epoch with the best noisy validation; “best”, the highest of all epochs, for comparison with the literature only. "
+    "mean ± sd over seeds. Differences are arm − baseline on the same seeds, in points, with a 95 % t interval; p is "
+    "the exact sign-flip test's, adjusted by Holm within each family (the named arms; each factor's values)."
+)
+
+
+def shown(table: pd.DataFrame, metric: str = "test/accuracy_last10") -> pd.DataFrame:
+    """The comparison as text, with headers for people: percent and points."""
+    return rows(
+        table,
+        {
+            "n": finished,
+            SHORT[metric]: lambda row: spread(row["mean"], row["sd"]),
+            "difference [95 % interval]": lambda row: (
+                interval(row["difference"], row["low"], row["high"])
+                + (f" ({row['pairs']:.0f} pairs)" if 0 < row["pairs"] < row["n"] else "")
+            ),
+            "Holm p": lambda row: p_value(row["p_holm"]),
+        },
+    )
+
+
+def judged(table: pd.DataFrame, metric: str = "test/accuracy_last10") -> pd.DataFrame:
+    """The comparison with its verdict."""
+    return shown(table, metric).assign(verdict=table["verdict"].to_list())
+
+
+def accuracies(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """All accuracies of each arm, from the comparison by each metric: mean ± sd [95 % t interval of the mean]."""
+    first = next(iter(tables.values()))
+    text = rows(first, {"n": finished})
+    for metric, table in tables.items():
+        text[SHORT[metric]] = rows(
+            table,
+            {
+                "": lambda row: (
+                    spread(row["mean"], row["sd"])
+                    + (f" [{row['mean_low']:.2f}, {row['mean_high']:.2f}]" if known(row["mean_low"]) else "")
+                )
+            },
+        )[""]
+    text["sd within the last 10"] = [number(value) for value in first["within_sd"]]
+    return text
+
+
+def details(table: pd.DataFrame) -> pd.DataFrame:
+    """All statistics of the paired differences."""
+    compared = table[table["pairs"].fillna(0) > 0]
+    return rows(
+        compared,
+        {
+            "pairs": lambda row: f"{row['pairs']:.0f}",
+            "difference": lambda row: signed(row["difference"]),
+            "95 % t interval": lambda row: bounds(row["low"], row["high"]),
+            "95 % bootstrap": lambda row: bounds(row["boot_low"], row["boot_high"]),
+            "p": lambda row: p_value(row["p"]),
+            "Holm p": lambda row: p_value(row["p_holm"]),
+            "effect size d": lambda row: signed(row["effect_size"]),
+            "seeds improved": lambda row: f"{100 * row['improvement']:.0f} %",
+            "sd ratio": lambda row: number(row["spread_ratio"]),
+            "seeds to detect": lambda row: seeds(row["seeds_to_detect"]),
+            "verdict": lambda row: row["verdict"],
+        },
+    )
+
+
+def costs(table: pd.DataFrame) -> pd.DataFrame:
+    """Seconds by part, work and their ratios."""
+    headers = {
+        "time/epoch_s": "seconds a trial",
+        "seconds_ratio": "× baseline",
+        **{c: f"{c[5:-2]} s" for c in table.columns if c.startswith("time/") and c != "time/epoch_s"},
+        "work/forwards": "million forwards",
+        "work_ratio": "work × baseline",
+    }
+    scaled = table.assign(**{"work/forwards": table["work/forwards"] / 1e6}) if "work/forwards" in table else table
+    names = ["setting", "arm"] if (scaled["setting"] != "").any() else ["arm"]
+    measured = [name for name in headers if name in scaled]
+    return scaled[names].join(scaled[measured].map(number)).rename(columns=headers)
+
+
+DETAILS = (
+    "The t interval is the headline: bootstrap intervals are too narrow for few seeds. p: exact sign-flip test. d: "
+    "mean of the paired differences over their sd. sd ratio: the arm's sd over seeds to the baseline's. Seeds to "
+    "detect: for a difference of this size, with a chance of 80 %, after the correction."
+)
+COSTS = (
+    "Mean over finished trials. Seconds of training, its parts, and forward passes of one image (a backward counts as "
+    "two), with the ratio to the baseline on the same seeds."
+)
+RANKS = (
+    "Place of each arm in each setting by its mean last-10 test accuracy, and, for arms that have one in every "
+    "setting, the mean of its places; n as above. Arms on other data or noise than the baseline have none."
+)
+EFFECTS = (
+    "A main effect is the change from a factor's first value to its second, over all values of the others; an "
+    "interaction, how much that change differs between the values of the other factor. Points, paired by seed."
+)
+THRESHOLDS = (
+    "Training samples whose clean probability (mean of the networks) after the warm-up is greater than a threshold: "
+    "how many, how many of their labels are wrong, the last-10 test accuracy of the arm that trains on just these "
+    "(where one does), and the share of the smallest and the largest class. Of the baseline, or of the arm whose "
+    "trials it uses; mean over seeds."
+)
+
+
+def effects(table: pd.DataFrame) -> pd.DataFrame:
+    """Main effects and interactions."""
+    text = rows(
+        table.assign(arm=table["effect"]),
+        {
+            "kind": lambda row: row["kind"],
+            "pairs": lambda row: f"{row['pairs']:.0f}",
+            "points [95 % interval]": lambda row: interval(row["difference"], row["low"], row["high"]),
+            "Holm p": lambda row: p_value(row["p_holm"]),
+            "verdict": lambda row: row["verdict"],
+        },
+    )
+    return text.rename(columns={"arm": "effect"})
+
+
+def thresholds(table: pd.DataFrame) -> pd.DataFrame:
+    """What thresholds keep."""
+    text = rows(
+        table.assign(arm=table["threshold"].map("{:g}".format)),
+        {
+            "kept": lambda row: f"{row['kept']:.0f}",
+            "wrong labels %": lambda row: number(row["residual_noise"]),
+            **({"retrained %": lambda row: number(row["retrained"])} if table["retrained"].notna().any() else {}),
+            "smallest class %": lambda row: number(row["smallest_class"]),
+            "largest class %": lambda row: number(row["largest_class"]),
+        },
+    )
+    return text.rename(columns={"arm": "threshold"})
+
+
+def by_setting(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Arms down, settings across, a line for each accuracy: the layout of the DivideMix paper's Table 5."""
+    lines: dict[tuple[str, str], dict[str, str]] = {}
+    for metric, table in tables.items():
+        for row in table.to_dict("records"):
+            line = lines.setdefault((row["arm"], SHORT[metric]), {})
+            line[row["setting"]] = spread(row["mean"], row["sd"])
+    arms = list(dict.fromkeys(arm for arm, _ in lines))
+    ordered = [(arm, SHORT[metric]) for arm in arms for metric in tables if (arm, SHORT[metric]) in lines]
+    settings = list(dict.fromkeys(setting for line in lines.values() for setting in line))
+    return pd.DataFrame(
+        [
+            {"arm": arm, "accuracy": name} | {setting: lines[arm, name].get(setting, "") for setting in settings}
+            for arm, name in ordered
+        ]
+    )
+
+
+def ranks(table: pd.DataFrame) -> pd.DataFrame:
+    """The place of each arm (down) in each setting (across), 1 for the highest mean, and the mean of its places.
+
+    Arms on other data or noise than the baseline have none; nor has an arm a mean that lacks a place in some setting.
+    """
+    table = table[table["paired"] | (table["arm"] == BASELINE)]
+    means = table.pivot(index="arm", columns="setting", values="mean").reindex(table["arm"].unique())
+    places = means[table["setting"].unique()].rank(ascending=False, method="min")
+    text = places.map(lambda place: f"{place:.0f}" if known(place) else "")
+    text["mean place"] = [number(value) for value in places.mean(axis=1, skipna=False)]
+    return text.rename_axis(columns=None).reset_index()
+
+
+def families(table: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """(setting, family, rows) of each family that is compared, the baseline's row first."""
+    for setting, group in table.groupby("setting", sort=False):
+        for family in dict.fromkeys(group.loc[group["paired"], "family"]):
+            members = (group["family"] == family) & group["paired"]
+            yield str(setting), str(family), group[members | (group["arm"] == BASELINE)]
+
+
+def rows(table: pd.DataFrame, columns: dict[str, Callable[[dict], str]]) -> pd.DataFrame:
+    """Setting (where there are any), arm, and the columns' texts; what is not known is empty."""
+    lines = [
+        {"setting": row["setting"], "arm": row["arm"], **{name: text(row) for name, text in columns.items()}}
+        for row in table.to_dict("records")
+    ]
+    text = pd.DataFrame(lines, columns=["setting", "arm", *columns])
+    return text if (table["setting"] != "").any() else text.drop(columns="setting")
+
+
+def plain(table: pd.DataFrame) -> pd.DataFrame:
+    """A table as text: fractions with two decimals, parameters (dotted names) with four digits; no empty columns."""
+
+    def text(column: pd.Series) -> pd.Series:
+        digits = "{:.4g}".format if "." in str(column.name) else number
+        return column.map(
+            lambda value: "" if pd.isna(value) else digits(value) if isinstance(value, float) else str(value)
+        )
+
+    shown = table.apply(text)
+    return shown.loc[:, (shown != "").any()]

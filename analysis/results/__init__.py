@@ -1,0 +1,1 @@
+"""Reading a study's results folder, without torch and Ray."""

@@ -1,0 +1,1 @@
+"""The statistics of comparison: paired differences, corrections, searches. Tables of numbers, no text."""

@@ -1,0 +1,145 @@
+"""Bundles: what is in them, that a report of one is the report of the study, and what is never unpacked."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from analysis.results.bundle import NotABundle, pack, unpack
+from tests.analysis.material import write_study
+
+ROOT = Path(__file__).parents[3]
+BLOCKED = """
+import sys
+
+class Absent:
+    def find_spec(name, path=None, target=None):
+        if name.partition(".")[0] in {"torch", "torchvision", "ray", "pydantic", "typer", "rich"}:
+            raise ImportError(name)
+
+sys.meta_path.insert(0, Absent)
+from analysis.__main__ import main
+sys.exit(main())
+"""
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    """Results with what a bundle leaves out: weights, a checkpoint, an owner, events, a report, an archive."""
+    root = tmp_path / "study"
+    write_study(root, {"no_mixup": "arms", "lambda_u=0": "method.lambda_u"}, seeds=3, epochs=4, samples=200)
+    trial = next(root.rglob("seed=0"))
+    for name in ("model.pt", "checkpoint.pt", "owner.json", "events.out.tfevents.1.host", "train.log"):
+        (trial / name).write_bytes(b"x")
+    (root / "report").mkdir(exist_ok=True)
+    (root / "report" / "index.html").write_text("old")
+    return root
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_bundle_has_what_reports_read_and_unpacks_to_the_same_bytes(study, tmp_path):
+    files = pack(study, tmp_path / "out.zip")
+    assert unpack(tmp_path / "out.zip", tmp_path / "copy") == files
+    before, after = content(study), content(tmp_path / "copy")
+    assert after == {name: before[name] for name in after}
+    left = {re.sub(r".*/", "", name) for name in before.keys() - after.keys()}
+    assert left == {"model.pt", "checkpoint.pt", "owner.json", "events.out.tfevents.1.host", "train.log", "index.html"}
+
+
+def test_equal_results_make_equal_bundles(study, tmp_path):
+    for name in ("a.zip", "b.zip"):
+        pack(study, tmp_path / name)
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../outside.json",
+        "/tmp/outside.json",
+        "runs/../../outside/seed=0/trial.json",
+        "runs/arm/seed=0/model.pt",
+        "runs/arm/seed=0/../../../trials.json",
+        "runs\\arm\\seed=0\\trial.json",
+        "runs/",
+        "study.yaml\n",
+    ],
+)
+def test_a_zip_with_another_name_in_it_is_not_unpacked_at_all(tmp_path, name):
+    with zipfile.ZipFile(tmp_path / "bad.zip", "w") as file:
+        file.writestr("study.yaml", "name: x")
+        file.writestr(zipfile.ZipInfo(name), "x")
+    before = content(tmp_path)
+    with pytest.raises(NotABundle, match="nothing was unpacked"):
+        unpack(tmp_path / "bad.zip", tmp_path / "deep" / "copy")
+    assert content(tmp_path) == before
+
+
+def test_a_link_in_a_zip_becomes_a_file(tmp_path):
+    link = zipfile.ZipInfo("study.yaml")
+    link.external_attr = 0o120777 << 16
+    with zipfile.ZipFile(tmp_path / "link.zip", "w") as file:
+        file.writestr(link, "/etc/passwd")
+    unpack(tmp_path / "link.zip", tmp_path / "copy")
+    assert not (tmp_path / "copy" / "study.yaml").is_symlink()
+    assert (tmp_path / "copy" / "study.yaml").read_text() == "/etc/passwd"
+
+
+def test_what_does_not_fit_on_the_disk_is_not_begun(study, tmp_path, monkeypatch):
+    pack(study, tmp_path / "out.zip")
+    monkeypatch.setattr("shutil.disk_usage", lambda place: type("Usage", (), {"free": 10}))
+    with pytest.raises(NotABundle, match="MB are free"):
+        unpack(tmp_path / "out.zip", tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()
+
+
+def test_no_zip_a_cut_one_and_a_folder_that_is_there_are_sentences(study, tmp_path, command):
+    pack(study, tmp_path / "out.zip")
+    whole = (tmp_path / "out.zip").read_bytes()
+    (tmp_path / "cut.zip").write_bytes(whole[:-100])
+    (tmp_path / "damaged.zip").write_bytes(whole[:300] + bytes(200) + whole[500:])
+    for file, folder, words in (
+        ("cut.zip", "new", "is not a whole zip file"),
+        ("damaged.zip", "new", "is not a whole zip file"),
+        ("out.zip", "study", "exists already; name a new folder"),
+        ("absent.zip", "new", "No such file"),
+    ):
+        code, _, err = command("unpack", tmp_path / file, tmp_path / folder)
+        assert (code, words in err) == (2, True), err
+        assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.slow
+def test_a_bundle_reports_the_same_without_torch_ray_and_what_the_orchestrator_needs(study, tmp_path):
+    pack(study, tmp_path / "out.zip")
+    unpack(tmp_path / "out.zip", tmp_path / "copy")
+    subprocess.run([sys.executable, "-m", "analysis", "report", study], check=True, cwd=ROOT)
+    subprocess.run([sys.executable, "-c", BLOCKED, "report", tmp_path / "copy"], check=True, cwd=ROOT)
+    tables = content(study / "report" / "tables")
+    assert tables
+    assert content(tmp_path / "copy" / "report" / "tables") == tables
+    assert (tmp_path / "copy" / "report" / "report.md").read_bytes() == (study / "report" / "report.md").read_bytes()
+
+
+def test_the_report_group_names_every_package_that_the_analysis_imports():
+    modules = {"sklearn": "scikit-learn"}
+    imported = set()
+    for file in [*(ROOT / "analysis").glob("*.py"), ROOT / "trainable" / "folder.py"]:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            imported |= {name.partition(".")[0] for name in names}
+    imported -= sys.stdlib_module_names | {"analysis", "trainable"}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    named = {re.split("[>=<]", text)[0] for text in project["dependency-groups"]["report"]}
+    assert {modules.get(name, name) for name in imported} <= named
+    assert not named & {"torch", "torchvision", "ray"}
+    assert set(project["dependency-groups"]["report"]) <= set(project["project"]["dependencies"])
