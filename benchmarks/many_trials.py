@@ -12,8 +12,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from orchestrator.store import Store  # noqa: E402
-from orchestrator.study import load  # noqa: E402
+from orchestrator.results.store import Store  # noqa: E402
+from orchestrator.study.load import load_study  # noqa: E402
 
 STUDY = """
 name: many
@@ -36,7 +36,7 @@ def make(folder: Path, trials: int) -> tuple[Path, Path]:
     """Write a study of four arms and `trials` finished trials; (study file, its results)."""
     study = folder / "many.yaml"
     study.write_text(STUDY.format(seeds=list(range(trials // 4))))
-    loaded = load(study)
+    loaded = load_study(study)
     store = Store(folder / "results" / loaded.name)
     store.write_plan(loaded.name, loaded.text, 2, [trial.record for trial in loaded.trials])
     for trial in loaded.trials:

@@ -51,9 +51,9 @@ def importers(package: str, *wanted: str) -> dict[str, set[str]]:
 
 
 def test_the_walk_sees_imports_inside_functions_and_modules_imported_from_their_package():
-    assert "orchestrator.execute" in IMPORTS["orchestrator.run"], "imported inside a function"
-    assert "trainable.config.strict_yaml" in IMPORTS["orchestrator.study"], "`from trainable import strict_yaml`"
-    assert "ray" in IMPORTS["orchestrator.local_ray"]
+    assert "orchestrator.ray_backend.execute" in IMPORTS["orchestrator.run.run_study"], "imported inside a function"
+    assert "trainable.config.strict_yaml" in IMPORTS["orchestrator.study.load"], "`from trainable import strict_yaml`"
+    assert "ray" in IMPORTS["orchestrator.ray_backend.local"]
 
 
 def test_trainable_imports_neither_the_orchestrator_nor_the_analysis():
@@ -85,11 +85,15 @@ def test_the_orchestrator_never_imports_torch():
         ("trainable.config.data", {"trainable.config.base"}, {"pydantic"}),
         ("trainable.config.base", set(), {"pydantic"}),
         ("trainable.config.runtime", set(), set()),
-        ("orchestrator.lock", {"trainable.storage.trial_folder"}, set()),
-        ("orchestrator.store", {"orchestrator.lock", "trainable.storage.trial_folder"}, set()),
+        ("orchestrator.results.lock", {"trainable.storage.trial_folder"}, set()),
+        ("orchestrator.results.store", {"orchestrator.results.lock", "trainable.storage.trial_folder"}, set()),
         ("analysis.stats.attainable_p", set(), set()),
         ("analysis.results.mixed_fingerprints", set(), set()),
-        ("orchestrator.families", {"analysis.stats.attainable_p", "orchestrator.store"}, set()),
+        (
+            "orchestrator.study.comparison_families",
+            {"analysis.stats.attainable_p", "orchestrator.results.store"},
+            set(),
+        ),
         ("trainable.config.methods", {"trainable.config.base"}, {"pydantic"}),
         ("trainable.config.models", {"trainable.config.base"}, {"pydantic"}),
         ("trainable.config.messages", set(), {"pydantic"}),

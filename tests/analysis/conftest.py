@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 from matplotlib.figure import Figure
 
 from analysis.results.read import Results, read_results
-from orchestrator.store import Store, TrialRecord, trial_name
+from orchestrator.results.store import Store, TrialRecord, trial_name
 from tests.analysis.material import Table, npz
 
 METRIC = "test/accuracy_last10"

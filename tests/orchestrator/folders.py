@@ -1,7 +1,7 @@
 """Trials and their folders as a study leaves them, without training anything."""
 
-from orchestrator.monitor import METRIC
-from orchestrator.store import Store, TrialRecord
+from orchestrator.display.status import METRIC
+from orchestrator.results.store import Store, TrialRecord
 
 
 def record(arm: str, seed: int = 0, epochs: int = 10, setting: str | None = None) -> TrialRecord:

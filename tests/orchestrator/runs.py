@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator.study import load
+from orchestrator.study.load import load_study
 from trainable.config.runtime import Machine
 from trainable.config.trial import TrialConfig
 from trainable.storage.trial_folder import TrialFolder
@@ -109,7 +109,7 @@ def untimed(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def assert_as_undisturbed(study: Path, runs: Path, sets: Sequence[str] = ()) -> None:
     """Every trial is done, has each epoch once, and its rows equal those of a trial that nothing interrupted."""
-    for trial in load(study, list(sets)).trials:
+    for trial in load_study(study, list(sets)).trials:
         folder = TrialFolder(runs / trial.record.name)
         assert folder.summary is not None, trial.record.name
         assert not folder.has_checkpoint

@@ -16,7 +16,7 @@ import torch
 
 from analysis.results.read import NoResults, read_results
 from analysis.stats import search
-from orchestrator import cli
+from orchestrator.cli import app
 from tests.analysis.material import write_study
 from trainable.config.runtime import Machine
 from trainable.config.trial import TrialConfig
@@ -63,7 +63,7 @@ def marker(tmp_path: Path) -> Path:
 def main(*arguments: object) -> int:
     before, sys.argv = sys.argv, ["orchestrator", *map(str, arguments)]
     try:
-        cli.main()
+        app.main()
     except SystemExit as end:
         return int(end.code or 0)
     finally:
@@ -182,7 +182,7 @@ def test_a_folder_of_a_plan_that_leads_elsewhere_is_refused_by_the_report(workpl
 
 @pytest.mark.parametrize("name", ["../../../outside", "/outside", ".."])
 def test_a_search_whose_name_is_a_path_is_refused(workplace, name):
-    from orchestrator.journal import write
+    from orchestrator.search.journal import write
 
     optuna.create_study(study_name=name, storage=write(workplace / "search.journal"))
     with pytest.raises(NoResults, match="cannot be the name of a search"):

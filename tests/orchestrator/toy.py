@@ -4,10 +4,10 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
-from orchestrator.expand import PlannedTrial
-from orchestrator.searches import Searches
-from orchestrator.store import Store
-from orchestrator.study import Study, load
+from orchestrator.results.store import Store
+from orchestrator.search.pool import Searches
+from orchestrator.study.load import Study, load_study
+from orchestrator.study.planned_trial import PlannedTrial
 from trainable.config.trial import TrialConfig
 from trainable.storage.trial_folder import TrialFolder
 
@@ -53,7 +53,7 @@ def write(
 
 def opened(path: Path, root: Path) -> tuple[Study, Searches]:
     """The searches of a study file, brought in step with what lies in `root`, as a run does it."""
-    study = load(path)
+    study = load_study(path)
     assert study.search is not None
     searches = Searches(study.name, study.search, Store(root))
     searches.reconcile()

@@ -208,7 +208,9 @@ def mistakes(content: Any, root: type[BaseModel] = TrialConfig) -> list[tuple[st
 def test_every_section_and_field_has_a_case_here():
     sections = ("data", "noise", "model", "method")
     named = [kind for part in sections for kind in get_args(TrialConfig.model_fields[part].annotation)]
-    assert {kind for _, kind in OTHER} == {Train, *named} - {Retrain}, "tests/orchestrator/test_from_arm.py has that"
+    assert {kind for _, kind in OTHER} == {Train, *named} - {Retrain}, (
+        "tests/orchestrator/scheduling/test_from_arm.py has that"
+    )
     for (_, kind), values in OTHER.items():
         assert set(values) == set(kind.model_fields) - {"name", "init", "weights"}, kind  # these: test_start.py
 

@@ -1,0 +1,1 @@
+"""The audit's files: contact sheet, tables, corrected labels."""

@@ -1,0 +1,134 @@
+"""The label audit of a study: lists, contact sheets and tables in `RUN_DIR/audit`, and what it shows on a terminal."""
+
+import base64
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+from rich.console import Console
+from rich.table import Table
+
+from analysis.audit import tables
+from analysis.audit.audit import Audited, NoAudit, audit
+from analysis.audit.contact_sheet import Card, page
+from orchestrator.audit.labels import Data, corrected, listed, read_data
+from trainable.config.runtime import Machine
+from trainable.data.images import Files
+
+SHOWN = 400
+"""Images on a sheet."""
+SIDE = 96
+"""Pixels: larger images are made smaller."""
+
+
+def write_audit(
+    root: Path, setting: str | None, arm: str, seed: int | None, machine: Machine, console: Console
+) -> tuple[list[Audited], Data]:
+    """Audit an arm, write its files, print what they say; the audit, and the data with its names.
+
+    Where each seed has noise of its own, the files of each are apart.
+
+    Raises:
+        DataError: the data set is absent or wrong.
+        NoResults, NoAudit: there is nothing to audit; the message says why.
+    """
+    found = audit(root, setting, arm, seed)
+    data = read_data(root, found[0], machine)
+    place = "/".join(filter(None, [found[0].trial["setting"], arm]))
+    folder = root / "audit" / place
+    folder.mkdir(parents=True, exist_ok=True)
+    figures = tables.figures(found)
+    figures.to_csv(folder / f"figures{'' if seed is None else f'_seed={seed}'}.csv", index=False)
+    show(figures, console)
+    for each in found:
+        apart = f"_seed={each.seeds[0]}" if len(found) > 1 or seed is not None else ""
+        for path in _write(each, data, f"{root.name}: {place}, {each.name}", folder, apart):
+            console.print(str(path), markup=False)
+    return found, data
+
+
+def _write(audited: Audited, data: Data, title: str, folder: Path, apart: str) -> Iterator[Path]:
+    """Write the sheet, the list and the tables of one set of given labels; `apart` ends the files' names."""
+    names = [str(name) for name in data.classes(pd.Series(range(audited.classes)))]
+    table = listed(audited, data)
+    cards = [*_cards(audited, table, data)]
+    lead, sections = tables.sentences(audited, len(cards)), tables.sections(audited, names)
+    sheet = folder / f"sheet{apart}.html"
+    sheet.write_text(page(title, lead, cards, sections), encoding="utf-8")
+    yield sheet
+    for name, content in {"labels": table, **tables.tables(audited, names)}.items():
+        path = folder / f"{name}{apart}.csv"
+        content.to_csv(path, index=False)
+        yield path
+
+
+def _cards(audited: Audited, table: pd.DataFrame, data: Data) -> Iterator[Card]:
+    """The first images of the list."""
+    images = data.arrays.train.images
+    for row, entry in zip(audited.ranked["index"].head(SHOWN), table.head(SHOWN).to_dict("records"), strict=True):
+        pixels = images.load(np.array([row]))[0] if isinstance(images, Files) else images[row]
+        yield Card(
+            thumbnail(pixels),
+            str(entry[data.key]),
+            str(entry["given"]),
+            str(entry["suggested"]),
+            entry["wrong"],
+            entry["confidence"],
+            str(entry["true"]) if "true" in entry else None,
+        )
+
+
+def thumbnail(pixels: np.ndarray) -> str:
+    """An image (height, width, 1 or 3) uint8 as a data URI, at most 96 pixels wide and high: PNG if it is tiny."""
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+    form = "PNG" if max(image.size) <= SIDE // 3 else "JPEG"
+    image.thumbnail((SIDE, SIDE))
+    buffer = io.BytesIO()
+    image.save(buffer, form)
+    return f"data:image/{form.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+COLUMNS = {
+    "samples": ("samples", 0),
+    "expected": ("expected", 0),
+    "wrong": ("wrong", 0),
+    "auc": ("AUC", 3),
+    "precision@wrong": ("precision", 3),
+    "precision_half": ("precision ½", 3),
+    "recall_half": ("recall ½", 3),
+}
+"""Figures on a terminal of 80 columns: header and decimals."""
+
+
+def show(figures: pd.DataFrame, console: Console) -> None:
+    """Print the figures, and what they mean."""
+    grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    grid.add_column("seeds")
+    columns = {name: column for name, column in COLUMNS.items() if name in figures}
+    for header, _ in columns.values():
+        grid.add_column(header, justify="right")
+    for row in figures.to_dict("records"):
+        grid.add_row(row["seeds"], *(f"{row[name]:.{decimals}f}" for name, (_, decimals) in columns.items()))
+    console.print(grid)
+    text = "expected: how many labels are wrong, the sum of the probabilities"
+    if "wrong" in figures:
+        text += (
+            "\nwrong: how many are; AUC of the list; precision of its first `wrong` samples;\n"
+            "precision ½, recall ½: of the labels that are wrong with a probability above 0.5"
+        )
+    console.print(text, style="dim", markup=False)
+
+
+def apply_corrections(found: list[Audited], data: Data, path: Path, confidence: float, console: Console) -> None:
+    """Write the corrected labels of the only set of given labels. Raises NoAudit if there are several."""
+    if len(found) > 1:
+        raise NoAudit("--apply: noise was injected, so each seed has wrong labels of its own; name one with --seed")
+    table, changed = corrected(found[0], data, confidence)
+    table.to_csv(path, index=False)
+    console.print(
+        f"{path}: {changed} of {len(table)} labels changed; to train on them: noise: {{name: file, path: {path}}}",
+        markup=False,
+    )

@@ -1,0 +1,49 @@
+"""`python -m orchestrator COMMAND`: mistakes become sentences and exit codes.
+
+0 all trials done, 1 some failed or unfinished, 2 the study, the data or the command line is wrong, 3 refused (locked,
+stale, no space), 130 and 143 interrupted.
+"""
+
+import signal
+import sys
+from typing import NoReturn
+
+import typer
+from rich.console import Console
+
+from orchestrator.cli import result_commands, study_commands
+from orchestrator.exit_codes import REFUSED, WRONG, Ended
+from orchestrator.results import lock, store
+from trainable.config.strict_yaml import ConfigError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Which parts of DivideMix earn their cost on your data? Ablations and searches on Ray, from one YAML file.",
+)
+app.add_typer(study_commands.app)
+app.add_typer(result_commands.app)
+
+
+def main() -> None:
+    """Run a command; mistakes become sentences and exit codes."""
+    # Typer would turn a KeyboardInterrupt into code 1.
+    before = signal.signal(signal.SIGINT, lambda number, frame: _complain("interrupted", 128 + number))
+    try:
+        app()
+    except Ended as error:
+        _complain(str(error), error.code)
+    except (ConfigError, store.NoStudy) as error:
+        _complain(str(error), WRONG)
+    except lock.Locked as error:
+        _complain(str(error), REFUSED)
+    except OSError as error:
+        _complain(f"{error.filename or ''}: {error.strerror or error}".lstrip(": "), REFUSED)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _complain(message: str, code: int) -> NoReturn:
+    Console(stderr=True, highlight=False, soft_wrap=True).print(message, markup=False)
+    sys.exit(code)

@@ -1,0 +1,184 @@
+"""The commands that take results: status, report, audit, bundle, tensorboard, reproduce, verify."""
+
+import time
+from itertools import takewhile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.options import DataDir, OwnCode, RunDir, StudyDir, console
+from orchestrator.exit_codes import FAILED, WRONG, Ended
+from orchestrator.results import store
+from orchestrator.results.store import Store, TrialRecord
+from orchestrator.run import run_study
+from trainable.config.runtime import Machine
+
+app = typer.Typer()
+
+
+@app.command()
+def status(
+    run_dir: RunDir,
+    watch: Annotated[bool, typer.Option("--watch", help="Show it again every two seconds, until Ctrl-C.")] = False,
+) -> None:
+    """Show the state of every arm, from the files alone."""
+    place = Store(run_dir)
+    while True:
+        _, failures, records = place.read_plan()
+        if watch:
+            console.clear()
+        if place.root.joinpath("search.journal").is_file():
+            from orchestrator.display.search_live import show_status
+
+            show_status(place, console)
+            console.print("confirmation:", markup=False)
+        _show_status(place, records, place.states(records, failures))
+        if not watch:
+            return
+        time.sleep(2)
+
+
+def _show_status(place: Store, records: list[TrialRecord], states: dict[TrialRecord, store.State]) -> None:
+    from orchestrator.display import status
+
+    run_study.show_states(place, records, states, console)
+    if left := status.time_left(place, states):
+        console.print(left, markup=False)
+    for failure in status.failures(place, states):
+        console.print(f"failed: {failure['name']}: {failure['kind']}: {failure['message']}", markup=False)
+    for line in status.blocked(states):
+        console.print(line, markup=False)
+    for line in status.mixed_fingerprints(place, records, states):
+        console.print(f"note: {line}", markup=False)
+    for holder in place.runners():
+        console.print(f"being run by process {holder['pid']} on {holder['host']}", markup=False)
+
+
+@app.command()
+def report(run_dirs: Annotated[list[Path], typer.Argument(metavar="RUN_DIR…", help="Results of studies.")]) -> None:
+    """Compare the arms of each study: a page, tables and figures below RUN_DIR/report."""
+    from analysis.report.write import write_report
+    from orchestrator.display.comparison_table import show
+
+    for run_dir in run_dirs:
+        Store(run_dir).read_plan()
+    for run_dir in run_dirs:
+        show(run_dir, console)
+        files = write_report(run_dir)
+        if run_dir.joinpath("search.journal").is_file():
+            from orchestrator.display.search_live import show_optimism
+
+            show_optimism(Store(run_dir), console)
+        for path in files:
+            console.print(str(path), markup=False)
+
+
+@app.command()
+def bundle(run_dir: RunDir, out: Annotated[Path, typer.Argument(metavar="OUT.zip", help="The file to write.")]) -> None:
+    """Put what reports need of a study into one file, without weights; `python -m analysis unpack` takes it out."""
+    from analysis.results.bundle import pack
+
+    Store(run_dir).read_plan()
+    console.print(f"{pack(run_dir, out)} files of {run_dir} in {out}", markup=False)
+
+
+@app.command()
+def audit(
+    run_dir: RunDir,
+    setting: Annotated[str | None, typer.Option(help="Which one, where the study has several.")] = None,
+    arm: Annotated[str, typer.Option(help="Whose trials judge the labels.")] = "baseline",
+    seed: Annotated[int | None, typer.Option(help="Only this trial's opinion.")] = None,
+    apply: Annotated[
+        Path | None, typer.Option(metavar="OUT.csv", help="Write corrected labels, for `noise: {name: file}`.")
+    ] = None,
+    min_confidence: Annotated[
+        float, typer.Option(min=0, max=1, metavar="P", help="With --apply: how surely a suggestion must be right.")
+    ] = 0.5,
+    data: DataDir = Path("data"),
+    study_dir: Annotated[Path, typer.Option(help="Folder of the study file, for relative data paths.")] = Path(),
+) -> None:
+    """List the training labels that are probably wrong, and what they should be."""
+    from analysis.audit.audit import NoAudit
+    from analysis.results.read import NoResults
+    from orchestrator.audit.write import apply_corrections, write_audit
+    from trainable.errors import DataError
+
+    if apply is not None and apply.exists():
+        raise Ended(f"{apply} exists already; name another with --apply", WRONG)
+    machine = Machine(study_dir=study_dir.resolve(), data_dir=data.resolve())
+    try:
+        found, names = write_audit(run_dir, setting, arm, seed, machine, console)
+        if apply is not None:
+            apply_corrections(found, names, apply, min_confidence, console)
+    except DataError as error:
+        raise Ended(f"{error} (--study-dir: the study file's folder; --data: the data sets')", WRONG) from None
+    except (NoAudit, NoResults) as error:
+        raise Ended(str(error), WRONG) from None
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def tensorboard(
+    arguments: Annotated[list[str], typer.Argument(metavar="RUN_DIR… [OPTIONS]", help="Results of studies.")],
+) -> None:
+    """Open TensorBoard over studies; options after the folders, such as --port 6007, are TensorBoard's own."""
+    from orchestrator.display.tensorboard import open_tensorboard
+
+    run_dirs = [Path(text) for text in takewhile(lambda text: not text.startswith("-"), arguments)]
+    if not run_dirs:
+        raise Ended("tensorboard: which study? Name its results folder first, then TensorBoard's options", WRONG)
+    for run_dir in run_dirs:
+        Store(run_dir).read_plan()
+    open_tensorboard(run_dirs, arguments[len(run_dirs) :])
+
+
+@app.command()
+def reproduce(
+    trial_dir: Annotated[Path, typer.Argument(metavar="TRIAL_DIR", help="A finished trial: RUN_DIR/runs/…/seed=n.")],
+    data: DataDir = Path("data"),
+    study_dir: StudyDir = Path(),
+    own_code: OwnCode = False,
+) -> None:
+    """Run a finished trial again in a fresh folder and say whether its rows are identical."""
+    from orchestrator.results.reproduce import NotATrial, reproduce
+
+    try:
+        found = reproduce(trial_dir, Machine(study_dir=study_dir.resolve(), data_dir=data.resolve()), own_code)
+    except NotATrial as error:
+        raise Ended(str(error), WRONG) from None
+    if found.fingerprint:
+        console.print(f"other than then: {', '.join(found.fingerprint)} (see fingerprint in trial.json)", markup=False)
+    console.print(str(found), markup=False)
+    if not found.identical:
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def verify(
+    run_dir: RunDir,
+    fraction: Annotated[float, typer.Option(min=0, max=1, help="Of the finished trials; at least one is run.")] = 0.1,
+    data: DataDir = Path("data"),
+    study_dir: StudyDir = Path(),
+    own_code: OwnCode = False,
+) -> None:
+    """Run random finished trials again and say whether code and data still give the rows that are on disk."""
+    from orchestrator.results import verify
+    from orchestrator.results.reproduce import NotATrial, Reproduction
+
+    place = Store(run_dir)
+    try:
+        records, finished = verify.drawn(place, fraction)
+    except NotATrial as error:
+        raise Ended(str(error), WRONG) from None
+    console.print(f"{len(records)} of {finished} finished trials are run again", markup=False)
+    machine = Machine(study_dir=study_dir.resolve(), data_dir=data.resolve())
+    held, again = 0, 0
+    for record, found in verify.verify(place, records, machine, own_code):
+        others = found.fingerprint if isinstance(found, Reproduction) else []
+        note = f" (other than then: {', '.join(others)})" if others else ""
+        console.print(f"{record.name}: {found}{note}", markup=False)
+        held, again = held + verify.holds(found), again + isinstance(found, Reproduction)
+    rest = f"; {len(records) - again} could not be run again" if again < len(records) else ""
+    console.print(f"{held} of {again} gave the same rows from the same data{rest}", markup=False)
+    if held < len(records):
+        raise typer.Exit(FAILED)

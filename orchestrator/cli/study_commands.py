@@ -1,0 +1,236 @@
+"""The commands that take a study file: run, shard, plan; and init, which writes one."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from orchestrator.cli.options import (
+    DataDir,
+    Results,
+    RetryFailed,
+    SameCode,
+    Sets,
+    Several,
+    Stale,
+    StudyPath,
+    console,
+)
+from orchestrator.display.status import blocked
+from orchestrator.exit_codes import WRONG, Ended
+from orchestrator.results.store import Store
+from orchestrator.run import run_study
+from orchestrator.scheduling import run_plan
+from orchestrator.scheduling.selection import Options, check_selection
+from orchestrator.study import comparison_families
+from orchestrator.study.load import Study, load_study
+from orchestrator.study.search_plan import SearchPlan
+
+app = typer.Typer()
+
+
+@app.command("run")
+def run_command(
+    study_path: StudyPath,
+    results: Results = Path("results"),
+    sets: Sets = None,
+    data: DataDir = Path("data"),
+    arms: Several = "",
+    seeds: Several = "",
+    settings: Several = "",
+    stale: Stale = "refuse",
+    same_code: SameCode = False,
+    retry_failed: RetryFailed = False,
+    dashboard: Annotated[bool, typer.Option(help="Start Ray's dashboard.")] = True,
+    dashboard_host: Annotated[
+        str, typer.Option(help="Where the dashboard listens; by default it cannot be reached from other machines.")
+    ] = "127.0.0.1",
+    address: Annotated[
+        str | None, typer.Option(metavar="auto|HOST:PORT", help="Use this Ray cluster; --results must be shared by it.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but failures.")] = False,
+    events: Annotated[bool, typer.Option("--json", help="Print one JSON object an event, for scripts.")] = False,
+    profile: Annotated[
+        str, typer.Option(metavar="ARM", help="Only profile one epoch of an arm: time by phase, and a trace.")
+    ] = "",
+) -> None:
+    """Run what is missing of a study, then compare its arms; of a search, its best configurations."""
+    planned = load_study(study_path, sets)
+    place, shown = Store(results / planned.name), Console(highlight=False, soft_wrap=True, quiet=quiet or events)
+    options = Options(
+        stale=stale,
+        same_code=same_code,
+        retry_failed=retry_failed,
+        dashboard=dashboard_host if dashboard else None,
+        address=address,
+        events=events,
+        **_selected(planned, arms, seeds, settings),
+    )
+    machine = run_study.study_machine(study_path.parent, data, planned)
+    if profile:
+        from orchestrator.run.profile import profile_arm
+
+        profile_arm(planned, place, machine, profile, shown)
+        return
+    if planned.search is not None:
+        from orchestrator.run.run_search import run_search as run_it
+    else:
+        run_it = run_study.run_study
+    with _end_told(place) if events else nullcontext():
+        raise typer.Exit(run_it(planned, place, machine, options, shown))
+
+
+@contextmanager
+def _end_told(place: Store) -> Iterator[None]:
+    """Print how a run has ended as the last event."""
+    from orchestrator.display.live import tell
+
+    try:
+        yield
+    except Ended as error:
+        tell("end", code=error.code, message=str(error))
+        raise
+    except typer.Exit as end:
+        _, failures, records = place.read_plan()
+        counts = Counter(place.states(records, failures).values())
+        tell("end", code=end.exit_code, results=str(place.root), trials=dict(counts))
+        raise
+
+
+def _selected(planned: Study, arms: str, seeds: str, settings: str) -> dict[str, Any]:
+    records = [trial.record for trial in planned.trials]
+    return {
+        "arms": frozenset(_parts(arms, {record.arm for record in records})),
+        "seeds": frozenset(map(_number, _parts(seeds, set()))),
+        "settings": frozenset(_parts(settings, {record.setting for record in records if record.setting})),
+    }
+
+
+def _parts(text: str, known: set[str]) -> Iterator[str]:
+    """`a,b` one by one; known names may hold commas themselves (`a=1,b=2`), so the longest that fits is one."""
+    while text:
+        fitting = [name for name in known if f"{text},".startswith(f"{name},")]
+        part = max(fitting, key=len, default=text.partition(",")[0])
+        text = text[len(part) + 1 :]
+        if part:
+            yield part
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal() or len(text) > 19:
+        raise Ended(f"--seeds: {text} is not a number", WRONG)
+    return int(text)
+
+
+@app.command()
+def shard(
+    study_path: StudyPath,
+    index: Annotated[int, typer.Option(help="Which share, from 0.")],
+    of: Annotated[int, typer.Option(help="How many shares there are.")],
+    results: Results = Path("results"),
+    sets: Sets = None,
+    data: DataDir = Path("data"),
+    arms: Several = "",
+    seeds: Several = "",
+    settings: Several = "",
+    stale: Stale = "refuse",
+    same_code: SameCode = False,
+    retry_failed: RetryFailed = False,
+) -> None:
+    """Run one share of what is missing without Ray, beside others: for the job arrays of batch systems."""
+    from orchestrator.run.run_shard import run_shard
+
+    planned = load_study(study_path, sets)
+    selected = _selected(planned, arms, seeds, settings)
+    options = Options(stale=stale, same_code=same_code, retry_failed=retry_failed, **selected)
+    machine = run_study.study_machine(study_path.parent, data, planned)
+    raise typer.Exit(run_shard(planned, index, of, Store(results / planned.name), machine, options, console))
+
+
+@app.command()
+def plan(
+    study_path: StudyPath,
+    results: Results = Path("results"),
+    sets: Sets = None,
+    data: DataDir = Path("data"),
+    arms: Several = "",
+    seeds: Several = "",
+    settings: Several = "",
+    cost: Annotated[bool, typer.Option("--cost", help="Time a few steps of each arm: hours and bytes.")] = False,
+) -> None:
+    """Show what a run would do; starts nothing."""
+    planned = load_study(study_path, sets)
+    place, options = Store(results / planned.name), Options(**_selected(planned, arms, seeds, settings))
+    check_selection(options, planned)
+    if planned.search is not None:
+        _plan_search(planned, planned.search, place, data, cost)
+        return
+    trials = [trial for trial in planned.trials if options.selects(trial.record)]
+    records = [trial.record for trial in trials]
+    states = place.states([trial.record for trial in planned.trials], planned.file.run.max_failures)
+    machine = run_study.study_machine(study_path.parent, data, planned)
+    run_study.show_states(place, records, {record: states[record] for record in records}, console)
+    epochs = sum(record.epochs for record in records if states[record] in ("todo", "stale"))
+    console.print(f"to train: {epochs} epochs and what is left of partial trials", markup=False)
+    begun = [r for r, state in states.items() if options.selects(r) or state not in ("todo", "blocked")]
+    for line in [*comparison_families.order(records), *comparison_families.describe(begun)]:
+        console.print(line, markup=False)
+    absent = run_plan.absent(trials, machine)
+    missing = [trial for trial in trials if states[trial.record] not in ("done", "failed", "blocked")]
+    left_out = [*run_plan.absent_sources(missing, states), *run_plan.absent_baselines(missing, states)]
+    for warning in [*planned.warnings, *absent, *left_out]:
+        console.print(f"warning: {warning}", markup=False)
+    for line in blocked(states):
+        console.print(line, markup=False)
+    if cost:
+        if absent:
+            raise Ended("the cost cannot be measured without them", WRONG)
+        from orchestrator.run.cost import show_cost
+
+        show_cost(planned, missing, place, machine, console)
+
+
+def _plan_search(planned: Study, search: SearchPlan, place: Store, data: Path, cost: bool) -> None:
+    from orchestrator.run import plan_search
+
+    for line in plan_search.lines(search, place):
+        console.print(line, markup=False)
+    machine = run_study.study_machine(planned.path.parent, data, planned)
+    missing = [] if plan_search.confirmed(search, place) else list(search.expected(plan_search.missing(search, place)))
+    absent = run_plan.absent(missing, machine)
+    for warning in [*planned.warnings, *absent]:
+        console.print(f"warning: {warning}", markup=False)
+    if cost:
+        if absent:
+            raise Ended("the cost cannot be measured without them", WRONG)
+        from orchestrator.run.cost import show_cost
+
+        console.print("at most, without stopping, at the baseline's and the arms' own cost:", markup=False)
+        show_cost(planned, missing, place, machine, console)
+
+
+@app.command()
+def init(
+    source: Annotated[Path, typer.Argument(metavar="DIR|FILE.npz", help="Images: train/CLASS/*.jpg …, or arrays.")],
+    out: Annotated[Path | None, typer.Option(help="The study file to write; default: named after the data.")] = None,
+) -> None:
+    """Look at your own data, say what was found, and write a study for it."""
+    from orchestrator.cli.new_study import base, describe, study_text
+    from trainable.data.survey import survey
+    from trainable.errors import DataError
+
+    file = out or Path(f"{base(source)}.yaml")
+    if file.exists():
+        raise Ended(f"{file} exists already; name another with --out", WRONG)
+    try:
+        found = survey(source)
+    except DataError as error:
+        raise Ended(str(error), WRONG) from None
+    for line in describe(found):
+        console.print(line, markup=False)
+    file.write_text(study_text(found, source, file), encoding="utf-8")
+    console.print(f"wrote {file}; next: python -m orchestrator plan {file}", markup=False)

@@ -1,0 +1,147 @@
+"""What a person sees of a search: its progress while it runs, and its state afterwards, from the journal."""
+
+from typing import Any
+
+import optuna
+from optuna.trial import TrialState
+from rich.console import Console
+from rich.table import Table
+
+from orchestrator.display.live import View, ended_badly
+from orchestrator.results.store import Store, TrialRecord
+from orchestrator.search import journal
+from orchestrator.search.optuna_search import N_TRIALS, REASON, SAME_AS
+from orchestrator.search.pool import Searches
+from trainable.storage.trial_folder import score
+
+VALIDATION = "val/accuracy"
+
+
+class SearchView(View):
+    """Progress of searches. Only validation scores are shown: nobody should choose by the test set."""
+
+    shown = (VALIDATION,)
+
+    def __init__(self, console: Console, store: Store, searches: Searches, events: bool = False):
+        self.searches = searches
+        super().__init__(console, store, [], [], events)
+        self._total = sum(search.budget for search in searches.all)
+        self._bar.update(self._task, total=self._total, completed=self._finished())
+
+    def started(self, name: str) -> None:
+        """A trial has a slot."""
+        if name not in self._todo:
+            record = self.searches.record(name)
+            self._todo[name] = record
+            self._epoch[name] = min(len(self.store.folder(record).rows()), record.epochs)
+        super().started(name)
+
+    def ended(self, name: str) -> None:
+        """A trial has ended, or was interrupted."""
+        super().ended(name)
+        self._bar.update(self._task, completed=self._finished())
+
+    def _finished(self) -> int:
+        return self._total - sum(self.searches.missing.values())
+
+    def _count(self) -> str:
+        return f"{self._finished()}/{self._total}"
+
+    def _outcome(self, record: TrialRecord) -> tuple[str, dict[str, Any]]:
+        folder = self.store.folder(record)
+        if stopped := folder.stopped:
+            return (
+                f"stopped after epoch {stopped['epoch']} of {record.epochs} ({stopped['reason']})",
+                {"state": "stopped", "epoch": stopped["epoch"], "reason": stopped["reason"]},
+            )
+        if folder.summary:
+            value = score(folder.rows(), VALIDATION)
+            return f"{VALIDATION} {value or float('nan'):.2f}", {"state": "done", VALIDATION: value}
+        return ended_badly(folder) or ("interrupted", {"state": "interrupted"})
+
+    def _left(self) -> str:
+        return ""  # how much will be stopped is not known before
+
+    def _table(self) -> Table:
+        return table([search.study for search in self.searches.all])
+
+
+def table(studies: list[optuna.Study]) -> Table:
+    """One line a search: how its trials have ended, and the best validation score so far."""
+    grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
+    grid.add_column("search", overflow="fold")
+    for title in ("trials", "full length", "stopped", "failed", "repeated", "best so far"):
+        grid.add_column(title, justify="right", no_wrap=True)
+    for study in studies:
+        trials = study.get_trials(deepcopy=False)
+        states = [trial.state for trial in trials]
+        repeated = sum(SAME_AS in trial.user_attrs for trial in trials)
+        grid.add_row(
+            study.study_name,
+            f"{sum(state.is_finished() for state in states)}/{study.user_attrs.get(N_TRIALS, len(trials))}",
+            str(states.count(TrialState.COMPLETE)),
+            str(states.count(TrialState.PRUNED) or ""),
+            str(states.count(TrialState.FAIL) or ""),
+            str(repeated or ""),
+            best(study),
+        )
+    return grid
+
+
+def best(study: optuna.Study) -> str:
+    """`93.20 (trial-0007)`, or how many trade-offs are on the front of two metrics."""
+    if len(study.directions) > 1:
+        return f"front of {len(study.best_trials)}" if study.best_trials else ""
+    done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    if not done:
+        return ""
+    first = max(done, key=lambda trial: (trial.value, -trial.number))
+    return f"{first.value:.2f} (trial-{first.number:04})"
+
+
+def show_status(store: Store, console: Console) -> None:
+    """Print the state of a study's searches from its journal, and why trials failed."""
+    storage = journal.read(store.root / journal.NAME)
+    studies = [optuna.load_study(study_name=name, storage=storage) for name in optuna.get_all_study_names(storage)]
+    console.print(table(studies))
+    show_failures(studies, console)
+
+
+def show_failures(studies: list[optuna.Study], console: Console) -> None:
+    """One line a trial that failed: a failure is one of a search's answers, and is not tried again."""
+    for study in studies:
+        for trial in study.get_trials(deepcopy=False, states=(TrialState.FAIL,)):
+            if SAME_AS not in trial.user_attrs:
+                reason = trial.user_attrs.get(REASON, "unknown")
+                console.print(f"failed: {study.study_name} trial-{trial.number:04}: {reason}", markup=False)
+
+
+def show_optimism(store: Store, console: Console) -> None:
+    """Print what the search promised and what fresh seeds showed, on the same metric."""
+    from analysis.report.cells import number, signed
+    from analysis.stats import search
+
+    table = search.optimism(store.root)
+    if table.empty:
+        return
+    grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for title in ("confirmed", "n", "search score", "fresh seeds", "optimism", "gain promised", "gained"):
+        grid.add_column(title, justify="left" if title == "confirmed" else "right")
+    for row in table.to_dict("records"):
+        name = "/".join(filter(None, [row["setting"], row["arm"]]))
+        fresh = f"{row['confirmed']:.2f}" + (f" ± {row['sd']:.2f}" if row["n"] > 1 else "")
+        gains = [signed(row[key]) for key in ("optimism", "promised", "gained")]
+        grid.add_row(name, str(row["n"]), number(row["score"]), fresh, *gains)
+    console.print(grid)
+    for name, parameters in search.confirmed(store.root).items():
+        console.print(f"{name}: {', '.join(f'{k}={_digits(v)}' for k, v in parameters.items())}", markup=False)
+    console.print(
+        "noisy val/accuracy, mean of the last 10 epochs; optimism: search score − mean over fresh seeds;\n"
+        "gain: over the baseline, in the search and on fresh seeds. The search chose the best of its scores:\n"
+        "they are no result.",
+        style="dim",
+    )
+
+
+def _digits(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

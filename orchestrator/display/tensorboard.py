@@ -1,0 +1,94 @@
+"""TensorBoard over studies: the layout of its pages, and opening it."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
+from tensorboard.compat.proto.tensor_pb2 import TensorProto
+from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
+from tensorboard.plugins.custom_scalar import layout_pb2
+from tensorboard.plugins.hparams import summary_v2 as hparams
+from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+from orchestrator.results.store import TrialRecord
+
+METRICS = ("test/accuracy", "val/accuracy", "division/auc_net0", "division/labeled_fraction_net0")
+"""Columns of the table of hyper-parameters."""
+CHARTS = {
+    "accuracy": {"test": r"test/accuracy(_net\d)?$", "validation": r"val/accuracy$"},
+    "division": {
+        "AUC": r"division/auc_net\d",
+        "labeled fraction": r"division/labeled_fraction_net\d",
+        "precision": r"division/precision_net\d",
+        "recall": r"division/recall_net\d",
+    },
+    "loss": {"loss": r"loss/"},
+}
+"""Custom scalars: both networks and the ensemble in one chart. Page → chart → tags."""
+SUFFIX = ".study"
+
+
+def write_layout(runs: Path, records: Iterable[TrialRecord]) -> None:
+    """Tell TensorBoard about the study, in an event file of its own in `runs`, which replaces the one before.
+
+    The table of hyper-parameters gets setting, arm and seed as check boxes and the columns METRICS.
+    """
+    runs.mkdir(parents=True, exist_ok=True)
+    for old in runs.glob(f"events.out.tfevents.*{SUFFIX}"):
+        old.unlink()
+    records = list(records)
+    domains = {
+        "setting": sorted({record.setting or "" for record in records}),
+        "arm": list(dict.fromkeys(record.arm for record in records)),
+        "seed": sorted({record.seed for record in records}),
+    }
+    parameters = [hparams.HParam(name, hparams.Discrete(values)) for name, values in domains.items()]
+    writer = EventFileWriter(str(runs), filename_suffix=SUFFIX)
+    for summary in (
+        hparams.hparams_config_pb(parameters, [hparams.Metric(name, display_name=name) for name in METRICS]),
+        _charts(),
+    ):
+        writer.add_event(Event(summary=summary))
+    writer.close()
+
+
+def _charts() -> Summary:
+    layout = layout_pb2.Layout(
+        category=[
+            layout_pb2.Category(
+                title=page,
+                chart=[
+                    layout_pb2.Chart(title=title, multiline=layout_pb2.MultilineChartContent(tag=[tag]))
+                    for title, tag in charts.items()
+                ],
+            )
+            for page, charts in CHARTS.items()
+        ]
+    )
+    tensor = TensorProto(dtype="DT_STRING", string_val=[layout.SerializeToString()], tensor_shape=TensorShapeProto())
+    about = SummaryMetadata(plugin_data=SummaryMetadata.PluginData(plugin_name="custom_scalars"))
+    return Summary(value=[Summary.Value(tag="custom_scalars__config__", tensor=tensor, metadata=about)])
+
+
+def open_tensorboard(run_dirs: Sequence[Path], arguments: Sequence[str]) -> None:
+    """Become TensorBoard over the studies in `run_dirs`; runs are called `arm/seed=n`, `study/arm/seed=n` for several.
+
+    Does not return.
+    """
+    logdir = run_dirs[0] / "runs"
+    if len(run_dirs) > 1:  # a folder of links, because a list of folders would lose the table of hyper-parameters
+        logdir = Path(tempfile.mkdtemp(prefix="tensorboard-"))
+        for name, run_dir in zip(distinct([run_dir.absolute().name for run_dir in run_dirs]), run_dirs, strict=True):
+            (logdir / name).symlink_to((run_dir / "runs").resolve(), target_is_directory=True)
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(logdir), *arguments]
+    os.execv(sys.executable, command)
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """The names, the second of two equal ones with a number."""
+    earlier = [names[:k].count(name) for k, name in enumerate(names)]
+    return [f"{name}-{count + 1}" if count else name for name, count in zip(names, earlier, strict=True)]

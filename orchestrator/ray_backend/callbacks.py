@@ -1,0 +1,87 @@
+"""What Tune reports of trials, passed on to the view; and deaths that a trial could not write down itself."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+
+from orchestrator.display.live import View
+from orchestrator.ray_backend.interrupts import Stop, stop_gracefully
+from orchestrator.results.store import Store
+from orchestrator.scheduling.disk_space import Room
+from trainable.storage.trial_folder import TrialFolder
+
+
+class Progress(tune.Callback):
+    """Tells the view what Tune reports, and writes down the deaths that a trial could not write down itself."""
+
+    def __init__(
+        self,
+        view: View | None,
+        store: Store | None,
+        stop: Stop,
+        settle: Callable[[str], None] | None = None,
+        room: Room | None = None,
+    ):
+        self.view, self.store, self.stop, self.settle, self.room = view, store, stop, settle, room
+
+    def __getstate__(self) -> dict[str, Any]:  # Tune pickles its callbacks; a terminal cannot be
+        return {"view": None, "store": None, "stop": Stop(), "settle": None, "room": None}
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A trial has a slot."""
+        if self.view:
+            self.view.started(_name(trial))
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        """A trial has finished an epoch."""
+        if self.view and "epoch" in result:
+            self.view.epoch(_name(trial), result)
+        problem = result.get("no_space")
+        if self.room and "space" in result:
+            problem = problem or self.room.lacking(_name(trial), *result["space"])
+        if problem and self.stop.no_space is None:
+            self.stop.no_space = problem
+            stop_gracefully()
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A trial has ended."""
+        self._ended(trial)
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A trial has used up its attempts."""
+        if self.view and self.store:
+            note_death(TrialFolder(trial.config["run"]["folder"]), _error(trial))
+        self._ended(trial)
+
+    def _ended(self, trial: Any) -> None:
+        if self.settle:
+            self.settle(_name(trial))
+        if self.view:
+            self.view.ended(_name(trial))
+
+
+def note_death(folder: TrialFolder, error: str) -> None:
+    """Write `failure.json` for a trial whose process died without a word, by the memory monitor for instance."""
+    if folder.summary is not None or folder.failure is not None:
+        return
+    lines = [line for line in error.splitlines() if line.strip()][1:]  # Tune's first line is "Failure # 1 (…)"
+    kind = "out of memory" if "low on memory" in error else "process died"  # Ray's memory monitor
+    folder.claim()
+    folder.fail(kind, lines[0] if lines else "its process died", traceback=error, retry=False)
+    folder.release()
+
+
+def _error(trial: Any) -> str:
+    """What Tune knows of a trial's death; at this moment it lies in Tune's local folder."""
+    try:
+        return Path(trial.error_file).read_text()
+    except (OSError, TypeError):
+        return ""
+
+
+def _name(trial: Any) -> str:
+    return trial.config["run"]["name"]

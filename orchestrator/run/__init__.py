@@ -1,0 +1,1 @@
+"""What each command that trains or plans does, from beginning to end."""

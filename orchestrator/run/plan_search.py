@@ -1,0 +1,92 @@
+"""What a run of a search would do, said without Optuna: the space, the budget, what lies on disk, the confirmation."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from orchestrator.results.store import NoStudy, Store
+from orchestrator.study import comparison_families
+from orchestrator.study.search_plan import SearchPlan
+from orchestrator.study.search_schema import Asha, Median, Parameter
+from trainable.storage.trial_folder import TrialFolder
+
+
+def lines(plan: SearchPlan, store: Store) -> Iterator[str]:
+    """Sentences for people."""
+    file = plan.file
+    metrics = ", ".join(f"{metric.goal} {metric.name}" for metric in file.metric)
+    yield f"{metrics}; sampler {file.sampler.name} (seed {file.sampler.seed}), scheduler {_scheduler(file.scheduler)}"
+    for search in plan.searches:
+        name = search.arm or file.name
+        there = on_disk(store, search.arm, file.seeds)
+        yield f"search {name}: {plan.budget(search)} trials × {len(file.seeds)} seeds{there}"
+        for dimension in search.space.dimensions:
+            yield f"  {described(dimension.path, dimension.parameter)}"
+    stand_ins = list(plan.expected({}))
+    epochs = sum(trial.record.epochs for trial in stand_ins)
+    fresh = len(file.confirm.seeds)
+    yield f"confirmation: {len(stand_ins)} trials to full length, {epochs} epochs, on {fresh} fresh seeds"
+    yield from comparison_families.describe(trial.record for trial in stand_ins)
+
+
+def on_disk(store: Store, arm: str | None, seeds: list[int]) -> str:
+    """`, on disk: 12 done, 5 stopped`; proposals that repeat an earlier one leave no folder."""
+    counts = _counts(store, arm, seeds)
+    return f", on disk: {', '.join(f'{n} {ended}' for ended, n in counts.items())}" if counts else ""
+
+
+def missing(plan: SearchPlan, store: Store) -> dict[str | None, int]:
+    """Arm → Optuna trials that have not ended, as far as folders show it."""
+    found = {}
+    for search in plan.searches:
+        counts = _counts(store, search.arm, plan.file.seeds)
+        ended = (counts.total() - counts["begun"]) // len(plan.file.seeds)
+        found[search.arm] = max(0, plan.budget(search) - ended)
+    return found
+
+
+def confirmed(plan: SearchPlan, store: Store) -> bool:
+    """Whether the search has ended and its confirmation too."""
+    if any(missing(plan, store).values()):
+        return False
+    try:
+        _, failures, records = store.read_plan()
+    except NoStudy:
+        return False
+    seeds = {record.seed for record in records}
+    ended = all(state in ("done", "failed") for state in store.states(records, failures).values())
+    return ended and seeds == {*plan.file.confirm.seeds} and len(records) == len(list(plan.expected({})))
+
+
+def _counts(store: Store, arm: str | None, seeds: list[int]) -> Counter[str]:
+    """How the trials of a search have ended."""
+    counts: Counter[str] = Counter()
+    for path in store.runs.joinpath(arm or "").glob("trial-*"):
+        for folder in (TrialFolder(path / f"seed={seed}") for seed in seeds):
+            if folder.trial is not None:
+                ends = (("done", folder.summary), ("stopped", folder.stopped), ("failed", folder.failure))
+                counts[next((word for word, file in ends if file), "begun")] += 1
+    return counts
+
+
+def _scheduler(scheduler: Any) -> str:
+    if isinstance(scheduler, Asha | Median):
+        return f"{scheduler.name} (grace period {scheduler.grace_period})"
+    return "none"
+
+
+def described(path: str, parameter: Parameter) -> str:
+    """`method.lambda_u: 0, 25, 50` or `train.lr: 0.005 to 0.1, log`."""
+    if parameter.values is not None:
+        text = ", ".join(map(_shown, parameter.values))
+    else:
+        text = f"{parameter.low} to {parameter.high}{', log' if parameter.log else ''}"
+        text += f", step {parameter.step}" if parameter.step is not None else ""
+    when = ", ".join(f"{other} is {_shown(value)}" for other, value in parameter.when.items())
+    return f"{path}: {text}{f' (when {when})' if when else ''}"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return " or ".join(map(_shown, value))
+    return {True: "true", False: "false"}[value] if isinstance(value, bool) else str(value)

@@ -1,0 +1,46 @@
+"""`run --profile ARM`: the time of one epoch by phase, and a trace of it."""
+
+import os
+
+from rich.console import Console
+
+from orchestrator.display.status import grid
+from orchestrator.exit_codes import WRONG, Ended
+from orchestrator.results.store import Store
+from orchestrator.scheduling.run_plan import absent
+from orchestrator.study.load import Study
+from trainable.config.runtime import Machine
+
+
+def profile_arm(study: Study, store: Store, machine: Machine, arm: str, console: Console) -> None:
+    """Profile one epoch of an arm's first trial, without Ray and outside of the study's trials.
+
+    Raises:
+        Ended: there is no such arm, or its data is missing or wrong, or it diverged.
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", str(machine.threads))
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler's own messages
+    from trainable.errors import TrialError
+    from trainable.trial.profile import profile_epoch
+
+    first = {trial.record.arm: trial for trial in reversed(study.trials)}
+    if arm not in first:
+        raise Ended(f"--profile: the study has no arm {arm}; it has {', '.join(reversed(first))}", WRONG)
+    if lacking := absent([first[arm]], machine):
+        raise Ended("\n".join(lacking), WRONG)
+    trace = store.root / "profile" / f"{arm}.json.gz"
+    try:
+        row = profile_epoch(first[arm].config, machine, trace)
+    except TrialError as error:
+        raise Ended(f"{first[arm].record.name}: {error}", WRONG) from None
+    total = row["time/epoch_s"]
+    seconds = {name[5:-2]: value for name, value in row.items() if name.startswith("time/") and name != "time/epoch_s"}
+    table = grid("seconds", "share")
+    for phase, value in {**seconds, "rest": total - sum(seconds.values()), "epoch": total}.items():
+        table.add_row(phase, f"{value:.3f}", f"{value / total:.0%}")
+    table.columns[0].header = "phase"
+    console.print(
+        f"epoch {row['epoch']} ({row['phase']}) of {first[arm].record.name}, under the profiler:", markup=False
+    )
+    console.print(table)
+    console.print(f"trace: {trace} (open it at ui.perfetto.dev, which keeps it on this machine)", markup=False)

@@ -1,0 +1,138 @@
+"""One run of a search: what is missing is proposed and trained, and the best are confirmed on fresh seeds."""
+
+from dataclasses import dataclass, replace
+
+from rich.console import Console
+
+from orchestrator.display.live import View
+from orchestrator.display.search_live import SearchView, show_failures, show_optimism, table
+from orchestrator.exit_codes import DONE, FAILED, REFUSED, WRONG, Ended
+from orchestrator.results.store import Store
+from orchestrator.run.run_study import show_end, started, train
+from orchestrator.scheduling.run_plan import absent, adopt
+from orchestrator.scheduling.selection import Options, check_selection
+from orchestrator.search.pool import Searches
+from orchestrator.study.load import Study
+from orchestrator.study.planned_trial import PlannedTrial
+from orchestrator.study.search_plan import FIXED, SearchPlan
+from trainable.config.runtime import Machine
+from trainable.config.trial import TrialConfig
+from trainable.storage.code_version import code_hash
+
+
+def run_search(study: Study, store: Store, machine: Machine, options: Options, console: Console) -> int:
+    """Search, confirm, show what came out, and return the exit code: that of the confirmation.
+
+    Raises:
+        Ended: refused, or the data is wrong, or there is no space.
+        Locked: another process runs the study.
+    """
+    assert study.search is not None
+    check_selection(options, study)
+    if lacking := absent(list(study.search.expected({})), machine):
+        raise Ended("\n".join(lacking), WRONG)
+    with store.lock():
+        run = _Run(study, study.search, store, machine, options, console, Searches(study.name, study.search, store))
+        run.settle_changed()
+        run.searches.reconcile()
+        run.plan_confirmation(run.confirmed_before())
+        searching = not run.searches.finished
+        todo = [] if searching else run.unconfirmed()
+        signal = None
+        if searching or todo:
+            with started(run.study, store, machine, options, console, run.headline(todo)):
+                signal = run.search() if searching else None
+                if signal is None and run.searches.finished:
+                    signal = run.confirm(todo or run.unconfirmed())
+        else:
+            console.print(f"Nothing to do: the search and the confirmation of {store.root} have ended.", markup=False)
+    return run.end(signal)
+
+
+@dataclass
+class _Run:
+    """What the steps of one run share."""
+
+    study: Study
+    plan: SearchPlan
+    store: Store
+    machine: Machine
+    options: Options
+    console: Console
+    searches: Searches
+
+    def settle_changed(self) -> None:
+        """Refuse, or archive, searches that the study (with --same-code: the code) has changed."""
+        changed = self.searches.changed(code_hash() if self.options.same_code else None)
+        if changed and self.options.stale == "archive":
+            self.console.print(f"{', '.join(changed)}: moved to {self.searches.archive(changed)}", markup=False)
+        elif changed:
+            names = "\n".join(f"  {name}: {', '.join(parts)}" for name, parts in changed.items())
+            raise Ended(
+                f"searches in {self.store.root} began with another definition than the study has now:\n{names}\n"
+                "Only n_trials may grow. Keep them aside and search anew with --stale archive, or choose another "
+                "--results or another study name.",
+                REFUSED,
+            )
+
+    def plan_confirmation(self, winners: dict[str, TrialConfig]) -> None:
+        """Make the confirmation the study's plan: it is what the comparison reads."""
+        self.study = replace(self.study, trials=self.plan.confirmations(winners))
+        records = [trial.record for trial in self.study.trials]
+        file = self.study.file
+        self.store.write_plan(self.study.name, self.study.text, file.run.max_failures, records, file.analysis.margin)
+
+    def confirmed_before(self) -> dict[str, TrialConfig]:
+        """Winners so far that an earlier run has begun to confirm: they stay in the result for now."""
+        winners = self.searches.winners()
+        states = self.store.states(
+            [trial.record for trial in self.plan.confirmations(winners)], self.study.file.run.max_failures
+        )
+        done = {record.arm for record, state in states.items() if state == "done" and record.setting != FIXED}
+        return {name: config for name, config in winners.items() if name in done}
+
+    def unconfirmed(self) -> list[PlannedTrial]:
+        """Choose what is confirmed, set confirmations of earlier winners aside; returns what has to be trained."""
+        self.plan_confirmation(self.searches.winners())
+        failures = self.study.file.run.max_failures
+        records = [trial.record for trial in self.study.trials]
+        adopt(self.store, records, self.console)
+        if superseded := [r for r, state in self.store.states(records, failures).items() if state == "stale"]:
+            place = self.store.archive(superseded)
+            self.console.print(f"{len(superseded)} confirmations of earlier winners moved to {place}", markup=False)
+        if self.options.retry_failed:
+            self.store.forget_failures(records)
+        states = self.store.states(records, failures)
+        return [trial for trial in self.study.trials if states[trial.record] not in ("done", "failed")]
+
+    def headline(self, todo: list[PlannedTrial]) -> str:
+        """What this run is going to do first."""
+        missing, total = sum(self.searches.missing.values()), sum(search.budget for search in self.searches.all)
+        what = f"{missing} of {total} trials of the search" if missing else f"{len(todo)} trials of the confirmation"
+        return f"{self.study.name}: {what} to run, results in {self.store.root}"
+
+    def search(self) -> int | None:
+        """Run what the searches propose; the number of the signal that stopped it, if one did."""
+        self.console.print(f"Optuna:        optuna-dashboard {self.searches.path}", markup=False)
+        view = SearchView(self.console, self.store, self.searches, self.options.events)
+        return train(self.study, self.store, self.searches, self.machine, view)
+
+    def confirm(self, todo: list[PlannedTrial]) -> int | None:
+        """Run the best, and the baseline, on fresh seeds; the number of the signal that stopped it, if one did."""
+        records = [trial.record for trial in self.study.trials]
+        self.console.print(f"confirmation: {len(todo)} of {len(records)} trials to run on fresh seeds", markup=False)
+        view = View(self.console, self.store, records, [trial.record for trial in todo], self.options.events)
+        return train(self.study, self.store, todo, self.machine, view) if todo else None
+
+    def end(self, signal: int | None) -> int:
+        """Show what came out; the exit code."""
+        records = [trial.record for trial in self.study.trials]
+        states = self.store.states(records, self.study.file.run.max_failures)
+        studies = [search.study for search in self.searches.all]
+        self.console.print(table(studies))
+        show_failures(studies, self.console)
+        show_end(self.store, records, states, self.console, self.searches.records)
+        show_optimism(self.store, self.console)
+        if signal is not None:
+            return 128 + signal
+        return DONE if self.searches.finished and all(state == "done" for state in states.values()) else FAILED

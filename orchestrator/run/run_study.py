@@ -1,0 +1,194 @@
+"""One run of a study: what is missing is found, trained, compared."""
+
+import importlib
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from orchestrator.exit_codes import DONE, FAILED, REFUSED, WRONG, Ended
+from orchestrator.ray_backend.resources import CannotRun
+from orchestrator.results.store import STATES, State, Store, TrialRecord
+from orchestrator.scheduling.run_plan import longest_first, missing_trials
+from orchestrator.scheduling.selection import Options, check_selection
+from orchestrator.study.load import Study
+from orchestrator.study.planned_trial import PlannedTrial
+from trainable.config.runtime import Machine
+
+if TYPE_CHECKING:
+    from orchestrator.display.live import View
+    from orchestrator.search.pool import Searches
+
+TRY_AGAIN = "Failed trials are tried again with --retry-failed."
+
+
+def run_study(study: Study, store: Store, machine: Machine, options: Options, console: Console) -> int:
+    """Run what is missing, show the comparison, and return the exit code.
+
+    Raises:
+        Ended: refused, or the data is wrong, or there is no space.
+        Locked: another process runs the study.
+    """
+    records = [trial.record for trial in study.trials]
+    failures = study.file.run.max_failures
+    check_selection(options, study)
+    with store.lock():
+        todo = missing_trials(study, study.trials, store, machine, options, console)
+        write_plan(study, store)
+        states = store.states(records, failures)
+        interrupted = None
+        if todo:
+            interrupted = _execute(study, store, todo, machine, options, console)
+        else:
+            selected = sum(map(options.selects, records))
+            which = f"all {selected}" if selected == len(records) else f"the {selected} selected"
+            blocked = " or are blocked" if "blocked" in states.values() else ""
+            console.print(f"Nothing to do: {which} trials of {store.root} have ended{blocked}.", markup=False)
+        states = store.states(records, failures)
+    show_end(store, records, states, console)
+    if interrupted is not None:
+        return 128 + interrupted
+    return DONE if all(state == "done" for record, state in states.items() if options.selects(record)) else FAILED
+
+
+def write_plan(study: Study, store: Store) -> None:
+    """Keep the study as it is run now."""
+    file, records = study.file, [trial.record for trial in study.trials]
+    factors = list(getattr(file, "factors", {}))
+    store.write_plan(study.name, study.text, file.run.max_failures, records, file.analysis.margin, factors)
+
+
+def _execute(
+    study: Study, store: Store, todo: list[PlannedTrial], machine: Machine, options: Options, console: Console
+) -> int | None:
+    """Start Ray and run the trials; the number of the signal that stopped it, if one did."""
+    from orchestrator.display.live import View
+
+    records = [trial.record for trial in study.trials]
+    todo = longest_first(todo)
+    headline = f"{study.name}: {len(todo)} of {len(records)} trials to run, results in {store.root}"
+    with started(study, store, machine, options, console, headline):
+        view = View(console, store, records, [trial.record for trial in todo], options.events)
+        return train(study, store, todo, machine, view)
+
+
+@contextmanager
+def started(
+    study: Study, store: Store, machine: Machine, options: Options, console: Console, headline: str
+) -> Iterator[None]:
+    """A Ray to train in, and where to watch."""
+    threading.Thread(target=_import_ahead, daemon=True).start()
+    from orchestrator.display.tensorboard import write_layout
+    from orchestrator.ray_backend.cluster import cluster
+    from orchestrator.ray_backend.local import local_ray, token_place
+    from orchestrator.results import provenance
+
+    provenance.record(store.root)
+    write_layout(store.runs, [trial.record for trial in study.trials])
+    console.print(headline, markup=False)
+    for warning in study.warnings:
+        console.print(f"note: {warning}", markup=False)
+    console.print(f"TensorBoard:   python -m orchestrator tensorboard {store.root}", markup=False)
+    try:
+        if options.address:
+            with cluster(options.address, store.root, {trial.config.data for trial in study.trials}, machine):
+                yield
+        else:
+            with local_ray(options.dashboard) as address:
+                if address:
+                    console.print(f"Ray dashboard: {address} (it asks for the token in {token_place()})", markup=False)
+                yield
+    except CannotRun as error:
+        raise Ended(str(error), WRONG) from None
+
+
+def _import_ahead() -> None:
+    """Import, while the processor waits for Ray's services, what the run and its report need: seconds."""
+    from orchestrator.ray_backend.local import prepare
+
+    prepare()
+    for module in ("analysis.report.write", "orchestrator.ray_backend.execute"):
+        importlib.import_module(module)
+
+
+def train(
+    study: Study, store: Store, work: "list[PlannedTrial] | Searches", machine: Machine, view: "View"
+) -> int | None:
+    """Run trials, or what searches propose; the number of the signal that stopped it, if one did."""
+    from orchestrator.ray_backend.execute import execute
+
+    stop = execute(study, store, work, machine, view)
+    if stop.no_space:
+        raise Ended(
+            f"stopped: {stop.no_space}\nMake room or choose another --results, and run again: finished trials stay, "
+            "the others go on from their checkpoints.",
+            REFUSED,
+        )
+    return stop.signal
+
+
+def show_end(
+    store: Store,
+    records: list[TrialRecord],
+    states: dict[TrialRecord, State],
+    console: Console,
+    searched: Iterable[TrialRecord] = (),
+) -> None:
+    """The comparison, what failed, and where everything lies.
+
+    `searched` are trials of a search: they are known, and not compared.
+    """
+    from analysis.report.write import write_report
+    from orchestrator.display.comparison_table import show
+    from orchestrator.display.status import blocked, failures, loud
+
+    for failure in failures(store, states):
+        loud(console).print(f"failed: {failure['name']}: {failure['kind']}: {failure['message']}", markup=False)
+    for line in blocked(states):
+        loud(console).print(line, markup=False)
+    if {"failed", "blocked"} & {*states.values()}:
+        console.print(TRY_AGAIN, markup=False)
+    searched = list(searched)
+    if "done" in states.values():
+        show(store.root, console)
+    if "done" in states.values() or searched:
+        write_report(store.root)
+        console.print(f"Report:      {store.root / 'report' / 'index.html'}", markup=False)
+    console.print(f"Results:     {store.root} ({counted(states)})", markup=False)
+    console.print(f"TensorBoard: python -m orchestrator tensorboard {store.root}", markup=False)
+    if uncounted := store.uncounted([*records, *searched]):
+        names = ", ".join(uncounted[:5]) + (", …" if len(uncounted) > 5 else "")
+        console.print(f"note: {len(uncounted)} trials on disk are not in the study: {names}", markup=False)
+
+
+def show_states(store: Store, records: list[TrialRecord], states: dict[TrialRecord, State], console: Console) -> None:
+    """The state of every arm, and of all trials together."""
+    from orchestrator.display.status import status_table
+
+    console.print(status_table(store, records, states))
+    console.print(f"{store.root}: {len(records)} trials: {counted(states)}", markup=False)
+
+
+def counted(states: dict[TrialRecord, State]) -> str:
+    """`3 done, 1 failed`."""
+    counts = Counter(states.values())
+    return ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
+
+
+def study_machine(study_dir: Path, data: Path, study: Study) -> Machine:
+    """The machine's settings for a study's trials."""
+    run = study.file.run
+    return Machine(
+        study_dir=study_dir.resolve(),
+        data_dir=data.resolve(),
+        threads=max(1, int(study.file.resources.cpu)),
+        checkpoint_every=run.checkpoint_every,
+        trial_timeout=run.trial_timeout,
+        resident=run.resident,
+        compile=run.compile,
+        pictures_every=run.pictures_every,
+    )

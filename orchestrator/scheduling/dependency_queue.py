@@ -1,0 +1,37 @@
+"""Trials of which some use others (`from_arm`): each is given out only after the one that it uses is done."""
+
+from collections.abc import Sequence
+
+from orchestrator.results.store import Store
+from orchestrator.study.planned_trial import PlannedTrial
+
+
+class Queue:
+    """The missing trials of a run, in the study's order as far as they can begin."""
+
+    def __init__(self, trials: Sequence[PlannedTrial], store: Store):
+        self._store = store
+        self._waiting = {trial.record.name: trial for trial in trials}
+        self._unfinished = set(self._waiting)
+
+    def next(self) -> PlannedTrial | None:
+        """The first trial that can begin now, if there is one."""
+        for name, trial in self._waiting.items():
+            if trial.record.source not in self._unfinished:
+                return self._waiting.pop(name)
+        return None
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether `next` will never give a trial again."""
+        return not self._waiting
+
+    def settle(self, name: str) -> list[str]:
+        """A trial has ended, well, badly, or interrupted; the names of those that cannot begin any more for it."""
+        if (self._store.runs / name / "summary.json").exists():
+            self._unfinished.discard(name)
+            return []
+        users = [trial.record.name for trial in self._waiting.values() if trial.record.source == name]
+        for user in users:
+            del self._waiting[user]
+        return users + [further for user in users for further in self.settle(user)]

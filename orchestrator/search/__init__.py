@@ -1,0 +1,1 @@
+"""Searches: Optuna's proposals, kept in step with the trial folders."""

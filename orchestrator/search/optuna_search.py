@@ -1,0 +1,248 @@
+"""Searches: Optuna proposes, the trials' folders answer.
+
+The folders are the truth, the journal indexes them. Whatever a killed process has left in the journal is brought in
+step with the folders by `reconcile`: what is done is told, what is not goes on as the same Optuna trial. Ray is not
+needed here: a search is a queue of trials and two answers, `observe` after an epoch and `settle` after the last.
+"""
+
+import json
+import random
+from collections.abc import Iterator
+from statistics import fmean
+
+import optuna
+from optuna.storages import JournalStorage
+from optuna.trial import FrozenTrial, TrialState
+from pydantic import ValidationError
+
+from orchestrator.results.store import Store, TrialRecord
+from orchestrator.search.samplers import pruner, sampler
+from orchestrator.study.planned_trial import PlannedTrial
+from orchestrator.study.search_plan import ArmSearch, SearchPlan
+from orchestrator.study.search_space import Point
+from trainable.config.trial import TrialConfig, trial_id
+from trainable.storage.trial_folder import score
+
+SAME_AS, REASON = "same_as", "reason"
+"""User attributes of an Optuna trial: the trial with the same configuration, and why it failed."""
+DEFINITION, N_TRIALS, ARM = "definition", "n_trials", "arm"
+"""User attributes of an Optuna study: all that decides its proposals and scores, how many trials it is to have, and the
+arm that it is for (the folder of its trials below `runs/`; None: they lie there themselves)."""
+
+
+class Search:
+    """One Optuna study and its trials' folders."""
+
+    def __init__(self, name: str, search: ArmSearch, plan: SearchPlan, store: Store, storage: JournalStorage):
+        self.search, self.plan, self.store, self.storage = search, plan, store, storage
+        self.budget = plan.budget(search)
+        self.study = optuna.create_study(
+            storage=storage,
+            study_name=name,
+            directions=[metric.goal for metric in plan.file.metric],
+            pruner=pruner(plan.file.scheduler),
+            load_if_exists=True,
+        )
+        self._first: dict[str, int] = {}  # configuration → the first trial that has it
+        for trial in self.trials:
+            if (config := self.config(trial)) is not None:
+                self._first.setdefault(trial_id(config), trial.number)
+
+    @property
+    def trials(self) -> list[FrozenTrial]:
+        """All Optuna trials so far."""
+        return self.study.get_trials(deepcopy=False)
+
+    @property
+    def missing(self) -> int:
+        """How many trials are still to be proposed."""
+        return max(0, self.budget - len(self.trials))
+
+    def config(self, trial: FrozenTrial) -> TrialConfig | None:
+        """The configuration of an Optuna trial; None if there is no such configuration."""
+        try:
+            return self.search.space.config(trial.params)
+        except ValidationError:
+            return None
+
+    def certain_config(self, trial: FrozenTrial) -> TrialConfig:
+        """The configuration of an Optuna trial that has run, so that there is one."""
+        return self.search.space.config(trial.params)
+
+    def planned(self, trial: FrozenTrial) -> list[PlannedTrial]:
+        """Its trials, one a seed; none for one that repeats another or cannot be."""
+        config = self.config(trial)
+        if config is None or SAME_AS in trial.user_attrs:
+            return []
+        return [self.search.trial(trial.number, seed, config) for seed in self.plan.file.seeds]
+
+    @property
+    def changed(self) -> list[str]:
+        """The parts of the definition that the study file has changed since the first proposal."""
+        now = json.loads(json.dumps(self.plan.definition(self.search)))
+        then = self.study.user_attrs.get(DEFINITION, now)
+        return [part for part in now if now[part] != then.get(part)] if self.trials else []
+
+    def note(self) -> None:
+        """Write down what this search is: `status` and the report read it."""
+        self.study.set_user_attr(DEFINITION, self.plan.definition(self.search))
+        self.study.set_user_attr(N_TRIALS, self.budget)
+        self.study.set_user_attr(ARM, self.search.arm)
+
+    # --- ask ---
+
+    def ask(self) -> list[PlannedTrial]:
+        """Propose the next Optuna trial; returns what has to be trained for it, perhaps nothing."""
+        number = len(self.trials)
+        proposal = self._propose(number)
+        config = self.config(proposal)
+        if config is not None and (first := self._first.setdefault(trial_id(config), number)) != number:
+            proposal.user_attrs[SAME_AS] = first
+        self.study.add_trial(proposal)
+        return self.catch_up(self.trials[number])
+
+    def _propose(self, number: int) -> FrozenTrial:
+        """A trial with all its parameters, not yet in the journal.
+
+        It is asked from a copy of the study, so that it enters the journal whole, in one line: a kill leaves all of
+        a proposal or nothing, and the next run proposes the same.
+        """
+        file = self.plan.file
+        copy = optuna.create_study(
+            directions=self.study.directions, sampler=sampler(file.sampler.name, file.sampler.seed, number)
+        )
+        copy.add_trials(self.study.get_trials(deepcopy=False))
+        if (point := self._given(number)) is not None:
+            copy.enqueue_trial(point)
+        trial = copy.ask()
+        self.search.space.walk(lambda dimension: dimension.suggest(trial))
+        return copy.get_trials(deepcopy=False)[number]
+
+    def _given(self, number: int) -> Point | None:
+        """The arms' own settings come first; a grid's points follow in an order that the sampler's seed decides."""
+        starts = self.search.space.starts
+        if number < len(starts):
+            return starts[number]
+        if self.plan.file.sampler.name != "grid":
+            return None
+        points = [point for point in self.search.space.grid() if point not in starts]
+        random.Random(self.plan.file.sampler.seed).shuffle(points)
+        return points[number - len(starts)]
+
+    # --- tell ---
+
+    def catch_up(self, trial: FrozenTrial) -> list[PlannedTrial]:
+        """Tell what the folders know about an unfinished Optuna trial; returns what has yet to be trained for it."""
+        if SAME_AS in trial.user_attrs:
+            self._repeat(trial, self.trials[trial.user_attrs[SAME_AS]])
+            return []
+        planned = self.planned(trial)
+        if not planned:
+            self._tell(trial, TrialState.FAIL, reason="these values together are no configuration")
+            return []
+        records = [p.record for p in planned]
+        states = self.store.states(records, self.plan.file.run.max_failures)
+        if foreign := [record for record, state in states.items() if state == "stale"]:
+            self.store.archive(foreign)
+        self._settle(trial, records)
+        if trial.number in {t.number for t in self.trials if not t.state.is_finished()}:
+            return [p for p in planned if states[p.record] != "done"]
+        return []
+
+    def observe(self, trial: FrozenTrial) -> bool:
+        """Report new epochs of an unfinished trial; whether it is to be stopped, which its folder then says."""
+        records = [p.record for p in self.planned(trial)]
+        if self.plan.file.two_metrics or trial.state.is_finished():
+            return trial.state == TrialState.PRUNED
+        for epoch, value in self._curve(records):
+            if epoch in trial.intermediate_values:
+                continue
+            self.storage.set_trial_intermediate_value(self._id(trial), epoch, value)
+            trial = self.trials[trial.number]
+            if self.study.pruner.prune(self.study, trial):
+                for record in records:
+                    self.store.folder(record).stop(epoch, self.plan.file.scheduler.name)
+                self._tell(trial, TrialState.PRUNED)
+                return True
+        return False
+
+    def settle(self, trial: FrozenTrial) -> None:
+        """Tell the end of an Optuna trial, if all its trials have ended; one that was interrupted stays unfinished."""
+        if not trial.state.is_finished():
+            self._settle(trial, [p.record for p in self.planned(trial)])
+
+    def _settle(self, trial: FrozenTrial, records: list[TrialRecord]) -> None:
+        states = self.store.states(records, self.plan.file.run.max_failures)
+        if "stopped" in states.values():
+            self._report(trial, records)
+            self._tell(trial, TrialState.PRUNED)
+        elif "failed" in states.values():
+            record = next(r for r, state in states.items() if state == "failed")
+            failure = self.store.folder(record).failure or {}
+            self._tell(trial, TrialState.FAIL, reason=f"{failure.get('kind')}: {failure.get('message')}")
+        elif set(states.values()) == {"done"}:
+            self._report(trial, records)
+            values = self._values(records)
+            if values is None:
+                self._tell(trial, TrialState.FAIL, reason="its rows have no val/accuracy: is there a validation set?")
+            else:
+                self._tell(trial, TrialState.COMPLETE, values)
+        else:
+            self.observe(trial)
+
+    def _report(self, trial: FrozenTrial, records: list[TrialRecord]) -> None:
+        """Report the epochs that the journal does not know yet, of a trial that nothing can stop any more."""
+        if not self.plan.file.two_metrics:
+            for epoch, value in self._curve(records):
+                if epoch not in trial.intermediate_values:
+                    self.storage.set_trial_intermediate_value(self._id(trial), epoch, value)
+
+    def _tell(
+        self, trial: FrozenTrial, state: TrialState, values: list[float] | None = None, reason: str | None = None
+    ) -> None:
+        if reason is not None:
+            self.storage.set_trial_user_attr(self._id(trial), REASON, reason)
+        self.study.tell(trial.number, values, state)
+        for other in self.trials:
+            if other.user_attrs.get(SAME_AS) == trial.number and not other.state.is_finished():
+                self._repeat(other, self.trials[trial.number])
+
+    def _repeat(self, trial: FrozenTrial, first: FrozenTrial) -> None:
+        """Take over the end of the trial with the same configuration, once it has one."""
+        if not first.state.is_finished():
+            return
+        for epoch, value in first.intermediate_values.items():
+            self.storage.set_trial_intermediate_value(self._id(trial), epoch, value)
+        complete = first.state == TrialState.COMPLETE
+        self._tell(trial, first.state, first.values if complete else None, first.user_attrs.get(REASON))
+
+    def _id(self, trial: FrozenTrial) -> int:
+        study = self.storage.get_study_id_from_name(self.study.study_name)
+        return self.storage.get_trial_id_from_study_id_trial_number(study, trial.number)
+
+    # --- scores ---
+
+    def _curve(self, records: list[TrialRecord]) -> Iterator[tuple[int, float]]:
+        """(epoch, noisy-validation accuracy, mean over seeds) of the epochs that every seed has finished."""
+        metric = self.plan.file.metric[0].name
+        curves = [[row.get(metric) for row in self.store.folder(record).rows()] for record in records]
+        for epoch, values in enumerate(zip(*curves, strict=False), start=1):
+            if None not in values:
+                yield epoch, fmean(values)
+
+    def _values(self, records: list[TrialRecord]) -> list[float] | None:
+        """One score a metric, mean over seeds; None if some rows do not have one."""
+        rows = [self.store.folder(record).rows() for record in records]
+        scores = [[score(r, metric.name) for r in rows] for metric in self.plan.file.metric]
+        known = [[value for value in values if value is not None] for values in scores]
+        return [fmean(values) for values in known] if all(len(values) == len(rows) for values in known) else None
+
+    def best(self, count: int) -> list[FrozenTrial]:
+        """The best distinct configurations that ran to full length; of two metrics, from the front of trade-offs."""
+        if self.plan.file.two_metrics:
+            found = self.study.best_trials
+        else:
+            found = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        found = [trial for trial in found if SAME_AS not in trial.user_attrs]
+        accuracy = next(k for k, metric in enumerate(self.plan.file.metric) if metric.name == "val/accuracy")
+        return sorted(found, key=lambda trial: (-trial.values[accuracy], trial.number))[:count]

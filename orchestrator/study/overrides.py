@@ -1,0 +1,42 @@
+"""Overrides by dotted path, laid over the defaults of `TrialConfig` and checked against it."""
+
+from pathlib import Path
+from typing import Any
+
+from trainable.config.trial import TrialConfig
+
+
+def resolve(study_dir: Path, *layers: dict[str, Any]) -> TrialConfig:
+    """The configuration that overrides by dotted path make of the defaults, the later over the earlier.
+
+    Own code and weights are looked up in `study_dir`.
+
+    Raises:
+        ValidationError: a path or a value that `TrialConfig` does not know.
+    """
+    content: dict[str, Any] = {
+        section: {"name": value["name"]} if "name" in value else {}
+        for section, value in TrialConfig().model_dump().items()
+        if isinstance(value, dict)
+    }
+    for overrides in layers:
+        _apply(content, overrides)
+    return TrialConfig.model_validate(content, context={"study_dir": study_dir})
+
+
+def _apply(content: dict[str, Any], overrides: dict[str, Any]) -> None:
+    """Set dotted paths in nested data. `X.name` starts X anew, so the old name's fields do not linger."""
+    for path, value in overrides.items():
+        section, _, rest = path.partition(".")
+        if rest == "name":
+            content[section] = {"name": value}
+    for path, value in overrides.items():
+        *parents, last = path.split(".")
+        target = content
+        for key in parents:
+            if not isinstance(target.get(key), dict):
+                target[key] = {}
+            target = target[key]
+        if value == {} and isinstance(target.get(last), dict):
+            continue  # `train: {}` keeps what is there
+        target[last] = value

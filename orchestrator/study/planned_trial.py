@@ -1,0 +1,20 @@
+"""One trial of a study, and how arms and settings are named."""
+
+import re
+from dataclasses import dataclass
+
+from orchestrator.results.store import TrialRecord
+from trainable.config.trial import TrialConfig
+
+NAME = re.compile(r"[a-z0-9_][a-z0-9_.=+,-]*")
+"""Names of arms and settings: they are folders."""
+LONGEST_NAME = 150
+BASELINE = "baseline"
+
+
+@dataclass(frozen=True)
+class PlannedTrial:
+    """One setting × arm × seed: its place in the study and what it computes."""
+
+    record: TrialRecord
+    config: TrialConfig

@@ -1,0 +1,190 @@
+"""`audit` on real, tiny trials: what it writes, that corrected labels are read back, and what it refuses."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from orchestrator.audit.write import thumbnail
+from orchestrator.cli import app
+from orchestrator.exit_codes import Ended
+from orchestrator.results.store import Store
+from orchestrator.study.load import load_study
+from tests.trainable.trees import picture, save
+from trainable.config.data import ImageFolder, Npz
+from trainable.config.runtime import Machine
+from trainable.data.noise_files import read_labels
+from trainable.data.registry import load
+from trainable.storage.trial_folder import TrialFolder
+from trainable.trial.session import Session
+from trainable.trial.trial import Trial
+
+STUDY = """
+name: mine
+seeds: [0, 1]
+base:
+  data: DATA
+  noise: NOISE
+  model: {name: small_cnn, width: 4}
+  train: {epochs: 3, batch_size: 16, lr: 0.05}
+  method: {name: dividemix, warmup_epochs: 2}
+"""
+FOLDER = "{name: image_folder, path: images, validation_fraction: 0.1, crop_padding: 0}"
+ARRAYS = "{name: npz, path: images.npz, validation_fraction: 0.1, crop_padding: 0}"
+
+
+@pytest.fixture(autouse=True)
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty folder to work in, and nothing that has to survive a power cut."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("os.fsync", lambda descriptor: None)
+
+
+def coloured(label: int, k: int) -> np.ndarray:
+    """An image (8, 8, 3) of a class that is easy to tell: two of three channels are dark."""
+    pixels = np.asarray(picture(100 * label + k, 8, 8)) // 4
+    pixels[..., label] += 180
+    return pixels
+
+
+def write_folder(per_class: int = 30) -> None:
+    """Three classes in folders; the first two files of each lie in the next class's folder."""
+    names = ("crow", "owl", "1")
+    for label in range(3):
+        for k in range(per_class):
+            folder = names[(label + 1) % 3 if k < 2 else label]
+            save(Path("images/train") / folder / f"{label}-{k:02}.png", Image.fromarray(coloured(label, k)))
+        save(Path("images/test") / names[label] / "0.png", Image.fromarray(coloured(label, 99)))
+
+
+def write_npz(per_class: int = 30) -> None:
+    images = np.stack([coloured(label, k) for label in range(3) for k in range(per_class)])
+    labels = np.repeat(np.arange(3), per_class)
+    noisy = np.where(np.arange(len(labels)) % per_class < 2, (labels + 1) % 3, labels)
+    np.savez(
+        "images.npz",
+        train_images=images,
+        train_labels=labels,
+        train_noisy_labels=noisy,
+        test_images=images[:3],
+        test_labels=labels[:3],
+    )
+
+
+def finished(data: str, noise: str = "{name: none}") -> Path:
+    """The results of a study whose trials have run, without Ray."""
+    Path("mine.yaml").write_text(STUDY.replace("DATA", data).replace("NOISE", noise))
+    planned = load_study(Path("mine.yaml"))
+    place = Store(Path("results/mine"))
+    place.write_plan(planned.name, planned.text, 2, [trial.record for trial in planned.trials])
+    for trial in planned.trials:
+        session = Session(trial.config, place.folder(trial.record).path, Machine())
+        while not session.finished:
+            session.advance()
+        session.close()
+    return place.root
+
+
+def audit(*options: str | Path) -> str:
+    """What `audit` prints."""
+    done = CliRunner().invoke(app.app, ["audit", *map(str, options)], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def refused(*options: str | Path) -> str:
+    """The sentence that `audit` ends with, at exit code 2."""
+    with pytest.raises(Ended) as caught:
+        CliRunner().invoke(app.app, ["audit", *map(str, options)], catch_exceptions=False)
+    assert caught.value.code == 2
+    return str(caught.value)
+
+
+def test_an_audited_folder_is_listed_by_file_and_its_corrections_are_trained_on():
+    write_folder()
+    root = finished(FOLDER)
+    output = audit(root, "--apply", "corrected.csv", "--min-confidence", "0")
+    folder = root / "audit" / "baseline"
+    names = ["calibration.csv", "classes.csv", "figures.csv", "labels.csv", "sheet.html", "transition.csv"]
+    assert sorted(path.name for path in folder.iterdir()) == names
+    table = pd.read_csv(folder / "labels.csv", dtype={"given": str, "suggested": str})
+    assert table.columns[0] == "file"
+    assert set(table["given"]) <= {"crow", "owl", "1"}
+    assert all((Path("images") / file).is_file() for file in table["file"])
+    assert table["wrong"].is_monotonic_decreasing
+    assert (folder / "sheet.html").read_text().count("data:image/png;base64,") == len(table)
+
+    config = ImageFolder.model_validate({"path": "images"})
+    arrays = load(config, Machine())
+    labels = read_labels(Path("corrected.csv"), arrays.train, arrays.classes, arrays.class_names)
+    changed = table[table["given"] != table["suggested"]]
+    assert len(changed)
+    assert f"corrected.csv: {len(changed)} of 90 labels changed" in output
+    rows = {name.decode(): row for row, name in enumerate(arrays.train.names)}
+    expected = arrays.train.labels.copy()
+    expected[[rows[file] for file in changed["file"]]] = [arrays.class_names.index(c) for c in changed["suggested"]]
+    assert labels.tolist() == expected.tolist()
+
+    again = Path("again.yaml")
+    again.write_text(STUDY.replace("DATA", FOLDER).replace("NOISE", "{name: file, path: corrected.csv}"))
+    trial = Trial(load_study(again).trials[0].config, Machine())
+    assert trial.data.train.given.tolist() == expected[trial.data.train.source_index].tolist()
+    assert next(trial)["epoch"] == 1
+
+
+def test_an_audited_array_is_listed_by_row_and_measured_against_the_truth():
+    write_npz()
+    root = finished(ARRAYS)
+    output = audit(root, "--apply", "corrected.csv", "--min-confidence", "1")
+    assert "AUC" in output
+    table = pd.read_csv(root / "audit" / "baseline" / "labels.csv")
+    assert table.columns.tolist() == ["index", "given", "suggested", "wrong", "confidence", "trials", "true"]
+    assert ((table["given"] != table["true"]) == (table["index"] % 30 < 2)).all()
+    figures = pd.read_csv(root / "audit" / "baseline" / "figures.csv")
+    assert figures["wrong"].tolist() == [(table["given"] != table["true"]).sum()]
+    arrays = load(Npz(path="images.npz"), Machine())
+    labels = read_labels(Path("corrected.csv"), arrays.train, arrays.classes)
+    assert labels.tolist() == arrays.train.given.tolist(), "no suggestion is certain"
+
+
+def test_where_noise_was_injected_each_seed_has_a_list_and_corrections_need_one():
+    write_npz()
+    root = finished(ARRAYS, "{name: symmetric, rate: 0.3}")
+    output = audit(root)
+    assert [line.split()[0] for line in output.splitlines()[1:4]] == ["0", "1", "mean"]
+    folder = root / "audit" / "baseline"
+    assert {path.name for path in folder.glob("labels*")} == {"labels_seed=0.csv", "labels_seed=1.csv"}
+    assert "name one with --seed" in refused(root, "--apply", "corrected.csv")
+    assert not Path("corrected.csv").exists()
+    audit(root, "--seed", "1", "--apply", "corrected.csv", "--min-confidence", "1")
+    about = TrialFolder(root / "runs/baseline/seed=1")
+    with np.load(about.path / "samples.npz") as samples:
+        given = dict(zip(samples["source_index"].tolist(), samples["given"].tolist(), strict=True))
+    corrected = pd.read_csv("corrected.csv")
+    assert dict(zip(corrected["index"], corrected["label"], strict=True)) == given, "held-out samples too"
+
+
+def test_what_is_wrong_is_said_in_a_sentence():
+    write_npz()
+    root = finished(ARRAYS)
+    Path("there.csv").write_text("mine")
+    assert refused(root, "--apply", "there.csv") == "there.csv exists already; name another with --apply"
+    assert refused("nowhere") == "nowhere holds no study's results (there is no readable trials.json in it)"
+    assert "--arm other: the study has baseline" in refused(root, "--arm", "other")
+    write_npz(per_class=31)
+    assert "have changed since" in refused(root)
+    Path("images.npz").unlink()
+    assert "--study-dir" in refused(root)
+    done = CliRunner().invoke(app.app, ["audit", str(root), "--min-confidence", "2"])
+    assert done.exit_code == 2
+    assert "--min-confidence" in done.output
+
+
+def test_large_images_become_small_and_tiny_ones_stay_as_they_are():
+    tiny, large = thumbnail(np.zeros((8, 8, 1), np.uint8)), thumbnail(np.zeros((300, 200, 3), np.uint8))
+    assert tiny.startswith("data:image/png;base64,")
+    assert large.startswith("data:image/jpeg;base64,")
+    assert len(large) < 2000

@@ -1,0 +1,227 @@
+"""`init`: what it says about data, and that the study it writes is one."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from orchestrator.cli import app
+from orchestrator.exit_codes import Ended
+from orchestrator.run.run_study import study_machine
+from orchestrator.study.load import load_study
+from tests.trainable.trees import picture, save, write_tree
+from trainable.config.data import ImageFolder
+from trainable.config.runtime import Machine
+from trainable.data.survey import survey
+from trainable.errors import DataError
+from trainable.trial.trial import Trial
+
+
+def npz(path, n=40, classes=4, **more):
+    rng = np.random.default_rng(0)
+    np.savez(
+        path,
+        train_images=rng.integers(0, 256, (n, 28, 28), dtype=np.uint8),
+        train_labels=np.arange(n) % classes,
+        test_images=rng.integers(0, 256, (8, 28, 28), dtype=np.uint8),
+        test_labels=np.arange(8) % classes,
+        **more,
+    )
+    return path
+
+
+def written(tmp_path, monkeypatch, source, *options: str):
+    """What `init` printed, and the study that it wrote."""
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app.app, ["init", str(source), *options], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    file = tmp_path / (options[1] if options else f"{source.stem}.yaml")
+    return done.output, load_study(file)
+
+
+def test_a_folder_becomes_a_study_beside_it(tmp_path, monkeypatch):
+    root = write_tree(tmp_path / "my birds", train=12, validation=2, classes=("crow", "owl"))
+    save(root / "train" / "owl" / "wide.jpg", picture(1, 40, 90))
+    output, planned = written(tmp_path, monkeypatch, root, "--out", "birds.yaml")
+    assert "2 classes: crow, owl" in output
+    assert "train: 25 images, 12 to 13 a class" in output
+    assert "val: 4 images" in output
+    assert "colour images of 12×12, 90×40 pixels" in output
+    config = planned.trials[0].config
+    assert planned.name == "my_birds"
+    assert config.data == ImageFolder(
+        path="my birds", size=16, labels_are_true=False, validation_fraction=0.1, crop_padding=1, flip=True
+    )
+    assert config.method.warmup_epochs < config.train.epochs
+    assert {trial.record.arm for trial in planned.trials} == {
+        "baseline",
+        "no_co_refine",
+        "one_network",
+        "cross_entropy",
+        "lambda_u=25",
+    }
+
+
+def test_grey_folders_and_images_of_one_size_need_no_scaling(tmp_path, monkeypatch):
+    root = tmp_path / "x"
+    for split in ("train", "test"):
+        for k in range(6):
+            save(root / split / str(k % 2) / f"{k}.png", picture(k + len(split)).convert("L"))
+    _, planned = written(tmp_path, monkeypatch, root)
+    data = planned.trials[0].config.data
+    assert (data.channels, data.size, data.flip) == (1, None, False)
+
+
+def test_an_npz_becomes_a_study_and_its_noisy_labels_are_known(tmp_path, monkeypatch):
+    output, planned = written(tmp_path, monkeypatch, npz(tmp_path / "a.npz"))
+    assert "grey images of 28×28 pixels" in output
+    assert not planned.trials[0].config.data.labels_are_true
+    (tmp_path / "a.yaml").unlink()
+    npz(tmp_path / "a.npz", train_noisy_labels=np.zeros(40, int))
+    output, planned = written(tmp_path, monkeypatch, tmp_path / "a.npz")
+    assert "train_noisy_labels: training sees these" in output
+    assert planned.trials[0].config.data.labels_are_true
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [("2024", "2024"), ("true", "true"), ("My Photos (v1.2)", "my_photos__v1.2_"), ("a\nb: c", "a_b__c")],
+)
+def test_a_study_of_any_folder_can_be_read(tmp_path, monkeypatch, folder, name):
+    root = write_tree(tmp_path / folder, train=6, classes=("crow", "owl"))
+    _, planned = written(tmp_path, monkeypatch, root, "--out", "s.yaml")
+    assert planned.name == name
+    assert (tmp_path / planned.trials[0].config.data.path).resolve() == root.resolve()
+
+
+def test_a_class_whose_name_cannot_be_shown_is_refused(tmp_path):
+    root = write_tree(tmp_path / "birds", train=6, classes=("crow", "owl\nbase: 1"))
+    with pytest.raises(DataError, match=r"cannot be shown, 'owl\\nbase: 1': rename it"):
+        survey(root)
+
+
+def test_many_images_take_fewer_epochs(tmp_path, monkeypatch):
+    epochs = {}
+    for n in (40, 4000, 9000):
+        source = npz(tmp_path / f"n{n}.npz", n)
+        epochs[n] = written(tmp_path, monkeypatch, source)[1].trials[0].config.train.epochs
+    assert epochs == {40: 100, 4000: 48, 9000: 30}
+
+
+def test_a_file_that_is_there_is_not_overwritten(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    npz(tmp_path / "a.npz")
+    (tmp_path / "a.yaml").write_text("mine")
+    with pytest.raises(Ended, match=r"a\.yaml exists already; name another with --out"):
+        CliRunner().invoke(app.app, ["init", "a.npz"], catch_exceptions=False)
+    assert (tmp_path / "a.yaml").read_text() == "mine"
+
+
+def test_a_study_says_whether_images_are_kept_in_memory(tmp_path, monkeypatch):
+    written(tmp_path, monkeypatch, npz(tmp_path / "a.npz"))
+    for changes, expected in (([], "auto"), (["run.resident=false"], False), (["run.resident=true"], True)):
+        planned = load_study(tmp_path / "a.yaml", changes)
+        assert study_machine(tmp_path, tmp_path, planned).resident == expected
+
+
+# --- suspicions ---
+
+
+def suspicions(root) -> str:
+    return "\n".join(survey(root).problems)
+
+
+def test_clean_data_raise_no_suspicion(tmp_path):
+    assert suspicions(write_tree(tmp_path / "t", train=12)) == ""
+
+
+def test_copies_leaks_and_contradictions_are_found(tmp_path):
+    root = write_tree(tmp_path / "t", train=12)
+    save(root / "train" / "b" / "copy.png", picture(5000))  # train/a/0.png under another class
+    save(root / "test" / "a" / "copy.png", picture(5001))
+    found = suspicions(root)
+    assert "1 test images are training images too" in found
+    assert "1 training images are there under several classes" in found
+    assert "1 training images are copies of another" in found
+
+
+def test_few_uneven_and_untested_classes_are_found(tmp_path):
+    root = write_tree(tmp_path / "t", train=2, test=2)
+    for k in range(30):
+        save(root / "train" / "a" / f"more{k}.png", picture(9000 + k))
+    for k in range(2):
+        (root / "test" / "b" / f"{k}.png").unlink()
+    found = suspicions(root)
+    assert "fewer than 10 training images: b" in found
+    assert "uneven classes: 32 training images of the largest and 2 of the smallest" in found
+    assert "classes without a test image: b" in found
+
+
+def test_other_files_and_kinds_of_images_are_named(tmp_path):
+    root = write_tree(tmp_path / "t", train=12)
+    save(root / "train" / "a" / "grey.png", picture(1).convert("L"))
+    (root / "train" / "a" / "x.bmp").write_bytes(b"")
+    found = suspicions(root)
+    assert "images of several kinds: 32 RGB, 1 L" in found
+    assert "1 files are not .jpg, .jpeg or .png and are left out: train/a/x.bmp" in found
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda root: (root / "train" / "a" / "0.png").write_bytes(b"no"), r"1 images cannot be read: train/a/0\.png"),
+        (lambda root: (root / "train").rename(root / "training"), r"has no folder train; expected .* it has test, tra"),
+        (lambda root: (root / "test").rename(root.parent / "elsewhere"), r"test does not exist; expected test/CLASS"),
+    ],
+)
+def test_data_that_no_study_can_use_are_refused_with_the_reason(tmp_path, spoil, message):
+    root = write_tree(tmp_path / "t")
+    spoil(root)
+    with pytest.raises(DataError, match=message):
+        survey(root)
+
+
+def test_an_absent_source_is_refused(tmp_path):
+    with pytest.raises(DataError, match="does not exist"):
+        survey(tmp_path / "absent")
+
+
+# --- end to end ---
+
+
+@pytest.fixture
+def photographs(tmp_path, material):
+    """A tree of 200 photographs, written by the script that comes with them."""
+    run(material / "cifar10_jpeg.py", "tree", tmp_path / "photos", "--train", 200, "--test", 50)
+    return tmp_path / "photos"
+
+
+def run(*command: object) -> str:
+    done = subprocess.run([sys.executable, *map(str, command)], capture_output=True, text=True, timeout=500)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+SHORT = ["seeds=[0]", "base.train.epochs=2", "base.method.warmup_epochs=1", "factors={}"]
+
+
+def test_a_written_study_trains_on_a_tree_of_photographs(photographs, tmp_path, monkeypatch):
+    output, _ = written(tmp_path, monkeypatch, photographs)
+    assert "train: 200 images, 20 to 20 a class" in output
+    trials = load_study(tmp_path / "photos.yaml", SHORT).trials
+    assert len(trials) == 4
+    for planned in (trials[0], trials[-1]):
+        rows = list(Trial(planned.config, Machine(study_dir=tmp_path, device="cpu")))
+        assert [row["epoch"] for row in rows] == [1, 2]
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_init_on_a_tree_of_photographs_writes_a_study_that_runs(photographs, tmp_path):
+    file = tmp_path / "photos.yaml"
+    run("-m", "orchestrator", "init", photographs, "--out", file)
+    sets = [part for change in [*SHORT, "run.resident=false"] for part in ("--set", change)]
+    output = run("-m", "orchestrator", "run", file, "--results", tmp_path / "results", "--no-dashboard", *sets)
+    assert "4 done" in output

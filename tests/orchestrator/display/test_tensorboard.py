@@ -1,0 +1,202 @@
+"""A real TensorBoard on loopback: runs, tags, the table of hyper-parameters, charts; no step twice after a resume."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from orchestrator.display.tensorboard import METRICS, distinct, write_layout
+from orchestrator.results.store import Store
+from orchestrator.study.load import load_study
+from tests.browser import browser, needs_browser
+from trainable.config.runtime import Machine
+from trainable.trial.session import Session
+
+STUDY = """
+name: tiny
+seeds: [0]
+base:
+  data: {name: digits, validation_fraction: 0.1}
+  noise: {name: symmetric, rate: 0.4}
+  model: {name: small_cnn, width: 4}
+  train: {epochs: 4}
+  method: {name: dividemix, warmup_epochs: 1}
+arms:
+  cross_entropy: {method.name: cross_entropy}
+"""
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A study with a finished trial that was interrupted once, and one in the middle."""
+    root = tmp_path_factory.mktemp("results")
+    (root / "tiny.yaml").write_text(STUDY)
+    study = load_study(root / "tiny.yaml")
+    store = Store(root / "tiny")
+    records = [trial.record for trial in study.trials]
+    store.write_plan(study.name, study.text, 2, records)
+    write_layout(store.runs, records)
+    for trial, stops in zip(study.trials, ([2, 2], [2]), strict=True):
+        for epochs in stops:
+            place = {"setting": "", "arm": trial.record.arm, "seed": trial.record.seed}
+            session = Session(trial.config, store.folder(trial.record).path, Machine(device="cpu"), place)
+            for _ in range(epochs):
+                session.advance()
+            session.close()
+    return store
+
+
+def test_no_step_of_a_resumed_trial_appears_twice(store):
+    events = EventAccumulator(str(store.runs / "baseline" / "seed=0"), size_guidance={"images": 0, "tensors": 0})
+    events.Reload()
+    tags = events.Tags()
+    for name in tags["scalars"]:
+        steps = [event.step for event in events.Scalars(name)]
+        assert steps == sorted(set(steps)), name
+    assert [event.step for event in events.Scalars("test/accuracy")] == [1, 2, 3, 4]
+    assert [event.step for event in events.Images("division/losses_net0")] == [2, 3, 4]
+    assert [event.step for event in events.Tensors("division/clean_net1")] == [2, 3, 4]
+    assert len(events.Tensors("configuration/text_summary")) == 1
+    assert {"division/loss_clean_net0", "division/loss_noisy_net1"} < set(tags["histograms"])
+
+
+def test_a_scalar_of_each_number_of_a_row(store):
+    row = store.folder(next(r for r in store.read_plan()[2] if r.arm == "baseline")).rows()[-1]
+    events = EventAccumulator(str(store.runs / "baseline" / "seed=0"))
+    events.Reload()
+    for name, value in row.items():
+        if name not in ("epoch", "phase"):
+            assert events.Scalars(name)[-1].value == pytest.approx(value, rel=1e-6), name
+
+
+def test_a_new_layout_replaces_the_old_one(store, tmp_path):
+    records = store.read_plan()[2]
+    write_layout(tmp_path / "runs", records)
+    first = list((tmp_path / "runs").iterdir())
+    write_layout(tmp_path / "runs", records)
+    assert len(list((tmp_path / "runs").iterdir())) == len(first) == 1
+
+
+def test_two_studies_of_one_name_are_told_apart():
+    assert distinct(["a", "b", "a", "a"]) == ["a", "b", "a-2", "a-3"]
+
+
+# --- the server ---
+
+
+Get = Callable[..., Any]
+
+
+def free_port() -> int:
+    with socket.socket() as place:
+        place.bind(("127.0.0.1", 0))
+        return int(place.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def server(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Get]:
+    """`python -m orchestrator tensorboard` over the study and a second name of it; a function that asks it."""
+    second = tmp_path_factory.mktemp("second") / "again"
+    second.symlink_to(store.root, target_is_directory=True)
+    port, links = free_port(), tmp_path_factory.mktemp("links")
+    command = [sys.executable, "-m", "orchestrator", "tensorboard", str(store.root), str(second)]
+    process = subprocess.Popen(
+        [*command, "--port", str(port), "--host", "127.0.0.1", "--load_fast", "false"],
+        env={**os.environ, "TMPDIR": str(links)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+    def get(path: str, body: dict[str, Any] | None = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}{path}", data=data, headers={"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.loads(answer.read())
+
+    get.address = f"http://127.0.0.1:{port}"  # type: ignore[attr-defined]
+    try:
+        end = time.monotonic() + 120
+        while True:
+            try:
+                if len(get("/data/runs")) >= 6 and len(get("/data/plugin/scalars/tags")) >= 4:
+                    break
+            except OSError:
+                pass
+            assert process.poll() is None
+            assert time.monotonic() < end, "TensorBoard did not come up"
+            time.sleep(0.5)
+        yield get
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+@pytest.mark.slow
+def test_the_server_shows_runs_by_study_arm_and_seed(server):
+    trials = [f"{study}/{arm}/seed=0" for study in ("tiny", "again") for arm in ("baseline", "cross_entropy")]
+    assert set(server("/data/runs")) >= set(trials)
+    tags = server("/data/plugin/scalars/tags")
+    assert "division/auc_net0" in tags["tiny/baseline/seed=0"]
+    assert "division/auc_net0" not in tags["again/cross_entropy/seed=0"]
+    listed = server("/data/plugins_listing")
+    for plugin in ("scalars", "custom_scalars", "images", "histograms", "pr_curves", "text", "hparams"):
+        assert listed[plugin]["enabled"], plugin
+
+
+@pytest.mark.slow
+def test_the_table_of_hyper_parameters_has_check_boxes_and_exactly_the_metrics(server):
+    experiment = server("/data/plugin/hparams/experiment", {"experimentName": ""})
+    domains = {info["name"]: info["domainDiscrete"] for info in experiment["hparamInfos"]}
+    assert domains == {"setting": [""], "arm": ["baseline", "cross_entropy"], "seed": [0]}
+    assert [info["name"]["tag"] for info in experiment["metricInfos"]] == list(METRICS)
+    asked = {
+        "experimentName": "",
+        "allowedStatuses": ["STATUS_SUCCESS", "STATUS_UNKNOWN", "STATUS_RUNNING"],
+        "colParams": [{"metric": info["name"]} for info in experiment["metricInfos"]],
+        "startIndex": 0,
+        "sliceSize": 100,
+    }
+    groups = server("/data/plugin/hparams/session_groups", asked)["sessionGroups"]
+    arms = sorted(group["hparams"]["arm"] for group in groups)
+    assert set(arms) == {"baseline", "cross_entropy"}
+    status = {group["hparams"]["arm"]: group["sessions"][0]["status"] for group in groups}
+    assert status == {"baseline": "STATUS_SUCCESS", "cross_entropy": "STATUS_UNKNOWN"}, "the second is not finished"
+
+
+@pytest.mark.slow
+def test_both_networks_and_the_ensemble_share_a_chart(server):
+    layout = server("/data/plugin/custom_scalars/layout")
+    charts = {chart["title"]: chart["multiline"]["tag"][0] for page in layout["category"] for chart in page["chart"]}
+    tags = server("/data/plugin/scalars/tags")["tiny/baseline/seed=0"]
+    shown = {tag for tag in tags if re.search(charts["test"], tag)}
+    assert shown == {"test/accuracy", "test/accuracy_net0", "test/accuracy_net1"}
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+@needs_browser
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [
+        ("scalars", ["tag: division/auc_net0", "tiny/baseline/seed=0", "again/cross_entropy/seed=0"]),
+        ("custom_scalars", ["labeled fraction", "validation", "test/accuracy_net1 (tiny/baseline/seed=0)"]),
+        ("hparams", ["baseline/0", "cross_entropy/0", "setting", *METRICS]),
+    ],
+)
+def test_the_pages_name_the_arms(server, tmp_path, page, words):
+    with browser() as view:
+        view.open(f"{server.address}/#{page}")
+        view.wait_for(words)
+        view.picture(tmp_path / f"{page}.png")
+    assert (tmp_path / f"{page}.png").stat().st_size > 20_000, "not an empty page"

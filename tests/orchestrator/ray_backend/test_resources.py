@@ -1,0 +1,34 @@
+"""What one trial asks for, and where it fits."""
+
+import pytest
+
+from orchestrator.ray_backend.resources import CannotRun, Node, requested
+from orchestrator.study.schema import Resources
+
+SMALL, LARGE = Node("small", 4, 0), Node("large", 2, 1)
+
+
+@pytest.mark.parametrize(
+    ("cpu", "gpu", "slots"), [(1, 0, 4), (3, 0, 1), (8, 0, 0), (0.5, 0, 8), (1, 1, 0), (0.1, 0, 40)]
+)
+def test_trials_fit_as_often_as_their_scarcest_part(cpu, gpu, slots):
+    assert SMALL.slots(cpu, gpu) == slots
+
+
+@pytest.mark.parametrize(("gpu", "slots"), [(1, 1), (0.5, 2), (0.25, 4), (0.1, 10), (0.3, 3), (0.6, 1)])
+def test_parts_of_a_gpu_add_up_to_whole_ones(gpu, slots):
+    assert Node("one", 16, 1).slots(0.5, gpu) == slots
+
+
+@pytest.mark.parametrize(("nodes", "gpu"), [([SMALL], 0), ([SMALL, LARGE], 1)])
+def test_auto_is_a_gpu_where_there_is_one(nodes, gpu):
+    assert requested(Resources(cpu=2), nodes) == (2, gpu)
+
+
+def test_what_two_machines_have_only_together_is_refused_with_what_there_is():
+    with pytest.raises(CannotRun) as error:
+        requested(Resources(cpu=4, gpu=0.5), [SMALL, LARGE])
+    assert str(error.value) == (
+        "resources: a trial asks for 4 CPUs and 0.5 GPUs, and no machine has that: "
+        "small has 4 CPUs and 0 GPUs; large has 2 CPUs and 1 GPU"
+    )
