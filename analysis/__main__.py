@@ -12,7 +12,8 @@ from pathlib import Path
 from analysis.report import between_studies, formats
 from analysis.report.write import write_report
 from analysis.results import bundle
-from analysis.results.read import NoResults, Results, read_results
+from analysis.results.read import Results, read_results
+from analysis.results.study_folder import NoStudy
 
 
 def main() -> int:
@@ -39,7 +40,7 @@ def main() -> int:
             for run_dir in options.run_dirs:
                 for path in write_report(run_dir):
                     print(path)
-    except (NoResults, bundle.NotABundle) as error:
+    except (NoStudy, bundle.NotABundle) as error:
         print(error, file=sys.stderr)
         return 2
     except OSError as error:

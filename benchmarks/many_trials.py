@@ -38,7 +38,7 @@ def make(folder: Path, trials: int) -> tuple[Path, Path]:
     study.write_text(STUDY.format(seeds=list(range(trials // 4))))
     loaded = load_study(study)
     store = Store(folder / "results" / loaded.name)
-    store.write_plan(loaded.name, loaded.text, 2, [trial.record for trial in loaded.trials])
+    store.write_plan(loaded.text, loaded.plan)
     for trial in loaded.trials:
         path = store.folder(trial.record).path
         path.mkdir(parents=True)

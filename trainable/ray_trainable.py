@@ -1,6 +1,5 @@
 """The Ray Tune Trainable: a `Session` behind Tune's interface. The only module of this package that imports ray."""
 
-import dataclasses
 import os
 import time
 from pathlib import Path
@@ -9,40 +8,40 @@ from typing import TYPE_CHECKING, Any
 from ray import tune
 from ray.util.metrics import Gauge
 
-from trainable.config.runtime import Machine
-from trainable.config.trial import TrialConfig
+from trainable.storage import names
+from trainable.trial.job import TrialJob
 
 if TYPE_CHECKING:
     from trainable.trial.session import Session  # torch: the process that starts a study never needs it
 
-
 TAGS = ("study", "setting", "arm", "seed")
 MEASURES = {
-    "test_accuracy": ("test/accuracy", "Ensemble's accuracy on the clean test set, percent"),
-    "labeled_fraction": ("division/labeled_fraction_net0", "Share of training samples that network 0 calls clean"),
-    "division_auc": ("division/auc_net0", "AUC of network 0's clean probability"),
+    "test_accuracy": (names.TEST_ACCURACY, "Ensemble's accuracy on the clean test set, percent"),
+    "labeled_fraction": (names.LABELED_FRACTION.format(k=0), "Share of training samples that network 0 calls clean"),
+    "division_auc": (names.AUC.format(k=0), "AUC of network 0's clean probability"),
     "epoch": ("epoch", "Finished epochs"),
 }
 PREFIX = "dividemix_"
+REPORTED = ("epoch", names.TEST_ACCURACY, names.VALIDATION_ACCURACY, names.EPOCH_SECONDS)
+"""What schedulers and the monitor need of a row."""
 
 
 class DivideMixTrainable(tune.Trainable):
     """One trial an instance; one epoch a step, or as many as fit into `report_every` seconds.
 
-    `config["run"]` has `name` (shown in Ray's dashboard), `trial` (a `TrialConfig` as plain data), `folder` (absolute),
-    `machine` (fields of `Machine`), `place` (`study`, `setting`, `arm` and `seed`), `cpu`, `gpu` and `report_every` (0:
-    every epoch is reported). The trial's own folder is the truth: the first step goes on from it, so Tune's checkpoints
-    are only there for its own pauses.
+    The configuration is a `TrialJob`'s. The trial's own folder is the truth: the first step resumes from it, so Tune's
+    checkpoints are only there for its own pauses.
     """
 
-    run: dict[str, Any] = {}
+    job: TrialJob | None = None
     gauges: "Gauges | None" = None
     session: "Session | None" = None
 
     @classmethod
     def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
         """CPUs and (fractions of) GPUs for one trial."""
-        return tune.PlacementGroupFactory([{"CPU": config["run"]["cpu"], "GPU": config["run"]["gpu"]}])
+        job = TrialJob.from_config(config)
+        return tune.PlacementGroupFactory([{"CPU": job.cpu, "GPU": job.gpu}])
 
     def setup(self, config: dict[str, Any]) -> None:
         """Note what to train.
@@ -50,7 +49,7 @@ class DivideMixTrainable(tune.Trainable):
         The folder is claimed by the first step, not here: Tune starts an actor for a trial and may give the trial to
         another actor that becomes free first; the one that never trains must not take the folder away from it.
         """
-        self.run = config["run"]
+        self.job = TrialJob.from_config(config)
 
     def step(self) -> dict[str, Any]:
         """Train for one report. The rows are in the folder; Tune gets what schedulers and the monitor need.
@@ -59,40 +58,42 @@ class DivideMixTrainable(tune.Trainable):
         """
         from trainable.trial.cost import space
 
-        began, session = self.session is None, self._opened()
-        end = time.monotonic() + self.run["report_every"]
+        assert self.job is not None
+        opened_now = self.session is None
+        session = self._opened(self.job)
+        end = time.monotonic() + self.job.report_every
         row = session.advance() or {}
         while not session.finished and time.monotonic() < end:
             row = session.advance() or row
         result: dict[str, Any] = {"done": session.finished, "no_space": session.no_space}
-        result |= {key: row[key] for key in ("epoch", "test/accuracy", "val/accuracy", "time/epoch_s") if key in row}
+        result |= {key: row[key] for key in REPORTED if key in row}
         if row:
             self.gauges = self.gauges or Gauges()
-            self.gauges.show(row, self.run["place"])
+            self.gauges.show(row, {"study": self.job.study, **self.job.place})
             result["training_iteration"] = row["epoch"]
-        if began and session.trial:
+        if opened_now and session.trial:
             result["space"] = space(session.trial)
         return result
 
-    def _opened(self) -> "Session":
-        """The trial's session, which goes on from what its folder holds."""
+    def _opened(self, job: TrialJob) -> "Session":
+        """The trial's session, which resumes from what its folder holds."""
         from trainable.trial.session import Session
 
         if self.session is None:
-            parameters = {name: value for name, value in self.run["place"].items() if name != "study"}
-            trial, machine = TrialConfig.model_validate(self.run["trial"]), Machine(**self.run["machine"])
-            self.session = Session(trial, Path(self.run["folder"]), machine, parameters)
+            self.session = Session(job.config, job.folder, job.machine, job.place)
         return self.session
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Hand the trial's state to Tune."""
-        trial = self._opened().trial
+        assert self.job is not None
+        trial = self._opened(self.job).trial
         assert trial is not None
         (Path(checkpoint_dir) / "state.pt").write_bytes(trial.state())
 
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Take a state back from Tune."""
-        session = self._opened()
+        assert self.job is not None
+        session = self._opened(self.job)
         assert session.trial is not None
         session.trial.restore((Path(checkpoint) / "state.pt").read_bytes(), session.folder.rows())
         session.folder.keep_rows(session.trial.epoch)
@@ -111,12 +112,7 @@ class DivideMixTrainable(tune.Trainable):
 
     def __repr__(self) -> str:
         # Ray asks once, when the actor starts; the actor then trains one trial after another.
-        return f"{self.run['place']['study']}/{os.getpid()}" if self.run else type(self).__name__
-
-
-def plain(machine: Machine) -> dict[str, Any]:
-    """A machine's settings as keyword arguments that any process can read."""
-    return dataclasses.asdict(machine)
+        return f"{self.job.study}/{os.getpid()}" if self.job else type(self).__name__
 
 
 class Gauges:
@@ -132,4 +128,4 @@ class Gauges:
         for name, (metric, _) in MEASURES.items():
             if metric in row:
                 self._gauges[name].set(row[metric], tags)
-        self._speed.set(row["work/forwards"] / row["time/epoch_s"], tags)
+        self._speed.set(row[names.FORWARDS] / row[names.EPOCH_SECONDS], tags)

@@ -46,7 +46,7 @@ def audit(root: Path, setting: str | None = None, arm: str = "baseline", seed: i
     """Rank the training samples of an arm's finished trials, those together that were given the same labels.
 
     Raises:
-        NoResults: `root` holds no study's results.
+        NoStudy: `root` holds no study's results.
         NoAudit: setting, arm or seed are not in the study, or have not judged their samples.
     """
     study = read_results(root)

@@ -47,7 +47,7 @@ def write_search(root: Path) -> SearchReport:
     """Write tables and figures of the study's searches below `report/`.
 
     Raises:
-        NoResults: the journal has a search whose name cannot be a folder.
+        NoStudy: the journal has a search whose name cannot be a folder.
     """
     report = SearchReport([], [], [])
     for study in search.read(root):

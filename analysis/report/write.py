@@ -23,7 +23,7 @@ def write_report(root: Path) -> list[Path]:
     """Write the report of the study in `root` and return its files, the page first.
 
     Raises:
-        NoResults: `root` holds no study's results.
+        NoStudy: `root` holds no study's results.
     """
     whole = read_results(root)
     study = whole.begun

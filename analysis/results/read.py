@@ -1,7 +1,6 @@
 """Reading a study's folder: planned trials with their summaries, and rows per epoch."""
 
 import io
-import json
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -12,15 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from trainable.storage.trial_folder import PLACE, TrialFolder
+from analysis.results.study_folder import NoStudy, State, TrialFiles, TrialRecord, read_files, read_plan, study_states
+from trainable.storage import names
+from trainable.storage.names import LAST10
+from trainable.storage.trial_folder import TrialFolder
 
-PLANNED = ("id", "setting", "arm", "seed", "family", "baseline", "folder")
-LAST10 = "test/accuracy_last10"
 NOT_RUN = "not run"
-
-
-class NoResults(Exception):
-    """A folder holds no study's results."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +25,9 @@ class Results:
 
     Attributes:
         trials: one row a planned trial: setting ("" where the study has none), arm, seed, id, family, baseline, folder,
-            source (name of the trial that it uses, or None), state (done, failed or missing), reason (why it is not
-            done), collapsed, and the summary's fields of done ones.
+            source (name of the trial that it uses, or None), state (as `status` shows it; of a trial that is running
+            just now, what its folder holds), reason (why it is not done), collapsed, and the summary's fields of done
+            ones.
         margin: differences within ± so many points count as none.
         factors: paths of the fields that the study's factors change.
     """
@@ -115,49 +112,65 @@ class Results:
 
 
 def read_results(root: Path) -> Results:
-    """Read a study's folder; a trial of another id than planned counts as missing.
+    """Read a study's folder.
 
     Raises:
-        NoResults: there is no readable plan in it.
+        NoStudy: there is no readable plan in it, or the plan has no trials.
     """
-    try:
-        plan = json.loads((root / "trials.json").read_bytes())
-        study, planned = plan["study"], [_planned(trial) for trial in plan["trials"]]
-        if not planned:
-            raise ValueError("no trials")
-        if strange := [t["folder"] for t in planned if not PLACE.fullmatch(t["folder"].removeprefix("runs/"))]:
-            raise NoResults(f"{root}/trials.json: {strange[0]} is no folder of a trial")
-    except (OSError, ValueError, KeyError, TypeError):
-        raise NoResults(f"{root} holds no study's results (there is no readable trials.json in it)") from None
-    trials = pd.DataFrame([_trial(root, trial) for trial in planned])
-    results = Results(root, study, trials, plan.get("margin", 0.5), plan.get("factors", []))
+    plan = read_plan(root)
+    if not plan.records:
+        raise NoStudy(f"{root} holds no study's results (its {names.PLAN} plans no trials)")
+    folders = {record.name: TrialFolder(root / names.RUNS / record.name) for record in plan.records}
+    files = {name: read_files(folder) for name, folder in folders.items()}
+    states = study_states(plan.records, files, plan.max_failures)
+    done = {record.name for record, state in states.items() if state == "done"}
+    rows = []
+    for record, state in states.items():
+        held, folder = files[record.name], folders[record.name]
+        waits = record.source is not None and record.source not in done
+        reason = "" if state == "done" else _reason(record, state, held, folder, waits)
+        rows.append({**_row(record, state, held), "reason": reason})
+    trials = pd.DataFrame(rows)
+    results = Results(root, plan.study, trials, plan.margin, plan.factors)
     trials["collapsed"] = _collapsed(results)
     return results
 
 
-def _planned(trial: dict[str, Any]) -> dict[str, Any]:
-    return {**{name: trial[name] for name in PLANNED}, "source": trial.get("source")}
+def _row(record: TrialRecord, state: State, files: TrialFiles) -> dict[str, Any]:
+    """One row of `Results.trials` but the reason; a trial that is not done has no metrics."""
+    planned = {
+        "id": record.id,
+        "setting": record.setting or "",
+        "arm": record.arm,
+        "seed": record.seed,
+        "family": record.family,
+        "baseline": record.baseline,
+        "source": record.source,
+        "folder": f"{names.RUNS}/{record.name}",
+    }
+    metrics = files.summary if state == "done" and files.summary else {}
+    return {**metrics, **planned, "state": state}
 
 
-def _trial(root: Path, planned: dict[str, Any]) -> dict[str, Any]:
-    folder, source = TrialFolder(root / planned["folder"]), planned["source"]
-    about, summary, failure = folder.trial, folder.summary, folder.failure
-    state, reason = "missing", NOT_RUN
-    if source and TrialFolder(root / "runs" / source).summary is None:
-        reason = f"{NOT_RUN}: it uses {source}, which has no result"
-    if about and about.get("id") != planned["id"]:
-        summary, reason = None, "its folder holds a trial of other settings (stale)"
-    elif about is None and summary:
-        summary, reason = None, "its folder does not say what was trained"
-    elif summary:
-        state, reason = "done", ""
-    elif about and failure:
-        state, reason = "failed", f"{failure.get('kind', '')}: {failure.get('message', '')}"
-    elif (folder.path / "summary.json").exists():
-        reason = "its summary.json is damaged"
-    elif about:
-        reason = "not finished"
-    return {**(summary or {}), **planned, "setting": planned["setting"] or "", "state": state, "reason": reason}
+def _reason(record: TrialRecord, state: State, files: TrialFiles, folder: TrialFolder, waits: bool) -> str:
+    """Why a trial has no result; `waits`: the one that it depends on has none either."""
+    failed = f"{files.failure.get('kind', '')}: {files.failure.get('message', '')}" if files.failure else ""
+    match state:
+        case "failed":
+            return failed
+        case "stopped":
+            return "stopped early by a search's scheduler"
+        case "stale" if files.trial is None:
+            return "its folder does not say what was trained"
+        case "stale":
+            return "its folder holds a trial of other settings"
+    if files.failure:
+        return f"not finished; its last attempt failed: {failed}"
+    if (folder.path / names.SUMMARY).exists():
+        return f"its {names.SUMMARY} is damaged"
+    if files.trial is not None:
+        return "not finished"
+    return f"{NOT_RUN}: it uses {record.source}, which has no result" if waits else NOT_RUN
 
 
 def _collapsed(results: Results) -> pd.Series:

@@ -16,7 +16,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from analysis.results.read import NoResults
+from analysis.results.study_folder import NoStudy
 from analysis.stats.comparison import BASELINE
 from trainable.storage.trial_folder import PLACE, TrialFolder, score
 
@@ -29,7 +29,7 @@ FEWEST = 8
 
 
 def read(root: Path) -> list[optuna.Study]:
-    """The searches of the study in `root`; none if it is an ablation. Raises NoResults."""
+    """The searches of the study in `root`; none if it is an ablation. Raises NoStudy."""
     path = root / JOURNAL
     if not path.is_file():
         return []
@@ -37,7 +37,7 @@ def read(root: Path) -> list[optuna.Study]:
     storage = JournalStorage(JournalFileBackend(str(path)))
     names = optuna.get_all_study_names(storage)
     if strange := [name for name in names if not PLACE.fullmatch(f"{name}/seed=0")]:  # tables are named after them
-        raise NoResults(f"{path}: {strange[0]!r} cannot be the name of a search")
+        raise NoStudy(f"{path}: {strange[0]!r} cannot be the name of a search")
     return [optuna.load_study(study_name=name, storage=storage) for name in names]
 
 

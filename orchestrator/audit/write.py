@@ -33,7 +33,7 @@ def write_audit(
 
     Raises:
         DataError: the data set is absent or wrong.
-        NoResults, NoAudit: there is nothing to audit; the message says why.
+        NoStudy, NoAudit: there is nothing to audit; the message says why.
     """
     found = audit(root, setting, arm, seed)
     data = read_data(root, found[0], machine)

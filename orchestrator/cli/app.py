@@ -11,9 +11,10 @@ from typing import NoReturn
 import typer
 from rich.console import Console
 
+from analysis.results.study_folder import NoStudy
 from orchestrator.cli import result_commands, study_commands
 from orchestrator.exit_codes import REFUSED, WRONG, Ended
-from orchestrator.results import lock, store
+from orchestrator.results import lock
 from trainable.config.strict_yaml import ConfigError
 
 app = typer.Typer(
@@ -34,7 +35,7 @@ def main() -> None:
         app()
     except Ended as error:
         _complain(str(error), error.code)
-    except (ConfigError, store.NoStudy) as error:
+    except (ConfigError, NoStudy) as error:
         _complain(str(error), WRONG)
     except lock.Locked as error:
         _complain(str(error), REFUSED)

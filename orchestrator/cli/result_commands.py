@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
+from analysis.results.study_folder import State, TrialRecord
 from orchestrator.cli.options import DataDir, OwnCode, RunDir, StudyDir, console
 from orchestrator.exit_codes import FAILED, WRONG, Ended
-from orchestrator.results import store
-from orchestrator.results.store import Store, TrialRecord
+from orchestrator.results.store import Store
 from orchestrator.run import run_study
 from trainable.config.runtime import Machine
 
@@ -25,7 +25,7 @@ def status(
     """Show the state of every arm, from the files alone."""
     place = Store(run_dir)
     while True:
-        _, failures, records = place.read_plan()
+        plan = place.read_plan()
         if watch:
             console.clear()
         if place.root.joinpath("search.journal").is_file():
@@ -33,13 +33,13 @@ def status(
 
             show_status(place, console)
             console.print("confirmation:", markup=False)
-        _show_status(place, records, place.states(records, failures))
+        _show_status(place, plan.records, place.states(plan.records, plan.max_failures))
         if not watch:
             return
         time.sleep(2)
 
 
-def _show_status(place: Store, records: list[TrialRecord], states: dict[TrialRecord, store.State]) -> None:
+def _show_status(place: Store, records: list[TrialRecord], states: dict[TrialRecord, State]) -> None:
     from orchestrator.display import status
 
     run_study.show_states(place, records, states, console)
@@ -47,7 +47,7 @@ def _show_status(place: Store, records: list[TrialRecord], states: dict[TrialRec
         console.print(left, markup=False)
     for failure in status.failures(place, states):
         console.print(f"failed: {failure['name']}: {failure['kind']}: {failure['message']}", markup=False)
-    for line in status.blocked(states):
+    for line in status.blocked(status.in_state(states, "blocked")):
         console.print(line, markup=False)
     for line in status.mixed_fingerprints(place, records, states):
         console.print(f"note: {line}", markup=False)
@@ -100,7 +100,7 @@ def audit(
 ) -> None:
     """List the training labels that are probably wrong, and what they should be."""
     from analysis.audit.audit import NoAudit
-    from analysis.results.read import NoResults
+    from analysis.results.study_folder import NoStudy
     from orchestrator.audit.write import apply_corrections, write_audit
     from trainable.errors import DataError
 
@@ -113,7 +113,7 @@ def audit(
             apply_corrections(found, names, apply, min_confidence, console)
     except DataError as error:
         raise Ended(f"{error} (--study-dir: the study file's folder; --data: the data sets')", WRONG) from None
-    except (NoAudit, NoResults) as error:
+    except (NoAudit, NoStudy) as error:
         raise Ended(str(error), WRONG) from None
 
 

@@ -1,5 +1,6 @@
 """The commands that take a study file: run, shard, plan; and init, which writes one."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -24,7 +25,7 @@ from orchestrator.display.status import blocked
 from orchestrator.exit_codes import WRONG, Ended
 from orchestrator.results.store import Store
 from orchestrator.run import run_study
-from orchestrator.scheduling import run_plan
+from orchestrator.scheduling.run_plan import RunPlan, absent, plan_run, refusal
 from orchestrator.scheduling.selection import Options, check_selection
 from orchestrator.study import comparison_families
 from orchestrator.study.load import Study, load_study
@@ -95,8 +96,8 @@ def _end_told(place: Store) -> Iterator[None]:
         tell("end", code=error.code, message=str(error))
         raise
     except typer.Exit as end:
-        _, failures, records = place.read_plan()
-        counts = Counter(place.states(records, failures).values())
+        plan = place.read_plan()
+        counts = Counter(place.states(plan.records, plan.max_failures).values())
         tell("end", code=end.exit_code, results=str(place.root), trials=dict(counts))
         raise
 
@@ -160,38 +161,73 @@ def plan(
     arms: Several = "",
     seeds: Several = "",
     settings: Several = "",
+    stale: Stale = "refuse",
+    same_code: SameCode = False,
+    retry_failed: RetryFailed = False,
     cost: Annotated[bool, typer.Option("--cost", help="Time a few steps of each arm: hours and bytes.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON, for scripts.")] = False,
 ) -> None:
-    """Show what a run would do; starts nothing."""
+    """Show what a run with the same options would do; starts nothing."""
     planned = load_study(study_path, sets)
-    place, options = Store(results / planned.name), Options(**_selected(planned, arms, seeds, settings))
+    place = Store(results / planned.name)
+    selected = _selected(planned, arms, seeds, settings)
+    options = Options(stale=stale, same_code=same_code, retry_failed=retry_failed, **selected)
     check_selection(options, planned)
     if planned.search is not None:
+        if as_json:
+            raise Ended("--json: what a search proposes next depends on its results", WRONG)
         _plan_search(planned, planned.search, place, data, cost)
         return
-    trials = [trial for trial in planned.trials if options.selects(trial.record)]
-    records = [trial.record for trial in trials]
-    states = place.states([trial.record for trial in planned.trials], planned.file.run.max_failures)
+    found = plan_run(
+        planned.trials,
+        place.snapshot(trial.record for trial in planned.trials),
+        planned.file.run.max_failures,
+        options,
+    )
+    if as_json:
+        print(json.dumps(found.to_dict(), indent=1))
+        return
     machine = run_study.study_machine(study_path.parent, data, planned)
-    run_study.show_states(place, records, {record: states[record] for record in records}, console)
-    epochs = sum(record.epochs for record in records if states[record] in ("todo", "stale"))
-    console.print(f"to train: {epochs} epochs and what is left of partial trials", markup=False)
-    begun = [r for r, state in states.items() if options.selects(r) or state not in ("todo", "blocked")]
-    for line in [*comparison_families.order(records), *comparison_families.describe(begun)]:
-        console.print(line, markup=False)
-    absent = run_plan.absent(trials, machine)
-    missing = [trial for trial in trials if states[trial.record] not in ("done", "failed", "blocked")]
-    left_out = [*run_plan.absent_sources(missing, states), *run_plan.absent_baselines(missing, states)]
-    for warning in [*planned.warnings, *absent, *left_out]:
-        console.print(f"warning: {warning}", markup=False)
-    for line in blocked(states):
-        console.print(line, markup=False)
+    lacking = absent([trial for trial in planned.trials if options.selects(trial.record)], machine)
+    _show_plan(planned, found, place, lacking)
     if cost:
-        if absent:
+        if lacking:
             raise Ended("the cost cannot be measured without them", WRONG)
         from orchestrator.run.cost import show_cost
 
-        show_cost(planned, missing, place, machine, console)
+        show_cost(planned, found.todo, place, machine, console)
+
+
+def _show_plan(study: Study, found: RunPlan, place: Store, lacking: list[str]) -> None:
+    """What a run would do, what it would refuse, and what its comparison can show."""
+    states = {record: state for record, state in found.states.items() if found.options.selects(record)}
+    run_study.show_states(place, list(states), states, console)
+    if found.refused:
+        console.print(f"a run refuses this: {refusal(found, place)}", markup=False)
+    elif found.archive:
+        console.print(f"to archive: {', '.join(found.archive)}", markup=False)
+    for old, new in found.moves.items():
+        console.print(f"to move: {old} to {new}, the same trial under its new name", markup=False)
+    if found.forget:
+        console.print(f"to try again: {', '.join(record.name for record in found.forget)}", markup=False)
+    fresh = [trial.record for trial in found.todo if found.states[trial.record] != "partial"]
+    resumed = len(found.todo) - len(fresh)
+    epochs = sum(record.epochs for record in fresh)
+    console.print(
+        f"to train: {epochs} epochs in {len(fresh)} trials, and what is left of {resumed} partial trials",
+        markup=False,
+    )
+    begun = [
+        record
+        for record, state in found.states.items()
+        if found.options.selects(record) or state not in ("todo", "blocked")
+    ]
+    for line in [*comparison_families.order(list(states)), *comparison_families.describe(begun)]:
+        console.print(line, markup=False)
+    for warning in [*study.warnings, *lacking, *found.problems, *found.notes]:
+        console.print(f"warning: {warning}", markup=False)
+    for line in blocked(found.blocked):
+        console.print(line, markup=False)
 
 
 def _plan_search(planned: Study, search: SearchPlan, place: Store, data: Path, cost: bool) -> None:
@@ -201,11 +237,11 @@ def _plan_search(planned: Study, search: SearchPlan, place: Store, data: Path, c
         console.print(line, markup=False)
     machine = run_study.study_machine(planned.path.parent, data, planned)
     missing = [] if plan_search.confirmed(search, place) else list(search.expected(plan_search.missing(search, place)))
-    absent = run_plan.absent(missing, machine)
-    for warning in [*planned.warnings, *absent]:
+    lacking = absent(missing, machine)
+    for warning in [*planned.warnings, *lacking]:
         console.print(f"warning: {warning}", markup=False)
     if cost:
-        if absent:
+        if lacking:
             raise Ended("the cost cannot be measured without them", WRONG)
         from orchestrator.run.cost import show_cost
 

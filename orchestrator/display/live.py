@@ -10,8 +10,9 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
+from analysis.results.study_folder import TrialRecord
 from orchestrator.display.status import METRIC, Arms, duration
-from orchestrator.results.store import Store, TrialRecord
+from orchestrator.results.store import Store
 from trainable.storage.trial_folder import TrialFolder
 
 

@@ -7,11 +7,12 @@ from optuna.trial import TrialState
 from rich.console import Console
 from rich.table import Table
 
+from analysis.results.study_folder import TrialRecord
 from orchestrator.display.live import View, ended_badly
-from orchestrator.results.store import Store, TrialRecord
+from orchestrator.results.store import Store
 from orchestrator.search import journal
 from orchestrator.search.optuna_search import N_TRIALS, REASON, SAME_AS
-from orchestrator.search.pool import Searches
+from orchestrator.search.pool import SearchPool
 from trainable.storage.trial_folder import score
 
 VALIDATION = "val/accuracy"
@@ -22,7 +23,7 @@ class SearchView(View):
 
     shown = (VALIDATION,)
 
-    def __init__(self, console: Console, store: Store, searches: Searches, events: bool = False):
+    def __init__(self, console: Console, store: Store, searches: SearchPool, events: bool = False):
         self.searches = searches
         super().__init__(console, store, [], [], events)
         self._total = sum(search.budget for search in searches.all)

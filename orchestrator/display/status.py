@@ -2,13 +2,15 @@
 
 import statistics
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from analysis.results.mixed_fingerprints import mixed
-from orchestrator.results.store import STATES, State, Store, TrialRecord
+from analysis.results.study_folder import STATES, State, TrialRecord
+from orchestrator.results.store import Store
 
 METRIC = "test/accuracy_last10"
 CURVE = "test/accuracy"
@@ -138,13 +140,14 @@ def failures(store: Store, states: dict[TrialRecord, State]) -> list[dict[str, A
     return found
 
 
-def blocked(states: dict[TrialRecord, State]) -> list[str]:
-    """Sentences about trials that were not run because the trial that they use failed."""
-    return [
-        f"blocked: {record.name} uses {record.source}, which has no result"
-        for record, state in states.items()
-        if state == "blocked"
-    ]
+def blocked(records: Iterable[TrialRecord]) -> list[str]:
+    """Sentences about trials that are blocked: one that they depend on has failed."""
+    return [f"blocked: {record.name} uses {record.source}, which has no result" for record in records]
+
+
+def in_state(states: dict[TrialRecord, State], state: State) -> list[TrialRecord]:
+    """The trials that are in this state."""
+    return [record for record, found in states.items() if found == state]
 
 
 def time_left(store: Store, states: dict[TrialRecord, State]) -> str | None:

@@ -14,7 +14,7 @@ from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.hparams import summary_v2 as hparams
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
-from orchestrator.results.store import TrialRecord
+from analysis.results.study_folder import TrialRecord
 
 METRICS = ("test/accuracy", "val/accuracy", "division/auc_net0", "division/labeled_fraction_net0")
 """Columns of the table of hyper-parameters."""

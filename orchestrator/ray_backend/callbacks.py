@@ -8,26 +8,28 @@ from ray import tune
 
 from orchestrator.display.live import View
 from orchestrator.ray_backend.interrupts import Stop, stop_gracefully
-from orchestrator.results.store import Store
 from orchestrator.scheduling.disk_space import Room
 from trainable.storage.trial_folder import TrialFolder
+from trainable.trial.job import TrialJob
 
 
 class Progress(tune.Callback):
-    """Tells the view what Tune reports, and writes down the deaths that a trial could not write down itself."""
+    """Tells the view what Tune reports, and writes down the deaths that a trial could not write down itself.
+
+    Args:
+        view: shows the run; None in the copy that Tune pickles.
+        stop: told why the run has to end early.
+        settle: called with a trial's name when it has ended.
+        room: compares the sizes that trials report with the free disk space.
+    """
 
     def __init__(
-        self,
-        view: View | None,
-        store: Store | None,
-        stop: Stop,
-        settle: Callable[[str], None] | None = None,
-        room: Room | None = None,
+        self, view: View | None, stop: Stop, settle: Callable[[str], None] | None = None, room: Room | None = None
     ):
-        self.view, self.store, self.stop, self.settle, self.room = view, store, stop, settle, room
+        self.view, self.stop, self.settle, self.room = view, stop, settle, room
 
     def __getstate__(self) -> dict[str, Any]:  # Tune pickles its callbacks; a terminal cannot be
-        return {"view": None, "store": None, "stop": Stop(), "settle": None, "room": None}
+        return {"view": None, "stop": Stop(), "settle": None, "room": None}
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial has a slot."""
@@ -53,15 +55,13 @@ class Progress(tune.Callback):
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial has used up its attempts."""
-        if self.view and self.store:
-            note_death(TrialFolder(trial.config["run"]["folder"]), _error(trial))
+        if self.view:
+            note_death(TrialFolder(TrialJob.from_config(trial.config).folder), _error(trial))
         self._ended(trial)
 
     def _ended(self, trial: Any) -> None:
         if self.settle:
             self.settle(_name(trial))
-        if self.view:
-            self.view.ended(_name(trial))
 
 
 def note_death(folder: TrialFolder, error: str) -> None:
@@ -84,4 +84,4 @@ def _error(trial: Any) -> str:
 
 
 def _name(trial: Any) -> str:
-    return trial.config["run"]["name"]
+    return TrialJob.from_config(trial.config).name

@@ -5,10 +5,9 @@ and nothing that Tune returns is used. Nor is `Tuner.restore`: it resumes from t
 snapshot knew, which may be far behind the newest on disk, and it cannot extend a study.
 """
 
+import math
 import shutil
-import sys
 from dataclasses import replace
-from typing import Any
 
 import ray
 from ray import tune
@@ -17,22 +16,22 @@ from orchestrator.display.live import View
 from orchestrator.ray_backend.callbacks import Progress
 from orchestrator.ray_backend.interrupts import Stop, interruptible, watched
 from orchestrator.ray_backend.resources import Node, requested
-from orchestrator.ray_backend.tune_adapters import Proposals, Stopping
+from orchestrator.ray_backend.tune_adapters import SourceScheduler, SourceSearcher
 from orchestrator.results.store import Store
-from orchestrator.scheduling.dependency_queue import Queue
 from orchestrator.scheduling.disk_space import Room
-from orchestrator.search.pool import Searches
+from orchestrator.scheduling.trial_source import TrialSource
 from orchestrator.study.load import Study
 from orchestrator.study.planned_trial import PlannedTrial
 from trainable.config.runtime import Machine
-from trainable.ray_trainable import DivideMixTrainable, plain
+from trainable.ray_trainable import DivideMixTrainable
+from trainable.trial.job import TrialJob
 
 REPORT_EVERY = 1.0
 """Seconds of training between two reports to Tune; every epoch is in the trial's folder all the same."""
 
 
-def execute(study: Study, store: Store, work: list[PlannedTrial] | Searches, machine: Machine, view: View) -> Stop:
-    """Run trials, or what searches propose, in the Ray that is up, and say what stopped it early, if anything did.
+def execute(study: Study, store: Store, source: TrialSource, machine: Machine, view: View) -> Stop:
+    """Run the trials of a source in the Ray that is up, and say what stopped it early, if anything did.
 
     Raises:
         CannotRun: one trial asks for more CPUs or GPUs than any machine has.
@@ -41,53 +40,44 @@ def execute(study: Study, store: Store, work: list[PlannedTrial] | Searches, mac
     cpu, gpu = requested(study.file.resources, nodes)
     scratch = store.root.resolve() / ".tune"
     machine = replace(machine.sharing(gpu), shared_dir=scratch / "images")
+    most = study.file.run.max_concurrent_trials or math.inf
+    # A trial that is known anyway may wait for a slot in Tune: one may become free on a machine that joins later.
+    fitting = math.inf if source.knows_all else sum(node.slots(cpu, gpu) for node in nodes)
 
-    def described(trial: PlannedTrial) -> dict[str, Any]:
-        return {
-            "name": trial.record.name,
-            "trial": trial.config.model_dump(),
-            "folder": str(store.folder(trial.record).path.resolve()),
-            "machine": plain(replace(machine, source_dir=store.source_dir(trial.record))),
-            "cpu": cpu,
-            "gpu": gpu,
-            "report_every": 0.0 if isinstance(work, Searches) else REPORT_EVERY,  # a pruner sees every epoch
-            "place": {
-                "study": study.name,
-                "setting": trial.record.setting or "",
-                "arm": trial.record.arm,
-                "seed": trial.record.seed,
-            },
-        }
-
-    most = study.file.run.max_concurrent_trials
-    slots = min(most or sys.maxsize, sum(node.slots(cpu, gpu) for node in nodes))
-    trials: dict[str, Any] = {}
-    ended, room = None, None if isinstance(work, Searches) else Room(store.root, work, most or 1)
-    if isinstance(work, Searches):
-        ended = work.settle
-        how = tune.TuneConfig(
-            search_alg=Proposals(work, described, slots), scheduler=Stopping(work), num_samples=-1, reuse_actors=True
+    def job_of(trial: PlannedTrial) -> TrialJob:
+        record = trial.record
+        return TrialJob(
+            config=trial.config,
+            folder=store.folder(record).path.resolve(),
+            machine=replace(machine, source_dir=store.source_dir(record)),
+            study=study.name,
+            setting=record.setting or "",
+            arm=record.arm,
+            seed=record.seed,
+            cpu=cpu,
+            gpu=gpu,
+            report_every=0.0 if source.sees_every_epoch else REPORT_EVERY,
         )
-    elif any(trial.record.source for trial in work):
-        queue = Queue(work, store)
-        how = tune.TuneConfig(search_alg=Proposals(queue, described, slots), num_samples=-1, reuse_actors=True)
 
-        def ended(name: str) -> None:
-            for each in [name, *queue.settle(name)]:
-                view.ended(each)
-    else:
-        trials = {"run": tune.grid_search([described(trial) for trial in work])}
-        how = tune.TuneConfig(max_concurrent_trials=most, reuse_actors=True)
+    def settle(name: str) -> None:
+        for ended in [name, *source.settle(name)]:
+            view.ended(ended)
+
     stop = Stop()
+    room = Room(store.root, source.waiting, study.file.run.max_concurrent_trials or 1)
     shutil.rmtree(scratch, ignore_errors=True)
     tuner = tune.Tuner(
         DivideMixTrainable,
-        param_space=trials,
-        tune_config=how,
+        tune_config=tune.TuneConfig(
+            search_alg=SourceSearcher(source, job_of, min(most, fitting)),
+            scheduler=SourceScheduler(source),
+            num_samples=-1,
+            reuse_actors=True,
+        ),
         run_config=tune.RunConfig(
             name="run",
             storage_path=str(scratch),
-            callbacks=[Progress(view, store, stop, ended, room)],
+            callbacks=[Progress(view, stop, settle, room)],
             failure_config=tune.FailureConfig(max_failures=study.file.run.max_failures),
             checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
             verbose=0,

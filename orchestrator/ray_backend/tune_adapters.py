@@ -1,7 +1,7 @@
-"""The Ray Tune side of a search: where trials come from, and who stops them.
+"""A `TrialSource` as Ray Tune sees it: where trials come from, and who stops them.
 
 Ray's own OptunaSearch keeps its state in Tune's snapshots, which lag behind, and crashes or counts twice after a kill;
-its schedulers forget everything. Here both only pass on what the search says, and hold nothing worth saving.
+its schedulers forget everything. Here both only pass on what the source says, and hold nothing worth saving.
 """
 
 from collections.abc import Callable
@@ -10,29 +10,30 @@ from typing import Any
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from orchestrator.scheduling.dependency_queue import Queue
-from orchestrator.search.pool import Searches
+from orchestrator.scheduling.trial_source import TrialSource
 from orchestrator.study.planned_trial import PlannedTrial
+from trainable.trial.job import TrialJob
 
 
-class Proposals(Searcher):
-    """Gives Tune the next trial when a slot is free: asked earlier, a search's proposal would know less."""
+class SourceSearcher(Searcher):
+    """Gives Tune the trials of a source, at most `slots` at a time."""
 
-    def __init__(self, work: Searches | Queue | None, described: Callable[[PlannedTrial], dict[str, Any]], slots: int):
+    def __init__(self, source: TrialSource | None, job_of: Callable[[PlannedTrial], TrialJob] | None, slots: float):
         super().__init__()
-        self.work, self.described, self.slots = work, described, slots
+        self.source, self.job_of, self.slots = source, job_of, slots
         self._live: set[str] = set()
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The next trial's configuration; None while all slots are taken, or what is left waits for other trials."""
-        assert self.work is not None
+        assert self.source is not None
+        assert self.job_of is not None
         if len(self._live) >= self.slots:
             return None
-        planned = self.work.next()
+        planned = self.source.next()
         if planned is None:
-            return Searcher.FINISHED if self.work.exhausted else None
+            return Searcher.FINISHED if self.source.exhausted else None
         self._live.add(trial_id)
-        return {"run": self.described(planned)}
+        return self.job_of(planned).to_config()
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
         """A slot is free. What the trial's end means, its folder says."""
@@ -45,21 +46,21 @@ class Proposals(Searcher):
         """Nothing is ever restored from Tune."""
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"work": None, "described": None, "slots": 0}  # Tune pickles it; a journal cannot be
+        return {"source": None, "job_of": None, "slots": 0}  # Tune pickles it; a journal cannot be
 
 
-class Stopping(FIFOScheduler):
-    """Stops a trial when the search's pruner says so."""
+class SourceScheduler(FIFOScheduler):
+    """Stops a trial when its source says so."""
 
-    def __init__(self, searches: Searches | None):
+    def __init__(self, source: TrialSource | None):
         super().__init__()
-        self.searches = searches
+        self.source = source
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """After an epoch."""
-        assert self.searches is not None
-        stop = "epoch" in result and self.searches.observe(trial.config["run"]["name"])
+        assert self.source is not None
+        stop = "epoch" in result and self.source.observe(TrialJob.from_config(trial.config).name)
         return TrialScheduler.STOP if stop else TrialScheduler.CONTINUE
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"searches": None}
+        return {"source": None}

@@ -3,8 +3,9 @@
 import random
 from collections.abc import Iterator
 
+from analysis.results.study_folder import TrialRecord
 from orchestrator.results.reproduce import NotATrial, Reproduction, reproduce
-from orchestrator.results.store import Store, TrialRecord
+from orchestrator.results.store import Store
 from trainable.config.runtime import Machine
 
 Outcome = Reproduction | str
@@ -20,8 +21,8 @@ def drawn(store: Store, fraction: float) -> tuple[list[TrialRecord], int]:
         NoStudy: the folder holds no study's results.
         NotATrial: no trial has finished.
     """
-    _, failures, records = store.read_plan()
-    done = [record for record, state in store.states(records, failures).items() if state == "done"]
+    plan = store.read_plan()
+    done = [record for record, state in store.states(plan.records, plan.max_failures).items() if state == "done"]
     if not done:
         raise NotATrial(f"{store.root} holds no finished trial")
     chosen = set(random.SystemRandom().sample(range(len(done)), max(1, round(fraction * len(done)))))

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from orchestrator.results.store import NoStudy, Store
+from analysis.results.study_folder import NoStudy
+from orchestrator.results.store import Store
 from orchestrator.study import comparison_families
 from orchestrator.study.search_plan import SearchPlan
 from orchestrator.study.search_schema import Asha, Median, Parameter
@@ -50,12 +51,13 @@ def confirmed(plan: SearchPlan, store: Store) -> bool:
     if any(missing(plan, store).values()):
         return False
     try:
-        _, failures, records = store.read_plan()
+        on_disk = store.read_plan()
     except NoStudy:
         return False
-    seeds = {record.seed for record in records}
-    ended = all(state in ("done", "failed") for state in store.states(records, failures).values())
-    return ended and seeds == {*plan.file.confirm.seeds} and len(records) == len(list(plan.expected({})))
+    seeds = {record.seed for record in on_disk.records}
+    states = store.states(on_disk.records, on_disk.max_failures)
+    ended = all(state in ("done", "failed") for state in states.values())
+    return ended and seeds == {*plan.file.confirm.seeds} and len(on_disk.records) == len(list(plan.expected({})))
 
 
 def _counts(store: Store, arm: str | None, seeds: list[int]) -> Counter[str]:

@@ -9,9 +9,10 @@ from orchestrator.display.search_live import SearchView, show_failures, show_opt
 from orchestrator.exit_codes import DONE, FAILED, REFUSED, WRONG, Ended
 from orchestrator.results.store import Store
 from orchestrator.run.run_study import show_end, started, train
-from orchestrator.scheduling.run_plan import absent, adopt
+from orchestrator.scheduling.dependency_queue import DependencyQueue
+from orchestrator.scheduling.run_plan import absent, apply_plan, plan_run
 from orchestrator.scheduling.selection import Options, check_selection
-from orchestrator.search.pool import Searches
+from orchestrator.search.pool import SearchPool
 from orchestrator.study.load import Study
 from orchestrator.study.planned_trial import PlannedTrial
 from orchestrator.study.search_plan import FIXED, SearchPlan
@@ -32,7 +33,7 @@ def run_search(study: Study, store: Store, machine: Machine, options: Options, c
     if lacking := absent(list(study.search.expected({})), machine):
         raise Ended("\n".join(lacking), WRONG)
     with store.lock():
-        run = _Run(study, study.search, store, machine, options, console, Searches(study.name, study.search, store))
+        run = _Run(study, study.search, store, machine, options, console, SearchPool(study.name, study.search, store))
         run.settle_changed()
         run.searches.reconcile()
         run.plan_confirmation(run.confirmed_before())
@@ -59,7 +60,7 @@ class _Run:
     machine: Machine
     options: Options
     console: Console
-    searches: Searches
+    searches: SearchPool
 
     def settle_changed(self) -> None:
         """Refuse, or archive, searches that the study (with --same-code: the code) has changed."""
@@ -78,9 +79,7 @@ class _Run:
     def plan_confirmation(self, winners: dict[str, TrialConfig]) -> None:
         """Make the confirmation the study's plan: it is what the comparison reads."""
         self.study = replace(self.study, trials=self.plan.confirmations(winners))
-        records = [trial.record for trial in self.study.trials]
-        file = self.study.file
-        self.store.write_plan(self.study.name, self.study.text, file.run.max_failures, records, file.analysis.margin)
+        self.store.write_plan(self.study.text, self.study.plan)
 
     def confirmed_before(self) -> dict[str, TrialConfig]:
         """Winners so far that an earlier run has begun to confirm: they stay in the result for now."""
@@ -94,16 +93,11 @@ class _Run:
     def unconfirmed(self) -> list[PlannedTrial]:
         """Choose what is confirmed, set confirmations of earlier winners aside; returns what has to be trained."""
         self.plan_confirmation(self.searches.winners())
-        failures = self.study.file.run.max_failures
-        records = [trial.record for trial in self.study.trials]
-        adopt(self.store, records, self.console)
-        if superseded := [r for r, state in self.store.states(records, failures).items() if state == "stale"]:
-            place = self.store.archive(superseded)
-            self.console.print(f"{len(superseded)} confirmations of earlier winners moved to {place}", markup=False)
-        if self.options.retry_failed:
-            self.store.forget_failures(records)
-        states = self.store.states(records, failures)
-        return [trial for trial in self.study.trials if states[trial.record] not in ("done", "failed")]
+        trials, max_failures = self.study.trials, self.study.file.run.max_failures
+        snapshot = self.store.snapshot(trial.record for trial in trials)
+        # What is stale here is a confirmation of an earlier winner.
+        options = Options(stale="archive", retry_failed=self.options.retry_failed)
+        return apply_plan(plan_run(trials, snapshot, max_failures, options), self.store, self.machine, self.console)
 
     def headline(self, todo: list[PlannedTrial]) -> str:
         """What this run is going to do first."""
@@ -122,7 +116,9 @@ class _Run:
         records = [trial.record for trial in self.study.trials]
         self.console.print(f"confirmation: {len(todo)} of {len(records)} trials to run on fresh seeds", markup=False)
         view = View(self.console, self.store, records, [trial.record for trial in todo], self.options.events)
-        return train(self.study, self.store, todo, self.machine, view) if todo else None
+        if not todo:
+            return None
+        return train(self.study, self.store, DependencyQueue(todo, self.store), self.machine, view)
 
     def end(self, signal: int | None) -> int:
         """Show what came out; the exit code."""

@@ -18,16 +18,16 @@ from types import FrameType
 from rich.console import Console
 
 from orchestrator.display.live import View
-from orchestrator.display.status import blocked, failures
+from orchestrator.display.status import blocked, failures, in_state
 from orchestrator.display.tensorboard import write_layout
 from orchestrator.exit_codes import DONE, FAILED, REFUSED, WRONG, Ended
 from orchestrator.ray_backend.resources import CannotRun, Node, requested
 from orchestrator.results import provenance
 from orchestrator.results.lock import guarded
 from orchestrator.results.store import Store
-from orchestrator.run.run_study import TRY_AGAIN, counted, write_plan
-from orchestrator.scheduling.dependency_queue import Queue
-from orchestrator.scheduling.run_plan import missing_trials
+from orchestrator.run.run_study import TRY_AGAIN, counted
+from orchestrator.scheduling.dependency_queue import DependencyQueue
+from orchestrator.scheduling.run_plan import apply_plan, plan_run
 from orchestrator.scheduling.selection import Options, check_selection
 from orchestrator.study.load import Study
 from orchestrator.study.planned_trial import PlannedTrial
@@ -50,13 +50,15 @@ def run_shard(
     check_selection(options, study)
     os.environ.setdefault("OMP_NUM_THREADS", str(machine.threads))  # before torch is imported, which reads it
     share = share_of(study.trials, index, of)
-    plan = sorted(trial.record.id for trial in study.trials)
-    digest = hashlib.sha256("".join(plan).encode()).hexdigest()[:12]
+    ids = sorted(trial.record.id for trial in study.trials)
+    digest = hashlib.sha256("".join(ids).encode()).hexdigest()[:12]
     with store.shard_lock(index, of, digest), terminable():
         machine = _here(study, machine)
-        todo = missing_trials(study, share, store, machine, options, console)
+        snapshot = store.snapshot(trial.record for trial in share)
+        plan = plan_run(share, snapshot, study.file.run.max_failures, options)
+        todo = apply_plan(plan, store, machine, console)
         with guarded(store.root):  # other shares write these files too
-            write_plan(study, store)
+            store.write_plan(study.text, study.plan)
             provenance.record(store.root)
             write_layout(store.runs, [trial.record for trial in study.trials])
         records = [trial.record for trial in share if options.selects(trial.record)]
@@ -66,7 +68,7 @@ def run_shard(
     states = {record: states[record] for record in records}
     for failure in failures(store, states):
         console.print(f"failed: {failure['name']}: {failure['kind']}: {failure['message']}", markup=False)
-    for line in blocked(states):
+    for line in blocked(in_state(states, "blocked")):
         console.print(line, markup=False)
     if {"failed", "blocked"} & {*states.values()}:
         console.print(TRY_AGAIN, markup=False)
@@ -105,7 +107,7 @@ def _here(study: Study, machine: Machine) -> Machine:
 
 
 def _train(study: Study, todo: list[PlannedTrial], store: Store, machine: Machine, view: View) -> None:
-    queue = Queue(todo, store)
+    queue = DependencyQueue(todo, store)
     with view, tempfile.TemporaryDirectory() as shared:
         machine = replace(machine, shared_dir=Path(shared))
         while trial := queue.next():

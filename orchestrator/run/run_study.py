@@ -10,18 +10,20 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from analysis.results.study_folder import STATES, State, TrialRecord
 from orchestrator.exit_codes import DONE, FAILED, REFUSED, WRONG, Ended
 from orchestrator.ray_backend.resources import CannotRun
-from orchestrator.results.store import STATES, State, Store, TrialRecord
-from orchestrator.scheduling.run_plan import longest_first, missing_trials
+from orchestrator.results.store import Store
+from orchestrator.scheduling.dependency_queue import DependencyQueue
+from orchestrator.scheduling.run_plan import RunPlan, apply_plan, longest_first, plan_run
 from orchestrator.scheduling.selection import Options, check_selection
+from orchestrator.scheduling.trial_source import TrialSource
 from orchestrator.study.load import Study
 from orchestrator.study.planned_trial import PlannedTrial
 from trainable.config.runtime import Machine
 
 if TYPE_CHECKING:
     from orchestrator.display.live import View
-    from orchestrator.search.pool import Searches
 
 TRY_AGAIN = "Failed trials are tried again with --retry-failed."
 
@@ -34,32 +36,29 @@ def run_study(study: Study, store: Store, machine: Machine, options: Options, co
         Locked: another process runs the study.
     """
     records = [trial.record for trial in study.trials]
-    failures = study.file.run.max_failures
+    max_failures = study.file.run.max_failures
     check_selection(options, study)
     with store.lock():
-        todo = missing_trials(study, study.trials, store, machine, options, console)
-        write_plan(study, store)
-        states = store.states(records, failures)
+        plan = plan_run(study.trials, store.snapshot(records), max_failures, options)
+        todo = apply_plan(plan, store, machine, console)
+        store.write_plan(study.text, study.plan)
         interrupted = None
         if todo:
             interrupted = _execute(study, store, todo, machine, options, console)
         else:
-            selected = sum(map(options.selects, records))
-            which = f"all {selected}" if selected == len(records) else f"the {selected} selected"
-            blocked = " or are blocked" if "blocked" in states.values() else ""
-            console.print(f"Nothing to do: {which} trials of {store.root} have ended{blocked}.", markup=False)
-        states = store.states(records, failures)
+            _show_nothing_to_do(store, records, plan, console)
+        states = store.states(records, max_failures)
     show_end(store, records, states, console)
     if interrupted is not None:
         return 128 + interrupted
     return DONE if all(state == "done" for record, state in states.items() if options.selects(record)) else FAILED
 
 
-def write_plan(study: Study, store: Store) -> None:
-    """Keep the study as it is run now."""
-    file, records = study.file, [trial.record for trial in study.trials]
-    factors = list(getattr(file, "factors", {}))
-    store.write_plan(study.name, study.text, file.run.max_failures, records, file.analysis.margin, factors)
+def _show_nothing_to_do(store: Store, records: list[TrialRecord], plan: RunPlan, console: Console) -> None:
+    selected = sum(map(plan.options.selects, records))
+    which = f"all {selected}" if selected == len(records) else f"the {selected} selected"
+    blocked = " or are blocked" if plan.blocked else ""
+    console.print(f"Nothing to do: {which} trials of {store.root} have ended{blocked}.", markup=False)
 
 
 def _execute(
@@ -69,11 +68,11 @@ def _execute(
     from orchestrator.display.live import View
 
     records = [trial.record for trial in study.trials]
-    todo = longest_first(todo)
+    source = DependencyQueue(longest_first(todo), store)
     headline = f"{study.name}: {len(todo)} of {len(records)} trials to run, results in {store.root}"
     with started(study, store, machine, options, console, headline):
         view = View(console, store, records, [trial.record for trial in todo], options.events)
-        return train(study, store, todo, machine, view)
+        return train(study, store, source, machine, view)
 
 
 @contextmanager
@@ -115,13 +114,11 @@ def _import_ahead() -> None:
         importlib.import_module(module)
 
 
-def train(
-    study: Study, store: Store, work: "list[PlannedTrial] | Searches", machine: Machine, view: "View"
-) -> int | None:
-    """Run trials, or what searches propose; the number of the signal that stopped it, if one did."""
+def train(study: Study, store: Store, source: TrialSource, machine: Machine, view: "View") -> int | None:
+    """Run the trials of a source; the number of the signal that stopped it, if one did."""
     from orchestrator.ray_backend.execute import execute
 
-    stop = execute(study, store, work, machine, view)
+    stop = execute(study, store, source, machine, view)
     if stop.no_space:
         raise Ended(
             f"stopped: {stop.no_space}\nMake room or choose another --results, and run again: finished trials stay, "
@@ -144,11 +141,11 @@ def show_end(
     """
     from analysis.report.write import write_report
     from orchestrator.display.comparison_table import show
-    from orchestrator.display.status import blocked, failures, loud
+    from orchestrator.display.status import blocked, failures, in_state, loud
 
     for failure in failures(store, states):
         loud(console).print(f"failed: {failure['name']}: {failure['kind']}: {failure['message']}", markup=False)
-    for line in blocked(states):
+    for line in blocked(in_state(states, "blocked")):
         loud(console).print(line, markup=False)
     if {"failed", "blocked"} & {*states.values()}:
         console.print(TRY_AGAIN, markup=False)

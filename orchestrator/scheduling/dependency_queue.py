@@ -1,4 +1,4 @@
-"""Trials of which some use others (`from_arm`): each is given out only after the one that it uses is done."""
+"""Trials of which some depend on others (`from_arm`): each is given out only after its dependency is done."""
 
 from collections.abc import Sequence
 
@@ -6,13 +6,24 @@ from orchestrator.results.store import Store
 from orchestrator.study.planned_trial import PlannedTrial
 
 
-class Queue:
-    """The missing trials of a run, in the study's order as far as they can begin."""
+class DependencyQueue:
+    """The missing trials of a run, in the study's order as far as they can begin. A `TrialSource`.
+
+    Trials without dependencies are a plain list: they come one after another.
+    """
+
+    knows_all = True
+    sees_every_epoch = False
 
     def __init__(self, trials: Sequence[PlannedTrial], store: Store):
         self._store = store
         self._waiting = {trial.record.name: trial for trial in trials}
         self._unfinished = set(self._waiting)
+
+    @property
+    def waiting(self) -> list[PlannedTrial]:
+        """Trials that have not been given out."""
+        return list(self._waiting.values())
 
     def next(self) -> PlannedTrial | None:
         """The first trial that can begin now, if there is one."""
@@ -26,9 +37,13 @@ class Queue:
         """Whether `next` will never give a trial again."""
         return not self._waiting
 
+    def observe(self, name: str) -> bool:
+        """A trial has finished an epoch; none is stopped early."""
+        return False
+
     def settle(self, name: str) -> list[str]:
         """A trial has ended, well, badly, or interrupted; the names of those that cannot begin any more for it."""
-        if (self._store.runs / name / "summary.json").exists():
+        if self._store.is_done(name):
             self._unfinished.discard(name)
             return []
         users = [trial.record.name for trial in self._waiting.values() if trial.record.source == name]

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from analysis.results.study_folder import TrialRecord
 from orchestrator.exit_codes import WRONG, Ended
-from orchestrator.results.store import TrialRecord
 from orchestrator.study.load import Study
 
 

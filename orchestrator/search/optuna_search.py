@@ -15,7 +15,8 @@ from optuna.storages import JournalStorage
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import ValidationError
 
-from orchestrator.results.store import Store, TrialRecord
+from analysis.results.study_folder import TrialRecord
+from orchestrator.results.store import Store
 from orchestrator.search.samplers import pruner, sampler
 from orchestrator.study.planned_trial import PlannedTrial
 from orchestrator.study.search_plan import ArmSearch, SearchPlan
@@ -143,7 +144,7 @@ class Search:
         records = [p.record for p in planned]
         states = self.store.states(records, self.plan.file.run.max_failures)
         if foreign := [record for record, state in states.items() if state == "stale"]:
-            self.store.archive(foreign)
+            self.store.set_aside(record.name for record in foreign)
         self._settle(trial, records)
         if trial.number in {t.number for t in self.trials if not t.state.is_finished()}:
             return [p for p in planned if states[p.record] != "done"]

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import optuna
 
-from orchestrator.results.store import Store, TrialRecord
+from analysis.results.study_folder import TrialRecord
+from orchestrator.results.store import Store
 from orchestrator.search import journal
 from orchestrator.search.optuna_search import Search
 from orchestrator.study.planned_trial import PlannedTrial
@@ -14,8 +15,13 @@ from orchestrator.study.search_plan import ArmSearch, SearchPlan
 from trainable.config.trial import TrialConfig, trial_id
 
 
-class Searches:
-    """All searches of a study as one queue: the one with the fewest proposals asks next."""
+class SearchPool:
+    """All searches of a study as one `TrialSource`: the one with the fewest proposals asks next."""
+
+    knows_all = False
+    sees_every_epoch = True
+    exhausted = True
+    """Where `next` gives nothing, it never will again."""
 
     def __init__(self, name: str, plan: SearchPlan, store: Store):
         self.name, self.plan, self.store = name, plan, store
@@ -82,13 +88,15 @@ class Searches:
             number = len(search.trials)
             self._enqueue(search, number, search.ask())
 
-    exhausted = True
-    """Where `next` gives nothing, it never will again."""
-
     def _enqueue(self, search: Search, number: int, planned: list[PlannedTrial]) -> None:
         self._queue += planned
         self._place |= {p.record.name: (search, number) for p in planned}
         self._records |= {p.record.name: p.record for p in planned}
+
+    @property
+    def waiting(self) -> list[PlannedTrial]:
+        """None: what will be proposed is not known."""
+        return []
 
     def record(self, name: str) -> TrialRecord:
         """A trial that was in the queue."""
@@ -99,10 +107,11 @@ class Searches:
         search, number = self._place[name]
         return search.observe(search.trials[number])
 
-    def settle(self, name: str) -> None:
-        """A trial has ended, well, badly, or interrupted."""
+    def settle(self, name: str) -> list[str]:
+        """A trial has ended, well, badly, or interrupted; no other depends on it."""
         search, number = self._place[name]
         search.settle(search.trials[number])
+        return []
 
     @property
     def missing(self) -> dict[str | None, int]:

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
+from analysis.results.study_folder import TrialRecord
 from analysis.stats.attainable_p import ALPHA, smallest_p
-from orchestrator.results.store import TrialRecord
 
 
 def order(records: Iterable[TrialRecord]) -> Iterator[str]:

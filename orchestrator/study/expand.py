@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from orchestrator.results.store import TrialRecord, trial_name
+from analysis.results.study_folder import TrialRecord, trial_name
 from orchestrator.study.overrides import resolve
 from orchestrator.study.planned_trial import BASELINE, LONGEST_NAME, NAME, PlannedTrial
 from trainable.config.messages import explain, suggestion

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from analysis.results.study_folder import StudyPlan
 from orchestrator.study import search_checks
 from orchestrator.study.expand import Expansion
 from orchestrator.study.planned_trial import PlannedTrial
@@ -36,6 +37,13 @@ class Study:
     trials: list[PlannedTrial]
     warnings: list[str] = field(default_factory=list)
     search: SearchPlan | None = None
+
+    @property
+    def plan(self) -> StudyPlan:
+        """The study as its results folder keeps it."""
+        factors = list(self.file.factors) if isinstance(self.file, AblationFile) else []
+        records = [trial.record for trial in self.trials]
+        return StudyPlan(self.name, self.file.run.max_failures, records, self.file.analysis.margin, factors)
 
     @property
     def name(self) -> str:

@@ -13,7 +13,8 @@ from markdown_it import MarkdownIt
 from matplotlib.figure import Figure
 
 from analysis.results.read import Results, read_results
-from orchestrator.results.store import Store, TrialRecord, trial_name
+from analysis.results.study_folder import StudyPlan, TrialRecord, trial_name
+from orchestrator.results.store import Store
 from tests.analysis.material import Table, npz
 
 METRIC = "test/accuracy_last10"
@@ -79,7 +80,7 @@ class StudyFolder:
     def write(self) -> Path:
         """Write the plan, seed by seed as the orchestrator does, and return the study's folder."""
         records = sorted(self.records, key=lambda record: record.seed)
-        self.store.write_plan("small", "name: small\n", 2, records, self.margin, self.factors)
+        self.store.write_plan("name: small\n", StudyPlan("small", 2, records, self.margin, self.factors))
         return self.root
 
     def read(self) -> Results:

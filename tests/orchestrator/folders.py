@@ -1,7 +1,8 @@
 """Trials and their folders as a study leaves them, without training anything."""
 
+from analysis.results.study_folder import TrialRecord
 from orchestrator.display.status import METRIC
-from orchestrator.results.store import Store, TrialRecord
+from orchestrator.results.store import Store
 
 
 def record(arm: str, seed: int = 0, epochs: int = 10, setting: str | None = None) -> TrialRecord:

@@ -14,7 +14,8 @@ import optuna
 import pytest
 import torch
 
-from analysis.results.read import NoResults, read_results
+from analysis.results.read import read_results
+from analysis.results.study_folder import NoStudy
 from analysis.stats import search
 from orchestrator.cli import app
 from tests.analysis.material import write_study
@@ -176,7 +177,7 @@ def test_a_plan_that_leads_elsewhere_is_refused(workplace, tmp_path, command, ch
 
 def test_a_folder_of_a_plan_that_leads_elsewhere_is_refused_by_the_report(workplace):
     write_results(workplace / "tiny", folder="../../outside")
-    with pytest.raises(NoResults, match="is no folder of a trial"):
+    with pytest.raises(NoStudy, match="is no folder of a trial"):
         read_results(workplace / "tiny")
 
 
@@ -185,7 +186,7 @@ def test_a_search_whose_name_is_a_path_is_refused(workplace, name):
     from orchestrator.search.journal import write
 
     optuna.create_study(study_name=name, storage=write(workplace / "search.journal"))
-    with pytest.raises(NoResults, match="cannot be the name of a search"):
+    with pytest.raises(NoStudy, match="cannot be the name of a search"):
         search.read(workplace)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from orchestrator.results.store import Store
-from orchestrator.search.pool import Searches
+from orchestrator.search.pool import SearchPool
 from orchestrator.study.load import Study, load_study
 from orchestrator.study.planned_trial import PlannedTrial
 from trainable.config.trial import TrialConfig
@@ -51,11 +51,11 @@ def write(
     return path
 
 
-def opened(path: Path, root: Path) -> tuple[Study, Searches]:
+def opened(path: Path, root: Path) -> tuple[Study, SearchPool]:
     """The searches of a study file, brought in step with what lies in `root`, as a run does it."""
     study = load_study(path)
     assert study.search is not None
-    searches = Searches(study.name, study.search, Store(root))
+    searches = SearchPool(study.name, study.search, Store(root))
     searches.reconcile()
     return study, searches
 
@@ -78,7 +78,7 @@ def begin(store: Store, planned: PlannedTrial) -> TrialFolder:
     return folder
 
 
-def train(searches: Searches, planned: PlannedTrial, curve: Curve, until: int | None = None) -> int:
+def train(searches: SearchPool, planned: PlannedTrial, curve: Curve, until: int | None = None) -> int:
     """Train a trial, perhaps only `until` an epoch, and go on from what its folder holds; returns epochs trained."""
     folder, name, trained = begin(searches.store, planned), planned.record.name, 0
     for epoch in range(len(folder.rows()) + 1, planned.record.epochs + 1):
@@ -95,7 +95,7 @@ def train(searches: Searches, planned: PlannedTrial, curve: Curve, until: int | 
     return trained
 
 
-def run(searches: Searches, curve: Curve = peak, at_most: int | None = None) -> int:
+def run(searches: SearchPool, curve: Curve = peak, at_most: int | None = None) -> int:
     """Train what the searches propose, one trial at a time, in place of Ray; returns epochs trained."""
     epochs = count = 0
     while (at_most is None or count < at_most) and (planned := searches.next()):

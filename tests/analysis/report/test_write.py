@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from analysis.report.write import write_report
-from analysis.results.read import NoResults
+from analysis.results.study_folder import NoStudy
 from analysis.stats import comparison
 from tests.analysis.conftest import StudyFolder
 from tests.analysis.material import sample_table
@@ -129,7 +129,7 @@ def test_the_page_lists_every_trial_without_a_result(study):
     assert [line for line in listed.splitlines() if line.startswith("- ")] == [
         "- runs/hard/variant/seed=0: failed: TrialError: m",
         "- runs/other/seed=0: failed: TrialError: m",
-        "- runs/baseline/seed=1: missing: not run",
+        "- runs/baseline/seed=1: todo: not run",
     ]
 
 
@@ -163,7 +163,7 @@ def test_a_table_shows_settings_in_the_studys_order(study, rendered):
 
 
 def test_no_results_raise_before_anything_is_written(tmp_path):
-    with pytest.raises(NoResults):
+    with pytest.raises(NoStudy):
         write_report(tmp_path)
     assert not list(tmp_path.iterdir())
 

@@ -132,7 +132,7 @@ def test_a_bundle_reports_the_same_without_torch_ray_and_what_the_orchestrator_n
 def test_the_report_group_names_every_package_that_the_analysis_imports():
     modules = {"sklearn": "scikit-learn"}
     imported = set()
-    for file in [*(ROOT / "analysis").glob("*.py"), ROOT / "trainable" / "folder.py"]:
+    for file in [*(ROOT / "analysis").rglob("*.py"), *(ROOT / "trainable" / "storage").glob("*.py")]:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []

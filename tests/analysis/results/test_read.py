@@ -4,16 +4,17 @@ import json
 
 import pytest
 
-from analysis.results.read import NoResults, read_results
+from analysis.results.read import read_results
+from analysis.results.study_folder import NoStudy
 
 
 def states(results):
     return {(t["arm"], t["seed"]): t["state"] for t in results.trials.to_dict("records")}
 
 
-def test_a_trial_is_done_failed_or_missing(study):
+def test_a_trial_is_done_failed_or_not_run(study):
     study.arm("baseline", 70.0, "failed", "missing")
-    assert states(study.read()) == {("baseline", 0): "done", ("baseline", 1): "failed", ("baseline", 2): "missing"}
+    assert states(study.read()) == {("baseline", 0): "done", ("baseline", 1): "failed", ("baseline", 2): "todo"}
 
 
 def test_done_are_the_finished_trials_with_their_summaries(study):
@@ -54,17 +55,17 @@ def test_folders_that_are_not_planned_are_ignored(study):
 
 
 @pytest.mark.parametrize("end", [70.0, "failed"])
-def test_a_trial_of_another_id_is_missing(study, end):
+def test_a_trial_of_another_id_is_stale(study, end):
     root = study.arm("baseline", end).arm("variant", 71.0).write()
     (study.path("baseline", 0) / "trial.json").write_text(json.dumps({"id": "another"}))
-    assert states(read_results(root)) == {("baseline", 0): "missing", ("variant", 0): "done"}
+    assert states(read_results(root)) == {("baseline", 0): "stale", ("variant", 0): "done"}
     assert set(read_results(root).rows()["arm"]) == {"variant"}
 
 
-def test_a_trial_without_its_id_is_missing(study):
+def test_a_trial_without_its_id_is_stale(study):
     root = study.arm("baseline", 70.0).write()
     (study.path("baseline", 0) / "trial.json").unlink()
-    assert states(read_results(root)) == {("baseline", 0): "missing"}
+    assert states(read_results(root)) == {("baseline", 0): "stale"}
 
 
 def test_a_trial_that_finished_after_a_failure_is_done(study):
@@ -77,7 +78,8 @@ def test_a_trial_that_finished_after_a_failure_is_done(study):
 def test_a_damaged_summary_is_no_result(study, content):
     root = study.arm("baseline", 70.0).write()
     (study.path("baseline", 0) / "summary.json").write_bytes(content)
-    assert states(read_results(root)) == {("baseline", 0): "missing"}
+    (trial,) = read_results(root).trials.to_dict("records")
+    assert (trial["state"], trial["reason"]) == ("todo", "its summary.json is damaged")
 
 
 # --- rows ---
@@ -158,17 +160,17 @@ def test_a_finished_trial_whose_rows_are_lost_has_none(study):
 )
 def test_an_unreadable_plan_is_no_results(tmp_path, content):
     (tmp_path / "trials.json").write_bytes(content)
-    with pytest.raises(NoResults, match=r"trials\.json") as caught:
+    with pytest.raises(NoStudy, match=r"trials\.json") as caught:
         read_results(tmp_path)
     assert str(tmp_path) in str(caught.value)
 
 
 def test_a_folder_without_a_plan_is_no_results(tmp_path):
     (tmp_path / "runs").mkdir()
-    with pytest.raises(NoResults, match="holds no study's results"):
+    with pytest.raises(NoStudy, match="holds no study's results"):
         read_results(tmp_path)
 
 
 def test_a_folder_that_is_not_there_is_no_results(tmp_path):
-    with pytest.raises(NoResults, match="holds no study's results"):
+    with pytest.raises(NoStudy, match="holds no study's results"):
         read_results(tmp_path / "absent")

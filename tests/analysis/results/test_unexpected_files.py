@@ -97,12 +97,12 @@ def damaged(study):
 
 SECTIONS = {
     "Trials without a result": {
-        "runs/baseline/seed=3: missing: not run",
-        "runs/baseline/seed=4: missing: its folder holds a trial of other settings (stale)",
-        "runs/baseline/seed=5: missing: its folder does not say what was trained",
-        "runs/no_co_refine/seed=1: missing: its summary.json is damaged",
+        "runs/baseline/seed=3: todo: not run",
+        "runs/baseline/seed=4: stale: its folder holds a trial of other settings",
+        "runs/baseline/seed=5: stale: its folder does not say what was trained",
+        "runs/no_co_refine/seed=1: todo: its summary.json is damaged",
         "runs/no_co_refine/seed=2: failed: TrialError: loss is <b>nan</b> # in epoch 3",
-        "runs/no_co_refine/seed=3: missing: not finished",
+        "runs/no_co_refine/seed=3: todo: not finished",
     },
     "Runs that collapsed": {"runs/baseline/seed=1: 35.00 %"},
     "Files that the study does not expect": {

@@ -61,7 +61,9 @@ def test_interval_is_scipys(n, confidence):
 
 
 def test_interval_of_eight_gaussian_differences_covers_the_mean_in_95_percent(monkeypatch):
-    monkeypatch.setattr(paired, "sign_flip_p", lambda differences: 1.0)  # slow, and no part of the interval
+    monkeypatch.setattr(
+        "analysis.stats.paired.sign_flip_p", lambda differences: 1.0
+    )  # slow, and no part of the interval
     samples = np.random.default_rng(0).normal(0.7, 2, (2000, 8))
     found = [paired(sample) for sample in samples]
     assert 0.93 <= np.mean([f.low <= 0.7 <= f.high for f in found]) <= 0.97

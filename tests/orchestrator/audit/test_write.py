@@ -79,7 +79,7 @@ def finished(data: str, noise: str = "{name: none}") -> Path:
     Path("mine.yaml").write_text(STUDY.replace("DATA", data).replace("NOISE", noise))
     planned = load_study(Path("mine.yaml"))
     place = Store(Path("results/mine"))
-    place.write_plan(planned.name, planned.text, 2, [trial.record for trial in planned.trials])
+    place.write_plan(planned.text, planned.plan)
     for trial in planned.trials:
         session = Session(trial.config, place.folder(trial.record).path, Machine())
         while not session.finished:

@@ -14,9 +14,11 @@ from typing import Any
 
 import pytest
 
+from analysis.results.study_folder import TrialRecord
 from orchestrator.cli import app
 from orchestrator.ray_backend.resources import CannotRun
-from orchestrator.results.store import Store, TrialRecord
+from orchestrator.results.store import Store
+from orchestrator.scheduling.trial_source import TrialSource
 from orchestrator.study.load import load_study
 from trainable.storage.trial_folder import TrialFolder
 
@@ -74,7 +76,7 @@ def planned(study: Path) -> tuple[Store, list[TrialRecord]]:
     """The study as an earlier run has left its plan in `results/`."""
     loaded = load_study(study)
     store, records = Store(Path("results") / loaded.name), [trial.record for trial in loaded.trials]
-    store.write_plan(loaded.name, loaded.text, 2, records)
+    store.write_plan(loaded.text, loaded.plan)
     return store, records
 
 
@@ -112,8 +114,8 @@ def executing(monkeypatch: pytest.MonkeyPatch, work: Callable[[Store, TrialRecor
     """In place of Ray, do `work` for each trial to run; the names of those trials are listed."""
     names: list[str] = []
 
-    def execute(plan: Any, place: Store, todo: list[Any], machine: Any, view: Any) -> Any:
-        for trial in todo:
+    def execute(plan: Any, place: Store, source: TrialSource, machine: Any, view: Any) -> Any:
+        while trial := source.next():
             names.append(trial.record.name)
             work(place, trial.record)
             view.ended(trial.record.name)
@@ -498,7 +500,7 @@ def test_an_interrupt_before_the_work_is_a_word_and_code_130(command, study, mon
     def interrupt(*arguments: Any) -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr("orchestrator.study.load.load_study", interrupt)
+    monkeypatch.setattr("orchestrator.cli.study_commands.load_study", interrupt)
     code, _, err = command("plan", study)
     assert code == 130
     assert "interrupted" in err

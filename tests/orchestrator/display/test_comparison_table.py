@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from analysis.results.study_folder import TrialRecord
 from orchestrator.display.comparison_table import show
-from orchestrator.results.store import Store, TrialRecord
+from orchestrator.results.store import Store
 from orchestrator.study.load import load_study
 
 STUDIES = Path(__file__).parents[3] / "studies"
@@ -34,7 +35,7 @@ def no_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
 def planned(tmp_path: Path, study: Path) -> tuple[Store, list[TrialRecord]]:
     store, loaded = Store(tmp_path / "s"), load_study(study)
     records = [trial.record for trial in loaded.trials]
-    store.write_plan(loaded.name, loaded.text, 2, records)
+    store.write_plan(loaded.text, loaded.plan)
     return store, records
 
 

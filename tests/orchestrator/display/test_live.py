@@ -11,10 +11,11 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
+from analysis.results.study_folder import TrialRecord
 from orchestrator.display import live as view_module
 from orchestrator.display.live import View
 from orchestrator.display.status import METRIC
-from orchestrator.results.store import Store, TrialRecord
+from orchestrator.results.store import Store
 from tests.orchestrator.folders import make_trial, record
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from analysis.results.study_folder import STATES, TrialRecord
 from orchestrator.display.status import Arms, duration, failures, mean_sd, sparkline, status_table
-from orchestrator.results.store import STATES, Store, TrialRecord
+from orchestrator.results.store import Store
 from orchestrator.study.load import load_study
 from tests.orchestrator.folders import make_trial, record
 

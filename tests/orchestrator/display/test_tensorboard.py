@@ -43,7 +43,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     study = load_study(root / "tiny.yaml")
     store = Store(root / "tiny")
     records = [trial.record for trial in study.trials]
-    store.write_plan(study.name, study.text, 2, records)
+    store.write_plan(study.text, study.plan)
     write_layout(store.runs, records)
     for trial, stops in zip(study.trials, ([2, 2], [2]), strict=True):
         for epochs in stops:
@@ -70,7 +70,7 @@ def test_no_step_of_a_resumed_trial_appears_twice(store):
 
 
 def test_a_scalar_of_each_number_of_a_row(store):
-    row = store.folder(next(r for r in store.read_plan()[2] if r.arm == "baseline")).rows()[-1]
+    row = store.folder(next(r for r in store.read_plan().records if r.arm == "baseline")).rows()[-1]
     events = EventAccumulator(str(store.runs / "baseline" / "seed=0"))
     events.Reload()
     for name, value in row.items():
@@ -79,7 +79,7 @@ def test_a_scalar_of_each_number_of_a_row(store):
 
 
 def test_a_new_layout_replaces_the_old_one(store, tmp_path):
-    records = store.read_plan()[2]
+    records = store.read_plan().records
     write_layout(tmp_path / "runs", records)
     first = list((tmp_path / "runs").iterdir())
     write_layout(tmp_path / "runs", records)

@@ -17,7 +17,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from orchestrator.results.store import Store, TrialRecord
+from analysis.results.study_folder import TrialRecord
+from orchestrator.results.store import Store
+from orchestrator.scheduling.run_plan import renamed
 from trainable.config.runtime import Machine
 from trainable.config.trial import TrialConfig, trial_id
 from trainable.errors import DataError
@@ -287,7 +289,7 @@ class Histories(RuleBasedStateMachine):
         before = self.everything()
         try:
             with self.faults.at(fault):
-                self.store.adopt(self.records)
+                self.store.rename(renamed(self.records, self.store.snapshot(self.records).files))
             self.settled = True
         except (Crash, OSError):
             if fault is None:
@@ -301,7 +303,7 @@ class Histories(RuleBasedStateMachine):
         before = self.everything()
         try:
             with self.faults.at(fault):
-                self.store.archive(stale)
+                self.store.set_aside(record.name for record in stale)
             assert all(self.state(record.seed) == "todo" for record in stale)
         except (Crash, OSError):
             if fault is None:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.results.store import NoStudy, State, Store, TrialRecord
+from analysis.results.study_folder import NoStudy, State, StudyPlan, TrialRecord
+from orchestrator.results.store import Store
+from orchestrator.scheduling.run_plan import renamed
 from trainable.storage.trial_folder import TrialFolder
 
 
@@ -166,13 +168,13 @@ def test_states_keep_the_order_and_the_settings_apart(store):
 
 def test_a_plan_is_read_as_it_was_written(store):
     trials = [TrialRecord("1", None, "baseline", 0, None, None, 3), TrialRecord("2", "x", "a=1", 7, "arms", None, 4)]
-    store.write_plan("s", "name: s  # ü\n", 5, trials)
-    assert store.read_plan() == ("s", 5, trials)
+    store.write_plan("name: s  # ü\n", StudyPlan("s", 5, trials))
+    assert store.read_plan() == StudyPlan("s", 5, trials)
     assert (store.root / "study.yaml").read_text(encoding="utf-8") == "name: s  # ü\n"
 
 
 def test_a_plan_names_each_folder_for_the_analysis(store):
-    store.write_plan("s", "", 2, [record("a", seed=3), record("a", setting="x")])
+    store.write_plan("", StudyPlan("s", 2, [record("a", seed=3), record("a", setting="x")]))
     plan = json.loads((store.root / "trials.json").read_bytes())
     assert [trial["folder"] for trial in plan["trials"]] == ["runs/a/seed=3", "runs/x/a/seed=0"]
     assert store.root / plan["trials"][1]["folder"] == store.folder(record("a", setting="x")).path
@@ -180,9 +182,9 @@ def test_a_plan_names_each_folder_for_the_analysis(store):
 
 def test_a_new_plan_replaces_the_old_one_and_leaves_the_runs_alone(store):
     done(store, record("a"))
-    store.write_plan("s", "", 2, [record("a")])
-    store.write_plan("s", "", 2, [record("b")])
-    assert store.read_plan()[2] == [record("b")]
+    store.write_plan("", StudyPlan("s", 2, [record("a")]))
+    store.write_plan("", StudyPlan("s", 2, [record("b")]))
+    assert store.read_plan().records == [record("b")]
     assert holders(store) == {"a/seed=0": "id"}
 
 
@@ -219,34 +221,41 @@ def test_a_folder_without_a_plan_a_missing_one_and_a_file_are_no_study(tmp_path)
 # --- moving ---
 
 
+def adopt(store: Store, records: list[TrialRecord]) -> list[tuple[str, str]]:
+    """Move trials that the study has under another name now, as a run does; (old, new) names."""
+    moves = renamed(records, store.snapshot(records).files)
+    store.rename(moves)
+    return list(moves.items())
+
+
 def test_a_done_trial_follows_its_new_name(store):
     done(store, record("old"))
-    assert store.adopt([record("new", seed=1, setting="x")]) == [("old/seed=0", "x/new/seed=1")]
+    assert adopt(store, [record("new", seed=1, setting="x")]) == [("old/seed=0", "x/new/seed=1")]
     assert holders(store) == {"x/new/seed=1": "id"}
     assert not (store.runs / "old").exists(), "no empty folder is left"
 
 
 def test_a_trial_in_its_place_is_left_there(store):
     done(store, record("a"))
-    assert store.adopt([record("a"), record("b", "other")]) == []
+    assert adopt(store, [record("a"), record("b", "other")]) == []
     assert holders(store) == {"a/seed=0": "id"}
 
 
 def test_nothing_is_adopted_before_the_first_run(store):
-    assert store.adopt([record("a")]) == []
+    assert adopt(store, [record("a")]) == []
     assert not store.root.exists()
 
 
 def test_a_trial_that_is_not_done_is_not_moved(store):
     begin(store, record("old")).save_checkpoint(b"state")
-    assert store.adopt([record("new")]) == []
+    assert adopt(store, [record("new")]) == []
     assert state(store, record("old")) == "partial"
 
 
 def test_trials_whose_names_were_swapped_change_places(store):
     done(store, record("a", "1"))
     done(store, record("b", "2"))
-    moved = store.adopt([record("a", "2"), record("b", "1")])
+    moved = adopt(store, [record("a", "2"), record("b", "1")])
     assert sorted(moved) == [("a/seed=0", "b/seed=0"), ("b/seed=0", "a/seed=0")]
     assert holders(store) == {"a/seed=0": "2", "b/seed=0": "1"}
 
@@ -254,7 +263,7 @@ def test_trials_whose_names_were_swapped_change_places(store):
 def test_trials_move_up_into_places_that_others_leave(store):
     for arm, id in ("a", "1"), ("b", "2"), ("c", "3"):
         done(store, record(arm, id))
-    store.adopt([record("b", "1"), record("c", "2"), record("d", "3")])
+    adopt(store, [record("b", "1"), record("c", "2"), record("d", "3")])
     assert holders(store) == {"b/seed=0": "1", "c/seed=0": "2", "d/seed=0": "3"}
 
 
@@ -275,7 +284,7 @@ def test_a_trial_never_moves_onto_another(store, how):
     done(store, record("old"))
     occupied = occupy(store, record("new"), how)
     before = snapshot(occupied.path)
-    assert store.adopt([record("new")]) == []
+    assert adopt(store, [record("new")]) == []
     assert snapshot(occupied.path) == before
     assert holders(store)["old/seed=0"] == "id"
 
@@ -284,7 +293,7 @@ def test_a_trial_whose_place_is_kept_by_one_that_cannot_move_stays_too(store):
     done(store, record("a", "1"))
     done(store, record("b", "2"))
     occupy(store, record("c"), "partial")
-    assert store.adopt([record("b", "1"), record("c", "2")]) == []
+    assert adopt(store, [record("b", "1"), record("c", "2")]) == []
     assert holders(store) == {"a/seed=0": "1", "b/seed=0": "2"}
 
 
@@ -312,9 +321,9 @@ def test_a_crash_between_two_moves_loses_nothing_and_is_mended_by_the_next_run(s
     with monkeypatch.context() as patch:
         patch.setattr(Path, "rename", until_the_crash)
         with pytest.raises(Crash):
-            store.adopt(planned)
+            adopt(store, planned)
     assert sorted(holders(store).values()) == ["1", "2"]
-    store.adopt(planned)
+    adopt(store, planned)
     assert holders(store) == {"a/seed=0": "2", "b/seed=0": "1"}
     assert not (store.runs / ".moving").exists()
 
@@ -324,7 +333,7 @@ def test_archived_trials_move_aside_whole_and_are_todo_again(store):
     done(store, kept)
     done(store, aside)
     before = snapshot(store.folder(aside).path)
-    target = store.archive([aside])
+    target = store.set_aside([aside.name])
     assert target.parent == store.root / "archive"
     assert snapshot(target / aside.name) == before
     assert states(store, [kept, aside]) == ["done", "todo"]

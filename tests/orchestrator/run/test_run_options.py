@@ -11,14 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from analysis.results.study_folder import TrialRecord
 from orchestrator.cli import app
 from orchestrator.cli.study_commands import _parts
 from orchestrator.display.status import mixed_fingerprints, time_left
 from orchestrator.results.reproduce import compare
-from orchestrator.results.store import Store, TrialRecord
+from orchestrator.results.store import Store
 from orchestrator.scheduling.disk_space import size
-from orchestrator.scheduling.run_plan import longest_first
+from orchestrator.scheduling.run_plan import longest_first, renamed
 from orchestrator.scheduling.selection import Options
+from orchestrator.scheduling.trial_source import TrialSource
 from orchestrator.study.load import load_study
 from trainable.config.runtime import Machine
 from trainable.config.trial import TrialConfig, trial_id
@@ -73,8 +75,8 @@ def executed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """In place of Ray, every trial is finished at once; their names."""
     names: list[str] = []
 
-    def execute(plan: Any, store: Store, todo: list[Any], machine: Any, view: Any) -> Any:
-        for trial in todo:
+    def execute(plan: Any, store: Store, source: TrialSource, machine: Any, view: Any) -> Any:
+        while trial := source.next():
             names.append(trial.record.name)
             finish(store, trial.record)
         return SimpleNamespace(signal=None, no_space=None)
@@ -294,8 +296,9 @@ def test_a_trial_moves_though_a_crash_left_another_of_its_name_in_between(tmp_pa
     store = Store(tmp_path)
     finish(store, TrialRecord("gone", None, ".moving/a", 0, None, None, 3))
     finish(store, TrialRecord("1", None, "a", 0, None, None, 3))
-    store.adopt([TrialRecord("1", None, "b", 0, None, None, 3)])
-    assert store.folder(TrialRecord("1", None, "b", 0, None, None, 3)).summary
+    new = TrialRecord("1", None, "b", 0, None, None, 3)
+    store.rename(renamed([new], store.snapshot([new]).files))
+    assert store.folder(new).summary
 
 
 def test_a_data_path_that_cannot_exist_is_a_mistake_of_the_study(command):

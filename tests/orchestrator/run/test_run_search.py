@@ -14,7 +14,7 @@ import pytest
 
 from orchestrator.cli import app
 from orchestrator.results.store import Store
-from orchestrator.search.pool import Searches
+from orchestrator.search.pool import SearchPool
 from tests.orchestrator import toy
 from tests.orchestrator.runs import assert_as_undisturbed, finish, wait_until, workers
 from tests.orchestrator.toy import STUDY, Curve, begin, peak, write
@@ -55,12 +55,12 @@ def instead_of_ray(monkeypatch: pytest.MonkeyPatch, curve: Curve, interrupt_afte
     names: list[str] = []
 
     def execute(study: Any, store: Store, work: Any, machine: Any, view: Any) -> Any:
-        if isinstance(work, Searches):
+        if isinstance(work, SearchPool):
             known = set(store.runs.rglob("seed=*"))
             toy.run(work, curve, interrupt_after)
             names.extend(str(path.relative_to(store.runs)) for path in set(store.runs.rglob("seed=*")) - known)
             return SimpleNamespace(signal=signal.SIGINT if interrupt_after else None, no_space=None)
-        for trial in work:
+        while trial := work.next():
             names.append(trial.record.name)
             folder = begin(store, trial)
             for epoch in range(1, trial.record.epochs + 1):
@@ -154,7 +154,7 @@ def test_a_changed_search_is_refused_until_it_is_set_aside(command, tmp_path, mo
 
 
 def test_failures_of_a_search_are_named_and_are_no_failure_of_the_study(command, tmp_path, monkeypatch):
-    def failing(searches: Searches, curve: Curve, at_most: int | None = None) -> None:
+    def failing(searches: SearchPool, curve: Curve, at_most: int | None = None) -> None:
         planned = searches.next()
         begin(searches.store, planned).fail("non-finite loss", "loss is nan", "", retry=False)
         searches.settle(planned.record.name)

@@ -13,7 +13,7 @@ from analysis.results.read import read_results
 from orchestrator.cli import app
 from orchestrator.results.reproduce import NotATrial, reproduce
 from orchestrator.results.store import Store
-from orchestrator.scheduling.dependency_queue import Queue
+from orchestrator.scheduling.dependency_queue import DependencyQueue
 from orchestrator.study.load import ConfigError, Study, load_study
 from tests.orchestrator.runs import finish, untimed, wait_until, workers
 from trainable.config.runtime import Machine
@@ -139,13 +139,13 @@ def test_a_search_uses_no_trials_of_others(tmp_path):
 
 
 @pytest.fixture
-def queue(tmp_path: Path) -> tuple[Queue, Store]:
+def queue(tmp_path: Path) -> tuple[DependencyQueue, Store]:
     """Of one seed: `again` and `strict` use `judge`, which comes after them in the file."""
     store = Store(tmp_path / "results")
-    return Queue([t for t in study(tmp_path).trials if t.record.seed == 0], store), store
+    return DependencyQueue([t for t in study(tmp_path).trials if t.record.seed == 0], store), store
 
 
-def taken(queue: Queue) -> list[str]:
+def taken(queue: DependencyQueue) -> list[str]:
     found = []
     while trial := queue.next():
         found.append(trial.record.name)
@@ -174,7 +174,7 @@ def test_what_waits_for_a_failed_source_is_dropped(queue):
 
 def test_a_source_that_was_done_before_the_run_is_not_waited_for(tmp_path):
     todo = [t for t in study(tmp_path).trials if t.record.name == "again/seed=1"]
-    assert taken(Queue(todo, Store(tmp_path))) == ["again/seed=1"]
+    assert taken(DependencyQueue(todo, Store(tmp_path))) == ["again/seed=1"]
 
 
 # --- runs ---
@@ -190,8 +190,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     monkeypatch.setenv("PATH", "")  # no git
     study(tmp_path)
 
-    def execute(plan: Any, store: Store, todo: list[Any], machine: Any, view: Any) -> Any:
-        queue = Queue(todo, store)
+    def execute(plan: Any, store: Store, queue: DependencyQueue, machine: Any, view: Any) -> Any:
         while trial := queue.next():
             command.ran.append(trial.record.name)
             folder = store.folder(trial.record)

@@ -9,7 +9,7 @@ import pytest
 from optuna.trial import TrialState
 
 from orchestrator.results.store import Store
-from orchestrator.search.pool import Searches
+from orchestrator.search.pool import SearchPool
 from tests.orchestrator.toy import STUDY, begin, opened, peak, run, train, write
 from trainable.config.trial import TrialConfig
 
@@ -22,11 +22,11 @@ def no_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.fsync", lambda descriptor: None)
 
 
-def trials(searches: Searches, place: int = 0) -> list[optuna.trial.FrozenTrial]:
+def trials(searches: SearchPool, place: int = 0) -> list[optuna.trial.FrozenTrial]:
     return searches.all[place].trials
 
 
-def states(searches: Searches) -> list[str]:
+def states(searches: SearchPool) -> list[str]:
     return [trial.state.name for trial in trials(searches)]
 
 
@@ -311,12 +311,12 @@ def test_a_changed_definition_is_noticed_and_can_be_set_aside(tmp_path):
     assert run(searches) == 8 * 4
 
 
-def opened_anew(path: Path, root: Path) -> tuple[None, Searches]:
+def opened_anew(path: Path, root: Path) -> tuple[None, SearchPool]:
     """As `opened`, but nothing is reconciled yet."""
     from orchestrator.study.load import load_study
 
     study = load_study(path)
-    return None, Searches(study.name, study.search, Store(root))
+    return None, SearchPool(study.name, study.search, Store(root))
 
 
 # --- does it search? ---
