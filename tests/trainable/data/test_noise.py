@@ -1,4 +1,4 @@
-"""Noise models against METHOD.md E: exact counts, rates within four standard deviations, who may become what."""
+"""Noise models: exact counts, rates within four standard deviations, who may become what."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""JoCoR: the contrasts by NumPy and by METHOD.md H.1, the choice of samples, any number of networks."""
+"""JoCoR: the contrasts by NumPy and by hand (docs/golden-values.md), the choice of samples, any number of networks."""
 
 import copy
 from itertools import permutations

@@ -1,4 +1,4 @@
-"""The Beta mixture against its authors' code, and by hand (METHOD.md B.2)."""
+"""The Beta mixture against its authors' code, and by hand (docs/golden-values.md)."""
 
 import numpy as np
 import pytest
