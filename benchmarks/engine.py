@@ -38,8 +38,6 @@ from trainable.random_streams import Streams  # noqa: E402
 
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)
 PHASES = ("warm-up", "loss evaluation", "training", "test")
-LOADED = PHASES[:3]
-"""Phases whose loading is measured apart."""
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Who may import whom (DESIGN.md 2), read from the source, and what really gets loaded, seen in fresh processes."""
+"""Who may import whom (docs/design.md), read from the source, and what really gets loaded, seen in fresh processes."""
 
 import ast
 import subprocess

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from analysis.audit.audit import Audited, NoAudit
 from analysis.audit.calibration import known
 from trainable.config.runtime import Machine
-from trainable.config.trial import TrialConfig
+from trainable.config.trial import stored_config
 from trainable.data.arrays import Arrays
 from trainable.data.registry import load
 from trainable.storage.trial_folder import TrialFolder
@@ -46,7 +46,7 @@ def read_data(root: Path, audited: Audited, machine: Machine) -> Data:
     """
     folder = TrialFolder(root / audited.trial["folder"])
     try:
-        config = TrialConfig.model_validate((folder.trial or {})["config"])
+        config = stored_config((folder.trial or {})["config"])
     except (KeyError, ValidationError):
         raise NoAudit(f"{folder.path}/trial.json was written by a version whose fields are not known here") from None
     arrays = load(config.data, machine)

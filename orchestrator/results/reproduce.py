@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from trainable.config.runtime import Machine
-from trainable.config.trial import TrialConfig
+from trainable.config.trial import TrialConfig, stored_config
 from trainable.storage.trial_folder import TrialFolder
 from trainable.trial.session import Session
 
@@ -54,7 +54,7 @@ def reproduce(path: Path, machine: Machine, own_code: bool = False) -> Reproduct
     if not own_code and _has_code(old.trial.get("config")):
         raise NotATrial(f"{path}/trial.json holds the code of an own method or model: read it, then add --own-code")
     try:
-        config = TrialConfig.model_validate(old.trial["config"])
+        config = stored_config(old.trial["config"])
     except (KeyError, ValidationError):
         raise NotATrial(f"{path}/trial.json was written by a version whose fields are not known here") from None
     machine = dataclasses.replace(_as_then(machine, old), source_dir=_source(path, config))

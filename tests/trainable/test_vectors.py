@@ -1,6 +1,5 @@
-"""Golden values: the authors' own functions on small inputs (`vectors.json`, described in METHOD.md H.1)."""
+"""Golden values: the authors' own functions on small inputs (`vectors.json`, described in docs/golden-values.md)."""
 
-import json
 from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
@@ -28,14 +27,6 @@ from trainable.noisy_labels.targets import mix
 from trainable.random_streams import Streams
 
 CLOSE = {"rtol": 1e-5, "atol": 1e-6}
-
-
-@pytest.fixture(scope="module")
-def vectors(material) -> dict[str, Any]:
-    file = material / "vectors.json"
-    if not file.is_file():
-        pytest.skip(f"needs {file}")
-    return json.loads(file.read_bytes())
 
 
 def close(found: Any, expected: Any) -> None:

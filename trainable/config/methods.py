@@ -55,8 +55,6 @@ class CoTeachingPlus(Forgetting):
     networks: ClassVar[int] = 2
     init_epochs: Annotated[int, Field(ge=0)] = 20
     """Epochs of plain Co-teaching before (the authors: 20 on CIFAR-10, 5 on CIFAR-100)."""
-    as_published: bool = False
-    """After `init_epochs` the cross-entropy takes probabilities for logits, a slip of the authors' code."""
 
     @property
     def shortest_warmup(self) -> int:
@@ -72,8 +70,6 @@ class Jocor(Forgetting):
     contrast: Literal["pairs", "circular", "cross_entropy"] = "pairs"
     """pairs: KL of every ordered pair; circular: of each network and the next, the last and the first (the same for
     two); cross_entropy: cross-entropies in place of the KLs of all pairs."""
-    normalise_pairs: bool = False
-    """The contrast is scaled to as many terms as two networks have; false: a sum, three times as large for three."""
     co_lambda: Fraction = 0.9
     """Weight of the contrast; the labels have the rest. (The authors: 0.9 on CIFAR-10, 0.65 at 80 % noise, 0.85 on
     CIFAR-100.)"""

@@ -40,6 +40,12 @@ from trainable.config.optimization import Train
 SCHEMA = 2
 """Part of every trial's id: raise it when a default or the meaning of a field changes, and old results become stale."""
 
+RETIRED: dict[tuple[str, str], dict[str, Any]] = {
+    ("method", "co_teaching_plus"): {"as_published": False},
+    ("method", "jocor"): {"normalise_pairs": False},
+}
+"""Fields that have been removed, by section and its name, with the default that stored configurations hold."""
+
 Method = Annotated[
     DivideMix | CrossEntropy | MixUp | CoTeaching | CoTeachingPlus | Jocor | Elr | ElrPlus | MixMatch | Retrain,
     Field(discriminator="name"),
@@ -89,6 +95,28 @@ class TrialConfig(Section):
         if prior and classes and len(prior) != classes:
             raise Misfit(("method", "prior"), f"has {len(prior)} numbers, and the data have {classes} classes")
         return self
+
+
+def stored_config(content: dict[str, Any]) -> TrialConfig:
+    """Read the configuration that a trial.json holds.
+
+    A trial.json holds every field, also those that have been removed since. Such a field is dropped where it had its
+    default, so that the trial's id stays the same.
+
+    Raises:
+        ValidationError: a field is unknown or wrong, or a removed field has another value than its default.
+    """
+    if isinstance(content, dict):
+        content = {section: _without_retired(section, stored) for section, stored in content.items()}
+    return TrialConfig.model_validate(content)
+
+
+def _without_retired(section: str, stored: Any) -> Any:
+    """The stored section without the removed fields that have their default."""
+    if not isinstance(stored, dict):
+        return stored
+    retired = RETIRED.get((section, str(stored.get("name"))), {})
+    return {name: value for name, value in stored.items() if name not in retired or value != retired[name]}
 
 
 def trial_id(config: TrialConfig) -> str:

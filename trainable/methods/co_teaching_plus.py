@@ -2,8 +2,8 @@
 
 Follows the intent of github.com/xingruiyu/coteaching_plus: after `init_epochs` a batch is restricted to the samples
 that the networks put into different classes; where there are none, both learn from the whole batch during the first
-5,000 steps, and not at all after. Of the code's slips `as_published` repeats one, cross-entropy of probabilities; the
-others (sample 0 left out, 5,000 compared with epoch × batch, a mean divided again) are not repeated.
+5,000 steps, and not at all after. Slips of that code are not repeated: cross-entropy of probabilities, sample 0 left
+out, 5,000 compared with epoch × batch, a mean divided again.
 """
 
 from typing import Any
@@ -42,13 +42,12 @@ class CoTeachingPlus(SmallLoss):
         self.steps += 1
         if self.epoch < self.method.init_epochs:
             return exchange(logits, given, rate)
-        outputs = [each.softmax(1) for each in logits] if self.method.as_published else logits
         apart = (logits[0].argmax(1) != logits[1].argmax(1)).nonzero()[:, 0]
         if len(apart):
-            losses, kept = exchange([each[apart] for each in outputs], given[apart], rate)
+            losses, kept = exchange([each[apart] for each in logits], given[apart], rate)
             return losses, [apart[places] for places in kept]
         learn = self.steps <= AGREEING_STEPS
-        total = F.cross_entropy(outputs[0], given) + F.cross_entropy(outputs[1], given)
+        total = F.cross_entropy(logits[0], given) + F.cross_entropy(logits[1], given)
         everything = torch.arange(len(given) if learn else 0, device=given.device)
         return (total * learn, {"loss/labeled": total / 2}), [everything, everything]
 

@@ -43,18 +43,17 @@ def joint_losses(m: JocorConfig, logits: list[torch.Tensor], given: torch.Tensor
     Both are sums over networks and pairs, as in the authors' code.
     """
     labels = torch.stack([F.cross_entropy(each, given, reduction="none") for each in logits]).sum(0)
-    return labels, contrast(logits, m.contrast, m.normalise_pairs)
+    return labels, contrast(logits, m.contrast)
 
 
-def contrast(logits: list[torch.Tensor], kind: str, normalised: bool = False) -> torch.Tensor:
+def contrast(logits: list[torch.Tensor], kind: str) -> torch.Tensor:
     """How far the networks' predictions of a sample lie apart, (batch,), from their logits (batch, classes).
 
     `pairs`: KL(a ‖ b) summed over all ordered pairs of networks; `circular`: over each network and the next;
     `cross_entropy`: H(a, b), which is KL(a ‖ b) plus the entropy of a, over all ordered pairs. Gradient flows through
-    both sides. Normalised sums are scaled to the two terms of two networks.
+    both sides.
     """
     logs = [each.log_softmax(1) for each in logits]
     pairs = list(zip(logs, logs[1:] + logs[:1], strict=True)) if kind == "circular" else list(permutations(logs, 2))
     terms = [(a.exp() * ((0 if kind == "cross_entropy" else a) - b)).sum(1) for a, b in pairs]
-    total = torch.stack(terms).sum(0)
-    return total * 2 / len(terms) if normalised else total
+    return torch.stack(terms).sum(0)

@@ -192,9 +192,9 @@ def test_an_absent_source_is_refused(tmp_path):
 
 
 @pytest.fixture
-def photographs(tmp_path, material):
+def photographs(tmp_path, cifar10_photographs):
     """A tree of 200 photographs, written by the script that comes with them."""
-    run(material / "cifar10_jpeg.py", "tree", tmp_path / "photos", "--train", 200, "--test", 50)
+    run(cifar10_photographs / "cifar10_jpeg.py", "tree", tmp_path / "photos", "--train", 200, "--test", 50)
     return tmp_path / "photos"
 
 

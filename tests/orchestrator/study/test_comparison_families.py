@@ -20,7 +20,7 @@ def records(arms: list[str], seeds: int, **changes: str | None) -> list[TrialRec
 @pytest.mark.parametrize(
     ("comparisons", "seeds", "p"),
     [
-        (1, 5, 0.0625),  # DESIGN.md 8: with five pairs p cannot go below it
+        (1, 5, 0.0625),  # with five pairs p cannot go below it
         (6, 8, 0.046875),  # and six arms need eight seeds
         (6, 7, 0.09375),
         (1, 6, 0.03125),

@@ -1,5 +1,6 @@
 """The studies of this repository: each can be planned, and the small version in its head needs no absent data."""
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -14,6 +15,8 @@ from orchestrator.study.load import load_study
 from trainable.config.runtime import Machine
 
 STUDIES = sorted((Path(__file__).parents[3] / "studies").glob("*.yaml"))
+GOLDEN_IDS = Path(__file__).parent / "golden_ids.json"
+"""Ids of the first three trials of every study, as commit 1ada2c1 computed them."""
 COMMAND = re.compile(r"^#.*?python -m orchestrator run (studies/.*)$", re.MULTILINE)
 
 
@@ -63,6 +66,18 @@ def test_the_small_version_needs_two_cores_and_no_data_that_is_not_there(path, t
         assert absent(chosen, machine) == []
         assert requested(study.file.resources, [Node("two cores", 2, 0)]) == (1, 0)
         assert sum(trial.record.epochs for trial in chosen) < 40_000
+
+
+def test_every_study_has_golden_ids():
+    assert list(json.loads(GOLDEN_IDS.read_text())) == [path.name for path in STUDIES]
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_the_ids_of_trials_stay_as_they_were(path):
+    study = load_study(path)
+    trials = list(study.trials) if study.search is None else list(study.search.expected({}))
+    found = {trial.record.name: trial.record.id for trial in trials[:3]}
+    assert found == json.loads(GOLDEN_IDS.read_text())[path.name], "results of this study would become stale"
 
 
 def test_a_package_that_is_not_there_is_a_warning_of_the_plan_and_stops_a_run(monkeypatch, tmp_path, capsys):

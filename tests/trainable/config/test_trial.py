@@ -45,7 +45,7 @@ from trainable.config.methods import (
 )
 from trainable.config.models import Cnn6, LeNet, PreactResNet18, PreactResNet34, SmallCnn, Torchvision
 from trainable.config.optimization import Train
-from trainable.config.trial import SCHEMA, TrialConfig, trial_id
+from trainable.config.trial import SCHEMA, TrialConfig, stored_config, trial_id
 
 # A value other than the default for every field of every section; a field without a default has two.
 IMAGE_DATA: dict[str, Any] = {
@@ -109,12 +109,11 @@ OTHER: dict[tuple[str, type[Section]], dict[str, Any]] = {
     ("method", CrossEntropy): {**START, "networks": 1},
     ("method", MixUp): {"networks": 2, "alpha": 2},
     ("method", CoTeaching): FORGETTING,
-    ("method", CoTeachingPlus): {**FORGETTING, "init_epochs": 5, "as_published": True},
+    ("method", CoTeachingPlus): {**FORGETTING, "init_epochs": 5},
     ("method", Jocor): {
         **FORGETTING,
         "networks": 3,
         "contrast": "circular",
-        "normalise_pairs": True,
         "co_lambda": 0.5,
     },
     ("method", Elr): ELR,
@@ -293,6 +292,45 @@ def test_a_new_schema_number_makes_all_ids_new(monkeypatch):
 def test_an_id_survives_json():
     config = TrialConfig.model_validate({"method": section(DivideMix, co_guess="peer", temperature=1), "seed": 5})
     assert trial_id(TrialConfig.model_validate(json.loads(json.dumps(config.model_dump())))) == trial_id(config)
+
+
+# --- configurations that a trial.json holds ---
+
+RETIRED = [("co_teaching_plus", "as_published"), ("jocor", "normalise_pairs")]
+
+
+@pytest.mark.parametrize("config", [TrialConfig(), TrialConfig(method=Jocor(networks=3), seed=4)])
+def test_a_stored_configuration_is_read_back(config):
+    assert stored_config(json.loads(json.dumps(config.model_dump()))) == config
+
+
+@pytest.mark.parametrize(("method", "field"), RETIRED)
+def test_a_stored_field_that_has_been_removed_is_dropped_where_it_had_its_default(method, field):
+    content = json.loads(json.dumps(TrialConfig.model_validate({"method": {"name": method}, "seed": 1}).model_dump()))
+    expected = stored_config(content)
+    content["method"][field] = False
+    assert stored_config(content) == expected
+    assert trial_id(stored_config(content)) == id_of({"method": {"name": method}, "seed": 1})
+    assert content["method"][field] is False, "the caller's content is not changed"
+
+
+@pytest.mark.parametrize(("method", "field"), [*RETIRED, ("jocor", "as_published")])
+def test_a_stored_field_is_an_error_where_its_effect_would_be_lost(method, field):
+    with pytest.raises(ValidationError, match=rf"method\.{method}\.{field}\n"):
+        stored_config({"method": {"name": method, field: True}})
+
+
+def test_a_removed_field_is_unknown_in_a_study():
+    for method, field in RETIRED:
+        [(path, message)] = mistakes({"method": {"name": method, field: False}})
+        assert path == f"method.{field}"
+        assert message.startswith(f"unknown key `{field}`")
+
+
+@pytest.mark.parametrize("content", [None, [], {"method": "jocor"}, {"method": {"name": ["jocor"]}}])
+def test_a_damaged_stored_configuration_is_a_validation_error(content):
+    with pytest.raises(ValidationError):
+        stored_config(content)
 
 
 def test_a_configuration_cannot_be_changed():

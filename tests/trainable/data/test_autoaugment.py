@@ -1,4 +1,4 @@
-"""AutoAugment in batches against torchvision's, image by image; AugDesc's order of views (METHOD.md D.6)."""
+"""AutoAugment in batches against torchvision's, image by image; AugDesc's order of views."""
 
 import numpy as np
 import pytest

@@ -1,6 +1,4 @@
-"""Noise models against METHOD.md E: exact counts, rates within four standard deviations, who may become what."""
-
-import json
+"""Noise models: exact counts, rates within four standard deviations, who may become what."""
 
 import numpy as np
 import pytest
@@ -157,8 +155,7 @@ def test_the_cifar100_map_goes_round_each_superclass_of_five():
     assert targets[:6].tolist() == [51, 32, 11, 42, 30, 20]
 
 
-def test_the_cifar100_map_is_the_one_derived_from_the_published_superclasses(material):
-    vectors = json.loads((material / "vectors.json").read_text())
+def test_the_cifar100_map_is_the_one_derived_from_the_published_superclasses(vectors):
     assert target_classes("cifar100", 100).tolist() == vectors["asym100_next_class"]["next"]
 
 

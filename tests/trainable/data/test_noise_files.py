@@ -119,10 +119,12 @@ def authors_noise(labels: list[int], rate: float, mode: str) -> list[int]:
 
 
 @pytest.mark.parametrize(("rate", "mode"), [(0.2, "sym"), (0.5, "sym"), (0.8, "sym"), (0.4, "asym")])
-def test_the_authors_files_for_cifar10_are_read_with_their_known_rates(tmp_path, material, rate, mode):
-    golden = json.loads((material / "vectors.json").read_text())["dividemix_noise_seed123"]["files"]
-    golden = golden[f"cifar10_{mode}_{rate}"]
-    labels = np.load(material / "cifar10_jpeg.npz")["train_labels"].astype(int)  # in the python version's order
+def test_the_authors_files_for_cifar10_are_read_with_their_known_rates(
+    tmp_path, vectors, cifar10_photographs, rate, mode
+):
+    golden = vectors["dividemix_noise_seed123"]["files"][f"cifar10_{mode}_{rate}"]
+    # The labels are in the order of the Python version.
+    labels = np.load(cifar10_photographs / "cifar10_jpeg.npz")["train_labels"].astype(int)
     path = tmp_path / f"{rate:.1f}_{mode}.json"
     path.write_text(json.dumps(authors_noise(labels.tolist(), rate, mode)))
     given = read(path, Split(np.zeros((50_000, 1, 1, 1), np.uint8), labels), 10, ())

@@ -79,7 +79,7 @@ def test_cifar100_is_read_with_the_authors_constants(tmp_path):
     assert data.train.labels.tolist() == labels.tolist()
     assert data.train.images.shape == (20, 32, 32, 3)
     assert (data.classes, data.class_names[7], len(data.test)) == (100, "class 7", 4)
-    assert (data.mean, data.std) == ((0.507, 0.487, 0.441), (0.267, 0.256, 0.276))  # METHOD.md A.3
+    assert (data.mean, data.std) == ((0.507, 0.487, 0.441), (0.267, 0.256, 0.276))  # of the authors' code
 
 
 def write_human(root: Path, labels: np.ndarray, **changes) -> dict[str, np.ndarray]:

@@ -397,7 +397,7 @@ def test_a_cifar10_folder_in_the_true_layout_is_read(tmp_path, monkeypatch):
         assert np.array_equal(split.labels, content[f"{name}_labels"])
         assert split.labels.dtype == np.int64
     assert (len(data.train), len(data.test), data.validation, data.classes) == (20, 4, None, 10)
-    assert data.mean == (0.4914, 0.4822, 0.4465)  # METHOD.md A.3
+    assert data.mean == (0.4914, 0.4822, 0.4465)  # of the authors' code
     assert data.std == (0.2023, 0.1994, 0.2010)
 
 

@@ -61,14 +61,6 @@ def test_without_disagreement_all_samples_count_and_later_none(monkeypatch):
     assert [len(places) for places in kept] == [0, 0]
 
 
-def test_as_published_the_cross_entropy_takes_probabilities():
-    second = FIRST.flip(1)
-    (total, _), kept = plus(as_published=True).select([FIRST, second], GIVEN, 0.5)
-    expected = F.cross_entropy(FIRST.softmax(1)[kept[1]], GIVEN[:2])
-    expected += F.cross_entropy(second.softmax(1)[kept[0]], GIVEN[:2])
-    assert total.item() == pytest.approx(expected.item())
-
-
 def test_an_epoch_in_which_nothing_is_kept_has_no_precision(monkeypatch):
     monkeypatch.setattr(co_teaching_plus, "AGREEING_STEPS", 0)
     method = plus(epochs=1)

@@ -1,4 +1,4 @@
-"""Properties of DivideMix's epochs (METHOD.md H.2): who is trained, on what, guided by whom, and drawn from where."""
+"""Properties of DivideMix's epochs: who is trained, on what, guided by whom, and drawn from where."""
 
 import copy
 import itertools
@@ -296,7 +296,7 @@ def test_the_first_network_is_guided_by_the_old_second_and_the_second_by_the_new
 def test_work_is_18_image_forwards_per_labeled_image_and_16_with_one_network(networks, per_image):
     method = make(n=64, networks=networks)
     train_on(method, verdicts(method, 32, 32)[:networks])
-    assert method.forwards == per_image * 32 * networks  # METHOD.md F.6, as many unlabeled images as labeled ones
+    assert method.forwards == per_image * 32 * networks  # as many unlabeled images as labeled ones
 
 
 # --- equalities between switches ---

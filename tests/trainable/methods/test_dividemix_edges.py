@@ -1,4 +1,4 @@
-"""Degenerate epochs are defined, not accidental (METHOD.md A.12, H.3): each ends in finite rows or in a typed error."""
+"""Degenerate epochs are defined, not accidental (docs/design.md): each ends in finite rows or in a typed error."""
 
 import contextlib
 import math

@@ -1,4 +1,4 @@
-"""What the further switches mean (METHOD.md A.15, B, C.2, D.8): identities, counts, and who guides whom."""
+"""What the further switches mean (docs/method.md): identities, counts, and who guides whom."""
 
 import math
 
@@ -316,7 +316,7 @@ def test_work_in_image_forwards_per_labeled_image(switches, per_image):
     method = make(n=64, **switches)
     networks = len(method.learners)
     train_on(method, verdicts(method, 32, 32)[:networks])
-    assert method.forwards == per_image * 32 * networks  # METHOD.md F.6, as many unlabeled images as labeled ones
+    assert method.forwards == per_image * 32 * networks  # as many unlabeled images as labeled ones
 
 
 # --- ensemble ---

@@ -1,6 +1,5 @@
 """Two whole steps of the authors' code, BatchNorm included: targets, losses, weights and buffers."""
 
-import json
 from collections import OrderedDict
 from types import SimpleNamespace
 
@@ -22,8 +21,8 @@ CLOSE = {"rtol": 1e-5, "atol": 1e-6}
 
 
 @pytest.fixture
-def golden(material):
-    return json.loads((material / "vectors.json").read_text())["ssl_two_steps_bn"]
+def golden(vectors):
+    return vectors["ssl_two_steps_bn"]
 
 
 def network(saved: dict) -> nn.Module:

@@ -16,12 +16,11 @@ FORGETTING = {"forget_rate": [0.5, "known"], "gradual_epochs": [6]}
 FIELDS = {
     sections.MixUp: {"networks": [2], "alpha": [0.3]},
     sections.CoTeaching: FORGETTING,
-    sections.CoTeachingPlus: {**FORGETTING, "init_epochs": [2], "as_published": [True]},
+    sections.CoTeachingPlus: {**FORGETTING, "init_epochs": [2]},
     sections.Jocor: {
         **FORGETTING,
         "networks": [2],
         "contrast": ["cross_entropy"],
-        "normalise_pairs": [True],
         "co_lambda": [0.5],
     },
     sections.Elr: {"networks": [2], "beta": [0.2], "lambda_elr": [7]},

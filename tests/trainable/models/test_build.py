@@ -1,4 +1,4 @@
-"""Networks: sizes, the authors' deviations from the usual PreAct ResNet, initialisation (METHOD.md A.2)."""
+"""Networks: sizes, the authors' deviations from the usual PreAct ResNet, initialisation."""
 
 import pytest
 import torch
@@ -175,7 +175,7 @@ def test_small_cnn_takes_images_that_are_not_square_and_up_to_64_pixels(height, 
 @BOTH
 @torch.no_grad()
 def test_a_single_image_can_be_trained_on_or_its_size_is_refused(model, side):
-    # The last batch of an epoch may hold one image (METHOD.md A.12); BatchNorm refuses it on a 1×1 map.
+    # The last batch of an epoch may hold one image; BatchNorm refuses it on a 1×1 map.
     try:
         network = build(model, (1, side, side), 5, 0).train()
     except DataError:

@@ -1,6 +1,4 @@
-"""The Beta mixture against its authors' code, and by hand (METHOD.md B.2)."""
-
-import json
+"""The Beta mixture against its authors' code, and by hand (docs/golden-values.md)."""
 
 import numpy as np
 import pytest
@@ -26,8 +24,7 @@ def test_moments_weigh_the_samples():
     assert moments(np.array([0.1, 0.3, 0.9]), np.array([2.0, 2.0, 0.0])) == pytest.approx((3, 12))
 
 
-def test_the_authors_code(material):
-    vectors = json.loads((material / "vectors.json").read_text())
+def test_the_authors_code(vectors):
     golden = vectors["bmm_m_correction"]
     losses = np.array(next(c["losses"] for c in vectors["gmm_posterior"]["cases"] if c["name"] == "bimodal"))
     mixture = fit_beta_mixture(losses)

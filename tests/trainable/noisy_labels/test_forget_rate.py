@@ -1,4 +1,4 @@
-"""How many samples are forgotten, and which: METHOD.md C.5 and H.1."""
+"""How many samples are forgotten, and which (JoCoR's schedule)."""
 
 import numpy as np
 import pytest

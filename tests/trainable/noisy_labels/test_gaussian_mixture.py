@@ -1,4 +1,4 @@
-"""Losses to clean probabilities to a division: scikit-learn and the analytic posterior by hand (METHOD.md A.7, H.1)."""
+"""Losses to clean probabilities to a division: scikit-learn and the analytic posterior by hand."""
 
 import numpy as np
 import pytest
@@ -153,7 +153,7 @@ def test_a_mixture_that_stops_at_its_limit_of_iterations_is_an_answer_without_a_
 
 
 def test_the_posterior_need_not_be_monotone_in_the_loss():
-    # METHOD.md A.7: beside a narrow clean component, the smallest losses belong to the wide noisy one.
+    # Next to a narrow clean component, the smallest losses belong to the wide noisy one.
     rng = np.random.default_rng(0)
     losses = normalise(np.concatenate([rng.normal(0.25, 0.02, 3000), rng.normal(0.65, 0.2, 3000)]))
     mixture = fit_mixture(losses, seed=0)
@@ -211,7 +211,7 @@ def test_the_clean_component_of_a_plane_is_the_one_nearer_to_the_origin():
 
 
 def test_the_worked_posterior_is_mended():
-    # METHOD.md A.7: beside a narrow clean component the smallest losses would belong to the wide noisy one.
+    # Next to a narrow clean component, the smallest losses would belong to the wide noisy one.
     losses = np.linspace(0, 1, 1001)
     density = norm.pdf(losses, 0.15, 0.0224), norm.pdf(losses, 0.6, 0.2)
     posterior = density[0] / (density[0] + density[1])

@@ -1,4 +1,4 @@
-"""Loss terms against the numbers of METHOD.md H.1."""
+"""Loss terms against numbers worked out by hand (docs/golden-values.md)."""
 
 import math
 
@@ -65,7 +65,7 @@ def test_the_prior_loss_gives_the_worked_value():
 
 
 def test_the_prior_loss_looks_at_the_mean_of_the_batch_only():
-    # Confident but balanced rows cost nothing (METHOD.md G.9), unbalanced ones do.
+    # Confident but balanced rows cost nothing, unbalanced ones do.
     balanced, unbalanced = 50 * torch.eye(4), 50 * torch.eye(4)[[0, 0, 1, 2]]
     assert prior_loss(balanced).item() == pytest.approx(0, abs=1e-6)
     assert prior_loss(unbalanced).item() > 1

@@ -1,4 +1,4 @@
-"""The neighbours' vote by hand, and against a loop (METHOD.md C.2, R3)."""
+"""The neighbours' vote by hand, and against a loop."""
 
 import math
 

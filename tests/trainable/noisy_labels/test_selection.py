@@ -24,7 +24,7 @@ def test_a_threshold_that_divides_is_used_as_it_is(threshold):
     assert np.array_equal(labeled, probability > threshold)
 
 
-# METHOD.md A.12, as Contrast-to-Divide does: clipped to [smallest + 1e-5, largest − 1e-5].
+# As Contrast-to-Divide does: clipped to [smallest + 1e-5, largest − 1e-5].
 
 
 def test_an_empty_labeled_side_moves_the_threshold_just_inside_the_range():
@@ -109,7 +109,7 @@ def test_a_class_too_small_for_its_share_gives_all_it_has_and_a_labeled_sample_a
     assert balanced(np.arange(6) < 1, probability, np.zeros(6), given).tolist() == [True] + [False] * 4 + [True]
 
 
-# --- agreement (METHOD.md B.1) ---
+# --- agreement (docs/method.md) ---
 
 #                 labeled, agree and right / labeled, agree, wrong / labeled, differ / not labeled, agree / not, p = 0
 LABELED = np.array([True, True, True, False, False])

@@ -1,4 +1,4 @@
-"""Sharpening, co-guess, co-refine and MixUp against the numbers of METHOD.md H.1."""
+"""Sharpening, co-guess, co-refine and MixUp against numbers worked out by hand (docs/golden-values.md)."""
 
 from contextlib import nullcontext
 from types import SimpleNamespace
@@ -15,7 +15,7 @@ from trainable.noisy_labels.gaussian_mixture import Mixture
 from trainable.noisy_labels.targets import co_guess, co_refine, harden, mix, mixup_partners, sharpen
 from trainable.random_streams import Streams
 
-CLOSE = {"rtol": 0, "atol": 1e-6}  # H.1 prints six digits
+CLOSE = {"rtol": 0, "atol": 1e-6}  # the numbers have six digits
 
 
 def random_rows(rows: int, classes: int, seed: int = 0) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""A trial: resumption, records, summary, state, and what DivideMix is for (METHOD.md H.3)."""
+"""A trial: resumption, records, summary, state, and what DivideMix is for."""
 
 import hashlib
 import io

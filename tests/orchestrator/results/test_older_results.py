@@ -1,0 +1,99 @@
+"""A results folder that was trained at commit 1ada2c1 is read as if this version had made it."""
+
+import csv
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from orchestrator.cli import app
+from orchestrator.study.load import load_study
+from trainable.config.trial import stored_config, trial_id
+
+OLDER = Path(__file__).parents[2] / "fixtures" / "results_1ada2c1"
+ARMS = ["baseline", "no_co_refine", "co_teaching_plus", "own"]
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(autouse=True)
+def older(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to work in, with a copy of the study, its own method and its results; Ray cannot be imported."""
+    place = tmp_path / "older"
+    shutil.copytree(OLDER, place)
+    monkeypatch.chdir(place)
+    for name in ("ray", "orchestrator.ray_backend.execute"):
+        monkeypatch.setitem(sys.modules, name, None)
+    return place
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Call `python -m orchestrator …` in this process: (exit code, standard output, standard error)."""
+
+    def _command(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["orchestrator", *arguments])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            app.main()
+        output = capsys.readouterr()
+        return int(end.value.code or 0), output.out, output.err
+
+    return _command
+
+
+def test_the_trials_have_the_ids_that_the_older_version_gave_them(older):
+    trials = [trial.record for trial in load_study(older / "small.yaml").trials]
+    planned = json.loads((older / "small" / "trials.json").read_text())["trials"]
+    assert {trial.name: trial.id for trial in trials} == {
+        trial["folder"].removeprefix("runs/"): trial["id"] for trial in planned
+    }
+    assert [trial.id for trial in trials if trial.arm == "own"] == ["f4b78596bcad36fd", "07e0b99d5a321960"]
+
+
+def test_the_own_method_imports_modules_by_their_former_names():
+    text = (OLDER / "trimmed.py").read_text()
+    assert "from trainable.learner import" in text
+    assert "from trainable.section import" in text
+
+
+def test_stored_configurations_are_read_and_have_their_id(older):
+    files = sorted((older / "small" / "runs").rglob("trial.json"))
+    assert len(files) == 8
+    contents = [json.loads(file.read_text()) for file in files]
+    assert any("as_published" in content["config"]["method"] for content in contents)
+    for content in contents:
+        assert trial_id(stored_config(content["config"])) == content["id"]
+
+
+def test_all_trials_are_done_and_none_is_stale(command):
+    code, out, err = command("plan", "small.yaml", "--results", ".")
+    assert (code, err) == (0, "")
+    assert "small: 8 trials: 8 done" in out
+    assert "stale" not in out
+    code, out, err = command("status", "small")
+    assert (code, err) == (0, "")
+    for arm in ARMS:
+        assert arm in out
+    assert "stale" not in out
+
+
+def test_there_is_nothing_to_run(command, older):
+    before = {path: path.stat().st_mtime_ns for path in (older / "small" / "runs").rglob("*")}
+    code, out, err = command("run", "small.yaml", "--results", ".")
+    assert (code, err) == (0, "")
+    assert "Nothing to do" in out
+    assert {path: path.stat().st_mtime_ns for path in (older / "small" / "runs").rglob("*")} == before
+
+
+def test_the_report_has_a_row_for_each_arm(command, older):
+    code, _, err = command("report", "small")
+    assert (code, err) == (0, "")
+    report = older / "small" / "report"
+    assert (report / "index.html").is_file()
+    with (report / "tables" / "arms.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["arm"] for row in rows} == set(ARMS)
