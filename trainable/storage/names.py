@@ -1,0 +1,131 @@
+"""The contract of the results folder: every file name and every metric name, once.
+
+`orchestrator`, `trainable` and `analysis` read and write the same folders and share these names; a test refuses the
+literals elsewhere. Methods yield metrics under literal names, and the same test checks that `METRICS` has them. A name
+with `{k}` is a template: `AUC.format(k=0)` is the name for network 0. Standard library only.
+"""
+
+import re
+
+# --- the folder of a study ---
+
+STUDY = "study.yaml"  # the study as it was last run
+PLAN = "trials.json"  # every planned trial
+PROVENANCE = "provenance.json"  # one entry a run: versions, git revision, host, command line
+STUDY_LOCK = "study.lock"  # held by the one process that runs the study
+SHARD_LOCK = "shard-{index}-of-{of}-{plan}.lock"  # held by the process that runs one shard; a template
+LOCK_GUARD = ".study.lock.guard"  # held for a moment while a lock is taken or released
+JOURNAL = "search.journal"  # Optuna's journal, an index of a search's trial folders
+RUNS = "runs"  # folder: runs/[<setting>/]<arm>/seed=<n>/ is one trial
+ARCHIVE = "archive"  # folder: stale trials, one subfolder for each time that some were moved
+REPORT = "report"  # folder: what `report` writes
+REPORT_PAGE = "index.html"  # in REPORT: the report for a browser
+REPORT_TEXT = "report.md"  # in REPORT: the same tables as Markdown
+TABLES = "tables"  # in REPORT: every table as CSV
+FIGURES = "figures"  # in REPORT: every figure
+AUDIT = "audit"  # folder: what `audit` writes
+PROFILE = "profile"  # folder: traces of PyTorch's profiler, one an arm
+
+# --- the folder of a trial ---
+
+TRIAL = "trial.json"  # id, resolved configuration, fingerprint
+METRICS_FILE = "metrics.jsonl"  # one row an epoch
+SUMMARY = "summary.json"  # final metrics; it exists if and only if the trial is done
+FAILURE = "failure.json"  # kind, message, traceback, retry, attempts of the last failed attempt
+STOPPED = "stopped.json"  # epoch and reason; a search's scheduler has stopped the trial for good
+OWNER = "owner.json"  # token, host and process that may write here
+CHECKPOINT = "checkpoint.pt"  # complete state under a checksum; deleted once the trial is done
+PREVIOUS_CHECKPOINT = "checkpoint.prev.pt"  # the checkpoint before, in case the newest is damaged
+MODEL = "model.pt"  # weights after the last epoch, one state dict a network
+BEST_MODEL = "best.pt"  # weights after the epoch with the best validation accuracy
+SAMPLES = "samples.npz"  # given and true label, loss and clean probability of each sample
+LOG = "train.log"  # messages with their time
+
+# --- metrics: names that readers use ---
+
+TEST_ACCURACY = "test/accuracy"
+TEST_TOP5 = "test/top5"
+NETWORK_ACCURACY = "test/accuracy_net{k}"
+LAST10 = "test/accuracy_last10"
+LAST10_SD = "test/accuracy_last10_sd"
+NETWORK_LAST10 = "test/accuracy_net{k}_last10"
+BEST_ACCURACY = "test/accuracy_best"
+SELECTED_ACCURACY = "test/accuracy_selected"
+VALIDATION_ACCURACY = "val/accuracy"
+AUC = "division/auc_net{k}"
+LABELED_FRACTION = "division/labeled_fraction_net{k}"
+PRECISION = "division/precision_net{k}"
+RECALL = "division/recall_net{k}"
+MIXTURE = "mixture/{parameter}_{component}_net{k}"  # parameters: mean, sd, weight; components: clean, noisy
+EPOCH_SECONDS = "time/epoch_s"
+FORWARDS = "work/forwards"
+
+METRICS: dict[str, str] = {
+    TEST_ACCURACY: "accuracy of the ensemble on the clean test set after an epoch, %; in a summary after the last one",
+    TEST_TOP5: "share of test images whose true class is among the ensemble's five best, %; from 20 classes on",
+    NETWORK_ACCURACY: "accuracy of network k alone on the clean test set, %",
+    LAST10: "mean test accuracy of the last ten epochs (of all if fewer), %",
+    LAST10_SD: "standard deviation of the test accuracy over the last ten epochs, percentage points",
+    NETWORK_LAST10: "mean test accuracy of network k alone in the last ten epochs, %",
+    BEST_ACCURACY: "best test accuracy of any epoch, %; selected on the test set, for comparison with papers only",
+    SELECTED_ACCURACY: "test accuracy at the epoch with the best validation accuracy, %",
+    "ilsvrc12/accuracy": "accuracy of the ensemble on ILSVRC12's validation images, %",
+    "ilsvrc12/top5": "top-5 accuracy of the ensemble on ILSVRC12's validation images, %",
+    VALIDATION_ACCURACY: "agreement of the ensemble with the given labels of the validation set, %",
+    "train/accuracy_given": "agreement of the ensemble with the given labels of the training set, %",
+    "train/accuracy_true": "agreement of the ensemble with the true labels of the training set, %",
+    "train/agreement": "share of training samples that both networks predict alike, %",
+    AUC: "area under the ROC curve of network k's clean probability, 0 to 1",
+    "division/auc_loss_net{k}": "the same of the negative loss, where the division does not use the loss alone, 0 to 1",
+    LABELED_FRACTION: "share of the training samples in the labeled set of network k, 0 to 1",
+    PRECISION: "share of the labeled set whose given label is right, 0 to 1",
+    RECALL: "share of the right labels that are in the labeled set, 0 to 1",
+    "division/residual_noise_net{k}": "share of the labeled set whose given label is wrong, 0 to 1",
+    "division/agreed_fraction_net{k}": "share of the training samples that both divisions agree to label, 0 to 1",
+    "division/threshold_net{k}": "clean probability above which a sample enters the labeled set, 0 to 1",
+    "mixture/mean_clean_net{k}": "mean of the clean component, normalised loss",
+    "mixture/mean_noisy_net{k}": "mean of the noisy component, normalised loss",
+    "mixture/sd_clean_net{k}": "standard deviation of the clean component, normalised loss",
+    "mixture/sd_noisy_net{k}": "standard deviation of the noisy component, normalised loss",
+    "mixture/weight_clean_net{k}": "mixing weight of the clean component, 0 to 1",
+    "mixture/weight_noisy_net{k}": "mixing weight of the noisy component, 0 to 1",
+    "guess/accuracy": "share of unlabeled samples whose guessed label is right, %",
+    "loss/labeled": "mean loss of the labeled samples, nats",
+    "loss/unlabeled": "mean squared error of the unlabeled samples, before its weight",
+    "loss/prior": "divergence of the mean prediction from the class prior, nats",
+    "loss/contrast": "divergence between the networks' predictions (JoCoR), nats",
+    "loss/early_learning": "early-learning regularisation term (ELR), before its weight, nats",
+    "warmup/separation": "distance of the means of the two loss components after a warm-up epoch, nats",
+    "schedule/lr": "learning rate of the epoch",
+    "schedule/lambda_u": "weight of the unlabeled loss at the end of the epoch",
+    "schedule/forget_rate": "share of each batch that is left out, 0 to 1",
+    EPOCH_SECONDS: "wall time of an epoch, s; in a summary of all epochs",
+    "time/divide_s": "wall time of dividing the training samples, s; in a summary of all epochs",
+    "time/train_s": "wall time of training, s; in a summary of all epochs",
+    "time/eval_s": "wall time of testing and validation, s; in a summary of all epochs",
+    FORWARDS: "image-forward equivalents, a backward pass counts as two; in a summary of all epochs",
+}
+"""Metrics of rows and summaries, with their units. In a summary: the value of the last epoch, unless stated."""
+
+FIELDS: dict[str, str] = {
+    "epoch": "number of the epoch, from 1",
+    "phase": "what the epoch did: `warmup`, `dividemix` or the method's name",
+    "epochs": "number of trained epochs",
+    "selected_epoch": "the epoch with the best validation accuracy, the earliest of equals",
+    "noise_rate": "share of training labels that are wrong, 0 to 1; null where the true labels are unknown",
+    "noise_rate_nominal": "the rate that the configuration asks for, 0 to 1",
+    "noise_transition": "P(given label | true label), one row a true class",
+    "data_hash": "hash of the images and true labels",
+    "noise_hash": "hash of the given labels",
+    "weight_hashes": "hash of each network's last weights",
+    "finished": "time of the summary, seconds since 1970",
+}
+"""Other fields of rows (the first two) and summaries."""
+
+
+def registered(name: str) -> bool:
+    """Whether a field of a row or a summary is known here; `{k}` stands for any network's number."""
+    return name in FIELDS or any(pattern.fullmatch(name) for pattern in _PATTERNS)
+
+
+_PATTERNS = [re.compile(re.escape(name).replace(r"\{k\}", r"\d+")) for name in METRICS]
