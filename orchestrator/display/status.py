@@ -9,9 +9,9 @@ from rich.table import Table
 
 from analysis.results.mixed_fingerprints import mixed
 from orchestrator.results.store import STATES, State, Store, TrialRecord
+from trainable.storage.names import EPOCH_SECONDS, LAST10, TEST_ACCURACY
 
-METRIC = "test/accuracy_last10"
-CURVE = "test/accuracy"
+METRIC = LAST10
 BARS, WIDTH = "▁▂▃▄▅▆▇█", 12
 
 
@@ -47,8 +47,8 @@ class Arms:
 
     def epoch(self, record: TrialRecord, row: dict[str, Any]) -> None:
         """A trial has finished an epoch."""
-        if CURVE in row:
-            self._curve.setdefault((record.setting, record.arm), {})[row["epoch"]] = row[CURVE]
+        if TEST_ACCURACY in row:
+            self._curve.setdefault((record.setting, record.arm), {})[row["epoch"]] = row[TEST_ACCURACY]
 
     def table(self, running: dict[str, int]) -> Table:
         """One line a setting and arm: done of planned, running, failed, mean ± sd so far, the newest trial's epochs."""
@@ -153,10 +153,10 @@ def time_left(store: Store, states: dict[TrialRecord, State]) -> str | None:
     for record, state in states.items():
         folder = store.folder(record)
         if state == "done" and (summary := folder.summary):
-            spent, finished = spent + summary["time/epoch_s"], finished + record.epochs
+            spent, finished = spent + summary[EPOCH_SECONDS], finished + record.epochs
         elif state in ("running", "partial"):
             rows = folder.rows()
-            spent, finished = spent + sum(row["time/epoch_s"] for row in rows), finished + len(rows)
+            spent, finished = spent + sum(row[EPOCH_SECONDS] for row in rows), finished + len(rows)
             left += record.epochs - len(rows)
         elif state in ("todo", "stale"):
             left += record.epochs

@@ -6,7 +6,9 @@ import optuna
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-NAME = "search.journal"
+from trainable.storage.names import JOURNAL
+
+NAME = JOURNAL
 
 
 def write(path: Path) -> JournalStorage:
