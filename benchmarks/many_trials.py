@@ -14,6 +14,7 @@ sys.path.insert(0, str(ROOT))
 
 from orchestrator.results.store import Store  # noqa: E402
 from orchestrator.study.load import load_study  # noqa: E402
+from trainable.storage import names  # noqa: E402
 
 STUDY = """
 name: many
@@ -43,11 +44,12 @@ def make(folder: Path, trials: int) -> tuple[Path, Path]:
         path = store.folder(trial.record).path
         path.mkdir(parents=True)
         about = {"id": trial.record.id, "config": trial.config.model_dump(), "fingerprint": FINGERPRINT}
-        summary = {"test/accuracy_last10": 90 + trial.record.seed % 7, "time/epoch_s": 3.5}
-        rows = [{"epoch": epoch, "test/accuracy": 90.0, "time/epoch_s": 1.0} for epoch in (1, 2, 3)]
-        (path / "trial.json").write_text(json.dumps(about, indent=1))
-        (path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-        (path / "summary.json").write_text(json.dumps(summary, indent=1))
+        summary = {names.LAST10: 90 + trial.record.seed % 7, names.EPOCH_SECONDS: 3.5}
+        measured = {names.TEST_ACCURACY: 90.0, names.EPOCH_SECONDS: 1.0}
+        rows = [{"epoch": epoch, **measured} for epoch in (1, 2, 3)]
+        (path / names.TRIAL).write_text(json.dumps(about, indent=1))
+        (path / names.METRICS_FILE).write_text("".join(json.dumps(row) + "\n" for row in rows))
+        (path / names.SUMMARY).write_text(json.dumps(summary, indent=1))
     return study, store.root
 
 

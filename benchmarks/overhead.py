@@ -18,6 +18,11 @@ import tempfile
 import time
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from trainable.storage import names  # noqa: E402
+
 
 def born(folder: Path) -> float:
     """When a folder was made, in seconds since 1970; the file system must know."""
@@ -37,9 +42,9 @@ def main() -> None:
         start = time.time()
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         wall = time.time() - start
-        summaries = [json.loads(path.read_bytes()) for path in Path(results).rglob("summary.json")]
-        begun = [born(path.parent) for path in Path(results).rglob("trial.json")]
-    training = sum(summary["time/epoch_s"] for summary in summaries)
+        summaries = [json.loads(path.read_bytes()) for path in Path(results).rglob(names.SUMMARY)]
+        begun = [born(path.parent) for path in Path(results).rglob(names.TRIAL)]
+    training = sum(summary[names.EPOCH_SECONDS] for summary in summaries)
     trials = sum(summary["finished"] for summary in summaries) - sum(begun)
     slots = os.cpu_count() or 1
     ideal = training / slots

@@ -14,6 +14,7 @@ from trainable.config import strict_yaml
 from trainable.config.messages import explain
 from trainable.config.runtime import Machine
 from trainable.config.trial import TrialConfig, trial_id
+from trainable.storage import names
 from trainable.storage.trial_folder import TrialFolder
 
 
@@ -93,7 +94,7 @@ def main(arguments: list[str] | None = None) -> int:
             if row := session.advance():
                 print(
                     f"epoch {row['epoch']}/{config.train.epochs} {row['phase']} "
-                    f"test/accuracy {row['test/accuracy']:.2f} ({row['time/epoch_s']:.1f} s)",
+                    f"{names.TEST_ACCURACY} {row[names.TEST_ACCURACY]:.2f} ({row[names.EPOCH_SECONDS]:.1f} s)",
                     flush=True,
                 )
     finally:

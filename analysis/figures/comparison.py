@@ -11,8 +11,9 @@ from matplotlib.lines import Line2D
 from analysis.figures.style import look, panels, save, title
 from analysis.results.read import Results, value_at
 from analysis.stats import interactions
-from analysis.stats.comparison import BASELINE, LAST10
+from analysis.stats.comparison import BASELINE
 from analysis.stats.paired import mean_interval
+from trainable.storage.names import FORWARDS, LAST10
 
 ACCURACY = "last-10 test accuracy %"
 
@@ -90,17 +91,17 @@ def _factor(axis: Axes, results: Results, setting: str, path: str) -> None:
 
 def accuracy_against_work(results: Results, table: pd.DataFrame, costs: pd.DataFrame, folder: Path) -> list[Path]:
     """Mean accuracy with its t interval over the work of a trial, a point an arm, a panel a setting."""
-    if "work/forwards" not in costs or costs["work/forwards"].isna().all():
+    if FORWARDS not in costs or costs[FORWARDS].isna().all():
         return []
     figure, axes = panels(1, len(results.settings), 6.4, 4.2, sharey=True)
-    joined = table.merge(costs[["setting", "arm", "work/forwards"]], on=["setting", "arm"]).dropna(subset=["mean"])
+    joined = table.merge(costs[["setting", "arm", FORWARDS]], on=["setting", "arm"]).dropna(subset=["mean"])
     arms = [BASELINE, *(arm for arm in table["arm"].unique() if arm != BASELINE)]
     shown: dict[str, Line2D] = {}
     for axis, setting in zip(axes[0], results.settings, strict=True):
         for row in joined[joined["setting"] == setting].to_dict("records"):
             style = {**look(arms.index(row["arm"])), "linestyle": "none"}
-            (shown[row["arm"]],) = axis.plot(row["work/forwards"] / 1e6, row["mean"], **style)
-            axis.plot([row["work/forwards"] / 1e6] * 2, [row["mean_low"], row["mean_high"]], color=style["color"], lw=1)
+            (shown[row["arm"]],) = axis.plot(row[FORWARDS] / 1e6, row["mean"], **style)
+            axis.plot([row[FORWARDS] / 1e6] * 2, [row["mean_low"], row["mean_high"]], color=style["color"], lw=1)
         axis.set_xlabel("million image forwards a trial (a backward counts as two)")
         axis.set_title(title(setting))
     axes[0, 0].set_ylabel(f"{ACCURACY}, 95 % t interval")

@@ -8,16 +8,18 @@ from matplotlib.axes import Axes
 from analysis.figures.style import look, panels, save, title
 from analysis.results.read import Results
 from analysis.stats.comparison import BASELINE
+from trainable.storage import names
 
 DIVISION = {
-    "division/auc": "AUC of the clean probability",
-    "division/labeled_fraction": "labeled fraction",
-    "division/precision": "precision of “clean”",
-    "division/recall": "recall of “clean”",
+    names.AUC: "AUC of the clean probability",
+    names.LABELED_FRACTION: "labeled fraction",
+    names.PRECISION: "precision of “clean”",
+    names.RECALL: "recall of “clean”",
 }
+"""Metrics of each network, and their labels."""
 
 
-def accuracy_per_epoch(results: Results, folder: Path, metric: str = "test/accuracy") -> list[Path]:
+def accuracy_per_epoch(results: Results, folder: Path, metric: str = names.TEST_ACCURACY) -> list[Path]:
     """Mean over seeds with a band of ± one sd, one panel a family and setting, the baseline black in each."""
     rows = results.rows(metric)
     families = _families(results)
@@ -37,9 +39,9 @@ def division_per_epoch(results: Results, folder: Path) -> list[Path]:
 
     A line of panels for each family; in a study with settings for each setting, with the first family's arms.
     """
-    rows = results.rows(*(f"{name}_net{k}" for name in DIVISION for k in (0, 1)))
+    rows = results.rows(*(name.format(k=k) for name in DIVISION for k in (0, 1)))
     for name in DIVISION:
-        rows[name] = rows[[f"{name}_net{k}" for k in (0, 1)]].mean(axis=1)
+        rows[name] = rows[[name.format(k=k) for k in (0, 1)]].mean(axis=1)
     rows = rows.dropna(subset=list(DIVISION), how="all")
     if rows.empty:
         return []

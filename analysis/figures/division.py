@@ -11,7 +11,8 @@ from scipy import stats
 
 from analysis.figures.style import CLEAN, NOISY, PALETTE, panels, save, title
 from analysis.results.read import Results
-from analysis.stats.comparison import BASELINE, LAST10
+from analysis.stats.comparison import BASELINE
+from trainable.storage import names
 
 THRESHOLDS = np.arange(10) / 10
 SHOWN = (0.0, 0.5, 0.9)
@@ -62,9 +63,11 @@ def _mixture(axis: Axes, row: dict[str, Any]) -> None:
     x = np.linspace(0, 1, 400)
     top = axis.get_ylim()[1]
     for side, style in (("clean", "-"), ("noisy", "--")):
-        names = [f"mixture/{what}_{side}_net0" for what in ("mean", "sd", "weight")]
-        if all(row.get(name) is not None for name in names):
-            mean, sd, weight = (row[name] for name in names)
+        metrics = [
+            names.MIXTURE.format(parameter=parameter, component=side, k=0) for parameter in ("mean", "sd", "weight")
+        ]
+        if all(row.get(metric) is not None for metric in metrics):
+            mean, sd, weight = (row[metric] for metric in metrics)
             axis.plot(x, weight * stats.norm.pdf(x, mean, sd), style, color="black", lw=1.2)
     axis.set_ylim(0, top)  # a narrow component must not flatten the histogram
 
@@ -123,8 +126,8 @@ def thresholds(results: Results) -> pd.DataFrame:
 
 def _retrained(results: Results, judge: dict[Any, Any]) -> dict[float, float]:
     """Accuracy by threshold of the arms that retrain on what a trial judged clean."""
-    users = results.done[results.done["source"] == judge["folder"].removeprefix("runs/")]
-    methods = [(results.config(user).get("method", {}), user[LAST10]) for user in users.to_dict("records")]
+    users = results.done[results.done["source"] == judge["folder"].removeprefix(f"{names.RUNS}/")]
+    methods = [(results.config(user).get("method", {}), user[names.LAST10]) for user in users.to_dict("records")]
     return {method["p_threshold"]: value for method, value in methods if method.get("name") == "retrain"}
 
 
@@ -158,7 +161,7 @@ def _divisions(results: Results, trials: pd.DataFrame) -> Iterator[tuple[dict[An
     """(trial, sample table) of each of the trials, or of the one that it uses, if that judged its samples."""
     done = {trial["folder"]: trial for trial in results.done.to_dict("records")}
     for trial in trials.to_dict("records"):
-        for judge in (trial, done.get(f"runs/{trial['source']}")):
+        for judge in (trial, done.get(f"{names.RUNS}/{trial['source']}")):
             if judge and _judged(table := results.samples(judge)):
                 yield judge, table
                 break

@@ -15,8 +15,9 @@ from optuna.visualization import matplotlib as plots
 
 from analysis.figures.style import PALETTE, save
 from analysis.stats.search import accuracy_place, by_accuracy, complete, history
+from trainable.storage.names import VALIDATION_ACCURACY
 
-LABEL = "val/accuracy %"
+LABEL = f"{VALIDATION_ACCURACY} %"
 COLOURS = {"fANOVA": PALETTE[4], "PED-ANOVA": PALETTE[0]}
 
 

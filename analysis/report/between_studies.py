@@ -6,8 +6,9 @@ import pandas as pd
 
 from analysis.report import cells, tables
 from analysis.results.read import Results
-from analysis.stats.comparison import LAST10, PAIRING
+from analysis.stats.comparison import PAIRING
 from analysis.stats.paired import holm, paired
+from trainable.storage.names import LAST10
 
 PLACE = ["setting", "arm"]
 

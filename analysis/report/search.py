@@ -11,6 +11,7 @@ from analysis.figures import search as figures
 from analysis.report import tables
 from analysis.report.blocks import Block, Picture
 from analysis.stats import search
+from trainable.storage import names
 
 NOTES = {
     "optimism": (
@@ -72,7 +73,7 @@ def _add_table(report: SearchReport, root: Path, kind: str, table: pd.DataFrame,
     """Write a table's CSV file, and show it unless it is empty; `name` is that of its search."""
     title, note = NOTES[kind]
     stem = f"search_{name}_{kind}" if name else kind
-    file = root / "report" / "tables" / f"{stem}.csv"
+    file = root / names.REPORT / names.TABLES / f"{stem}.csv"
     file.parent.mkdir(parents=True, exist_ok=True)
     table.to_csv(file, index=False)
     report.files.append(file)
@@ -81,7 +82,7 @@ def _add_table(report: SearchReport, root: Path, kind: str, table: pd.DataFrame,
 
 
 def _pictures(root: Path, study: optuna.Study, importance: pd.DataFrame) -> Iterator[Picture]:
-    folder = root / "report" / "figures" / f"search_{study.study_name}"
+    folder = root / names.REPORT / names.FIGURES / f"search_{study.study_name}"
     for file in figures.write(study, importance, folder):
         if file.suffix == ".png":
             caption = f"{folder.name}: {file.stem.replace('_', ' ')}."

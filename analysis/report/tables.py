@@ -5,13 +5,14 @@ from collections.abc import Callable, Iterator
 import pandas as pd
 
 from analysis.report.cells import bounds, finished, interval, known, number, p_value, seeds, signed, spread
-from analysis.stats.comparison import BASELINE
+from analysis.stats.comparison import ALONE, BASELINE
+from trainable.storage.names import BEST_ACCURACY, EPOCH_SECONDS, FORWARDS, LAST10, SELECTED_ACCURACY
 
 SHORT = {
-    "test/accuracy_last10": "last-10 test accuracy %",
-    "test/accuracy_selected": "selected test accuracy %",
-    "test/accuracy_best": "best test accuracy %",
-    "test/accuracy_net0_last10": "network 0 alone, last-10 %",
+    LAST10: "last-10 test accuracy %",
+    SELECTED_ACCURACY: "selected test accuracy %",
+    BEST_ACCURACY: "best test accuracy %",
+    ALONE: "network 0 alone, last-10 %",
 }
 """Headers of the accuracies; `NOTE` explains them."""
 
@@ -23,7 +24,7 @@ NOTE = (
 )
 
 
-def shown(table: pd.DataFrame, metric: str = "test/accuracy_last10") -> pd.DataFrame:
+def shown(table: pd.DataFrame, metric: str = LAST10) -> pd.DataFrame:
     """The comparison as text, with headers for people: percent and points."""
     return rows(
         table,
@@ -39,7 +40,7 @@ def shown(table: pd.DataFrame, metric: str = "test/accuracy_last10") -> pd.DataF
     )
 
 
-def judged(table: pd.DataFrame, metric: str = "test/accuracy_last10") -> pd.DataFrame:
+def judged(table: pd.DataFrame, metric: str = LAST10) -> pd.DataFrame:
     """The comparison with its verdict."""
     return shown(table, metric).assign(verdict=table["verdict"].to_list())
 
@@ -86,13 +87,13 @@ def details(table: pd.DataFrame) -> pd.DataFrame:
 def costs(table: pd.DataFrame) -> pd.DataFrame:
     """Seconds by part, work and their ratios."""
     headers = {
-        "time/epoch_s": "seconds a trial",
+        EPOCH_SECONDS: "seconds a trial",
         "seconds_ratio": "× baseline",
-        **{c: f"{c[5:-2]} s" for c in table.columns if c.startswith("time/") and c != "time/epoch_s"},
-        "work/forwards": "million forwards",
+        **{c: f"{c[5:-2]} s" for c in table.columns if c.startswith("time/") and c != EPOCH_SECONDS},
+        FORWARDS: "million forwards",
         "work_ratio": "work × baseline",
     }
-    scaled = table.assign(**{"work/forwards": table["work/forwards"] / 1e6}) if "work/forwards" in table else table
+    scaled = table.assign(**{FORWARDS: table[FORWARDS] / 1e6}) if FORWARDS in table else table
     names = ["setting", "arm"] if (scaled["setting"] != "").any() else ["arm"]
     measured = [name for name in headers if name in scaled]
     return scaled[names].join(scaled[measured].map(number)).rename(columns=headers)

@@ -16,7 +16,9 @@ from analysis.results import unexpected_files
 from analysis.results.mixed_fingerprints import mixed
 from analysis.results.read import Results, read_results
 from analysis.stats import comparison, interactions
-from analysis.stats.comparison import ALONE, BASELINE, BEST, LAST10, SELECTED
+from analysis.stats.comparison import ALONE, BASELINE
+from trainable.storage import names
+from trainable.storage.names import BEST_ACCURACY, LAST10, SELECTED_ACCURACY
 
 
 def write_report(root: Path) -> list[Path]:
@@ -27,14 +29,14 @@ def write_report(root: Path) -> list[Path]:
     """
     whole = read_results(root)
     study = whole.begun
-    folder = root / "report"
-    (folder / "tables").mkdir(parents=True, exist_ok=True)
-    metrics = [LAST10, SELECTED, BEST, *({ALONE} & {*study.trials.columns})]
+    folder = root / names.REPORT
+    (folder / names.TABLES).mkdir(parents=True, exist_ok=True)
+    metrics = [LAST10, SELECTED_ACCURACY, BEST_ACCURACY, *({ALONE} & {*study.trials.columns})]
     compared = {metric: comparison.compare(study, metric) for metric in metrics}
     costs, effects = comparison.costs(study), interactions.effects(study)
     thresholds = division.thresholds(study)
     blocks = list(_blocks(study, compared, costs, effects, thresholds))
-    pictures = list(_pictures(study, compared[LAST10], costs, folder / "figures"))
+    pictures = list(_pictures(study, compared[LAST10], costs, folder / names.FIGURES))
     data = {
         "arms": compared[LAST10],
         "accuracies": pd.concat([table.assign(metric=metric) for metric, table in compared.items()]),
@@ -45,12 +47,12 @@ def write_report(root: Path) -> list[Path]:
     written = []
     for name, table in data.items():
         if len(table):
-            written.append(folder / "tables" / f"{name}.csv")
+            written.append(folder / names.TABLES / f"{name}.csv")
             table.to_csv(written[-1], index=False)
     for block in blocks:
-        written.append(folder / "tables" / f"{block.name}.tex")
+        written.append(folder / names.TABLES / f"{block.name}.tex")
         written[-1].write_text(formats.latex(block.table), encoding="utf-8")
-    if (root / "search.journal").is_file():
+    if (root / names.JOURNAL).is_file():
         from analysis.report.search import write_search  # optuna: an ablation's report does without
 
         searched = write_search(root)
@@ -58,7 +60,7 @@ def write_report(root: Path) -> list[Path]:
         pictures[1:1] = searched.pictures
         written += searched.files
     facts = _facts(whole, study, compared[LAST10])
-    page, text = folder / "index.html", folder / "report.md"
+    page, text = folder / names.REPORT_PAGE, folder / names.REPORT_TEXT
     page.write_text(_template().render(blocks=blocks, pictures=pictures, **facts), encoding="utf-8")
     text.write_text("\n".join(_markdown(blocks, facts)), encoding="utf-8")
     return [page, text, *written, *(path for picture in pictures for path in picture.paths)]
@@ -81,7 +83,7 @@ def _blocks(
         note = "They see other data or noise than the baseline, so there are no pairs to compare."
         yield Block("other_data", "Arms on other data or noise", tables.shown(other), note)
     if several:
-        paper = {metric: compared[metric] for metric in (BEST, LAST10, ALONE) if metric in compared}
+        paper = {metric: compared[metric] for metric in (BEST_ACCURACY, LAST10, ALONE) if metric in compared}
         note = "The layout of Table 5 of the DivideMix paper. Mean ± sd over seeds."
         yield Block("by_setting", "Arms and settings", tables.by_setting(paper), note)
         if main["arm"].nunique() > 2:
@@ -140,8 +142,8 @@ def _facts(whole: Results, study: Results, table: pd.DataFrame) -> dict[str, Any
         "collapsed": [f"{t['folder']}: {t[LAST10]:.2f} %" for t in collapsed.to_dict("records")],
         "unexpected": list(unexpected_files.unexpected(whole)),
         "mixed": mixed(study.fingerprints()),
-        "file": _read(study.root / "study.yaml"),
-        "runs": _provenance(study.root / "provenance.json"),
+        "file": _read(study.root / names.STUDY),
+        "runs": _provenance(study.root / names.PROVENANCE),
     }
 
 

@@ -9,11 +9,14 @@ import zipfile
 import zlib
 from pathlib import Path
 
+from trainable.storage import names
 from trainable.storage.trial_folder import PLACE
 
-STUDY = r"(study\.yaml|trials\.json|provenance\.json|search\.journal)"
-TRIAL = r"(trial\.json|summary\.json|failure\.json|stopped\.json|metrics\.jsonl|samples\.npz)"
-KEPT = re.compile(rf"{STUDY}|runs/{PLACE.pattern}/{TRIAL}")
+OF_STUDY = (names.STUDY, names.PLAN, names.PROVENANCE, names.JOURNAL)
+OF_TRIAL = (names.TRIAL, names.SUMMARY, names.FAILURE, names.STOPPED, names.METRICS_FILE, names.SAMPLES)
+KEPT = re.compile(
+    f"({'|'.join(map(re.escape, OF_STUDY))})|{names.RUNS}/{PLACE.pattern}/({'|'.join(map(re.escape, OF_TRIAL))})"
+)
 """Files of a bundle, as paths below the study's folder."""
 WRITTEN = (1980, 1, 1, 0, 0, 0)
 """The time of every file in a bundle, so that equal results make equal bundles."""
@@ -26,13 +29,13 @@ class NotABundle(Exception):
 def pack(root: Path, out: Path) -> int:
     """Write the bundle of the study in `root`; the number of its files."""
     paths = {path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.is_file()}
-    names = sorted(filter(KEPT.fullmatch, paths))
+    kept = sorted(filter(KEPT.fullmatch, paths))
     fresh = out.with_name(f".{out.name}.tmp")
     with zipfile.ZipFile(fresh, "w", zipfile.ZIP_DEFLATED) as bundle:
-        for name in names:
+        for name in kept:
             bundle.writestr(zipfile.ZipInfo(name, WRITTEN), paths[name].read_bytes(), zipfile.ZIP_DEFLATED)
     fresh.replace(out)
-    return len(names)
+    return len(kept)
 
 
 def unpack(file: Path, folder: Path) -> int:

@@ -62,13 +62,13 @@ class Results:
 
     def rows(self, *columns: str) -> pd.DataFrame:
         """Rows of all finished trials: epoch, the named metrics, setting, arm and seed."""
-        names = ["epoch", *columns]
+        wanted = ["epoch", *columns]
         parts = []
         for trial in self.done[["setting", "arm", "seed", "folder"]].to_dict("records"):
-            part = self._numbers(trial).reindex(columns=names)
+            part = self._numbers(trial).reindex(columns=wanted)
             parts.append(part.assign(**{name: trial[name] for name in ("setting", "arm", "seed")}))
         if not parts:
-            return pd.DataFrame(columns=[*names, "setting", "arm", "seed"])
+            return pd.DataFrame(columns=[*wanted, "setting", "arm", "seed"])
         return pd.concat(parts, ignore_index=True).astype({"epoch": int})
 
     def _numbers(self, trial: Mapping[Any, Any]) -> pd.DataFrame:
@@ -76,7 +76,7 @@ class Results:
         if trial["folder"] not in self._measured:
             folder = self.folder(trial)
             try:
-                rows = pd.read_json(folder.path / "metrics.jsonl", lines=True, engine="pyarrow")
+                rows = pd.read_json(folder.path / names.METRICS_FILE, lines=True, engine="pyarrow")
             except (OSError, ValueError):  # rows are lost or torn; line by line, all whole ones are found
                 rows = pd.DataFrame(folder.rows())
             self._measured[trial["folder"]] = rows.select_dtypes("number").astype(float)
@@ -99,7 +99,7 @@ class Results:
         """A finished trial's table of training samples; empty if it is lost or damaged."""
         try:
             with np.load(
-                io.BytesIO((self.folder(trial).path / "samples.npz").read_bytes()), allow_pickle=False
+                io.BytesIO((self.folder(trial).path / names.SAMPLES).read_bytes()), allow_pickle=False
             ) as table:
                 return dict(table)
         except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError):
@@ -108,7 +108,7 @@ class Results:
     def fingerprints(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """(name, `trial.json`) of each finished trial."""
         for trial in self.done[["folder"]].to_dict("records"):
-            yield trial["folder"].removeprefix("runs/"), self.folder(trial).trial or {}
+            yield trial["folder"].removeprefix(f"{names.RUNS}/"), self.folder(trial).trial or {}
 
 
 def read_results(root: Path) -> Results:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.results.read import LAST10, NOT_RUN, Results
+from analysis.results.read import NOT_RUN, Results
 from analysis.stats.attainable_p import ALPHA
 from analysis.stats.paired import (
     bootstrap,
@@ -18,8 +18,10 @@ from analysis.stats.paired import (
     seeds_for_equivalence,
     seeds_to_detect,
 )
+from trainable.storage import names
+from trainable.storage.names import EPOCH_SECONDS, FORWARDS, LAST10, LAST10_SD
 
-SELECTED, BEST, ALONE = "test/accuracy_selected", "test/accuracy_best", "test/accuracy_net0_last10"
+ALONE = names.NETWORK_LAST10.format(k=0)
 BASELINE = "baseline"
 PAIRING = ["seed", "data_hash", "noise_hash"]
 COMPARED = [
@@ -66,7 +68,7 @@ def _row(results: Results, metric: str, setting: str, arm: str, group: pd.DataFr
     values = done[metric].dropna() if metric in done else pd.Series(dtype=float)
     first = group.iloc[0]
     mean, low, high = mean_interval(values.to_numpy(float))
-    within = done["test/accuracy_last10_sd"] if "test/accuracy_last10_sd" in done else pd.Series(dtype=float)
+    within = done[LAST10_SD] if LAST10_SD in done else pd.Series(dtype=float)
     row = {
         "setting": setting,
         "arm": arm,
@@ -126,7 +128,7 @@ def costs(results: Results) -> pd.DataFrame:
     for (setting, arm), group in results.trials.groupby(["setting", "arm"], sort=False):
         done = group[group["state"] == "done"]
         row = {"setting": setting, "arm": arm, "n": len(done), **done[measures].mean().to_dict()}
-        for name, measure in (("seconds_ratio", "time/epoch_s"), ("work_ratio", "work/forwards")):
+        for name, measure in (("seconds_ratio", EPOCH_SECONDS), ("work_ratio", FORWARDS)):
             sides = pairs(results, str(setting), str(arm), measure).sum()
             row[name] = sides["arm"] / sides["baseline"] if sides["baseline"] else np.nan
         rows.append(row)

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.results.read import Results, value_at
-from analysis.stats.comparison import BASELINE, LAST10, verdict
+from analysis.stats.comparison import BASELINE, verdict
 from analysis.stats.paired import holm, paired
+from trainable.storage.names import LAST10
 
 Cell = tuple[Any, ...]
 

@@ -18,10 +18,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from analysis.results.study_folder import NoStudy
 from analysis.stats.comparison import BASELINE
+from trainable.storage.names import JOURNAL, PLAN, RUNS, VALIDATION_ACCURACY
 from trainable.storage.trial_folder import PLACE, TrialFolder, score
 
-JOURNAL = "search.journal"
-ACCURACY = "val/accuracy"
 FIXED = "fixed"
 BOOTSTRAPS = 20
 FEWEST = 8
@@ -92,13 +91,13 @@ def optimism(root: Path) -> pd.DataFrame:
     baseline's: what seeds and splits have in common cancels out there).
     """
     try:
-        planned = json.loads((root / "trials.json").read_bytes())["trials"]
+        planned = json.loads((root / PLAN).read_bytes())["trials"]
     except (OSError, ValueError, KeyError):
         planned = []
     confirmed: dict[tuple[str | None, str], list[float]] = {}
     for trial in planned:
         folder = TrialFolder(root / trial["folder"])
-        value = score(folder.rows(), ACCURACY)
+        value = score(folder.rows(), VALIDATION_ACCURACY)
         if (folder.trial or {}).get("id") == trial["id"] and folder.summary is not None and value is not None:
             confirmed.setdefault((trial["setting"], trial["arm"]), []).append(value)
     studies = read(root)
@@ -227,7 +226,7 @@ def name(number: int) -> str:
 
 
 def _folder(root: Path, study: optuna.Study, number: int) -> Path:
-    return root / "runs" / (study.user_attrs.get("arm") or "") / name(number)
+    return root / RUNS / (study.user_attrs.get("arm") or "") / name(number)
 
 
 def _length(folder: TrialFolder) -> int:
@@ -238,4 +237,4 @@ def _length(folder: TrialFolder) -> int:
 def accuracy_place(study: optuna.Study) -> int:
     """Which of a trial's values is the accuracy."""
     metrics = study.user_attrs.get("definition", {}).get("metric", [])
-    return next((k for k, metric in enumerate(metrics) if metric["name"] == ACCURACY), 0)
+    return next((k for k, metric in enumerate(metrics) if metric["name"] == VALIDATION_ACCURACY), 0)

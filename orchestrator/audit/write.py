@@ -17,6 +17,7 @@ from analysis.audit.contact_sheet import Card, page
 from orchestrator.audit.labels import Data, corrected, listed, read_data
 from trainable.config.runtime import Machine
 from trainable.data.images import Files
+from trainable.storage.names import AUDIT
 
 SHOWN = 400
 """Images on a sheet."""
@@ -38,7 +39,7 @@ def write_audit(
     found = audit(root, setting, arm, seed)
     data = read_data(root, found[0], machine)
     place = "/".join(filter(None, [found[0].trial["setting"], arm]))
-    folder = root / "audit" / place
+    folder = root / AUDIT / place
     folder.mkdir(parents=True, exist_ok=True)
     figures = tables.figures(found)
     figures.to_csv(folder / f"figures{'' if seed is None else f'_seed={seed}'}.csv", index=False)

@@ -13,6 +13,7 @@ from orchestrator.exit_codes import FAILED, WRONG, Ended
 from orchestrator.results.store import Store
 from orchestrator.run import run_study
 from trainable.config.runtime import Machine
+from trainable.storage.names import JOURNAL
 
 app = typer.Typer()
 
@@ -28,7 +29,7 @@ def status(
         plan = place.read_plan()
         if watch:
             console.clear()
-        if place.root.joinpath("search.journal").is_file():
+        if place.root.joinpath(JOURNAL).is_file():
             from orchestrator.display.search_live import show_status
 
             show_status(place, console)
@@ -66,7 +67,7 @@ def report(run_dirs: Annotated[list[Path], typer.Argument(metavar="RUN_DIR…", 
     for run_dir in run_dirs:
         show(run_dir, console)
         files = write_report(run_dir)
-        if run_dir.joinpath("search.journal").is_file():
+        if run_dir.joinpath(JOURNAL).is_file():
             from orchestrator.display.search_live import show_optimism
 
             show_optimism(Store(run_dir), console)

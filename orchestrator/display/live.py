@@ -11,8 +11,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
 from analysis.results.study_folder import TrialRecord
-from orchestrator.display.status import METRIC, Arms, duration
+from orchestrator.display.status import Arms, duration
 from orchestrator.results.store import Store
+from trainable.storage.names import EPOCH_SECONDS, LAST10, TEST_ACCURACY, VALIDATION_ACCURACY
 from trainable.storage.trial_folder import TrialFolder
 
 
@@ -39,7 +40,7 @@ class View:
         events: print one JSON object an event instead.
     """
 
-    shown: tuple[str, ...] = ("test/accuracy", "val/accuracy")
+    shown: tuple[str, ...] = (TEST_ACCURACY, VALIDATION_ACCURACY)
 
     def __init__(
         self,
@@ -125,10 +126,10 @@ class View:
         """How a trial has ended, in a few words and as fields of an event."""
         folder = self.store.folder(record)
         if summary := folder.summary:
-            accuracy, seconds = summary[METRIC], summary["time/epoch_s"]
-            return f"{METRIC} {accuracy:.2f} in {seconds:.1f} s", {
+            accuracy, seconds = summary[LAST10], summary[EPOCH_SECONDS]
+            return f"{LAST10} {accuracy:.2f} in {seconds:.1f} s", {
                 "state": "done",
-                METRIC: accuracy,
+                LAST10: accuracy,
                 "seconds": seconds,
             }
         if record.source and not folder.trial:

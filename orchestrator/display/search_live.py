@@ -13,15 +13,14 @@ from orchestrator.results.store import Store
 from orchestrator.search import journal
 from orchestrator.search.optuna_search import N_TRIALS, REASON, SAME_AS
 from orchestrator.search.pool import SearchPool
+from trainable.storage.names import JOURNAL, VALIDATION_ACCURACY
 from trainable.storage.trial_folder import score
-
-VALIDATION = "val/accuracy"
 
 
 class SearchView(View):
     """Progress of searches. Only validation scores are shown: nobody should choose by the test set."""
 
-    shown = (VALIDATION,)
+    shown = (VALIDATION_ACCURACY,)
 
     def __init__(self, console: Console, store: Store, searches: SearchPool, events: bool = False):
         self.searches = searches
@@ -56,8 +55,9 @@ class SearchView(View):
                 {"state": "stopped", "epoch": stopped["epoch"], "reason": stopped["reason"]},
             )
         if folder.summary:
-            value = score(folder.rows(), VALIDATION)
-            return f"{VALIDATION} {value or float('nan'):.2f}", {"state": "done", VALIDATION: value}
+            value = score(folder.rows(), VALIDATION_ACCURACY)
+            text = f"{VALIDATION_ACCURACY} {value or float('nan'):.2f}"
+            return text, {"state": "done", VALIDATION_ACCURACY: value}
         return ended_badly(folder) or ("interrupted", {"state": "interrupted"})
 
     def _left(self) -> str:
@@ -102,7 +102,7 @@ def best(study: optuna.Study) -> str:
 
 def show_status(store: Store, console: Console) -> None:
     """Print the state of a study's searches from its journal, and why trials failed."""
-    storage = journal.read(store.root / journal.NAME)
+    storage = journal.read(store.root / JOURNAL)
     studies = [optuna.load_study(study_name=name, storage=storage) for name in optuna.get_all_study_names(storage)]
     console.print(table(studies))
     show_failures(studies, console)

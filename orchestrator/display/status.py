@@ -11,9 +11,8 @@ from rich.table import Table
 from analysis.results.mixed_fingerprints import mixed
 from analysis.results.study_folder import STATES, State, TrialRecord
 from orchestrator.results.store import Store
+from trainable.storage.names import EPOCH_SECONDS, LAST10, TEST_ACCURACY
 
-METRIC = "test/accuracy_last10"
-CURVE = "test/accuracy"
 BARS, WIDTH = "▁▂▃▄▅▆▇█", 12
 
 
@@ -37,7 +36,7 @@ class Arms:
         if (folder.trial or {}).get("id") != record.id:
             return
         if summary := folder.summary:
-            self._accuracy[record] = summary[METRIC]
+            self._accuracy[record] = summary[LAST10]
         elif folder.failure:
             self._failed[record.setting, record.arm] += 1
 
@@ -49,8 +48,8 @@ class Arms:
 
     def epoch(self, record: TrialRecord, row: dict[str, Any]) -> None:
         """A trial has finished an epoch."""
-        if CURVE in row:
-            self._curve.setdefault((record.setting, record.arm), {})[row["epoch"]] = row[CURVE]
+        if TEST_ACCURACY in row:
+            self._curve.setdefault((record.setting, record.arm), {})[row["epoch"]] = row[TEST_ACCURACY]
 
     def table(self, running: dict[str, int]) -> Table:
         """One line a setting and arm: done of planned, running, failed, mean ± sd so far, the newest trial's epochs."""
@@ -96,7 +95,7 @@ def status_table(store: Store, records: list[TrialRecord], states: dict[TrialRec
             f"{setting}/{arm}" if setting else arm,
             *(str(counts[state] or "") for state in present),
             f"{epochs}/{sum(r.epochs for r in members)}",
-            mean_sd([s[METRIC] for s in summaries if s]),
+            mean_sd([s[LAST10] for s in summaries if s]),
         )
     return table
 
@@ -156,10 +155,10 @@ def time_left(store: Store, states: dict[TrialRecord, State]) -> str | None:
     for record, state in states.items():
         folder = store.folder(record)
         if state == "done" and (summary := folder.summary):
-            spent, finished = spent + summary["time/epoch_s"], finished + record.epochs
+            spent, finished = spent + summary[EPOCH_SECONDS], finished + record.epochs
         elif state in ("running", "partial"):
             rows = folder.rows()
-            spent, finished = spent + sum(row["time/epoch_s"] for row in rows), finished + len(rows)
+            spent, finished = spent + sum(row[EPOCH_SECONDS] for row in rows), finished + len(rows)
             left += record.epochs - len(rows)
         elif state in ("todo", "stale"):
             left += record.epochs

@@ -15,16 +15,24 @@ from tensorboard.plugins.hparams import summary_v2 as hparams
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from analysis.results.study_folder import TrialRecord
+from trainable.storage import names
 
-METRICS = ("test/accuracy", "val/accuracy", "division/auc_net0", "division/labeled_fraction_net0")
+METRICS = (
+    names.TEST_ACCURACY,
+    names.VALIDATION_ACCURACY,
+    names.AUC.format(k=0),
+    names.LABELED_FRACTION.format(k=0),
+)
 """Columns of the table of hyper-parameters."""
+NETWORK = r"\d"
+"""Any network's number, in a regular expression."""
 CHARTS = {
-    "accuracy": {"test": r"test/accuracy(_net\d)?$", "validation": r"val/accuracy$"},
+    "accuracy": {"test": rf"{names.TEST_ACCURACY}(_net\d)?$", "validation": f"{names.VALIDATION_ACCURACY}$"},
     "division": {
-        "AUC": r"division/auc_net\d",
-        "labeled fraction": r"division/labeled_fraction_net\d",
-        "precision": r"division/precision_net\d",
-        "recall": r"division/recall_net\d",
+        "AUC": names.AUC.format(k=NETWORK),
+        "labeled fraction": names.LABELED_FRACTION.format(k=NETWORK),
+        "precision": names.PRECISION.format(k=NETWORK),
+        "recall": names.RECALL.format(k=NETWORK),
     },
     "loss": {"loss": r"loss/"},
 }
@@ -79,16 +87,16 @@ def open_tensorboard(run_dirs: Sequence[Path], arguments: Sequence[str]) -> None
 
     Does not return.
     """
-    logdir = run_dirs[0] / "runs"
+    logdir = run_dirs[0] / names.RUNS
     if len(run_dirs) > 1:  # a folder of links, because a list of folders would lose the table of hyper-parameters
         logdir = Path(tempfile.mkdtemp(prefix="tensorboard-"))
         for name, run_dir in zip(distinct([run_dir.absolute().name for run_dir in run_dirs]), run_dirs, strict=True):
-            (logdir / name).symlink_to((run_dir / "runs").resolve(), target_is_directory=True)
+            (logdir / name).symlink_to((run_dir / names.RUNS).resolve(), target_is_directory=True)
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(logdir), *arguments]
     os.execv(sys.executable, command)
 
 
-def distinct(names: Sequence[str]) -> list[str]:
-    """The names, the second of two equal ones with a number."""
-    earlier = [names[:k].count(name) for k, name in enumerate(names)]
-    return [f"{name}-{count + 1}" if count else name for name, count in zip(names, earlier, strict=True)]
+def distinct(labels: Sequence[str]) -> list[str]:
+    """The labels, the second of two equal ones with a number."""
+    earlier = [labels[:k].count(label) for k, label in enumerate(labels)]
+    return [f"{label}-{count + 1}" if count else label for label, count in zip(labels, earlier, strict=True)]

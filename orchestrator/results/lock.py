@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from trainable.storage.names import LOCK_GUARD
 from trainable.storage.trial_folder import replace
 
 HEARTBEAT_S = 5.0
@@ -54,7 +55,7 @@ def alive(host: str, pid: int) -> bool:
 def guarded(folder: Path) -> Iterator[None]:
     """One process at a time, for a moment only: the system frees the guard if its holder dies."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".study.lock.guard").open("w") as guard:
+    with (folder / LOCK_GUARD).open("w") as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)
         yield
 

@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from trainable.storage.names import PROVENANCE
 from trainable.storage.trial_folder import replace
 
 PACKAGES = ("dividemix-orchestrator", "ray", "torch", "torchvision", "scikit-learn", "optuna", "numpy", "pydantic")
@@ -18,7 +19,7 @@ PACKAGES = ("dividemix-orchestrator", "ray", "torch", "torchvision", "scikit-lea
 
 def record(root: Path) -> None:
     """Add this run to `provenance.json` in the study's folder."""
-    path = root / "provenance.json"
+    path = root / PROVENANCE
     try:
         runs = json.loads(path.read_bytes())
     except (OSError, ValueError):

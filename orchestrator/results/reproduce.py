@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from trainable.config.runtime import Machine
 from trainable.config.trial import TrialConfig, stored_config
+from trainable.storage.names import RUNS, TRIAL
 from trainable.storage.trial_folder import TrialFolder
 from trainable.trial.session import Session
 
@@ -86,8 +87,8 @@ def _source(path: Path, config: TrialConfig) -> Path | None:
     """Folder of the trial that this one used, wherever it is now among the study's. Raises NotATrial."""
     if config.from_arm is None:
         return None
-    runs = next((parent for parent in path.resolve().parents if parent.name == "runs"), path)
-    for file in runs.rglob(f"seed={config.seed}/trial.json"):
+    runs = next((parent for parent in path.resolve().parents if parent.name == RUNS), path)
+    for file in runs.rglob(f"seed={config.seed}/{TRIAL}"):
         if (TrialFolder(file.parent).trial or {}).get("id") == config.from_arm:
             return file.parent
     raise NotATrial(f"{path} uses the trial {config.from_arm}, which is not below {runs} any more")

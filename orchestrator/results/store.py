@@ -154,7 +154,7 @@ class Store:
         return target
 
 
-def _shard_locks(of: str = r"\d+", plan: str = ".*") -> str:
+def _shard_locks(of: str = r"\d+", plan: str = r"\w+") -> str:
     """A pattern of the names of shards' locks; by default of any number of shards, and of any plan."""
     return names.SHARD_LOCK.format(index=r"\d+", of=of, plan=plan).replace(".lock", r"\.lock")
 

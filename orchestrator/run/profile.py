@@ -10,6 +10,7 @@ from orchestrator.results.store import Store
 from orchestrator.scheduling.run_plan import absent
 from orchestrator.study.load import Study
 from trainable.config.runtime import Machine
+from trainable.storage import names
 
 
 def profile_arm(study: Study, store: Store, machine: Machine, arm: str, console: Console) -> None:
@@ -28,13 +29,17 @@ def profile_arm(study: Study, store: Store, machine: Machine, arm: str, console:
         raise Ended(f"--profile: the study has no arm {arm}; it has {', '.join(reversed(first))}", WRONG)
     if lacking := absent([first[arm]], machine):
         raise Ended("\n".join(lacking), WRONG)
-    trace = store.root / "profile" / f"{arm}.json.gz"
+    trace = store.root / names.PROFILE / f"{arm}.json.gz"
     try:
         row = profile_epoch(first[arm].config, machine, trace)
     except TrialError as error:
         raise Ended(f"{first[arm].record.name}: {error}", WRONG) from None
-    total = row["time/epoch_s"]
-    seconds = {name[5:-2]: value for name, value in row.items() if name.startswith("time/") and name != "time/epoch_s"}
+    total = row[names.EPOCH_SECONDS]
+    seconds = {
+        name.removeprefix("time/").removesuffix("_s"): value
+        for name, value in row.items()
+        if name.startswith("time/") and name != names.EPOCH_SECONDS
+    }
     table = grid("seconds", "share")
     for phase, value in {**seconds, "rest": total - sum(seconds.values()), "epoch": total}.items():
         table.add_row(phase, f"{value:.3f}", f"{value / total:.0%}")

@@ -21,6 +21,7 @@ from orchestrator.scheduling.trial_source import TrialSource
 from orchestrator.study.load import Study
 from orchestrator.study.planned_trial import PlannedTrial
 from trainable.config.runtime import Machine
+from trainable.storage import names
 
 if TYPE_CHECKING:
     from orchestrator.display.live import View
@@ -154,12 +155,12 @@ def show_end(
         show(store.root, console)
     if "done" in states.values() or searched:
         write_report(store.root)
-        console.print(f"Report:      {store.root / 'report' / 'index.html'}", markup=False)
+        console.print(f"Report:      {store.root / names.REPORT / names.REPORT_PAGE}", markup=False)
     console.print(f"Results:     {store.root} ({counted(states)})", markup=False)
     console.print(f"TensorBoard: python -m orchestrator tensorboard {store.root}", markup=False)
     if uncounted := store.uncounted([*records, *searched]):
-        names = ", ".join(uncounted[:5]) + (", …" if len(uncounted) > 5 else "")
-        console.print(f"note: {len(uncounted)} trials on disk are not in the study: {names}", markup=False)
+        shown = ", ".join(uncounted[:5]) + (", …" if len(uncounted) > 5 else "")
+        console.print(f"note: {len(uncounted)} trials on disk are not in the study: {shown}", markup=False)
 
 
 def show_states(store: Store, records: list[TrialRecord], states: dict[TrialRecord, State], console: Console) -> None:

@@ -6,8 +6,6 @@ import optuna
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-NAME = "search.journal"
-
 
 def write(path: Path) -> JournalStorage:
     """The journal for the study's one runner (its lock is held), who may find what a killed one has left.

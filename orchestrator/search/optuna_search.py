@@ -22,6 +22,7 @@ from orchestrator.study.planned_trial import PlannedTrial
 from orchestrator.study.search_plan import ArmSearch, SearchPlan
 from orchestrator.study.search_space import Point
 from trainable.config.trial import TrialConfig, trial_id
+from trainable.storage.names import VALIDATION_ACCURACY
 from trainable.storage.trial_folder import score
 
 SAME_AS, REASON = "same_as", "reason"
@@ -245,5 +246,5 @@ class Search:
         else:
             found = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         found = [trial for trial in found if SAME_AS not in trial.user_attrs]
-        accuracy = next(k for k, metric in enumerate(self.plan.file.metric) if metric.name == "val/accuracy")
+        accuracy = next(k for k, metric in enumerate(self.plan.file.metric) if metric.name == VALIDATION_ACCURACY)
         return sorted(found, key=lambda trial: (-trial.values[accuracy], trial.number))[:count]

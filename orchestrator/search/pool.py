@@ -13,6 +13,7 @@ from orchestrator.search.optuna_search import Search
 from orchestrator.study.planned_trial import PlannedTrial
 from orchestrator.study.search_plan import ArmSearch, SearchPlan
 from trainable.config.trial import TrialConfig, trial_id
+from trainable.storage import names
 
 
 class SearchPool:
@@ -25,7 +26,7 @@ class SearchPool:
 
     def __init__(self, name: str, plan: SearchPlan, store: Store):
         self.name, self.plan, self.store = name, plan, store
-        self.path = store.root / journal.NAME
+        self.path = store.root / names.JOURNAL
         self.storage = journal.write(self.path)
         self.all = [self._open(search) for search in plan.searches]
         self._queue: list[PlannedTrial] = []
@@ -44,9 +45,9 @@ class SearchPool:
                 found[search.study.study_name].append("code")
         return {name: parts for name, parts in found.items() if parts}
 
-    def archive(self, names: Collection[str]) -> Path:
+    def archive(self, searches: Collection[str]) -> Path:
         """Move searches aside, with the journal as it was, and begin them anew."""
-        old = [search for search in self.all if search.study.study_name in names]
+        old = [search for search in self.all if search.study.study_name in searches]
         folders = [
             folder.relative_to(self.store.runs).as_posix()
             for search in old
@@ -69,9 +70,9 @@ class SearchPool:
             for trial in search.trials:
                 if not trial.state.is_finished():
                     self._enqueue(search, trial.number, search.catch_up(trial))
-        for stopped in self.store.runs.rglob("stopped.json"):  # an actor that was killed could not tidy up
-            for checkpoint in stopped.parent.glob("checkpoint*.pt"):
-                checkpoint.unlink()
+        for stopped in self.store.runs.rglob(names.STOPPED):  # an actor that was killed could not tidy up
+            for checkpoint in (names.CHECKPOINT, names.PREVIOUS_CHECKPOINT):
+                (stopped.parent / checkpoint).unlink(missing_ok=True)
 
     def next(self) -> PlannedTrial | None:
         """The next trial to train; None when nothing is left."""

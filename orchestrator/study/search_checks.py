@@ -15,6 +15,7 @@ from orchestrator.study.search_space import Dimension, Point, Space, allowed_val
 from trainable.config.messages import explain
 from trainable.config.strict_yaml import Document
 from trainable.config.trial import TrialConfig
+from trainable.storage.names import VALIDATION_ACCURACY
 
 PROBLEM = ("noise", "data.name", "data.path", "data.validation_fraction")
 """Fields that say what is asked."""
@@ -51,7 +52,7 @@ def _check_keys(document: Document, file: SearchFile, arms: dict[str, TrialConfi
         document.report(tuple(where.split(".")), message)
 
     names = [metric.name for metric in file.metric]
-    if "val/accuracy" not in names:
+    if VALIDATION_ACCURACY not in names:
         wrong("metric", "needs val/accuracy: nothing else says how good a configuration is")
     if len(set(names)) < len(names):
         wrong("metric", "the two metrics should differ: val/accuracy and work/forwards")

@@ -6,6 +6,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from orchestrator.study.schema import Analysis, Name, Resources, Run, Seed, unique
 from trainable.config.base import Section
+from trainable.storage.names import VALIDATION_ACCURACY
 
 Scalar = bool | int | float | str
 Number = int | float
@@ -19,7 +20,7 @@ class Metric(Section):
 
     @model_validator(mode="after")
     def _sensible(self) -> "Metric":
-        right = "maximize" if self.name == "val/accuracy" else "minimize"
+        right = "maximize" if self.name == VALIDATION_ACCURACY else "minimize"
         if self.goal != right:
             raise ValueError(f"the goal for {self.name} is `{right}`")
         return self

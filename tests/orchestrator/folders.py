@@ -1,8 +1,8 @@
 """Trials and their folders as a study leaves them, without training anything."""
 
 from analysis.results.study_folder import TrialRecord
-from orchestrator.display.status import METRIC
 from orchestrator.results.store import Store
+from trainable.storage.names import LAST10
 
 
 def record(arm: str, seed: int = 0, epochs: int = 10, setting: str | None = None) -> TrialRecord:
@@ -19,7 +19,7 @@ def make_trial(store: Store, trial: TrialRecord, state: str, accuracy: float = 9
     for epoch in 1, 2, 3:  # how many rows a done trial has does not matter here
         folder.append_row({"epoch": epoch, "test/accuracy": 10.0 * epoch})
     if state in ("done", "stale"):
-        folder.finish({METRIC: accuracy, "time/epoch_s": 12.34})
+        folder.finish({LAST10: accuracy, "time/epoch_s": 12.34})
     elif state == "failed":
         folder.write_json("failure.json", {"kind": "data", "message": "it broke", "retry": False, "attempts": 1})
     else:

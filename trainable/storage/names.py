@@ -117,7 +117,7 @@ FIELDS: dict[str, str] = {
     "noise_transition": "P(given label | true label), one row a true class",
     "data_hash": "hash of the images and true labels",
     "noise_hash": "hash of the given labels",
-    "weight_hashes": "hash of each network's last weights",
+    "weight_hashes": "hash of each network's initial weights",
     "finished": "time of the summary, seconds since 1970",
 }
 """Other fields of rows (the first two) and summaries."""

@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from trainable.storage import names
+
 PLACE = re.compile(r"([a-z0-9_][a-z0-9_.=+,-]*/){1,3}seed=\d+")
 """Where a trial's folder may lie below `runs/`: names that lead nowhere else, whatever a file says."""
 _MAGIC = b"dividemix-checkpoint sha256 "
@@ -43,18 +45,18 @@ class TrialFolder:
             torn.unlink(missing_ok=True)
         self._token = secrets.token_hex(8)
         owner = {"token": self._token, "host": socket.gethostname(), "pid": os.getpid(), "since": time.time()}
-        replace(self.path / "owner.json", json.dumps(owner).encode())
+        replace(self.path / names.OWNER, json.dumps(owner).encode())
 
     def release(self) -> None:
         """Give the folder up, if it is still ours."""
         if self._token and (owner := self.owner) and owner.get("token") == self._token:
-            (self.path / "owner.json").unlink(missing_ok=True)
+            (self.path / names.OWNER).unlink(missing_ok=True)
         self._token = None
 
     @property
     def owner(self) -> dict[str, Any] | None:
         """Who writes here: token, host, pid, since (seconds since 1970)."""
-        return _json(self.path / "owner.json")
+        return _json(self.path / names.OWNER)
 
     def _check_owner(self) -> None:
         owner = self.owner
@@ -72,40 +74,40 @@ class TrialFolder:
         """Replace a JSON file atomically. Raises ValueError for NaN or infinity."""
         self.write(name, json.dumps(content, indent=1, allow_nan=False).encode())
 
-    def remove(self, *names: str) -> None:
+    def remove(self, *files: str) -> None:
         """Delete files that may be absent."""
         self._check_owner()
-        for name in names:
+        for name in files:
             (self.path / name).unlink(missing_ok=True)
 
     @property
     def trial(self) -> dict[str, Any] | None:
         """`trial.json`: id, config, fingerprint."""
-        return _json(self.path / "trial.json")
+        return _json(self.path / names.TRIAL)
 
     @property
     def summary(self) -> dict[str, Any] | None:
         """`summary.json`: final metrics; there ⇔ the trial is done."""
-        return _json(self.path / "summary.json")
+        return _json(self.path / names.SUMMARY)
 
     @property
     def failure(self) -> dict[str, Any] | None:
         """`failure.json`: kind, message, traceback, retry, attempts."""
-        return _json(self.path / "failure.json")
+        return _json(self.path / names.FAILURE)
 
     @property
     def stopped(self) -> dict[str, Any] | None:
         """`stopped.json`: epoch and reason; there ⇔ a search's scheduler has stopped the trial for good."""
-        return _json(self.path / "stopped.json")
+        return _json(self.path / names.STOPPED)
 
     def stop(self, epoch: int, reason: str) -> None:
         """Stop the trial for good. The search decides so while an actor owns the folder, so no claim is needed."""
-        replace(self.path / "stopped.json", json.dumps({"epoch": epoch, "reason": reason}).encode())
+        replace(self.path / names.STOPPED, json.dumps({"epoch": epoch, "reason": reason}).encode())
 
     def log(self, message: str) -> None:
         """Append a line with the time to `train.log`."""
         self._check_owner()
-        with (self.path / "train.log").open("a", encoding="utf-8") as file:
+        with (self.path / names.LOG).open("a", encoding="utf-8") as file:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {message}\n")
 
     # --- rows ---
@@ -114,7 +116,7 @@ class TrialFolder:
         """Add one epoch's metrics and flush them to disk. Raises ValueError for NaN or infinity."""
         self._check_owner()
         line = json.dumps(row, allow_nan=False)
-        with (self.path / "metrics.jsonl").open("ab") as file:
+        with (self.path / names.METRICS_FILE).open("ab") as file:
             file.write(line.encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
@@ -122,7 +124,7 @@ class TrialFolder:
     def rows(self) -> list[dict[str, Any]]:
         """All whole rows; a last line that a crash cut short is left out."""
         try:
-            content = (self.path / "metrics.jsonl").read_bytes()
+            content = (self.path / names.METRICS_FILE).read_bytes()
         except FileNotFoundError:
             return []
         whole = content[: content.rfind(b"\n") + 1]
@@ -132,14 +134,14 @@ class TrialFolder:
         """Drop rows past `epochs`: they were trained after the checkpoint that the trial goes on from."""
         self._check_owner()
         rows = [row for row in self.rows() if row["epoch"] <= epochs]
-        replace(self.path / "metrics.jsonl", b"".join(json.dumps(row).encode() + b"\n" for row in rows))
+        replace(self.path / names.METRICS_FILE, b"".join(json.dumps(row).encode() + b"\n" for row in rows))
 
     # --- checkpoints ---
 
     def save_checkpoint(self, state: bytes) -> None:
         """Keep a complete state under its checksum; the one before it stays as `checkpoint.prev.pt`."""
         self._check_owner()
-        newest, previous = self.path / "checkpoint.pt", self.path / "checkpoint.prev.pt"
+        newest, previous = self.path / names.CHECKPOINT, self.path / names.PREVIOUS_CHECKPOINT
         fresh = _write_synced(newest, _MAGIC + hashlib.sha256(state).hexdigest().encode() + b"\n" + state)
         with contextlib.suppress(FileNotFoundError):
             newest.replace(previous)
@@ -148,7 +150,7 @@ class TrialFolder:
 
     def load_checkpoints(self) -> Iterator[bytes]:
         """States from the newest to the oldest; a damaged one is set aside, with a line in `train.log`."""
-        for name in ("checkpoint.pt", "checkpoint.prev.pt"):
+        for name in (names.CHECKPOINT, names.PREVIOUS_CHECKPOINT):
             path = self.path / name
             try:
                 header, _, state = path.read_bytes().partition(b"\n")
@@ -165,7 +167,7 @@ class TrialFolder:
     @property
     def has_checkpoint(self) -> bool:
         """Whether there is something to go on from."""
-        return any((self.path / name).exists() for name in ("checkpoint.pt", "checkpoint.prev.pt"))
+        return any((self.path / name).exists() for name in (names.CHECKPOINT, names.PREVIOUS_CHECKPOINT))
 
     # --- end ---
 
@@ -175,12 +177,12 @@ class TrialFolder:
         epoch = len(self.rows())
         self.log(f"failed after epoch {epoch}: {kind}: {message}")
         about = {"kind": kind, "message": message, "epoch": epoch, "retry": retry, "attempts": attempts}
-        self.write_json("failure.json", {**about, "traceback": traceback})
+        self.write_json(names.FAILURE, {**about, "traceback": traceback})
 
     def finish(self, summary: dict[str, Any]) -> None:
         """Mark the trial done. The checkpoints are deleted after, not before, the summary is on disk."""
-        self.write_json("summary.json", summary)
-        self.remove("checkpoint.pt", "checkpoint.prev.pt", "failure.json")
+        self.write_json(names.SUMMARY, summary)
+        self.remove(names.CHECKPOINT, names.PREVIOUS_CHECKPOINT, names.FAILURE)
 
 
 def score(rows: list[dict[str, Any]], metric: str) -> float | None:

@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
+from trainable.storage import names
+
 CLEAN, NOISY, OTHER, BLACK = (0, 114, 178), (213, 94, 0), (150, 150, 150), (0, 0, 0)
 """Colours of Okabe and Ito, told apart without colour vision."""
 SHEET = 24
@@ -34,7 +36,10 @@ def losses_and_mixture(
             draw.rectangle((left, y, left + width / BINS - 1, height), fill=(*colour, 130))
     grid = np.linspace(0, 1, width)
     for side in ("clean", "noisy"):
-        mean, sd, weight = (mixture.get(f"mixture/{what}_{side}_net{network}") for what in ("mean", "sd", "weight"))
+        mean, sd, weight = (
+            mixture.get(names.MIXTURE.format(parameter=parameter, component=side, k=network))
+            for parameter in ("mean", "sd", "weight")
+        )
         if mean is not None and sd:
             density = weight * np.exp(-(((grid - mean) / sd) ** 2) / 2) / (sd * np.sqrt(2 * np.pi))
             draw.line(list(zip(grid * width, height * (1 - density / top), strict=True)), fill=BLACK, width=2)

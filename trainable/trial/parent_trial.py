@@ -10,6 +10,7 @@ from trainable.config.runtime import Machine
 from trainable.config.trial import TrialConfig
 from trainable.data.samples import Samples
 from trainable.errors import DataError
+from trainable.storage import names
 from trainable.storage.trial_folder import TrialFolder
 
 
@@ -29,11 +30,11 @@ class Source:
     @property
     def weights(self) -> Path:
         """The file of its networks' last weights."""
-        return self._folder.path / "model.pt"
+        return self._folder.path / names.MODEL
 
     def clean_probability(self, train: Samples) -> np.ndarray:
         """What it thought of `train` at its end: the mean of its networks (n,); NaN where it did not judge a sample."""
-        path = self._folder.path / "samples.npz"
+        path = self._folder.path / names.SAMPLES
         try:
             with np.load(io.BytesIO(path.read_bytes())) as file:
                 table = dict(file)

@@ -17,6 +17,7 @@ from trainable.config.runtime import Machine
 from trainable.config.trial import TrialConfig, trial_id
 from trainable.errors import TimedOut, TrialError
 from trainable.methods.base import Row
+from trainable.storage import names
 from trainable.storage.trial_folder import LostFolder, TrialFolder
 from trainable.tensorboard.events import Events
 from trainable.trial.fingerprint import fingerprint
@@ -54,13 +55,13 @@ class Session:
     def _open(self) -> None:
         self.folder.claim()
         if self.folder.summary is not None:
-            self.folder.remove("checkpoint.pt", "checkpoint.prev.pt", "failure.json")
+            self.folder.remove(names.CHECKPOINT, names.PREVIOUS_CHECKPOINT, names.FAILURE)
             self.finished = True
             return
         about: dict[str, Any] = {"id": trial_id(self.config), "config": self.config.model_dump()}
         before = self.folder.trial or {}
         earlier = {k: before[k] for k in ("fingerprint", "earlier") if k in before and before.get("id") == about["id"]}
-        self.folder.write_json("trial.json", {**about, **earlier})
+        self.folder.write_json(names.TRIAL, {**about, **earlier})
         self.trial = Trial(self.config, self.machine)
         for note in self.trial.notes:
             self.folder.log(note)
@@ -70,7 +71,7 @@ class Session:
         others = [*earlier.get("earlier", []), *([earlier["fingerprint"]] if "fingerprint" in earlier else [])]
         if self.trial.epoch and (others := [other for other in others if other != about["fingerprint"]]):
             about["earlier"] = others
-        self.folder.write_json("trial.json", about)
+        self.folder.write_json(names.TRIAL, about)
         self._events = Events(self.folder.path, self.trial.epoch, about["config"], self.place)
         self._drawn = set(self.trial.method.records)
         if self.trial.epoch == self.config.train.epochs:  # stopped between its last epoch and its summary
@@ -104,14 +105,14 @@ class Session:
         self.folder.append_row(row)
         self._show(self.trial, self._events, row)
         if self.trial.is_best:
-            self.folder.write("best.pt", self.trial.weights())
+            self.folder.write(names.BEST_MODEL, self.trial.weights())
         self._between_epochs = True
         if self.trial.epoch == self.config.train.epochs:
             self._save(self.trial)
             self._finish(self.trial)
         elif self.trial.epoch % self.machine.checkpoint_every == 0:
             self._save(self.trial)
-        spent, limit = sum(row["time/epoch_s"] for row in self.trial.rows), self.machine.trial_timeout
+        spent, limit = sum(row[names.EPOCH_SECONDS] for row in self.trial.rows), self.machine.trial_timeout
         if limit is not None and spent > limit and not self.finished:
             self._save(self.trial)
             raise TimedOut(
@@ -140,8 +141,8 @@ class Session:
             self._saved = trial.epoch
 
     def _finish(self, trial: Trial) -> None:
-        self.folder.write("model.pt", trial.weights())
-        self.folder.write("samples.npz", trial.samples())
+        self.folder.write(names.MODEL, trial.weights())
+        self.folder.write(names.SAMPLES, trial.samples())
         self.folder.finish(trial.summary())
         self.folder.release()  # at once: a process that is killed before it closes must not look like an owner
         self.finished = True
@@ -174,7 +175,7 @@ class Session:
             self._events.close(done=self.folder.summary is not None)
         with contextlib.suppress(LostFolder, OSError):
             if self.folder.stopped is not None:  # by a search's scheduler: it will not be gone on with
-                self.folder.remove("checkpoint.pt", "checkpoint.prev.pt")
+                self.folder.remove(names.CHECKPOINT, names.PREVIOUS_CHECKPOINT)
             elif self.trial and self._between_epochs and not self.finished:
                 self._save(self.trial)
             self.folder.release()

@@ -31,6 +31,7 @@ from trainable.methods.mixup import MixUp
 from trainable.methods.retrain import Retrain
 from trainable.models.build import build
 from trainable.random_streams import Streams
+from trainable.storage import names
 from trainable.trial.parent_trial import Source
 
 BESIDE_TENSORS = 0.1
@@ -133,7 +134,7 @@ class Trial:
     @property
     def is_best(self) -> bool:
         """Whether the last row has the best noisy-validation accuracy so far (the earliest of equals)."""
-        scores = [row["val/accuracy"] for row in self.rows if "val/accuracy" in row]
+        scores = [row[names.VALIDATION_ACCURACY] for row in self.rows if names.VALIDATION_ACCURACY in row]
         return bool(scores) and scores.index(max(scores)) == len(scores) - 1
 
     def samples(self) -> bytes:
@@ -161,22 +162,24 @@ class Trial:
 
     def summary(self) -> dict[str, Any]:
         """Final metrics (percent), seconds, work and hashes."""
-        test = [row["test/accuracy"] for row in self.rows]
+        test = [row[names.TEST_ACCURACY] for row in self.rows]
         last = self.rows[-1]
         result: dict[str, Any] = {
             "epochs": len(self.rows),
-            "test/accuracy": test[-1],
-            "test/accuracy_last10": float(np.mean(test[-10:])),
-            "test/accuracy_last10_sd": float(np.std(test[-10:], ddof=1)) if len(test) > 1 else 0.0,
-            "test/accuracy_best": max(test),
+            names.TEST_ACCURACY: test[-1],
+            names.LAST10: float(np.mean(test[-10:])),
+            names.LAST10_SD: float(np.std(test[-10:], ddof=1)) if len(test) > 1 else 0.0,
+            names.BEST_ACCURACY: max(test),
         }
-        if alone := [row["test/accuracy_net0"] for row in self.rows if "test/accuracy_net0" in row]:
-            result["test/accuracy_net0_last10"] = float(np.mean(alone[-10:]))
-        validation = [row["val/accuracy"] for row in self.rows if "val/accuracy" in row]
+        first = names.NETWORK_ACCURACY.format(k=0)
+        if alone := [row[first] for row in self.rows if first in row]:
+            result[names.NETWORK_LAST10.format(k=0)] = float(np.mean(alone[-10:]))
+        validation = [row[names.VALIDATION_ACCURACY] for row in self.rows if names.VALIDATION_ACCURACY in row]
         if validation:
             chosen = validation.index(max(validation))
-            result |= {"test/accuracy_selected": test[chosen], "selected_epoch": chosen + 1}
-        kept = ("division/", "train/", "val/", "guess/", "test/accuracy_net", "test/top5", *self.data.more_tests)
+            result |= {names.SELECTED_ACCURACY: test[chosen], "selected_epoch": chosen + 1}
+        of_networks = names.NETWORK_ACCURACY.format(k="")
+        kept = ("division/", "train/", "val/", "guess/", of_networks, names.TEST_TOP5, *self.data.more_tests)
         result |= {name: last[name] for name in last if name.startswith(kept)}
         for name in sorted({name for row in self.rows for name in row if name.startswith(("time/", "work/"))}):
             result[name] = sum(row.get(name, 0) for row in self.rows)

@@ -5,8 +5,8 @@ import pytest
 
 from analysis.report import cells, formats, tables
 from analysis.stats import comparison, interactions
-from analysis.stats.comparison import BEST, LAST10
 from tests.analysis.stats.test_interactions import TWO, product
+from trainable.storage.names import BEST_ACCURACY, LAST10
 
 
 def lines(table):
@@ -59,8 +59,13 @@ def test_details_list_every_statistic_of_arms_with_pairs(study):
 
 
 def test_accuracies_have_every_metric_with_the_interval_of_the_mean(study):
-    study.arm("baseline", 70.0, 72.0, change={0: {BEST: 80.0, "test/accuracy_last10_sd": 0.5}, 1: {BEST: 80.0}})
-    compared = {metric: comparison.compare(study.read(), metric) for metric in (LAST10, BEST)}
+    study.arm(
+        "baseline",
+        70.0,
+        72.0,
+        change={0: {BEST_ACCURACY: 80.0, "test/accuracy_last10_sd": 0.5}, 1: {BEST_ACCURACY: 80.0}},
+    )
+    compared = {metric: comparison.compare(study.read(), metric) for metric in (LAST10, BEST_ACCURACY)}
     assert lines(tables.accuracies(compared)) == [
         ["baseline", "2", "71.00 ± 1.41 [58.29, 83.71]", "80.00 ± 0.00 [80.00, 80.00]", "0.50"]
     ]
@@ -78,11 +83,11 @@ def test_costs_have_seconds_parts_and_ratios(study):
 
 def test_the_papers_layout_has_arms_down_settings_across_and_two_accuracies(study):
     for setting, low in (("sym80", 0.0), ("sym20", 20.0)):
-        best = {0: {BEST: 75.0 + low}, 1: {BEST: 77.0 + low}}
+        best = {0: {BEST_ACCURACY: 75.0 + low}, 1: {BEST_ACCURACY: 77.0 + low}}
         study.arm("baseline", 70.0 + low, 72.0 + low, setting=setting, change=best)
     study.arm("a", 60.0, 60.0, setting="sym20")
     results = study.read()
-    table = tables.by_setting({metric: comparison.compare(results, metric) for metric in (BEST, LAST10)})
+    table = tables.by_setting({metric: comparison.compare(results, metric) for metric in (BEST_ACCURACY, LAST10)})
     assert list(table) == ["arm", "accuracy", "sym80", "sym20"]
     assert lines(table) == [
         ["baseline", "best test accuracy %", "76.00 ± 1.41", "96.00 ± 1.41"],

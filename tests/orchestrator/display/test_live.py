@@ -14,9 +14,9 @@ from rich.console import Console
 from analysis.results.study_folder import TrialRecord
 from orchestrator.display import live as view_module
 from orchestrator.display.live import View
-from orchestrator.display.status import METRIC
 from orchestrator.results.store import Store
 from tests.orchestrator.folders import make_trial, record
+from trainable.storage.names import LAST10
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_without_a_terminal_each_trial_that_ends_is_one_line(store):
             view.ended(trial.name)
             view.ended(trial.name)  # Tune may report an end twice
     assert printed() == [
-        f"[1/3] done/seed=0: {METRIC} 95.83 in 12.3 s",
+        f"[1/3] done/seed=0: {LAST10} 95.83 in 12.3 s",
         "[2/3] failed/seed=0: failed: data: it broke",
         "[3/3] partial/seed=0: stopped",
     ]
@@ -144,7 +144,7 @@ def test_events_for_scripts_are_one_json_object_a_line(store, capsys):
         {"event": "start", "todo": 2, "results": str(store.root)},
         {"event": "started", "trial": "done/seed=0", "epoch": 0, "epochs": 10},
         {"event": "epoch", "trial": "done/seed=0", "epoch": 1, "test/accuracy": 40.0, "val/accuracy": 30.0},
-        {"event": "ended", "trial": "done/seed=0", "count": "1/2", "state": "done", METRIC: 95.834, "seconds": 12.34},
+        {"event": "ended", "trial": "done/seed=0", "count": "1/2", "state": "done", LAST10: 95.834, "seconds": 12.34},
         {"event": "started", "trial": "failed/seed=0", "epoch": 0, "epochs": 10},
         {"event": "epoch", "trial": "failed/seed=0", "epoch": 1, "test/accuracy": 40.0, "val/accuracy": 30.0},
         {

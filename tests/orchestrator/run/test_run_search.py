@@ -19,6 +19,7 @@ from tests.orchestrator import toy
 from tests.orchestrator.runs import assert_as_undisturbed, finish, wait_until, workers
 from tests.orchestrator.toy import STUDY, Curve, begin, peak, write
 from trainable.config.trial import TrialConfig
+from trainable.storage import names
 from trainable.storage.trial_folder import TrialFolder
 
 Command = Callable[..., tuple[int, str]]
@@ -237,7 +238,7 @@ def proposals(root: Path) -> list[Any]:
     """State, parameters and score of each Optuna trial."""
     from orchestrator.search import journal
 
-    storage = journal.read(root / journal.NAME)
+    storage = journal.read(root / names.JOURNAL)
     return [(t.state.name, t.params, t.values) for t in storage.get_all_trials(storage.get_all_studies()[0]._study_id)]
 
 
