@@ -51,6 +51,11 @@ def alive(host: str, pid: int) -> bool:
     return True
 
 
+def is_this_process(holder: dict[str, Any]) -> bool:
+    """Whether a lock's holder is the process that asks."""
+    return holder["host"] == socket.gethostname() and holder["pid"] == os.getpid()
+
+
 @contextmanager
 def guarded(folder: Path) -> Iterator[None]:
     """One process at a time, for a moment only: the system frees the guard if its holder dies."""

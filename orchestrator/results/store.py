@@ -22,7 +22,8 @@ from analysis.results.study_folder import (
     read_plan,
     study_states,
 )
-from orchestrator.results.lock import StudyLock, alive
+from orchestrator.results import lock
+from orchestrator.results.lock import StudyLock
 from trainable.storage import names
 from trainable.storage.trial_folder import TrialFolder, replace
 
@@ -97,19 +98,23 @@ class Store:
     def states(self, records: Iterable[TrialRecord], max_failures: int) -> dict[TrialRecord, State]:
         """The state of each trial, from files alone."""
         records = list(records)
-        snapshot = self._snapshot(record.name for record in records)
+        snapshot = self._snapshot((record.name for record in records), bool(self.runners()))
         return study_states(records, snapshot.files, max_failures, snapshot.owned)
 
     def snapshot(self, records: Iterable[TrialRecord]) -> Snapshot:
-        """What the folders of these trials hold, and all other trial folders on disk."""
-        return self._snapshot([*(record.name for record in records), *self._on_disk()])
+        """What the folders of these trials hold, and all other trial folders on disk.
 
-    def _snapshot(self, trial_names: Iterable[str]) -> Snapshot:
+        This process does not count as one that runs the study: a plan is the same before and after it takes the lock.
+        """
+        others = [holder for holder in self.runners() if not lock.is_this_process(holder)]
+        return self._snapshot([*(record.name for record in records), *self._on_disk()], bool(others))
+
+    def _snapshot(self, trial_names: Iterable[str], running: bool) -> Snapshot:
         files = {name: read_files(TrialFolder(self.runs / name)) for name in dict.fromkeys(trial_names)}
-        if not self.runners():
+        if not running:
             return Snapshot(files)
         owners = {name: found.owner for name, found in files.items() if found.owner}
-        owned = {name for name, owner in owners.items() if alive(owner["host"], owner["pid"])}
+        owned = {name for name, owner in owners.items() if lock.alive(owner["host"], owner["pid"])}
         return Snapshot(files, frozenset(owned))
 
     def code(self, record: TrialRecord) -> str | None:
