@@ -22,7 +22,7 @@ from trainable.config.messages import Misfit, explain, suggestion
 AnySection = TypeVar("AnySection", bound=Section)
 
 BASES = {
-    "method": ("trainable.methods.base.Method", "Method of trainable.methods.base"),
+    "method": ("trainable.methods.base.Method", "Method of trainable.api"),
     "model": ("torch.nn.modules.module.Module", "torch.nn.Module"),
 }
 """What an own class must be derived from: as Python names it, and as people do."""
@@ -116,7 +116,7 @@ def _class(kind: str, source: str, path: str, name: str) -> type:
         raise _wrong(f"`{name}` of {path} is no {kind}: derive it from {people_say}")
     fields = found.__dict__.get("Config")
     if not (isinstance(fields, type) and issubclass(fields, Section)):
-        raise _wrong(f"`{name}` of {path} needs its fields: a `class Config(Section)`, from trainable.config.base")
+        raise _wrong(f"`{name}` of {path} needs its fields: a `class Config(Section)`, from trainable.api")
     if kind == "method" and "networks" not in fields.model_fields:
         raise _wrong(f"`{name}.Config` of {path} does not say how many networks are trained: `networks: int = 2`")
     return found

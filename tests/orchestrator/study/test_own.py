@@ -19,7 +19,7 @@ NET = """\
 import torch
 from torch import nn
 
-from trainable.config.base import Section
+from trainable.api import Section
 
 
 class Net(nn.Sequential):
