@@ -31,7 +31,7 @@ import pandas as pd
 import torch
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from analysis.audit.ranking import rank
+from analysis.audit.label_suggestions import rank
 from analysis.report.formats import markdown
 from analysis.stats.paired import mean_interval
 from trainable.config.runtime import Machine

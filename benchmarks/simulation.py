@@ -8,7 +8,8 @@ Prints the tables of docs/statistics.md. Every number comes from the functions t
 import numpy as np
 
 from analysis.stats.attainable_p import ALPHA
-from analysis.stats.paired import bootstrap, holm, mean_interval, sign_flip_p
+from analysis.stats.multiple_testing import holm
+from analysis.stats.paired import bootstrap, mean_interval, sign_flip_p
 
 SEEDS, STUDIES, ARMS = (5, 8, 20), 2000, 6
 COLLAPSE, LOSS = 0.1, 40.0

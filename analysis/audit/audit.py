@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.audit.ranking import given_labels, judged, rank, same_labels
+from analysis.audit.label_suggestions import given_labels, judged, rank, same_labels
 from analysis.results.read import Results, read_results
 
 
@@ -22,7 +22,7 @@ class Audited:
         seeds: of the trials that were given these labels.
         trial: the first of them, a row of `Results.trials`.
         given: label by row of the data set, of every sample that was trained on or held out.
-        ranked: what `analysis.audit.ranking.rank` makes of them.
+        ranked: what `analysis.audit.label_suggestions.rank` makes of them.
     """
 
     seeds: list[int]

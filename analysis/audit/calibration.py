@@ -15,7 +15,7 @@ def known(ranked: pd.DataFrame) -> bool:
 
 
 def quality(ranked: pd.DataFrame) -> dict[str, float]:
-    """Measures of a ranking (`analysis.audit.ranking.rank`) against the truth; those that are undefined are NaN.
+    """Measures of a ranking (`label_suggestions.rank`) against the truth; those that are undefined are NaN.
 
     samples; wrong (labels that are); expected (sum of the probabilities); count_error (expected ÷ wrong − 1);
     auc and average_precision of the order; precision@10, @100, @1000 of the first so many; precision@wrong of the first

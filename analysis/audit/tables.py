@@ -7,7 +7,8 @@ import pandas as pd
 from analysis.audit import calibration
 from analysis.audit.audit import Audited
 from analysis.audit.contact_sheet import Section
-from analysis.audit.ranking import expected, transition
+from analysis.audit.label_suggestions import expected
+from analysis.audit.transition_matrix import transition
 
 
 def figures(found: list[Audited]) -> pd.DataFrame:

@@ -7,7 +7,8 @@ import pandas as pd
 from analysis.report import cells, tables
 from analysis.results.read import Results
 from analysis.stats.comparison import PAIRING
-from analysis.stats.paired import holm, paired
+from analysis.stats.multiple_testing import holm
+from analysis.stats.paired import paired
 from trainable.storage.names import LAST10
 
 PLACE = ["setting", "arm"]

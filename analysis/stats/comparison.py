@@ -8,16 +8,9 @@ import pandas as pd
 
 from analysis.results.read import NOT_RUN, Results
 from analysis.stats.attainable_p import ALPHA
-from analysis.stats.paired import (
-    bootstrap,
-    effect_size,
-    holm,
-    improvement,
-    mean_interval,
-    paired,
-    seeds_for_equivalence,
-    seeds_to_detect,
-)
+from analysis.stats.multiple_testing import holm
+from analysis.stats.paired import bootstrap, effect_size, improvement, mean_interval, paired
+from analysis.stats.power import seeds_for_equivalence, seeds_to_detect
 from trainable.storage import names
 from trainable.storage.names import EPOCH_SECONDS, FORWARDS, LAST10, LAST10_SD
 

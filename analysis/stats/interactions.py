@@ -9,7 +9,8 @@ import pandas as pd
 
 from analysis.results.read import Results, value_at
 from analysis.stats.comparison import BASELINE, verdict
-from analysis.stats.paired import holm, paired
+from analysis.stats.multiple_testing import holm
+from analysis.stats.paired import paired
 from trainable.storage.names import LAST10
 
 Cell = tuple[Any, ...]

@@ -1,13 +1,10 @@
 """Paired comparison of two arms over seeds. All inputs are one number a seed."""
 
 import functools
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
-
-from analysis.stats.attainable_p import ALPHA, smallest_p
 
 FLIPS = 100_000
 """The sign-flip test is exact up to 16 pairs (2^16 < FLIPS); beyond, it draws so many flips from a fixed seed."""
@@ -15,8 +12,6 @@ FLIPS = 100_000
 RESAMPLES = 10_000
 """Of a bootstrap interval, from a fixed seed."""
 
-MOST_SEEDS = 10_000
-"""Beyond so many, the seeds that a comparison would need are not counted."""
 
 TIE = 1e-9
 """Sums of differences (in points) that are closer than this are equal: they differ by rounding only."""
@@ -74,19 +69,6 @@ def _signs(n: int) -> np.ndarray:
     return (2.0 * bits - 1).T
 
 
-def holm(p: np.ndarray, comparisons: int | None = None) -> np.ndarray:
-    """Holm's adjusted p values (Scand. J. Statist. 6, 1979) of one family (m,); NaN stays NaN.
-
-    `comparisons` is the family's size where some of it has no p yet; by default NaNs are not counted.
-    """
-    adjusted = np.full(len(p), np.nan)
-    known = np.flatnonzero(~np.isnan(p))
-    order = known[np.argsort(p[known], kind="stable")]
-    factors = (comparisons or len(order)) - np.arange(len(order))
-    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * factors), 1)
-    return adjusted
-
-
 def bootstrap(differences: np.ndarray, confidence: float = 0.95) -> tuple[float, float]:
     """Percentile interval of the mean of differences (n,); NaN for fewer than two. Too narrow for few seeds."""
     if len(differences) < 2:
@@ -112,51 +94,3 @@ def improvement(differences: np.ndarray) -> float:
     if not len(differences):
         return float("nan")
     return float(np.mean(differences > TIE) + np.mean(np.abs(differences) <= TIE) / 2)
-
-
-def power(effect: float, n: int, alpha: float = ALPHA) -> float:
-    """Chance that a two-sided paired t test of n pairs finds an effect (mean over sd).
-
-    By the noncentral F of t²: scipy's noncentral t is NaN far out in its tails.
-    """
-    if not effect:  # scipy's noncentral F is wrong without noncentrality
-        return alpha
-    return float(stats.ncf.sf(stats.t.ppf(1 - alpha / 2, n - 1) ** 2, 1, n - 1, n * effect**2))
-
-
-def seeds_to_detect(effect: float, comparisons: int = 1, chance: float = 0.8) -> float:
-    """Seeds that find an effect of this size with this chance among so many comparisons; inf for no effect.
-
-    The t test's power at ALPHA / comparisons (Holm's worst case), and never fewer than the exact test needs.
-    """
-    if np.isnan(effect):
-        return float("nan")
-
-    def enough(n: int) -> bool:
-        return smallest_p(comparisons, n) <= ALPHA and power(effect, n, ALPHA / comparisons) >= chance
-
-    return _fewest(enough) if effect else float("inf")
-
-
-def seeds_for_equivalence(mean: float, sd: float, margin: float, confidence: float = 0.95) -> float:
-    """Seeds with which the t interval of such a mean and sd lies inside ± margin; inf where it never does."""
-    if np.isnan(mean) or np.isnan(sd):
-        return float("nan")
-
-    def enough(n: int) -> bool:
-        return bool(abs(mean) + stats.t.ppf((1 + confidence) / 2, n - 1) * sd / np.sqrt(n) < margin)
-
-    return _fewest(enough) if abs(mean) < margin else float("inf")
-
-
-def _fewest(enough: Callable[[int], bool]) -> float:
-    """The smallest n ≥ 2 up to MOST_SEEDS that is enough, found by doubling and halving; inf if none is."""
-    low, high = 1, 2
-    while not enough(high):
-        low, high = high, 2 * high
-        if low > MOST_SEEDS:
-            return float("inf")
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return high if high <= MOST_SEEDS else float("inf")

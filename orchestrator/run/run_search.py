@@ -11,7 +11,7 @@ from orchestrator.results.store import Store
 from orchestrator.run.run_study import show_end, started, train
 from orchestrator.scheduling.dependency_queue import DependencyQueue
 from orchestrator.scheduling.run_plan import absent, apply_plan, plan_run
-from orchestrator.scheduling.selection import Options, check_selection
+from orchestrator.scheduling.trial_selection import Options, check_selection
 from orchestrator.search.pool import SearchPool
 from orchestrator.study.load import Study
 from orchestrator.study.planned_trial import PlannedTrial

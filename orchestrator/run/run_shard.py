@@ -28,7 +28,7 @@ from orchestrator.results.store import Store
 from orchestrator.run.run_study import TRY_AGAIN, counted
 from orchestrator.scheduling.dependency_queue import DependencyQueue
 from orchestrator.scheduling.run_plan import apply_plan, plan_run
-from orchestrator.scheduling.selection import Options, check_selection
+from orchestrator.scheduling.trial_selection import Options, check_selection
 from orchestrator.study.load import Study
 from orchestrator.study.planned_trial import PlannedTrial
 from trainable.config.runtime import Machine

@@ -16,7 +16,7 @@ from orchestrator.ray_backend.resources import CannotRun
 from orchestrator.results.store import Store
 from orchestrator.scheduling.dependency_queue import DependencyQueue
 from orchestrator.scheduling.run_plan import RunPlan, apply_plan, longest_first, plan_run
-from orchestrator.scheduling.selection import Options, check_selection
+from orchestrator.scheduling.trial_selection import Options, check_selection
 from orchestrator.scheduling.trial_source import TrialSource
 from orchestrator.study.load import Study
 from orchestrator.study.planned_trial import PlannedTrial

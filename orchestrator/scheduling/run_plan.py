@@ -15,7 +15,7 @@ from rich.console import Console
 from analysis.results.study_folder import State, TrialFiles, TrialRecord, study_states, trial_name
 from orchestrator.exit_codes import REFUSED, WRONG, Ended
 from orchestrator.results.store import MOVING, Snapshot, Store
-from orchestrator.scheduling.selection import Options
+from orchestrator.scheduling.trial_selection import Options
 from orchestrator.study.planned_trial import PlannedTrial
 from trainable.config.models import missing_package
 from trainable.config.runtime import Machine

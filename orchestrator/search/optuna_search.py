@@ -17,7 +17,8 @@ from pydantic import ValidationError
 
 from analysis.results.study_folder import TrialRecord
 from orchestrator.results.store import Store
-from orchestrator.search.samplers import pruner, sampler
+from orchestrator.search.pruners import pruner
+from orchestrator.search.samplers import sampler
 from orchestrator.study.planned_trial import PlannedTrial
 from orchestrator.study.search_plan import ArmSearch, SearchPlan
 from orchestrator.study.search_space import Point

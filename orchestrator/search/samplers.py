@@ -1,9 +1,7 @@
-"""Optuna's samplers and pruners by the names of a study file."""
+"""Optuna's samplers by the names of a study file."""
 
 import numpy as np
-from optuna import pruners, samplers
-
-from orchestrator.study.search_schema import Asha, Median, NoScheduler
+from optuna import samplers
 
 
 def sampler(name: str, seed: int, number: int) -> samplers.BaseSampler:
@@ -24,16 +22,3 @@ def sampler(name: str, seed: int, number: int) -> samplers.BaseSampler:
             return samplers.NSGAIISampler(seed=drawn, population_size=10)
         case _:
             return samplers.RandomSampler(seed=drawn)
-
-
-def pruner(scheduler: NoScheduler | Asha | Median) -> pruners.BasePruner:
-    """The rule that stops trials. It knows the journal's intermediate values only, so it survives a kill too."""
-    match scheduler:
-        case Asha():
-            return pruners.SuccessiveHalvingPruner(
-                min_resource=scheduler.grace_period, reduction_factor=scheduler.reduction_factor
-            )
-        case Median():
-            return pruners.MedianPruner(scheduler.min_trials, n_warmup_steps=scheduler.grace_period)
-        case NoScheduler():
-            return pruners.NopPruner()

@@ -22,7 +22,7 @@ from trainable.noisy_labels.forget_rate import forget_rate, smallest
 from trainable.noisy_labels.gaussian_mixture import fit_mixture, normalise
 from trainable.noisy_labels.losses import labeled_loss, negative_entropy, prior_loss, unlabeled_loss
 from trainable.noisy_labels.ramp_up import ramp_up
-from trainable.noisy_labels.selection import split
+from trainable.noisy_labels.sample_selection import split
 from trainable.noisy_labels.targets import mix
 from trainable.random_streams import Streams
 

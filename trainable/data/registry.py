@@ -20,7 +20,7 @@ from trainable.config.data import (
     WebVision,
 )
 from trainable.config.runtime import Machine
-from trainable.data import cifar, clothing_webvision_cub, image_folder, mnist, npz
+from trainable.data import cifar, cifar_n, clothing_webvision_cub, image_folder, mnist, npz
 from trainable.data.arrays import Arrays, Split, measured
 from trainable.data.paths import missing
 from trainable.errors import DataError
@@ -40,7 +40,7 @@ def load(data: Data, machine: Machine) -> Arrays:
         case Cifar10() | Cifar100():
             return cifar.load(data, machine)
         case Cifar10N() | Cifar100N():
-            return cifar.with_human_labels(data, machine)
+            return cifar_n.with_human_labels(data, machine)
         case ImageFolder():
             return image_folder.load(machine.study_dir / data.path, data)
         case Cub200():

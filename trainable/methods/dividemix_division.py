@@ -11,7 +11,7 @@ from trainable.data.dataset import Samples
 from trainable.engine import metrics
 from trainable.noisy_labels.beta_mixture import fit_beta_mixture
 from trainable.noisy_labels.gaussian_mixture import Mixture, fit_mixture, monotone
-from trainable.noisy_labels.selection import agreed, balanced, split
+from trainable.noisy_labels.sample_selection import agreed, balanced, split
 
 
 @dataclass

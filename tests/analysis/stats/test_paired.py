@@ -8,16 +8,11 @@ import pytest
 from scipy import stats
 
 from analysis.stats.paired import (
-    MOST_SEEDS,
     Paired,
     bootstrap,
     effect_size,
-    holm,
     improvement,
     paired,
-    power,
-    seeds_for_equivalence,
-    seeds_to_detect,
     sign_flip_p,
 )
 
@@ -38,12 +33,6 @@ def counted_p(whole: list[int]) -> float:
                 after[total + step] = after.get(total + step, 0) + count
         ways = after
     return sum(count for total, count in ways.items() if abs(total) >= abs(sum(whole))) / 2 ** len(whole)
-
-
-def closed_p(p: list[float]) -> list[float]:
-    """Holm as closed testing: the worst Bonferroni p of all subsets that hold the hypothesis."""
-    subsets = [s for size in range(1, len(p) + 1) for s in itertools.combinations(range(len(p)), size)]
-    return [max(min(1.0, len(s) * min(p[j] for j in s)) for s in subsets if i in s) for i in range(len(p))]
 
 
 # --- the interval ---
@@ -158,54 +147,6 @@ def test_sampled_p_is_never_zero():
     assert 0 < sign_flip_p(np.ones(40)) < 1e-4
 
 
-# --- Holm ---
-
-
-def test_holm_of_an_example_worked_by_hand():
-    # In order: 4 · 0.005 = 0.02, 3 · 0.01 = 0.03, 2 · 0.03 = 0.06, and 1 · 0.04 is raised to 0.06.
-    assert holm(np.array([0.01, 0.04, 0.03, 0.005])) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-
-
-@pytest.mark.parametrize("m", range(1, 8))
-def test_holm_is_closed_bonferroni_testing(m):
-    rng = np.random.default_rng(m)
-    for decimals in (17, 1):
-        p = np.round(rng.random(m) ** 2, decimals)
-        assert holm(p) == pytest.approx(closed_p(p.tolist()))
-
-
-def test_holm_leaves_nan_alone_and_does_not_count_it():
-    adjusted = holm(np.array([np.nan, 0.01, np.nan, 0.04]))
-    assert adjusted == pytest.approx([np.nan, 0.02, np.nan, 0.04], nan_ok=True)
-
-
-@pytest.mark.parametrize("p", [[], [np.nan], [np.nan, np.nan]])
-def test_holm_of_nothing_known_is_nothing_known(p):
-    adjusted = holm(np.array(p))
-    assert len(adjusted) == len(p)
-    assert np.isnan(adjusted).all()
-
-
-def test_holm_keeps_the_order_never_lowers_a_p_and_never_exceeds_one():
-    for m in (2, 5, 30):
-        p = np.random.default_rng(m).random(m)
-        adjusted = holm(np.append(p, 0.9))
-        assert (np.diff(adjusted[:-1][np.argsort(p)]) >= 0).all()
-        assert (adjusted[:-1] >= p).all()
-        assert adjusted.max() <= 1
-    assert holm(np.array([0.9, 0.8])).tolist() == [1, 1]
-
-
-def test_a_family_that_is_larger_than_its_known_p_values_is_corrected_as_a_whole():
-    assert holm(np.array([0.01, np.nan, 0.02]), 8) == pytest.approx([0.08, np.nan, 0.14], nan_ok=True)
-
-
-def test_holm_leaves_its_argument_alone():
-    p = np.array([0.2, 0.1, np.nan])
-    holm(p)
-    assert p.tolist()[:2] == [0.2, 0.1]
-
-
 # --- more of the sign-flip test ---
 
 
@@ -267,75 +208,3 @@ def test_effect_size_without_spread(differences, expected):
 )
 def test_improvement_is_the_share_of_better_seeds_with_ties_counted_half(differences, share):
     assert improvement(np.array(differences, float)) == pytest.approx(share, nan_ok=True)
-
-
-# --- power and how many seeds ---
-
-
-def test_power_of_textbook_examples():
-    # Cohen 1988: a paired t test needs 34 pairs for d = 0.5, 15 for d = 0.8 and 199 for d = 0.2 at 80 % and 0.05.
-    for effect, n in ((0.5, 34), (0.8, 15), (0.2, 199)):
-        assert power(effect, n - 1) < 0.8 <= power(effect, n)
-
-
-@pytest.mark.parametrize(("effect", "n", "alpha"), [(0.5, 8, 0.05), (1.0, 8, 0.05), (-1.0, 12, 0.01), (0.0, 6, 0.05)])
-def test_power_is_the_share_of_simulated_t_tests_that_find_the_effect(effect, n, alpha):
-    samples = np.random.default_rng(1).normal(effect, 1, (20_000, n))
-    found = (stats.ttest_1samp(samples, 0, axis=1).pvalue <= alpha).mean()
-    assert power(effect, n, alpha) == pytest.approx(found, abs=0.012)
-
-
-@pytest.mark.parametrize("effect", [1e-3, 3.0, 1e3, -1e3])
-@pytest.mark.parametrize("n", [2, 8, 5000])
-def test_power_is_a_chance_however_far_out(effect, n):
-    assert 0 <= power(effect, n) <= 1
-
-
-def test_seeds_to_detect_are_the_fewest_with_the_power():
-    assert seeds_to_detect(0.5) == 34
-    assert seeds_to_detect(-0.5) == 34
-    n = int(seeds_to_detect(0.7, comparisons=4, chance=0.9))
-    assert power(0.7, n - 1, 0.05 / 4) < 0.9 <= power(0.7, n, 0.05 / 4)
-
-
-def test_smaller_effects_more_comparisons_and_a_higher_chance_need_more_seeds():
-    effects = [seeds_to_detect(effect) for effect in (0.05, 0.1, 0.3, 0.6, 1, 2, 5, 50)]
-    assert effects == sorted(effects, reverse=True)
-    families = [seeds_to_detect(0.8, comparisons) for comparisons in (1, 2, 6, 20)]
-    assert families == sorted(set(families))
-    chances = [seeds_to_detect(0.8, 1, chance) for chance in (0.5, 0.8, 0.9, 0.99)]
-    assert chances == sorted(set(chances))
-
-
-@pytest.mark.parametrize(("comparisons", "fewest"), [(1, 6), (6, 8), (20, 10)])
-def test_no_effect_is_so_large_that_fewer_seeds_than_the_exact_test_needs_detect_it(comparisons, fewest):
-    assert seeds_to_detect(1000.0, comparisons) == fewest
-
-
-def test_seeds_to_detect_of_no_effect_are_infinitely_many_and_of_an_unknown_one_unknown():
-    assert seeds_to_detect(0.0) == math.inf
-    assert seeds_to_detect(1e-4) == math.inf
-    assert math.isnan(seeds_to_detect(math.nan))
-
-
-def test_counts_of_seeds_end_at_their_limit():
-    for effect in (0.029, 0.027, 0.026, 0.024, 0.02):
-        found = seeds_to_detect(effect)
-        assert found <= MOST_SEEDS or found == math.inf
-
-
-def test_seeds_for_equivalence_worked_by_hand():
-    # Half widths of mean 0, sd 1: 12.706/√2 = 8.98 for 2, 4.303/√3 = 2.48 for 3, 3.182/2 = 1.59 for 4,
-    # 2.776/√5 = 1.24 for 5, 2.571/√6 = 1.05 for 6, 2.447/√7 = 0.92 for 7.
-    assert seeds_for_equivalence(0, 1, 1) == 7
-    assert seeds_for_equivalence(0, 1, 1.3) == 5
-    assert seeds_for_equivalence(-0.3, 1, 1.3) == 7
-    assert seeds_for_equivalence(0, 1, 10) == 2
-    assert seeds_for_equivalence(0, 0, 0.5) == 2
-
-
-def test_a_mean_outside_of_the_margin_is_never_equivalent():
-    assert seeds_for_equivalence(0.5, 0.1, 0.5) == math.inf
-    assert seeds_for_equivalence(-3, 0, 0.5) == math.inf
-    assert math.isnan(seeds_for_equivalence(math.nan, math.nan, 0.5))
-    assert math.isnan(seeds_for_equivalence(1, math.nan, 0.5))

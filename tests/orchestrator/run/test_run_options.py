@@ -19,7 +19,7 @@ from orchestrator.results.reproduce import compare
 from orchestrator.results.store import Store
 from orchestrator.scheduling.disk_space import size
 from orchestrator.scheduling.run_plan import longest_first, renamed
-from orchestrator.scheduling.selection import Options
+from orchestrator.scheduling.trial_selection import Options
 from orchestrator.scheduling.trial_source import TrialSource
 from orchestrator.study.load import load_study
 from trainable.config.runtime import Machine

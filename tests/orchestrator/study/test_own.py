@@ -171,7 +171,7 @@ def test_a_mistake_in_the_study_is_shown_on_its_line(study, old, new, shown):
     ("old", "new", "shown"),
     [
         ("import numpy as np", "import nunpy as np", "trimmed.py:3: ModuleNotFoundError: No module named 'nunpy'"),
-        ("class Trimmed(Method):", "class Trimmed(Method:", "trimmed.py:12: SyntaxError: "),
+        ("class Trimmed(Method):", "class Trimmed(Method:", "trimmed.py:10: SyntaxError: "),
         (
             "class Config(Section):",
             "class Fields(Section):",

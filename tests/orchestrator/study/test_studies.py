@@ -10,7 +10,7 @@ import pytest
 from orchestrator.exit_codes import Ended
 from orchestrator.ray_backend.resources import Node, requested
 from orchestrator.scheduling.run_plan import absent, absent_sources
-from orchestrator.scheduling.selection import Options
+from orchestrator.scheduling.trial_selection import Options
 from orchestrator.study.load import load_study
 from trainable.config.runtime import Machine
 

@@ -8,7 +8,7 @@ from sklearn.mixture import GaussianMixture
 
 from trainable.noisy_labels import gaussian_mixture
 from trainable.noisy_labels.gaussian_mixture import fit_mixture, monotone, normalise
-from trainable.noisy_labels.selection import split
+from trainable.noisy_labels.sample_selection import split
 
 OFFICIAL = {"n_components": 2, "max_iter": 10, "tol": 1e-2, "reg_covar": 5e-4}
 

@@ -3,14 +3,8 @@
 import numpy as np
 import pytest
 
-from analysis.audit.ranking import (
-    expected,
-    given_labels,
-    judged,
-    rank,
-    same_labels,
-    transition,
-)
+from analysis.audit.label_suggestions import expected, given_labels, judged, rank, same_labels
+from analysis.audit.transition_matrix import transition
 from tests.analysis.material import sample_table
 
 

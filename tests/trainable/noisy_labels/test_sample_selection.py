@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from trainable.noisy_labels.selection import agreed, balanced, split
+from trainable.noisy_labels.sample_selection import agreed, balanced, split
 
 # --- split ---
 
