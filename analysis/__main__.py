@@ -19,7 +19,9 @@ from analysis.results.study_folder import NoStudy
 def main() -> int:
     """Exit code 0, or 2 if a folder holds no results or a file is no bundle."""
     parser = argparse.ArgumentParser(
-        prog="python -m analysis", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m analysis",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True)
     write = commands.add_parser("report", help="write each study's report below its report/")
@@ -27,7 +29,9 @@ def main() -> int:
     compare = commands.add_parser("compare", help="join two studies on setting, arm and seed")
     compare.add_argument("first", metavar="RUN_DIR_A", type=Path)
     compare.add_argument("second", metavar="RUN_DIR_B", type=Path)
-    unpack = commands.add_parser("unpack", help="make a results folder of what `orchestrator bundle` wrote")
+    unpack = commands.add_parser(
+        "unpack", help="make a results folder of what `orchestrator bundle` wrote"
+    )
     unpack.add_argument("bundle", metavar="BUNDLE.zip", type=Path)
     unpack.add_argument("folder", metavar="DIR", type=Path)
     options = parser.parse_args()
@@ -50,7 +54,9 @@ def main() -> int:
 
 
 def _compare(first: Results, second: Results) -> None:
-    names = [study.study if first.study != second.study else str(study.root) for study in (first, second)]
+    names = [
+        study.study if first.study != second.study else str(study.root) for study in (first, second)
+    ]
     table = between_studies.join(first, second)
     print(formats.markdown(between_studies.text(table, *names)))
     print(

@@ -55,7 +55,9 @@ MEASURES = ("AUC", "average precision", "precision at the true count", "count ÷
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("file", metavar="FILE.npz", type=Path, nargs="?")
     parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--epochs", type=int, default=30)
@@ -90,7 +92,9 @@ def noises(file: Path | None, map_: str | None) -> dict[str, dict]:
 
 def configured(options: argparse.Namespace, noise: dict, seed: int) -> TrialConfig:
     """DivideMix on the data, without validation samples: all are ranked."""
-    data = {"name": "npz", "path": str(options.file.resolve())} if options.file else {"name": "digits"}
+    data = (
+        {"name": "npz", "path": str(options.file.resolve())} if options.file else {"name": "digits"}
+    )
     method = {"name": "dividemix", "warmup_epochs": options.epochs // 3, "conf_penalty": "on"}
     return TrialConfig.model_validate(
         {
@@ -119,7 +123,11 @@ def methods(config: TrialConfig) -> Iterator[tuple[str, pd.DataFrame, float]]:
     if num_label_issues is not None:
         probabilities = out_of_fold(trial, work)
         quality = get_label_quality_scores(labels["given"], probabilities)
-        yield "cleanlab", pd.DataFrame({**labels, "wrong": -quality}), num_label_issues(labels["given"], probabilities)
+        yield (
+            "cleanlab",
+            pd.DataFrame({**labels, "wrong": -quality}),
+            num_label_issues(labels["given"], probabilities),
+        )
     yield "AUM", pd.DataFrame({**labels, "wrong": -area_under_margin(trial, work)}), np.nan
 
 
@@ -151,7 +159,10 @@ def out_of_fold(trial: Trial, work: float) -> np.ndarray:
     for k in range(FOLDS):
         train, held = (data.train.only(np.flatnonzero(rows)) for rows in (fold != k, fold == k))
         part = dataclasses.replace(data, train=train, validation=None, test=held)
-        networks = [build(config.model, data.shape, data.classes, streams.number(f"init{j}")) for j in (0, 1)]
+        networks = [
+            build(config.model, data.shape, data.classes, streams.number(f"init{j}"))
+            for j in (0, 1)
+        ]
         learners = [Learner(network, config.train, trial.device) for network in networks]
         methods.append(CrossEntropy(config, part, learners, streams))
     best, agreement, spent = np.zeros((len(fold), data.classes)), -1.0, 0.0
@@ -162,7 +173,10 @@ def out_of_fold(trial: Trial, work: float) -> np.ndarray:
         for k, method in enumerate(methods):
             next(method)  # tests on the fold, which counts
             with method.uncounted():
-                pair = [learner.logits(method.data.test).softmax(1).numpy() for learner in method.learners]
+                pair = [
+                    learner.logits(method.data.test).softmax(1).numpy()
+                    for learner in method.learners
+                ]
             probabilities[fold == k] = np.mean(pair, axis=0)
         if (now := float((probabilities.argmax(1) == given).mean())) > agreement:
             best, agreement = probabilities, now
@@ -174,7 +188,12 @@ def measured(samples: pd.DataFrame, count: float) -> dict[str, float]:
     """The measures of one ranking."""
     wrong, score = samples["given"] != samples["true"], samples["wrong"]
     first = wrong[score.sort_values(ascending=False).index][: wrong.sum()]
-    values = (roc_auc_score(wrong, score), average_precision_score(wrong, score), first.mean(), count / wrong.sum())
+    values = (
+        roc_auc_score(wrong, score),
+        average_precision_score(wrong, score),
+        first.mean(),
+        count / wrong.sum(),
+    )
     return dict(zip(MEASURES, values, strict=True))
 
 

@@ -42,8 +42,12 @@ PHASES = ("warm-up", "loss evaluation", "training", "test")
 
 def main() -> None:
     """Compare and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help=".npz with train_images, train_labels, test_…")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--data", type=Path, required=True, help=".npz with train_images, train_labels, test_…"
+    )
     parser.add_argument("--images", type=int, default=2000, help="training images (default: 2000)")
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--network", choices=["lenet", "preact_resnet18"], default="lenet")
@@ -53,8 +57,12 @@ def main() -> None:
     networks = [network(options.network, k) for k in range(2)]
     small = replace(arrays, train=first(arrays.train, 2 * BATCH))
     pair = Pair(small, [copy.deepcopy(each) for each in networks], guess_batched=False)
-    print(f"{options.network}, {len(arrays.train)} images, {processor()}, one thread, torch {torch.__version__}")
-    print("largest difference of one step: losses {:.1e}, weights {:.1e}\n".format(*pair.difference()))
+    print(
+        f"{options.network}, {len(arrays.train)} images, {processor()}, one thread, torch {torch.__version__}"
+    )
+    print(
+        "largest difference of one step: losses {:.1e}, weights {:.1e}\n".format(*pair.difference())
+    )
     for guess_batched in (False, True):
         pair = Pair(arrays, [copy.deepcopy(each) for each in networks], guess_batched)
         print(f"guess_batched: {str(guess_batched).lower()}")
@@ -65,7 +73,9 @@ def read(file: Path, count: int) -> Arrays:
     """The first `count` training images of a MedMNIST-layout file, and a quarter as many test images."""
     content = np.load(file)
     train, test = (
-        first(Split(content[f"{name}_images"], content[f"{name}_labels"].ravel().astype(np.int64)), n)
+        first(
+            Split(content[f"{name}_images"], content[f"{name}_labels"].ravel().astype(np.int64)), n
+        )
         for name, n in (("train", count), ("test", count // 4))
     )
     return Arrays(train, None, test, 10, MEAN, STD)
@@ -82,8 +92,22 @@ def network(name: str, seed: int) -> nn.Module:
         return build(PreactResNet18(), (3, 32, 32), 10, seed)
     torch.manual_seed(seed)
     return nn.Sequential(
-        *(nn.Conv2d(3, 6, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2)),
-        *(nn.Flatten(), nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10)),
+        *(
+            nn.Conv2d(3, 6, 5),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(6, 16, 5),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+        ),
+        *(
+            nn.Flatten(),
+            nn.Linear(400, 120),
+            nn.ReLU(),
+            nn.Linear(120, 84),
+            nn.ReLU(),
+            nn.Linear(84, 10),
+        ),
     )
 
 
@@ -100,7 +124,12 @@ class Pair:
     ):
         self.config = TrialConfig.model_validate(
             {
-                "data": {"name": "npz", "path": "in memory", "flip": True, "validation_fraction": 0},
+                "data": {
+                    "name": "npz",
+                    "path": "in memory",
+                    "flip": True,
+                    "validation_fraction": 0,
+                },
                 "noise": {"name": "symmetric", "rate": 0.5},
                 "train": {"epochs": 300, "batch_size": BATCH},
                 "method": {
@@ -125,7 +154,9 @@ class Pair:
         for learner in learners:
             learner.start_epoch(1)
         logits = torch.zeros(len(given), arrays.classes, device=place)
-        verdict = Verdict(logits, np.zeros(len(given)), None, labeled, 0.5, torch.from_numpy(weight).to(place))
+        verdict = Verdict(
+            logits, np.zeros(len(given)), None, labeled, 0.5, torch.from_numpy(weight).to(place)
+        )
         self.verdicts = [verdict, verdict]
 
     def difference(self) -> tuple[float, float]:
@@ -137,16 +168,22 @@ class Pair:
         for k in range(2):
             verdict, counters = self.verdicts[1 - k], (self.method.epoch, k)
             views = self.method.streams.torch("augment", *counters, device=self.data.train.device)
-            mixing, partners = (self.method.streams.numpy("mixup", *counters, part) for part in (0, 1))
+            mixing, partners = (
+                self.method.streams.numpy("mixup", *counters, part) for part in (0, 1)
+            )
             for x, u, progress in self.method.batches(verdict.labeled, k):
                 views_x, views_u = (self.data.train.views(index, 2, views) for index in (x, u))
                 share = mixing.beta(self.method.method.alpha, self.method.method.alpha)
                 partner = torch.from_numpy(partners.permutation(2 * (len(x) + len(u))))
-                lambda_u = self.method.method.lambda_u * ramp_up(progress, 1, self.method.method.rampup_epochs)
+                lambda_u = self.method.method.lambda_u * ramp_up(
+                    progress, 1, self.method.method.rampup_epochs
+                )
                 labels, clean = self.data.train.given[x], verdict.weight[x]
                 share = max(share, 1 - share)
                 guess_mode = self.method.method.guess_mode
-                terms = self.reference.step(k, views_x, views_u, labels, clean, share, partner, lambda_u, guess_mode)
+                terms = self.reference.step(
+                    k, views_x, views_u, labels, clean, share, partner, lambda_u, guess_mode
+                )
                 found.append(terms)
         ours = [row[f"loss/{name}"] for name in ("labeled", "unlabeled", "prior")]
         weights = [
@@ -171,10 +208,20 @@ class Pair:
                 lambda: method.train_on(self.verdicts),
             ),
             "test": (plain.test, method.evaluate),
-            "loading of warm-up": (lambda: [list(plain.warmup_loader()) for _ in range(2)], self._load_warmup),
-            "loading of loss evaluation": (lambda: [list(plain.judging_loader()) for _ in range(2)], self._load_plain),
+            "loading of warm-up": (
+                lambda: [list(plain.warmup_loader()) for _ in range(2)],
+                self._load_warmup,
+            ),
+            "loading of loss evaluation": (
+                lambda: [list(plain.judging_loader()) for _ in range(2)],
+                self._load_plain,
+            ),
             "loading of training": (
-                lambda: [list(loader) for _ in range(2) for loader in plain.training_loaders(labeled, weight)],
+                lambda: [
+                    list(loader)
+                    for _ in range(2)
+                    for loader in plain.training_loaders(labeled, weight)
+                ],
                 self._load_views,
             ),
         }
@@ -218,7 +265,9 @@ class Seconds:
         return float(np.median(self.reference / self.engine))
 
 
-def measure(pair: Pair, turns: int, clock: Callable[[], float] = time.process_time) -> dict[str, Seconds]:
+def measure(
+    pair: Pair, turns: int, clock: Callable[[], float] = time.process_time
+) -> dict[str, Seconds]:
     """Seconds of each phase, reference and engine one after the other; a first turn is not counted."""
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in pair.phases()}
     for _ in range(turns + 1):
@@ -245,16 +294,26 @@ def table(seconds: dict[str, Seconds], images: int) -> str:
         loading = seconds.get(f"loading of {name}")
         apart = f"{loading.ratio:8.2f} {(each - loading).ratio:9.2f}" if loading else " " * 18
         seen = 2 * (images // 4 if name == "test" else images)
-        shares = f"{100 * reference / whole[0]:5.0f} →{100 * engine / whole[1]:4.0f}" if name != "warm-up" else ""
+        shares = (
+            f"{100 * reference / whole[0]:5.0f} →{100 * engine / whole[1]:4.0f}"
+            if name != "warm-up"
+            else ""
+        )
         speed = f"{seen / reference:.0f} → {seen / engine:.0f}" if name != "DivideMix epoch" else ""
-        lines.append(f"{name:<16} {reference:11.3f} {engine:9.3f} {each.ratio:6.2f} {apart} {speed:>15} {shares:>14}")
+        lines.append(
+            f"{name:<16} {reference:11.3f} {engine:9.3f} {each.ratio:6.2f} {apart} {speed:>15} {shares:>14}"
+        )
     return "\n".join(lines)
 
 
 def processor() -> str:
     """The processor's name, as the system tells it."""
     info = Path("/proc/cpuinfo")
-    names = [line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+    names = [
+        line.split(":")[1].strip()
+        for line in info.read_text().splitlines()
+        if line.startswith("model name")
+    ]
     return f"{len(names)} cores of {names[0]}" if names else platform.processor()
 
 

@@ -38,11 +38,19 @@ RUN, WARMUP = 300, 10
 
 def main() -> None:
     """Measure and print; with --alone, the rows of one trial as JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help=".npz with train_images, train_labels, test_…")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--data", type=Path, required=True, help=".npz with train_images, train_labels, test_…"
+    )
     parser.add_argument("--images", type=int, default=50_000)
-    parser.add_argument("--epochs", type=int, default=5, help="one of warm-up, the others of DivideMix")
-    parser.add_argument("--network", choices=["lenet", "preact_resnet18"], default="preact_resnet18")
+    parser.add_argument(
+        "--epochs", type=int, default=5, help="one of warm-up, the others of DivideMix"
+    )
+    parser.add_argument(
+        "--network", choices=["lenet", "preact_resnet18"], default="preact_resnet18"
+    )
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--precision", choices=["fp32", "bf16"], default="bf16")
     parser.add_argument("--compile", action="store_true")
@@ -51,15 +59,21 @@ def main() -> None:
     parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.device.startswith("cuda") and not torch.cuda.is_available():
-        parser.error("there is no CUDA device; --device cpu with a few --images shows that everything runs")
+        parser.error(
+            "there is no CUDA device; --device cpu with a few --images shows that everything runs"
+        )
     if options.alone:
         print(json.dumps(rows(options)))
         return
     device = torch.device(options.device)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
-    print(f"{name}, torch {torch.__version__}, {options.network}, {options.precision}, compile {options.compile}")
+    print(
+        f"{name}, torch {torch.__version__}, {options.network}, {options.precision}, compile {options.compile}"
+    )
     rate, flop = matmul_rate(device, options.precision), flop_per_forward(options.network)
-    print(f"matrix products: {rate / 1e12:.3g} TFLOP/s; a forward pass of one image: {flop / 1e9:.3g} GFLOP")
+    print(
+        f"matrix products: {rate / 1e12:.3g} TFLOP/s; a forward pass of one image: {flop / 1e9:.3g} GFLOP"
+    )
     single = rows(options)
     describe(single, rate, flop)
     if device.type == "cuda":
@@ -67,7 +81,9 @@ def main() -> None:
     print(f"the plain program takes {reference_ratio(options):.1f} × as long for a training phase")
     for count in options.packed:
         together = packed(count)
-        print(f"{count} trials at once: {together / speed(single[1:]):.2f} × the images a second of one alone")
+        print(
+            f"{count} trials at once: {together / speed(single[1:]):.2f} × the images a second of one alone"
+        )
 
 
 def rows(options: argparse.Namespace) -> list[Row]:
@@ -75,7 +91,12 @@ def rows(options: argparse.Namespace) -> list[Row]:
     arrays, device = read(options.data, options.images), torch.device(options.device)
     config = TrialConfig.model_validate(
         {
-            "data": {"name": "npz", "path": str(options.data), "flip": True, "validation_fraction": 0},
+            "data": {
+                "name": "npz",
+                "path": str(options.data),
+                "flip": True,
+                "validation_fraction": 0,
+            },
             "noise": {"name": "symmetric", "rate": 0.5},
             "train": {"epochs": options.epochs, "precision": options.precision},
             "method": {"name": "dividemix", "warmup_epochs": 1},
@@ -83,14 +104,19 @@ def rows(options: argparse.Namespace) -> list[Row]:
     )
     streams = Streams(0)
     data = prepare(arrays, config.data, config.noise, streams, device)
-    learners = [Learner(network(options.network, k), config.train, device, options.compile) for k in range(2)]
+    learners = [
+        Learner(network(options.network, k), config.train, device, options.compile)
+        for k in range(2)
+    ]
     return list(DivideMix(config, data, learners, streams))
 
 
 def matmul_rate(device: torch.device, precision: str) -> float:
     """FLOP a second of square matrix products, the best of some."""
     size = 8192 if device.type == "cuda" else 512
-    matrix = torch.randn(size, size, device=device, dtype=torch.bfloat16 if precision == "bf16" else torch.float32)
+    matrix = torch.randn(
+        size, size, device=device, dtype=torch.bfloat16 if precision == "bf16" else torch.float32
+    )
     best = 0.0
     for _ in range(10):
         start = synchronized(device)
@@ -117,10 +143,14 @@ def describe(single: list[Row], rate: float, flop: int) -> None:
         parts = {part: mean(epochs, f"time/{part}_s") for part in ("divide", "train", "eval")}
         shown = ", ".join(f"{part} {seconds:.3g} s" for part, seconds in parts.items() if seconds)
         work = mean(epochs, "work/forwards")
-        print(f"{name}: {speed(epochs):.0f} forwards a second, {100 * speed(epochs) * flop / rate:.1f} % of the rate")
+        print(
+            f"{name}: {speed(epochs):.0f} forwards a second, {100 * speed(epochs) * flop / rate:.1f} % of the rate"
+        )
         print(f"  {work:.3g} forwards an epoch: {shown}")
     if main_phase:
-        whole = WARMUP * single[0]["time/epoch_s"] + (RUN - WARMUP) * mean(main_phase, "time/epoch_s")
+        whole = WARMUP * single[0]["time/epoch_s"] + (RUN - WARMUP) * mean(
+            main_phase, "time/epoch_s"
+        )
         print(f"{RUN} epochs at this speed, {WARMUP} of warm-up: {whole / 60:.1f} minutes")
 
 
@@ -137,10 +167,18 @@ def mean(epochs: list[Row], name: str) -> float:
 def reference_ratio(options: argparse.Namespace) -> float:
     """Seconds of the plain program's training phase ÷ the engine's, on the same device, of the second run each."""
     arrays, device = read(options.data, options.reference_images), torch.device(options.device)
-    pair = Pair(arrays, [network(options.network, k) for k in range(2)], guess_batched=False, device=options.device)
+    pair = Pair(
+        arrays,
+        [network(options.network, k) for k in range(2)],
+        guess_batched=False,
+        device=options.device,
+    )
     pair.method.learners = [
         Learner(
-            learner.network, learner.train.model_copy(update={"precision": options.precision}), device, options.compile
+            learner.network,
+            learner.train.model_copy(update={"precision": options.precision}),
+            device,
+            options.compile,
         )
         for learner in pair.method.learners
     ]
@@ -156,7 +194,9 @@ def reference_ratio(options: argparse.Namespace) -> float:
 def packed(count: int) -> float:
     """Forwards a second of so many trials together, after warm-up."""
     command = [sys.executable, *sys.argv, "--alone"]
-    running = [subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ) for _ in range(count)]
+    running = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ) for _ in range(count)
+    ]
     outputs: list[list[dict[str, Any]]] = [json.loads(each.communicate()[0]) for each in running]
     return sum(speed(output[1:]) for output in outputs)
 

@@ -43,7 +43,11 @@ def make(folder: Path, trials: int) -> tuple[Path, Path]:
     for trial in loaded.trials:
         path = store.folder(trial.record).path
         path.mkdir(parents=True)
-        about = {"id": trial.record.id, "config": trial.config.model_dump(), "fingerprint": FINGERPRINT}
+        about = {
+            "id": trial.record.id,
+            "config": trial.config.model_dump(),
+            "fingerprint": FINGERPRINT,
+        }
         summary = {names.LAST10: 90 + trial.record.seed % 7, names.EPOCH_SECONDS: 3.5}
         measured = {names.TEST_ACCURACY: 90.0, names.EPOCH_SECONDS: 1.0}
         rows = [{"epoch": epoch, **measured} for epoch in (1, 2, 3)]
@@ -60,7 +64,10 @@ def main() -> None:
     trials = parser.parse_args().trials
     with tempfile.TemporaryDirectory(prefix="many-trials-") as folder:
         study, results = make(Path(folder), trials)
-        for name, arguments in (("plan", [study, "--results", results.parent]), ("status", [results])):
+        for name, arguments in (
+            ("plan", [study, "--results", results.parent]),
+            ("status", [results]),
+        ):
             seconds, busy = [], []
             for _ in range(3):
                 start, before = time.perf_counter(), os.times()
@@ -69,7 +76,9 @@ def main() -> None:
                 after = os.times()
                 seconds.append(time.perf_counter() - start)
                 busy.append(sum(after[2:4]) - sum(before[2:4]))
-            print(f"{name} of {trials} finished trials: {min(seconds):.2f} s ({min(busy):.2f} s of CPU), best of three")
+            print(
+                f"{name} of {trials} finished trials: {min(seconds):.2f} s ({min(busy):.2f} s of CPU), best of three"
+            )
 
 
 if __name__ == "__main__":

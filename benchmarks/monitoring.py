@@ -27,7 +27,9 @@ PLACE = {"study": "benchmark", "setting": "", "arm": "baseline", "seed": 0}
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--images", type=int, default=128)
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--samples", type=int, default=50_000)
@@ -36,7 +38,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         config = TrialConfig.model_validate(
             {
-                "data": {"name": "npz", "path": str(made_up(Path(folder), options.images)), "validation_fraction": 0},
+                "data": {
+                    "name": "npz",
+                    "path": str(made_up(Path(folder), options.images)),
+                    "validation_fraction": 0,
+                },
                 "noise": {"name": "symmetric", "rate": 0.4},
                 "model": {"name": "preact_resnet18"},
                 "train": {"epochs": options.epochs},
@@ -44,8 +50,12 @@ def main() -> None:
             }
         )
         trial, gauges = Trial(config, Machine(device="cpu")), Gauges()
-        whole = Trial(whole_data_set(config, Path(folder), options.samples), Machine(device="cpu")).data
-        events = Events(Path(folder), 0, config.model_dump(), {"setting": "", "arm": "baseline", "seed": 0})
+        whole = Trial(
+            whole_data_set(config, Path(folder), options.samples), Machine(device="cpu")
+        ).data
+        events = Events(
+            Path(folder), 0, config.model_dump(), {"setting": "", "arm": "baseline", "seed": 0}
+        )
         for _ in range(options.epochs):
             with timed(spent["epoch"]):
                 row = next(trial)
@@ -60,11 +70,15 @@ def main() -> None:
         events.close(done=True)
         size = sum(file.stat().st_size for file in Path(folder).glob("events.out.*"))
     middle = {name: float(np.median(values[1:])) for name, values in spent.items()}
-    print(f"{options.images} images, {options.epochs} epochs; medians without the first, in seconds of processor time")
+    print(
+        f"{options.images} images, {options.epochs} epochs; medians without the first, in seconds of processor time"
+    )
     for name, seconds in middle.items():
         print(f"{name:9} {seconds:8.4f}  {seconds / middle['epoch']:7.2%} of this epoch")
     share = (middle["scalars"] + middle["gauges"] + middle["pictures"]) / middle["epoch"]
-    print(f"all monitoring, pictures in every epoch: {share:.2%} of an epoch of {options.images} images, which is")
+    print(
+        f"all monitoring, pictures in every epoch: {share:.2%} of an epoch of {options.images} images, which is"
+    )
     print(f"{share * options.images / options.samples:.4%} of one of {options.samples}")
     print(f"{size / 1024:.0f} KiB of events, {len(spent['pictures'])} divisions among them")
 

@@ -26,12 +26,18 @@ from trainable.storage import names  # noqa: E402
 
 def born(folder: Path) -> float:
     """When a folder was made, in seconds since 1970; the file system must know."""
-    return float(subprocess.run(["stat", "--format=%.W", folder], capture_output=True, check=True, text=True).stdout)
+    return float(
+        subprocess.run(
+            ["stat", "--format=%.W", folder], capture_output=True, check=True, text=True
+        ).stdout
+    )
 
 
 def main() -> None:
     """Run and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("study", nargs="?", default="studies/ablation.yaml")
     parser.add_argument("--set", action="append", default=[], dest="sets")
     options = parser.parse_args()
@@ -48,12 +54,17 @@ def main() -> None:
     trials = sum(summary["finished"] for summary in summaries) - sum(begun)
     slots = os.cpu_count() or 1
     ideal = training / slots
-    first, last = min(begun) - start, start + wall - max(summary["finished"] for summary in summaries)
+    first, last = (
+        min(begun) - start,
+        start + wall - max(summary["finished"] for summary in summaries),
+    )
     print(f"trials {len(summaries)}, slots {slots}, wall {wall:.1f} s")
     print(f"training {training:.1f} s, whole trials {trials:.1f} s")
     print(f"wall / (training / slots) = {wall / ideal:.3f}")
     print(f"wall / (whole trials / slots) = {wall / (trials / slots):.3f}")
-    print(f"fixed: {first:.1f} s until the first trial begins, {last:.1f} s after the last one ends")
+    print(
+        f"fixed: {first:.1f} s until the first trial begins, {last:.1f} s after the last one ends"
+    )
     rest = wall - ideal - first - last
     print(f"besides these: {rest:.1f} s, {rest / len(summaries):.2f} a trial")
     print(f"(wall - fixed) / (training / slots) = {(ideal + rest) / ideal:.3f}")

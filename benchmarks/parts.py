@@ -31,7 +31,9 @@ from trainable.noisy_labels.gaussian_mixture import fit_mixture, normalise  # no
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--samples", type=int, default=1_000_000)
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=8)
@@ -46,7 +48,9 @@ def main() -> None:
         "mixture fit, scikit-learn": lambda: whole(losses, 0),
         "symmetric noise": lambda: corrupt(labels, 10, SymmetricNoise(rate=0.4), rng),
         "pair noise": lambda: corrupt(labels, 10, PairNoise(rate=0.4), rng),
-        "asymmetric noise": lambda: corrupt(labels, 10, AsymmetricNoise(rate=0.4, map="cifar10"), rng),
+        "asymmetric noise": lambda: corrupt(
+            labels, 10, AsymmetricNoise(rate=0.4, map="cifar10"), rng
+        ),
         "transition matrix": lambda: transition(labels, given, 10),
         "AUC": lambda: metrics.auc(losses, noisy),
     }

@@ -34,7 +34,13 @@ class Images(Dataset[Any]):
         count: int = 1,
         weight: np.ndarray | None = None,
     ):
-        self.pixels, self.labels, self.rows, self.transform, self.count = pixels, labels, rows, transform, count
+        self.pixels, self.labels, self.rows, self.transform, self.count = (
+            pixels,
+            labels,
+            rows,
+            transform,
+            count,
+        )
         self.weight = np.ones(len(labels)) if weight is None else weight
 
     def __len__(self) -> int:
@@ -71,23 +77,37 @@ class Reference:
     ):
         self.networks = [network.to(device) for network in networks]
         self.optimizers = [
-            torch.optim.SGD(network.parameters(), lr=0.02, momentum=0.9, weight_decay=5e-4) for network in self.networks
+            torch.optim.SGD(network.parameters(), lr=0.02, momentum=0.9, weight_decay=5e-4)
+            for network in self.networks
         ]
-        self.pixels, self.labels, self.test_set, self.device, self.workers = pixels, labels, test, device, workers
+        self.pixels, self.labels, self.test_set, self.device, self.workers = (
+            pixels,
+            labels,
+            test,
+            device,
+            workers,
+        )
         end = [transforms.ToTensor(), transforms.Normalize(mean, std)]
-        start = [transforms.RandomCrop(pixels.shape[1], padding=4), transforms.RandomHorizontalFlip()]
+        start = [
+            transforms.RandomCrop(pixels.shape[1], padding=4),
+            transforms.RandomHorizontalFlip(),
+        ]
         self.augmented, self.plain = transforms.Compose(start + end), transforms.Compose(end)
 
     def warmup_loader(self) -> DataLoader[Any]:
         """Batches of twice the size, augmented once."""
-        return self._loader(Images(self.pixels, self.labels, np.arange(len(self.labels)), self.augmented), 2 * BATCH)
+        return self._loader(
+            Images(self.pixels, self.labels, np.arange(len(self.labels)), self.augmented), 2 * BATCH
+        )
 
     def judging_loader(self) -> DataLoader[Any]:
         """All training images as they are."""
         images = Images(self.pixels, self.labels, np.arange(len(self.labels)), self.plain)
         return self._loader(images, BATCH, shuffle=False)
 
-    def training_loaders(self, labeled: np.ndarray, weight: np.ndarray) -> tuple[DataLoader[Any], DataLoader[Any]]:
+    def training_loaders(
+        self, labeled: np.ndarray, weight: np.ndarray
+    ) -> tuple[DataLoader[Any], DataLoader[Any]]:
         """The labeled and the unlabeled images, two views of each; `labeled` (n,) bool, `weight` (n,)."""
         x, u = (
             Images(self.pixels, self.labels, np.flatnonzero(rows), self.augmented, 2, weight)
@@ -114,7 +134,9 @@ class Reference:
         with torch.no_grad():
             for (images,), labels, _, index in self.judging_loader():
                 loss = F.cross_entropy(
-                    self.networks[k](images.to(self.device)), labels.to(self.device), reduction="none"
+                    self.networks[k](images.to(self.device)),
+                    labels.to(self.device),
+                    reduction="none",
                 )
                 for b in range(len(loss)):
                     losses[index[b]] = loss[b]
@@ -122,7 +144,9 @@ class Reference:
         mixture = GaussianMixture(n_components=2, max_iter=10, tol=1e-2, reg_covar=5e-4).fit(points)
         return mixture.predict_proba(points)[:, mixture.means_.argmin()]
 
-    def train(self, k: int, labeled: np.ndarray, weight: np.ndarray, lambda_u: float = 25.0) -> list[float]:
+    def train(
+        self, k: int, labeled: np.ndarray, weight: np.ndarray, lambda_u: float = 25.0
+    ) -> list[float]:
         """An epoch of MixMatch for network k, guided by the other; the last step's losses."""
         loader_x, loader_u = self.training_loaders(labeled, weight)
         unlabeled: Iterator[Any] = iter(loader_u)
@@ -168,7 +192,11 @@ class Reference:
             guess = guess ** (1 / TEMPERATURE)
             target_u = guess / guess.sum(dim=1, keepdim=True)
             outputs = [own(x1), own(x2)]
-            one_hot = torch.zeros(len(labels), guess.shape[1]).scatter_(1, labels.cpu().view(-1, 1), 1).to(self.device)
+            one_hot = (
+                torch.zeros(len(labels), guess.shape[1])
+                .scatter_(1, labels.cpu().view(-1, 1), 1)
+                .to(self.device)
+            )
             predicted = (torch.softmax(outputs[0], dim=1) + torch.softmax(outputs[1], dim=1)) / 2
             refined = (clean * one_hot + (1 - clean) * predicted) ** (1 / TEMPERATURE)
             target_x = refined / refined.sum(dim=1, keepdim=True)
@@ -193,7 +221,9 @@ class Reference:
     def test(self) -> float:
         """Percent of the test images that the summed logits get right."""
         pixels, labels = self.test_set
-        loader = self._loader(Images(pixels, labels, np.arange(len(labels)), self.plain), 100, shuffle=False)
+        loader = self._loader(
+            Images(pixels, labels, np.arange(len(labels)), self.plain), 100, shuffle=False
+        )
         for network in self.networks:
             network.eval()
         right = 0

@@ -60,7 +60,9 @@ def family_error(n: int, collapsing: bool, studies: int = STUDIES) -> float:
 def main() -> None:
     """Print the tables."""
     print(f"{STUDIES} simulated studies a cell.\n")
-    print("| runs | seeds | t interval covers % | bootstrap covers % | a false “matters” in a null study % |")
+    print(
+        "| runs | seeds | t interval covers % | bootstrap covers % | a false “matters” in a null study % |"
+    )
     print("| --- | --- | --- | --- | --- |")
     for collapsing in (False, True):
         for n in SEEDS:
@@ -68,7 +70,9 @@ def main() -> None:
             name = f"{100 * COLLAPSE:.0f} % collapse" if collapsing else "Gaussian"
             error = family_error(n, collapsing)
             print(f"| {name} | {n} | {100 * t:.1f} | {100 * percentile:.1f} | {100 * error:.1f} |")
-    print(f"\nPower: an arm of {ARMS} differs from the baseline by one sd of the paired difference.\n")
+    print(
+        f"\nPower: an arm of {ARMS} differs from the baseline by one sd of the paired difference.\n"
+    )
     print("| seeds | it matters % | another arm does, wrongly % |")
     print("| --- | --- | --- |")
     for n in SEEDS:

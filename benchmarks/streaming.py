@@ -32,7 +32,9 @@ BATCH = 64
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--images", type=int, default=1500)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--size", type=int, default=256)
@@ -46,7 +48,10 @@ def main() -> None:
             for name, read in kinds.items():
                 speeds[name].append(speed(read))
     for k, what in enumerate(("processor second", "clock second")):
-        median = {name: float(np.median([turn[k] for turn in turns[1:]])) for name, turns in speeds.items()}
+        median = {
+            name: float(np.median([turn[k] for turn in turns[1:]]))
+            for name, turns in speeds.items()
+        }
         shown = ", ".join(f"{name} {value:.0f}" for name, value in median.items())
         print(f"images per {what}: {shown}; ratio {median['streamed'] / median['torchvision']:.3f}")
 
@@ -63,9 +68,15 @@ def write_photographs(root: Path, count: int) -> None:
 
 def plain(folder: str, options: argparse.Namespace) -> Callable[[], Iterator[torch.Tensor]]:
     """torchvision's own way."""
-    steps = [transforms.Resize(options.size), transforms.CenterCrop(options.size), transforms.PILToTensor()]
+    steps = [
+        transforms.Resize(options.size),
+        transforms.CenterCrop(options.size),
+        transforms.PILToTensor(),
+    ]
     images = datasets.ImageFolder(f"{folder}/train", transforms.Compose(steps))
-    loader = DataLoader(images, BATCH, shuffle=True, num_workers=options.workers, persistent_workers=True)
+    loader = DataLoader(
+        images, BATCH, shuffle=True, num_workers=options.workers, persistent_workers=True
+    )
     return lambda: (batch for batch, _ in loader)
 
 
@@ -73,7 +84,9 @@ def streamed(folder: str, options: argparse.Namespace) -> Callable[[], Iterator[
     """Ours."""
     data = ImageFolder(path=folder, size=options.size, validation_fraction=0, crop_padding=0)
     machine = Machine(threads=options.workers, resident=False)
-    train = prepare(load(data, machine), data, NoNoise(), Streams(0), torch.device("cpu"), machine).train
+    train = prepare(
+        load(data, machine), data, NoNoise(), Streams(0), torch.device("cpu"), machine
+    ).train
 
     def read() -> Iterator[torch.Tensor]:
         for batch in train.ahead(torch.randperm(len(train)).split(BATCH)):

@@ -15,9 +15,19 @@ from typing import Any
 import aiohttp
 import pytest
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium, chromium-browser or google-chrome on PATH")
-FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--hide-scrollbars")
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+needs_browser = pytest.mark.skipif(
+    CHROMIUM is None, reason="needs chromium, chromium-browser or google-chrome on PATH"
+)
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--hide-scrollbars",
+)
 PATIENCE_S = 90
 
 ALL_TEXT = """(() => {
@@ -42,7 +52,9 @@ class Browser:
         self._session = aiohttp.ClientSession()
         async with self._session.get(f"http://127.0.0.1:{port}/json") as answer:
             pages = [target for target in await answer.json() if target["type"] == "page"]
-        self._socket = await self._session.ws_connect(pages[0]["webSocketDebuggerUrl"], max_msg_size=0)
+        self._socket = await self._session.ws_connect(
+            pages[0]["webSocketDebuggerUrl"], max_msg_size=0
+        )
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         """One command of the protocol and its result."""
@@ -60,16 +72,27 @@ class Browser:
     def open(self, url: str, token: str = "", size: tuple[int, int] = (1280, 800)) -> None:
         """Go to a page, with a token in every request if one is given."""
         self.call(
-            "Emulation.setDeviceMetricsOverride", width=size[0], height=size[1], deviceScaleFactor=1, mobile=False
+            "Emulation.setDeviceMetricsOverride",
+            width=size[0],
+            height=size[1],
+            deviceScaleFactor=1,
+            mobile=False,
         )
         self.call("Network.enable")
-        self.call("Network.setExtraHTTPHeaders", headers={"Authorization": f"Bearer {token}"} if token else {})
-        self.call("Page.navigate", url="about:blank")  # else a new fragment alone would load nothing
+        self.call(
+            "Network.setExtraHTTPHeaders",
+            headers={"Authorization": f"Bearer {token}"} if token else {},
+        )
+        self.call(
+            "Page.navigate", url="about:blank"
+        )  # else a new fragment alone would load nothing
         self.call("Page.navigate", url=url)
 
     def run(self, script: str) -> Any:
         """The value of a JavaScript expression."""
-        return self.call("Runtime.evaluate", expression=script, returnByValue=True)["result"].get("value")
+        return self.call("Runtime.evaluate", expression=script, returnByValue=True)["result"].get(
+            "value"
+        )
 
     def wait_for(self, words: Sequence[str]) -> str:
         """Wait until the page's text has all the words; the text."""
@@ -78,12 +101,16 @@ class Browser:
             text = " ".join((self.run(ALL_TEXT) or "").split())
             if all(word in text for word in words):
                 return text
-            assert time.monotonic() < deadline, f"not in the page: {[w for w in words if w not in text]}\n{text[:3000]}"
+            assert time.monotonic() < deadline, (
+                f"not in the page: {[w for w in words if w not in text]}\n{text[:3000]}"
+            )
             time.sleep(0.3)
 
     def picture(self, file: Path) -> None:
         """Write what is in sight as a PNG."""
-        file.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
+        file.write_bytes(
+            base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"])
+        )
 
     def close(self) -> None:
         """Leave the page."""
@@ -101,10 +128,19 @@ def browser() -> Iterator[Browser]:
     """A Chromium with a profile of its own, ended with everything that it started."""
     assert CHROMIUM is not None
     with tempfile.TemporaryDirectory(prefix="chromium", ignore_cleanup_errors=True) as profile:
-        command = [CHROMIUM, *FLAGS, "--remote-debugging-port=0", f"--user-data-dir={profile}", "about:blank"]
+        command = [
+            CHROMIUM,
+            *FLAGS,
+            "--remote-debugging-port=0",
+            f"--user-data-dir={profile}",
+            "about:blank",
+        ]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            port_file, deadline = Path(profile) / "DevToolsActivePort", time.monotonic() + PATIENCE_S
+            port_file, deadline = (
+                Path(profile) / "DevToolsActivePort",
+                time.monotonic() + PATIENCE_S,
+            )
             while not (port_file.is_file() and port_file.read_text().count("\n")):
                 assert time.monotonic() < deadline, "chromium does not start"
                 time.sleep(0.1)

@@ -25,5 +25,7 @@ def vectors() -> dict[str, Any]:
 def cifar10_photographs() -> Path:
     """Folder with CIFAR-10 as JPEG files, outside the repository; tests that need it skip without."""
     if not (PHOTOGRAPHS / "cifar10_jpeg.npz").is_file():
-        pytest.skip(f"needs {PHOTOGRAPHS / 'cifar10_jpeg.npz'}, which is not part of the repository")
+        pytest.skip(
+            f"needs {PHOTOGRAPHS / 'cifar10_jpeg.npz'}, which is not part of the repository"
+        )
     return PHOTOGRAPHS

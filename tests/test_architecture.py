@@ -61,7 +61,11 @@ THIRD_PARTY = {
 }
 """Where each library may be imported: modules, or packages and whatever is in them."""
 
-STANDARD_LIBRARY_ONLY = ("trainable.storage", "analysis.results.study_folder", "orchestrator.results.store")
+STANDARD_LIBRARY_ONLY = (
+    "trainable.storage",
+    "analysis.results.study_folder",
+    "orchestrator.results.store",
+)
 
 
 def module_name(file: Path) -> str:
@@ -69,7 +73,9 @@ def module_name(file: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-FILES = {module_name(file): file for package in LAYERS for file in sorted((ROOT / package).rglob("*.py"))}
+FILES = {
+    module_name(file): file for package in LAYERS for file in sorted((ROOT / package).rglob("*.py"))
+}
 
 
 def imports_of(module: str) -> set[str]:
@@ -109,12 +115,16 @@ def allowed(module: str, imported: str) -> bool:
 
 def test_every_module_imports_its_own_room_and_lower_layers_only():
     modules = [module for module in FILES if "." in module and module not in EXEMPT]
-    assert {(m, other) for m in modules for other in IMPORTS[m] & FILES.keys() if not allowed(m, other)} == set()
+    assert {
+        (m, other) for m in modules for other in IMPORTS[m] & FILES.keys() if not allowed(m, other)
+    } == set()
 
 
 def test_every_library_is_imported_in_its_rooms_only():
     for module, names in IMPORTS.items():
-        libraries = {name for name in names if name.split(".")[0] not in LAYERS} - sys.stdlib_module_names
+        libraries = {
+            name for name in names if name.split(".")[0] not in LAYERS
+        } - sys.stdlib_module_names
         for library in libraries:
             assert within(module, *THIRD_PARTY[library].split()), f"{module} imports {library}"
 
@@ -167,14 +177,22 @@ def test_the_layers_are_read_as_they_are_meant(module, imported, expected):
 
 
 def test_the_walk_sees_imports_inside_functions_and_modules_imported_from_their_package():
-    assert "orchestrator.ray_backend.execute" in IMPORTS["orchestrator.run.run_study"], "imported inside a function"
-    assert "trainable.config.strict_yaml" in IMPORTS["orchestrator.study.load"], "a module from its package"
+    assert "orchestrator.ray_backend.execute" in IMPORTS["orchestrator.run.run_study"], (
+        "imported inside a function"
+    )
+    assert "trainable.config.strict_yaml" in IMPORTS["orchestrator.study.load"], (
+        "a module from its package"
+    )
     assert "ray" in IMPORTS["orchestrator.ray_backend.local"]
 
 
 def test_every_room_has_a_layer_and_its_init_file_holds_a_docstring_only():
     for package, layers in LAYERS.items():
-        rooms = {file.name for file in (ROOT / package).iterdir() if file.is_dir() and file.name != "__pycache__"}
+        rooms = {
+            file.name
+            for file in (ROOT / package).iterdir()
+            if file.is_dir() and file.name != "__pycache__"
+        }
         assert rooms <= set(layers.replace(">", " ").split())
     for module, file in FILES.items():
         if file.name == "__init__.py":
@@ -189,7 +207,9 @@ def test_every_room_has_a_layer_and_its_init_file_holds_a_docstring_only():
 def loaded_after(code: str, *names: str) -> set[str]:
     """Which of `names` a fresh Python has loaded after `code`, which must end with exit code 0."""
     tell = f"import sys; print('LOADED', *(set(sys.modules) & {set(names)!r}))"
-    done = subprocess.run([sys.executable, "-c", f"{code}\n{tell}"], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\n{tell}"], cwd=ROOT, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     return set(done.stdout.splitlines()[-1].split()[1:])
 

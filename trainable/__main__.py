@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # read by torch and scikit-learn when they are imported
+os.environ.setdefault(
+    "OMP_NUM_THREADS", "1"
+)  # read by torch and scikit-learn when they are imported
 
 from pydantic import ValidationError
 
@@ -41,7 +43,9 @@ def write_noise(config: TrialConfig, machine: Machine, folder: Path) -> int:
 
     try:
         arrays = registry.load(config.data, machine)
-        parts = splits.divide(arrays, config.data, config.noise, Streams(config.seed), machine.study_dir)
+        parts = splits.divide(
+            arrays, config.data, config.noise, Streams(config.seed), machine.study_dir
+        )
     except DataError as error:
         print(error, file=sys.stderr)
         return 2
@@ -52,14 +56,30 @@ def write_noise(config: TrialConfig, machine: Machine, folder: Path) -> int:
 def main(arguments: list[str] | None = None) -> int:
     """Run or continue the trial. Exit code: 0 done, 1 failed, 2 wrong input, 3 nothing can be written."""
     parser = argparse.ArgumentParser(prog="python -m trainable", description=__doc__)
-    parser.add_argument("config", type=Path, help="YAML file with the fields of trainable/config/trial.py")
+    parser.add_argument(
+        "config", type=Path, help="YAML file with the fields of trainable/config/trial.py"
+    )
     parser.add_argument("--out", type=Path, help="the trial's folder")
-    parser.add_argument("--data", type=Path, default=Path("data"), help="folder of named data sets (default: data)")
-    parser.add_argument("--source", type=Path, metavar="DIR", help="folder of the finished trial that `from_arm` names")
+    parser.add_argument(
+        "--data", type=Path, default=Path("data"), help="folder of named data sets (default: data)"
+    )
+    parser.add_argument(
+        "--source",
+        type=Path,
+        metavar="DIR",
+        help="folder of the finished trial that `from_arm` names",
+    )
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--compile", action="store_true", help="on a GPU: compiled steps, replayed as CUDA graphs")
-    parser.add_argument("--resident", choices=["auto", "true", "false"], default="auto", help="image files in memory?")
+    parser.add_argument(
+        "--compile", action="store_true", help="on a GPU: compiled steps, replayed as CUDA graphs"
+    )
+    parser.add_argument(
+        "--resident",
+        choices=["auto", "true", "false"],
+        default="auto",
+        help="image files in memory?",
+    )
     parser.add_argument(
         "--noise-file",
         type=Path,
@@ -74,16 +94,23 @@ def main(arguments: list[str] | None = None) -> int:
     except strict_yaml.ConfigError as error:
         print(error, file=sys.stderr)
         return 2
-    resident: bool | Literal["auto"] = "auto" if options.resident == "auto" else options.resident == "true"
+    resident: bool | Literal["auto"] = (
+        "auto" if options.resident == "auto" else options.resident == "true"
+    )
     place, how = (options.config.parent, options.data), (options.threads, options.device)
-    machine = Machine(*place, *how, resident=resident, compile=options.compile, source_dir=options.source)
+    machine = Machine(
+        *place, *how, resident=resident, compile=options.compile, source_dir=options.source
+    )
     if options.noise_file:
         return write_noise(config, machine, options.noise_file)
     if options.out.exists() and not options.out.is_dir():
         parser.error(f"--out: {options.out} is a file; the trial needs a folder")
     known = TrialFolder(options.out).trial
     if known and known.get("id") != trial_id(config):
-        print(f"{options.out} holds another trial ({known.get('id')}); choose another --out", file=sys.stderr)
+        print(
+            f"{options.out} holds another trial ({known.get('id')}); choose another --out",
+            file=sys.stderr,
+        )
         return 2
 
     from trainable.trial.session import Session

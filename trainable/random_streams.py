@@ -40,6 +40,8 @@ class Streams:
                 torch.cuda.manual_seed(number)
             yield
 
-    def torch(self, name: str, *counters: int, device: torch.device | str = "cpu") -> torch.Generator:
+    def torch(
+        self, name: str, *counters: int, device: torch.device | str = "cpu"
+    ) -> torch.Generator:
         """A torch generator on a device."""
         return torch.Generator(device).manual_seed(self.number(name, *counters))

@@ -12,12 +12,17 @@ from trainable.storage import names
 from trainable.trial.job import TrialJob
 
 if TYPE_CHECKING:
-    from trainable.trial.session import Session  # torch: the process that starts a study never needs it
+    from trainable.trial.session import (
+        Session,
+    )  # torch: the process that starts a study never needs it
 
 TAGS = ("study", "setting", "arm", "seed")
 MEASURES = {
     "test_accuracy": (names.TEST_ACCURACY, "Ensemble's accuracy on the clean test set, percent"),
-    "labeled_fraction": (names.LABELED_FRACTION.format(k=0), "Share of training samples that network 0 calls clean"),
+    "labeled_fraction": (
+        names.LABELED_FRACTION.format(k=0),
+        "Share of training samples that network 0 calls clean",
+    ),
     "division_auc": (names.AUC.format(k=0), "AUC of network 0's clean probability"),
     "epoch": ("epoch", "Finished epochs"),
 }
@@ -119,8 +124,12 @@ class Gauges:
     """One gauge a measure in this process; each trial has its own tags."""
 
     def __init__(self) -> None:
-        self._gauges = {name: Gauge(PREFIX + name, text, TAGS) for name, (_, text) in MEASURES.items()}
-        self._speed = Gauge(PREFIX + "images_per_second", "Forward passes of one image a second of training", TAGS)
+        self._gauges = {
+            name: Gauge(PREFIX + name, text, TAGS) for name, (_, text) in MEASURES.items()
+        }
+        self._speed = Gauge(
+            PREFIX + "images_per_second", "Forward passes of one image a second of training", TAGS
+        )
 
     def show(self, row: dict[str, Any], place: dict[str, Any]) -> None:
         """Set the gauges of the trial at `place` (study, setting, arm, seed) to its newest row."""

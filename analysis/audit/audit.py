@@ -42,7 +42,9 @@ class Audited:
         return len(self.given) - len(self.ranked)
 
 
-def audit(root: Path, setting: str | None = None, arm: str = "baseline", seed: int | None = None) -> list[Audited]:
+def audit(
+    root: Path, setting: str | None = None, arm: str = "baseline", seed: int | None = None
+) -> list[Audited]:
     """Rank the training samples of an arm's finished trials, those together that were given the same labels.
 
     Raises:
@@ -58,27 +60,43 @@ def audit(root: Path, setting: str | None = None, arm: str = "baseline", seed: i
                 f"{root / trial['folder']}/samples.npz has no clean probability of every training sample: the method "
                 "does not divide them (cross_entropy), or judges a part in each epoch, or the file is damaged"
             )
-    classes = 1 + max(int(table[name].max()) for table in tables for name in ("given", "true", "ensemble_class"))
+    classes = 1 + max(
+        int(table[name].max()) for table in tables for name in ("given", "true", "ensemble_class")
+    )
     found = []
     for places in same_labels(tables):
         ranked = rank([tables[k] for k in places], classes)
         given = given_labels(tables[places[0]])
-        found.append(Audited([trials[k]["seed"] for k in places], trials[places[0]], given, ranked, classes))
+        found.append(
+            Audited([trials[k]["seed"] for k in places], trials[places[0]], given, ranked, classes)
+        )
     return found
 
 
-def _chosen(study: Results, setting: str | None, arm: str, seed: int | None) -> list[dict[str, Any]]:
+def _chosen(
+    study: Results, setting: str | None, arm: str, seed: int | None
+) -> list[dict[str, Any]]:
     """The finished trials that are meant. Raises NoAudit."""
     if setting is None and len(study.settings) > 1:
-        raise NoAudit(f"the study has several settings; name one with --setting: {', '.join(study.settings)}")
+        raise NoAudit(
+            f"the study has several settings; name one with --setting: {', '.join(study.settings)}"
+        )
     trials = study.trials
-    for option, column, wanted in (("setting", "setting", setting), ("arm", "arm", arm), ("seed", "seed", seed)):
+    for option, column, wanted in (
+        ("setting", "setting", setting),
+        ("arm", "arm", arm),
+        ("seed", "seed", seed),
+    ):
         there = list(dict.fromkeys(map(str, trials[column])))
         if wanted is not None and str(wanted) not in there:
-            raise NoAudit(f"--{option} {wanted}: the study has {', '.join(filter(None, there)) or 'none'}")
+            raise NoAudit(
+                f"--{option} {wanted}: the study has {', '.join(filter(None, there)) or 'none'}"
+            )
         if wanted is not None:
             trials = trials[trials[column] == wanted]
     done = trials[trials["state"] == "done"].to_dict("records")
     if not done:
-        raise NoAudit(f"none of the {len(trials)} trials of {study.root} that are meant has finished")
+        raise NoAudit(
+            f"none of the {len(trials)} trials of {study.root} that are meant has finished"
+        )
     return [{str(name): value for name, value in trial.items()} for trial in done]

@@ -24,7 +24,10 @@ def quality(ranked: pd.DataFrame) -> dict[str, float]:
     suggestion_right (of the labels above 0.5: mean confidence, and share of the suggestions that are right).
     """
     wrong, probability = (ranked["given"] != ranked["true"]).to_numpy(), ranked["wrong"].to_numpy()
-    count, order = int(wrong.sum()), -np.arange(len(ranked))  # the list decides between equal probabilities
+    count, order = (
+        int(wrong.sum()),
+        -np.arange(len(ranked)),
+    )  # the list decides between equal probabilities
     likely, right = probability > 0.5, (ranked["suggested"] == ranked["true"]).to_numpy()
     both = 0 < count < len(wrong)
     bins = reliability(probability, wrong)
@@ -39,7 +42,9 @@ def quality(ranked: pd.DataFrame) -> dict[str, float]:
         "precision@wrong": float(wrong[:count].mean()) if count else np.nan,
         "precision_half": _ratio(wrong[likely].sum(), likely.sum()),
         "recall_half": _ratio(wrong[likely].sum(), count),
-        "calibration_error": float((bins["samples"] * (bins["probability"] - bins["share"]).abs()).sum() / len(wrong)),
+        "calibration_error": float(
+            (bins["samples"] * (bins["probability"] - bins["share"]).abs()).sum() / len(wrong)
+        ),
         "suggestion_expected": _ratio(ranked["confidence"].to_numpy()[likely].sum(), likely.sum()),
         "suggestion_right": _ratio(right[likely].sum(), likely.sum()),
     }
@@ -51,7 +56,9 @@ def reliability(probability: np.ndarray, happened: np.ndarray) -> pd.DataFrame:
     Columns: low, high, samples, probability (mean), share (that happened).
     """
     place = np.minimum((probability * BINS).astype(int), BINS - 1)
-    groups = pd.DataFrame({"probability": probability, "share": happened.astype(float)}).groupby(place)
+    groups = pd.DataFrame({"probability": probability, "share": happened.astype(float)}).groupby(
+        place
+    )
     table = groups.mean()
     table.insert(0, "samples", groups.size())
     table.insert(0, "high", (table.index + 1) / BINS)

@@ -39,8 +39,13 @@ class Section:
 def page(title: str, lead: list[str], cards: list[Card], sections: list[Section]) -> str:
     """The page: `lead`'s sentences, the cards with filters by given and suggested class, the sections."""
     source = Path(__file__).with_name("contact_sheet.html.jinja").read_text(encoding="utf-8")
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    classes = {name: sorted({getattr(card, name) for card in cards}, key=_in_order) for name in ("given", "suggested")}
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+    )
+    classes = {
+        name: sorted({getattr(card, name) for card in cards}, key=_in_order)
+        for name in ("given", "suggested")
+    }
     return environment.from_string(source).render(
         title=title, lead=lead, cards=cards, sections=sections, classes=classes
     )

@@ -24,7 +24,11 @@ Table = dict[str, np.ndarray]
 def judged(table: Table) -> bool:
     """Whether a sample table holds a division and the ensemble's opinion of every training sample."""
     names = {"clean_probability", "ensemble_class", "ensemble_probability", "loss"}
-    return names <= table.keys() and len(table["epochs"]) > 0 and not np.isnan(table["clean_probability"]).any()
+    return (
+        names <= table.keys()
+        and len(table["epochs"]) > 0
+        and not np.isnan(table["clean_probability"]).any()
+    )
 
 
 def given_labels(table: Table) -> pd.Series:
@@ -32,7 +36,9 @@ def given_labels(table: Table) -> pd.Series:
     train = table["split"] == 0
     own_split = np.isin(table["source_index"][~train], table["source_index"][train]).any()
     rows = train if own_split else np.ones(len(train), bool)
-    return pd.Series(table["given"][rows].astype(np.int64), table["source_index"][rows]).sort_index()
+    return pd.Series(
+        table["given"][rows].astype(np.int64), table["source_index"][rows]
+    ).sort_index()
 
 
 def same_labels(tables: Sequence[Table]) -> list[list[int]]:
@@ -40,7 +46,9 @@ def same_labels(tables: Sequence[Table]) -> list[list[int]]:
     groups: dict[bytes, list[int]] = {}
     for k, table in enumerate(tables):
         given = given_labels(table)
-        groups.setdefault(given.index.to_numpy().tobytes() + given.to_numpy().tobytes(), []).append(k)
+        groups.setdefault(given.index.to_numpy().tobytes() + given.to_numpy().tobytes(), []).append(
+            k
+        )
     return list(groups.values())
 
 
@@ -57,7 +65,11 @@ def rank(tables: Sequence[Table], classes: int) -> pd.DataFrame:
         (probability that the suggestion is right), trials (how many of them trained on it).
     """
     train = [table["split"] == 0 for table in tables]
-    index = np.unique(np.concatenate([table["source_index"][rows] for table, rows in zip(tables, train, strict=True)]))
+    index = np.unique(
+        np.concatenate(
+            [table["source_index"][rows] for table, rows in zip(tables, train, strict=True)]
+        )
+    )
     n = len(index)
     given, true, trials = np.empty(n, np.int64), np.empty(n, np.int64), np.zeros(n, np.int64)
     clean, own, votes = np.zeros(n), np.zeros(n), np.zeros((n, classes))
@@ -69,7 +81,9 @@ def rank(tables: Sequence[Table], classes: int) -> pd.DataFrame:
         for k in late:
             clean[at] += table["clean_probability"][k].astype(float).mean(0) / len(late)
             own[at] += np.exp(-table["loss"][k].astype(float)).mean(0) / len(late)
-            votes[at, table["ensemble_class"][k]] += table["ensemble_probability"][k].astype(float) / len(late)
+            votes[at, table["ensemble_class"][k]] += table["ensemble_probability"][k].astype(
+                float
+            ) / len(late)
     clean, own, votes = clean / trials, np.minimum(own / trials, 1), votes / trials[:, None]
     votes[np.arange(n), given] = 0
     other = votes.max(1)
@@ -79,14 +93,24 @@ def rank(tables: Sequence[Table], classes: int) -> pd.DataFrame:
     wrong = (1 - clean) * support / np.maximum(support + own, 1e-12)
     share = np.minimum(support / np.maximum(1 - own, 1e-12), 1)
     confidence = np.where(suggested == given, 1 - wrong, wrong * share)
-    ranked = pd.DataFrame({"index": index, "given": given, "true": true, "wrong": wrong, "suggested": suggested})
+    ranked = pd.DataFrame(
+        {"index": index, "given": given, "true": true, "wrong": wrong, "suggested": suggested}
+    )
     ranked = ranked.assign(confidence=confidence, trials=trials, own=own)
     # Of equally sure ones, those first whose given class has the smaller probability.
-    return ranked.sort_values(["wrong", "own"], ascending=[False, True], ignore_index=True).drop(columns="own")
+    return ranked.sort_values(["wrong", "own"], ascending=[False, True], ignore_index=True).drop(
+        columns="own"
+    )
 
 
 def expected(ranked: pd.DataFrame, classes: int) -> pd.DataFrame:
     """One row a given class: samples, expected (how many of them are wrong), share."""
     groups = ranked.groupby("given")["wrong"]
-    table = pd.DataFrame({"samples": groups.size(), "expected": groups.sum()}).reindex(range(classes), fill_value=0)
-    return table.assign(share=table["expected"] / table["samples"].clip(lower=1)).rename_axis("given").reset_index()
+    table = pd.DataFrame({"samples": groups.size(), "expected": groups.sum()}).reindex(
+        range(classes), fill_value=0
+    )
+    return (
+        table.assign(share=table["expected"] / table["samples"].clip(lower=1))
+        .rename_axis("given")
+        .reset_index()
+    )

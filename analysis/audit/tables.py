@@ -44,7 +44,10 @@ def tables(audited: Audited, names: list[str]) -> dict[str, pd.DataFrame]:
 
 
 NOTES = {
-    "classes": ("Wrong labels by given class", "Expected: the sum of the probabilities that the labels are wrong."),
+    "classes": (
+        "Wrong labels by given class",
+        "Expected: the sum of the probabilities that the labels are wrong.",
+    ),
     "transition": (
         "Estimated transition matrix",
         "How often an image of each true class (rows) is given each class (columns).",
@@ -58,7 +61,10 @@ NOTES = {
 
 def sections(audited: Audited, names: list[str]) -> list[Section]:
     """The tables for a page, with headings and notes."""
-    return [Section(NOTES[name][0], table, NOTES[name][1]) for name, table in tables(audited, names).items()]
+    return [
+        Section(NOTES[name][0], table, NOTES[name][1])
+        for name, table in tables(audited, names).items()
+    ]
 
 
 def sentences(audited: Audited, shown: int) -> list[str]:
@@ -71,10 +77,14 @@ def sentences(audited: Audited, shown: int) -> list[str]:
         "wrong, and that the suggested one is right.",
     ]
     if audited.unjudged:
-        found.append(f"{audited.unjudged} samples were held out for validation in every trial, and are not judged.")
+        found.append(
+            f"{audited.unjudged} samples were held out for validation in every trial, and are not judged."
+        )
     if calibration.known(ranked):
         q = calibration.quality(ranked)
-        first, likely, recall = (100 * q[name] for name in ("precision@wrong", "precision_half", "recall_half"))
+        first, likely, recall = (
+            100 * q[name] for name in ("precision@wrong", "precision_half", "recall_half")
+        )
         found.append(
             f"In truth {q['wrong']} are wrong. AUC {q['auc']:.3f}; wrong are {first:.1f} % of the first {q['wrong']} "
             f"of the list, and {likely:.1f} % of those above one half, which are {recall:.1f} % of all wrong ones."

@@ -49,7 +49,9 @@ def forest(results: Results, table: pd.DataFrame, folder: Path) -> list[Path]:
             ("white", "undecided"),
         )
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize="small", frameon=False)
+    figure.legend(
+        handles=handles, loc="outside lower center", ncols=3, fontsize="small", frameon=False
+    )
     return save(figure, folder / "forest")
 
 
@@ -75,38 +77,55 @@ def _factor(axis: Axes, results: Results, setting: str, path: str) -> None:
         trial = results.first_done(setting, str(arm))
         if trial is not None:
             points.append((value_at(results.config(trial), path), str(arm)))
-    numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value, _ in points)
+    numeric = all(
+        isinstance(value, int | float) and not isinstance(value, bool) for value, _ in points
+    )
     points = sorted(points) if numeric else points
     places = [value if numeric else k for k, (value, _) in enumerate(points)]
-    values = done.pivot_table(index="seed", columns="arm", values=LAST10).reindex(columns=[arm for _, arm in points])
+    values = done.pivot_table(index="seed", columns="arm", values=LAST10).reindex(
+        columns=[arm for _, arm in points]
+    )
     for seed in values.index:
         axis.plot(places, values.loc[seed], color="0.75", lw=0.8)
     for place, (_, arm) in zip(places, points, strict=True):
         mean, low, high = mean_interval(values[arm].dropna().to_numpy(float))
         axis.plot([place] * 2, [low, high], color="black", lw=1.5)
-        axis.plot(place, mean, "o", color="black", markerfacecolor="white" if arm == BASELINE else "black")
+        axis.plot(
+            place, mean, "o", color="black", markerfacecolor="white" if arm == BASELINE else "black"
+        )
     if points and not numeric:
         axis.set_xticks(places, [str(value) for value, _ in points])
 
 
-def accuracy_against_work(results: Results, table: pd.DataFrame, costs: pd.DataFrame, folder: Path) -> list[Path]:
+def accuracy_against_work(
+    results: Results, table: pd.DataFrame, costs: pd.DataFrame, folder: Path
+) -> list[Path]:
     """Mean accuracy with its t interval over the work of a trial, a point an arm, a panel a setting."""
     if FORWARDS not in costs or costs[FORWARDS].isna().all():
         return []
     figure, axes = panels(1, len(results.settings), 6.4, 4.2, sharey=True)
-    joined = table.merge(costs[["setting", "arm", FORWARDS]], on=["setting", "arm"]).dropna(subset=["mean"])
+    joined = table.merge(costs[["setting", "arm", FORWARDS]], on=["setting", "arm"]).dropna(
+        subset=["mean"]
+    )
     arms = [BASELINE, *(arm for arm in table["arm"].unique() if arm != BASELINE)]
     shown: dict[str, Line2D] = {}
     for axis, setting in zip(axes[0], results.settings, strict=True):
         for row in joined[joined["setting"] == setting].to_dict("records"):
             style = {**look(arms.index(row["arm"])), "linestyle": "none"}
             (shown[row["arm"]],) = axis.plot(row[FORWARDS] / 1e6, row["mean"], **style)
-            axis.plot([row[FORWARDS] / 1e6] * 2, [row["mean_low"], row["mean_high"]], color=style["color"], lw=1)
+            axis.plot(
+                [row[FORWARDS] / 1e6] * 2,
+                [row["mean_low"], row["mean_high"]],
+                color=style["color"],
+                lw=1,
+            )
         axis.set_xlabel("million image forwards a trial (a backward counts as two)")
         axis.set_title(title(setting))
     axes[0, 0].set_ylabel(f"{ACCURACY}, 95 % t interval")
     if shown:
-        figure.legend(list(shown.values()), list(shown), fontsize="x-small", loc="outside right upper")
+        figure.legend(
+            list(shown.values()), list(shown), fontsize="x-small", loc="outside right upper"
+        )
     return save(figure, folder / "accuracy_against_work")
 
 
@@ -127,7 +146,9 @@ def heat_map(results: Results, folder: Path) -> list[Path]:
         for y, x in np.argwhere(~np.isnan(grid)):
             value = grid[y, x]
             dark = value < np.nanmean(grid)
-            axis.text(x, y, f"{value:.1f}", ha="center", va="center", color="white" if dark else "black")
+            axis.text(
+                x, y, f"{value:.1f}", ha="center", va="center", color="white" if dark else "black"
+            )
         axis.grid(False)
         axis.set_yticks(range(len(rows)), map(str, rows))
         axis.set_xticks(range(len(columns)), map(str, columns))
@@ -141,4 +162,6 @@ def heat_map(results: Results, folder: Path) -> list[Path]:
 def _ordered(values: Any) -> list[Any]:
     """Distinct values, numbers by size, others in their order."""
     distinct = list(dict.fromkeys(values))
-    return sorted(distinct) if all(isinstance(value, int | float) for value in distinct) else distinct
+    return (
+        sorted(distinct) if all(isinstance(value, int | float) for value in distinct) else distinct
+    )

@@ -19,7 +19,9 @@ DIVISION = {
 """Metrics of each network, and their labels."""
 
 
-def accuracy_per_epoch(results: Results, folder: Path, metric: str = names.TEST_ACCURACY) -> list[Path]:
+def accuracy_per_epoch(
+    results: Results, folder: Path, metric: str = names.TEST_ACCURACY
+) -> list[Path]:
     """Mean over seeds with a band of ± one sd, one panel a family and setting, the baseline black in each."""
     rows = results.rows(metric)
     families = _families(results)
@@ -45,7 +47,9 @@ def division_per_epoch(results: Results, folder: Path) -> list[Path]:
     rows = rows.dropna(subset=list(DIVISION), how="all")
     if rows.empty:
         return []
-    families = _families(results)[: None if len(results.settings) == 1 else 1]  # four panels a line: they would be many
+    families = _families(results)[
+        : None if len(results.settings) == 1 else 1
+    ]  # four panels a line: they would be many
     lines = [(setting, family) for setting in results.settings for family in families]
     figure, axes = panels(len(lines), len(DIVISION), 3.6, 3, sharex=True)
     for line, (setting, family) in zip(axes, lines, strict=True):
@@ -75,7 +79,13 @@ def _curves(axis: Axes, rows: pd.DataFrame, metric: str, arms: list[str]) -> Non
             continue
         by_epoch: pd.DataFrame = curves.groupby("epoch")[metric].agg(["mean", "std"])
         style = {**look(k), "marker": "o" if len(by_epoch) == 1 else None}
-        axis.plot(by_epoch.index, by_epoch["mean"], label=f"{arm} (n={curves['seed'].nunique()})", lw=1.5, **style)
+        axis.plot(
+            by_epoch.index,
+            by_epoch["mean"],
+            label=f"{arm} (n={curves['seed'].nunique()})",
+            lw=1.5,
+            **style,
+        )
         low, high = by_epoch["mean"] - by_epoch["std"], by_epoch["mean"] + by_epoch["std"]
         axis.fill_between(by_epoch.index, low, high, color=style["color"], alpha=0.12, lw=0)
 

@@ -40,7 +40,9 @@ def loss_histograms(results: Results, folder: Path) -> list[Path]:
             # The division after epoch e is described by the next epoch's row.
             _mixture(axis, rows.get(int(epoch) + 1, {}))
             where = title(setting, "" if trial["arm"] == BASELINE else trial["arm"])
-            axis.set_title(title(where, f"after epoch {epoch}, seed {trial['seed']}"), fontsize="small")
+            axis.set_title(
+                title(where, f"after epoch {epoch}, seed {trial['seed']}"), fontsize="small"
+            )
             axis.set_xlabel("normalised loss")
         line[0].set_ylabel("density")
         line[0].legend(fontsize="x-small")
@@ -55,8 +57,18 @@ def _losses(axis: Axes, losses: np.ndarray, clean: np.ndarray | None) -> None:
         axis.hist(losses, bins, color="0.6", density=True, label="all")
         return
     both, share = [losses[clean], losses[~clean]], 40 / len(losses)  # one density over both
-    for values, colour, hatch, name in zip(both, (CLEAN, NOISY), ("", "//"), ("clean", "noisy"), strict=True):
-        axis.hist(values, bins, weights=np.full(len(values), share), color=colour, alpha=0.55, hatch=hatch, label=name)
+    for values, colour, hatch, name in zip(
+        both, (CLEAN, NOISY), ("", "//"), ("clean", "noisy"), strict=True
+    ):
+        axis.hist(
+            values,
+            bins,
+            weights=np.full(len(values), share),
+            color=colour,
+            alpha=0.55,
+            hatch=hatch,
+            label=name,
+        )
 
 
 def _mixture(axis: Axes, row: dict[str, Any]) -> None:
@@ -64,7 +76,8 @@ def _mixture(axis: Axes, row: dict[str, Any]) -> None:
     top = axis.get_ylim()[1]
     for side, style in (("clean", "-"), ("noisy", "--")):
         metrics = [
-            names.MIXTURE.format(parameter=parameter, component=side, k=0) for parameter in ("mean", "sd", "weight")
+            names.MIXTURE.format(parameter=parameter, component=side, k=0)
+            for parameter in ("mean", "sd", "weight")
         ]
         if all(row.get(metric) is not None for metric in metrics):
             mean, sd, weight = (row[metric] for metric in metrics)
@@ -82,11 +95,20 @@ def class_histograms(results: Results, folder: Path) -> list[Path]:
         given, probability = _first_division(table)
         classes = np.arange(given.max() + 1)
         for k, threshold in enumerate(SHOWN):
-            kept = np.bincount(given[probability > threshold] if threshold else given, minlength=len(classes))
+            kept = np.bincount(
+                given[probability > threshold] if threshold else given, minlength=len(classes)
+            )
             colour = [PALETTE[1], PALETTE[4], "black"][k]
-            label = f"clean probability > {threshold:g}: {kept.sum()}" if threshold else f"all: {kept.sum()}"
+            label = (
+                f"clean probability > {threshold:g}: {kept.sum()}"
+                if threshold
+                else f"all: {kept.sum()}"
+            )
             axis.bar(classes + (k - 1) * 0.27, kept, 0.27, color=colour, label=label)
-        axis.set_title(title(setting, f"after epoch {table['epochs'][0]}, seed {trial['seed']}"), fontsize="small")
+        axis.set_title(
+            title(setting, f"after epoch {table['epochs'][0]}, seed {trial['seed']}"),
+            fontsize="small",
+        )
         axis.set_xlabel("given class")
         axis.set_ylabel("samples")
         axis.legend(fontsize="x-small")
@@ -105,7 +127,9 @@ def thresholds(results: Results) -> pd.DataFrame:
     rows = []
     for trial, table in _divisions(results, results.done[results.done["arm"] == BASELINE]):
         clean, (given, probability) = right(table), _first_division(table)
-        retrained = _retrained(results, trial) if len(table["epochs"]) == 1 else {}  # of more, it uses the last
+        retrained = (
+            _retrained(results, trial) if len(table["epochs"]) == 1 else {}
+        )  # of more, it uses the last
         for threshold in THRESHOLDS:
             kept = probability > threshold if threshold else np.ones(len(given), bool)
             if kept.any():
@@ -127,8 +151,13 @@ def thresholds(results: Results) -> pd.DataFrame:
 def _retrained(results: Results, judge: dict[Any, Any]) -> dict[float, float]:
     """Accuracy by threshold of the arms that retrain on what a trial judged clean."""
     users = results.done[results.done["source"] == judge["folder"].removeprefix(f"{names.RUNS}/")]
-    methods = [(results.config(user).get("method", {}), user[names.LAST10]) for user in users.to_dict("records")]
-    return {method["p_threshold"]: value for method, value in methods if method.get("name") == "retrain"}
+    methods = [
+        (results.config(user).get("method", {}), user[names.LAST10])
+        for user in users.to_dict("records")
+    ]
+    return {
+        method["p_threshold"]: value for method, value in methods if method.get("name") == "retrain"
+    }
 
 
 def right(table: dict[str, np.ndarray]) -> np.ndarray | None:
@@ -143,7 +172,9 @@ def _first_division(table: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarra
     return table["given"][table["split"] == 0], table["clean_probability"][0].astype(float).mean(0)
 
 
-def _tables(results: Results, few: int = 0) -> list[tuple[str, dict[Any, Any], dict[str, np.ndarray]]]:
+def _tables(
+    results: Results, few: int = 0
+) -> list[tuple[str, dict[Any, Any], dict[str, np.ndarray]]]:
     """(setting, trial, sample table) of one finished trial that judged its samples, a setting.
 
     Of the baseline; where that did, of all arms, if there are at most `few` settings and arms.
@@ -153,11 +184,14 @@ def _tables(results: Results, few: int = 0) -> list[tuple[str, dict[Any, Any], d
     if found and len(first) <= few:
         found = list(_divisions(results, first))
     return [
-        (trial["setting"], trial, table) for trial, table in {t["folder"]: (t, table) for t, table in found}.values()
+        (trial["setting"], trial, table)
+        for trial, table in {t["folder"]: (t, table) for t, table in found}.values()
     ]
 
 
-def _divisions(results: Results, trials: pd.DataFrame) -> Iterator[tuple[dict[Any, Any], dict[str, np.ndarray]]]:
+def _divisions(
+    results: Results, trials: pd.DataFrame
+) -> Iterator[tuple[dict[Any, Any], dict[str, np.ndarray]]]:
     """(trial, sample table) of each of the trials, or of the one that it uses, if that judged its samples."""
     done = {trial["folder"]: trial for trial in results.done.to_dict("records")}
     for trial in trials.to_dict("records"):

@@ -30,18 +30,25 @@ def write(study: optuna.Study, importances: pd.DataFrame, folder: Path) -> list[
     parameters = _varied(full)
     files = _save(_history(study), folder / "history")
     if parameters:
-        files += _drawn(lambda: plots.plot_slice(full, parameters, target_name=LABEL), folder / "slices")
+        files += _drawn(
+            lambda: plots.plot_slice(full, parameters, target_name=LABEL), folder / "slices"
+        )
     if len(parameters) > 1:
         first, second = _leading(parameters, importances)
-        files += _drawn(lambda: plots.plot_contour(full, [first, second], target_name=LABEL), folder / "contour")
         files += _drawn(
-            lambda: plots.plot_parallel_coordinate(full, parameters, target_name=LABEL), folder / "parallel_coordinates"
+            lambda: plots.plot_contour(full, [first, second], target_name=LABEL), folder / "contour"
+        )
+        files += _drawn(
+            lambda: plots.plot_parallel_coordinate(full, parameters, target_name=LABEL),
+            folder / "parallel_coordinates",
         )
     if len(importances):
         files += _save(_importance(importances), folder / "importance")
     if len(study.directions) > 1:
         names = [metric["name"] for metric in study.user_attrs["definition"]["metric"]]
-        files += _drawn(lambda: plots.plot_pareto_front(study, target_names=names), folder / "pareto_front")
+        files += _drawn(
+            lambda: plots.plot_pareto_front(study, target_names=names), folder / "pareto_front"
+        )
     return files
 
 
@@ -56,7 +63,11 @@ def _varied(study: optuna.Study) -> list[str]:
 
 def _leading(parameters: list[str], importances: pd.DataFrame) -> tuple[str, str]:
     """The two parameters that matter most, as far as that is known."""
-    known = importances.groupby("parameter")["importance"].mean() if len(importances) else pd.Series(dtype=float)
+    known = (
+        importances.groupby("parameter")["importance"].mean()
+        if len(importances)
+        else pd.Series(dtype=float)
+    )
     first, second, *_ = sorted(parameters, key=lambda name: -float(known.get(name, 0.0)))
     return first, second
 
@@ -84,8 +95,21 @@ def _importance(table: pd.DataFrame) -> Figure:
         place = np.arange(len(parameters)) + 0.2 - 0.4 * k
         value = part["importance"].to_numpy(float)
         # The percentiles of resampled values need not enclose the value itself.
-        spread = np.abs(np.vstack([np.minimum(part["low"], value) - value, np.maximum(part["high"], value) - value]))
-        axis.barh(place, value, height=0.36, color=colour, label=method, xerr=spread, ecolor="black", capsize=2)
+        spread = np.abs(
+            np.vstack(
+                [np.minimum(part["low"], value) - value, np.maximum(part["high"], value) - value]
+            )
+        )
+        axis.barh(
+            place,
+            value,
+            height=0.36,
+            color=colour,
+            label=method,
+            xerr=spread,
+            ecolor="black",
+            capsize=2,
+        )
     axis.set_yticks(range(len(parameters)), parameters)
     axis.set_xlabel(f"importance ({table['n'].iloc[0]} trials; lines: 5th to 95th percentile)")
     axis.legend(fontsize="small")

@@ -12,7 +12,15 @@ from matplotlib.figure import Figure
 
 PALETTE = ["#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#F0E442", "#999999"]
 STYLES = ["-", "--", "-.", ":"]
-MARKERS = ["s", "^", "v", "D", "P", "X", "<"]  # seven, so that eight colours meet other markers when they repeat
+MARKERS = [
+    "s",
+    "^",
+    "v",
+    "D",
+    "P",
+    "X",
+    "<",
+]  # seven, so that eight colours meet other markers when they repeat
 BASELINE = {"color": "black", "linestyle": "-", "marker": "o"}
 CLEAN, NOISY = PALETTE[4], PALETTE[5]
 
@@ -28,7 +36,9 @@ def look(k: int) -> dict[str, Any]:
     }
 
 
-def panels(rows: int, columns: int, width: float, height: float, **options: Any) -> tuple[Figure, np.ndarray]:
+def panels(
+    rows: int, columns: int, width: float, height: float, **options: Any
+) -> tuple[Figure, np.ndarray]:
     """A figure of rows × columns panels of so many inches each, and its axes (rows, columns)."""
     figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False, **options)
@@ -48,6 +58,8 @@ def save(figure: Figure, stem: Path) -> list[Path]:
     paths = [stem.with_suffix(".png"), stem.with_suffix(".svg")]
     with matplotlib.rc_context({"svg.hashsalt": stem.name}):
         figure.savefig(paths[0], dpi=120)
-        figure.set_layout_engine(None)  # the places are found: finding them again takes half of a large figure's time
+        figure.set_layout_engine(
+            None
+        )  # the places are found: finding them again takes half of a large figure's time
         figure.savefig(paths[1], metadata={"Date": None})
     return paths

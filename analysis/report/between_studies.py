@@ -23,7 +23,9 @@ def join(first: Results, second: Results, metric: str = LAST10) -> pd.DataFrame:
     """
     rows = []
     both = first.trials[PLACE].drop_duplicates().merge(second.trials[PLACE].drop_duplicates())
-    sides = [study.done.reindex(columns=[*PLACE, *PAIRING, "id", metric]) for study in (first, second)]
+    sides = [
+        study.done.reindex(columns=[*PLACE, *PAIRING, "id", metric]) for study in (first, second)
+    ]
     joined = sides[0].merge(sides[1], on=[*PLACE, *PAIRING], suffixes=("_first", "_second"))
     joined = joined.dropna(subset=[f"{metric}_first", f"{metric}_second", *PAIRING])
     for place in both.to_dict("records"):
@@ -46,7 +48,9 @@ def text(table: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
             "pairs": lambda row: f"{row['pairs']}",
             f"{first} %": lambda row: cells.number(row["first"]),
             f"{second} %": lambda row: cells.number(row["second"]),
-            "difference [95 % interval]": lambda row: cells.interval(row["difference"], row["low"], row["high"]),
+            "difference [95 % interval]": lambda row: cells.interval(
+                row["difference"], row["low"], row["high"]
+            ),
             "Holm p": lambda row: cells.p_value(row["p_holm"]),
             "configuration": lambda row: (
                 "" if not row["pairs"] else "same" if row["same"] == row["pairs"] else "changed"

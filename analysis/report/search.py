@@ -25,7 +25,10 @@ NOTES = {
         "Accuracy is the score on the noisy validation labels; of a stopped trial the last epoch's, which cannot be "
         "compared with the others'.",
     ),
-    "work": ("What the search cost", "Epochs trained, those of full lengths, and the share that stopping saved."),
+    "work": (
+        "What the search cost",
+        "Epochs trained, those of full lengths, and the share that stopping saved.",
+    ),
     "importance": (
         "Importance of parameters",
         "Of full-length trials, with the 5th and 95th percentile over resampled ones. The two methods ask different "
@@ -69,7 +72,9 @@ def write_search(root: Path) -> SearchReport:
     return report
 
 
-def _add_table(report: SearchReport, root: Path, kind: str, table: pd.DataFrame, name: str = "") -> None:
+def _add_table(
+    report: SearchReport, root: Path, kind: str, table: pd.DataFrame, name: str = ""
+) -> None:
     """Write a table's CSV file, and show it unless it is empty; `name` is that of its search."""
     title, note = NOTES[kind]
     stem = f"search_{name}_{kind}" if name else kind
@@ -78,7 +83,9 @@ def _add_table(report: SearchReport, root: Path, kind: str, table: pd.DataFrame,
     table.to_csv(file, index=False)
     report.files.append(file)
     if len(table):
-        report.blocks.append(Block(stem, f"{title}: {name}" if name else title, tables.plain(table), note))
+        report.blocks.append(
+            Block(stem, f"{title}: {name}" if name else title, tables.plain(table), note)
+        )
 
 
 def _pictures(root: Path, study: optuna.Study, importance: pd.DataFrame) -> Iterator[Picture]:

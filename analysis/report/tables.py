@@ -4,9 +4,25 @@ from collections.abc import Callable, Iterator
 
 import pandas as pd
 
-from analysis.report.cells import bounds, finished, interval, known, number, p_value, seeds, signed, spread
+from analysis.report.cells import (
+    bounds,
+    finished,
+    interval,
+    known,
+    number,
+    p_value,
+    seeds,
+    signed,
+    spread,
+)
 from analysis.stats.comparison import ALONE, BASELINE
-from trainable.storage.names import BEST_ACCURACY, EPOCH_SECONDS, FORWARDS, LAST10, SELECTED_ACCURACY
+from trainable.storage.names import (
+    BEST_ACCURACY,
+    EPOCH_SECONDS,
+    FORWARDS,
+    LAST10,
+    SELECTED_ACCURACY,
+)
 
 SHORT = {
     LAST10: "last-10 test accuracy %",
@@ -55,7 +71,11 @@ def accuracies(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
             {
                 "": lambda row: (
                     spread(row["mean"], row["sd"])
-                    + (f" [{row['mean_low']:.2f}, {row['mean_high']:.2f}]" if known(row["mean_low"]) else "")
+                    + (
+                        f" [{row['mean_low']:.2f}, {row['mean_high']:.2f}]"
+                        if known(row["mean_low"])
+                        else ""
+                    )
                 )
             },
         )[""]
@@ -89,7 +109,9 @@ def costs(table: pd.DataFrame) -> pd.DataFrame:
     headers = {
         EPOCH_SECONDS: "seconds a trial",
         "seconds_ratio": "× baseline",
-        **{c: f"{c[5:-2]} s" for c in table.columns if c.startswith("time/") and c != EPOCH_SECONDS},
+        **{
+            c: f"{c[5:-2]} s" for c in table.columns if c.startswith("time/") and c != EPOCH_SECONDS
+        },
         FORWARDS: "million forwards",
         "work_ratio": "work × baseline",
     }
@@ -131,7 +153,9 @@ def effects(table: pd.DataFrame) -> pd.DataFrame:
         {
             "kind": lambda row: row["kind"],
             "pairs": lambda row: f"{row['pairs']:.0f}",
-            "points [95 % interval]": lambda row: interval(row["difference"], row["low"], row["high"]),
+            "points [95 % interval]": lambda row: interval(
+                row["difference"], row["low"], row["high"]
+            ),
             "Holm p": lambda row: p_value(row["p_holm"]),
             "verdict": lambda row: row["verdict"],
         },
@@ -146,7 +170,11 @@ def thresholds(table: pd.DataFrame) -> pd.DataFrame:
         {
             "kept": lambda row: f"{row['kept']:.0f}",
             "wrong labels %": lambda row: number(row["residual_noise"]),
-            **({"retrained %": lambda row: number(row["retrained"])} if table["retrained"].notna().any() else {}),
+            **(
+                {"retrained %": lambda row: number(row["retrained"])}
+                if table["retrained"].notna().any()
+                else {}
+            ),
             "smallest class %": lambda row: number(row["smallest_class"]),
             "largest class %": lambda row: number(row["largest_class"]),
         },
@@ -162,11 +190,14 @@ def by_setting(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
             line = lines.setdefault((row["arm"], SHORT[metric]), {})
             line[row["setting"]] = spread(row["mean"], row["sd"])
     arms = list(dict.fromkeys(arm for arm, _ in lines))
-    ordered = [(arm, SHORT[metric]) for arm in arms for metric in tables if (arm, SHORT[metric]) in lines]
+    ordered = [
+        (arm, SHORT[metric]) for arm in arms for metric in tables if (arm, SHORT[metric]) in lines
+    ]
     settings = list(dict.fromkeys(setting for line in lines.values() for setting in line))
     return pd.DataFrame(
         [
-            {"arm": arm, "accuracy": name} | {setting: lines[arm, name].get(setting, "") for setting in settings}
+            {"arm": arm, "accuracy": name}
+            | {setting: lines[arm, name].get(setting, "") for setting in settings}
             for arm, name in ordered
         ]
     )
@@ -178,7 +209,9 @@ def ranks(table: pd.DataFrame) -> pd.DataFrame:
     Arms on other data or noise than the baseline have none; nor has an arm a mean that lacks a place in some setting.
     """
     table = table[table["paired"] | (table["arm"] == BASELINE)]
-    means = table.pivot(index="arm", columns="setting", values="mean").reindex(table["arm"].unique())
+    means = table.pivot(index="arm", columns="setting", values="mean").reindex(
+        table["arm"].unique()
+    )
     places = means[table["setting"].unique()].rank(ascending=False, method="min")
     text = places.map(lambda place: f"{place:.0f}" if known(place) else "")
     text["mean place"] = [number(value) for value in places.mean(axis=1, skipna=False)]
@@ -196,7 +229,11 @@ def families(table: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
 def rows(table: pd.DataFrame, columns: dict[str, Callable[[dict], str]]) -> pd.DataFrame:
     """Setting (where there are any), arm, and the columns' texts; what is not known is empty."""
     lines = [
-        {"setting": row["setting"], "arm": row["arm"], **{name: text(row) for name, text in columns.items()}}
+        {
+            "setting": row["setting"],
+            "arm": row["arm"],
+            **{name: text(row) for name, text in columns.items()},
+        }
         for row in table.to_dict("records")
     ]
     text = pd.DataFrame(lines, columns=["setting", "arm", *columns])
@@ -209,7 +246,9 @@ def plain(table: pd.DataFrame) -> pd.DataFrame:
     def text(column: pd.Series) -> pd.Series:
         digits = "{:.4g}".format if "." in str(column.name) else number
         return column.map(
-            lambda value: "" if pd.isna(value) else digits(value) if isinstance(value, float) else str(value)
+            lambda value: (
+                "" if pd.isna(value) else digits(value) if isinstance(value, float) else str(value)
+            )
         )
 
     shown = table.apply(text)

@@ -16,7 +16,9 @@ VERDICTS = ("matters", "equivalent", "undecided")
 def sentence(row: Mapping[Any, Any], margin: float) -> str:
     """`one_network: −2.00 points [−2.60, −1.40], 8 seeds: matters`."""
     place = f"{row['setting']}: " if row["setting"] else ""
-    interval = cells.interval(row["difference"], row["low"], row["high"]).replace(" ", " points ", 1)
+    interval = cells.interval(row["difference"], row["low"], row["high"]).replace(
+        " ", " points ", 1
+    )
     interval = interval if "[" in interval else f"{interval} points"
     pairs = f"{row['pairs']:.0f} {_seeds(row['pairs'])}"
     return f"{place}{row['arm']}: {interval}, {pairs}: {meaning(row, margin)}"
@@ -55,7 +57,9 @@ def reach(table: pd.DataFrame) -> Iterator[str]:
         p = smallest_p(comparisons, pairs)
         text = f"{setting + ': ' if setting else ''}family {family}: with {pairs} {_seeds(pairs)} and {comparisons} "
         text += f"comparison{'s' * (comparisons != 1)} the smallest Holm p is {p:.4f}"
-        yield text + ("" if p <= ALPHA else f"; from {seeds_to_reach(comparisons)} seeds on an arm can matter")
+        yield text + (
+            "" if p <= ALPHA else f"; from {seeds_to_reach(comparisons)} seeds on an arm can matter"
+        )
 
 
 def _seeds(count: float) -> str:

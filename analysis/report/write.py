@@ -39,7 +39,9 @@ def write_report(root: Path) -> list[Path]:
     pictures = list(_pictures(study, compared[LAST10], costs, folder / names.FIGURES))
     data = {
         "arms": compared[LAST10],
-        "accuracies": pd.concat([table.assign(metric=metric) for metric, table in compared.items()]),
+        "accuracies": pd.concat(
+            [table.assign(metric=metric) for metric, table in compared.items()]
+        ),
         "costs": costs,
         "interactions": effects,
         "thresholds": thresholds,
@@ -83,23 +85,38 @@ def _blocks(
         note = "They see other data or noise than the baseline, so there are no pairs to compare."
         yield Block("other_data", "Arms on other data or noise", tables.shown(other), note)
     if several:
-        paper = {metric: compared[metric] for metric in (BEST_ACCURACY, LAST10, ALONE) if metric in compared}
+        paper = {
+            metric: compared[metric]
+            for metric in (BEST_ACCURACY, LAST10, ALONE)
+            if metric in compared
+        }
         note = "The layout of Table 5 of the DivideMix paper. Mean ± sd over seeds."
         yield Block("by_setting", "Arms and settings", tables.by_setting(paper), note)
         if main["arm"].nunique() > 2:
             yield Block("ranks", "Ranks", tables.ranks(main), tables.RANKS)
     if len(effects):
-        yield Block("interactions", "Main effects and interactions", tables.effects(effects), tables.EFFECTS)
-    yield Block("accuracies", "Accuracies", tables.accuracies(compared), "Mean ± sd over seeds [95 % t interval].")
+        yield Block(
+            "interactions", "Main effects and interactions", tables.effects(effects), tables.EFFECTS
+        )
+    yield Block(
+        "accuracies",
+        "Accuracies",
+        tables.accuracies(compared),
+        "Mean ± sd over seeds [95 % t interval].",
+    )
     details = tables.details(main)
     if len(details):
         yield Block("details", "Statistics of the paired differences", details, tables.DETAILS)
     yield Block("costs", "What the arms cost", tables.costs(costs), tables.COSTS)
     if len(thresholds):
-        yield Block("thresholds", "What a threshold keeps", tables.thresholds(thresholds), tables.THRESHOLDS)
+        yield Block(
+            "thresholds", "What a threshold keeps", tables.thresholds(thresholds), tables.THRESHOLDS
+        )
 
 
-def _pictures(study: Results, table: pd.DataFrame, costs: pd.DataFrame, folder: Path) -> Iterator[Picture]:
+def _pictures(
+    study: Results, table: pd.DataFrame, costs: pd.DataFrame, folder: Path
+) -> Iterator[Picture]:
     drawn = {
         "Paired differences to the baseline.": figures.forest(study, table, folder),
         "Test accuracy per epoch.": curves.accuracy_per_epoch(study, folder),
@@ -107,7 +124,9 @@ def _pictures(study: Results, table: pd.DataFrame, costs: pd.DataFrame, folder: 
             figures.factor_curves(study, folder)
         ),
         "Mean accuracy of each cell of the product.": figures.heat_map(study, folder),
-        "Accuracy against the work of a trial.": figures.accuracy_against_work(study, table, costs, folder),
+        "Accuracy against the work of a trial.": figures.accuracy_against_work(
+            study, table, costs, folder
+        ),
         "How the division finds clean samples: mean of the networks, band of ± one sd over seeds.": (
             curves.division_per_epoch(study, folder)
         ),
@@ -149,7 +168,9 @@ def _facts(whole: Results, study: Results, table: pd.DataFrame) -> dict[str, Any
 
 def _markdown(blocks: list[Block], facts: dict[str, Any]) -> Iterator[str]:
     yield f"# {facts['study']}\n\n{facts['counts']}.\n"
-    yield from (f"- {sentence}" for sentences in facts["verdicts"].values() for sentence in sentences)
+    yield from (
+        f"- {sentence}" for sentences in facts["verdicts"].values() for sentence in sentences
+    )
     yield ""
     yield from (f"{sentence}.\n" for sentence in facts["reach"])
     for block in blocks:
@@ -171,7 +192,17 @@ SECTIONS = {
 }
 
 
-RUN = {"time", "host", "command", "system", "cpus", "python", "versions", "git_revision", "git_diff"}
+RUN = {
+    "time",
+    "host",
+    "command",
+    "system",
+    "cpus",
+    "python",
+    "versions",
+    "git_revision",
+    "git_diff",
+}
 """What the page says of a run."""
 
 
@@ -192,6 +223,8 @@ def _read(path: Path) -> str:
 
 def _template() -> jinja2.Template:
     source = Path(__file__).with_name("page.html.jinja").read_text(encoding="utf-8")
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+    )
     environment.globals["sections"] = SECTIONS
     return environment.from_string(source)

@@ -13,7 +13,14 @@ from trainable.storage import names
 from trainable.storage.trial_folder import PLACE
 
 OF_STUDY = (names.STUDY, names.PLAN, names.PROVENANCE, names.JOURNAL)
-OF_TRIAL = (names.TRIAL, names.SUMMARY, names.FAILURE, names.STOPPED, names.METRICS_FILE, names.SAMPLES)
+OF_TRIAL = (
+    names.TRIAL,
+    names.SUMMARY,
+    names.FAILURE,
+    names.STOPPED,
+    names.METRICS_FILE,
+    names.SAMPLES,
+)
 KEPT = re.compile(
     f"({'|'.join(map(re.escape, OF_STUDY))})|{names.RUNS}/{PLACE.pattern}/({'|'.join(map(re.escape, OF_TRIAL))})"
 )
@@ -33,7 +40,9 @@ def pack(root: Path, out: Path) -> int:
     fresh = out.with_name(f".{out.name}.tmp")
     with zipfile.ZipFile(fresh, "w", zipfile.ZIP_DEFLATED) as bundle:
         for name in kept:
-            bundle.writestr(zipfile.ZipInfo(name, WRITTEN), paths[name].read_bytes(), zipfile.ZIP_DEFLATED)
+            bundle.writestr(
+                zipfile.ZipInfo(name, WRITTEN), paths[name].read_bytes(), zipfile.ZIP_DEFLATED
+            )
     fresh.replace(out)
     return len(kept)
 
@@ -50,8 +59,12 @@ def unpack(file: Path, folder: Path) -> int:
     try:
         with zipfile.ZipFile(file) as bundle:
             members = bundle.infolist()
-            if strange := [member.filename for member in members if not KEPT.fullmatch(member.filename)]:
-                raise NotABundle(f"{file}: {strange[0]!r} is no file of a study's results; nothing was unpacked")
+            if strange := [
+                member.filename for member in members if not KEPT.fullmatch(member.filename)
+            ]:
+                raise NotABundle(
+                    f"{file}: {strange[0]!r} is no file of a study's results; nothing was unpacked"
+                )
             _check_room(file, sum(member.file_size for member in members), folder)
             for member in members:
                 path = folder / member.filename
@@ -68,4 +81,6 @@ def _check_room(file: Path, needed: int, folder: Path) -> None:
     place = next(parent for parent in folder.resolve().parents if parent.exists())
     free = shutil.disk_usage(place).free
     if needed > free:
-        raise NotABundle(f"{file} holds {needed / 1e6:.0f} MB, and {free / 1e6:.0f} MB are free at {place}")
+        raise NotABundle(
+            f"{file} holds {needed / 1e6:.0f} MB, and {free / 1e6:.0f} MB are free at {place}"
+        )

@@ -24,5 +24,7 @@ def mixed(finished: Iterable[tuple[str, dict[str, Any]]]) -> list[str]:
     ]
     if parts:
         more = f" and {len(parts) - 5} more" if len(parts) > 5 else ""
-        lines.append(f"trained by different code or machines in parts: {', '.join(parts[:5])}{more}")
+        lines.append(
+            f"trained by different code or machines in parts: {', '.join(parts[:5])}{more}"
+        )
     return lines

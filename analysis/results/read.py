@@ -11,7 +11,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.results.study_folder import NoStudy, State, TrialFiles, TrialRecord, read_files, read_plan, study_states
+from analysis.results.study_folder import (
+    NoStudy,
+    State,
+    TrialFiles,
+    TrialRecord,
+    read_files,
+    read_plan,
+    study_states,
+)
 from trainable.storage import names
 from trainable.storage.names import LAST10
 from trainable.storage.trial_folder import TrialFolder
@@ -77,7 +85,10 @@ class Results:
             folder = self.folder(trial)
             try:
                 rows = pd.read_json(folder.path / names.METRICS_FILE, lines=True, engine="pyarrow")
-            except (OSError, ValueError):  # rows are lost or torn; line by line, all whole ones are found
+            except (
+                OSError,
+                ValueError,
+            ):  # rows are lost or torn; line by line, all whole ones are found
                 rows = pd.DataFrame(folder.rows())
             self._measured[trial["folder"]] = rows.select_dtypes("number").astype(float)
         return self._measured[trial["folder"]]
@@ -88,7 +99,9 @@ class Results:
 
     def first_done(self, setting: str, arm: str) -> dict[Any, Any] | None:
         """The finished trial of an arm with the study's first seed of those that finished."""
-        found = self.done[(self.done["setting"] == setting) & (self.done["arm"] == arm)].to_dict("records")
+        found = self.done[(self.done["setting"] == setting) & (self.done["arm"] == arm)].to_dict(
+            "records"
+        )
         return dict(found[0]) if found else None
 
     def config(self, trial: Mapping[Any, Any]) -> dict[str, Any]:
@@ -99,7 +112,8 @@ class Results:
         """A finished trial's table of training samples; empty if it is lost or damaged."""
         try:
             with np.load(
-                io.BytesIO((self.folder(trial).path / names.SAMPLES).read_bytes()), allow_pickle=False
+                io.BytesIO((self.folder(trial).path / names.SAMPLES).read_bytes()),
+                allow_pickle=False,
             ) as table:
                 return dict(table)
         except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError):
@@ -152,9 +166,15 @@ def _row(record: TrialRecord, state: State, files: TrialFiles) -> dict[str, Any]
     return {**metrics, **planned, "state": state}
 
 
-def _reason(record: TrialRecord, state: State, files: TrialFiles, folder: TrialFolder, waits: bool) -> str:
+def _reason(
+    record: TrialRecord, state: State, files: TrialFiles, folder: TrialFolder, waits: bool
+) -> str:
     """Why a trial has no result; `waits`: the one that it depends on has none either."""
-    failed = f"{files.failure.get('kind', '')}: {files.failure.get('message', '')}" if files.failure else ""
+    failed = (
+        f"{files.failure.get('kind', '')}: {files.failure.get('message', '')}"
+        if files.failure
+        else ""
+    )
     match state:
         case "failed":
             return failed

@@ -71,7 +71,9 @@ class StudyPlan:
 
     def to_json(self) -> str:
         """The content of `trials.json`."""
-        trials = [{**asdict(record), "folder": f"{names.RUNS}/{record.name}"} for record in self.records]
+        trials = [
+            {**asdict(record), "folder": f"{names.RUNS}/{record.name}"} for record in self.records
+        ]
         content = {
             "study": self.study,
             "max_failures": self.max_failures,
@@ -91,12 +93,17 @@ def read_plan(root: Path) -> StudyPlan:
     known = [each.name for each in fields(TrialRecord)]
     try:
         content = json.loads((root / names.PLAN).read_bytes())
-        records = [TrialRecord(**{name: trial[name] for name in known if name in trial}) for trial in content["trials"]]
+        records = [
+            TrialRecord(**{name: trial[name] for name in known if name in trial})
+            for trial in content["trials"]
+        ]
         record_names = [record.name for record in records]
         study, max_failures = content["study"], content["max_failures"]
         margin, factors = content.get("margin", 0.5), content.get("factors", [])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise NoStudy(f"{root} holds no study's results (there is no readable {names.PLAN} in it)") from None
+        raise NoStudy(
+            f"{root} holds no study's results (there is no readable {names.PLAN} in it)"
+        ) from None
     for name in record_names:
         if not PLACE.fullmatch(name):
             raise NoStudy(f"{root}/{names.PLAN}: {name} is no folder of a trial")
@@ -149,7 +156,9 @@ def read_files(folder: TrialFolder) -> TrialFiles:
     )
 
 
-def trial_state(files: TrialFiles, planned_id: str, max_failures: int, owner_alive: bool = False) -> State:
+def trial_state(
+    files: TrialFiles, planned_id: str, max_failures: int, owner_alive: bool = False
+) -> State:
     """The state of one trial, its dependencies left out.
 
     Args:
@@ -159,7 +168,9 @@ def trial_state(files: TrialFiles, planned_id: str, max_failures: int, owner_ali
         owner_alive: whether the process that owns the folder may still run.
     """
     if files.trial is None:
-        return "todo" if files.summary is None else "stale"  # a result of something that nobody can tell
+        return (
+            "todo" if files.summary is None else "stale"
+        )  # a result of something that nobody can tell
     if files.id != planned_id:
         return "stale"
     if files.summary is not None:
@@ -193,7 +204,9 @@ def study_states(
     """
     absent = TrialFiles()
     states = {
-        record: trial_state(files.get(record.name, absent), record.id, max_failures, record.name in owned)
+        record: trial_state(
+            files.get(record.name, absent), record.id, max_failures, record.name in owned
+        )
         for record in records
     }
     by_name = {record.name: record for record in states}

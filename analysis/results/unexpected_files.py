@@ -29,7 +29,9 @@ def unexpected(results: Results) -> Iterator[str]:
             yield f"{folder}: not in the study, and its {names.TRIAL} is damaged"
             continue
         twin = ids.get(identity)
-        yield f"{folder}: not in the study" + (f"; it is the same trial as {twin}, counted once" if twin else "")
+        yield f"{folder}: not in the study" + (
+            f"; it is the same trial as {twin}, counted once" if twin else ""
+        )
     for file in sorted(runs.rglob("*")):
         if file.is_file() and file.suffix != ".study" and not known.intersection(file.parents):
             yield f"{file.relative_to(results.root).as_posix()}: belongs to no trial"

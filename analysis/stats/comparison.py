@@ -42,21 +42,28 @@ def compare(results: Results, metric: str = LAST10) -> pd.DataFrame:
     table = table.reindex(columns=[*table.columns, *(c for c in COMPARED if c not in table)])
     families = table.groupby(["setting", "family"])
     table["comparisons"] = (
-        (table["paired"] & table["begun"]).groupby([table["setting"], table["family"]]).transform("sum")
+        (table["paired"] & table["begun"])
+        .groupby([table["setting"], table["family"]])
+        .transform("sum")
     )
     table["p_holm"] = families["p"].transform(
         lambda p: holm(p.to_numpy(float), int(table.loc[p.index, "comparisons"].max()))
     )
     lines = table.to_dict("records")
-    table["seeds_to_detect"] = [seeds_to_detect(line["effect_size"], max(line["comparisons"], 1)) for line in lines]
+    table["seeds_to_detect"] = [
+        seeds_to_detect(line["effect_size"], max(line["comparisons"], 1)) for line in lines
+    ]
     table["seeds_for_equivalence"] = [
-        seeds_for_equivalence(line["difference"], line["difference_sd"], results.margin) for line in lines
+        seeds_for_equivalence(line["difference"], line["difference_sd"], results.margin)
+        for line in lines
     ]
     table["verdict"] = [verdict(line, results.margin) for line in lines]
     return table
 
 
-def _row(results: Results, metric: str, setting: str, arm: str, group: pd.DataFrame) -> dict[str, Any]:
+def _row(
+    results: Results, metric: str, setting: str, arm: str, group: pd.DataFrame
+) -> dict[str, Any]:
     done = group[group["state"] == "done"]
     values = done[metric].dropna() if metric in done else pd.Series(dtype=float)
     first = group.iloc[0]
@@ -81,12 +88,20 @@ def _row(results: Results, metric: str, setting: str, arm: str, group: pd.DataFr
         sides = pairs(results, setting, arm, metric)
         change = (sides["arm"] - sides["baseline"]).to_numpy(float)
         test = paired(change)
-        row |= {"pairs": test.n, "difference": test.mean, "low": test.low, "high": test.high, "p": test.p}
+        row |= {
+            "pairs": test.n,
+            "difference": test.mean,
+            "low": test.low,
+            "high": test.high,
+            "p": test.p,
+        }
         row["difference_sd"] = np.std(change, ddof=1) if test.n > 1 else np.nan
         row["boot_low"], row["boot_high"] = bootstrap(change)
         row |= {"effect_size": effect_size(change), "improvement": improvement(change)}
         spread = sides.std(ddof=1)
-        row["spread_ratio"] = spread["arm"] / spread["baseline"] if spread["baseline"] else float("nan")
+        row["spread_ratio"] = (
+            spread["arm"] / spread["baseline"] if spread["baseline"] else float("nan")
+        )
     return row
 
 
@@ -97,7 +112,9 @@ def pairs(results: Results, setting: str, arm: str, metric: str = LAST10) -> pd.
         return pd.DataFrame({"arm": [], "baseline": []}, dtype=float)
     by_seed = done.set_index(PAIRING)
     arms = {"arm": arm, "baseline": BASELINE}
-    return pd.DataFrame({side: by_seed.loc[by_seed["arm"] == name, metric] for side, name in arms.items()}).dropna()
+    return pd.DataFrame(
+        {side: by_seed.loc[by_seed["arm"] == name, metric] for side, name in arms.items()}
+    ).dropna()
 
 
 def verdict(line: Mapping[Any, Any], margin: float) -> str:

@@ -29,21 +29,43 @@ def effects(results: Results, metric: str = LAST10) -> pd.DataFrame:
     for setting in results.settings:
         cells = product(results, setting)
         levels = [list(dict.fromkeys(column)) for column in zip(*cells.values(), strict=True)]
-        if len(levels) < 2 or any(len(values) != 2 for values in levels) or len(cells) != 2 ** len(levels):
+        if (
+            len(levels) < 2
+            or any(len(values) != 2 for values in levels)
+            or len(cells) != 2 ** len(levels)
+        ):
             continue  # also where a cell has no finished trial at all
         done = results.done[results.done["setting"] == setting]
         if metric not in done:
             continue
-        table = done.pivot(index="seed", columns="arm", values=metric).reindex(columns=list(cells)).dropna()
-        for kind, effect, contrast in _contrasts([path.rsplit(".", 1)[-1] for path in results.factors], levels):
+        table = (
+            done.pivot(index="seed", columns="arm", values=metric)
+            .reindex(columns=list(cells))
+            .dropna()
+        )
+        for kind, effect, contrast in _contrasts(
+            [path.rsplit(".", 1)[-1] for path in results.factors], levels
+        ):
             weights = np.array([contrast(cell) for cell in cells.values()])
-            test = paired(table.to_numpy(float) @ weights * 2 ** (kind == "interaction") / (len(cells) / 2))
+            test = paired(
+                table.to_numpy(float) @ weights * 2 ** (kind == "interaction") / (len(cells) / 2)
+            )
             rows.append(
-                {"setting": setting, "kind": kind, "effect": effect, "pairs": test.n, "difference": test.mean}
+                {
+                    "setting": setting,
+                    "kind": kind,
+                    "effect": effect,
+                    "pairs": test.n,
+                    "difference": test.mean,
+                }
                 | {"low": test.low, "high": test.high, "p": test.p}
             )
-    table = pd.DataFrame(rows, columns=["setting", "kind", "effect", "pairs", "difference", "low", "high", "p"])
-    table["p_holm"] = table.groupby(["setting", "kind"])["p"].transform(lambda p: holm(p.to_numpy(float)))
+    table = pd.DataFrame(
+        rows, columns=["setting", "kind", "effect", "pairs", "difference", "low", "high", "p"]
+    )
+    table["p_holm"] = table.groupby(["setting", "kind"])["p"].transform(
+        lambda p: holm(p.to_numpy(float))
+    )
     table["verdict"] = [verdict(row, results.margin) for row in table.to_dict("records")]
     return table
 
@@ -55,7 +77,10 @@ def product(results: Results, setting: str) -> dict[str, Cell]:
     if len(arms) == 1:
         return {}
     values = {arm: cell for arm in arms if (cell := _values(results, setting, arm)) is not None}
-    levels = [set(column) for column in zip(*(v for arm, v in values.items() if arm != BASELINE), strict=True)]
+    levels = [
+        set(column)
+        for column in zip(*(v for arm, v in values.items() if arm != BASELINE), strict=True)
+    ]
     own = values.get(BASELINE, ())
     if not levels or not all(value in known for value, known in zip(own, levels, strict=False)):
         values.pop(BASELINE, None)
@@ -80,4 +105,8 @@ def _contrasts(names: list[str], levels: list[list[Any]]) -> Iterator[tuple[str,
         first, second = levels[k]
         yield "main", f"{name}: {first} → {second}", lambda cell, k=k: sign(k, cell)
     for a, b in itertools.combinations(range(len(names)), 2):
-        yield "interaction", f"{names[a]} × {names[b]}", lambda cell, a=a, b=b: sign(a, cell) * sign(b, cell)
+        yield (
+            "interaction",
+            f"{names[a]} × {names[b]}",
+            lambda cell, a=a, b=b: sign(a, cell) * sign(b, cell),
+        )

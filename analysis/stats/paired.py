@@ -34,7 +34,11 @@ def paired(differences: np.ndarray, confidence: float = 0.95) -> Paired:
     The t interval is the headline: with eight seeds it keeps its coverage where bootstrap intervals do not.
     """
     n = len(differences)
-    return Paired(n, *mean_interval(differences, confidence), float(sign_flip_p(differences)) if n else float("nan"))
+    return Paired(
+        n,
+        *mean_interval(differences, confidence),
+        float(sign_flip_p(differences)) if n else float("nan"),
+    )
 
 
 def mean_interval(values: np.ndarray, confidence: float = 0.95) -> tuple[float, float, float]:
@@ -42,7 +46,10 @@ def mean_interval(values: np.ndarray, confidence: float = 0.95) -> tuple[float, 
     n, nan = len(values), float("nan")
     if n < 2:
         return (float(values[0]) if n else nan), nan, nan
-    mean, half = np.mean(values), stats.t.ppf((1 + confidence) / 2, n - 1) * np.std(values, ddof=1) / np.sqrt(n)
+    mean, half = (
+        np.mean(values),
+        stats.t.ppf((1 + confidence) / 2, n - 1) * np.std(values, ddof=1) / np.sqrt(n),
+    )
     return float(mean), float(mean - half), float(mean + half)
 
 
@@ -74,7 +81,12 @@ def bootstrap(differences: np.ndarray, confidence: float = 0.95) -> tuple[float,
     if len(differences) < 2:
         return float("nan"), float("nan")
     interval = stats.bootstrap(
-        (differences,), np.mean, n_resamples=RESAMPLES, confidence_level=confidence, method="percentile", rng=0
+        (differences,),
+        np.mean,
+        n_resamples=RESAMPLES,
+        confidence_level=confidence,
+        method="percentile",
+        rng=0,
     ).confidence_interval
     return float(interval.low), float(interval.high)
 

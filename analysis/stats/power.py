@@ -30,7 +30,9 @@ def seeds_to_detect(effect: float, comparisons: int = 1, chance: float = 0.8) ->
         return float("nan")
 
     def enough(n: int) -> bool:
-        return smallest_p(comparisons, n) <= ALPHA and power(effect, n, ALPHA / comparisons) >= chance
+        return (
+            smallest_p(comparisons, n) <= ALPHA and power(effect, n, ALPHA / comparisons) >= chance
+        )
 
     return _fewest(enough) if effect else float("inf")
 

@@ -11,7 +11,11 @@ from typing import Any
 import numpy as np
 import optuna
 import pandas as pd
-from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator, get_param_importances
+from optuna.importance import (
+    FanovaImportanceEvaluator,
+    PedAnovaImportanceEvaluator,
+    get_param_importances,
+)
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
@@ -35,7 +39,9 @@ def read(root: Path) -> list[optuna.Study]:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage = JournalStorage(JournalFileBackend(str(path)))
     names = optuna.get_all_study_names(storage)
-    if strange := [name for name in names if not PLACE.fullmatch(f"{name}/seed=0")]:  # tables are named after them
+    if strange := [
+        name for name in names if not PLACE.fullmatch(f"{name}/seed=0")
+    ]:  # tables are named after them
         raise NoStudy(f"{path}: {strange[0]!r} cannot be the name of a search")
     return [optuna.load_study(study_name=name, storage=storage) for name in names]
 
@@ -50,8 +56,13 @@ def trials(root: Path, study: optuna.Study) -> pd.DataFrame:
     place = accuracy_place(study)
     rows = []
     for trial in study.get_trials(deepcopy=False):
-        place_on_disk = _folder(root, study, trial.number)  # where its confirmation on fresh seeds may lie too
-        folders = [TrialFolder(place_on_disk / f"seed={seed}") for seed in study.user_attrs["definition"]["seeds"]]
+        place_on_disk = _folder(
+            root, study, trial.number
+        )  # where its confirmation on fresh seeds may lie too
+        folders = [
+            TrialFolder(place_on_disk / f"seed={seed}")
+            for seed in study.user_attrs["definition"]["seeds"]
+        ]
         repeats = "same_as" in trial.user_attrs
         rows.append(
             {
@@ -71,7 +82,8 @@ def history(study: optuna.Study) -> pd.DataFrame:
     """Full-length trials in the order of their proposals: number, accuracy, and the best so far."""
     place = accuracy_place(study)
     table = pd.DataFrame(
-        [(trial.number, trial.values[place]) for trial in complete(study)], columns=["number", "accuracy"]
+        [(trial.number, trial.values[place]) for trial in complete(study)],
+        columns=["number", "accuracy"],
     )
     return table.assign(best=table["accuracy"].cummax())
 
@@ -98,7 +110,11 @@ def optimism(root: Path) -> pd.DataFrame:
     for trial in planned:
         folder = TrialFolder(root / trial["folder"])
         value = score(folder.rows(), VALIDATION_ACCURACY)
-        if (folder.trial or {}).get("id") == trial["id"] and folder.summary is not None and value is not None:
+        if (
+            (folder.trial or {}).get("id") == trial["id"]
+            and folder.summary is not None
+            and value is not None
+        ):
             confirmed.setdefault((trial["setting"], trial["arm"]), []).append(value)
     studies = read(root)
     rows = []
@@ -109,8 +125,17 @@ def optimism(root: Path) -> pd.DataFrame:
         # The score that Optuna has of a stopped trial is that of its last epoch.
         whole = trial.state == TrialState.COMPLETE
         promised = trial.values[accuracy_place(study)] if whole else float("nan")
-        mean, sd = float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
-        row = {"setting": setting or "", "arm": arm, "trial": name(trial.number), "n": len(values), "score": promised}
+        mean, sd = (
+            float(np.mean(values)),
+            float(np.std(values, ddof=1)) if len(values) > 1 else float("nan"),
+        )
+        row = {
+            "setting": setting or "",
+            "arm": arm,
+            "trial": name(trial.number),
+            "n": len(values),
+            "score": promised,
+        }
         rows.append({**row, "confirmed": mean, "sd": sd, "optimism": promised - mean})
     columns = ["setting", "arm", "trial", "n", "score", "confirmed", "sd", "optimism"]
     table = pd.DataFrame(rows, columns=columns)
@@ -134,7 +159,9 @@ def _searched(
     studies: list[optuna.Study], setting: str | None, arm: str
 ) -> tuple[optuna.Study | None, FrozenTrial | None]:
     """The search and the trial that a confirmed configuration comes from: an arm's own setting is its first trial."""
-    study = next((s for s in studies if s.user_attrs.get("arm") == (arm if setting else None)), None)
+    study = next(
+        (s for s in studies if s.user_attrs.get("arm") == (arm if setting else None)), None
+    )
     if study is None:
         return None, None
     tried = study.get_trials(deepcopy=False)
@@ -142,7 +169,9 @@ def _searched(
         return study, next(iter(tried), None)
     if setting is None:
         return study, next((trial for trial in tried if name(trial.number) == arm), None)
-    return study, max(complete(study), key=lambda trial: (trial.values[0], -trial.number), default=None)
+    return study, max(
+        complete(study), key=lambda trial: (trial.values[0], -trial.number), default=None
+    )
 
 
 def importance(study: optuna.Study) -> pd.DataFrame:
@@ -164,7 +193,13 @@ def importance(study: optuna.Study) -> pd.DataFrame:
     for method in ("fANOVA", "PED-ANOVA"):
         found = _importances(done, place, method, shared, trees=64)
         draws = [
-            _importances([done[k] for k in rng.integers(len(done), size=len(done))], place, method, shared, trees=16)
+            _importances(
+                [done[k] for k in rng.integers(len(done), size=len(done))],
+                place,
+                method,
+                shared,
+                trees=16,
+            )
             for _ in range(BOOTSTRAPS)
         ]
         for parameter, value in found.items():
@@ -183,13 +218,19 @@ def _importances(
         return {}
     study = by_accuracy(sample, place)
     evaluator = (
-        FanovaImportanceEvaluator(n_trees=trees, seed=0) if method == "fANOVA" else PedAnovaImportanceEvaluator()
+        FanovaImportanceEvaluator(n_trees=trees, seed=0)
+        if method == "fANOVA"
+        else PedAnovaImportanceEvaluator()
     )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a resampled study may hold a single value of some parameter
+        warnings.simplefilter(
+            "ignore"
+        )  # a resampled study may hold a single value of some parameter
         return {
             name: float(value)
-            for name, value in get_param_importances(study, evaluator=evaluator, params=sorted(parameters)).items()
+            for name, value in get_param_importances(
+                study, evaluator=evaluator, params=sorted(parameters)
+            ).items()
         }
 
 
@@ -198,7 +239,9 @@ def by_accuracy(sample: list[FrozenTrial], place: int) -> optuna.Study:
     study = optuna.create_study(direction="maximize")
     study.add_trials(
         [
-            optuna.trial.create_trial(params=trial.params, distributions=trial.distributions, value=trial.values[place])
+            optuna.trial.create_trial(
+                params=trial.params, distributions=trial.distributions, value=trial.values[place]
+            )
             for trial in sample
         ]
     )
@@ -208,8 +251,14 @@ def by_accuracy(sample: list[FrozenTrial], place: int) -> optuna.Study:
 def work(root: Path, study: optuna.Study) -> dict[str, Any]:
     """Epochs that were trained, those that full lengths would have taken, and the share that stopping saved."""
     table = trials(root, study)
-    ran = table[table["state"].isin(["complete", "pruned"]) & (table["same_as"] == "")] if len(table) else table
-    trained, planned = (int(ran[column].sum()) if len(ran) else 0 for column in ("epochs", "planned"))
+    ran = (
+        table[table["state"].isin(["complete", "pruned"]) & (table["same_as"] == "")]
+        if len(table)
+        else table
+    )
+    trained, planned = (
+        int(ran[column].sum()) if len(ran) else 0 for column in ("epochs", "planned")
+    )
     stopped = int((ran["state"] == "pruned").sum()) if len(ran) else 0
     return {
         "trials": len(ran),

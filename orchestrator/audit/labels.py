@@ -29,7 +29,11 @@ class Data:
     def keys(self, rows: pd.Series | pd.Index) -> list[str | int]:
         """File names, or the rows themselves."""
         names = self.arrays.train.names
-        return rows.tolist() if names is None else [names[row].decode(errors="backslashreplace") for row in rows]
+        return (
+            rows.tolist()
+            if names is None
+            else [names[row].decode(errors="backslashreplace") for row in rows]
+        )
 
     def classes(self, labels: pd.Series) -> list[str | int]:
         """Names of classes, or their numbers."""
@@ -48,10 +52,14 @@ def read_data(root: Path, audited: Audited, machine: Machine) -> Data:
     try:
         config = stored_config((folder.trial or {})["config"])
     except (KeyError, ValidationError):
-        raise NoAudit(f"{folder.path}/trial.json was written by a version whose fields are not known here") from None
+        raise NoAudit(
+            f"{folder.path}/trial.json was written by a version whose fields are not known here"
+        ) from None
     arrays = load(config.data, machine)
     if arrays.hash != audited.trial["data_hash"]:
-        raise NoAudit(f"the data `{config.data.name}` have changed since {folder.path} was trained on them")
+        raise NoAudit(
+            f"the data `{config.data.name}` have changed since {folder.path} was trained on them"
+        )
     return Data(arrays)
 
 
@@ -76,4 +84,6 @@ def corrected(audited: Audited, data: Data, confidence: float) -> tuple[pd.DataF
     sure = ranked[(ranked["suggested"] != ranked["given"]) & (ranked["confidence"] >= confidence)]
     labels = audited.given.copy()
     labels[sure["index"]] = sure["suggested"].to_numpy()
-    return pd.DataFrame({data.key: data.keys(labels.index), "label": data.classes(labels)}), len(sure)
+    return pd.DataFrame({data.key: data.keys(labels.index), "label": data.classes(labels)}), len(
+        sure
+    )

@@ -69,7 +69,9 @@ def _write(audited: Audited, data: Data, title: str, folder: Path, apart: str) -
 def _cards(audited: Audited, table: pd.DataFrame, data: Data) -> Iterator[Card]:
     """The first images of the list."""
     images = data.arrays.train.images
-    for row, entry in zip(audited.ranked["index"].head(SHOWN), table.head(SHOWN).to_dict("records"), strict=True):
+    for row, entry in zip(
+        audited.ranked["index"].head(SHOWN), table.head(SHOWN).to_dict("records"), strict=True
+    ):
         pixels = images.load(np.array([row]))[0] if isinstance(images, Files) else images[row]
         yield Card(
             thumbnail(pixels),
@@ -112,7 +114,9 @@ def show(figures: pd.DataFrame, console: Console) -> None:
     for header, _ in columns.values():
         grid.add_column(header, justify="right")
     for row in figures.to_dict("records"):
-        grid.add_row(row["seeds"], *(f"{row[name]:.{decimals}f}" for name, (_, decimals) in columns.items()))
+        grid.add_row(
+            row["seeds"], *(f"{row[name]:.{decimals}f}" for name, (_, decimals) in columns.items())
+        )
     console.print(grid)
     text = "expected: how many labels are wrong, the sum of the probabilities"
     if "wrong" in figures:
@@ -123,10 +127,14 @@ def show(figures: pd.DataFrame, console: Console) -> None:
     console.print(text, style="dim", markup=False)
 
 
-def apply_corrections(found: list[Audited], data: Data, path: Path, confidence: float, console: Console) -> None:
+def apply_corrections(
+    found: list[Audited], data: Data, path: Path, confidence: float, console: Console
+) -> None:
     """Write the corrected labels of the only set of given labels. Raises NoAudit if there are several."""
     if len(found) > 1:
-        raise NoAudit("--apply: noise was injected, so each seed has wrong labels of its own; name one with --seed")
+        raise NoAudit(
+            "--apply: noise was injected, so each seed has wrong labels of its own; name one with --seed"
+        )
     table, changed = corrected(found[0], data, confidence)
     table.to_csv(path, index=False)
     console.print(

@@ -30,7 +30,9 @@ app.add_typer(result_commands.app)
 def main() -> None:
     """Run a command; mistakes become sentences and exit codes."""
     # Typer would turn a KeyboardInterrupt into code 1.
-    before = signal.signal(signal.SIGINT, lambda number, frame: _complain("interrupted", 128 + number))
+    before = signal.signal(
+        signal.SIGINT, lambda number, frame: _complain("interrupted", 128 + number)
+    )
     try:
         app()
     except Ended as error:

@@ -73,7 +73,9 @@ def study_text(found: Survey, source: Path, file: Path) -> str:
     return TEMPLATE.format(
         file=file,
         found="\n".join(f"# {line}" for line in describe(found)),
-        name=json.dumps(re.sub(r"[^a-z0-9_.=+,-]", "_", base(source).lower()).lstrip(".=+,-") or "mine"),
+        name=json.dumps(
+            re.sub(r"[^a-z0-9_.=+,-]", "_", base(source).lower()).lstrip(".=+,-") or "mine"
+        ),
         form=found.form,
         path=json.dumps(_path(source, file), ensure_ascii=False),
         data="".join(f"    {line}\n" for line in _fields(found)),

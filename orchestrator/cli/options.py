@@ -9,17 +9,27 @@ from rich.console import Console
 console = Console(highlight=False, soft_wrap=True)
 
 StudyPath = Annotated[Path, typer.Argument(metavar="STUDY", help="The study file.")]
-RunDir = Annotated[Path, typer.Argument(metavar="RUN_DIR", help="A study's results, for instance results/ablation.")]
+RunDir = Annotated[
+    Path,
+    typer.Argument(metavar="RUN_DIR", help="A study's results, for instance results/ablation."),
+]
 Results = Annotated[Path, typer.Option(help="Parent of the results folders.")]
 Sets = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key, e.g. base.train.epochs=3.")
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a key, e.g. base.train.epochs=3."),
 ]
 DataDir = Annotated[Path, typer.Option("--data", help="Folder of named data sets (CIFAR-10).")]
 StudyDir = Annotated[Path, typer.Option(help="Folder of the study file, for relative data paths.")]
-OwnCode = Annotated[bool, typer.Option("--own-code", help="Run own methods and models that the results contain.")]
-Stale = Annotated[Literal["refuse", "archive"], typer.Option(help="What to do with trials that the study has changed.")]
+OwnCode = Annotated[
+    bool, typer.Option("--own-code", help="Run own methods and models that the results contain.")
+]
+Stale = Annotated[
+    Literal["refuse", "archive"],
+    typer.Option(help="What to do with trials that the study has changed."),
+]
 SameCode = Annotated[
-    bool, typer.Option("--same-code", help="Trials that another version of the code made are stale too.")
+    bool,
+    typer.Option("--same-code", help="Trials that another version of the code made are stale too."),
 ]
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try failed trials again.")]
 Several = Annotated[str, typer.Option(metavar="A,B", help="Only these, separated by commas.")]

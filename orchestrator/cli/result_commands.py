@@ -21,7 +21,9 @@ app = typer.Typer()
 @app.command()
 def status(
     run_dir: RunDir,
-    watch: Annotated[bool, typer.Option("--watch", help="Show it again every two seconds, until Ctrl-C.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show it again every two seconds, until Ctrl-C.")
+    ] = False,
 ) -> None:
     """Show the state of every arm, from the files alone."""
     place = Store(run_dir)
@@ -40,14 +42,18 @@ def status(
         time.sleep(2)
 
 
-def _show_status(place: Store, records: list[TrialRecord], states: dict[TrialRecord, State]) -> None:
+def _show_status(
+    place: Store, records: list[TrialRecord], states: dict[TrialRecord, State]
+) -> None:
     from orchestrator.display import status
 
     run_study.show_states(place, records, states, console)
     if left := status.time_left(place, states):
         console.print(left, markup=False)
     for failure in status.failures(place, states):
-        console.print(f"failed: {failure['name']}: {failure['kind']}: {failure['message']}", markup=False)
+        console.print(
+            f"failed: {failure['name']}: {failure['kind']}: {failure['message']}", markup=False
+        )
     for line in status.blocked(status.in_state(states, "blocked")):
         console.print(line, markup=False)
     for line in status.mixed_fingerprints(place, records, states):
@@ -57,7 +63,9 @@ def _show_status(place: Store, records: list[TrialRecord], states: dict[TrialRec
 
 
 @app.command()
-def report(run_dirs: Annotated[list[Path], typer.Argument(metavar="RUN_DIR…", help="Results of studies.")]) -> None:
+def report(
+    run_dirs: Annotated[list[Path], typer.Argument(metavar="RUN_DIR…", help="Results of studies.")],
+) -> None:
     """Compare the arms of each study: a page, tables and figures below RUN_DIR/report."""
     from analysis.report.write import write_report
     from orchestrator.display.comparison_table import show
@@ -76,7 +84,10 @@ def report(run_dirs: Annotated[list[Path], typer.Argument(metavar="RUN_DIR…", 
 
 
 @app.command()
-def bundle(run_dir: RunDir, out: Annotated[Path, typer.Argument(metavar="OUT.zip", help="The file to write.")]) -> None:
+def bundle(
+    run_dir: RunDir,
+    out: Annotated[Path, typer.Argument(metavar="OUT.zip", help="The file to write.")],
+) -> None:
     """Put what reports need of a study into one file, without weights; `python -m analysis unpack` takes it out."""
     from analysis.results.bundle import pack
 
@@ -87,17 +98,25 @@ def bundle(run_dir: RunDir, out: Annotated[Path, typer.Argument(metavar="OUT.zip
 @app.command()
 def audit(
     run_dir: RunDir,
-    setting: Annotated[str | None, typer.Option(help="Which one, where the study has several.")] = None,
+    setting: Annotated[
+        str | None, typer.Option(help="Which one, where the study has several.")
+    ] = None,
     arm: Annotated[str, typer.Option(help="Whose trials judge the labels.")] = "baseline",
     seed: Annotated[int | None, typer.Option(help="Only this trial's opinion.")] = None,
     apply: Annotated[
-        Path | None, typer.Option(metavar="OUT.csv", help="Write corrected labels, for `noise: {name: file}`.")
+        Path | None,
+        typer.Option(metavar="OUT.csv", help="Write corrected labels, for `noise: {name: file}`."),
     ] = None,
     min_confidence: Annotated[
-        float, typer.Option(min=0, max=1, metavar="P", help="With --apply: how surely a suggestion must be right.")
+        float,
+        typer.Option(
+            min=0, max=1, metavar="P", help="With --apply: how surely a suggestion must be right."
+        ),
     ] = 0.5,
     data: DataDir = Path("data"),
-    study_dir: Annotated[Path, typer.Option(help="Folder of the study file, for relative data paths.")] = Path(),
+    study_dir: Annotated[
+        Path, typer.Option(help="Folder of the study file, for relative data paths.")
+    ] = Path(),
 ) -> None:
     """List the training labels that are probably wrong, and what they should be."""
     from analysis.audit.audit import NoAudit
@@ -113,21 +132,28 @@ def audit(
         if apply is not None:
             apply_corrections(found, names, apply, min_confidence, console)
     except DataError as error:
-        raise Ended(f"{error} (--study-dir: the study file's folder; --data: the data sets')", WRONG) from None
+        raise Ended(
+            f"{error} (--study-dir: the study file's folder; --data: the data sets')", WRONG
+        ) from None
     except (NoAudit, NoStudy) as error:
         raise Ended(str(error), WRONG) from None
 
 
 @app.command(context_settings={"ignore_unknown_options": True})
 def tensorboard(
-    arguments: Annotated[list[str], typer.Argument(metavar="RUN_DIR… [OPTIONS]", help="Results of studies.")],
+    arguments: Annotated[
+        list[str], typer.Argument(metavar="RUN_DIR… [OPTIONS]", help="Results of studies.")
+    ],
 ) -> None:
     """Open TensorBoard over studies; options after the folders, such as --port 6007, are TensorBoard's own."""
     from orchestrator.display.tensorboard import open_tensorboard
 
     run_dirs = [Path(text) for text in takewhile(lambda text: not text.startswith("-"), arguments)]
     if not run_dirs:
-        raise Ended("tensorboard: which study? Name its results folder first, then TensorBoard's options", WRONG)
+        raise Ended(
+            "tensorboard: which study? Name its results folder first, then TensorBoard's options",
+            WRONG,
+        )
     for run_dir in run_dirs:
         Store(run_dir).read_plan()
     open_tensorboard(run_dirs, arguments[len(run_dirs) :])
@@ -135,7 +161,9 @@ def tensorboard(
 
 @app.command()
 def reproduce(
-    trial_dir: Annotated[Path, typer.Argument(metavar="TRIAL_DIR", help="A finished trial: RUN_DIR/runs/…/seed=n.")],
+    trial_dir: Annotated[
+        Path, typer.Argument(metavar="TRIAL_DIR", help="A finished trial: RUN_DIR/runs/…/seed=n.")
+    ],
     data: DataDir = Path("data"),
     study_dir: StudyDir = Path(),
     own_code: OwnCode = False,
@@ -144,11 +172,16 @@ def reproduce(
     from orchestrator.results.reproduce import NotATrial, reproduce
 
     try:
-        found = reproduce(trial_dir, Machine(study_dir=study_dir.resolve(), data_dir=data.resolve()), own_code)
+        found = reproduce(
+            trial_dir, Machine(study_dir=study_dir.resolve(), data_dir=data.resolve()), own_code
+        )
     except NotATrial as error:
         raise Ended(str(error), WRONG) from None
     if found.fingerprint:
-        console.print(f"other than then: {', '.join(found.fingerprint)} (see fingerprint in trial.json)", markup=False)
+        console.print(
+            f"other than then: {', '.join(found.fingerprint)} (see fingerprint in trial.json)",
+            markup=False,
+        )
     console.print(str(found), markup=False)
     if not found.identical:
         raise typer.Exit(FAILED)
@@ -157,7 +190,9 @@ def reproduce(
 @app.command()
 def verify(
     run_dir: RunDir,
-    fraction: Annotated[float, typer.Option(min=0, max=1, help="Of the finished trials; at least one is run.")] = 0.1,
+    fraction: Annotated[
+        float, typer.Option(min=0, max=1, help="Of the finished trials; at least one is run.")
+    ] = 0.1,
     data: DataDir = Path("data"),
     study_dir: StudyDir = Path(),
     own_code: OwnCode = False,

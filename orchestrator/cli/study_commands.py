@@ -48,20 +48,36 @@ def run_command(
     retry_failed: RetryFailed = False,
     dashboard: Annotated[bool, typer.Option(help="Start Ray's dashboard.")] = True,
     dashboard_host: Annotated[
-        str, typer.Option(help="Where the dashboard listens; by default it cannot be reached from other machines.")
+        str,
+        typer.Option(
+            help="Where the dashboard listens; by default it cannot be reached from other machines."
+        ),
     ] = "127.0.0.1",
     address: Annotated[
-        str | None, typer.Option(metavar="auto|HOST:PORT", help="Use this Ray cluster; --results must be shared by it.")
+        str | None,
+        typer.Option(
+            metavar="auto|HOST:PORT", help="Use this Ray cluster; --results must be shared by it."
+        ),
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but failures.")] = False,
-    events: Annotated[bool, typer.Option("--json", help="Print one JSON object an event, for scripts.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print nothing but failures.")
+    ] = False,
+    events: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object an event, for scripts.")
+    ] = False,
     profile: Annotated[
-        str, typer.Option(metavar="ARM", help="Only profile one epoch of an arm: time by phase, and a trace.")
+        str,
+        typer.Option(
+            metavar="ARM", help="Only profile one epoch of an arm: time by phase, and a trace."
+        ),
     ] = "",
 ) -> None:
     """Run what is missing of a study, then compare its arms; of a search, its best configurations."""
     planned = load_study(study_path, sets)
-    place, shown = Store(results / planned.name), Console(highlight=False, soft_wrap=True, quiet=quiet or events)
+    place, shown = (
+        Store(results / planned.name),
+        Console(highlight=False, soft_wrap=True, quiet=quiet or events),
+    )
     options = Options(
         stale=stale,
         same_code=same_code,
@@ -107,7 +123,9 @@ def _selected(planned: Study, arms: str, seeds: str, settings: str) -> dict[str,
     return {
         "arms": frozenset(_parts(arms, {record.arm for record in records})),
         "seeds": frozenset(map(_number, _parts(seeds, set()))),
-        "settings": frozenset(_parts(settings, {record.setting for record in records if record.setting})),
+        "settings": frozenset(
+            _parts(settings, {record.setting for record in records if record.setting})
+        ),
     }
 
 
@@ -149,7 +167,9 @@ def shard(
     selected = _selected(planned, arms, seeds, settings)
     options = Options(stale=stale, same_code=same_code, retry_failed=retry_failed, **selected)
     machine = run_study.study_machine(study_path.parent, data, planned)
-    raise typer.Exit(run_shard(planned, index, of, Store(results / planned.name), machine, options, console))
+    raise typer.Exit(
+        run_shard(planned, index, of, Store(results / planned.name), machine, options, console)
+    )
 
 
 @app.command()
@@ -164,8 +184,12 @@ def plan(
     stale: Stale = "refuse",
     same_code: SameCode = False,
     retry_failed: RetryFailed = False,
-    cost: Annotated[bool, typer.Option("--cost", help="Time a few steps of each arm: hours and bytes.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON, for scripts.")] = False,
+    cost: Annotated[
+        bool, typer.Option("--cost", help="Time a few steps of each arm: hours and bytes.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the plan as JSON, for scripts.")
+    ] = False,
 ) -> None:
     """Show what a run with the same options would do; starts nothing."""
     planned = load_study(study_path, sets)
@@ -200,7 +224,9 @@ def plan(
 
 def _show_plan(study: Study, found: RunPlan, place: Store, lacking: list[str]) -> None:
     """What a run would do, what it would refuse, and what its comparison can show."""
-    states = {record: state for record, state in found.states.items() if found.options.selects(record)}
+    states = {
+        record: state for record, state in found.states.items() if found.options.selects(record)
+    }
     run_study.show_states(place, list(states), states, console)
     if found.refused:
         console.print(f"a run refuses this: {refusal(found, place)}", markup=False)
@@ -209,7 +235,9 @@ def _show_plan(study: Study, found: RunPlan, place: Store, lacking: list[str]) -
     for old, new in found.moves.items():
         console.print(f"to move: {old} to {new}, the same trial under its new name", markup=False)
     if found.forget:
-        console.print(f"to try again: {', '.join(record.name for record in found.forget)}", markup=False)
+        console.print(
+            f"to try again: {', '.join(record.name for record in found.forget)}", markup=False
+        )
     fresh = [trial.record for trial in found.todo if found.states[trial.record] != "partial"]
     resumed = len(found.todo) - len(fresh)
     epochs = sum(record.epochs for record in fresh)
@@ -236,7 +264,11 @@ def _plan_search(planned: Study, search: SearchPlan, place: Store, data: Path, c
     for line in plan_search.lines(search, place):
         console.print(line, markup=False)
     machine = run_study.study_machine(planned.path.parent, data, planned)
-    missing = [] if plan_search.confirmed(search, place) else list(search.expected(plan_search.missing(search, place)))
+    missing = (
+        []
+        if plan_search.confirmed(search, place)
+        else list(search.expected(plan_search.missing(search, place)))
+    )
     lacking = absent(missing, machine)
     for warning in [*planned.warnings, *lacking]:
         console.print(f"warning: {warning}", markup=False)
@@ -245,14 +277,20 @@ def _plan_search(planned: Study, search: SearchPlan, place: Store, data: Path, c
             raise Ended("the cost cannot be measured without them", WRONG)
         from orchestrator.run.cost import show_cost
 
-        console.print("at most, without stopping, at the baseline's and the arms' own cost:", markup=False)
+        console.print(
+            "at most, without stopping, at the baseline's and the arms' own cost:", markup=False
+        )
         show_cost(planned, missing, place, machine, console)
 
 
 @app.command()
 def init(
-    source: Annotated[Path, typer.Argument(metavar="DIR|FILE.npz", help="Images: train/CLASS/*.jpg …, or arrays.")],
-    out: Annotated[Path | None, typer.Option(help="The study file to write; default: named after the data.")] = None,
+    source: Annotated[
+        Path, typer.Argument(metavar="DIR|FILE.npz", help="Images: train/CLASS/*.jpg …, or arrays.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="The study file to write; default: named after the data.")
+    ] = None,
 ) -> None:
     """Look at your own data, say what was found, and write a study for it."""
     from orchestrator.cli.new_study import base, describe, study_text

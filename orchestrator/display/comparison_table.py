@@ -20,7 +20,11 @@ def show(root: Path, console: Console) -> None:
         here = (table["setting"] == setting).to_numpy()
         if setting:
             console.print(f"\n{setting}", style="bold", markup=False)
-        console.print(_grid(text[here].drop(columns="setting", errors="ignore"), list(table.loc[here, "family"])))
+        console.print(
+            _grid(
+                text[here].drop(columns="setting", errors="ignore"), list(table.loc[here, "family"])
+            )
+        )
     console.print(
         "accuracy: the ensemble's on the clean test set, mean of the last 10 epochs;\n"
         "          mean ± sd over seeds (test/accuracy_last10)\n"
@@ -29,19 +33,29 @@ def show(root: Path, console: Console) -> None:
         style="dim",
     )
     arms = {
-        v: [cells.place(r["setting"], r["arm"]) for r in table[table["verdict"] == v].to_dict("records")]
+        v: [
+            cells.place(r["setting"], r["arm"])
+            for r in table[table["verdict"] == v].to_dict("records")
+        ]
         for v in verdicts.VERDICTS
     }
     meaning = {"equivalent": f"equivalent within ±{study.margin:g} points"}
     for verdict, found in arms.items():
         if found:
-            console.print(f"{meaning.get(verdict, verdict)}: {', '.join(found)}", markup=False, soft_wrap=False)
+            console.print(
+                f"{meaning.get(verdict, verdict)}: {', '.join(found)}",
+                markup=False,
+                soft_wrap=False,
+            )
 
 
 def _grid(text: pd.DataFrame, families: list[str]) -> Table:
     """A setting's arms, at most 80 columns wide: short headers, explained below the tables; families apart."""
     grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    headers = {"last-10 test accuracy %": "accuracy %", "difference [95 % interval]": "difference [95 %]"}
+    headers = {
+        "last-10 test accuracy %": "accuracy %",
+        "difference [95 % interval]": "difference [95 %]",
+    }
     for name in text.columns:
         if name == "arm":
             grid.add_column(name, overflow="fold")

@@ -54,7 +54,9 @@ class View:
         self.live = console.is_terminal and not console.quiet
         self.arms = Arms(store, records)
         self._todo = {record.name: record for record in todo}
-        self._epoch = {record.name: min(len(store.folder(record).rows()), record.epochs) for record in todo}
+        self._epoch = {
+            record.name: min(len(store.folder(record).rows()), record.epochs) for record in todo
+        }
         self._running: dict[str, int] = {}
         self._ended: set[str] = set()
         self.last_seen = ""
@@ -63,7 +65,10 @@ class View:
         self._since: float | None = None  # when the first epoch of this run was reported
         self._reports = 0  # epochs reported after that one
         self._bar = Progress(
-            TextColumn("trials"), BarColumn(bar_width=None), MofNCompleteColumn(), TextColumn("{task.fields[left]}")
+            TextColumn("trials"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[left]}"),
         )
         self._task = self._bar.add_task("", total=len(todo), left="")
         self._live = Live(console=console, refresh_per_second=2, get_renderable=self._render)
@@ -92,14 +97,23 @@ class View:
         """A trial has finished an epoch; `row` has its number and accuracies (percent)."""
         epoch = row["epoch"]
         self._heard(f"{name} epoch {epoch}")
-        if self._since is None:  # measured from here: the start of Ray and the first imports are over
+        if (
+            self._since is None
+        ):  # measured from here: the start of Ray and the first imports are over
             self._since = time.monotonic()
         else:
-            self._reports += max(0, epoch - self._epoch[name])  # a report may be of several short epochs
+            self._reports += max(
+                0, epoch - self._epoch[name]
+            )  # a report may be of several short epochs
         self._running[name] = self._epoch[name] = epoch
         self.arms.epoch(self._todo[name], row)
         if self.events:
-            tell("epoch", trial=name, epoch=epoch, **{metric: row[metric] for metric in self.shown if metric in row})
+            tell(
+                "epoch",
+                trial=name,
+                epoch=epoch,
+                **{metric: row[metric] for metric in self.shown if metric in row},
+            )
 
     def ended(self, name: str) -> None:
         """A trial has ended, well or badly; its folder says which."""
@@ -133,7 +147,10 @@ class View:
                 "seconds": seconds,
             }
         if record.source and not folder.trial:
-            return f"not run, {record.source} has no result", {"state": "blocked", "source": record.source}
+            return f"not run, {record.source} has no result", {
+                "state": "blocked",
+                "source": record.source,
+            }
         return ended_badly(folder) or ("stopped", {"state": "stopped"})
 
     @property
@@ -142,7 +159,10 @@ class View:
         return time.monotonic() - self._last
 
     def _heard(self, what: str) -> None:
-        self._last, self.last_seen = time.monotonic(), f"{what} at {datetime.now().strftime('%H:%M:%S')}"
+        self._last, self.last_seen = (
+            time.monotonic(),
+            f"{what} at {datetime.now().strftime('%H:%M:%S')}",
+        )
 
     def _left(self) -> str:
         """Time left, from the epochs that this run has finished so far."""
@@ -153,7 +173,10 @@ class View:
 
     def _render(self) -> Group:
         self._bar.update(self._task, left=self._left().removeprefix(", "))
-        slots = ", ".join(f"{name} {epoch}/{self._todo[name].epochs}" for name, epoch in sorted(self._running.items()))
+        slots = ", ".join(
+            f"{name} {epoch}/{self._todo[name].epochs}"
+            for name, epoch in sorted(self._running.items())
+        )
         return Group(self._bar, Text(f"running: {slots}" if slots else "", "dim"), self._table())
 
     def _table(self) -> RenderableType:

@@ -103,7 +103,10 @@ def best(study: optuna.Study) -> str:
 def show_status(store: Store, console: Console) -> None:
     """Print the state of a study's searches from its journal, and why trials failed."""
     storage = journal.read(store.root / JOURNAL)
-    studies = [optuna.load_study(study_name=name, storage=storage) for name in optuna.get_all_study_names(storage)]
+    studies = [
+        optuna.load_study(study_name=name, storage=storage)
+        for name in optuna.get_all_study_names(storage)
+    ]
     console.print(table(studies))
     show_failures(studies, console)
 
@@ -114,7 +117,9 @@ def show_failures(studies: list[optuna.Study], console: Console) -> None:
         for trial in study.get_trials(deepcopy=False, states=(TrialState.FAIL,)):
             if SAME_AS not in trial.user_attrs:
                 reason = trial.user_attrs.get(REASON, "unknown")
-                console.print(f"failed: {study.study_name} trial-{trial.number:04}: {reason}", markup=False)
+                console.print(
+                    f"failed: {study.study_name} trial-{trial.number:04}: {reason}", markup=False
+                )
 
 
 def show_optimism(store: Store, console: Console) -> None:
@@ -126,7 +131,15 @@ def show_optimism(store: Store, console: Console) -> None:
     if table.empty:
         return
     grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for title in ("confirmed", "n", "search score", "fresh seeds", "optimism", "gain promised", "gained"):
+    for title in (
+        "confirmed",
+        "n",
+        "search score",
+        "fresh seeds",
+        "optimism",
+        "gain promised",
+        "gained",
+    ):
         grid.add_column(title, justify="left" if title == "confirmed" else "right")
     for row in table.to_dict("records"):
         name = "/".join(filter(None, [row["setting"], row["arm"]]))
@@ -135,7 +148,9 @@ def show_optimism(store: Store, console: Console) -> None:
         grid.add_row(name, str(row["n"]), number(row["score"]), fresh, *gains)
     console.print(grid)
     for name, parameters in search.confirmed(store.root).items():
-        console.print(f"{name}: {', '.join(f'{k}={_digits(v)}' for k, v in parameters.items())}", markup=False)
+        console.print(
+            f"{name}: {', '.join(f'{k}={_digits(v)}' for k, v in parameters.items())}", markup=False
+        )
     console.print(
         "noisy val/accuracy, mean of the last 10 epochs; optimism: search score − mean over fresh seeds;\n"
         "gain: over the baseline, in the search and on fresh seeds. The search chose the best of its scores:\n"

@@ -27,7 +27,9 @@ class Arms:
         self._curve: dict[tuple[str | None, str], dict[int, float]] = {}
         for record in records:
             self.read(record)
-        for record in {(r.setting, r.arm): r for r in self._accuracy}.values():  # the last one of each arm
+        for record in {
+            (r.setting, r.arm): r for r in self._accuracy
+        }.values():  # the last one of each arm
             self.follow(record)
 
     def read(self, record: TrialRecord) -> None:
@@ -49,7 +51,9 @@ class Arms:
     def epoch(self, record: TrialRecord, row: dict[str, Any]) -> None:
         """A trial has finished an epoch."""
         if TEST_ACCURACY in row:
-            self._curve.setdefault((record.setting, record.arm), {})[row["epoch"]] = row[TEST_ACCURACY]
+            self._curve.setdefault((record.setting, record.arm), {})[row["epoch"]] = row[
+                TEST_ACCURACY
+            ]
 
     def table(self, running: dict[str, int]) -> Table:
         """One line a setting and arm: done of planned, running, failed, mean ± sd so far, the newest trial's epochs."""
@@ -75,10 +79,14 @@ def sparkline(values: list[float], low: float, high: float) -> str:
     """Values as up to `WIDTH` bars between `low` and `high`, for instance `▁▃▆▇█`."""
     last, width = len(values) - 1, min(WIDTH, len(values))
     picked = [values[k * last // max(1, width - 1)] for k in range(width)]
-    return "".join(BARS[int((len(BARS) - 1) * (value - low) / ((high - low) or 1))] for value in picked)
+    return "".join(
+        BARS[int((len(BARS) - 1) * (value - low) / ((high - low) or 1))] for value in picked
+    )
 
 
-def status_table(store: Store, records: list[TrialRecord], states: dict[TrialRecord, State]) -> Table:
+def status_table(
+    store: Store, records: list[TrialRecord], states: dict[TrialRecord, State]
+) -> Table:
     """States by setting and arm, epochs done, mean ± sd of the finished trials."""
     present = [state for state in STATES if state in states.values()]
     table = grid(*present, "epochs", "accuracy")
@@ -89,7 +97,8 @@ def status_table(store: Store, records: list[TrialRecord], states: dict[TrialRec
         counts = Counter(states[record] for record in members)
         summaries = [store.folder(r).summary if states[r] == "done" else None for r in members]
         epochs = sum(
-            r.epochs if s else _epochs_done(store, r, states[r]) for r, s in zip(members, summaries, strict=True)
+            r.epochs if s else _epochs_done(store, r, states[r])
+            for r, s in zip(members, summaries, strict=True)
         )
         table.add_row(
             f"{setting}/{arm}" if setting else arm,
@@ -135,13 +144,17 @@ def failures(store: Store, states: dict[TrialRecord, State]) -> list[dict[str, A
     for record, state in states.items():
         failure = store.folder(record).failure
         if state == "failed" and failure:
-            found.append({"name": record.name, "kind": failure["kind"], "message": failure["message"]})
+            found.append(
+                {"name": record.name, "kind": failure["kind"], "message": failure["message"]}
+            )
     return found
 
 
 def blocked(records: Iterable[TrialRecord]) -> list[str]:
     """Sentences about trials that are blocked: one that they depend on has failed."""
-    return [f"blocked: {record.name} uses {record.source}, which has no result" for record in records]
+    return [
+        f"blocked: {record.name} uses {record.source}, which has no result" for record in records
+    ]
 
 
 def in_state(states: dict[TrialRecord, State], state: State) -> list[TrialRecord]:
@@ -168,7 +181,9 @@ def time_left(store: Store, states: dict[TrialRecord, State]) -> str | None:
     return f"time left: about {duration(spent / finished * left / slots)} on {slots} slot{'s' * (slots > 1)}"
 
 
-def mixed_fingerprints(store: Store, records: list[TrialRecord], states: dict[TrialRecord, State]) -> list[str]:
+def mixed_fingerprints(
+    store: Store, records: list[TrialRecord], states: dict[TrialRecord, State]
+) -> list[str]:
     """Sentences about finished trials that were made by different code, libraries or kinds of device."""
     return mixed((r.name, store.folder(r).trial or {}) for r in records if states[r] == "done")
 

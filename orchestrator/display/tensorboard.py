@@ -27,7 +27,10 @@ METRICS = (
 NETWORK = r"\d"
 """Any network's number, in a regular expression."""
 CHARTS = {
-    "accuracy": {"test": rf"{names.TEST_ACCURACY}(_net\d)?$", "validation": f"{names.VALIDATION_ACCURACY}$"},
+    "accuracy": {
+        "test": rf"{names.TEST_ACCURACY}(_net\d)?$",
+        "validation": f"{names.VALIDATION_ACCURACY}$",
+    },
     "division": {
         "AUC": names.AUC.format(k=NETWORK),
         "labeled fraction": names.LABELED_FRACTION.format(k=NETWORK),
@@ -54,10 +57,14 @@ def write_layout(runs: Path, records: Iterable[TrialRecord]) -> None:
         "arm": list(dict.fromkeys(record.arm for record in records)),
         "seed": sorted({record.seed for record in records}),
     }
-    parameters = [hparams.HParam(name, hparams.Discrete(values)) for name, values in domains.items()]
+    parameters = [
+        hparams.HParam(name, hparams.Discrete(values)) for name, values in domains.items()
+    ]
     writer = EventFileWriter(str(runs), filename_suffix=SUFFIX)
     for summary in (
-        hparams.hparams_config_pb(parameters, [hparams.Metric(name, display_name=name) for name in METRICS]),
+        hparams.hparams_config_pb(
+            parameters, [hparams.Metric(name, display_name=name) for name in METRICS]
+        ),
         _charts(),
     ):
         writer.add_event(Event(summary=summary))
@@ -70,16 +77,22 @@ def _charts() -> Summary:
             layout_pb2.Category(
                 title=page,
                 chart=[
-                    layout_pb2.Chart(title=title, multiline=layout_pb2.MultilineChartContent(tag=[tag]))
+                    layout_pb2.Chart(
+                        title=title, multiline=layout_pb2.MultilineChartContent(tag=[tag])
+                    )
                     for title, tag in charts.items()
                 ],
             )
             for page, charts in CHARTS.items()
         ]
     )
-    tensor = TensorProto(dtype="DT_STRING", string_val=[layout.SerializeToString()], tensor_shape=TensorShapeProto())
+    tensor = TensorProto(
+        dtype="DT_STRING", string_val=[layout.SerializeToString()], tensor_shape=TensorShapeProto()
+    )
     about = SummaryMetadata(plugin_data=SummaryMetadata.PluginData(plugin_name="custom_scalars"))
-    return Summary(value=[Summary.Value(tag="custom_scalars__config__", tensor=tensor, metadata=about)])
+    return Summary(
+        value=[Summary.Value(tag="custom_scalars__config__", tensor=tensor, metadata=about)]
+    )
 
 
 def open_tensorboard(run_dirs: Sequence[Path], arguments: Sequence[str]) -> None:
@@ -88,9 +101,13 @@ def open_tensorboard(run_dirs: Sequence[Path], arguments: Sequence[str]) -> None
     Does not return.
     """
     logdir = run_dirs[0] / names.RUNS
-    if len(run_dirs) > 1:  # a folder of links, because a list of folders would lose the table of hyper-parameters
+    if (
+        len(run_dirs) > 1
+    ):  # a folder of links, because a list of folders would lose the table of hyper-parameters
         logdir = Path(tempfile.mkdtemp(prefix="tensorboard-"))
-        for name, run_dir in zip(distinct([run_dir.absolute().name for run_dir in run_dirs]), run_dirs, strict=True):
+        for name, run_dir in zip(
+            distinct([run_dir.absolute().name for run_dir in run_dirs]), run_dirs, strict=True
+        ):
             (logdir / name).symlink_to((run_dir / names.RUNS).resolve(), target_is_directory=True)
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(logdir), *arguments]
     os.execv(sys.executable, command)
@@ -99,4 +116,7 @@ def open_tensorboard(run_dirs: Sequence[Path], arguments: Sequence[str]) -> None
 def distinct(labels: Sequence[str]) -> list[str]:
     """The labels, the second of two equal ones with a number."""
     earlier = [labels[:k].count(label) for k, label in enumerate(labels)]
-    return [f"{label}-{count + 1}" if count else label for label, count in zip(labels, earlier, strict=True)]
+    return [
+        f"{label}-{count + 1}" if count else label
+        for label, count in zip(labels, earlier, strict=True)
+    ]

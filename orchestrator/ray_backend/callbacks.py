@@ -24,7 +24,11 @@ class Progress(tune.Callback):
     """
 
     def __init__(
-        self, view: View | None, stop: Stop, settle: Callable[[str], None] | None = None, room: Room | None = None
+        self,
+        view: View | None,
+        stop: Stop,
+        settle: Callable[[str], None] | None = None,
+        room: Room | None = None,
     ):
         self.view, self.stop, self.settle, self.room = view, stop, settle, room
 
@@ -68,7 +72,9 @@ def note_death(folder: TrialFolder, error: str) -> None:
     """Write `failure.json` for a trial whose process died without a word, by the memory monitor for instance."""
     if folder.summary is not None or folder.failure is not None:
         return
-    lines = [line for line in error.splitlines() if line.strip()][1:]  # Tune's first line is "Failure # 1 (…)"
+    lines = [line for line in error.splitlines() if line.strip()][
+        1:
+    ]  # Tune's first line is "Failure # 1 (…)"
     kind = "out of memory" if "low on memory" in error else "process died"  # Ray's memory monitor
     folder.claim()
     folder.fail(kind, lines[0] if lines else "its process died", traceback=error, retry=False)

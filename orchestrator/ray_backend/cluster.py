@@ -56,7 +56,9 @@ def _check_address(address: str) -> None:
         return
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal() or "/" in host:
-        raise CannotRun(f"--address {address}: write `auto` or HOST:PORT, for instance 10.0.0.1:6379")
+        raise CannotRun(
+            f"--address {address}: write `auto` or HOST:PORT, for instance 10.0.0.1:6379"
+        )
     try:
         socket.create_connection((host, int(port)), CONNECT_S).close()
     except (OSError, OverflowError) as error:
@@ -69,15 +71,17 @@ def misfits(place: Path, data: set[Data], machine: Machine) -> list[str]:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     nodes = {node["NodeID"]: node["NodeManagerHostname"] for node in ray.nodes() if node["Alive"]}
-    meeting = place.resolve() / f".nodes-{secrets.token_hex(8)}"  # a new name, which no machine can have cached
+    meeting = (
+        place.resolve() / f".nodes-{secrets.token_hex(8)}"
+    )  # a new name, which no machine can have cached
     meeting.mkdir(parents=True)
     look = ray.remote(num_cpus=0, max_retries=0)(seen_from_here)
     try:
         (meeting / "driver").touch()
         answers = {
-            node: look.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote(
-                meeting, node, code_hash(), data, machine
-            )
+            node: look.options(
+                scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)
+            ).remote(meeting, node, code_hash(), data, machine)
             for node in nodes
         }
         problems = []
@@ -87,7 +91,9 @@ def misfits(place: Path, data: set[Data], machine: Machine) -> list[str]:
             except ray.exceptions.GetTimeoutError:
                 found = [f"no answer within {ANSWER_S:g} s"]
             except ray.exceptions.RayError as error:
-                found = [f"this project cannot be used there: {str(error).strip().splitlines()[-1]}"]
+                found = [
+                    f"this project cannot be used there: {str(error).strip().splitlines()[-1]}"
+                ]
             if not found and not (meeting / node).exists():
                 found = [f"what it writes in {place.resolve()} does not arrive here"]
             problems += [f"{nodes[node]} ({node[:8]}): {problem}" for problem in found]
@@ -96,13 +102,20 @@ def misfits(place: Path, data: set[Data], machine: Machine) -> list[str]:
         shutil.rmtree(meeting, ignore_errors=True)
 
 
-def seen_from_here(meeting: Path, node: str, code: str, data: set[Data], machine: Machine) -> list[str]:
+def seen_from_here(
+    meeting: Path, node: str, code: str, data: set[Data], machine: Machine
+) -> list[str]:
     """What is wrong on this machine. The driver has made the folder `meeting`, and its code has the hash `code`."""
     problems = [problem for one in data if (problem := missing(one, machine))]
     if code != code_hash():
-        problems.append("its trainable/ is another version than that of the machine that runs the study")
+        problems.append(
+            "its trainable/ is another version than that of the machine that runs the study"
+        )
     if not (meeting / "driver").exists():
-        return [*problems, f"it does not see {meeting.parent}: choose a --results that all machines share"]
+        return [
+            *problems,
+            f"it does not see {meeting.parent}: choose a --results that all machines share",
+        ]
     try:
         (meeting / node).touch()
     except OSError as error:

@@ -79,7 +79,9 @@ def execute(study: Study, store: Store, source: TrialSource, machine: Machine, v
             storage_path=str(scratch),
             callbacks=[Progress(view, stop, settle, room)],
             failure_config=tune.FailureConfig(max_failures=study.file.run.max_failures),
-            checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
+            checkpoint_config=tune.CheckpointConfig(
+                checkpoint_frequency=0, checkpoint_at_end=False
+            ),
             verbose=0,
         ),
     )
@@ -94,7 +96,11 @@ def execute(study: Study, store: Store, source: TrialSource, machine: Machine, v
 def alive_nodes() -> list[Node]:
     """The machines of the Ray that is up."""
     return [
-        Node(node["NodeManagerHostname"], node["Resources"].get("CPU", 0), node["Resources"].get("GPU", 0))
+        Node(
+            node["NodeManagerHostname"],
+            node["Resources"].get("CPU", 0),
+            node["Resources"].get("GPU", 0),
+        )
         for node in ray.nodes()
         if node["Alive"]
     ]

@@ -37,7 +37,9 @@ def interruptible(stop: Stop) -> Iterator[None]:
         stop_gracefully()
 
     def too_early(number: int, frame: FrameType | None) -> None:
-        raise SystemExit(128 + (stop.signal or signal.SIGINT))  # Tune has not yet put its own handler there
+        raise SystemExit(
+            128 + (stop.signal or signal.SIGINT)
+        )  # Tune has not yet put its own handler there
 
     handlers = {signal.SIGINT: on_signal, signal.SIGTERM: on_signal, signal.SIGUSR1: too_early}
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}

@@ -19,7 +19,9 @@ class Node:
 
     def slots(self, cpu: float, gpu: float) -> int:
         """How many trials of so many CPUs and GPUs fit at once."""
-        return min(int(there / each + 1e-9) for there, each in ((self.cpu, cpu), (self.gpu, gpu)) if each)
+        return min(
+            int(there / each + 1e-9) for there, each in ((self.cpu, cpu), (self.gpu, gpu)) if each
+        )
 
 
 def requested(resources: Resources, nodes: list[Node]) -> tuple[float, float]:
@@ -30,8 +32,13 @@ def requested(resources: Resources, nodes: list[Node]) -> tuple[float, float]:
     """
     gpu = float(any(node.gpu for node in nodes)) if resources.gpu == "auto" else resources.gpu
     if not any(node.slots(resources.cpu, gpu) for node in nodes):
-        there = "; ".join(f"{node.name} has {_amount(node.cpu, node.gpu)}" for node in nodes) or "there are no machines"
-        raise CannotRun(f"resources: a trial asks for {_amount(resources.cpu, gpu)}, and no machine has that: {there}")
+        there = (
+            "; ".join(f"{node.name} has {_amount(node.cpu, node.gpu)}" for node in nodes)
+            or "there are no machines"
+        )
+        raise CannotRun(
+            f"resources: a trial asks for {_amount(resources.cpu, gpu)}, and no machine has that: {there}"
+        )
     return resources.cpu, gpu
 
 

@@ -18,7 +18,12 @@ from trainable.trial.job import TrialJob
 class SourceSearcher(Searcher):
     """Gives Tune the trials of a source, at most `slots` at a time."""
 
-    def __init__(self, source: TrialSource | None, job_of: Callable[[PlannedTrial], TrialJob] | None, slots: float):
+    def __init__(
+        self,
+        source: TrialSource | None,
+        job_of: Callable[[PlannedTrial], TrialJob] | None,
+        slots: float,
+    ):
         super().__init__()
         self.source, self.job_of, self.slots = source, job_of, slots
         self._live: set[str] = set()

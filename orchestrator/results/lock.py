@@ -91,7 +91,9 @@ class StudyLock:
             return False
         if holder["host"] == socket.gethostname():
             # The start time tells a reused process number from the holder's.
-            return alive(holder["host"], holder["pid"]) and holder["started"] == started(holder["pid"])
+            return alive(holder["host"], holder["pid"]) and holder["started"] == started(
+                holder["pid"]
+            )
         try:
             return time.time() - self.path.stat().st_mtime < SILENCE_S
         except OSError:
@@ -99,9 +101,18 @@ class StudyLock:
 
     def __enter__(self) -> "StudyLock":
         pid = os.getpid()
-        mine = {"token": self._token, "host": socket.gethostname(), "pid": pid, "started": started(pid)}
-        with guarded(self.path.parent):  # look and take in one step: of several that find a dead holder, one takes it
-            others = [path for path in self.path.parent.iterdir() if re.fullmatch(self.against, path.name)]
+        mine = {
+            "token": self._token,
+            "host": socket.gethostname(),
+            "pid": pid,
+            "started": started(pid),
+        }
+        with guarded(
+            self.path.parent
+        ):  # look and take in one step: of several that find a dead holder, one takes it
+            others = [
+                path for path in self.path.parent.iterdir() if re.fullmatch(self.against, path.name)
+            ]
             for lock in [self, *map(StudyLock, others)]:
                 if lock.holder_alive() and (holder := lock.holder()):
                     raise Locked(
@@ -119,7 +130,10 @@ class StudyLock:
                 os.utime(self.path)
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._stop.set()
         if self._thread:

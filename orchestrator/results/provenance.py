@@ -14,7 +14,16 @@ from typing import Any
 from trainable.storage.names import PROVENANCE
 from trainable.storage.trial_folder import replace
 
-PACKAGES = ("dividemix-orchestrator", "ray", "torch", "torchvision", "scikit-learn", "optuna", "numpy", "pydantic")
+PACKAGES = (
+    "dividemix-orchestrator",
+    "ray",
+    "torch",
+    "torchvision",
+    "scikit-learn",
+    "optuna",
+    "numpy",
+    "pydantic",
+)
 
 
 def record(root: Path) -> None:
@@ -50,7 +59,9 @@ def _version(package: str) -> str | None:
 def _git(folder: Path, *arguments: str) -> str | None:
     """Output of git, or None where there is no repository or no git."""
     try:
-        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=30)
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=30
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None

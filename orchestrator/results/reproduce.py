@@ -51,13 +51,19 @@ def reproduce(path: Path, machine: Machine, own_code: bool = False) -> Reproduct
     """
     old = TrialFolder(path)
     if old.summary is None or old.trial is None:
-        raise NotATrial(f"{path} holds no finished trial (its trial.json and summary.json are needed)")
+        raise NotATrial(
+            f"{path} holds no finished trial (its trial.json and summary.json are needed)"
+        )
     if not own_code and _has_code(old.trial.get("config")):
-        raise NotATrial(f"{path}/trial.json holds the code of an own method or model: read it, then add --own-code")
+        raise NotATrial(
+            f"{path}/trial.json holds the code of an own method or model: read it, then add --own-code"
+        )
     try:
         config = stored_config(old.trial["config"])
     except (KeyError, ValidationError):
-        raise NotATrial(f"{path}/trial.json was written by a version whose fields are not known here") from None
+        raise NotATrial(
+            f"{path}/trial.json was written by a version whose fields are not known here"
+        ) from None
     machine = dataclasses.replace(_as_then(machine, old), source_dir=_source(path, config))
     with tempfile.TemporaryDirectory(prefix="reproduce-") as folder:
         session = Session(config, folder, machine)
@@ -96,7 +102,10 @@ def _source(path: Path, config: TrialConfig) -> Path | None:
 
 def compare(old: TrialFolder, new: TrialFolder) -> Reproduction:
     """Compare two folders of one trial, row by row."""
-    before, after = (old.trial or {}).get("fingerprint", {}), (new.trial or {}).get("fingerprint", {})
+    before, after = (
+        (old.trial or {}).get("fingerprint", {}),
+        (new.trial or {}).get("fingerprint", {}),
+    )
     fields = [name for name in sorted({*before, *after}) if before.get(name) != after.get(name)]
     first, second = old.rows(), new.rows()
     for epoch in range(1, max(len(first), len(second)) + 1):
@@ -108,4 +117,6 @@ def compare(old: TrialFolder, new: TrialFolder) -> Reproduction:
 
 
 def _untimed(row: dict[str, Any]) -> dict[str, Any]:
-    return json.loads(json.dumps({name: value for name, value in row.items() if not name.startswith("time/")}))
+    return json.loads(
+        json.dumps({name: value for name, value in row.items() if not name.startswith("time/")})
+    )

@@ -107,10 +107,14 @@ class Store:
         This process does not count as one that runs the study: a plan is the same before and after it takes the lock.
         """
         others = [holder for holder in self.runners() if not lock.is_this_process(holder)]
-        return self._snapshot([*(record.name for record in records), *self._on_disk()], bool(others))
+        return self._snapshot(
+            [*(record.name for record in records), *self._on_disk()], bool(others)
+        )
 
     def _snapshot(self, trial_names: Iterable[str], running: bool) -> Snapshot:
-        files = {name: read_files(TrialFolder(self.runs / name)) for name in dict.fromkeys(trial_names)}
+        files = {
+            name: read_files(TrialFolder(self.runs / name)) for name in dict.fromkeys(trial_names)
+        }
         if not running:
             return Snapshot(files)
         owners = {name: found.owner for name, found in files.items() if found.owner}
@@ -128,7 +132,10 @@ class Store:
 
     def _on_disk(self) -> list[str]:
         """Names of all folders below `runs/` that say what was trained in them."""
-        return [file.parent.relative_to(self.runs).as_posix() for file in self.runs.rglob(f"seed=*/{names.TRIAL}")]
+        return [
+            file.parent.relative_to(self.runs).as_posix()
+            for file in self.runs.rglob(f"seed=*/{names.TRIAL}")
+        ]
 
     def forget_failures(self, records: Iterable[TrialRecord]) -> None:
         """Let failed trials be tried again, from their checkpoints."""
@@ -152,7 +159,9 @@ class Store:
 
     def set_aside(self, trial_names: Iterable[str]) -> Path:
         """Move folders below `runs/` to `archive/<time>/`, which is returned."""
-        target = self.root / names.ARCHIVE / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+        target = (
+            self.root / names.ARCHIVE / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+        )
         for name in trial_names:
             _move(self.runs / name, target / name)
         _prune(self.runs)

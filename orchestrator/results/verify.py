@@ -22,10 +22,16 @@ def drawn(store: Store, fraction: float) -> tuple[list[TrialRecord], int]:
         NotATrial: no trial has finished.
     """
     plan = store.read_plan()
-    done = [record for record, state in store.states(plan.records, plan.max_failures).items() if state == "done"]
+    done = [
+        record
+        for record, state in store.states(plan.records, plan.max_failures).items()
+        if state == "done"
+    ]
     if not done:
         raise NotATrial(f"{store.root} holds no finished trial")
-    chosen = set(random.SystemRandom().sample(range(len(done)), max(1, round(fraction * len(done)))))
+    chosen = set(
+        random.SystemRandom().sample(range(len(done)), max(1, round(fraction * len(done))))
+    )
     return [record for k, record in enumerate(done) if k in chosen], len(done)
 
 
@@ -42,4 +48,8 @@ def verify(
 
 def holds(found: Outcome) -> bool:
     """Whether a second run had the same rows from the same data."""
-    return isinstance(found, Reproduction) and found.identical and not set(DATA) & set(found.fingerprint)
+    return (
+        isinstance(found, Reproduction)
+        and found.identical
+        and not set(DATA) & set(found.fingerprint)
+    )

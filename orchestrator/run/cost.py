@@ -14,7 +14,9 @@ from trainable.storage.trial_folder import TrialFolder
 from trainable.trial.cost import Cost, estimate
 
 
-def show_cost(study: Study, missing: list[PlannedTrial], store: Store, machine: Machine, console: Console) -> None:
+def show_cost(
+    study: Study, missing: list[PlannedTrial], store: Store, machine: Machine, console: Console
+) -> None:
     """Print time and space for the missing trials, and compare with the free space."""
     costs: dict[tuple[str | None, str], Cost] = {}
     unknown: dict[str, str | None] = {}
@@ -29,12 +31,16 @@ def show_cost(study: Study, missing: list[PlannedTrial], store: Store, machine: 
             costs[place] = estimate(trial.config, replace(machine, source_dir=source))
         seconds, kept = seconds + costs[place].seconds, kept + costs[place].kept
     for arm, waits_for in unknown.items():
-        console.print(f"  {arm}: not known before {waits_for} is done, and left out below", markup=False)
+        console.print(
+            f"  {arm}: not known before {waits_for} is done, and left out below", markup=False
+        )
     slots = study.file.run.max_concurrent_trials or 1
     running = slots * max((cost.while_running for cost in costs.values()), default=0)
     for (setting, arm), cost in costs.items():
         name = f"{setting}/{arm}" if setting else arm
-        console.print(f"  {name}: {duration(cost.seconds)} a trial, {size(cost.kept)} kept", markup=False)
+        console.print(
+            f"  {name}: {duration(cost.seconds)} a trial, {size(cost.kept)} kept", markup=False
+        )
     console.print(
         f"cost of {len(missing)} missing trials: {duration(seconds)} of training on one slot, "
         f"{size(kept)} kept and {size(running)} while running",

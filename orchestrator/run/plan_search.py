@@ -33,7 +33,9 @@ def lines(plan: SearchPlan, store: Store) -> Iterator[str]:
 def on_disk(store: Store, arm: str | None, seeds: list[int]) -> str:
     """`, on disk: 12 done, 5 stopped`; proposals that repeat an earlier one leave no folder."""
     counts = _counts(store, arm, seeds)
-    return f", on disk: {', '.join(f'{n} {ended}' for ended, n in counts.items())}" if counts else ""
+    return (
+        f", on disk: {', '.join(f'{n} {ended}' for ended, n in counts.items())}" if counts else ""
+    )
 
 
 def missing(plan: SearchPlan, store: Store) -> dict[str | None, int]:
@@ -57,7 +59,11 @@ def confirmed(plan: SearchPlan, store: Store) -> bool:
     seeds = {record.seed for record in on_disk.records}
     states = store.states(on_disk.records, on_disk.max_failures)
     ended = all(state in ("done", "failed") for state in states.values())
-    return ended and seeds == {*plan.file.confirm.seeds} and len(on_disk.records) == len(list(plan.expected({})))
+    return (
+        ended
+        and seeds == {*plan.file.confirm.seeds}
+        and len(on_disk.records) == len(list(plan.expected({})))
+    )
 
 
 def _counts(store: Store, arm: str | None, seeds: list[int]) -> Counter[str]:
@@ -66,7 +72,11 @@ def _counts(store: Store, arm: str | None, seeds: list[int]) -> Counter[str]:
     for path in store.runs.joinpath(arm or "").glob("trial-*"):
         for folder in (TrialFolder(path / f"seed={seed}") for seed in seeds):
             if folder.trial is not None:
-                ends = (("done", folder.summary), ("stopped", folder.stopped), ("failed", folder.failure))
+                ends = (
+                    ("done", folder.summary),
+                    ("stopped", folder.stopped),
+                    ("failed", folder.failure),
+                )
                 counts[next((word for word, file in ends if file), "begun")] += 1
     return counts
 

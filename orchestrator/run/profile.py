@@ -26,7 +26,9 @@ def profile_arm(study: Study, store: Store, machine: Machine, arm: str, console:
 
     first = {trial.record.arm: trial for trial in reversed(study.trials)}
     if arm not in first:
-        raise Ended(f"--profile: the study has no arm {arm}; it has {', '.join(reversed(first))}", WRONG)
+        raise Ended(
+            f"--profile: the study has no arm {arm}; it has {', '.join(reversed(first))}", WRONG
+        )
     if lacking := absent([first[arm]], machine):
         raise Ended("\n".join(lacking), WRONG)
     trace = store.root / names.PROFILE / f"{arm}.json.gz"
@@ -45,7 +47,10 @@ def profile_arm(study: Study, store: Store, machine: Machine, arm: str, console:
         table.add_row(phase, f"{value:.3f}", f"{value / total:.0%}")
     table.columns[0].header = "phase"
     console.print(
-        f"epoch {row['epoch']} ({row['phase']}) of {first[arm].record.name}, under the profiler:", markup=False
+        f"epoch {row['epoch']} ({row['phase']}) of {first[arm].record.name}, under the profiler:",
+        markup=False,
     )
     console.print(table)
-    console.print(f"trace: {trace} (open it at ui.perfetto.dev, which keeps it on this machine)", markup=False)
+    console.print(
+        f"trace: {trace} (open it at ui.perfetto.dev, which keeps it on this machine)", markup=False
+    )

@@ -21,7 +21,9 @@ from trainable.config.trial import TrialConfig
 from trainable.storage.code_version import code_hash
 
 
-def run_search(study: Study, store: Store, machine: Machine, options: Options, console: Console) -> int:
+def run_search(
+    study: Study, store: Store, machine: Machine, options: Options, console: Console
+) -> int:
     """Search, confirm, show what came out, and return the exit code: that of the confirmation.
 
     Raises:
@@ -33,7 +35,15 @@ def run_search(study: Study, store: Store, machine: Machine, options: Options, c
     if lacking := absent(list(study.search.expected({})), machine):
         raise Ended("\n".join(lacking), WRONG)
     with store.lock():
-        run = _Run(study, study.search, store, machine, options, console, SearchPool(study.name, study.search, store))
+        run = _Run(
+            study,
+            study.search,
+            store,
+            machine,
+            options,
+            console,
+            SearchPool(study.name, study.search, store),
+        )
         run.settle_changed()
         run.searches.reconcile()
         run.plan_confirmation(run.confirmed_before())
@@ -46,7 +56,10 @@ def run_search(study: Study, store: Store, machine: Machine, options: Options, c
                 if signal is None and run.searches.finished:
                     signal = run.confirm(todo or run.unconfirmed())
         else:
-            console.print(f"Nothing to do: the search and the confirmation of {store.root} have ended.", markup=False)
+            console.print(
+                f"Nothing to do: the search and the confirmation of {store.root} have ended.",
+                markup=False,
+            )
     return run.end(signal)
 
 
@@ -66,7 +79,9 @@ class _Run:
         """Refuse, or archive, searches that the study (with --same-code: the code) has changed."""
         changed = self.searches.changed(code_hash() if self.options.same_code else None)
         if changed and self.options.stale == "archive":
-            self.console.print(f"{', '.join(changed)}: moved to {self.searches.archive(changed)}", markup=False)
+            self.console.print(
+                f"{', '.join(changed)}: moved to {self.searches.archive(changed)}", markup=False
+            )
         elif changed:
             names = "\n".join(f"  {name}: {', '.join(parts)}" for name, parts in changed.items())
             raise Ended(
@@ -85,9 +100,14 @@ class _Run:
         """Winners so far that an earlier run has begun to confirm: they stay in the result for now."""
         winners = self.searches.winners()
         states = self.store.states(
-            [trial.record for trial in self.plan.confirmations(winners)], self.study.file.run.max_failures
+            [trial.record for trial in self.plan.confirmations(winners)],
+            self.study.file.run.max_failures,
         )
-        done = {record.arm for record, state in states.items() if state == "done" and record.setting != FIXED}
+        done = {
+            record.arm
+            for record, state in states.items()
+            if state == "done" and record.setting != FIXED
+        }
         return {name: config for name, config in winners.items() if name in done}
 
     def unconfirmed(self) -> list[PlannedTrial]:
@@ -97,12 +117,24 @@ class _Run:
         snapshot = self.store.snapshot(trial.record for trial in trials)
         # What is stale here is a confirmation of an earlier winner.
         options = Options(stale="archive", retry_failed=self.options.retry_failed)
-        return apply_plan(plan_run(trials, snapshot, max_failures, options), self.store, self.machine, self.console)
+        return apply_plan(
+            plan_run(trials, snapshot, max_failures, options),
+            self.store,
+            self.machine,
+            self.console,
+        )
 
     def headline(self, todo: list[PlannedTrial]) -> str:
         """What this run is going to do first."""
-        missing, total = sum(self.searches.missing.values()), sum(search.budget for search in self.searches.all)
-        what = f"{missing} of {total} trials of the search" if missing else f"{len(todo)} trials of the confirmation"
+        missing, total = (
+            sum(self.searches.missing.values()),
+            sum(search.budget for search in self.searches.all),
+        )
+        what = (
+            f"{missing} of {total} trials of the search"
+            if missing
+            else f"{len(todo)} trials of the confirmation"
+        )
         return f"{self.study.name}: {what} to run, results in {self.store.root}"
 
     def search(self) -> int | None:
@@ -114,8 +146,13 @@ class _Run:
     def confirm(self, todo: list[PlannedTrial]) -> int | None:
         """Run the best, and the baseline, on fresh seeds; the number of the signal that stopped it, if one did."""
         records = [trial.record for trial in self.study.trials]
-        self.console.print(f"confirmation: {len(todo)} of {len(records)} trials to run on fresh seeds", markup=False)
-        view = View(self.console, self.store, records, [trial.record for trial in todo], self.options.events)
+        self.console.print(
+            f"confirmation: {len(todo)} of {len(records)} trials to run on fresh seeds",
+            markup=False,
+        )
+        view = View(
+            self.console, self.store, records, [trial.record for trial in todo], self.options.events
+        )
         if not todo:
             return None
         return train(self.study, self.store, DependencyQueue(todo, self.store), self.machine, view)
@@ -131,4 +168,8 @@ class _Run:
         show_optimism(self.store, self.console)
         if signal is not None:
             return 128 + signal
-        return DONE if self.searches.finished and all(state == "done" for state in states.values()) else FAILED
+        return (
+            DONE
+            if self.searches.finished and all(state == "done" for state in states.values())
+            else FAILED
+        )

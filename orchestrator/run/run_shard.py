@@ -35,7 +35,13 @@ from trainable.config.runtime import Machine
 
 
 def run_shard(
-    study: Study, index: int, of: int, store: Store, machine: Machine, options: Options, console: Console
+    study: Study,
+    index: int,
+    of: int,
+    store: Store,
+    machine: Machine,
+    options: Options,
+    console: Console,
 ) -> int:
     """Train the missing trials of share `index` (from 0) of `of`, and return the exit code.
 
@@ -48,7 +54,9 @@ def run_shard(
     if not 0 <= index < of:
         raise Ended(f"--index {index} --of {of}: the index counts from 0 to {of - 1}", WRONG)
     check_selection(options, study)
-    os.environ.setdefault("OMP_NUM_THREADS", str(machine.threads))  # before torch is imported, which reads it
+    os.environ.setdefault(
+        "OMP_NUM_THREADS", str(machine.threads)
+    )  # before torch is imported, which reads it
     share = share_of(study.trials, index, of)
     ids = sorted(trial.record.id for trial in study.trials)
     digest = hashlib.sha256("".join(ids).encode()).hexdigest()[:12]
@@ -62,17 +70,30 @@ def run_shard(
             provenance.record(store.root)
             write_layout(store.runs, [trial.record for trial in study.trials])
         records = [trial.record for trial in share if options.selects(trial.record)]
-        console.print(f"{study.name}, shard {index} of {of}: {len(todo)} of {len(records)} trials to run", markup=False)
-        _train(study, todo, store, machine, View(console, store, records, [trial.record for trial in todo]))
+        console.print(
+            f"{study.name}, shard {index} of {of}: {len(todo)} of {len(records)} trials to run",
+            markup=False,
+        )
+        _train(
+            study,
+            todo,
+            store,
+            machine,
+            View(console, store, records, [trial.record for trial in todo]),
+        )
     states = store.states([trial.record for trial in share], study.file.run.max_failures)
     states = {record: states[record] for record in records}
     for failure in failures(store, states):
-        console.print(f"failed: {failure['name']}: {failure['kind']}: {failure['message']}", markup=False)
+        console.print(
+            f"failed: {failure['name']}: {failure['kind']}: {failure['message']}", markup=False
+        )
     for line in blocked(in_state(states, "blocked")):
         console.print(line, markup=False)
     if {"failed", "blocked"} & {*states.values()}:
         console.print(TRY_AGAIN, markup=False)
-    console.print(f"Results: {store.root} (this share: {counted(states) or 'no trials'})", markup=False)
+    console.print(
+        f"Results: {store.root} (this share: {counted(states) or 'no trials'})", markup=False
+    )
     console.print(f"Report:  python -m orchestrator report {store.root}", markup=False)
     return DONE if all(state == "done" for state in states.values()) else FAILED
 
@@ -106,7 +127,9 @@ def _here(study: Study, machine: Machine) -> Machine:
         raise Ended(str(error), WRONG) from None
 
 
-def _train(study: Study, todo: list[PlannedTrial], store: Store, machine: Machine, view: View) -> None:
+def _train(
+    study: Study, todo: list[PlannedTrial], store: Store, machine: Machine, view: View
+) -> None:
     queue = DependencyQueue(todo, store)
     with view, tempfile.TemporaryDirectory() as shared:
         machine = replace(machine, shared_dir=Path(shared))
@@ -118,14 +141,20 @@ def _train(study: Study, todo: list[PlannedTrial], store: Store, machine: Machin
                 view.ended(ended)
 
 
-def _attempt(trial: PlannedTrial, max_failures: int, store: Store, machine: Machine, view: View) -> None:
+def _attempt(
+    trial: PlannedTrial, max_failures: int, store: Store, machine: Machine, view: View
+) -> None:
     """Train a trial until it is done, or has failed too often. Raises Ended where nothing can be written."""
     from trainable.storage.trial_folder import LostFolder
     from trainable.trial.session import Session
 
     record, folder = trial.record, store.folder(trial.record)
     machine = replace(machine, source_dir=store.source_dir(record))
-    place: dict[str, str | int] = {"setting": record.setting or "", "arm": record.arm, "seed": record.seed}
+    place: dict[str, str | int] = {
+        "setting": record.setting or "",
+        "arm": record.arm,
+        "seed": record.seed,
+    }
     failed_before = (folder.failure or {}).get("attempts", 0)
     for _ in range(max_failures + 1 - failed_before):
         try:

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 TRY_AGAIN = "Failed trials are tried again with --retry-failed."
 
 
-def run_study(study: Study, store: Store, machine: Machine, options: Options, console: Console) -> int:
+def run_study(
+    study: Study, store: Store, machine: Machine, options: Options, console: Console
+) -> int:
     """Run what is missing, show the comparison, and return the exit code.
 
     Raises:
@@ -52,18 +54,31 @@ def run_study(study: Study, store: Store, machine: Machine, options: Options, co
     show_end(store, records, states, console)
     if interrupted is not None:
         return 128 + interrupted
-    return DONE if all(state == "done" for record, state in states.items() if options.selects(record)) else FAILED
+    return (
+        DONE
+        if all(state == "done" for record, state in states.items() if options.selects(record))
+        else FAILED
+    )
 
 
-def _show_nothing_to_do(store: Store, records: list[TrialRecord], plan: RunPlan, console: Console) -> None:
+def _show_nothing_to_do(
+    store: Store, records: list[TrialRecord], plan: RunPlan, console: Console
+) -> None:
     selected = sum(map(plan.options.selects, records))
     which = f"all {selected}" if selected == len(records) else f"the {selected} selected"
     blocked = " or are blocked" if plan.blocked else ""
-    console.print(f"Nothing to do: {which} trials of {store.root} have ended{blocked}.", markup=False)
+    console.print(
+        f"Nothing to do: {which} trials of {store.root} have ended{blocked}.", markup=False
+    )
 
 
 def _execute(
-    study: Study, store: Store, todo: list[PlannedTrial], machine: Machine, options: Options, console: Console
+    study: Study,
+    store: Store,
+    todo: list[PlannedTrial],
+    machine: Machine,
+    options: Options,
+    console: Console,
 ) -> int | None:
     """Start Ray and run the trials; the number of the signal that stopped it, if one did."""
     from orchestrator.display.live import View
@@ -95,12 +110,17 @@ def started(
     console.print(f"TensorBoard:   python -m orchestrator tensorboard {store.root}", markup=False)
     try:
         if options.address:
-            with cluster(options.address, store.root, {trial.config.data for trial in study.trials}, machine):
+            with cluster(
+                options.address, store.root, {trial.config.data for trial in study.trials}, machine
+            ):
                 yield
         else:
             with local_ray(options.dashboard) as address:
                 if address:
-                    console.print(f"Ray dashboard: {address} (it asks for the token in {token_place()})", markup=False)
+                    console.print(
+                        f"Ray dashboard: {address} (it asks for the token in {token_place()})",
+                        markup=False,
+                    )
                 yield
     except CannotRun as error:
         raise Ended(str(error), WRONG) from None
@@ -115,7 +135,9 @@ def _import_ahead() -> None:
         importlib.import_module(module)
 
 
-def train(study: Study, store: Store, source: TrialSource, machine: Machine, view: "View") -> int | None:
+def train(
+    study: Study, store: Store, source: TrialSource, machine: Machine, view: "View"
+) -> int | None:
     """Run the trials of a source; the number of the signal that stopped it, if one did."""
     from orchestrator.ray_backend.execute import execute
 
@@ -145,7 +167,9 @@ def show_end(
     from orchestrator.display.status import blocked, failures, in_state, loud
 
     for failure in failures(store, states):
-        loud(console).print(f"failed: {failure['name']}: {failure['kind']}: {failure['message']}", markup=False)
+        loud(console).print(
+            f"failed: {failure['name']}: {failure['kind']}: {failure['message']}", markup=False
+        )
     for line in blocked(in_state(states, "blocked")):
         loud(console).print(line, markup=False)
     if {"failed", "blocked"} & {*states.values()}:
@@ -160,10 +184,14 @@ def show_end(
     console.print(f"TensorBoard: python -m orchestrator tensorboard {store.root}", markup=False)
     if uncounted := store.uncounted([*records, *searched]):
         shown = ", ".join(uncounted[:5]) + (", …" if len(uncounted) > 5 else "")
-        console.print(f"note: {len(uncounted)} trials on disk are not in the study: {shown}", markup=False)
+        console.print(
+            f"note: {len(uncounted)} trials on disk are not in the study: {shown}", markup=False
+        )
 
 
-def show_states(store: Store, records: list[TrialRecord], states: dict[TrialRecord, State], console: Console) -> None:
+def show_states(
+    store: Store, records: list[TrialRecord], states: dict[TrialRecord, State], console: Console
+) -> None:
     """The state of every arm, and of all trials together."""
     from orchestrator.display.status import status_table
 

@@ -46,7 +46,9 @@ class DependencyQueue:
         if self._store.is_done(name):
             self._unfinished.discard(name)
             return []
-        users = [trial.record.name for trial in self._waiting.values() if trial.record.source == name]
+        users = [
+            trial.record.name for trial in self._waiting.values() if trial.record.source == name
+        ]
         for user in users:
             del self._waiting[user]
         return users + [further for user in users for further in self.settle(user)]

@@ -73,7 +73,9 @@ class RunPlan:
         }
 
 
-def plan_run(trials: Sequence[PlannedTrial], snapshot: Snapshot, max_failures: int, options: Options) -> RunPlan:
+def plan_run(
+    trials: Sequence[PlannedTrial], snapshot: Snapshot, max_failures: int, options: Options
+) -> RunPlan:
     """Decide what a run does with these trials of a study.
 
     Args:
@@ -92,16 +94,28 @@ def plan_run(trials: Sequence[PlannedTrial], snapshot: Snapshot, max_failures: i
     archive = [old_names.get(record.name, record.name) for record in outdated]
 
     files = {name: held for name, held in snapshot.files.items() if name not in archive}
-    moves = renamed(records, files)  # also into places that are free once outdated trials are archived
+    moves = renamed(
+        records, files
+    )  # also into places that are free once outdated trials are archived
     files = moved(files, moves)
     forget = []
     if options.retry_failed:
-        forget = [record for record in selected if files.get(record.name, TrialFiles()).failure is not None]
-        files = files | {record.name: replace(files[record.name], failure=None) for record in forget}
+        forget = [
+            record
+            for record in selected
+            if files.get(record.name, TrialFiles()).failure is not None
+        ]
+        files = files | {
+            record.name: replace(files[record.name], failure=None) for record in forget
+        }
     states = study_states(records, files, max_failures, snapshot.owned)
 
     ended = ("done",) if options.retry_failed else ("done", "failed", "blocked")
-    todo = [trial for trial in trials if options.selects(trial.record) and states[trial.record] not in ended]
+    todo = [
+        trial
+        for trial in trials
+        if options.selects(trial.record) and states[trial.record] not in ended
+    ]
     return RunPlan(
         states=found,
         todo=todo,
@@ -116,7 +130,9 @@ def plan_run(trials: Sequence[PlannedTrial], snapshot: Snapshot, max_failures: i
     )
 
 
-def apply_plan(plan: RunPlan, store: Store, machine: Machine, console: Console) -> list[PlannedTrial]:
+def apply_plan(
+    plan: RunPlan, store: Store, machine: Machine, console: Console
+) -> list[PlannedTrial]:
     """Change on disk what has to be changed before training; returns the trials to train.
 
     Raises:
@@ -127,7 +143,10 @@ def apply_plan(plan: RunPlan, store: Store, machine: Machine, console: Console) 
     if plan.refused:
         raise Ended(refusal(plan, store), REFUSED)
     if plan.archive:
-        console.print(f"{len(plan.archive)} stale trials moved to {store.set_aside(plan.archive)}", markup=False)
+        console.print(
+            f"{len(plan.archive)} stale trials moved to {store.set_aside(plan.archive)}",
+            markup=False,
+        )
     store.rename(plan.moves)
     for line in move_sentences(plan.moves):
         console.print(line, markup=False)
@@ -157,14 +176,20 @@ def renamed(records: Sequence[TrialRecord], files: Mapping[str, TrialFiles]) -> 
     """
     planned = {record.name: record.id for record in records}
     misplaced = {
-        held.id: name for name, held in files.items() if held.summary is not None and planned.get(name) != held.id
+        held.id: name
+        for name, held in files.items()
+        if held.summary is not None and planned.get(name) != held.id
     }
     moves = {}
     for record in records:
         there = files.get(record.name, TrialFiles())
         if record.id in misplaced and there.id != record.id:
             moves[misplaced[record.id]] = record.name
-    while taken := [old for old, new in moves.items() if new not in moves and files.get(new, TrialFiles()).exists]:
+    while taken := [
+        old
+        for old, new in moves.items()
+        if new not in moves and files.get(new, TrialFiles()).exists
+    ]:
         for old in taken:
             del moves[old]
     return moves
@@ -227,11 +252,15 @@ def absent(trials: Sequence[PlannedTrial], machine: Machine) -> list[str]:
 
 def absent_sources(todo: list[PlannedTrial], states: Mapping[TrialRecord, State]) -> Iterator[str]:
     """Sentences about arms that the trials use and that a selection left out before they were done."""
-    for (arm, source), left_out in _left_out(todo, states, lambda record: record.source, ("done",)).items():
+    for (arm, source), left_out in _left_out(
+        todo, states, lambda record: record.source, ("done",)
+    ).items():
         yield f"--arms: {arm} uses the trials of {source}, and not all are done ({left_out}): name {source} too"
 
 
-def absent_baselines(todo: list[PlannedTrial], states: Mapping[TrialRecord, State]) -> Iterator[str]:
+def absent_baselines(
+    todo: list[PlannedTrial], states: Mapping[TrialRecord, State]
+) -> Iterator[str]:
     """Sentences about arms whose baseline a selection left out before it was done: they will lack pairs."""
 
     def partner(record: TrialRecord) -> str | None:
@@ -256,4 +285,7 @@ def _left_out(
         other = by_name.get(needed(trial.record) or "")
         if other and other.name not in chosen and states[other] not in settled:
             lacking.setdefault((trial.record.arm, other.arm), []).append(other.name)
-    return {arms: ", ".join(found[:3]) + (", …" if len(found) > 3 else "") for arms, found in lacking.items()}
+    return {
+        arms: ", ".join(found[:3]) + (", …" if len(found) > 3 else "")
+        for arms, found in lacking.items()
+    }

@@ -39,7 +39,8 @@ def check_selection(options: Options, study: Study) -> None:
     if study.search is not None:
         if options.arms or options.seeds or options.settings:
             raise Ended(
-                "--arms, --seeds and --settings choose among an ablation's trials; a search is run whole", WRONG
+                "--arms, --seeds and --settings choose among an ablation's trials; a search is run whole",
+                WRONG,
             )
         return
     records = [trial.record for trial in study.trials]
@@ -50,7 +51,11 @@ def check_selection(options: Options, study: Study) -> None:
     ):
         if unknown := wanted - there:
             known = ", ".join(sorted(there)) or "none"
-            raise Ended(f"{name}: the study has no {', '.join(sorted(unknown))}; it has {known}", WRONG)
+            raise Ended(
+                f"{name}: the study has no {', '.join(sorted(unknown))}; it has {known}", WRONG
+            )
 
     if not any(map(options.selects, records)):
-        raise Ended("the study has no trial with this --arms, --seeds and --settings together", WRONG)
+        raise Ended(
+            "the study has no trial with this --arms, --seeds and --settings together", WRONG
+        )

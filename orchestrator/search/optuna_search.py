@@ -36,7 +36,9 @@ arm that it is for (the folder of its trials below `runs/`; None: they lie there
 class Search:
     """One Optuna study and its trials' folders."""
 
-    def __init__(self, name: str, search: ArmSearch, plan: SearchPlan, store: Store, storage: JournalStorage):
+    def __init__(
+        self, name: str, search: ArmSearch, plan: SearchPlan, store: Store, storage: JournalStorage
+    ):
         self.search, self.plan, self.store, self.storage = search, plan, store, storage
         self.budget = plan.budget(search)
         self.study = optuna.create_study(
@@ -99,7 +101,10 @@ class Search:
         number = len(self.trials)
         proposal = self._propose(number)
         config = self.config(proposal)
-        if config is not None and (first := self._first.setdefault(trial_id(config), number)) != number:
+        if (
+            config is not None
+            and (first := self._first.setdefault(trial_id(config), number)) != number
+        ):
             proposal.user_attrs[SAME_AS] = first
         self.study.add_trial(proposal)
         return self.catch_up(self.trials[number])
@@ -112,7 +117,8 @@ class Search:
         """
         file = self.plan.file
         copy = optuna.create_study(
-            directions=self.study.directions, sampler=sampler(file.sampler.name, file.sampler.seed, number)
+            directions=self.study.directions,
+            sampler=sampler(file.sampler.name, file.sampler.seed, number),
         )
         copy.add_trials(self.study.get_trials(deepcopy=False))
         if (point := self._given(number)) is not None:
@@ -182,12 +188,18 @@ class Search:
         elif "failed" in states.values():
             record = next(r for r, state in states.items() if state == "failed")
             failure = self.store.folder(record).failure or {}
-            self._tell(trial, TrialState.FAIL, reason=f"{failure.get('kind')}: {failure.get('message')}")
+            self._tell(
+                trial, TrialState.FAIL, reason=f"{failure.get('kind')}: {failure.get('message')}"
+            )
         elif set(states.values()) == {"done"}:
             self._report(trial, records)
             values = self._values(records)
             if values is None:
-                self._tell(trial, TrialState.FAIL, reason="its rows have no val/accuracy: is there a validation set?")
+                self._tell(
+                    trial,
+                    TrialState.FAIL,
+                    reason="its rows have no val/accuracy: is there a validation set?",
+                )
             else:
                 self._tell(trial, TrialState.COMPLETE, values)
         else:
@@ -201,7 +213,11 @@ class Search:
                     self.storage.set_trial_intermediate_value(self._id(trial), epoch, value)
 
     def _tell(
-        self, trial: FrozenTrial, state: TrialState, values: list[float] | None = None, reason: str | None = None
+        self,
+        trial: FrozenTrial,
+        state: TrialState,
+        values: list[float] | None = None,
+        reason: str | None = None,
     ) -> None:
         if reason is not None:
             self.storage.set_trial_user_attr(self._id(trial), REASON, reason)
@@ -217,7 +233,9 @@ class Search:
         for epoch, value in first.intermediate_values.items():
             self.storage.set_trial_intermediate_value(self._id(trial), epoch, value)
         complete = first.state == TrialState.COMPLETE
-        self._tell(trial, first.state, first.values if complete else None, first.user_attrs.get(REASON))
+        self._tell(
+            trial, first.state, first.values if complete else None, first.user_attrs.get(REASON)
+        )
 
     def _id(self, trial: FrozenTrial) -> int:
         study = self.storage.get_study_id_from_name(self.study.study_name)
@@ -228,7 +246,9 @@ class Search:
     def _curve(self, records: list[TrialRecord]) -> Iterator[tuple[int, float]]:
         """(epoch, noisy-validation accuracy, mean over seeds) of the epochs that every seed has finished."""
         metric = self.plan.file.metric[0].name
-        curves = [[row.get(metric) for row in self.store.folder(record).rows()] for record in records]
+        curves = [
+            [row.get(metric) for row in self.store.folder(record).rows()] for record in records
+        ]
         for epoch, values in enumerate(zip(*curves, strict=False), start=1):
             if None not in values:
                 yield epoch, fmean(values)
@@ -238,7 +258,11 @@ class Search:
         rows = [self.store.folder(record).rows() for record in records]
         scores = [[score(r, metric.name) for r in rows] for metric in self.plan.file.metric]
         known = [[value for value in values if value is not None] for values in scores]
-        return [fmean(values) for values in known] if all(len(values) == len(rows) for values in known) else None
+        return (
+            [fmean(values) for values in known]
+            if all(len(values) == len(rows) for values in known)
+            else None
+        )
 
     def best(self, count: int) -> list[FrozenTrial]:
         """The best distinct configurations that ran to full length; of two metrics, from the front of trade-offs."""
@@ -247,5 +271,9 @@ class Search:
         else:
             found = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         found = [trial for trial in found if SAME_AS not in trial.user_attrs]
-        accuracy = next(k for k, metric in enumerate(self.plan.file.metric) if metric.name == VALIDATION_ACCURACY)
+        accuracy = next(
+            k
+            for k, metric in enumerate(self.plan.file.metric)
+            if metric.name == VALIDATION_ACCURACY
+        )
         return sorted(found, key=lambda trial: (-trial.values[accuracy], trial.number))[:count]

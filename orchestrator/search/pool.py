@@ -41,7 +41,9 @@ class SearchPool:
         found = {search.study.study_name: [*search.changed] for search in self.all}
         for search in self.all:
             records = [p.record for trial in search.trials for p in search.planned(trial)]
-            if code is not None and any(self.store.code(record) not in (None, code) for record in records):
+            if code is not None and any(
+                self.store.code(record) not in (None, code) for record in records
+            ):
                 found[search.study.study_name].append("code")
         return {name: parts for name, parts in found.items() if parts}
 
@@ -70,7 +72,9 @@ class SearchPool:
             for trial in search.trials:
                 if not trial.state.is_finished():
                     self._enqueue(search, trial.number, search.catch_up(trial))
-        for stopped in self.store.runs.rglob(names.STOPPED):  # an actor that was killed could not tidy up
+        for stopped in self.store.runs.rglob(
+            names.STOPPED
+        ):  # an actor that was killed could not tidy up
             for checkpoint in (names.CHECKPOINT, names.PREVIOUS_CHECKPOINT):
                 (stopped.parent / checkpoint).unlink(missing_ok=True)
 
@@ -79,11 +83,15 @@ class SearchPool:
         while True:
             for k, planned in enumerate(self._queue):
                 search, number = self._place[planned.record.name]
-                if not search.trials[number].state.is_finished():  # one that failed on another seed needs no more
+                if not search.trials[
+                    number
+                ].state.is_finished():  # one that failed on another seed needs no more
                     del self._queue[: k + 1]
                     return planned
             self._queue.clear()
-            search = min(self.all, key=lambda search: len(search.trials) if search.missing else float("inf"))
+            search = min(
+                self.all, key=lambda search: len(search.trials) if search.missing else float("inf")
+            )
             if not search.missing:
                 return None
             number = len(search.trials)
@@ -118,7 +126,8 @@ class SearchPool:
     def missing(self) -> dict[str | None, int]:
         """Arm → Optuna trials that are not finished or not yet proposed."""
         return {
-            search.search.arm: search.missing + sum(not t.state.is_finished() for t in search.trials)
+            search.search.arm: search.missing
+            + sum(not t.state.is_finished() for t in search.trials)
             for search in self.all
         }
 
@@ -130,7 +139,12 @@ class SearchPool:
     @property
     def records(self) -> list[TrialRecord]:
         """Every trial that was proposed so far."""
-        return [p.record for search in self.all for trial in search.trials for p in search.planned(trial)]
+        return [
+            p.record
+            for search in self.all
+            for trial in search.trials
+            for p in search.planned(trial)
+        ]
 
     def winners(self) -> dict[str, TrialConfig]:
         """What is confirmed beside the baseline, by its name in the result."""
@@ -141,7 +155,11 @@ class SearchPool:
                     found[arm] = search.certain_config(trial)
                 continue
             own = trial_id(search.search.space.config(search.search.space.starts[0]))
-            ranked = [(trial, search.certain_config(trial)) for trial in search.best(len(search.trials))]
+            ranked = [
+                (trial, search.certain_config(trial)) for trial in search.best(len(search.trials))
+            ]
             others = [(trial, config) for trial, config in ranked if trial_id(config) != own]
-            found |= {f"trial-{trial.number:04}": config for trial, config in others[: self.plan.top_k]}
+            found |= {
+                f"trial-{trial.number:04}": config for trial, config in others[: self.plan.top_k]
+            }
         return found

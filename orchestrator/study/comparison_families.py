@@ -29,7 +29,9 @@ def describe(records: Iterable[TrialRecord]) -> Iterator[str]:
     for (setting, family), members in families.items():
         arms, seeds = len({r.arm for r in members}), len({r.seed for r in members})
         p = smallest_p(arms, seeds)
-        verdict = "" if p <= ALPHA else f": more seeds are needed before any of them can reach {ALPHA}"
+        verdict = (
+            "" if p <= ALPHA else f": more seeds are needed before any of them can reach {ALPHA}"
+        )
         place = f"{setting}: " if setting else ""
         comparisons = "1 comparison" if arms == 1 else f"{arms} comparisons"
         paired = "1 seed" if seeds == 1 else f"{seeds} seeds"

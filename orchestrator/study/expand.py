@@ -59,7 +59,11 @@ class Expansion:
             for arm in self.arms[1:]:
                 self._resolve(setting, arm.name, [base, layer, arm.layer])
         self._check_sources(
-            [(setting, arm, [base, layer, arm.layer]) for setting, layer in settings for arm in self.arms]
+            [
+                (setting, arm, [base, layer, arm.layer])
+                for setting, layer in settings
+                for arm in self.arms
+            ]
         )
         self._drop_copies()
 
@@ -94,7 +98,9 @@ class Expansion:
     def _named(self) -> Iterator[_Arm]:
         for name in self._keys("arms"):
             if name == BASELINE:
-                self.report(("arms", name), "`baseline` is the arm of `base` itself; choose another name")
+                self.report(
+                    ("arms", name), "`baseline` is the arm of `base` itself; choose another name"
+                )
                 continue
             layer = self._layer(("arms", name))
             if self.raw["arms"][name] == {}:
@@ -112,10 +118,16 @@ class Expansion:
             elif isinstance(values, list):
                 factors[path] = values
         last = {path: path.rsplit(".", 1)[-1] for path in factors}
-        short = {path: word if list(last.values()).count(word) == 1 else path for path, word in last.items()}
+        short = {
+            path: word if list(last.values()).count(word) == 1 else path
+            for path, word in last.items()
+        }
         taken = set(self._keys("arms"))
         if self.raw.get("design") == "product":
-            points = [dict(zip(factors, values, strict=True)) for values in itertools.product(*factors.values())]
+            points = [
+                dict(zip(factors, values, strict=True))
+                for values in itertools.product(*factors.values())
+            ]
         else:
             points = [{path: value} for path, values in factors.items() for value in values]
         for point in points if factors else []:
@@ -144,13 +156,16 @@ class Expansion:
         baselines = [config for (_, arm), config in self.configs.items() if arm == BASELINE]
         # bool is an int to Python: without the types, 1 would be `true`.
         return bool(baselines) and all(
-            current(c) == value and isinstance(current(c), bool) == isinstance(value, bool) for c in baselines
+            current(c) == value and isinstance(current(c), bool) == isinstance(value, bool)
+            for c in baselines
         )
 
     def _resolve(self, setting: str | None, arm: str, layers: list[_Layer]) -> None:
         """Validate base < setting < arm and report each mistake where the offending value was written."""
         try:
-            self.configs[setting, arm] = resolve(self.study_dir, *(layer.values for layer in layers))
+            self.configs[setting, arm] = resolve(
+                self.study_dir, *(layer.values for layer in layers)
+            )
         except ValidationError as error:
             for path, message in explain(error, TrialConfig):
                 self._blame(path, message, layers)
@@ -159,7 +174,9 @@ class Expansion:
         """Point at the topmost layer that set the field, or a part of it, or its section's name."""
         dotted = ".".join(path)
         for match in (
-            lambda key: key == dotted or key.startswith(dotted + ".") or dotted.startswith(key + "."),
+            lambda key: (
+                key == dotted or key.startswith(dotted + ".") or dotted.startswith(key + ".")
+            ),
             lambda key: key == f"{path[0]}.name",
         ):
             for layer in reversed(layers):
@@ -174,16 +191,24 @@ class Expansion:
         for setting, arm, layers in places:
             chain = [arm.name]  # the arm, the one that it uses, the one that that one uses, …
             while (
-                (config := self.configs.get((setting, chain[-1]))) and config.from_arm and chain.count(chain[-1]) == 1
+                (config := self.configs.get((setting, chain[-1])))
+                and config.from_arm
+                and chain.count(chain[-1]) == 1
             ):
                 chain.append(config.from_arm)
             if config and not config.from_arm:
                 continue
             lost.append((setting, arm.name))
             if chain.count(arm.name) == 2:
-                self._blame(("from_arm",), f"`{arm.name}` would use itself: {' → '.join(chain)}", layers)
+                self._blame(
+                    ("from_arm",), f"`{arm.name}` would use itself: {' → '.join(chain)}", layers
+                )
             elif chain[1:] and chain[1] not in names:
-                self._blame(("from_arm",), f"the study has no arm `{chain[1]}`{suggestion(chain[1], names)}", layers)
+                self._blame(
+                    ("from_arm",),
+                    f"the study has no arm `{chain[1]}`{suggestion(chain[1], names)}",
+                    layers,
+                )
         for place in lost:
             self.configs.pop(place, None)
 
@@ -201,7 +226,11 @@ class Expansion:
                 layer = lines[second]
                 line = min(layer.lines.values(), default=None)
                 message = f"computes the same as `{first}` in every setting; remove one of them"
-                where = layer.where if layer.where != "factors" else f"factors.{next(iter(layer.values))} ({second})"
+                where = (
+                    layer.where
+                    if layer.where != "factors"
+                    else f"factors.{next(iter(layer.values))} ({second})"
+                )
                 self.report((where,), message, line)
             for setting in same:
                 self.configs.pop((setting, second), None)
@@ -209,7 +238,9 @@ class Expansion:
                     if place[0] == setting and config.from_arm == second:
                         self.configs[place] = config.model_copy(update={"from_arm": first})
                 at = f" in setting {setting}" if setting else ""
-                self.warnings.append(f"{second} is the same as {first}{at} and is not run there a second time")
+                self.warnings.append(
+                    f"{second} is the same as {first}{at} and is not run there a second time"
+                )
         ids: dict[str, str | None] = {}
         for setting in self.settings:
             if (setting, BASELINE) in self.configs:
@@ -225,7 +256,9 @@ class Expansion:
             first: dict[str, str] = {}
             for arm in self.arms:
                 if (setting, arm.name) in self.configs:
-                    earlier = first.setdefault(trial_id(self._planned(setting, arm.name, 0)), arm.name)
+                    earlier = first.setdefault(
+                        trial_id(self._planned(setting, arm.name, 0)), arm.name
+                    )
                     if earlier != arm.name:
                         found.setdefault((earlier, arm.name), []).append(setting)
         return found
@@ -247,13 +280,23 @@ class Expansion:
                     partner = BASELINE if paired and arm.family else None
                     source = config.from_arm and trial_name(setting, config.from_arm, seed)
                     config, epochs = self._planned(setting, arm.name, seed), config.train.epochs
-                    record = TrialRecord(trial_id(config), setting, arm.name, seed, arm.family, partner, epochs, source)
+                    record = TrialRecord(
+                        trial_id(config),
+                        setting,
+                        arm.name,
+                        seed,
+                        arm.family,
+                        partner,
+                        epochs,
+                        source,
+                    )
                     yield PlannedTrial(record, config)
         used = {(setting, config.from_arm) for (setting, _), config in self.configs.items()}
         never = [
             f"{setting + '/' if setting else ''}{arm}"
             for (setting, arm), config in self.configs.items()
-            if getattr(config.method, "shortest_warmup", 0) >= config.train.epochs and (setting, arm) not in used
+            if getattr(config.method, "shortest_warmup", 0) >= config.train.epochs
+            and (setting, arm) not in used
         ]
         if never:
             shown = ", ".join(never[:4]) + (f" and {len(never) - 4} more" if len(never) > 4 else "")

@@ -21,7 +21,10 @@ from trainable.config import strict_yaml
 from trainable.config.messages import explain, suggestion
 from trainable.config.strict_yaml import ConfigError, Document, Problem
 
-FILES: dict[str, type[AblationFile] | type[SearchFile]] = {"ablation": AblationFile, "search": SearchFile}
+FILES: dict[str, type[AblationFile] | type[SearchFile]] = {
+    "ablation": AblationFile,
+    "search": SearchFile,
+}
 
 
 @dataclass
@@ -43,7 +46,9 @@ class Study:
         """The study as its results folder keeps it."""
         factors = list(self.file.factors) if isinstance(self.file, AblationFile) else []
         records = [trial.record for trial in self.trials]
-        return StudyPlan(self.name, self.file.run.max_failures, records, self.file.analysis.margin, factors)
+        return StudyPlan(
+            self.name, self.file.run.max_failures, records, self.file.analysis.margin, factors
+        )
 
     @property
     def name(self) -> str:
@@ -67,7 +72,9 @@ def load_study(path: Path, sets: list[str] | None = None) -> Study:
 
     kind = raw.get("kind", "ablation")
     if kind not in ("ablation", "search"):
-        document.report(("kind",), f"{kind} is not a kind of study: it should be 'ablation' or 'search'")
+        document.report(
+            ("kind",), f"{kind} is not a kind of study: it should be 'ablation' or 'search'"
+        )
         kind = "ablation"
     file = None
     try:
@@ -96,7 +103,9 @@ def _set(document: Document, change: str) -> None:
     source = f"--set {change}"
     key, equals, text = change.partition("=")
     if not equals or not key:
-        raise ConfigError(source, [Problem(0, "", "write it as key=value, for instance base.train.epochs=3")])
+        raise ConfigError(
+            source, [Problem(0, "", "write it as key=value, for instance base.train.epochs=3")]
+        )
     try:
         value = strict_yaml.parse(text, source)
     except ConfigError:

@@ -21,7 +21,9 @@ PROBLEM = ("noise", "data.name", "data.path", "data.validation_fraction")
 """Fields that say what is asked."""
 
 
-def plan(document: Document, file: SearchFile, expansion: Expansion) -> tuple[SearchPlan, list[str]]:
+def plan(
+    document: Document, file: SearchFile, expansion: Expansion
+) -> tuple[SearchPlan, list[str]]:
     """The plan of a search, and what deserves a warning; mistakes are reported to the document."""
     layers = expansion.layers()
     arms = {name: config for (_, name), config in expansion.configs.items()}
@@ -29,7 +31,9 @@ def plan(document: Document, file: SearchFile, expansion: Expansion) -> tuple[Se
     warnings: list[str] = []
     searches = []
     if ARM in file.space and document.problems:
-        return SearchPlan(file, (), arms), warnings  # arms that do not exist have no points to check
+        return SearchPlan(
+            file, (), arms
+        ), warnings  # arms that do not exist have no points to check
     for names in [[name] for name in layers] if file.retunes else [list(layers)]:
         dimensions = tuple(Dimension(p, file.space[p]) for p in file.space)
         space = Space({name: layers[name] for name in names}, dimensions, expansion.study_dir)
@@ -37,7 +41,9 @@ def plan(document: Document, file: SearchFile, expansion: Expansion) -> tuple[Se
             space = _without_what_the_arm_decides(space, expansion, names[0], warnings)
         searches.append(ArmSearch(names[0] if file.retunes else None, _checked(document, space)))
     for path in {*file.space} - {d.path for search in searches for d in search.space.dimensions}:
-        document.report(("space", path), "is never searched: its `when` holds for no arm, or every arm sets it")
+        document.report(
+            ("space", path), "is never searched: its `when` holds for no arm, or every arm sets it"
+        )
     planned = SearchPlan(file, tuple(searches), arms)
     if not document.problems:
         _check_sampler(document, planned)
@@ -59,11 +65,17 @@ def _check_keys(document: Document, file: SearchFile, arms: dict[str, TrialConfi
     if file.two_metrics != (file.sampler.name == "nsga2"):
         wrong("sampler", "`nsga2` is for two metrics, and two metrics need `nsga2`")
     if not isinstance(file.scheduler, NoScheduler):
-        for more, what in ((len(file.seeds) > 1, "several seeds"), (file.two_metrics, "two metrics")):
+        for more, what in (
+            (len(file.seeds) > 1, "several seeds"),
+            (file.two_metrics, "two metrics"),
+        ):
             if more:
                 wrong("scheduler", f"{what} need `scheduler: none`")
         if "train.epochs" in file.space:
-            wrong("space", "train.epochs cannot be searched with a scheduler: it compares trials at equal epochs")
+            wrong(
+                "space",
+                "train.epochs cannot be searched with a scheduler: it compares trials at equal epochs",
+            )
         shortest = min(config.train.epochs for config in arms.values())
         if file.scheduler.grace_period >= shortest:
             wrong(
@@ -74,39 +86,60 @@ def _check_keys(document: Document, file: SearchFile, arms: dict[str, TrialConfi
         wrong("confirm", f"seeds {both} are those of the search: confirmation needs fresh ones")
     if file.retunes:
         if file.two_metrics:
-            wrong("metric", "a re-tuned ablation (`arms` without `arm` in the space) needs one metric")
+            wrong(
+                "metric", "a re-tuned ablation (`arms` without `arm` in the space) needs one metric"
+            )
         if file.confirm.top_k not in (None, 1):
-            wrong("confirm", "of a re-tuned ablation each arm's winner is confirmed: leave `top_k` out")
+            wrong(
+                "confirm",
+                "of a re-tuned ablation each arm's winner is confirmed: leave `top_k` out",
+            )
         for name in {FIXED, TUNED} & {*file.arms}:
-            document.report(("arms", name), "is the name of a column of the result; choose another one")
+            document.report(
+                ("arms", name), "is the name of a column of the result; choose another one"
+            )
     elif ARM in file.space:
         _check_arms(document, file)
     for name, config in arms.items():
         if config.from_arm is not None:
             where = ("arms", name) if name in file.arms else ("base",)
-            document.report((*where, "from_arm"), "is for ablations: the trials of a search do not use each other")
+            document.report(
+                (*where, "from_arm"),
+                "is for ablations: the trials of a search do not use each other",
+            )
     for path in file.space:
         if path == "seed":
             document.report(("space", path), "seeds are the study's: use the key `seeds`")
         elif path.startswith(PROBLEM):
             document.report(
-                ("space", path), "is part of the question: scores under different answers cannot be compared"
+                ("space", path),
+                "is part of the question: scores under different answers cannot be compared",
             )
     data = arms[BASELINE].data
     if data.validation_fraction == 0 and data.name != "npz":
-        wrong("base", "data.validation_fraction is 0: a search decides on noisy validation accuracy, 0.2 ranks well")
+        wrong(
+            "base",
+            "data.validation_fraction is 0: a search decides on noisy validation accuracy, 0.2 ranks well",
+        )
 
 
 def _check_arms(document: Document, file: SearchFile) -> None:
     """`arm` as a parameter of the space."""
     known, parameter = [BASELINE, *file.arms], file.space[ARM]
     if parameter.values is None or set(parameter.values) != set(known):
-        document.report(("space", ARM), f"needs all the study's arms: `values: [{', '.join(known)}]`")
+        document.report(
+            ("space", ARM), f"needs all the study's arms: `values: [{', '.join(known)}]`"
+        )
     if parameter.when or next(iter(file.space)) != ARM:
-        document.report(("space", ARM), "stands first, and without `when`: the other parameters are chosen for the arm")
+        document.report(
+            ("space", ARM),
+            "stands first, and without `when`: the other parameters are chosen for the arm",
+        )
 
 
-def _without_what_the_arm_decides(space: Space, expansion: Expansion, arm: str, warnings: list[str]) -> Space:
+def _without_what_the_arm_decides(
+    space: Space, expansion: Expansion, arm: str, warnings: list[str]
+) -> Space:
     """The space of one arm: what it sets itself, and what does not exist under it, is not searched."""
     own = space.arms[arm][-1]
     config = expansion.configs[None, arm]
@@ -116,11 +149,14 @@ def _without_what_the_arm_decides(space: Space, expansion: Expansion, arm: str, 
         path, when = dimension.path, dimension.parameter.when
         gone = path.partition(".")[0] in sections and field(config, path) is None
         never = any(
-            other not in {d.path for d in kept} and field(config, other) not in allowed_values(allowed)
+            other not in {d.path for d in kept}
+            and field(config, other) not in allowed_values(allowed)
             for other, allowed in when.items()
         )
         if path in own or gone or never:
-            warnings.append(f"{arm}: {path} is not searched: the arm {'sets it' if path in own else 'does without it'}")
+            warnings.append(
+                f"{arm}: {path} is not searched: the arm {'sets it' if path in own else 'does without it'}"
+            )
         else:
             kept.append(dimension)
     return dataclasses.replace(space, dimensions=tuple(kept))
@@ -132,7 +168,9 @@ def _checked(document: Document, space: Space) -> Space:
     for dimension in space.dimensions:
         for path in dimension.parameter.when:
             if path in {d.path for d in space.dimensions} and path not in above:
-                document.report(("space", dimension.path, "when", path), "should stand above what depends on it")
+                document.report(
+                    ("space", dimension.path, "when", path), "should stand above what depends on it"
+                )
         above.add(dimension.path)
     seen: dict[str, Any] = {}
     conditions: set[str] = set()
@@ -152,7 +190,9 @@ def _checked(document: Document, space: Space) -> Space:
         return space
     for dimension in space.dimensions:
         _check_dimension(document, dimension, seen, conditions)
-    typed_space = dataclasses.replace(space, dimensions=tuple(typed(d, seen.get(d.path)) for d in space.dimensions))
+    typed_space = dataclasses.replace(
+        space, dimensions=tuple(typed(d, seen.get(d.path)) for d in space.dimensions)
+    )
     if not document.problems:
         _check_starts(document, typed_space)
     return typed_space
@@ -164,11 +204,15 @@ def _blame(document: Document, path: str, message: str, forced: Point) -> None:
     document.report(("space", at), message if at == path else f"{path}: {message}")
 
 
-def _check_dimension(document: Document, dimension: Dimension, seen: dict[str, Any], conditions: set[str]) -> None:
+def _check_dimension(
+    document: Document, dimension: Dimension, seen: dict[str, Any], conditions: set[str]
+) -> None:
     path, p = dimension.path, dimension.parameter
     for other in p.when:
         if other not in conditions:
-            document.report(("space", path, "when", other), "is neither a field of any arm nor `arm`")
+            document.report(
+                ("space", path, "when", other), "is neither a field of any arm nor `arm`"
+            )
     if path not in seen:
         document.report(("space", path), "is never searched: its `when` never holds")
     elif path != ARM and p.values is None:
@@ -176,7 +220,9 @@ def _check_dimension(document: Document, dimension: Dimension, seen: dict[str, A
         if isinstance(value, bool) or not isinstance(value, int | float):
             document.report(("space", path), "is no number: list its `values`")
         elif isinstance(value, int) and any(isinstance(v, float) for v in (p.low, p.high, p.step)):
-            document.report(("space", path), "is a whole number: `low`, `high` and `step` should be too")
+            document.report(
+                ("space", path), "is a whole number: `low`, `high` and `step` should be too"
+            )
 
 
 def _check_starts(document: Document, space: Space) -> None:
@@ -188,12 +234,16 @@ def _check_starts(document: Document, space: Space) -> None:
             path = error.args[0]
             value = field(space.config({ARM: arm} if len(space.arms) > 1 else {}), path)
             document.report(
-                ("space", path), f"does not have {value}, the value of `{arm}`, which is tried first: add it, or `when`"
+                ("space", path),
+                f"does not have {value}, the value of `{arm}`, which is tried first: add it, or `when`",
             )
             continue
-        if both := sorted({*start} & {*layers[-1]} if len(space.arms) > 1 and arm != BASELINE else ()):
+        if both := sorted(
+            {*start} & {*layers[-1]} if len(space.arms) > 1 and arm != BASELINE else ()
+        ):
             document.report(
-                ("space", both[0]), f"is also set by the arm `{arm}`: leave that arm out with `when: {{arm: [...]}}`"
+                ("space", both[0]),
+                f"is also set by the arm `{arm}`: leave that arm out with `when: {{arm: [...]}}`",
             )
 
 
@@ -204,12 +254,18 @@ def _check_sampler(document: Document, planned: SearchPlan) -> None:
         for path in {d.path for _, d in dimensions if d.grid() is None}:
             document.report(("space", path), "a grid needs `values` or `step`")
     if name == "cmaes":
-        for path in {d.path for _, d in dimensions if d.parameter.values is not None or d.parameter.when}:
-            document.report(("space", path), "`cmaes` searches ranges without conditions only: use tpe")
+        for path in {
+            d.path for _, d in dimensions if d.parameter.values is not None or d.parameter.when
+        }:
+            document.report(
+                ("space", path), "`cmaes` searches ranges without conditions only: use tpe"
+            )
         if any(len(search.space.dimensions) < 2 for search in planned.searches):
             document.report(("space",), "`cmaes` needs at least two dimensions: use tpe")
         if find_spec("cmaes") is None:
-            document.report(("sampler",), "`cmaes` needs a package: pip install 'dividemix-orchestrator[cmaes]'")
+            document.report(
+                ("sampler",), "`cmaes` needs a package: pip install 'dividemix-orchestrator[cmaes]'"
+            )
 
 
 def _doubts(file: SearchFile, arms: dict[str, TrialConfig]) -> Iterator[str]:

@@ -26,7 +26,10 @@ class ArmSearch:
         config = config.model_copy(update={"seed": seed})
         name = f"trial-{number:04}"
         return PlannedTrial(
-            TrialRecord(trial_id(config), self.arm, name, seed, "search", None, config.train.epochs), config
+            TrialRecord(
+                trial_id(config), self.arm, name, seed, "search", None, config.train.epochs
+            ),
+            config,
         )
 
 
@@ -74,7 +77,14 @@ class SearchPlan:
         else:
             columns = {None: {BASELINE: self.arms[BASELINE], **winners}}
         return [
-            _confirmation(setting, arm, config, seed, arms.get(BASELINE), "arms" if self.file.retunes else "search")
+            _confirmation(
+                setting,
+                arm,
+                config,
+                seed,
+                arms.get(BASELINE),
+                "arms" if self.file.retunes else "search",
+            )
             for seed in self.file.confirm.seeds
             for setting, arms in columns.items()
             for arm, config in arms.items()
@@ -95,7 +105,12 @@ class SearchPlan:
 
 
 def _confirmation(
-    setting: str | None, arm: str, config: TrialConfig, seed: int, baseline: TrialConfig | None, family: str
+    setting: str | None,
+    arm: str,
+    config: TrialConfig,
+    seed: int,
+    baseline: TrialConfig | None,
+    family: str,
 ) -> PlannedTrial:
     config = config.model_copy(update={"seed": seed})
     paired = baseline is not None and (config.data, config.noise) == (baseline.data, baseline.noise)

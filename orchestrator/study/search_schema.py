@@ -59,7 +59,9 @@ class Parameter(Section):
             raise ValueError(f"`log` needs a `low` greater than 0, and it is {low}")
         steps = (high - low) / (self.step or 1)
         if self.step is not None and abs(steps - round(steps)) > 1e-9:
-            raise ValueError(f"`high` should be `low` plus a multiple of `step`, and it is {steps:.4g} steps away")
+            raise ValueError(
+                f"`high` should be `low` plus a multiple of `step`, and it is {steps:.4g} steps away"
+            )
 
 
 class Sampler(Section):

@@ -23,7 +23,9 @@ class Suggests(Protocol):
     """An Optuna trial, as far as a space needs it."""
 
     def suggest_categorical(self, name: str, choices: Any) -> Any: ...  # noqa: D102
-    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int: ...  # noqa: D102
+    def suggest_int(
+        self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
+    ) -> int: ...  # noqa: D102
     def suggest_float(  # noqa: D102
         self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
     ) -> float: ...
@@ -44,7 +46,9 @@ class Dimension:
             return trial.suggest_categorical(self.path, p.values)
         low, high = self.range
         if self.integer:
-            return trial.suggest_int(self.path, int(low), int(high), step=int(p.step or 1), log=p.log)
+            return trial.suggest_int(
+                self.path, int(low), int(high), step=int(p.step or 1), log=p.log
+            )
         return trial.suggest_float(self.path, float(low), float(high), step=p.step, log=p.log)
 
     @property
@@ -61,7 +65,10 @@ class Dimension:
 
     def grid(self) -> list[Scalar] | None:
         """Every value; None for a range without steps."""
-        p, step = self.parameter, self.parameter.step or (1 if self.integer and not self.parameter.log else None)
+        p, step = (
+            self.parameter,
+            self.parameter.step or (1 if self.integer and not self.parameter.log else None),
+        )
         if p.values is not None or step is None:
             return p.values
         low, high = self.range
@@ -71,7 +78,11 @@ class Dimension:
         """`value` as this dimension writes it (25 for 25.0), or None if it is not one of its values."""
         grid = self.grid()
         if grid is not None:  # bool is an int to Python: without the types, 1 would be `true`
-            same = (v for v in grid if isinstance(v, bool) == isinstance(value, bool) and _equal(v, value))
+            same = (
+                v
+                for v in grid
+                if isinstance(v, bool) == isinstance(value, bool) and _equal(v, value)
+            )
             return next(same, None)
         low, high = self.range
         return value if isinstance(value, Number) and low <= value <= high else None
@@ -125,7 +136,8 @@ class Space:
             return True
         config = self.config(point)
         return all(
-            (point.get(ARM, next(iter(self.arms))) if path == ARM else field(config, path)) in allowed_values(allowed)
+            (point.get(ARM, next(iter(self.arms))) if path == ARM else field(config, path))
+            in allowed_values(allowed)
             for path, allowed in when.items()
         )
 
@@ -156,7 +168,9 @@ class Space:
             points = [
                 {**point, **extra}
                 for point in points
-                for extra in ([{dimension.path: v} for v in values] if self.active(dimension, point) else [{}])
+                for extra in (
+                    [{dimension.path: v} for v in values] if self.active(dimension, point) else [{}]
+                )
             ]
         yield from points
 
@@ -197,4 +211,6 @@ def allowed_values(allowed: Scalar | list[Scalar]) -> list[Scalar]:
 
 def typed(dimension: Dimension, value: Any) -> Dimension:
     """The dimension with its kind, as the value of its field shows it."""
-    return dataclasses.replace(dimension, integer=isinstance(value, int) and not isinstance(value, bool))
+    return dataclasses.replace(
+        dimension, integer=isinstance(value, int) and not isinstance(value, bool)
+    )

@@ -56,31 +56,47 @@ class StudyFolder:
             partner = "baseline" if paired and not main else None
             identity = f"id of {setting} {name} {seed}"
             uses = trial_name(setting, source, seed) if source else None
-            record = TrialRecord(identity, setting, name, seed, None if main else family, partner, epochs, uses)
+            record = TrialRecord(
+                identity, setting, name, seed, None if main else family, partner, epochs, uses
+            )
             self.records.append(record)
             if end == "missing":
                 continue
             folder = self.store.folder(record)
             folder.claim()
-            folder.write_json("trial.json", {"id": identity, "config": config or {}, "fingerprint": fingerprint or {}})
+            folder.write_json(
+                "trial.json",
+                {"id": identity, "config": config or {}, "fingerprint": fingerprint or {}},
+            )
             if end == "failed":
-                folder.write_json("failure.json", {"kind": "TrialError", "message": "m", "retry": False, "attempts": 1})
+                folder.write_json(
+                    "failure.json",
+                    {"kind": "TrialError", "message": "m", "retry": False, "attempts": 1},
+                )
             else:
                 assert isinstance(end, float)
                 for epoch in range(1, epochs + 1):
-                    row = {"epoch": epoch, "test/accuracy": end - epochs + epoch, "val/accuracy": 50.0}
+                    row = {
+                        "epoch": epoch,
+                        "test/accuracy": end - epochs + epoch,
+                        "val/accuracy": 50.0,
+                    }
                     folder.append_row({**row, **(metrics or {})})
                 if samples is not None:
                     folder.write("samples.npz", npz(samples))
                 hashes = {"data_hash": "digits", "noise_hash": f"noise {seed}"}
-                folder.finish({"epochs": epochs, METRIC: end, **hashes, **(change or {}).get(seed, {})})
+                folder.finish(
+                    {"epochs": epochs, METRIC: end, **hashes, **(change or {}).get(seed, {})}
+                )
             folder.release()
         return self
 
     def write(self) -> Path:
         """Write the plan, seed by seed as the orchestrator does, and return the study's folder."""
         records = sorted(self.records, key=lambda record: record.seed)
-        self.store.write_plan("name: small\n", StudyPlan("small", 2, records, self.margin, self.factors))
+        self.store.write_plan(
+            "name: small\n", StudyPlan("small", 2, records, self.margin, self.factors)
+        )
         return self.root
 
     def read(self) -> Results:
@@ -108,7 +124,9 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
-        self.addresses += [str(value) for name, value in attributes if name in ("src", "href", "srcset", "data")]
+        self.addresses += [
+            str(value) for name, value in attributes if name in ("src", "href", "srcset", "data")
+        ]
         if tag == "table":
             self.tables.append([])
         elif tag == "tr":
@@ -149,7 +167,9 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StudyFolder:
 
 
 @pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+def command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
     """Run `python -m analysis` in this process: exit code, standard output, standard error."""
 
     def command(*arguments: object) -> tuple[int, str, str]:
@@ -168,7 +188,9 @@ def drawn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., list
 
     def drawn(draw: Callable[..., list[Path]], *arguments: Any) -> list[Any]:
         figures: list[Figure] = []
-        monkeypatch.setattr(Figure, "savefig", lambda figure, *args, **kwargs: figures.append(figure))
+        monkeypatch.setattr(
+            Figure, "savefig", lambda figure, *args, **kwargs: figures.append(figure)
+        )
         paths = draw(*arguments, tmp_path / "figures")
         assert bool(paths) == bool(figures)
         return figures[0].axes if figures else []

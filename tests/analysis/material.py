@@ -10,13 +10,43 @@ import numpy as np
 Table = dict[str, np.ndarray]
 
 NETWORK_METRICS = [
-    *(f"division/{name}" for name in ("auc", "precision", "residual_noise", "recall", "labeled_fraction", "threshold")),
+    *(
+        f"division/{name}"
+        for name in (
+            "auc",
+            "precision",
+            "residual_noise",
+            "recall",
+            "labeled_fraction",
+            "threshold",
+        )
+    ),
     *(f"mixture/{name}_{side}" for name in ("mean", "sd", "weight") for side in ("clean", "noisy")),
 ]
 METRICS = [
-    *("loss/labeled", "loss/unlabeled", "loss/prior", "schedule/lr", "schedule/lambda_u", "guess/accuracy"),
-    *("train/agreement", "train/accuracy_given", "train/accuracy_true", "test/accuracy_net0", "test/accuracy_net1"),
-    *("val/accuracy", "work/forwards", "time/divide_s", "time/train_s", "time/eval_s", "time/epoch_s"),
+    *(
+        "loss/labeled",
+        "loss/unlabeled",
+        "loss/prior",
+        "schedule/lr",
+        "schedule/lambda_u",
+        "guess/accuracy",
+    ),
+    *(
+        "train/agreement",
+        "train/accuracy_given",
+        "train/accuracy_true",
+        "test/accuracy_net0",
+        "test/accuracy_net1",
+    ),
+    *(
+        "val/accuracy",
+        "work/forwards",
+        "time/divide_s",
+        "time/train_s",
+        "time/eval_s",
+        "time/epoch_s",
+    ),
     *(f"{name}_net{k}" for name in NETWORK_METRICS for k in (0, 1)),
 ]
 """With epoch, phase and test/accuracy 44 entries a row."""
@@ -31,7 +61,11 @@ FINGERPRINT = {
 
 
 def sample_table(
-    train: int = 60, validation: int = 12, classes: int = 3, epochs: tuple[int, ...] = (2, 3), known: bool = True
+    train: int = 60,
+    validation: int = 12,
+    classes: int = 3,
+    epochs: tuple[int, ...] = (2, 3),
+    known: bool = True,
 ) -> Table:
     """A trial's samples.npz as `Trial.samples` lays it out: every third label is wrong, and wrong ones cost more.
 
@@ -70,7 +104,12 @@ def metrics(rng: np.random.Generator) -> dict[str, float]:
 
 
 def write_study(
-    root: Path, arms: dict[str, str], seeds: int, epochs: int, settings: tuple[str, ...] = ("",), samples: int = 5000
+    root: Path,
+    arms: dict[str, str],
+    seeds: int,
+    epochs: int,
+    settings: tuple[str, ...] = ("",),
+    samples: int = 5000,
 ) -> int:
     """Write a finished study: settings × (the baseline and `arms`: name → family) × seeds; the number of trials.
 
@@ -86,16 +125,29 @@ def write_study(
         for arm, family in {"baseline": "", **arms}.items():
             for seed in range(seeds):
                 name = "/".join(filter(None, [setting, arm, f"seed={seed}"]))
-                trial = {"id": f"{len(trials):016x}", "setting": setting or None, "arm": arm, "seed": seed}
+                trial = {
+                    "id": f"{len(trials):016x}",
+                    "setting": setting or None,
+                    "arm": arm,
+                    "seed": seed,
+                }
                 trial |= {"family": family or None, "baseline": "baseline" if family else None}
                 trials.append({**trial, "epochs": epochs, "folder": f"runs/{name}"})
                 end = 90 - 5 * settings.index(setting) - len(arm) % 4 + rng.normal()
-                accuracy = end * (1 - np.exp(-np.arange(1, epochs + 1) / 5)) + rng.normal(0, 0.3, epochs)
+                accuracy = end * (1 - np.exp(-np.arange(1, epochs + 1) / 5)) + rng.normal(
+                    0, 0.3, epochs
+                )
                 path = root / "runs" / name
                 path.mkdir(parents=True)
                 (path / "samples.npz").write_bytes(table)
                 _write_trial(path, trials[-1], factors, accuracy.tolist(), tails)
-    plan = {"study": root.name, "max_failures": 2, "margin": 0.5, "factors": factors, "trials": trials}
+    plan = {
+        "study": root.name,
+        "max_failures": 2,
+        "margin": 0.5,
+        "factors": factors,
+        "trials": trials,
+    }
     (root / "trials.json").write_text(json.dumps(plan))
     (root / "study.yaml").write_text(f"name: {root.name}\n")
     return len(trials)
@@ -120,8 +172,15 @@ def _write_trial(
     last = accuracy[-10:]
     summary = {
         **{"epochs": epochs, "test/accuracy": last[-1], "test/accuracy_best": max(accuracy)},
-        **{"test/accuracy_last10": float(np.mean(last)), "test/accuracy_last10_sd": float(np.std(last, ddof=1))},
+        **{
+            "test/accuracy_last10": float(np.mean(last)),
+            "test/accuracy_last10_sd": float(np.std(last, ddof=1)),
+        },
         **{"test/accuracy_selected": last[-2], "data_hash": "data", "noise_hash": f"noise {seed}"},
-        **{"time/epoch_s": 10.0 * epochs, "time/train_s": 9.0 * epochs, "work/forwards": 3e5 * epochs},
+        **{
+            "time/epoch_s": 10.0 * epochs,
+            "time/train_s": 9.0 * epochs,
+            "work/forwards": 3e5 * epochs,
+        },
     }
     (path / "summary.json").write_text(json.dumps(summary))

@@ -17,10 +17,14 @@ import pytest
 from analysis.report.write import write_report
 from tests.analysis.material import FINGERPRINT, METRICS, sample_table
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs chromium, chromium-browser or google-chrome on PATH"),
+    pytest.mark.skipif(
+        CHROMIUM is None, reason="needs chromium, chromium-browser or google-chrome on PATH"
+    ),
 ]
 
 DESKTOP, PHONE = 1280, 390
@@ -75,14 +79,31 @@ def measure(content: bytes, profile: Path) -> tuple[list[dict], list[str], list[
     """What the harness measured at each width, the browser's console, and the paths that it asked for."""
     assert CHROMIUM is not None
     with serving(content) as (address, asked):
-        flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-        flags += [f"--user-data-dir={profile}", "--enable-logging=stderr", "--v=0", "--window-size=1400,1900"]
+        flags = [
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-background-networking",
+            "--no-first-run",
+        ]
+        flags += [
+            f"--user-data-dir={profile}",
+            "--enable-logging=stderr",
+            "--v=0",
+            "--window-size=1400,1900",
+        ]
         flags += ["--virtual-time-budget=20000", "--dump-dom"]
-        done = subprocess.run([CHROMIUM, *flags, address], capture_output=True, text=True, timeout=120)
+        done = subprocess.run(
+            [CHROMIUM, *flags, address], capture_output=True, text=True, timeout=120
+        )
     title = re.search(r"<title>(.*?)</title>", done.stdout, re.DOTALL)
     assert title, done.stderr
     assert title[1] != "nothing measured", done.stderr
-    return json.loads(html.unescape(title[1])), [line for line in done.stderr.splitlines() if "CONSOLE" in line], asked
+    return (
+        json.loads(html.unescape(title[1])),
+        [line for line in done.stderr.splitlines() if "CONSOLE" in line],
+        asked,
+    )
 
 
 @pytest.fixture
@@ -95,7 +116,11 @@ def realistic(study):
         "no_co_refine": "arms",
         "a_named_arm_with_a_very_long_name_that_goes_on_and_on_until_nobody_reads_it": "arms",
     }
-    arms |= {"lambda_u=0": "method.lambda_u", "lambda_u=75": "method.lambda_u", "p_threshold=0.7": "method.p_threshold"}
+    arms |= {
+        "lambda_u=0": "method.lambda_u",
+        "lambda_u=75": "method.lambda_u",
+        "p_threshold=0.7": "method.p_threshold",
+    }
     for setting, base in (("sym20", 90.0), ("sym80_with_a_long_name_of_its_own", 70.0)):
         common = {
             "setting": setting,
@@ -104,13 +129,21 @@ def realistic(study):
             "fingerprint": FINGERPRINT,
         }
         common |= {"config": {"method": {"lambda_u": 25, "p_threshold": 0.5}}}
-        work = {seed: {"time/epoch_s": 12.5, "time/train_s": 9.0, "work/forwards": 3e6} for seed in range(4)}
+        work = {
+            seed: {"time/epoch_s": 12.5, "time/train_s": 9.0, "work/forwards": 3e6}
+            for seed in range(4)
+        }
         study.arm("baseline", *(base + rng.normal(0, 1, 3)).tolist(), 12.0, change=work, **common)
         for name, family in arms.items():
             path, _, value = name.partition("=")
-            config = {"method": {"lambda_u": 25, "p_threshold": 0.5} | ({path: float(value)} if value else {})}
+            config = {
+                "method": {"lambda_u": 25, "p_threshold": 0.5}
+                | ({path: float(value)} if value else {})
+            }
             ends = (base - len(name) % 5 + rng.normal(0, 1, 3)).tolist()
-            study.arm(name, *ends, "failed", family=family, change=work, **{**common, "config": config})
+            study.arm(
+                name, *ends, "failed", family=family, change=work, **{**common, "config": config}
+            )
         study.arm("other_noise", base, "missing", paired=False, **common)
     root = study.write()
     (root / "study.yaml").write_text("name: small\nbase: {" + "a_long_line: 1, " * 60 + "}\n")
@@ -120,14 +153,20 @@ def realistic(study):
         "command": ["__main__.py", "run", "--results", "x" * 150],
     }
     run |= {"system": "Linux", "cpus": 2, "python": "3.11.7", "versions": {"torch": "2.11.0"}}
-    (root / "provenance.json").write_text(json.dumps([{**run, "git_revision": "0" * 40, "git_diff": ""}]))
+    (root / "provenance.json").write_text(
+        json.dumps([{**run, "git_revision": "0" * 40, "git_diff": ""}])
+    )
     (root / "runs" / ("notes_" + "x" * 120 + ".txt")).write_text("")
     failure = {"kind": "OutOfMemoryError", "message": "y" * 300, "retry": True, "attempts": 3}
-    (root / "runs" / "sym20" / "no_co_refine" / "seed=3" / "failure.json").write_text(json.dumps(failure))
+    (root / "runs" / "sym20" / "no_co_refine" / "seed=3" / "failure.json").write_text(
+        json.dumps(failure)
+    )
     return root
 
 
-def test_the_page_fits_a_desktop_and_a_phone_shows_all_images_and_loads_nothing_else(realistic, tmp_path):
+def test_the_page_fits_a_desktop_and_a_phone_shows_all_images_and_loads_nothing_else(
+    realistic, tmp_path
+):
     paths = write_report(realistic)
     measured, console, asked = measure(paths[0].read_bytes(), tmp_path / "profile")
     figures = sum(path.suffix == ".svg" for path in paths)
@@ -135,7 +174,9 @@ def test_the_page_fits_a_desktop_and_a_phone_shows_all_images_and_loads_nothing_
     for width, found in zip((DESKTOP, PHONE), measured, strict=True):
         assert found["heading"] == "small"
         assert 0 < found["width"] <= width
-        assert found["needed"] <= width, f"the page is {found['needed']} px wide where {width} are visible"
+        assert found["needed"] <= width, (
+            f"the page is {found['needed']} px wide where {width} are visible"
+        )
         assert len(found["images"]) == figures
         assert all(found["images"])
         assert all(0 < shown <= width for shown in found["shown"])

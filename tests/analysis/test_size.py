@@ -23,7 +23,9 @@ NAMED = [
     "cross_entropy",
 ]
 FACTORS = ["lambda_u", "p_threshold", "alpha", "temperature"]
-ARMS = dict.fromkeys(NAMED, "arms") | {f"{f}={k}": f"method.{f}" for f in FACTORS for k in (2, 3, 4, 5)}
+ARMS = dict.fromkeys(NAMED, "arms") | {
+    f"{f}={k}": f"method.{f}" for f in FACTORS for k in (2, 3, 4, 5)
+}
 SEEDS, EPOCHS = 20, 300
 
 
@@ -33,12 +35,16 @@ def test_a_report_of_2000_trials_of_300_epochs_takes_a_minute_and_two_gigabytes_
     trials = write_study(tmp_path / "sized", ARMS, SEEDS, EPOCHS, SETTINGS)
     assert trials == 2000
     start = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-m", "analysis", "report", str(tmp_path / "sized")])
+    process = subprocess.Popen(
+        [sys.executable, "-m", "analysis", "report", str(tmp_path / "sized")]
+    )
     _, status, used = os.wait4(process.pid, 0)  # what this process alone has used
     process.returncode = os.waitstatus_to_exitcode(status)
     seconds = time.perf_counter() - start
     peak, busy = used.ru_maxrss / 2**20, used.ru_utime + used.ru_stime
-    print(f"\na report of {trials} trials of {EPOCHS} epochs: {seconds:.1f} s ({busy:.1f} s of CPU), {peak:.2f} GiB")
+    print(
+        f"\na report of {trials} trials of {EPOCHS} epochs: {seconds:.1f} s ({busy:.1f} s of CPU), {peak:.2f} GiB"
+    )
     assert process.returncode == 0
     page = tmp_path / "sized" / "report" / "index.html"
     assert f"{trials} of {trials} trials finished" in page.read_text(encoding="utf-8")

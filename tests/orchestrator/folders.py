@@ -21,7 +21,9 @@ def make_trial(store: Store, trial: TrialRecord, state: str, accuracy: float = 9
     if state in ("done", "stale"):
         folder.finish({LAST10: accuracy, "time/epoch_s": 12.34})
     elif state == "failed":
-        folder.write_json("failure.json", {"kind": "data", "message": "it broke", "retry": False, "attempts": 1})
+        folder.write_json(
+            "failure.json", {"kind": "data", "message": "it broke", "retry": False, "attempts": 1}
+        )
     else:
         folder.save_checkpoint(b"state")
     folder.release()

@@ -69,7 +69,16 @@ def starting(environment: Environment) -> Iterator[Start]:
     started = []
 
     def start(study: Path, *options: str, results: Path) -> Process:
-        command = [sys.executable, "-m", "orchestrator", "run", str(study), "--results", str(results), *options]
+        command = [
+            sys.executable,
+            "-m",
+            "orchestrator",
+            "run",
+            str(study),
+            "--results",
+            str(results),
+            *options,
+        ]
         process = subprocess.Popen(
             command,
             env=environment,
@@ -104,7 +113,9 @@ def finish(process: Process) -> str:
 
 
 def untimed(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{name: value for name, value in row.items() if not name.startswith("time/")} for row in rows]
+    return [
+        {name: value for name, value in row.items() if not name.startswith("time/")} for row in rows
+    ]
 
 
 def assert_as_undisturbed(study: Path, runs: Path, sets: Sequence[str] = ()) -> None:
@@ -116,7 +127,9 @@ def assert_as_undisturbed(study: Path, runs: Path, sets: Sequence[str] = ()) -> 
         assert folder.owner is None
         lines = (folder.path / "metrics.jsonl").read_text().splitlines()
         assert len(lines) == len(folder.rows()), "each line is a whole row"
-        assert [row["epoch"] for row in folder.rows()] == list(range(1, trial.config.train.epochs + 1))
+        assert [row["epoch"] for row in folder.rows()] == list(
+            range(1, trial.config.train.epochs + 1)
+        )
         assert untimed(folder.rows()) == json.loads(_undisturbed(trial.config.model_dump_json()))
 
 

@@ -92,7 +92,11 @@ def write_results(root: Path, **changes: object) -> TrialFolder:
 @pytest.mark.parametrize("place", ["name", "arms", "settings"])
 def test_a_name_that_is_a_path_is_a_mistake_of_the_study(name, place, tmp_path, capsys):
     named = json.dumps(name)
-    text = STUDY.replace("tiny", named) if place == "name" else f"{STUDY}{place}:\n  {named}: {{train.lr: 0.5}}\n"
+    text = (
+        STUDY.replace("tiny", named)
+        if place == "name"
+        else f"{STUDY}{place}:\n  {named}: {{train.lr: 0.5}}\n"
+    )
     Path("bad.yaml").write_text(text)
     before = files(tmp_path)
     assert main("run", "bad.yaml") == 2
@@ -120,15 +124,26 @@ def test_a_pickle_with_a_right_checksum_in_place_of_a_checkpoint_is_not_read(tmp
     state = content.getvalue()
     checksum = hashlib.sha256(state).hexdigest().encode()
     folder.path.mkdir()
-    (folder.path / "checkpoint.pt").write_bytes(b"dividemix-checkpoint sha256 " + checksum + b"\n" + state)
+    (folder.path / "checkpoint.pt").write_bytes(
+        b"dividemix-checkpoint sha256 " + checksum + b"\n" + state
+    )
     session = Session(TINY, folder.path, Machine(device="cpu"))
     while not session.finished:
         session.advance()
     session.close()
     assert not marker.exists()
-    assert "more than tensors and plain values: it is not used" in (folder.path / "train.log").read_text()
-    rows = [{**row, **dict.fromkeys(filter(lambda name: name.startswith("time/"), row), 0)} for row in folder.rows()]
-    fresh = [{**row, **dict.fromkeys(filter(lambda name: name.startswith("time/"), row), 0)} for row in _trained()]
+    assert (
+        "more than tensors and plain values: it is not used"
+        in (folder.path / "train.log").read_text()
+    )
+    rows = [
+        {**row, **dict.fromkeys(filter(lambda name: name.startswith("time/"), row), 0)}
+        for row in folder.rows()
+    ]
+    fresh = [
+        {**row, **dict.fromkeys(filter(lambda name: name.startswith("time/"), row), 0)}
+        for row in _trained()
+    ]
     assert rows == fresh
 
 
@@ -147,7 +162,9 @@ def _trained() -> list[dict]:
         "runs/baseline/seed=0/samples.npz",
     ],
 )
-def test_a_pickle_in_place_of_any_file_of_the_results_is_not_read(workplace, marker, name, capsys, monkeypatch):
+def test_a_pickle_in_place_of_any_file_of_the_results_is_not_read(
+    workplace, marker, name, capsys, monkeypatch
+):
     monkeypatch.setattr("analysis.report.write._pictures", lambda *arguments: [])
     root = workplace / "tiny"
     write_results(root)
@@ -163,7 +180,8 @@ def test_a_pickle_in_place_of_any_file_of_the_results_is_not_read(workplace, mar
 
 
 @pytest.mark.parametrize(
-    "change", [{"arm": "../../../outside"}, {"setting": "../.."}, {"arm": "/outside"}, {"seed": "../0"}]
+    "change",
+    [{"arm": "../../../outside"}, {"setting": "../.."}, {"arm": "/outside"}, {"seed": "../0"}],
 )
 @pytest.mark.parametrize("command", ["status", "report", "verify", "bundle"])
 def test_a_plan_that_leads_elsewhere_is_refused(workplace, tmp_path, command, change, capsys):
@@ -206,7 +224,9 @@ def test_code_that_came_with_results_is_not_run_unasked(workplace, marker, comma
 # --- bundles ---
 
 
-def test_a_bundle_with_a_name_that_leads_elsewhere_is_not_unpacked(workplace, tmp_path, monkeypatch, capsys):
+def test_a_bundle_with_a_name_that_leads_elsewhere_is_not_unpacked(
+    workplace, tmp_path, monkeypatch, capsys
+):
     from analysis.__main__ import main as analysis
 
     with zipfile.ZipFile("bad.zip", "w") as file:

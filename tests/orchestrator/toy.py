@@ -44,7 +44,13 @@ def write(
 ) -> Path:
     """A study file."""
     path = folder / "toy.yaml"
-    values = {"EPOCHS": epochs, "SAMPLER": sampler, "TRIALS": trials, "SEED": seed, "SCHEDULER": scheduler}
+    values = {
+        "EPOCHS": epochs,
+        "SAMPLER": sampler,
+        "TRIALS": trials,
+        "SEED": seed,
+        "SCHEDULER": scheduler,
+    }
     for word, value in values.items():
         text = text.replace(word, str(value))
     path.write_text(text)
@@ -74,11 +80,15 @@ def begin(store: Store, planned: PlannedTrial) -> TrialFolder:
     """Claim a trial's folder, as a session does."""
     folder = store.folder(planned.record)
     folder.claim()
-    folder.write_json("trial.json", {"id": planned.record.id, "config": planned.config.model_dump()})
+    folder.write_json(
+        "trial.json", {"id": planned.record.id, "config": planned.config.model_dump()}
+    )
     return folder
 
 
-def train(searches: SearchPool, planned: PlannedTrial, curve: Curve, until: int | None = None) -> int:
+def train(
+    searches: SearchPool, planned: PlannedTrial, curve: Curve, until: int | None = None
+) -> int:
     """Train a trial, perhaps only `until` an epoch, and go on from what its folder holds; returns epochs trained."""
     folder, name, trained = begin(searches.store, planned), planned.record.name, 0
     for epoch in range(len(folder.rows()) + 1, planned.record.epochs + 1):
@@ -88,7 +98,14 @@ def train(searches: SearchPool, planned: PlannedTrial, curve: Curve, until: int 
         folder.append_row({**row, "time/epoch_s": 0.1})
         trained += 1
         if epoch == planned.record.epochs:
-            folder.finish({"test/accuracy_last10": 50.0, "time/epoch_s": 1.0, "data_hash": "d", "noise_hash": "n"})
+            folder.finish(
+                {
+                    "test/accuracy_last10": 50.0,
+                    "time/epoch_s": 1.0,
+                    "data_hash": "d",
+                    "noise_hash": "n",
+                }
+            )
         elif searches.observe(name):
             break
     folder.release()

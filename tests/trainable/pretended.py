@@ -66,14 +66,20 @@ class Placing(TorchDispatchMode):
 def compute(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     """Run an operation on the CPU; its result is where CUDA would have it. Raises RuntimeError as CUDA does."""
     operation = func.overloadpacket
-    tensors = [value for value in tree_flatten((args, kwargs))[0] if isinstance(value, torch.Tensor)]
+    tensors = [
+        value for value in tree_flatten((args, kwargs))[0] if isinstance(value, torch.Tensor)
+    ]
     there = [tensor for tensor in tensors if isinstance(tensor, OnGpu)]
     here = [tensor for tensor in tensors if not isinstance(tensor, OnGpu) and tensor.ndim]
     first_there = bool(args) and isinstance(args[0], OnGpu)
     if there and here and (operation not in MAY_MIX or (operation in INDEXED and not first_there)):
-        raise RuntimeError(f"Expected all tensors to be on the same device, but {func} found cuda:0 and cpu")
+        raise RuntimeError(
+            f"Expected all tensors to be on the same device, but {func} found cuda:0 and cpu"
+        )
     device = kwargs.get("device")
-    gpu = bool(there) if device is None else torch.device(device).type != "cpu"  # meta: torch's own word for it
+    gpu = (
+        bool(there) if device is None else torch.device(device).type != "cpu"
+    )  # meta: torch's own word for it
     if operation is aten.copy_:
         gpu = first_there
     if not gpu and not there:
@@ -116,8 +122,12 @@ def pretended() -> Iterator[None]:
         for name, answer in answers.items():
             patch.setattr(f"torch.cuda.{name}", lambda *arguments, answer=answer, **named: answer)
         patch.setattr(torch, "Generator", Generator)
-        patch.setattr(torch, "tensor", lambda content, device="cpu", **how: made(content, **how).to(device))
-        patch.setattr("torch.__future__._overwrite_module_params_on_conversion", True)  # no `.data =` of other types
+        patch.setattr(
+            torch, "tensor", lambda content, device="cpu", **how: made(content, **how).to(device)
+        )
+        patch.setattr(
+            "torch.__future__._overwrite_module_params_on_conversion", True
+        )  # no `.data =` of other types
         patch.setattr(
             "trainable.data.streaming.DataLoader",
             lambda *args, **how: DataLoader(*args, **{**how, "pin_memory": False}),

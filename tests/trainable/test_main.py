@@ -41,12 +41,18 @@ def test_a_full_disk_is_not_called_done(config, capsys, monkeypatch):
     assert run(config) == 3
     output = capsys.readouterr()
     assert "done" not in output.out
-    assert output.err == f"stopped: {config.parent / 'out' / 'checkpoint.pt'}: No space left on device\n"
+    assert (
+        output.err
+        == f"stopped: {config.parent / 'out' / 'checkpoint.pt'}: No space left on device\n"
+    )
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
-    [(["--device", "gpu"], "invalid choice: 'gpu'"), (["--out", __file__], "is a file; the trial needs a folder")],
+    [
+        (["--device", "gpu"], "invalid choice: 'gpu'"),
+        (["--out", __file__], "is a file; the trial needs a folder"),
+    ],
 )
 def test_a_wrong_option_is_a_sentence_and_code_2(config, capsys, options, words):
     with pytest.raises(SystemExit) as end:

@@ -10,7 +10,10 @@ import torch
 from trainable.random_streams import Streams
 
 ADDRESSES = [
-    *[(name,) for name in ("a", "b", "ab", "ba", "", "init0", "init1", "init10", "noise", "é", "Ã©")],
+    *[
+        (name,)
+        for name in ("a", "b", "ab", "ba", "", "init0", "init1", "init10", "noise", "é", "Ã©")
+    ],
     *[("a", i) for i in (0, 1, 2, 98)],
     *[("ab", i) for i in (0, 1)],
     *[("a", i, j) for i in (0, 1, 98) for j in (0, 1)],
@@ -24,10 +27,15 @@ ADDRESSES = [
 @pytest.mark.parametrize("address", [("order", 3, 1), ("noise",)])
 def test_equal_addresses_give_equal_numbers(address):
     one, other = Streams(5), Streams(5)
-    one.numpy(*address).random(10)  # what was drawn before does not matter: a stream starts at its beginning
+    one.numpy(*address).random(
+        10
+    )  # what was drawn before does not matter: a stream starts at its beginning
     assert np.array_equal(one.numpy(*address).random(10), other.numpy(*address).random(10))
     assert one.number(*address) == other.number(*address)
-    assert torch.equal(torch.rand(10, generator=one.torch(*address)), torch.rand(10, generator=other.torch(*address)))
+    assert torch.equal(
+        torch.rand(10, generator=one.torch(*address)),
+        torch.rand(10, generator=other.torch(*address)),
+    )
 
 
 def test_no_two_names_and_counters_collide():
@@ -35,7 +43,9 @@ def test_no_two_names_and_counters_collide():
     assert len(set(ADDRESSES)) == len(ADDRESSES)
     numbers = {address: Streams(0).number(*address) for address in ADDRESSES}
     assert len(set(numbers.values())) == len(ADDRESSES)
-    arrays = {tuple(Streams(0).numpy(*address).integers(0, 2**62, 2).tolist()) for address in ADDRESSES}
+    arrays = {
+        tuple(Streams(0).numpy(*address).integers(0, 2**62, 2).tolist()) for address in ADDRESSES
+    }
     assert len(arrays) == len(ADDRESSES)
 
 
@@ -60,12 +70,16 @@ def test_numbers_fill_63_bits():
     numbers = [Streams(0).number("x", i) for i in range(500)]
     assert min(numbers) >= 0
     assert 2**62 < max(numbers) < 2**63
-    assert all(torch.Generator().manual_seed(number).initial_seed() == number for number in numbers[:20])
+    assert all(
+        torch.Generator().manual_seed(number).initial_seed() == number for number in numbers[:20]
+    )
 
 
 def test_a_torch_generator_is_made_on_the_device_that_is_named():
     assert Streams(0).torch("x", device="cpu").device == torch.device("cpu")
-    assert Streams(0).torch("x", device=torch.device("cpu")).initial_seed() == Streams(0).number("x")
+    assert Streams(0).torch("x", device=torch.device("cpu")).initial_seed() == Streams(0).number(
+        "x"
+    )
 
 
 def test_no_global_generator_is_touched():

@@ -31,7 +31,9 @@ CLOSE = {"rtol": 1e-5, "atol": 1e-6}
 
 def close(found: Any, expected: Any) -> None:
     torch.testing.assert_close(
-        torch.as_tensor(found, dtype=torch.float64), torch.as_tensor(expected, dtype=torch.float64), **CLOSE
+        torch.as_tensor(found, dtype=torch.float64),
+        torch.as_tensor(expected, dtype=torch.float64),
+        **CLOSE,
     )
 
 
@@ -60,7 +62,10 @@ def test_semi_loss(vectors):
 def test_neg_entropy(vectors):
     golden = vectors["neg_entropy"]
     close(negative_entropy(torch.tensor(golden["logits"])), golden["value"])
-    values = [(negative_entropy(torch.tensor([logits])), expected) for logits, expected in golden["per_case"]]
+    values = [
+        (negative_entropy(torch.tensor([logits])), expected)
+        for logits, expected in golden["per_case"]
+    ]
     assert None in [expected for _, expected in values]  # NaN in the authors' function; ours is 0
     for value, expected in values:
         close(value, 0.0 if expected is None else expected)
@@ -111,7 +116,9 @@ def test_warmup_loss(vectors, mode):
     noise = {"sym": SymmetricNoise(rate=0.5), "asym": PairNoise(rate=0.4)}[mode]
     learner = IdentityLearner()
     train = RowsAsLogits(golden["logits"], golden["labels"])
-    data = SimpleNamespace(train=train, classes=4, epoch_rows=lambda rng, size: None, chosen=lambda rows: train)
+    data = SimpleNamespace(
+        train=train, classes=4, epoch_rows=lambda rng, size: None, chosen=lambda rows: train
+    )
     config = TrialConfig(noise=noise, method=DivideMixConfig(networks=1, warmup_epochs=1))
     method = dividemix.DivideMix(config, data, [learner], Streams(0))
     row = method.train_epoch()
@@ -123,11 +130,15 @@ def test_warmup_loss(vectors, mode):
 
 def test_test_ensemble(vectors):
     golden = vectors["test_ensemble"]
-    assert golden["predicted_sum_of_logits"] != golden["predicted_mean_softmax"]  # the case tells the two apart
+    assert (
+        golden["predicted_sum_of_logits"] != golden["predicted_mean_softmax"]
+    )  # the case tells the two apart
     logits = [torch.tensor(golden[name]) for name in ("logits1", "logits2")]
     labels = torch.tensor(golden["labels"])
     learners = [SimpleNamespace(test_logits=lambda samples, own=own: own) for own in logits]
-    data = SimpleNamespace(test=SimpleNamespace(true=labels), more_tests={}, validation=None, classes=3)
+    data = SimpleNamespace(
+        test=SimpleNamespace(true=labels), more_tests={}, validation=None, classes=3
+    )
     config = TrialConfig(method=CrossEntropyConfig())
     method = Method(config, data, learners, Streams(0))
     assert method.evaluate()["test/accuracy"] == pytest.approx(golden["official_accuracy_percent"])
@@ -158,9 +169,13 @@ class CannedLearner:
 def test_ssl_targets_and_losses(vectors, number):
     assert len(vectors["ssl_targets_and_losses"]["cases"]) == 2
     golden = vectors["ssl_targets_and_losses"]["cases"][number]
-    x1, x2, u1, u2 = views = [torch.tensor(golden[f"net1_logits_{view}"]) for view in ("x1", "x2", "u1", "u2")]
+    x1, x2, u1, u2 = views = [
+        torch.tensor(golden[f"net1_logits_{view}"]) for view in ("x1", "x2", "u1", "u2")
+    ]
     own = CannedLearner([(view, view) for view in views])  # net 1 is the identity
-    peer = CannedLearner([(u1, torch.tensor(golden["net2_logits_u1"])), (u2, torch.tensor(golden["net2_logits_u2"]))])
+    peer = CannedLearner(
+        [(u1, torch.tensor(golden["net2_logits_u1"])), (u2, torch.tensor(golden["net2_logits_u2"]))]
+    )
     method = DivideMixConfig(temperature=golden["T"], lambda_u=golden["lambda_u"])
 
     own_u, own_x = dividemix.own_predictions(method, own, [u1, u2], [x1, x2])
@@ -176,7 +191,9 @@ def test_ssl_targets_and_losses(vectors, number):
     close(inputs, golden["mixed_logits"])
     close(targets, golden["mixed_targets"])
 
-    loss_x, loss_u, penalty = dividemix.losses(method, inputs, targets, labeled_rows=2 * len(x1), prior=None)
+    loss_x, loss_u, penalty = dividemix.losses(
+        method, inputs, targets, labeled_rows=2 * len(x1), prior=None
+    )
     epoch = golden["epoch"] + golden["batch_index"] / golden["num_iter"]
     lambda_u = method.lambda_u * ramp_up(epoch, golden["warm_up"], method.rampup_epochs)
     close(loss_x, golden["Lx"])
@@ -222,7 +239,9 @@ class ScriptedDivideMix(dividemix.DivideMix):
 
 def test_loss_history_r09(vectors):
     golden = vectors["loss_history_r09"]
-    config = TrialConfig(train=Train(epochs=10), method=DivideMixConfig(networks=1, warmup_epochs=0, loss_history=5))
+    config = TrialConfig(
+        train=Train(epochs=10), method=DivideMixConfig(networks=1, warmup_epochs=0, loss_history=5)
+    )
     data = SimpleNamespace(train=None, epoch_rows=lambda rng, size: None, chosen=lambda rows: None)
     method = ScriptedDivideMix(config, data, [None], Streams(0))
     method.script = golden["losses"]

@@ -8,7 +8,9 @@ from PIL import Image
 
 def picture(seed: int, height: int = 12, width: int = 12) -> Image.Image:
     """A random colour image."""
-    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8))
+    return Image.fromarray(
+        np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    )
 
 
 def save(path: Path, image: Image.Image) -> Path:
@@ -18,7 +20,13 @@ def save(path: Path, image: Image.Image) -> Path:
     return path
 
 
-def write_tree(root: Path, train: int = 8, test: int = 4, validation: int = 0, classes: tuple[str, ...] = ("a", "b")):
+def write_tree(
+    root: Path,
+    train: int = 8,
+    test: int = 4,
+    validation: int = 0,
+    classes: tuple[str, ...] = ("a", "b"),
+):
     """`{train,[val,]test}/CLASS/N.png` with so many images a class."""
     for split, count in (("train", train), ("val", validation), ("test", test)):
         for c, name in enumerate(classes):

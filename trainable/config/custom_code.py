@@ -43,7 +43,9 @@ def is_own(name: Any) -> bool:
     return isinstance(name, str) and ".py:" in name
 
 
-def own_section(kind: Literal["method", "model"], content: dict[str, Any], study_dir: Path | None) -> Own:
+def own_section(
+    kind: Literal["method", "model"], content: dict[str, Any], study_dir: Path | None
+) -> Own:
     """The fields of an own class, checked by its `Config`.
 
     Args:
@@ -56,7 +58,9 @@ def own_section(kind: Literal["method", "model"], content: dict[str, Any], study
     """
     try:
         if study_dir is not None and "source" in content:
-            raise Misfit(("source",), "is the text of the file, which is filled in by itself: leave it out")
+            raise Misfit(
+                ("source",), "is the text of the file, which is filled in by itself: leave it out"
+            )
         path, _, class_name = content["name"].rpartition(":")
         source = content.get("source") or _read((study_dir or Path()) / path, path)
         section = _section(_class(kind, source, path, class_name))
@@ -107,7 +111,9 @@ def _read(file: Path, shown: str) -> str:
 
 def _class(kind: str, source: str, path: str, name: str) -> type:
     """The class `name` of the file. Raises Misfit if it is not there or not fit for use."""
-    there = {key: value for key, value in vars(_module(source, path)).items() if isinstance(value, type)}
+    there = {
+        key: value for key, value in vars(_module(source, path)).items() if isinstance(value, type)
+    }
     found = there.get(name)
     python_name, people_say = BASES[kind]
     if found is None:
@@ -116,9 +122,13 @@ def _class(kind: str, source: str, path: str, name: str) -> type:
         raise _wrong(f"`{name}` of {path} is no {kind}: derive it from {people_say}")
     fields = found.__dict__.get("Config")
     if not (isinstance(fields, type) and issubclass(fields, Section)):
-        raise _wrong(f"`{name}` of {path} needs its fields: a `class Config(Section)`, from trainable.api")
+        raise _wrong(
+            f"`{name}` of {path} needs its fields: a `class Config(Section)`, from trainable.api"
+        )
     if kind == "method" and "networks" not in fields.model_fields:
-        raise _wrong(f"`{name}.Config` of {path} does not say how many networks are trained: `networks: int = 2`")
+        raise _wrong(
+            f"`{name}.Config` of {path} does not say how many networks are trained: `networks: int = 2`"
+        )
     return found
 
 
@@ -132,7 +142,11 @@ def _module(source: str, path: str) -> types.ModuleType:
         exec(compile(source, path, "exec"), vars(module))
     except (Exception, SystemExit) as error:
         del sys.modules[module.__name__]
-        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
+        lines = [
+            frame.lineno
+            for frame in traceback.extract_tb(error.__traceback__)
+            if frame.filename == path
+        ]
         line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
         text = error.msg if isinstance(error, SyntaxError) else error
         raise _wrong(f"{path}:{line}: {type(error).__name__}: {text}") from None

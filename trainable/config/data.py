@@ -257,5 +257,6 @@ class FileNoise(Section):
 
 
 Noise = Annotated[
-    NoNoise | SymmetricNoise | PairNoise | AsymmetricNoise | InstanceNoise | FileNoise, Field(discriminator="name")
+    NoNoise | SymmetricNoise | PairNoise | AsymmetricNoise | InstanceNoise | FileNoise,
+    Field(discriminator="name"),
 ]

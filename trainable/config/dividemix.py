@@ -107,9 +107,15 @@ class DivideMix(Start):
     @model_validator(mode="after")
     def _peer_exists(self) -> "DivideMix":
         if self.networks == 1:
-            for field, alone in (("co_guess", {True, False}), ("peer_update", {"sequential"}), ("agreement", {"none"})):
+            for field, alone in (
+                ("co_guess", {True, False}),
+                ("peer_update", {"sequential"}),
+                ("agreement", {"none"}),
+            ):
                 if (value := getattr(self, field)) not in alone:
-                    raise ValueError(f"`{field}: {value}` needs `networks: 2`: one network has no peer")
+                    raise ValueError(
+                        f"`{field}: {value}` needs `networks: 2`: one network has no peer"
+                    )
         return self
 
     @model_validator(mode="after")
@@ -118,5 +124,7 @@ class DivideMix(Start):
             for field, value in (("mixture", "bmm"), ("monotone_posterior", True)):
                 if getattr(self, field) == value:
                     shown = str(value).lower()
-                    raise ValueError(f"`{field}: {shown}` is about the loss alone: it needs `division: loss`")
+                    raise ValueError(
+                        f"`{field}: {shown}` is about the loss alone: it needs `division: loss`"
+                    )
         return self

@@ -44,13 +44,18 @@ class Start(Section):
             return content
         path = content.get("weights")
         if not isinstance(path, str):
-            raise Misfit(("init",), "pretrained needs `weights`: a file that torch.save(network.state_dict(), …) wrote")
+            raise Misfit(
+                ("init",),
+                "pretrained needs `weights`: a file that torch.save(network.state_dict(), …) wrote",
+            )
         file = (study_dir or Path()) / path
         try:
             stat = file.stat()
             return {**content, "weights_hash": content_hash(file, stat.st_mtime_ns, stat.st_size)}
         except OSError as error:
-            raise Misfit(("weights",), f"{path} in {file.parent} cannot be read: {error.strerror}") from None
+            raise Misfit(
+                ("weights",), f"{path} in {file.parent} cannot be read: {error.strerror}"
+            ) from None
 
 
 @functools.lru_cache(maxsize=64)

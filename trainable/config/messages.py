@@ -34,7 +34,9 @@ def explain(error: ValidationError, root: type[BaseModel]) -> Iterator[tuple[tup
         yield path, head + "".join(f", or {m.split(': it ', 1)[-1]}" for m in rest)
 
 
-def _walk(loc: tuple[int | str, ...], root: type[BaseModel]) -> tuple[tuple[str, ...], type[BaseModel]]:
+def _walk(
+    loc: tuple[int | str, ...], root: type[BaseModel]
+) -> tuple[tuple[str, ...], type[BaseModel]]:
     """The field's path, free of pydantic's union tags and list positions, and the model that owns its last key."""
     path: list[str] = []
     owner = root
@@ -76,8 +78,12 @@ def suggestion(word: str, choices: list[str]) -> str:
 def _message(item: Any, path: tuple[str, ...], owner: type[BaseModel]) -> str:
     context, given = item.get("ctx", {}), item["input"]
     if item["type"] == "extra_forbidden":
-        known = [name for name, field in owner.model_fields.items() if field.repr]  # others are filled in
-        known.sort(key=lambda name: name not in owner.__annotations__)  # those it shares with others come last
+        known = [
+            name for name, field in owner.model_fields.items() if field.repr
+        ]  # others are filled in
+        known.sort(
+            key=lambda name: name not in owner.__annotations__
+        )  # those it shares with others come last
         return f"unknown key `{path[-1]}`{suggestion(path[-1], known) or '; known are ' + ', '.join(known)}"
     if item["type"] == "union_tag_invalid":
         known = [t.strip().strip("'") for t in context["expected_tags"].split(",")]
@@ -91,7 +97,9 @@ def _message(item: Any, path: tuple[str, ...], owner: type[BaseModel]) -> str:
     if item["type"] == "too_short":
         return f"needs at least {context['min_length']} of them, and has {context['actual_length']}"
     if item["type"] in ("model_type", "model_attributes_type", "dict_type"):
-        return f"{json.dumps(given, default=repr)} is not right: it should be a mapping (key: value)"
+        return (
+            f"{json.dumps(given, default=repr)} is not right: it should be a mapping (key: value)"
+        )
     if item["type"] in ("bool_type", "bool_parsing"):
         return f"{json.dumps(given, default=repr)} is not right: it should be true or false"
     if item["type"] == "value_error":

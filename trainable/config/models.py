@@ -44,7 +44,9 @@ class PreactResNet34(Section):
 class Torchvision(Section):
     """torchvision's networks, with random weights and its own initialisation, dropout and stochastic depth."""
 
-    name: Literal["resnet18", "resnet34", "resnet50", "mobilenet_v2", "convnext_tiny", "vit_b_16", "swin_t"]
+    name: Literal[
+        "resnet18", "resnet34", "resnet50", "mobilenet_v2", "convnext_tiny", "vit_b_16", "swin_t"
+    ]
     stem: Literal["cifar", "imagenet"] = "cifar"
     """imagenet: as torchvision has them, for photographs of about 224×224. cifar: the same for images of about 32×32,
     which would else be one or two pixels wide after the first layers: ResNets begin with a 3×3 convolution of stride 1
@@ -59,7 +61,10 @@ class Timm(Section):
     name: Annotated[str, Field(pattern=r"^timm:")]
 
 
-Model = Annotated[SmallCnn | LeNet | Cnn6 | PreactResNet18 | PreactResNet34 | Torchvision, Field(discriminator="name")]
+Model = Annotated[
+    SmallCnn | LeNet | Cnn6 | PreactResNet18 | PreactResNet34 | Torchvision,
+    Field(discriminator="name"),
+]
 """Those with names of their own; `timm:NAME` and `FILE.py:CLASS` are recognised in trainable/config/custom_code.py."""
 
 

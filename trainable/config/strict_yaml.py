@@ -100,9 +100,13 @@ def read(file: str | Path) -> Document:
     except FileNotFoundError:
         raise ConfigError(file, [Problem(0, "", "there is no such file")]) from None
     except UnicodeDecodeError as error:
-        raise ConfigError(file, [Problem(0, "", f"is not UTF-8 text (byte {error.start})")]) from None
+        raise ConfigError(
+            file, [Problem(0, "", f"is not UTF-8 text (byte {error.start})")]
+        ) from None
     except (OSError, ValueError) as error:
-        raise ConfigError(file, [Problem(0, "", f"cannot be read: {getattr(error, 'strerror', error)}")]) from None
+        raise ConfigError(
+            file, [Problem(0, "", f"cannot be read: {getattr(error, 'strerror', error)}")]
+        ) from None
     return parse(text, file)
 
 
@@ -122,13 +126,17 @@ def parse(text: str, source: str | Path) -> Document:
         reason = " ".join(filter(None, [error.context, error.problem]))
         raise refused(f"is not YAML: {reason}", mark.line + 1 if mark else 0) from None
     except (yaml.YAMLError, ValueError, OverflowError) as error:
-        raise refused(f"is not YAML: {(str(error).splitlines() or [type(error).__name__])[0]}") from None
+        raise refused(
+            f"is not YAML: {(str(error).splitlines() or [type(error).__name__])[0]}"
+        ) from None
     except RecursionError:
         raise refused("is nested too deeply") from None
     return document
 
 
-def plain(node: yaml.Node, document: Document, path: Path_ = (), parents: tuple[int, ...] = ()) -> Any:
+def plain(
+    node: yaml.Node, document: Document, path: Path_ = (), parents: tuple[int, ...] = ()
+) -> Any:
     """Data of a node; lines and problems go to `document`, `parents` guards against an alias that contains itself."""
     line = node.start_mark.line + 1
     document.lines.setdefault(path, line)
@@ -146,13 +154,17 @@ def plain(node: yaml.Node, document: Document, path: Path_ = (), parents: tuple[
     def refuse_tag(node: yaml.Node) -> None:
         if tag := getattr(node, "written_tag", None):
             shown = tag.replace("tag:yaml.org,2002:", "!!")
-            wrong(f"the tag `{shown}` is not supported; write plain values", node.start_mark.line + 1)
+            wrong(
+                f"the tag `{shown}` is not supported; write plain values", node.start_mark.line + 1
+            )
 
     refuse_tag(node)
     if isinstance(node, yaml.ScalarNode):
         return node.value if node.style else scalar(node.value)
     if isinstance(node, yaml.SequenceNode):
-        return [plain(item, document, (*path, str(i)), parents) for i, item in enumerate(node.value)]
+        return [
+            plain(item, document, (*path, str(i)), parents) for i, item in enumerate(node.value)
+        ]
     mapping: dict[str, Any] = {}
     for key_node, value_node in node.value:
         at = key_node.start_mark.line + 1
@@ -163,7 +175,10 @@ def plain(node: yaml.Node, document: Document, path: Path_ = (), parents: tuple[
         key = str(key_node.value)
         if key in mapping:
             first = document.lines[(*path, key)]
-            wrong(f"the key `{key}` stands here a second time (first on line {first}); keep one of them", at)
+            wrong(
+                f"the key `{key}` stands here a second time (first on line {first}); keep one of them",
+                at,
+            )
             continue
         document.lines[(*path, key)] = at
         mapping[key] = plain(value_node, document, (*path, key), parents)

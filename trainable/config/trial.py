@@ -47,7 +47,16 @@ RETIRED: dict[tuple[str, str], dict[str, Any]] = {
 """Fields that have been removed, by section and its name, with the default that stored configurations hold."""
 
 Method = Annotated[
-    DivideMix | CrossEntropy | MixUp | CoTeaching | CoTeachingPlus | Jocor | Elr | ElrPlus | MixMatch | Retrain,
+    DivideMix
+    | CrossEntropy
+    | MixUp
+    | CoTeaching
+    | CoTeachingPlus
+    | Jocor
+    | Elr
+    | ElrPlus
+    | MixMatch
+    | Retrain,
     Field(discriminator="name"),
 ]
 
@@ -67,7 +76,9 @@ class TrialConfig(Section):
 
     @field_validator("model", "method", mode="wrap")
     @classmethod
-    def _named_otherwise(cls, content: Any, known: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+    def _named_otherwise(
+        cls, content: Any, known: ValidatorFunctionWrapHandler, info: ValidationInfo
+    ) -> Any:
         """`FILE.py:CLASS` and `timm:NAME` beside the known names."""
         name = content.get("name") if isinstance(content, dict) else None
         if is_own(name):
@@ -86,14 +97,19 @@ class TrialConfig(Section):
             raise Misfit(("method", needed_by), what)
         if self.from_arm is not None and not needed_by:
             users = "`method.name: retrain` and `method.init: from_arm`"
-            raise Misfit(("from_arm",), f"`{self.from_arm}` is used by nothing: that is for {users}")
+            raise Misfit(
+                ("from_arm",), f"`{self.from_arm}` is used by nothing: that is for {users}"
+            )
         return self
 
     @model_validator(mode="after")
     def _prior_fits(self) -> "TrialConfig":
         prior, classes = getattr(self.method, "prior", None), self.data.known_classes
         if prior and classes and len(prior) != classes:
-            raise Misfit(("method", "prior"), f"has {len(prior)} numbers, and the data have {classes} classes")
+            raise Misfit(
+                ("method", "prior"),
+                f"has {len(prior)} numbers, and the data have {classes} classes",
+            )
         return self
 
 
@@ -107,7 +123,9 @@ def stored_config(content: dict[str, Any]) -> TrialConfig:
         ValidationError: a field is unknown or wrong, or a removed field has another value than its default.
     """
     if isinstance(content, dict):
-        content = {section: _without_retired(section, stored) for section, stored in content.items()}
+        content = {
+            section: _without_retired(section, stored) for section, stored in content.items()
+        }
     return TrialConfig.model_validate(content)
 
 
@@ -116,7 +134,11 @@ def _without_retired(section: str, stored: Any) -> Any:
     if not isinstance(stored, dict):
         return stored
     retired = RETIRED.get((section, str(stored.get("name"))), {})
-    return {name: value for name, value in stored.items() if name not in retired or value != retired[name]}
+    return {
+        name: value
+        for name, value in stored.items()
+        if name not in retired or value != retired[name]
+    }
 
 
 def trial_id(config: TrialConfig) -> str:

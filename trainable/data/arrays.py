@@ -71,7 +71,11 @@ class Arrays:
 
 
 def measured(
-    train: Split, validation: Split | None, test: Split, classes: int, class_names: tuple[str, ...] = ()
+    train: Split,
+    validation: Split | None,
+    test: Split,
+    classes: int,
+    class_names: tuple[str, ...] = (),
 ) -> Arrays:
     """Arrays normalised by the mean and standard deviation of their own training images.
 
@@ -80,9 +84,13 @@ def measured(
     images = train.images
     if isinstance(images, Files):
         images = images.load(np.arange(0, len(images), -(-len(images) // MEASURED_FILES)))
-    histogram = np.stack([np.bincount(images[..., c].ravel(), minlength=256) for c in range(images.shape[3])])
+    histogram = np.stack(
+        [np.bincount(images[..., c].ravel(), minlength=256) for c in range(images.shape[3])]
+    )
     share, level = histogram / histogram.sum(1, keepdims=True), np.arange(256) / 255
     mean = share @ level
     std = np.sqrt(share @ level**2 - mean**2)
     lowest = np.maximum(std, 1e-3)
-    return Arrays(train, validation, test, classes, tuple(mean.tolist()), tuple(lowest.tolist()), class_names)
+    return Arrays(
+        train, validation, test, classes, tuple(mean.tolist()), tuple(lowest.tolist()), class_names
+    )

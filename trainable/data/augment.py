@@ -37,8 +37,12 @@ def crop_and_flip(
         offset = torch.randint(0, 2 * padding + 1, (2, batch), generator=rng, device=device)
     else:
         height, width, spare = side, side, [extent - side for extent in padded.shape[1:3]]
-        centre = torch.stack([torch.full((1,), s // 2, device=device) for s in spare])  # a tensor of a list would wait
-        offset = torch.stack([torch.randint(0, s + 1, (batch,), generator=rng, device=device) for s in spare])
+        centre = torch.stack(
+            [torch.full((1,), s // 2, device=device) for s in spare]
+        )  # a tensor of a list would wait
+        offset = torch.stack(
+            [torch.randint(0, s + 1, (batch,), generator=rng, device=device) for s in spare]
+        )
     if probability < 1:
         shifted = torch.rand(batch, generator=rng, device=device) < probability
         offset = torch.where(shifted, offset, centre)
@@ -51,11 +55,17 @@ def crop_and_flip(
     full_height, full_width, channels = padded.shape[1:]
     pixels = (index[:, None] * full_height + rows)[:, :, None] * full_width + columns[:, None, :]
     # One index a pixel is several times as fast as an index for each of three axes.
-    return padded.flatten(0, 2).index_select(0, pixels.flatten()).view(batch, height, width, channels)
+    return (
+        padded.flatten(0, 2).index_select(0, pixels.flatten()).view(batch, height, width, channels)
+    )
 
 
 def resized_crop(
-    images: torch.Tensor, index: torch.Tensor, size: tuple[int, int], flip: bool, rng: torch.Generator
+    images: torch.Tensor,
+    index: torch.Tensor,
+    size: tuple[int, int],
+    flip: bool,
+    rng: torch.Generator,
 ) -> torch.Tensor:
     """Random parts of the images at `index`, scaled to `size`, each flipped left-right with probability 1/2 if `flip`.
 
@@ -79,7 +89,10 @@ def resized_crop(
     fits = (wide <= width) & (high <= height)
     first = fits.int().argmax(1, keepdim=True)
     none = ~fits.any(1, keepdim=True)
-    wide, high = wide.gather(1, first).masked_fill(none, width), high.gather(1, first).masked_fill(none, height)
+    wide, high = (
+        wide.gather(1, first).masked_fill(none, width),
+        high.gather(1, first).masked_fill(none, height),
+    )
     left = (draw[2].gather(1, first) * (width - wide + 1)).floor()
     top = (draw[3].gather(1, first) * (height - high + 1)).floor()
     # Of the new pixels' centres, as shares of the part; then from −1 to 1 over the image.
@@ -88,7 +101,11 @@ def resized_crop(
     if flip:
         mirrored = torch.rand(batch, generator=rng, device=device) < 0.5
         columns = torch.where(mirrored[:, None], columns.flip(1), columns)
-    grid = torch.stack([columns[:, None].expand(-1, size[0], -1), rows[:, :, None].expand(-1, -1, size[1])], dim=-1)
+    grid = torch.stack(
+        [columns[:, None].expand(-1, size[0], -1), rows[:, :, None].expand(-1, -1, size[1])], dim=-1
+    )
     pixels = images[index].permute(0, 3, 1, 2).float()
-    scaled = F.grid_sample(pixels, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    scaled = F.grid_sample(
+        pixels, grid, mode="bilinear", padding_mode="border", align_corners=False
+    )
     return scaled.round().to(torch.uint8).permute(0, 2, 3, 1)

@@ -29,7 +29,9 @@ def auto_augment(images: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
     transform = _Drawn(AutoAugmentPolicy.CIFAR10, fill=[GREY] * images.shape[3])
     batch, device = len(images), images.device
     pair = torch.randint(len(transform.policies), (batch, 1), generator=rng, device=device)
-    probability = torch.tensor([[p for _, p, _ in operations] for operations in transform.policies], device=device)
+    probability = torch.tensor(
+        [[p for _, p, _ in operations] for operations in transform.policies], device=device
+    )
     applied = torch.rand(batch, 2, generator=rng, device=device) < probability[pair[:, 0]]
     sign = torch.randint(2, (batch, 2), generator=rng, device=device)
     # Images with the same draws go through torchvision's functions together.

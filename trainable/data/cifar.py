@@ -21,7 +21,9 @@ def load(data: Cifar10 | Cifar100, machine: Machine) -> Arrays:
 
     kind = datasets.CIFAR10 if isinstance(data, Cifar10) else datasets.CIFAR100
     try:
-        train, test = (kind(str(machine.data_dir), train=part, download=False) for part in (True, False))
+        train, test = (
+            kind(str(machine.data_dir), train=part, download=False) for part in (True, False)
+        )
     except (RuntimeError, OSError, EOFError, KeyError) as error:
         archive = f"{'cifar-10' if isinstance(data, Cifar10) else 'cifar-100'}-python.tar.gz"
         raise DataError(

@@ -28,7 +28,10 @@ def with_human_labels(data: Cifar10N | Cifar100N, machine: Machine) -> Arrays:
     The file has the clean labels too: they must be those of the images, row by row, or its order is another one.
     """
     arrays = cifar.load(Cifar10() if isinstance(data, Cifar10N) else Cifar100(), machine)
-    path, key = human_labels(data, machine), KEYS[data.labels] if isinstance(data, Cifar10N) else "noisy_label"
+    path, key = (
+        human_labels(data, machine),
+        KEYS[data.labels] if isinstance(data, Cifar10N) else "noisy_label",
+    )
     content = _plain_arrays(path)
     clean, given = (_column(path, content, name, arrays) for name in ("clean_label", key))
     if differ := int((clean != arrays.train.labels).sum()):
@@ -55,7 +58,11 @@ def _plain_arrays(path: Path) -> dict[str, Any]:
         with torch.serialization.safe_globals(allowed):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # zipfile, pickle and torch raise each their own
-        reason = "it holds more than arrays" if "Weights only" in str(error) else str(error).split("\n")[0]
+        reason = (
+            "it holds more than arrays"
+            if "Weights only" in str(error)
+            else str(error).split("\n")[0]
+        )
         raise DataError(
             f"{path} is not a CIFAR-N label file ({reason}) and was not read further; get it from {CIFARN_SITE}"
         ) from None
@@ -64,10 +71,14 @@ def _plain_arrays(path: Path) -> dict[str, Any]:
 
 def _column(path: Path, content: dict[str, Any], key: str, arrays: Arrays) -> np.ndarray:
     if key not in content:
-        raise DataError(f"{path}: `{key}` is missing; it has {', '.join(map(str, content)) or 'no arrays'}")
+        raise DataError(
+            f"{path}: `{key}` is missing; it has {', '.join(map(str, content)) or 'no arrays'}"
+        )
     labels, n = np.asarray(content[key]), len(arrays.train)
     if labels.shape != (n,) or not np.issubdtype(labels.dtype, np.integer):
-        raise DataError(f"{path}: {key} is {labels.dtype} {labels.shape}; expected one integer for each of {n} images")
+        raise DataError(
+            f"{path}: {key} is {labels.dtype} {labels.shape}; expected one integer for each of {n} images"
+        )
     if labels.min() < 0 or labels.max() >= arrays.classes:
         raise DataError(
             f"{path}: {key} has the classes {labels.min()} to {labels.max()}, not 0 to {arrays.classes - 1}"

@@ -37,5 +37,7 @@ def target_classes(map_: Literal["cifar10", "cifar100"] | list[int], classes: in
 
 def _next_in_group(groups: list[int]) -> list[int]:
     """For each class, the next one of its group; the first after the last."""
-    members = {group: [c for c, other in enumerate(groups) if other == group] for group in set(groups)}
+    members = {
+        group: [c for c, other in enumerate(groups) if other == group] for group in set(groups)
+    }
     return [members[g][(members[g].index(c) + 1) % len(members[g])] for c, g in enumerate(groups)]

@@ -23,10 +23,15 @@ def cub200(data: Cub200, machine: Machine) -> Arrays:
     """CUB-200-2011: `images.txt`, `image_class_labels.txt` (from 1) and `train_test_split.txt` share image numbers."""
     root = _root(data, machine)
     names = dict(_pairs(root / "images.txt"))
-    labels = {k: _label(root / "image_class_labels.txt", v, 200, 1) for k, v in _pairs(root / "image_class_labels.txt")}
+    labels = {
+        k: _label(root / "image_class_labels.txt", v, 200, 1)
+        for k, v in _pairs(root / "image_class_labels.txt")
+    }
     trained = dict(_pairs(root / "train_test_split.txt"))
     if not names.keys() == labels.keys() == trained.keys():
-        raise DataError(f"{root}: images.txt, image_class_labels.txt and train_test_split.txt list different images")
+        raise DataError(
+            f"{root}: images.txt, image_class_labels.txt and train_test_split.txt list different images"
+        )
 
     def split(flag: str) -> Split:
         chosen = [(f"images/{names[k]}", labels[k]) for k in names if trained[k] == flag]
@@ -48,7 +53,9 @@ def clothing1m(data: Clothing1M, machine: Machine) -> Arrays:
         return _split(root, [(name.removeprefix("images/"), labels[name]) for name in listed], data)
 
     train = split("noisy_train_key_list.txt", "noisy_label_kv.txt").untrusted()
-    validation = split("clean_val_key_list.txt", "clean_label_kv.txt") if data.clean_validation else None
+    validation = (
+        split("clean_val_key_list.txt", "clean_label_kv.txt") if data.clean_validation else None
+    )
     test = split("clean_test_key_list.txt", "clean_label_kv.txt")
     return Arrays(train, validation, test, 14, *CLOTHING1M)
 
@@ -58,7 +65,9 @@ def webvision(data: WebVision, machine: Machine) -> Arrays:
     root = _root(data, machine)
 
     def split(file: str, folder: str) -> Split:
-        pairs = [(folder + name, _label(root / file, text, 1000)) for name, text in _pairs(root / file)]
+        pairs = [
+            (folder + name, _label(root / file, text, 1000)) for name, text in _pairs(root / file)
+        ]
         return _split(root, [pair for pair in pairs if pair[1] < data.classes], data)
 
     train = split("info/train_filelist_google.txt", "").untrusted()
@@ -71,7 +80,11 @@ def _ilsvrc12(data: WebVision, root: Path) -> Split:
     listed = []
     for label in range(data.classes):
         folder = root / str(label)
-        files = sorted(file.name for file in folder.iterdir() if is_image(file)) if folder.is_dir() else []
+        files = (
+            sorted(file.name for file in folder.iterdir() if is_image(file))
+            if folder.is_dir()
+            else []
+        )
         if not files:
             raise DataError(
                 f"{folder} has no images; expected ILSVRC12's validation images of WebVision's class {label} there, or "
@@ -116,5 +129,7 @@ def _pairs(path: Path) -> Iterator[tuple[str, str]]:
 def _label(path: Path, text: str, classes: int, first: int = 0) -> int:
     """A class counted from `first` in the file, counted from 0."""
     if not text.isdecimal() or not first <= int(text) < classes + first:
-        raise DataError(f"{path}: `{text}` is not a class; expected {first} to {classes + first - 1}")
+        raise DataError(
+            f"{path}: `{text}` is not a class; expected {first} to {classes + first - 1}"
+        )
     return int(text) - first

@@ -54,7 +54,9 @@ class Dataset:
         """Places (m,) of the training samples that a network sees in an epoch; None: it sees all."""
         if self.epoch_batches is None:
             return None
-        return balanced(self.train.given.cpu().numpy(), self.classes, self.epoch_batches * batch_size, rng)
+        return balanced(
+            self.train.given.cpu().numpy(), self.classes, self.epoch_batches * batch_size, rng
+        )
 
     def chosen(self, rows: np.ndarray | None) -> Samples:
         """The training samples at `rows`, in that order; None: all."""
@@ -92,20 +94,36 @@ def prepare(
     padding, side = data.crop_padding, None
     if isinstance(data, Photos):
         padding, side = 0 if data.resized_crop else padding, data.crop
-    splits = {"train": arrays.train, "validation": arrays.validation, "test": arrays.test, **arrays.more_tests}
+    splits = {
+        "train": arrays.train,
+        "validation": arrays.validation,
+        "test": arrays.test,
+        **arrays.more_tests,
+    }
     there = {name: split for name, split in splits.items() if split is not None}
     files = {name: split.images for name, split in there.items() if isinstance(split.images, Files)}
     stream, parts = None, list(files)
     if files and not resident(list(files.values()), machine.resident, device):
         if isinstance(noise, InstanceNoise):
-            raise DataError("instance noise looks at all images, and these are streamed; run.resident: true loads them")
+            raise DataError(
+                "instance noise looks at all images, and these are streamed; run.resident: true loads them"
+            )
         stream = Stream(list(files.values()), machine.threads, device)
     else:
-        loaded = {name: decoded(images, machine.shared_dir, machine.threads) for name, images in files.items()}
-        there |= {name: dataclasses.replace(there[name], images=images) for name, images in loaded.items()}
-    arrays = dataclasses.replace(arrays, train=there["train"], validation=there.get("validation"), test=there["test"])
+        loaded = {
+            name: decoded(images, machine.shared_dir, machine.threads)
+            for name, images in files.items()
+        }
+        there |= {
+            name: dataclasses.replace(there[name], images=images) for name, images in loaded.items()
+        }
+    arrays = dataclasses.replace(
+        arrays, train=there["train"], validation=there.get("validation"), test=there["test"]
+    )
     height, width = arrays.train.images.shape[-3:-1]
-    if side is not None and side > min(height, width):  # images that are judged or tested are not padded
+    if side is not None and side > min(
+        height, width
+    ):  # images that are judged or tested are not padded
         raise DataError(f"data.crop: {side} is more than the images' {height}×{width} pixels")
     divided = divide(arrays, data, noise, streams, machine.study_dir)
     mean, std = torch.tensor(arrays.mean, device=device), torch.tensor(arrays.std, device=device)
@@ -118,7 +136,10 @@ def prepare(
         else:
             pixels = torch.from_numpy(part.split.images[part.rows])
             images = F.pad(pixels, (0, 0, padding, padding, padding, padding)).to(device)
-        given, true = (torch.from_numpy(labels[part.rows]).to(device) for labels in (part.given, part.split.labels))
+        given, true = (
+            torch.from_numpy(labels[part.rows]).to(device)
+            for labels in (part.given, part.split.labels)
+        )
         return Samples(images, given, true, part.rows, mean, std, data, padding, side)
 
     def tested(name: str) -> Samples:
@@ -129,13 +150,17 @@ def prepare(
     known = bool((train.split.labels[train.rows] >= 0).all())
     return Dataset(
         samples("train", train, padding),
-        samples("validation" if held.split is there.get("validation") else "train", held) if held else None,
+        samples("validation" if held.split is there.get("validation") else "train", held)
+        if held
+        else None,
         tested("test"),
         arrays.classes,
         data_hash,
         divided.hash,
         float(train.wrong.mean()) if known else None,
-        transition(train.split.labels[train.rows], train.given[train.rows], arrays.classes) if known else None,
+        transition(train.split.labels[train.rows], train.given[train.rows], arrays.classes)
+        if known
+        else None,
         {name: tested(name) for name in arrays.more_tests},
         epoch_batches=data.epoch_batches if isinstance(data, Clothing1M) else None,
     )

@@ -15,14 +15,24 @@ def load(root: Path, data: ImageFolder) -> Arrays:
     """Find the images of `train`, `test` and perhaps `val`. Raises DataError about what is missing or too much."""
     classes = class_folders(root / "train")
     if len(classes) < 2:
-        raise DataError(f"{root / 'train'} has {len(classes)} class folders; expected train/CLASS/*.jpg, two or more")
-    found = {name: list_split(root, name, classes) for name in ("train", "val", "test") if (root / name).is_dir()}
+        raise DataError(
+            f"{root / 'train'} has {len(classes)} class folders; expected train/CLASS/*.jpg, two or more"
+        )
+    found = {
+        name: list_split(root, name, classes)
+        for name in ("train", "val", "test")
+        if (root / name).is_dir()
+    }
     if "test" not in found:
-        raise DataError(f"{root / 'test'} does not exist; expected test/CLASS/*.jpg, images with right labels")
+        raise DataError(
+            f"{root / 'test'} does not exist; expected test/CLASS/*.jpg, images with right labels"
+        )
     for label, name in enumerate(classes):
         if label not in found["train"][1]:
             other = _others(root / "train" / name)
-            raise DataError(f"{root / 'train' / name} has no .jpg, .jpeg or .png image{other}: an empty class")
+            raise DataError(
+                f"{root / 'train' / name} has no .jpg, .jpeg or .png image{other}: an empty class"
+            )
     first = root / os.fsdecode(found["train"][0][0])
 
     def split(name: str) -> Split:
@@ -31,32 +41,52 @@ def load(root: Path, data: ImageFolder) -> Arrays:
             raise DataError(f"{root / name} has no .jpg, .jpeg or .png images")
         return Split(Files(root, names, data.size, data.channels, first), labels, None, names)
 
-    train, test, validation = split("train"), split("test"), split("val") if "val" in found else None
+    train, test, validation = (
+        split("train"),
+        split("test"),
+        split("val") if "val" in found else None,
+    )
     if not data.labels_are_true:
         train = train.untrusted()
-        validation = validation and (validation if data.clean_validation else validation.untrusted())
+        validation = validation and (
+            validation if data.clean_validation else validation.untrusted()
+        )
     return measured(train, validation, test, len(classes), tuple(classes))
 
 
 def class_folders(folder: Path) -> list[str]:
     """Names of the class folders, sorted; a class's number is its place."""
     if not folder.is_dir():
-        raise DataError(f"{folder} does not exist; expected a folder for each class there, with its images")
-    names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+        raise DataError(
+            f"{folder} does not exist; expected a folder for each class there, with its images"
+        )
+    names = sorted(
+        entry.name
+        for entry in folder.iterdir()
+        if entry.is_dir() and not entry.name.startswith(".")
+    )
     if strange := [name for name in names if not name.isprintable()]:
-        raise DataError(f"{folder} has a class folder with a name that cannot be shown, {strange[0]!a}: rename it")
+        raise DataError(
+            f"{folder} has a class folder with a name that cannot be shown, {strange[0]!a}: rename it"
+        )
     return names
 
 
 def list_split(root: Path, name: str, classes: list[str]) -> tuple[np.ndarray, np.ndarray]:
     """(names from `root` as bytes, labels) of a split's images, by class and name. Raises DataError."""
     if unknown := set(class_folders(root / name)) - set(classes):
-        raise DataError(f"{root / name} has the class {', '.join(sorted(unknown)[:5])}, which train/ has not")
+        raise DataError(
+            f"{root / name} has the class {', '.join(sorted(unknown)[:5])}, which train/ has not"
+        )
     names: list[bytes] = []
     labels: list[int] = []
     for label, class_name in enumerate(classes):
         folder = root / name / class_name
-        files = sorted(file.name for file in folder.iterdir() if is_image(file)) if folder.is_dir() else []
+        files = (
+            sorted(file.name for file in folder.iterdir() if is_image(file))
+            if folder.is_dir()
+            else []
+        )
         names += [os.fsencode(f"{name}/{class_name}/{file}") for file in files]
         labels += [label] * len(files)
     return np.array(names, dtype=np.bytes_), np.array(labels, np.int64)

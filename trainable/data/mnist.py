@@ -13,7 +13,11 @@ def load(data: Mnist | FashionMnist | Kmnist, machine: Machine) -> Arrays:
     """Read the four files through torchvision, normalised by their own training pixels. Raises DataError."""
     from torchvision import datasets
 
-    kind = {"mnist": datasets.MNIST, "fashion_mnist": datasets.FashionMNIST, "kmnist": datasets.KMNIST}[data.name]
+    kind = {
+        "mnist": datasets.MNIST,
+        "fashion_mnist": datasets.FashionMNIST,
+        "kmnist": datasets.KMNIST,
+    }[data.name]
     splits = []
     try:
         for train in (True, False):
@@ -24,7 +28,9 @@ def load(data: Mnist | FashionMnist | Kmnist, machine: Machine) -> Arrays:
             if labels.max() > 9:
                 raise ValueError(f"the label {labels.max()}, not 0 to 9")
             splits.append(Split(images, labels))
-    except Exception as error:  # torchvision asserts, and struct, NumPy and torch raise each its own
+    except (
+        Exception
+    ) as error:  # torchvision asserts, and struct, NumPy and torch raise each its own
         raise DataError(
             f"{data.name}: {location(data, machine)} is not a whole copy ({error or type(error).__name__}); "
             "unpack its four files again"

@@ -3,7 +3,15 @@
 import numpy as np
 from scipy.stats import truncnorm
 
-from trainable.config.data import AsymmetricNoise, FileNoise, InstanceNoise, Noise, NoNoise, PairNoise, SymmetricNoise
+from trainable.config.data import (
+    AsymmetricNoise,
+    FileNoise,
+    InstanceNoise,
+    Noise,
+    NoNoise,
+    PairNoise,
+    SymmetricNoise,
+)
 from trainable.data.class_maps import target_classes
 
 INSTANCE_SD = 0.1
@@ -85,15 +93,23 @@ def _part_dependent(
     sample goes to class c with its own rate times the softmax of its scores.
     """
     low, high = -rate / INSTANCE_SD, (1 - rate) / INSTANCE_SD
-    own_rate = truncnorm.rvs(low, high, loc=rate, scale=INSTANCE_SD, size=len(labels), random_state=rng)
+    own_rate = truncnorm.rvs(
+        low, high, loc=rate, scale=INSTANCE_SD, size=len(labels), random_state=rng
+    )
     draw = rng.random(len(labels))
     noisy = labels.copy()
-    for c in range(classes):  # a class at a time: all matrices together are gigabytes for 100 classes
-        matrix = projections.standard_normal((int(np.prod(images.shape[1:])), classes), dtype=np.float32)
+    for c in range(
+        classes
+    ):  # a class at a time: all matrices together are gigabytes for 100 classes
+        matrix = projections.standard_normal(
+            (int(np.prod(images.shape[1:])), classes), dtype=np.float32
+        )
         rows = np.flatnonzero(labels == c)
         if len(rows) == 0:
             continue
-        scores = (images[rows].reshape(len(rows), -1).astype(np.float32) @ matrix).astype(np.float64)
+        scores = (images[rows].reshape(len(rows), -1).astype(np.float32) @ matrix).astype(
+            np.float64
+        )
         scores[:, c] = -np.inf
         share = np.exp(scores - scores.max(1, keepdims=True))
         probability = own_rate[rows, None] * share / share.sum(1, keepdims=True)

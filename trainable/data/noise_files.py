@@ -14,7 +14,9 @@ from trainable.errors import DataError
 FORMS = "a JSON list of labels (.json), an integer array (.npy), or a table with file,label or index,label (.csv)"
 
 
-def read_labels(path: Path, split: Split, classes: int, class_names: tuple[str, ...] = ()) -> np.ndarray:
+def read_labels(
+    path: Path, split: Split, classes: int, class_names: tuple[str, ...] = ()
+) -> np.ndarray:
     """A given label for every row of the training split, (n,) int64.
 
     A table may leave rows out, which keep their label, and may name classes; JSON lists and arrays have every row, in
@@ -24,7 +26,9 @@ def read_labels(path: Path, split: Split, classes: int, class_names: tuple[str, 
         match path.suffix.lower():
             case ".json":
                 content = json.loads(path.read_text(encoding="utf-8"))
-                labels = _whole(path, np.array(content if isinstance(content, list) else []), len(split))
+                labels = _whole(
+                    path, np.array(content if isinstance(content, list) else []), len(split)
+                )
             case ".npy":
                 labels = _whole(path, np.load(path, allow_pickle=False), len(split))
             case ".csv":
@@ -35,11 +39,15 @@ def read_labels(path: Path, split: Split, classes: int, class_names: tuple[str, 
         raise
     except FileNotFoundError:
         raise DataError(f"noise.path: {path} does not exist; expected {FORMS}") from None
-    except Exception as error:  # OSError, UnicodeDecodeError, ValueError of json and numpy, csv.Error
+    except (
+        Exception
+    ) as error:  # OSError, UnicodeDecodeError, ValueError of json and numpy, csv.Error
         raise DataError(f"{path} cannot be read as {FORMS}: {error}") from None
     outside = np.flatnonzero((labels < 0) | (labels >= classes))
     if len(outside):
-        raise DataError(f"{path}: row {outside[0]} has the label {labels[outside[0]]}; classes are 0 to {classes - 1}")
+        raise DataError(
+            f"{path}: row {outside[0]} has the label {labels[outside[0]]}; classes are 0 to {classes - 1}"
+        )
     return labels
 
 
@@ -50,7 +58,13 @@ def write_labels(folder: Path, config: TrialConfig, given: np.ndarray) -> Path:
     """
     rate = getattr(config.noise, "rate", None)
     digest = hashlib.sha256(np.ascontiguousarray(given, np.int64).data).hexdigest()[:8]
-    parts = [config.data.name, config.noise.name, "" if rate is None else f"{rate:g}", f"seed{config.seed}", digest]
+    parts = [
+        config.data.name,
+        config.noise.name,
+        "" if rate is None else f"{rate:g}",
+        f"seed{config.seed}",
+        digest,
+    ]
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / ("_".join(filter(None, parts)) + ".json")
     path.write_text(json.dumps(given.tolist()), encoding="utf-8")
@@ -76,10 +90,16 @@ def _table(path: Path, split: Split, class_names: tuple[str, ...]) -> np.ndarray
         columns = table.fieldnames or []
         key = next((name for name in ("file", "index") if name in columns), None)
         if key is None or "label" not in columns:
-            raise DataError(f"{path}: the first line is {','.join(columns)}; expected file,label or index,label")
+            raise DataError(
+                f"{path}: the first line is {','.join(columns)}; expected file,label or index,label"
+            )
         seen: set[int] = set()
         for entry in table:
-            where, name, label = f"{path}:{table.line_num}", entry[key] or "", (entry["label"] or "").strip()
+            where, name, label = (
+                f"{path}:{table.line_num}",
+                entry[key] or "",
+                (entry["label"] or "").strip(),
+            )
             row = rows.get(name.strip()) if key == "file" else _number(name)
             if row is None or not 0 <= row < len(split):
                 raise DataError(f"{where}: `{name}` is not among the {len(split)} training images")
@@ -89,14 +109,20 @@ def _table(path: Path, split: Split, class_names: tuple[str, ...]) -> np.ndarray
             number = numbers.get(label, _number(label))
             if number is None:
                 known = f", or one of {', '.join(class_names[:5])}, …" if class_names else ""
-                raise DataError(f"{where}: `{label}` is not a class; expected a number from 0{known}")
+                raise DataError(
+                    f"{where}: `{label}` is not a class; expected a number from 0{known}"
+                )
             labels[row] = number
     return labels
 
 
 def _number(text: str) -> int | None:
     text = text.strip()
-    return int(text) if text.isascii() and text.removeprefix("-").isdigit() and len(text) < 19 else None
+    return (
+        int(text)
+        if text.isascii() and text.removeprefix("-").isdigit() and len(text) < 19
+        else None
+    )
 
 
 def _rows_by_name(split: Split) -> dict[str, int]:
@@ -104,4 +130,6 @@ def _rows_by_name(split: Split) -> dict[str, int]:
     if split.names is None:
         return {}
     names = [name.decode(errors="backslashreplace") for name in split.names]
-    return {name.split("/", 1)[-1]: row for row, name in enumerate(names)} | {n: row for row, n in enumerate(names)}
+    return {name.split("/", 1)[-1]: row for row, name in enumerate(names)} | {
+        n: row for row, n in enumerate(names)
+    }

@@ -27,21 +27,29 @@ def load(path: Path, data: Npz) -> Arrays:
             )
     classes = int(train.labels.max()) + 1
     if classes > len(train):
-        raise DataError(f"{path}: train_labels has class {classes - 1}, more than its {len(train)} images can show")
+        raise DataError(
+            f"{path}: train_labels has class {classes - 1}, more than its {len(train)} images can show"
+        )
     if classes < 2:
         raise DataError(f"{path}: train_labels has one class only; at least two are needed")
     for name, split in (("train", train), ("val", validation), ("test", test)):
         if split and split.labels.max() >= classes:
-            raise DataError(f"{path}: {name}_labels has class {split.labels.max()}, which train_labels never has")
+            raise DataError(
+                f"{path}: {name}_labels has class {split.labels.max()}, which train_labels never has"
+            )
         if split and split.given is not None and split.given.max() >= classes:
-            raise DataError(f"{path}: {name}_noisy_labels has class {split.given.max()}, which train_labels never has")
+            raise DataError(
+                f"{path}: {name}_noisy_labels has class {split.given.max()}, which train_labels never has"
+            )
     if not data.labels_are_true:
         if train.given is not None:
             raise DataError(
                 f"{path} has train_noisy_labels, so train_labels are the right ones: leave data.labels_are_true out"
             )
         train = train.untrusted()
-        validation = validation and (validation if data.clean_validation else validation.untrusted())
+        validation = validation and (
+            validation if data.clean_validation else validation.untrusted()
+        )
     return measured(train, validation, test, classes)
 
 
@@ -49,7 +57,9 @@ def _split(path: Path, content: dict[str, np.ndarray], name: str) -> Split:
     """One split of a MedMNIST-layout file, checked."""
     for key in (f"{name}_images", f"{name}_labels"):
         if key not in content:
-            raise DataError(f"{path}: the array `{key}` is missing; it has {', '.join(sorted(content)) or 'none'}")
+            raise DataError(
+                f"{path}: the array `{key}` is missing; it has {', '.join(sorted(content)) or 'none'}"
+            )
     images, labels = content[f"{name}_images"], content[f"{name}_labels"]
     if images.ndim == 3:
         images = images[..., None]
@@ -60,7 +70,11 @@ def _split(path: Path, content: dict[str, np.ndarray], name: str) -> Split:
     if len(images) == 0 and len(labels) == 0:
         raise DataError(f"{path}: {name}_images is empty")
     noisy = f"{name}_noisy_labels"
-    given = _labels(path, noisy, content[noisy], len(images)) if noisy in content and name != "test" else None
+    given = (
+        _labels(path, noisy, content[noisy], len(images))
+        if noisy in content and name != "test"
+        else None
+    )
     return Split(images, _labels(path, f"{name}_labels", labels, len(images)), given)
 
 

@@ -51,7 +51,9 @@ def location(data: Data, machine: Machine) -> Path | None:
 
 def human_labels(data: Cifar10N | Cifar100N, machine: Machine) -> Path:
     """The published file of CIFAR-N labels."""
-    return machine.data_dir / ("CIFAR-10_human.pt" if isinstance(data, Cifar10N) else "CIFAR-100_human.pt")
+    return machine.data_dir / (
+        "CIFAR-10_human.pt" if isinstance(data, Cifar10N) else "CIFAR-100_human.pt"
+    )
 
 
 def ilsvrc12(machine: Machine) -> Path:
@@ -63,7 +65,9 @@ def missing(data: Data, machine: Machine) -> str | None:
     """What is absent and what is expected there, or None."""
     places = [(location(data, machine), _expected(data))]
     if isinstance(data, Cifar10N | Cifar100N):
-        places.append((human_labels(data, machine), f"expected the CIFAR-N label file from {CIFARN_SITE}"))
+        places.append(
+            (human_labels(data, machine), f"expected the CIFAR-N label file from {CIFARN_SITE}")
+        )
     if isinstance(data, WebVision) and data.ilsvrc12:
         text = (
             f"expected the folders 0 … {data.classes - 1}, WebVision's class numbers, with the ILSVRC12 validation "

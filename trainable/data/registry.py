@@ -58,6 +58,10 @@ def _digits() -> Arrays:
     images, labels = load_digits(return_X_y=True)
     images = np.rint(images.reshape(-1, 8, 8, 1) * (255 / 16)).astype(np.uint8)
     labels = labels.astype(np.int64)
-    train, test = train_test_split(np.arange(len(labels)), test_size=360, stratify=labels, random_state=0)
+    train, test = train_test_split(
+        np.arange(len(labels)), test_size=360, stratify=labels, random_state=0
+    )
     train, test = np.sort(train), np.sort(test)
-    return measured(Split(images[train], labels[train]), None, Split(images[test], labels[test]), classes=10)
+    return measured(
+        Split(images[train], labels[train]), None, Split(images[test], labels[test]), classes=10
+    )

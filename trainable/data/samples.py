@@ -69,9 +69,13 @@ class Samples:
         images, where = self._padded(index)
         return [self._normalised(self._weak(images, where, rng)) for _ in range(count)]
 
-    def strong_views(self, index: torch.Tensor, count: int, rng: torch.Generator) -> list[torch.Tensor]:
+    def strong_views(
+        self, index: torch.Tensor, count: int, rng: torch.Generator
+    ) -> list[torch.Tensor]:
         """As `views`, with AutoAugment after the crop and the flip."""
-        from trainable.data.autoaugment import auto_augment  # torchvision: seconds, where it is not needed
+        from trainable.data.autoaugment import (
+            auto_augment,
+        )  # torchvision: seconds, where it is not needed
 
         images, where = self._padded(index)
         weak = torch.cat([self._weak(images, where, rng) for _ in range(count)])
@@ -82,7 +86,9 @@ class Samples:
         a = self.augmentation
         if isinstance(a, Photos) and a.resized_crop:
             return resized_crop(images, where, self._size, a.flip, rng)
-        return crop_and_flip(images, where, self.padding, a.crop_probability, a.flip, rng, self.side)
+        return crop_and_flip(
+            images, where, self.padding, a.crop_probability, a.flip, rng, self.side
+        )
 
     def plain(self, index: Index) -> torch.Tensor:
         """The images at `index` without augmentation, (batch, channels, h, w) float."""
@@ -93,7 +99,9 @@ class Samples:
 
     def ahead(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         """`batches`, one after the other: indices, or tuples that hold some. Streamed images are decoded meanwhile."""
-        return iter(batches) if isinstance(self.images, torch.Tensor) else self.images.ahead(batches)
+        return (
+            iter(batches) if isinstance(self.images, torch.Tensor) else self.images.ahead(batches)
+        )
 
     def only(self, rows: np.ndarray) -> "Samples":
         """The samples at `rows` (m,) alone, in that order."""
@@ -122,7 +130,18 @@ class Samples:
 
     def _normalised(self, images: torch.Tensor) -> torch.Tensor:
         width, channels = images.shape[2:]
-        repeats = width if channels > 1 else 1  # a row of pixels at a time: three channels do not fill a vector
+        repeats = (
+            width if channels > 1 else 1
+        )  # a row of pixels at a time: three channels do not fill a vector
         mean, std = self.mean.repeat(repeats), self.std.repeat(repeats)
-        pixels = images.to(torch.float32).flatten(2).div_(255).sub_(mean).div_(std).unflatten(2, (width, channels))
-        return pixels.permute(0, 3, 1, 2)  # NHWC in memory: channels-last for the convolutions, without a copy
+        pixels = (
+            images.to(torch.float32)
+            .flatten(2)
+            .div_(255)
+            .sub_(mean)
+            .div_(std)
+            .unflatten(2, (width, channels))
+        )
+        return pixels.permute(
+            0, 3, 1, 2
+        )  # NHWC in memory: channels-last for the convolutions, without a copy

@@ -60,10 +60,14 @@ def divide(arrays: Arrays, data: ImageData, noise: Noise, streams: Streams, fold
         shuffled = streams.numpy("validation").permutation(len(train))
         rows, held = np.sort(shuffled[count:]), np.sort(shuffled[:count])
     if len(rows) < 2:
-        raise DataError(f"{len(rows)} training images are left after the validation split; at least 2 are needed")
+        raise DataError(
+            f"{len(rows)} training images are left after the validation split; at least 2 are needed"
+        )
 
     rng, clean = streams.numpy("noise"), data.clean_validation
-    given = _noisy(train, rows if clean else np.arange(len(train)), arrays, noise, rng, streams, folder)
+    given = _noisy(
+        train, rows if clean else np.arange(len(train)), arrays, noise, rng, streams, folder
+    )
     part = Part(train, rows, given)
     if own is None:
         validation = Part(train, held, given) if len(held) else None
@@ -73,7 +77,9 @@ def divide(arrays: Arrays, data: ImageData, noise: Noise, streams: Streams, fold
         every = np.arange(len(own))
         validation = Part(own, every, _noisy(own, every, arrays, noise, rng, streams, folder))
     if clean and validation is not None and (validation.split.labels[validation.rows] < 0).any():
-        raise DataError("data.clean_validation needs right labels, and these data have none for their validation set")
+        raise DataError(
+            "data.clean_validation needs right labels, and these data have none for their validation set"
+        )
     return Parts(part, validation)
 
 
@@ -91,10 +97,16 @@ def _noisy(
     images, projections = None, None
     match noise:
         case FileNoise():
-            given[rows] = read_labels(folder / noise.path, split, arrays.classes, arrays.class_names)[rows]
+            given[rows] = read_labels(
+                folder / noise.path, split, arrays.classes, arrays.class_names
+            )[rows]
             return given
         case InstanceNoise():
-            images = split.images.load(rows) if isinstance(split.images, Files) else split.images[rows]
-            projections = streams.numpy("projections")  # from its start for every set, so that their noise is the same
+            images = (
+                split.images.load(rows) if isinstance(split.images, Files) else split.images[rows]
+            )
+            projections = streams.numpy(
+                "projections"
+            )  # from its start for every set, so that their noise is the same
     given[rows] = corrupt(before, arrays.classes, noise, rng, images, projections)
     return given

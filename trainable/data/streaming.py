@@ -127,7 +127,9 @@ class Streamed:
     def _index(self, batch: Any) -> torch.Tensor:
         """All samples that a batch, an index or a tuple that holds some, is about."""
         if isinstance(batch, tuple):
-            return torch.cat([self._index(part) for part in batch if isinstance(part, torch.Tensor)])
+            return torch.cat(
+                [self._index(part) for part in batch if isinstance(part, torch.Tensor)]
+            )
         if isinstance(batch, slice):
             return torch.arange(*batch.indices(len(self.rows)))
         return batch.cpu()

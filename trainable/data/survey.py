@@ -85,22 +85,35 @@ def _folder(root: Path) -> Survey:
             except Exception as error:  # a dozen types
                 unreadable.append(f"{name.decode(errors='backslashreplace')} ({str(error)[:60]})")
     if unreadable:
-        raise DataError(f"{root}: {len(unreadable)} images cannot be read: {_shown(unreadable)}; mend or delete them")
-    data = image_folder.load(root, ImageFolder(path=str(root), size=None if len(sizes) == 1 else 32))
+        raise DataError(
+            f"{root}: {len(unreadable)} images cannot be read: {_shown(unreadable)}; mend or delete them"
+        )
+    data = image_folder.load(
+        root, ImageFolder(path=str(root), size=None if len(sizes) == 1 else 32)
+    )
     found = Survey(
         "image_folder",
         tuple(classes),
-        {name: np.bincount(labels, minlength=len(classes)).tolist() for name, (_, labels) in splits.items()},
+        {
+            name: np.bincount(labels, minlength=len(classes)).tolist()
+            for name, (_, labels) in splits.items()
+        },
         sizes,
         set(modes) <= {"1", "L", "LA", "I;16"},
     )
-    found.problems += _same(contents, {"train": data.train, "val": data.validation, "test": data.test})
+    found.problems += _same(
+        contents, {"train": data.train, "val": data.validation, "test": data.test}
+    )
     mixed = sorted(set(modes) - {"RGB"})
     if mixed and not found.grey:
-        found.problems.append(f"images of several kinds: {', '.join(f'{n} {m}' for m, n in modes.most_common())}")
+        found.problems.append(
+            f"images of several kinds: {', '.join(f'{n} {m}' for m, n in modes.most_common())}"
+        )
     if ignored := [f for f in root.glob("*/*/*") if f.is_file() and not image_folder.is_image(f)]:
         others = [str(file.relative_to(root)) for file in ignored]
-        found.problems.append(f"{len(others)} files are not .jpg, .jpeg or .png and are left out: {_shown(others)}")
+        found.problems.append(
+            f"{len(others)} files are not .jpg, .jpeg or .png and are left out: {_shown(others)}"
+        )
     return found
 
 
@@ -112,7 +125,10 @@ def _npz(path: Path) -> Survey:
     found = Survey(
         "npz",
         tuple(str(c) for c in range(data.classes)),
-        {name: np.bincount(split.labels, minlength=data.classes).tolist() for name, split in there.items()},
+        {
+            name: np.bincount(split.labels, minlength=data.classes).tolist()
+            for name, split in there.items()
+        },
         Counter({(height, width): sum(map(len, there.values()))}),
         channels == 1,
         data.train.given is not None,
@@ -145,7 +161,11 @@ def _uneven(found: Survey) -> Iterable[str]:
     train, names = found.counts["train"], found.class_names
 
     def those(condition: Callable[[int], bool], split: str = "train") -> list[str]:
-        return [name for name, count in zip(names, found.counts.get(split, []), strict=False) if condition(count)]
+        return [
+            name
+            for name, count in zip(names, found.counts.get(split, []), strict=False)
+            if condition(count)
+        ]
 
     if absent := those(lambda count: count == 0):
         yield f"classes without a training image: {_shown(absent)}"
@@ -161,4 +181,6 @@ def _uneven(found: Survey) -> Iterable[str]:
 
 
 def _shown(names: list[str]) -> str:
-    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+    return ", ".join(names[:SHOWN]) + (
+        f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    )

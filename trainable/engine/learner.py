@@ -24,12 +24,16 @@ class Learner:
     `forwards` counts work in image-forward equivalents: a backward pass costs two forwards.
     """
 
-    def __init__(self, network: nn.Module, train: Train, device: torch.device, compiled: bool = False):
+    def __init__(
+        self, network: nn.Module, train: Train, device: torch.device, compiled: bool = False
+    ):
         self.network = network.to(device).to(memory_format=torch.channels_last)
         self.averaged = copy.deepcopy(self.network).eval() if train.ema_decay else None
         # Its results may be overwritten by the next call; what follows at once (float, softmax, loss) makes new ones.
         graphs = compiled and device.type == "cuda"
-        self._compiled = torch.compile(self.network, mode="reduce-overhead", dynamic=False) if graphs else None
+        self._compiled = (
+            torch.compile(self.network, mode="reduce-overhead", dynamic=False) if graphs else None
+        )
         self.train = train
         self.optimizer = build_optimizer(self.network, train)
         self.forwards = 0
@@ -91,7 +95,11 @@ class Learner:
     @torch.no_grad()
     def test_logits(self, samples: Samples) -> torch.Tensor:
         """`logits` of the network that is tested."""
-        return self.logits(samples) if self.averaged is None else self._all_logits(self.averaged, samples)
+        return (
+            self.logits(samples)
+            if self.averaged is None
+            else self._all_logits(self.averaged, samples)
+        )
 
     def _all_logits(self, network: nn.Module, samples: Samples) -> torch.Tensor:
         self.forwards += len(samples)
@@ -116,7 +124,9 @@ class Learner:
     def logits_and_features(self, samples: Samples) -> tuple[torch.Tensor, torch.Tensor]:
         """`logits`, and what entered the network's last linear layer (n, width) on the way. Raises DataError."""
         features: list[torch.Tensor] = []
-        hook = head(self.network).register_forward_pre_hook(lambda module, inputs: features.append(inputs[0]))
+        hook = head(self.network).register_forward_pre_hook(
+            lambda module, inputs: features.append(inputs[0])
+        )
         try:
             return self.logits(samples), torch.cat(features)
         finally:
@@ -151,7 +161,9 @@ def build_optimizer(network: nn.Module, train: Train) -> torch.optim.Optimizer |
     """The optimiser of `train` for all parameters, BatchNorm's included (as in the authors' code)."""
     weights, decay = network.parameters(), train.weight_decay
     if train.optimizer == "adam":
-        return torch.optim.Adam(weights, train.lr, (train.momentum, 0.999), weight_decay=decay, fused=True)
+        return torch.optim.Adam(
+            weights, train.lr, (train.momentum, 0.999), weight_decay=decay, fused=True
+        )
     return SGD(weights, train.lr, train.momentum, decay)
 
 
@@ -182,6 +194,8 @@ def learning_rate(train: Train, finished: int) -> float:
 @torch.no_grad()
 def _follow(averaged: nn.Module, network: nn.Module, decay: float) -> None:
     """Move an average of weights and BatchNorm statistics on by one step."""
-    for kept, new in zip(averaged.state_dict().values(), network.state_dict().values(), strict=True):
+    for kept, new in zip(
+        averaged.state_dict().values(), network.state_dict().values(), strict=True
+    ):
         if kept.is_floating_point():
             kept.lerp_(new, 1 - decay)

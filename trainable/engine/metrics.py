@@ -21,7 +21,9 @@ def auc(score: np.ndarray, positive: np.ndarray) -> float | None:
     return float(wins / (n * (len(positive) - n)))
 
 
-def division(clean_probability: np.ndarray, labeled: np.ndarray, clean: np.ndarray) -> dict[str, float]:
+def division(
+    clean_probability: np.ndarray, labeled: np.ndarray, clean: np.ndarray
+) -> dict[str, float]:
     """How well a division finds the clean samples (all arrays (n,); `clean` is the truth, bool).
 
     Precision and recall are of "clean"; residual noise is 1 − precision. What is undefined is left out.
@@ -29,7 +31,10 @@ def division(clean_probability: np.ndarray, labeled: np.ndarray, clean: np.ndarr
     values = {"auc": auc(clean_probability, clean)}
     hits = int((labeled & clean).sum())
     if labeled.any():
-        values |= {"precision": hits / int(labeled.sum()), "residual_noise": 1 - hits / int(labeled.sum())}
+        values |= {
+            "precision": hits / int(labeled.sum()),
+            "residual_noise": 1 - hits / int(labeled.sum()),
+        }
     if clean.any():
         values["recall"] = hits / int(clean.sum())
     return {name: value for name, value in values.items() if value is not None}

@@ -14,7 +14,9 @@ from trainable.models.head import head_name
 Weights = Mapping[str, torch.Tensor]
 
 
-def load_pretrained(networks: Sequence[nn.Module], file: Path, expected: str | None = None) -> list[str]:
+def load_pretrained(
+    networks: Sequence[nn.Module], file: Path, expected: str | None = None
+) -> list[str]:
     """Give networks the weights of a file; what was left out is returned in sentences.
 
     `expected` is the hash of the file's content, where the file itself is what was asked for. A list of several state
@@ -44,15 +46,23 @@ def _read(file: Path, expected: str | None) -> list[Weights]:
         raise
     except Exception as error:  # torch raises half a dozen kinds
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DataError(f"{file} is no file of weights that can be loaded safely: {reason}") from None
+        raise DataError(
+            f"{file} is no file of weights that can be loaded safely: {reason}"
+        ) from None
     states = content if isinstance(content, list) else [content]
     if not states or not all(map(_is_state, states)):
-        raise DataError(f"{file} holds no weights: it should be as torch.save(network.state_dict(), …) writes it")
+        raise DataError(
+            f"{file} holds no weights: it should be as torch.save(network.state_dict(), …) writes it"
+        )
     return states
 
 
 def _is_state(content: Any) -> bool:
-    return isinstance(content, Mapping) and bool(content) and all(isinstance(v, torch.Tensor) for v in content.values())
+    return (
+        isinstance(content, Mapping)
+        and bool(content)
+        and all(isinstance(v, torch.Tensor) for v in content.values())
+    )
 
 
 def _load(network: nn.Module, state: Weights, file: Path) -> str:
@@ -61,8 +71,14 @@ def _load(network: nn.Module, state: Weights, file: Path) -> str:
     last = {name for name in own if name.startswith(f"{head_name(network)}.")}
     shapes = {name: tuple(tensor.shape) for name, tensor in own.items()}
     odd = {name for name in last if name not in state or tuple(state[name].shape) != shapes[name]}
-    kept = {name: tensor for name, tensor in state.items() if name not in last} if odd else dict(state)
-    wrong = [f"{name} is missing" for name in own if name not in kept and name not in (last if odd else ())]
+    kept = (
+        {name: tensor for name, tensor in state.items() if name not in last} if odd else dict(state)
+    )
+    wrong = [
+        f"{name} is missing"
+        for name in own
+        if name not in kept and name not in (last if odd else ())
+    ]
     wrong += [f"{name} is unknown" for name in kept if name not in own]
     wrong += [
         f"{name} is {tuple(tensor.shape)} and should be {shapes[name]}"
@@ -75,4 +91,6 @@ def _load(network: nn.Module, state: Weights, file: Path) -> str:
     network.load_state_dict({**own, **kept})
     if not odd:
         return ""
-    return f"the last layer ({', '.join(sorted(last))}) does not fit {file.name} and starts at random"
+    return (
+        f"the last layer ({', '.join(sorted(last))}) does not fit {file.name} and starts at random"
+    )

@@ -18,7 +18,13 @@ class SGD:
     gradient stays as it is.
     """
 
-    def __init__(self, parameters: Iterable[torch.nn.Parameter], lr: float, momentum: float, weight_decay: float):
+    def __init__(
+        self,
+        parameters: Iterable[torch.nn.Parameter],
+        lr: float,
+        momentum: float,
+        weight_decay: float,
+    ):
         self.parameters = list(parameters)
         self.averages = [torch.zeros_like(parameter) for parameter in self.parameters]
         self.param_groups: list[dict[str, Any]] = [{"params": self.parameters, "lr": lr}]
@@ -32,7 +38,11 @@ class SGD:
     @torch.no_grad()
     def step(self) -> None:
         """One descent along the averages of the gradients."""
-        gradients = {k: parameter.grad for k, parameter in enumerate(self.parameters) if parameter.grad is not None}
+        gradients = {
+            k: parameter.grad
+            for k, parameter in enumerate(self.parameters)
+            if parameter.grad is not None
+        }
         sgd(
             [self.parameters[k] for k in gradients],
             [*gradients.values()],
@@ -48,7 +58,9 @@ class SGD:
 
     def state_dict(self) -> dict[str, Any]:
         """The averages, in the form of `torch.optim.SGD`'s state."""
-        return {"state": {k: {"momentum_buffer": average} for k, average in enumerate(self.averages)}}
+        return {
+            "state": {k: {"momentum_buffer": average} for k, average in enumerate(self.averages)}
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state_dict`'s result, or from that of `torch.optim.SGD`."""

@@ -40,7 +40,9 @@ class Method:
 
     kept: np.ndarray | None = None
 
-    def __init__(self, config: TrialConfig, data: Dataset, learners: list[Learner], streams: Streams):
+    def __init__(
+        self, config: TrialConfig, data: Dataset, learners: list[Learner], streams: Streams
+    ):
         self.config, self.data, self.learners, self.streams = config, data, learners, streams
         self.epoch = 0
         self.records: dict[int, dict[str, np.ndarray]] = {}
@@ -65,7 +67,13 @@ class Method:
         self.epoch += 1
         seconds = {f"time/{part}_s": spent for part, spent in self._seconds.items()}
         seconds["time/epoch_s"] = time.perf_counter() - start
-        return {"epoch": self.epoch, **row, "schedule/lr": lr, "work/forwards": self.forwards - before, **seconds}
+        return {
+            "epoch": self.epoch,
+            **row,
+            "schedule/lr": lr,
+            "work/forwards": self.forwards - before,
+            **seconds,
+        }
 
     def train_epoch(self) -> Row:
         """Train every network for one epoch; `self.epoch` epochs are finished before it."""
@@ -98,15 +106,24 @@ class Method:
         per_network = [learner.test_logits(self.data.test) for learner in self.learners]
         total, true = self.combined(per_network), self.data.test.true
         for k, logits in enumerate(per_network):
-            self.finite(logits.sum(), k, "the sum of test logits")  # the last step may have broken the weights
+            self.finite(
+                logits.sum(), k, "the sum of test logits"
+            )  # the last step may have broken the weights
         row["test/accuracy"] = metrics.accuracy(total, true)
-        row |= {f"test/accuracy_net{k}": metrics.accuracy(logits, true) for k, logits in enumerate(per_network)}
+        row |= {
+            f"test/accuracy_net{k}": metrics.accuracy(logits, true)
+            for k, logits in enumerate(per_network)
+        }
         if self.data.classes >= 20:
             row["test/top5"] = metrics.accuracy(total, true, top=5)
         for name, samples in self.data.more_tests.items():
             total = self.combined([learner.test_logits(samples) for learner in self.learners])
             row |= {f"{name}/accuracy": metrics.accuracy(total, samples.true)}
-            row |= {f"{name}/top5": metrics.accuracy(total, samples.true, top=5)} if self.data.classes >= 20 else {}
+            row |= (
+                {f"{name}/top5": metrics.accuracy(total, samples.true, top=5)}
+                if self.data.classes >= 20
+                else {}
+            )
         if (validation := self.data.validation) is not None:
             total = self.combined([learner.test_logits(validation) for learner in self.learners])
             row["val/accuracy"] = metrics.accuracy(total, validation.given)
@@ -122,7 +139,9 @@ class Method:
 
         return self.each_in_turn(loss)
 
-    def each_in_turn(self, loss: Callable[[int, torch.Tensor, torch.Tensor, torch.Tensor], Losses]) -> Row:
+    def each_in_turn(
+        self, loss: Callable[[int, torch.Tensor, torch.Tensor, torch.Tensor], Losses]
+    ) -> Row:
         """Train network k on `loss(k, images, given, index)` for one epoch, for every k; the mean of its terms."""
         with self.timed("train"):
             found = []
@@ -157,7 +176,9 @@ class Method:
 
     def rows_of_pass(self, k: int) -> np.ndarray | None:
         """Which training samples network k sees in one pass of this epoch; None: all."""
-        return self.data.epoch_rows(self.streams.numpy("subset", self.epoch, k), 2 * self.config.train.batch_size)
+        return self.data.epoch_rows(
+            self.streams.numpy("subset", self.epoch, k), 2 * self.config.train.batch_size
+        )
 
     def descend(self, k: int, loss: torch.Tensor) -> None:
         """One step of network k."""
@@ -169,7 +190,9 @@ class Method:
         The order is a ranking of *all* training samples, so a sample that leaves the set does not reorder the others.
         """
         rank = self.streams.numpy("order", self.epoch, *counters).permutation(len(self.data.train))
-        return torch.from_numpy(index[np.argsort(rank[index])]).to(self.data.train.device, non_blocking=True)
+        return torch.from_numpy(index[np.argsort(rank[index])]).to(
+            self.data.train.device, non_blocking=True
+        )
 
     def finite(self, sum_: torch.Tensor, network: int | None, what: str = "the loss") -> float:
         """A sum as a number; `network` is None for what the networks share. Raises NonFiniteLoss."""
@@ -194,8 +217,15 @@ class Method:
     def ensemble(self, logits: Sequence[torch.Tensor]) -> dict[str, np.ndarray]:
         """The ensemble's class, from logits (n, classes), and its mean probability over the networks, (n,) each."""
         chosen = self.combined(logits).argmax(1)
-        probability = torch.stack([each.softmax(1) for each in logits]).mean(0).gather(1, chosen[:, None])[:, 0]
-        return {"ensemble_class": chosen.cpu().numpy(), "ensemble_probability": probability.cpu().numpy()}
+        probability = (
+            torch.stack([each.softmax(1) for each in logits])
+            .mean(0)
+            .gather(1, chosen[:, None])[:, 0]
+        )
+        return {
+            "ensemble_class": chosen.cpu().numpy(),
+            "ensemble_probability": probability.cpu().numpy(),
+        }
 
     def record_losses(self) -> None:
         """After the middle and the last epoch, keep each sample's loss and the ensemble's opinion."""
@@ -204,7 +234,10 @@ class Method:
             with self.uncounted():
                 judged = [self.judge_logits(learner, self.data.train) for learner in self.learners]
             losses = np.stack([loss.cpu().numpy() for _, loss in judged])
-            self.records[finished] = {"loss": losses, **self.ensemble([logits for logits, _ in judged])}
+            self.records[finished] = {
+                "loss": losses,
+                **self.ensemble([logits for logits, _ in judged]),
+            }
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next epoch depends on; generators restart from their names and need no place here."""

@@ -15,7 +15,9 @@ from trainable.noisy_labels.forget_rate import smallest
 class CoTeaching(SmallLoss):
     """Two networks that exchange their small-loss samples."""
 
-    def select(self, logits: list[torch.Tensor], given: torch.Tensor, rate: float) -> tuple[Losses, Kept]:
+    def select(
+        self, logits: list[torch.Tensor], given: torch.Tensor, rate: float
+    ) -> tuple[Losses, Kept]:
         """Each network's cross-entropy on its peer's choice."""
         return exchange(logits, given, rate)
 

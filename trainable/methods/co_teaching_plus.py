@@ -26,7 +26,9 @@ AGREEING_STEPS = 5000
 class CoTeachingPlus(SmallLoss):
     """Two networks that exchange small-loss samples among those on which they disagree."""
 
-    def __init__(self, config: TrialConfig, data: Dataset, learners: list[Learner], streams: Streams):
+    def __init__(
+        self, config: TrialConfig, data: Dataset, learners: list[Learner], streams: Streams
+    ):
         super().__init__(config, data, learners, streams)
         assert isinstance(config.method, CoTeachingPlusConfig)
         self.method = config.method
@@ -37,7 +39,9 @@ class CoTeachingPlus(SmallLoss):
         row = super().train_epoch()
         return {**row, "phase": "warmup"} if self.epoch < self.method.init_epochs else row
 
-    def select(self, logits: list[torch.Tensor], given: torch.Tensor, rate: float) -> tuple[Losses, Kept]:
+    def select(
+        self, logits: list[torch.Tensor], given: torch.Tensor, rate: float
+    ) -> tuple[Losses, Kept]:
         """The exchange on the batch, or on what the networks disagree about."""
         self.steps += 1
         if self.epoch < self.method.init_epochs:

@@ -41,7 +41,9 @@ def clean_mixture(m: DivideMix, losses: np.ndarray, support: np.ndarray, seed: i
     return mixture
 
 
-def divide(m: DivideMix, clean_probability: np.ndarray, losses: np.ndarray, train: Samples) -> tuple[np.ndarray, float]:
+def divide(
+    m: DivideMix, clean_probability: np.ndarray, losses: np.ndarray, train: Samples
+) -> tuple[np.ndarray, float]:
     """Which samples are labeled (n,) bool, and the threshold that was used."""
     labeled, threshold = split(clean_probability, m.p_threshold, m.p_inclusive)
     if m.class_balanced:
@@ -58,7 +60,9 @@ def agree(m: DivideMix, verdicts: Sequence[Verdict], given: torch.Tensor) -> dic
     if m.agreement != "none":
         classes = [v.logits.argmax(1).cpu().numpy() for v in verdicts]
         for k, v in enumerate(verdicts):
-            kept = agreed(v.labeled, v.mixture.clean_probability, classes, given.cpu().numpy(), m.agreement)
+            kept = agreed(
+                v.labeled, v.mixture.clean_probability, classes, given.cpu().numpy(), m.agreement
+            )
             v.labeled = kept if kept.any() else v.labeled
             row[f"division/agreed_fraction_net{k}"] = float(kept.mean())
     return row
@@ -77,12 +81,21 @@ def describe(m: DivideMix, verdicts: Sequence[Verdict], train: Samples) -> dict[
                 row[f"division/auc_loss_net{k}"] = by_loss
         row[f"division/labeled_fraction_net{k}"] = float(v.labeled.mean())
         row[f"division/threshold_net{k}"] = v.threshold
-        for name, pair in (("mean", v.mixture.means), ("sd", v.mixture.sds), ("weight", v.mixture.weights)):
-            row |= {f"mixture/{name}_{side}_net{k}": x for side, x in zip(("clean", "noisy"), pair, strict=False)}
+        for name, pair in (
+            ("mean", v.mixture.means),
+            ("sd", v.mixture.sds),
+            ("weight", v.mixture.weights),
+        ):
+            row |= {
+                f"mixture/{name}_{side}_net{k}": x
+                for side, x in zip(("clean", "noisy"), pair, strict=False)
+            }
     return row
 
 
-def opinion(verdicts: Sequence[Verdict], train: Samples, ensemble: torch.Tensor) -> dict[str, float]:
+def opinion(
+    verdicts: Sequence[Verdict], train: Samples, ensemble: torch.Tensor
+) -> dict[str, float]:
     """How far the networks agree on the training samples, and how right the ensemble's scores (n, classes) are."""
     row: dict[str, float] = {}
     if len(verdicts) == 2:

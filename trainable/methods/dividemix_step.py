@@ -37,13 +37,17 @@ def own_predictions(
     views = [*views_u, *views_x]
     with learner.mode(m.guess_mode):
         if m.guess_batched and views:
-            predictions = list(learner.probabilities(torch.cat(views)).split([len(view) for view in views]))
+            predictions = list(
+                learner.probabilities(torch.cat(views)).split([len(view) for view in views])
+            )
         else:  # BatchNorm: one forward a view, each moves the running statistics
             predictions = [learner.probabilities(view) for view in views]
     return predictions[: len(views_u)], predictions[len(views_u) :]
 
 
-def guessed_targets(m: DivideMix, own: Predictions, guide: Learner | None, views: list[torch.Tensor]) -> torch.Tensor:
+def guessed_targets(
+    m: DivideMix, own: Predictions, guide: Learner | None, views: list[torch.Tensor]
+) -> torch.Tensor:
     """Targets of the unlabeled images (batch, classes) from own predictions and, if there is one, the guide's."""
     predictions = own
     if m.co_guess and guide is not None:
@@ -53,7 +57,9 @@ def guessed_targets(m: DivideMix, own: Predictions, guide: Learner | None, views
     return harden(targets) if m.hard_labels in ("guess", "both") else targets
 
 
-def refined_targets(m: DivideMix, own: Predictions, one_hot: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+def refined_targets(
+    m: DivideMix, own: Predictions, one_hot: torch.Tensor, weight: torch.Tensor
+) -> torch.Tensor:
     """Targets of the labeled images (batch, classes): own predictions, the peer's weight (batch,)."""
     if not m.co_refine:
         return one_hot
@@ -77,15 +83,23 @@ def mixed(
         weight = weights.beta(m.alpha, m.alpha)
         chosen = mixup_partners(partners, len(inputs), labeled_rows, m.mixup_partner == "same_set")
         partner = torch.from_numpy(chosen).to(inputs.device, non_blocking=True)
-        inputs, targets = (mix(rows, max(weight, 1 - weight), partner) for rows in (inputs, targets))
+        inputs, targets = (
+            mix(rows, max(weight, 1 - weight), partner) for rows in (inputs, targets)
+        )
     learned = labeled_rows if m.forward_rows == "labeled" else len(inputs)
     return inputs[:learned], targets[:learned]
 
 
 def losses(
-    m: DivideMix, logits: torch.Tensor, targets: torch.Tensor, labeled_rows: int, prior: torch.Tensor | None
+    m: DivideMix,
+    logits: torch.Tensor,
+    targets: torch.Tensor,
+    labeled_rows: int,
+    prior: torch.Tensor | None,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """(labeled, unlabeled, prior) losses of a mixed batch whose first `labeled_rows` rows are labeled."""
     x, u = logits[:labeled_rows], logits[labeled_rows:]
-    loss_u = unlabeled_loss(u, targets[labeled_rows:], m.unlabeled_loss) if len(u) else x.new_zeros(())
+    loss_u = (
+        unlabeled_loss(u, targets[labeled_rows:], m.unlabeled_loss) if len(u) else x.new_zeros(())
+    )
     return labeled_loss(x, targets[:labeled_rows]), loss_u, prior_loss(logits, prior)

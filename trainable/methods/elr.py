@@ -25,11 +25,15 @@ class Elr(Method):
         targets: moving averages of predictions, (n, classes) a network; zero at first.
     """
 
-    def __init__(self, config: TrialConfig, data: Dataset, learners: list[Learner], streams: Streams):
+    def __init__(
+        self, config: TrialConfig, data: Dataset, learners: list[Learner], streams: Streams
+    ):
         super().__init__(config, data, learners, streams)
         assert isinstance(config.method, ElrConfig | ElrPlusConfig)
         self.method: ElrConfig | ElrPlusConfig = config.method
-        self.targets = [torch.zeros(len(data.train), data.classes, device=data.train.device) for _ in learners]
+        self.targets = [
+            torch.zeros(len(data.train), data.classes, device=data.train.device) for _ in learners
+        ]
 
     def train_epoch(self) -> Row:
         """One epoch of regularised cross-entropy for each network."""
@@ -37,17 +41,24 @@ class Elr(Method):
         self.record_losses()
         return {"phase": self.config.method.name, **row}
 
-    def loss(self, k: int, images: torch.Tensor, given: torch.Tensor, index: torch.Tensor) -> Losses:
+    def loss(
+        self, k: int, images: torch.Tensor, given: torch.Tensor, index: torch.Tensor
+    ) -> Losses:
         """Cross-entropy with the given labels, and the regulariser with the targets as just moved."""
         logits = self.learners[k](images)
         targets = self.move_targets(k, index, clamped_softmax(logits.detach()))
         labeled, early = F.cross_entropy(logits, given), early_learning_loss(logits, targets)
-        return labeled + self.method.lambda_elr * early, {"loss/labeled": labeled, "loss/early_learning": early}
+        return labeled + self.method.lambda_elr * early, {
+            "loss/labeled": labeled,
+            "loss/early_learning": early,
+        }
 
     def move_targets(self, k: int, index: torch.Tensor, predictions: torch.Tensor) -> torch.Tensor:
         """Network k's targets (batch, classes) of the samples at `index`, moved towards predictions of that shape."""
         towards = predictions / predictions.sum(1, keepdim=True)
-        self.targets[k][index] = self.method.beta * self.targets[k][index] + (1 - self.method.beta) * towards
+        self.targets[k][index] = (
+            self.method.beta * self.targets[k][index] + (1 - self.method.beta) * towards
+        )
         return self.targets[k][index]
 
     def state_dict(self) -> dict[str, Any]:

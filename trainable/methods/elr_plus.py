@@ -30,7 +30,9 @@ class ElrPlus(Elr):
 
     method: ElrPlusConfig
 
-    def __init__(self, config: TrialConfig, data: Dataset, learners: list[Learner], streams: Streams):
+    def __init__(
+        self, config: TrialConfig, data: Dataset, learners: list[Learner], streams: Streams
+    ):
         super().__init__(config, data, learners, streams)
         self.averages = [learner.frozen() for learner in learners]
         self.steps = [0 for _ in learners]
@@ -41,13 +43,17 @@ class ElrPlus(Elr):
         self.draws = [self.streams.numpy("mixup", self.epoch, k) for k in range(len(self.learners))]
         return super().train_epoch()
 
-    def loss(self, k: int, images: torch.Tensor, given: torch.Tensor, index: torch.Tensor) -> Losses:
+    def loss(
+        self, k: int, images: torch.Tensor, given: torch.Tensor, index: torch.Tensor
+    ) -> Losses:
         """Both terms with mixed labels and targets; the targets move by what the peer's average says of the images."""
         m = self.method
         targets = self.move_targets(k, index, self.averages[1 - k].probabilities(images))
         weight, partner = mixing(self.draws[k], m.alpha, len(given), given.device)
         one_hot = F.one_hot(given, self.data.classes).float()
-        inputs, labels, targets = (mix(rows, max(weight, 1 - weight), partner) for rows in (images, one_hot, targets))
+        inputs, labels, targets = (
+            mix(rows, max(weight, 1 - weight), partner) for rows in (images, one_hot, targets)
+        )
         if m.label_times_target:
             labels = F.normalize(labels * targets, p=1, dim=1)
         logits = self.learners[k](inputs)
@@ -59,7 +65,9 @@ class ElrPlus(Elr):
         """One step of network k, after which its average follows."""
         super().descend(k, loss)
         self.steps[k] += 1
-        decay = self.method.ema_decay * sigmoid_ramp_up(self.steps[k] + 1, self.method.ema_rampup_steps)
+        decay = self.method.ema_decay * sigmoid_ramp_up(
+            self.steps[k] + 1, self.method.ema_rampup_steps
+        )
         with torch.no_grad():
             for average, weight in zip(
                 *(n.network.parameters() for n in (self.averages[k], self.learners[k])), strict=True
@@ -73,7 +81,9 @@ class ElrPlus(Elr):
 
     def state_dict(self) -> dict[str, Any]:
         """ELR's state, the averages and the number of steps."""
-        averages = [{"network": a.network.state_dict(), "forwards": a.forwards} for a in self.averages]
+        averages = [
+            {"network": a.network.state_dict(), "forwards": a.forwards} for a in self.averages
+        ]
         return {**super().state_dict(), "averages": averages, "steps": self.steps}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -23,21 +23,30 @@ from trainable.random_streams import Streams
 class Jocor(SmallLoss):
     """Networks that choose their samples together, by a loss in which they are also drawn towards one another."""
 
-    def __init__(self, config: TrialConfig, data: Dataset, learners: list[Learner], streams: Streams):
+    def __init__(
+        self, config: TrialConfig, data: Dataset, learners: list[Learner], streams: Streams
+    ):
         super().__init__(config, data, learners, streams)
         assert isinstance(config.method, JocorConfig)
         self.method = config.method
 
-    def select(self, logits: list[torch.Tensor], given: torch.Tensor, rate: float) -> tuple[Losses, Kept]:
+    def select(
+        self, logits: list[torch.Tensor], given: torch.Tensor, rate: float
+    ) -> tuple[Losses, Kept]:
         """The mean joint loss of the samples where it is smallest; all networks keep the same."""
         labels, apart = joint_losses(self.method, logits, given)
         joint = (1 - self.method.co_lambda) * labels + self.method.co_lambda * apart
         kept = smallest(joint.detach(), rate)
-        terms = {"loss/labeled": labels[kept].mean() / len(logits), "loss/contrast": apart[kept].mean()}
+        terms = {
+            "loss/labeled": labels[kept].mean() / len(logits),
+            "loss/contrast": apart[kept].mean(),
+        }
         return (joint[kept].mean(), terms), [kept] * len(logits)
 
 
-def joint_losses(m: JocorConfig, logits: list[torch.Tensor], given: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def joint_losses(
+    m: JocorConfig, logits: list[torch.Tensor], given: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Each sample's sum of the networks' cross-entropies with its label, and the contrast between them, (batch,) each.
 
     Both are sums over networks and pairs, as in the authors' code.
@@ -54,6 +63,10 @@ def contrast(logits: list[torch.Tensor], kind: str) -> torch.Tensor:
     both sides.
     """
     logs = [each.log_softmax(1) for each in logits]
-    pairs = list(zip(logs, logs[1:] + logs[:1], strict=True)) if kind == "circular" else list(permutations(logs, 2))
+    pairs = (
+        list(zip(logs, logs[1:] + logs[:1], strict=True))
+        if kind == "circular"
+        else list(permutations(logs, 2))
+    )
     terms = [(a.exp() * ((0 if kind == "cross_entropy" else a) - b)).sum(1) for a, b in pairs]
     return torch.stack(terms).sum(0)

@@ -18,7 +18,9 @@ from trainable.random_streams import Streams
 class MixMatch(DivideMix):
     """DivideMix of one network without co-refinement."""
 
-    def __init__(self, config: TrialConfig, data: Dataset, learners: list[Learner], streams: Streams):
+    def __init__(
+        self, config: TrialConfig, data: Dataset, learners: list[Learner], streams: Streams
+    ):
         assert isinstance(config.method, MixMatchConfig)
         method = as_dividemix(config.method)
         super().__init__(config.model_copy(update={"method": method}), data, learners, streams)

@@ -21,7 +21,9 @@ from trainable.random_streams import Streams
 class MixUp(Method):
     """Each network on its own."""
 
-    def __init__(self, config: TrialConfig, data: Dataset, learners: list[Learner], streams: Streams):
+    def __init__(
+        self, config: TrialConfig, data: Dataset, learners: list[Learner], streams: Streams
+    ):
         super().__init__(config, data, learners, streams)
         assert isinstance(config.method, MixUpConfig)
         self.method = config.method
@@ -33,7 +35,9 @@ class MixUp(Method):
         def loss(k: int, images: torch.Tensor, given: torch.Tensor, index: torch.Tensor) -> Losses:
             weight, partner = mixing(draws[k], self.method.alpha, len(given), given.device)
             one_hot = F.one_hot(given, self.data.classes).float()
-            value = labeled_loss(self.learners[k](mix(images, weight, partner)), mix(one_hot, weight, partner))
+            value = labeled_loss(
+                self.learners[k](mix(images, weight, partner)), mix(one_hot, weight, partner)
+            )
             return value, {"loss/labeled": value}
 
         row = self.each_in_turn(loss)
@@ -41,6 +45,8 @@ class MixUp(Method):
         return {"phase": "mixup", **row}
 
 
-def mixing(rng: np.random.Generator, alpha: float, rows: int, device: torch.device) -> tuple[float, torch.Tensor]:
+def mixing(
+    rng: np.random.Generator, alpha: float, rows: int, device: torch.device
+) -> tuple[float, torch.Tensor]:
     """A batch's weight ~ Beta(alpha, alpha) and its rows' partners (rows,)."""
     return rng.beta(alpha, alpha), torch.from_numpy(rng.permutation(rows)).to(device)

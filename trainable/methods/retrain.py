@@ -22,7 +22,9 @@ from trainable.random_streams import Streams
 class Retrain(CrossEntropy):
     """Cross-entropy on the kept samples; each epoch's row says again how many they are, and how many labels wrong."""
 
-    def __init__(self, config: TrialConfig, data: Dataset, learners: list[Learner], streams: Streams):
+    def __init__(
+        self, config: TrialConfig, data: Dataset, learners: list[Learner], streams: Streams
+    ):
         super().__init__(config, replace(data, epoch_batches=None), learners, streams)
         assert isinstance(config.method, RetrainConfig)
         assert data.judged is not None
@@ -36,11 +38,15 @@ class Retrain(CrossEntropy):
         self.kept = np.flatnonzero(clean)
         self.described = {"labeled_fraction": float(clean.mean())}
         if data.train.true_known:
-            self.described |= metrics.division(judged, clean, (data.train.given == data.train.true).cpu().numpy())
+            self.described |= metrics.division(
+                judged, clean, (data.train.given == data.train.true).cpu().numpy()
+            )
 
     def train_epoch(self) -> Row:
         """One epoch of cross-entropy on the kept samples for each network."""
         division = {
-            f"division/{name}_net{k}": v for name, v in self.described.items() for k in range(len(self.learners))
+            f"division/{name}_net{k}": v
+            for name, v in self.described.items()
+            for k in range(len(self.learners))
         }
         return {**super().train_epoch(), **division}

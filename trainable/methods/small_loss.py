@@ -29,14 +29,18 @@ Kept = list[torch.Tensor]
 class SmallLoss(Method):
     """Trains all networks at once on one loss over the samples that are kept; `select` of a subclass says which."""
 
-    def __init__(self, config: TrialConfig, data: Dataset, learners: list[Learner], streams: Streams):
+    def __init__(
+        self, config: TrialConfig, data: Dataset, learners: list[Learner], streams: Streams
+    ):
         super().__init__(config, data, learners, streams)
         assert isinstance(config.method, Forgetting)
         self.forgetting = config.method
         self.final_rate = first_rate(config.method, data)
 
     @abstractmethod
-    def select(self, logits: list[torch.Tensor], given: torch.Tensor, rate: float) -> tuple[Losses, Kept]:
+    def select(
+        self, logits: list[torch.Tensor], given: torch.Tensor, rate: float
+    ) -> tuple[Losses, Kept]:
         """The loss of a batch and what is kept of it, from each network's logits (batch, classes)."""
 
     def train_epoch(self) -> Row:
@@ -44,28 +48,46 @@ class SmallLoss(Method):
         self.estimate()
         rate = forget_rate(self.final_rate, self.epoch, self.forgetting.gradual_epochs)
         with self.timed("train"):
-            found = self.one_pass(0, partial(self.loss, rate), partial(step_together, self.learners))
+            found = self.one_pass(
+                0, partial(self.loss, rate), partial(step_together, self.learners)
+            )
             means = {name: self.finite(mean, None) for name, mean in found.items()}
         self.record_losses()
         losses = {name: value for name, value in means.items() if name.startswith("loss/")}
-        return {"phase": self.config.method.name, **losses, "schedule/forget_rate": rate, **self.described(means)}
+        return {
+            "phase": self.config.method.name,
+            **losses,
+            "schedule/forget_rate": rate,
+            **self.described(means),
+        }
 
     def estimate(self) -> None:
         """With `forget_rate: estimated`, estimate the final rate anew until the gradual epochs are over.
 
         From the second epoch on: networks that have learned nothing yet cannot tell. The losses are their mean.
         """
-        if self.forgetting.forget_rate != "estimated" or not 1 <= self.epoch <= self.forgetting.gradual_epochs:
+        if (
+            self.forgetting.forget_rate != "estimated"
+            or not 1 <= self.epoch <= self.forgetting.gradual_epochs
+        ):
             return
         with self.timed("divide"):
             train = self.data.chosen(self.rows_of_pass(0))
-            losses = torch.stack([self.judge_logits(learner, train)[1] for learner in self.learners]).mean(0)
+            losses = torch.stack(
+                [self.judge_logits(learner, train)[1] for learner in self.learners]
+            ).mean(0)
             self.finite(losses.sum(), None)
-            self.final_rate = estimated_rate(losses.cpu().numpy(), self.streams.number("mixture", self.epoch, 0))
+            self.final_rate = estimated_rate(
+                losses.cpu().numpy(), self.streams.number("mixture", self.epoch, 0)
+            )
 
-    def loss(self, rate: float, images: torch.Tensor, given: torch.Tensor, index: torch.Tensor) -> Losses:
+    def loss(
+        self, rate: float, images: torch.Tensor, given: torch.Tensor, index: torch.Tensor
+    ) -> Losses:
         """The loss of a batch, its terms, and what share of the batch each network keeps, also of the right labels."""
-        (value, terms), kept = self.select([learner(images) for learner in self.learners], given, rate)
+        (value, terms), kept = self.select(
+            [learner(images) for learner in self.learners], given, rate
+        )
         clean = (given == self.data.train.true[index]).float()
         for k, places in enumerate(kept):
             terms[f"kept{k}"] = torch.full_like(value, len(places) / len(given))
@@ -79,7 +101,10 @@ class SmallLoss(Method):
             kept, right = means[f"kept{k}"], means[f"right{k}"]
             row[f"division/labeled_fraction_net{k}"] = kept
             if self.data.train.true_known and kept:
-                row |= {f"division/precision_net{k}": right / kept, f"division/residual_noise_net{k}": 1 - right / kept}
+                row |= {
+                    f"division/precision_net{k}": right / kept,
+                    f"division/residual_noise_net{k}": 1 - right / kept,
+                }
             if self.data.train.true_known and means["clean"]:
                 row[f"division/recall_net{k}"] = right / means["clean"]
         return row
@@ -98,6 +123,10 @@ def first_rate(m: Forgetting, data: Dataset) -> float:
     """The final forget rate as far as it is known before training. Raises DataError."""
     if m.forget_rate == "known":
         if data.noise_rate is None:
-            raise DataError("method.forget_rate: known needs true labels; give a number, or `estimated`")
+            raise DataError(
+                "method.forget_rate: known needs true labels; give a number, or `estimated`"
+            )
         return data.noise_rate
-    return 0.0 if m.forget_rate == "estimated" else m.forget_rate  # an estimate begins with the second epoch
+    return (
+        0.0 if m.forget_rate == "estimated" else m.forget_rate
+    )  # an estimate begins with the second epoch

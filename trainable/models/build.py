@@ -22,7 +22,9 @@ from trainable.models.plain import cnn6, lenet, small_cnn
 from trainable.models.preact_resnet import PreactResNet
 
 
-def build(model: Model | Timm | Own, shape: tuple[int, int, int], classes: int, seed: int) -> nn.Module:
+def build(
+    model: Model | Timm | Own, shape: tuple[int, int, int], classes: int, seed: int
+) -> nn.Module:
     """A freshly initialised network for images of `shape` (channels, h, w).
 
     torch's layers draw their first weights from the global generator; it is seeded inside a fork and left as it was.
@@ -41,15 +43,21 @@ def build(model: Model | Timm | Own, shape: tuple[int, int, int], classes: int, 
             case PreactResNet34():
                 return PreactResNet(model.name, (3, 4, 6, 3), shape, classes)
             case Torchvision():
-                from trainable.models.from_torchvision import torchvision_network  # seconds, where it is not needed
+                from trainable.models.from_torchvision import (
+                    torchvision_network,
+                )  # seconds, where it is not needed
 
                 return survives_one_image(torchvision_network(model, shape, classes))
             case Own():
-                return _tried(lambda: model.implementation(model, shape, classes), model.name, shape, classes)
+                return _tried(
+                    lambda: model.implementation(model, shape, classes), model.name, shape, classes
+                )
             case Timm():
                 from trainable.models.from_timm import timm_network
 
-                return _tried(lambda: timm_network(model, shape, classes), model.name, shape, classes)
+                return _tried(
+                    lambda: timm_network(model, shape, classes), model.name, shape, classes
+                )
 
 
 def survives_one_image(network: nn.Module) -> nn.Module:
@@ -61,7 +69,9 @@ def survives_one_image(network: nn.Module) -> nn.Module:
 
     def before(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
         if module.training and len(inputs[0]) == 1:
-            switched.extend(norm for norm in module.modules() if isinstance(norm, _BatchNorm) and norm.training)
+            switched.extend(
+                norm for norm in module.modules() if isinstance(norm, _BatchNorm) and norm.training
+            )
             for norm in switched:
                 norm.eval()
 
@@ -74,7 +84,9 @@ def survives_one_image(network: nn.Module) -> nn.Module:
     return network
 
 
-def _tried(make: Callable[[], nn.Module], name: str, shape: tuple[int, int, int], classes: int) -> nn.Module:
+def _tried(
+    make: Callable[[], nn.Module], name: str, shape: tuple[int, int, int], classes: int
+) -> nn.Module:
     """Somebody else's network, if it makes (2, classes) logits of two images. Raises DataError."""
     what = f"{shape[1]}×{shape[2]} pixels and {shape[0]} channels"
     try:
@@ -84,7 +96,9 @@ def _tried(make: Callable[[], nn.Module], name: str, shape: tuple[int, int, int]
     except DataError:
         raise
     except Exception as error:  # whatever somebody's network raises
-        raise DataError(f"{name} cannot be used for images of {what}: {type(error).__name__}: {error}") from error
+        raise DataError(
+            f"{name} cannot be used for images of {what}: {type(error).__name__}: {error}"
+        ) from error
     if getattr(logits, "shape", None) != (2, classes):
         given = getattr(logits, "shape", type(logits).__name__)
         raise DataError(

@@ -40,8 +40,17 @@ def _resnet(name: str, stem: str, shape: tuple[int, int, int], classes: int) -> 
 
 def _mobilenet_v2(stem: str, shape: tuple[int, int, int], classes: int) -> nn.Module:
     small = stem == "cifar"
-    stages = [[1, 16, 1, 1], [6, 24, 2, 1 if small else 2], [6, 32, 3, 2], [6, 64, 4, 2], [6, 96, 3, 1]]
-    stages += [[6, 160, 3, 2], [6, 320, 1, 1]]  # expansion, channels, blocks, stride, as in the paper's table 2
+    stages = [
+        [1, 16, 1, 1],
+        [6, 24, 2, 1 if small else 2],
+        [6, 32, 3, 2],
+        [6, 64, 4, 2],
+        [6, 96, 3, 1],
+    ]
+    stages += [
+        [6, 160, 3, 2],
+        [6, 320, 1, 1],
+    ]  # expansion, channels, blocks, stride, as in the paper's table 2
     network = models.mobilenet_v2(num_classes=classes, inverted_residual_setting=stages)
     network.features[0][0] = _first(network.features[0][0], shape, 3, 1 if small else 2, _he)
     return network
@@ -56,7 +65,11 @@ def _convnext_tiny(stem: str, shape: tuple[int, int, int], classes: int) -> nn.M
         )
     network = models.convnext_tiny(num_classes=classes)
     network.features[0][0] = _first(
-        network.features[0][0], shape, patch, patch, lambda weight: nn.init.trunc_normal_(weight, std=0.02)
+        network.features[0][0],
+        shape,
+        patch,
+        patch,
+        lambda weight: nn.init.trunc_normal_(weight, std=0.02),
     )
     return network
 
@@ -72,7 +85,11 @@ def _vit_b_16(stem: str, shape: tuple[int, int, int], classes: int) -> nn.Module
     network = models.VisionTransformer(height, patch, 12, 12, 768, 3072, num_classes=classes)
     std = math.sqrt(1 / (channels * patch**2))
     network.conv_proj = _first(
-        network.conv_proj, shape, patch, patch, lambda weight: nn.init.trunc_normal_(weight, std=std)
+        network.conv_proj,
+        shape,
+        patch,
+        patch,
+        lambda weight: nn.init.trunc_normal_(weight, std=std),
     )
     return network
 
@@ -88,13 +105,21 @@ def _swin_t(stem: str, shape: tuple[int, int, int], classes: int) -> nn.Module:
         stochastic_depth_prob=0.2,
         num_classes=classes,
     )
-    network.features[0][0] = _first(network.features[0][0], shape, patch, patch, lambda weight: None)
+    network.features[0][0] = _first(
+        network.features[0][0], shape, patch, patch, lambda weight: None
+    )
     return network
 
 
-def _first(old: nn.Conv2d, shape: tuple[int, int, int], kernel: int, stride: int, initialise: Initialise) -> nn.Conv2d:
+def _first(
+    old: nn.Conv2d, shape: tuple[int, int, int], kernel: int, stride: int, initialise: Initialise
+) -> nn.Conv2d:
     """The first layer, made anew if it takes another number of channels or has another kernel or stride."""
-    if old.in_channels == shape[0] and old.kernel_size == (kernel, kernel) and old.stride == (stride, stride):
+    if (
+        old.in_channels == shape[0]
+        and old.kernel_size == (kernel, kernel)
+        and old.stride == (stride, stride)
+    ):
         return old
     padding = 0 if kernel == stride else kernel // 2  # patches do not overlap
     new = nn.Conv2d(shape[0], old.out_channels, kernel, stride, padding, bias=old.bias is not None)

@@ -16,7 +16,11 @@ def small_cnn(width: int, shape: tuple[int, int, int], classes: int) -> nn.Modul
     layers: list[nn.Module] = []
     out = width
     while max(height, side) > 2:
-        layers += [nn.Conv2d(channels, out, 3, 2, 1, bias=False), nn.BatchNorm2d(out), nn.ReLU(inplace=True)]
+        layers += [
+            nn.Conv2d(channels, out, 3, 2, 1, bias=False),
+            nn.BatchNorm2d(out),
+            nn.ReLU(inplace=True),
+        ]
         channels, out = out, min(2 * out, 4 * width)
         height, side = (height + 1) // 2, (side + 1) // 2
     hidden = 2 * width
@@ -52,12 +56,20 @@ def cnn6(shape: tuple[int, int, int], classes: int) -> nn.Module:
     layers: list[nn.Module] = []
     for first, second in ((64, 64), (128, 128), (196, 16)):
         for outer in (first, second):
-            layers += [nn.Conv2d(channels, outer, 3, padding=1), nn.BatchNorm2d(outer), nn.ReLU(inplace=True)]
+            layers += [
+                nn.Conv2d(channels, outer, 3, padding=1),
+                nn.BatchNorm2d(outer),
+                nn.ReLU(inplace=True),
+            ]
             channels = outer
         layers.append(nn.MaxPool2d(2))
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(16 * (height // 8) * (width // 8), classes))
+    return nn.Sequential(
+        *layers, nn.Flatten(), nn.Linear(16 * (height // 8) * (width // 8), classes)
+    )
 
 
 def _at_least(side: int, name: str, shape: tuple[int, int, int]) -> None:
     if min(shape[1:]) < side:
-        raise DataError(f"{name} takes images of at least {side}×{side} pixels; these are {shape[1]}×{shape[2]}")
+        raise DataError(
+            f"{name} takes images of at least {side}×{side} pixels; these are {shape[1]}×{shape[2]}"
+        )

@@ -30,14 +30,27 @@ class PreactResNet(nn.Module):
     `depths` are the numbers of blocks of 64, 128, 256 and 512 channels; `name` is for the message. Raises DataError.
     """
 
-    def __init__(self, name: str, depths: tuple[int, int, int, int], shape: tuple[int, int, int], classes: int):
+    def __init__(
+        self,
+        name: str,
+        depths: tuple[int, int, int, int],
+        shape: tuple[int, int, int],
+        classes: int,
+    ):
         super().__init__()
-        if min(shape[1:]) < 9:  # smaller ones end in 1×1 maps, where BatchNorm cannot train on a batch of one image
-            raise DataError(f"{name} takes images of at least 9×9 pixels; these are {shape[1]}×{shape[2]}")
+        if (
+            min(shape[1:]) < 9
+        ):  # smaller ones end in 1×1 maps, where BatchNorm cannot train on a batch of one image
+            raise DataError(
+                f"{name} takes images of at least 9×9 pixels; these are {shape[1]}×{shape[2]}"
+            )
         blocks: list[nn.Module] = []
         inner = 64
         for depth, outer, stride in zip(depths, (64, 128, 256, 512), (1, 2, 2, 2), strict=True):
-            blocks += [_PreactBlock(inner, outer, stride), *(_PreactBlock(outer, outer, 1) for _ in range(depth - 1))]
+            blocks += [
+                _PreactBlock(inner, outer, stride),
+                *(_PreactBlock(outer, outer, 1) for _ in range(depth - 1)),
+            ]
             inner = outer
         self.stem = nn.Sequential(
             nn.Conv2d(shape[0], 64, 3, 1, 1, bias=False), nn.BatchNorm2d(64), nn.ReLU(inplace=True)

@@ -28,7 +28,9 @@ def fit_beta_mixture(losses: np.ndarray) -> Mixture:
         return constant(losses)
     low, high = np.percentile(losses, 5), np.percentile(losses, 95)
     inside = (losses >= low) & (losses <= high)
-    if high - low < NARROWEST_RANGE or not inside.any():  # nearly all are alike, or they are very few
+    if (
+        high - low < NARROWEST_RANGE or not inside.any()
+    ):  # nearly all are alike, or they are very few
         low, high, inside = losses.min(), losses.max(), np.ones(len(losses), bool)
     scaled = (losses - (low + 1e-5)) / (high - (low + 1e-5) + 1e-6)
     scaled = np.where(scaled >= 1, 1 - 1e-3, np.where(scaled <= 0, 1e-3, scaled)).astype(np.float64)
@@ -41,7 +43,9 @@ def fit_beta_mixture(losses: np.ndarray) -> Mixture:
     noisy = density[1] / (density.sum(0) + TINY)
     noisy[noisy.argmax() :] = noisy.max()
     clean_probability = 1 - noisy[(TABLE * scaled).astype(int)]
-    return Mixture(clean_probability, tuple(means.tolist()), tuple(sds.tolist()), tuple(weights.tolist()))
+    return Mixture(
+        clean_probability, tuple(means.tolist()), tuple(sds.tolist()), tuple(weights.tolist())
+    )
 
 
 def _expectation_maximisation(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -63,6 +67,8 @@ def moments(x: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
     return float(alpha), float(alpha * (1 - mean) / mean)
 
 
-def _weighted(x: np.ndarray, alphas: np.ndarray, betas: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def _weighted(
+    x: np.ndarray, alphas: np.ndarray, betas: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
     """Density of both components at x (n,), each times its weight: (2, n)."""
     return weights[:, None] * beta.pdf(x, alphas[:, None], betas[:, None])

@@ -61,8 +61,14 @@ def fit_mixture(evidence: np.ndarray, seed: int) -> Mixture:
         model.fit(condensed(points) if points.shape[1] == 1 and len(points) >= LARGE else points)
         posterior = model.predict_proba(points)
     order = np.argsort(model.means_.sum(1))
-    means, sds, weights = model.means_[order, 0], np.sqrt(model.covariances_[order, 0, 0]), model.weights_[order]
-    return Mixture(posterior[:, order[0]], tuple(means.tolist()), tuple(sds.tolist()), tuple(weights.tolist()))
+    means, sds, weights = (
+        model.means_[order, 0],
+        np.sqrt(model.covariances_[order, 0, 0]),
+        model.weights_[order],
+    )
+    return Mixture(
+        posterior[:, order[0]], tuple(means.tolist()), tuple(sds.tolist()), tuple(weights.tolist())
+    )
 
 
 def condensed(points: np.ndarray) -> np.ndarray:

@@ -12,7 +12,9 @@ def labeled_loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     return -(targets * F.log_softmax(logits, 1)).sum(1).mean()
 
 
-def unlabeled_loss(logits: torch.Tensor, targets: torch.Tensor, over_classes: str = "mean") -> torch.Tensor:
+def unlabeled_loss(
+    logits: torch.Tensor, targets: torch.Tensor, over_classes: str = "mean"
+) -> torch.Tensor:
     """Squared difference of probabilities: mean over rows, over classes the mean (`SemiLoss`'s Lu) or sum (paper)."""
     squares = (logits.softmax(1) - targets).square()
     return squares.sum(1).mean() if over_classes == "sum" else squares.mean()

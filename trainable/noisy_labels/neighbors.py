@@ -10,7 +10,9 @@ CHUNK = 2048
 """Rows of the similarity matrix at a time: 400 MB for 50,000 samples."""
 
 
-def label_support(features: torch.Tensor, labels: torch.Tensor, classes: int, neighbors: int) -> torch.Tensor:
+def label_support(
+    features: torch.Tensor, labels: torch.Tensor, classes: int, neighbors: int
+) -> torch.Tensor:
     """Votes for each sample's label ÷ votes for its most voted class: (n,) in [0, 1], 1 where its label leads.
 
     The `neighbors` most similar samples by cosine (all, if there are fewer) have a vote each, the sample itself among

@@ -11,7 +11,9 @@ MARGIN = 1e-5
 """How far inside the range of the clean probabilities a threshold stays."""
 
 
-def split(clean_probability: np.ndarray, threshold: float, inclusive: bool = False) -> tuple[np.ndarray, float]:
+def split(
+    clean_probability: np.ndarray, threshold: float, inclusive: bool = False
+) -> tuple[np.ndarray, float]:
     """Which samples are labeled (n,) bool: those above the threshold, or on it if `inclusive`; and that threshold.
 
     The threshold is kept just inside the range of the probabilities (as Contrast-to-Divide does), so neither side is
@@ -24,7 +26,9 @@ def split(clean_probability: np.ndarray, threshold: float, inclusive: bool = Fal
     return (clean_probability >= used) if inclusive else (clean_probability > used), used
 
 
-def balanced(labeled: np.ndarray, clean_probability: np.ndarray, losses: np.ndarray, given: np.ndarray) -> np.ndarray:
+def balanced(
+    labeled: np.ndarray, clean_probability: np.ndarray, losses: np.ndarray, given: np.ndarray
+) -> np.ndarray:
     """Labeled samples (n,) bool, as many as before, but equally many of each class that `given` (n,) has.
 
     Of each class those with the highest clean probability are taken, at equal ones those with the smallest loss
@@ -40,7 +44,11 @@ def balanced(labeled: np.ndarray, clean_probability: np.ndarray, losses: np.ndar
 
 
 def agreed(
-    labeled: np.ndarray, clean_probability: np.ndarray, classes: Sequence[np.ndarray], given: np.ndarray, rule: str
+    labeled: np.ndarray,
+    clean_probability: np.ndarray,
+    classes: Sequence[np.ndarray],
+    given: np.ndarray,
+    rule: str,
 ) -> np.ndarray:
     """Labeled samples (n,) bool for which both networks predict one class; `classes` are their predictions, (n,) each.
 

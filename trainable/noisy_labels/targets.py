@@ -25,7 +25,10 @@ def co_guess(predictions: Sequence[torch.Tensor], temperature: float) -> torch.T
 
 
 def co_refine(
-    labels: torch.Tensor, clean_probability: torch.Tensor, predictions: Sequence[torch.Tensor], temperature: float
+    labels: torch.Tensor,
+    clean_probability: torch.Tensor,
+    predictions: Sequence[torch.Tensor],
+    temperature: float,
 ) -> torch.Tensor:
     """Target of labeled samples (batch, classes): w·label + (1−w)·mean prediction, sharpened after mixing.
 
@@ -42,8 +45,12 @@ def mix(rows: torch.Tensor, weight: float, partner: torch.Tensor) -> torch.Tenso
     return torch.lerp(rows[partner], rows, weight)
 
 
-def mixup_partners(rng: np.random.Generator, rows: int, labeled_rows: int, same_set: bool) -> np.ndarray:
+def mixup_partners(
+    rng: np.random.Generator, rows: int, labeled_rows: int, same_set: bool
+) -> np.ndarray:
     """MixUp partners (rows,) of a batch whose first rows are labeled: any row, or one of its own side."""
     if not same_set:
         return rng.permutation(rows)
-    return np.concatenate([rng.permutation(labeled_rows), labeled_rows + rng.permutation(rows - labeled_rows)])
+    return np.concatenate(
+        [rng.permutation(labeled_rows), labeled_rows + rng.permutation(rows - labeled_rows)]
+    )

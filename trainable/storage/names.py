@@ -13,7 +13,9 @@ STUDY = "study.yaml"  # the study as it was last run
 PLAN = "trials.json"  # every planned trial
 PROVENANCE = "provenance.json"  # one entry a run: versions, git revision, host, command line
 STUDY_LOCK = "study.lock"  # held by the one process that runs the study
-SHARD_LOCK = "shard-{index}-of-{of}-{plan}.lock"  # held by the process that runs one shard; a template
+SHARD_LOCK = (
+    "shard-{index}-of-{of}-{plan}.lock"  # held by the process that runs one shard; a template
+)
 LOCK_GUARD = ".study.lock.guard"  # held for a moment while a lock is taken or released
 JOURNAL = "search.journal"  # Optuna's journal, an index of a search's trial folders
 RUNS = "runs"  # folder: runs/[<setting>/]<arm>/seed=<n>/ is one trial

@@ -44,7 +44,12 @@ class TrialFolder:
         for torn in self.path.glob(".*.tmp"):  # of a writer that was killed
             torn.unlink(missing_ok=True)
         self._token = secrets.token_hex(8)
-        owner = {"token": self._token, "host": socket.gethostname(), "pid": os.getpid(), "since": time.time()}
+        owner = {
+            "token": self._token,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "since": time.time(),
+        }
         replace(self.path / names.OWNER, json.dumps(owner).encode())
 
     def release(self) -> None:
@@ -134,7 +139,10 @@ class TrialFolder:
         """Drop rows past `epochs`: they were trained after the checkpoint that the trial goes on from."""
         self._check_owner()
         rows = [row for row in self.rows() if row["epoch"] <= epochs]
-        replace(self.path / names.METRICS_FILE, b"".join(json.dumps(row).encode() + b"\n" for row in rows))
+        replace(
+            self.path / names.METRICS_FILE,
+            b"".join(json.dumps(row).encode() + b"\n" for row in rows),
+        )
 
     # --- checkpoints ---
 
@@ -142,7 +150,9 @@ class TrialFolder:
         """Keep a complete state under its checksum; the one before it stays as `checkpoint.prev.pt`."""
         self._check_owner()
         newest, previous = self.path / names.CHECKPOINT, self.path / names.PREVIOUS_CHECKPOINT
-        fresh = _write_synced(newest, _MAGIC + hashlib.sha256(state).hexdigest().encode() + b"\n" + state)
+        fresh = _write_synced(
+            newest, _MAGIC + hashlib.sha256(state).hexdigest().encode() + b"\n" + state
+        )
         with contextlib.suppress(FileNotFoundError):
             newest.replace(previous)
         fresh.replace(newest)
@@ -162,12 +172,16 @@ class TrialFolder:
                 self._check_owner()
                 aside = path.with_suffix(".damaged")
                 path.replace(aside)
-                self.log(f"{name} does not match its checksum: kept as {aside.name}, the one before it is used")
+                self.log(
+                    f"{name} does not match its checksum: kept as {aside.name}, the one before it is used"
+                )
 
     @property
     def has_checkpoint(self) -> bool:
         """Whether there is something to go on from."""
-        return any((self.path / name).exists() for name in (names.CHECKPOINT, names.PREVIOUS_CHECKPOINT))
+        return any(
+            (self.path / name).exists() for name in (names.CHECKPOINT, names.PREVIOUS_CHECKPOINT)
+        )
 
     # --- end ---
 
@@ -176,7 +190,13 @@ class TrialFolder:
         attempts = (self.failure or {}).get("attempts", 0) + 1
         epoch = len(self.rows())
         self.log(f"failed after epoch {epoch}: {kind}: {message}")
-        about = {"kind": kind, "message": message, "epoch": epoch, "retry": retry, "attempts": attempts}
+        about = {
+            "kind": kind,
+            "message": message,
+            "epoch": epoch,
+            "retry": retry,
+            "attempts": attempts,
+        }
         self.write_json(names.FAILURE, {**about, "traceback": traceback})
 
     def finish(self, summary: dict[str, Any]) -> None:

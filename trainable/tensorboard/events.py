@@ -32,9 +32,13 @@ class Events:
         self._flushed = 0.0
         method = config["method"]
         # Other mixtures are on another scale than the picture of the losses.
-        self._drawable = method.get("mixture", "gmm") == "gmm" and method.get("normalise_losses", True)
+        self._drawable = method.get("mixture", "gmm") == "gmm" and method.get(
+            "normalise_losses", True
+        )
         if not finished:
-            self._writer.add_text("configuration", f"```json\n{json.dumps(config, indent=1)}\n```", 0)
+            self._writer.add_text(
+                "configuration", f"```json\n{json.dumps(config, indent=1)}\n```", 0
+            )
             if place:
                 name = "/".join(str(part) for part in place.values() if part != "")
                 self._file.add_summary(hparams.hparams_pb(place, trial_id=name))
@@ -49,7 +53,9 @@ class Events:
             self._writer.flush()
             self._flushed = time.monotonic()
 
-    def division(self, step: int, record: dict[str, np.ndarray], data: Dataset, mixture: dict[str, Any]) -> None:
+    def division(
+        self, step: int, record: dict[str, np.ndarray], data: Dataset, mixture: dict[str, Any]
+    ) -> None:
         """Add what a division saw and thought of the training samples.
 
         `record` has `loss` and `clean_probability` (networks, n) and `ensemble_class` (n,); `mixture` has the row's
@@ -59,19 +65,31 @@ class Events:
         mixture = mixture if self._drawable else {}
         given, true = train.given.cpu().numpy(), train.true.cpu().numpy()
         clean = None if (true < 0).any() else given == true
-        parts = {"all": np.ones(len(given), bool)} if clean is None else {"clean": clean, "noisy": ~clean}
-        for k, (losses, probability) in enumerate(zip(record["loss"], record["clean_probability"], strict=True)):
+        parts = (
+            {"all": np.ones(len(given), bool)}
+            if clean is None
+            else {"clean": clean, "noisy": ~clean}
+        )
+        for k, (losses, probability) in enumerate(
+            zip(record["loss"], record["clean_probability"], strict=True)
+        ):
             writer.add_histogram(f"division/clean_probability_net{k}", probability, step)
             for name, part in parts.items():
                 if part.any():
                     writer.add_histogram(f"division/loss_{name}_net{k}", losses[part], step)
-            self._picture(f"division/losses_net{k}", drawn.losses_and_mixture(losses, clean, mixture, k), step)
+            self._picture(
+                f"division/losses_net{k}", drawn.losses_and_mixture(losses, clean, mixture, k), step
+            )
             if clean is not None and clean.any() and not clean.all():
                 writer.add_pr_curve(f"division/clean_net{k}", clean, probability, step)
         guess = record["ensemble_class"].astype(np.int64)
-        self._picture("confusion/given_and_guess", drawn.confusion(given, guess, data.classes), step)
+        self._picture(
+            "confusion/given_and_guess", drawn.confusion(given, guess, data.classes), step
+        )
         if clean is not None:
-            self._picture("confusion/true_and_guess", drawn.confusion(true, guess, data.classes), step)
+            self._picture(
+                "confusion/true_and_guess", drawn.confusion(true, guess, data.classes), step
+            )
         worst = np.argsort(record["clean_probability"].mean(0), kind="stable")[: drawn.SHEET]
         images = train.plain(torch.from_numpy(worst).to(train.device))
         captions = [f"{given[i]} > {guess[i]}" for i in worst]

@@ -26,7 +26,9 @@ def losses_and_mixture(
     width, height, scale = 500, 250, np.ptp(losses)
     x = (losses - losses.min()) / (scale if scale > 0 else 1)
     groups = [(x, OTHER)] if clean is None else [(x[clean], CLEAN), (x[~clean], NOISY)]
-    counts = [np.histogram(values, BINS, (0, 1))[0] * BINS / len(x) for values, _ in groups]  # densities of the whole
+    counts = [
+        np.histogram(values, BINS, (0, 1))[0] * BINS / len(x) for values, _ in groups
+    ]  # densities of the whole
     top = max(float(np.max(counts)), 1e-9) * 1.05
     image = Image.new("RGB", (width, height), "white")
     draw = ImageDraw.Draw(image, "RGBA")
@@ -42,7 +44,11 @@ def losses_and_mixture(
         )
         if mean is not None and sd:
             density = weight * np.exp(-(((grid - mean) / sd) ** 2) / 2) / (sd * np.sqrt(2 * np.pi))
-            draw.line(list(zip(grid * width, height * (1 - density / top), strict=True)), fill=BLACK, width=2)
+            draw.line(
+                list(zip(grid * width, height * (1 - density / top), strict=True)),
+                fill=BLACK,
+                width=2,
+            )
     return np.asarray(image)
 
 
@@ -60,7 +66,13 @@ def confusion(rows: np.ndarray, columns: np.ndarray, classes: int) -> np.ndarray
 def sheet(images: torch.Tensor, captions: list[str]) -> np.ndarray:
     """Normalised images (n, channels, h, w) in rows of eight with a caption below each; (height, width, 3) uint8."""
     low, high = images.amin((1, 2, 3), keepdim=True), images.amax((1, 2, 3), keepdim=True)
-    pixels = (255 * (images - low) / (high - low).clamp_min(1e-6)).byte().permute(0, 2, 3, 1).cpu().numpy()
+    pixels = (
+        (255 * (images - low) / (high - low).clamp_min(1e-6))
+        .byte()
+        .permute(0, 2, 3, 1)
+        .cpu()
+        .numpy()
+    )
     side = 64
     page = Image.new("RGB", (8 * (side + 4), -(-len(pixels) // 8) * (side + 16)), "white")
     draw = ImageDraw.Draw(page)

@@ -67,9 +67,13 @@ def estimate(config: TrialConfig, machine: Machine) -> Cost:
 def space(trial: Trial) -> tuple[int, int]:
     """(`kept`, `while_running`) bytes of one trial."""
     data, networks, epochs = trial.data, trial.config.method.networks, trial.config.train.epochs
-    tensors = [t for learner in trial.method.learners for t in learner.network.state_dict().values()]
+    tensors = [
+        t for learner in trial.method.learners for t in learner.network.state_dict().values()
+    ]
     weights = sum(t.numel() * t.element_size() for t in tensors)
-    rows = epochs * 4000 + 100_000  # a row, the same numbers as TensorBoard events, and pictures of three divisions
+    rows = (
+        epochs * 4000 + 100_000
+    )  # a row, the same numbers as TensorBoard events, and pictures of three divisions
     table = len(data.train) * (3 * (4 * networks + 4) + 21)
     averages = weights * (2 if trial.config.train.optimizer == "adam" else 1)
     averages += weights if trial.config.train.ema_decay else 0
@@ -79,7 +83,11 @@ def space(trial: Trial) -> tuple[int, int]:
 
 def _seconds_per_forward(trial: Trial) -> float:
     """Seconds of one image-forward equivalent, from training steps on the first network."""
-    learner, data, size = trial.method.learners[0], trial.data.train, 2 * trial.config.train.batch_size
+    learner, data, size = (
+        trial.method.learners[0],
+        trial.data.train,
+        2 * trial.config.train.batch_size,
+    )
     rng = trial.method.streams.torch("cost", device=data.device)
     index = torch.arange(len(data), device=data.device)[:size]
     seconds = []

@@ -12,7 +12,11 @@ from trainable.trial.trial import Trial
 
 def fingerprint(trial: Trial) -> dict[str, Any]:
     """Plain data for `trial.json`: two trials with equal fingerprints and ids have equal rows on one machine's CPU."""
-    device = torch.cuda.get_device_name(trial.device) if trial.device.type == "cuda" else platform.machine()
+    device = (
+        torch.cuda.get_device_name(trial.device)
+        if trial.device.type == "cuda"
+        else platform.machine()
+    )
     compiled = ", compiled" * any(learner.compiled for learner in trial.method.learners)
     return {
         "code": code_hash(),

@@ -19,7 +19,9 @@ class Source:
 
     def __init__(self, config: TrialConfig, machine: Machine):
         if machine.source_dir is None:
-            raise DataError(f"this trial uses the trial {config.from_arm}, and the folder of that one is not given")
+            raise DataError(
+                f"this trial uses the trial {config.from_arm}, and the folder of that one is not given"
+            )
         self._folder = TrialFolder(machine.source_dir)
         there = (self._folder.trial or {}).get("id")
         if there != config.from_arm or self._folder.summary is None:
@@ -41,9 +43,16 @@ class Source:
         except (OSError, ValueError, EOFError, zipfile.BadZipFile):
             raise DataError(f"{path} cannot be read") from None
         if not len(table.get("clean_probability", ())):
-            raise DataError(f"{path} has no clean probabilities: its method does not divide the samples")
+            raise DataError(
+                f"{path} has no clean probabilities: its method does not divide the samples"
+            )
         trained = table["split"] == 0
-        for name, mine in (("source_index", train.source_index), ("given", train.given.cpu().numpy())):
+        for name, mine in (
+            ("source_index", train.source_index),
+            ("given", train.given.cpu().numpy()),
+        ):
             if not np.array_equal(table[name][trained], mine):
-                raise DataError(f"{path} is about other training samples or labels than this trial has")
+                raise DataError(
+                    f"{path} is about other training samples or labels than this trial has"
+                )
         return table["clean_probability"][-1].astype(float).mean(0)

@@ -21,7 +21,9 @@ def profile_epoch(config: TrialConfig, machine: Machine, trace: Path) -> Row:
     Raises:
         TrialError: the data is missing or wrong, or training diverged.
     """
-    shorter: dict[str, object] = {"warmup_epochs": 1} if hasattr(config.method, "warmup_epochs") else {}
+    shorter: dict[str, object] = (
+        {"warmup_epochs": 1} if hasattr(config.method, "warmup_epochs") else {}
+    )
     epochs = max(config.train.epochs, BEFORE + 1)
     config = config.model_copy(
         update={
@@ -32,7 +34,9 @@ def profile_epoch(config: TrialConfig, machine: Machine, trace: Path) -> Row:
     trial = Trial(config, machine)
     for _ in range(BEFORE):
         next(trial)
-    kinds = [ProfilerActivity.CPU] + ([ProfilerActivity.CUDA] if trial.device.type == "cuda" else [])
+    kinds = [ProfilerActivity.CPU] + (
+        [ProfilerActivity.CUDA] if trial.device.type == "cuda" else []
+    )
     with profile(activities=kinds) as profiler:
         row = next(trial)
     trace.parent.mkdir(parents=True, exist_ok=True)

@@ -25,7 +25,15 @@ from trainable.trial.trial import Trial
 
 T = TypeVar("T")
 
-NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR}
+NO_SPACE = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.ENOTDIR,
+}
 """Errors of a full or unwritable place: the fault of the disk, not of the trial."""
 
 
@@ -38,7 +46,11 @@ class Session:
     """
 
     def __init__(
-        self, config: TrialConfig, folder: Path | str, machine: Machine, place: dict[str, str | int] | None = None
+        self,
+        config: TrialConfig,
+        folder: Path | str,
+        machine: Machine,
+        place: dict[str, str | int] | None = None,
     ):
         self.config, self.machine, self.place = config, machine, place or {}
         self.folder = TrialFolder(folder)
@@ -60,7 +72,11 @@ class Session:
             return
         about: dict[str, Any] = {"id": trial_id(self.config), "config": self.config.model_dump()}
         before = self.folder.trial or {}
-        earlier = {k: before[k] for k in ("fingerprint", "earlier") if k in before and before.get("id") == about["id"]}
+        earlier = {
+            k: before[k]
+            for k in ("fingerprint", "earlier")
+            if k in before and before.get("id") == about["id"]
+        }
         self.folder.write_json(names.TRIAL, {**about, **earlier})
         self.trial = Trial(self.config, self.machine)
         for note in self.trial.notes:
@@ -68,13 +84,20 @@ class Session:
         self._resume(self.trial)
         about["fingerprint"] = fingerprint(self.trial)
         # Epochs that other code, or another machine, trained: the report must be able to say so.
-        others = [*earlier.get("earlier", []), *([earlier["fingerprint"]] if "fingerprint" in earlier else [])]
-        if self.trial.epoch and (others := [other for other in others if other != about["fingerprint"]]):
+        others = [
+            *earlier.get("earlier", []),
+            *([earlier["fingerprint"]] if "fingerprint" in earlier else []),
+        ]
+        if self.trial.epoch and (
+            others := [other for other in others if other != about["fingerprint"]]
+        ):
             about["earlier"] = others
         self.folder.write_json(names.TRIAL, about)
         self._events = Events(self.folder.path, self.trial.epoch, about["config"], self.place)
         self._drawn = set(self.trial.method.records)
-        if self.trial.epoch == self.config.train.epochs:  # stopped between its last epoch and its summary
+        if (
+            self.trial.epoch == self.config.train.epochs
+        ):  # stopped between its last epoch and its summary
             self._finish(self.trial)
 
     def _resume(self, trial: Trial) -> None:
@@ -83,12 +106,16 @@ class Session:
             try:
                 trial.restore(state, rows)
             except pickle.UnpicklingError:  # nothing of it has been run
-                self.folder.log("a checkpoint holds more than tensors and plain values: it is not used")
+                self.folder.log(
+                    "a checkpoint holds more than tensors and plain values: it is not used"
+                )
                 continue
             if [row["epoch"] for row in trial.rows] == list(range(1, trial.epoch + 1)):
                 self.folder.log(f"goes on after epoch {trial.epoch}")
                 break
-            self.folder.log(f"rows of epochs before {trial.epoch} are missing: this checkpoint is not used")
+            self.folder.log(
+                f"rows of epochs before {trial.epoch} are missing: this checkpoint is not used"
+            )
             self.trial = trial = Trial(self.config, self.machine)
         self.folder.keep_rows(trial.epoch)
         self._saved, self._between_epochs = trial.epoch, True
@@ -112,7 +139,10 @@ class Session:
             self._finish(self.trial)
         elif self.trial.epoch % self.machine.checkpoint_every == 0:
             self._save(self.trial)
-        spent, limit = sum(row[names.EPOCH_SECONDS] for row in self.trial.rows), self.machine.trial_timeout
+        spent, limit = (
+            sum(row[names.EPOCH_SECONDS] for row in self.trial.rows),
+            self.machine.trial_timeout,
+        )
         if limit is not None and spent > limit and not self.finished:
             self._save(self.trial)
             raise TimedOut(
@@ -130,7 +160,9 @@ class Session:
             due |= trial.method.division
         self._drawn = set(records)
         epoch = max(due, default=0)
-        if "clean_probability" in due.get(epoch, {}) and "ensemble_class" in due[epoch]:  # all samples were judged
+        if (
+            "clean_probability" in due.get(epoch, {}) and "ensemble_class" in due[epoch]
+        ):  # all samples were judged
             # What was kept after the last epoch has no row that describes it.
             mixture = row if epoch < row["epoch"] else {}
             events.division(row["epoch"], due[epoch], trial.data, mixture)
@@ -174,7 +206,9 @@ class Session:
         if self._events:
             self._events.close(done=self.folder.summary is not None)
         with contextlib.suppress(LostFolder, OSError):
-            if self.folder.stopped is not None:  # by a search's scheduler: it will not be gone on with
+            if (
+                self.folder.stopped is not None
+            ):  # by a search's scheduler: it will not be gone on with
                 self.folder.remove(names.CHECKPOINT, names.PREVIOUS_CHECKPOINT)
             elif self.trial and self._between_epochs and not self.finished:
                 self._save(self.trial)
@@ -187,4 +221,6 @@ def _disk(error: Exception) -> bool:
 
 def _out_of_memory(error: Exception) -> bool:
     """Whether the GPU's or the host's memory was too small; torch's CPU allocator raises a plain RuntimeError."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    return isinstance(
+        error, MemoryError | torch.OutOfMemoryError
+    ) or "can't allocate memory" in str(error)

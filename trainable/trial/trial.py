@@ -74,33 +74,54 @@ class Trial:
         streams = Streams(config.seed)
         try:
             arrays = registry.load(config.data, machine)
-            self.data = dataset.prepare(arrays, config.data, config.noise, streams, self.device, machine)
+            self.data = dataset.prepare(
+                arrays, config.data, config.noise, streams, self.device, machine
+            )
         except (PermissionError, NotADirectoryError) as error:
             raise DataError(f"{error.filename} cannot be read: {error.strerror}") from None
         source = Source(config, machine) if config.from_arm is not None else None
         if source and isinstance(config.method, RetrainConfig):
-            self.data = dataclasses.replace(self.data, judged=source.clean_probability(self.data.train))
+            self.data = dataclasses.replace(
+                self.data, judged=source.clean_probability(self.data.train)
+            )
         if self.data.epoch_batches and getattr(config.method, "loss_history", 1) > 1:
-            raise DataError("method.loss_history above 1 needs the same samples in every epoch; these are drawn anew")
+            raise DataError(
+                "method.loss_history above 1 needs the same samples in every epoch; these are drawn anew"
+            )
         if self.data.epoch_batches and getattr(config.method, "agreement", "none") != "none":
-            raise DataError("method.agreement needs both networks to judge the same samples; theirs are drawn apart")
+            raise DataError(
+                "method.agreement needs both networks to judge the same samples; theirs are drawn apart"
+            )
         networks = [
             build(config.model, self.data.shape, self.data.classes, streams.number(f"init{k}"))
             for k in range(config.method.networks)
         ]
         self.notes = self._pretrained(networks, machine, source)
         self.weight_hashes = [_weight_hash(network) for network in networks]
-        learners = [Learner(network, config.train, self.device, machine.compile) for network in networks]
-        method = config.method.implementation if isinstance(config.method, Own) else METHODS[config.method.name]
+        learners = [
+            Learner(network, config.train, self.device, machine.compile) for network in networks
+        ]
+        method = (
+            config.method.implementation
+            if isinstance(config.method, Own)
+            else METHODS[config.method.name]
+        )
         self.method: Method = method(config, self.data, learners, streams)
         self.rows: list[Row] = []
 
-    def _pretrained(self, networks: list[torch.nn.Module], machine: Machine, source: Source | None) -> list[str]:
+    def _pretrained(
+        self, networks: list[torch.nn.Module], machine: Machine, source: Source | None
+    ) -> list[str]:
         """Load weights if the method says so; what was left out is worth a note."""
         start = self.config.method
         if source and isinstance(start, Start) and start.init == "from_arm":
             return load_pretrained(networks, source.weights)
-        if not (isinstance(start, Start) and start.init == "pretrained" and start.weights and start.weights_hash):
+        if not (
+            isinstance(start, Start)
+            and start.init == "pretrained"
+            and start.weights
+            and start.weights_hash
+        ):
             return []
         return load_pretrained(networks, machine.study_dir / start.weights, start.weights_hash)
 
@@ -124,7 +145,9 @@ class Trial:
     def restore(self, state: bytes, rows: list[Row]) -> None:
         """Go on after the epoch at which `state` was taken; `rows` are those up to it."""
         # To the CPU first: loading copies weights to the networks' device, and the per-sample arrays stay here.
-        self.method.load_state_dict(torch.load(io.BytesIO(state), weights_only=True, map_location="cpu"))
+        self.method.load_state_dict(
+            torch.load(io.BytesIO(state), weights_only=True, map_location="cpu")
+        )
         self.rows = rows[: self.epoch]
 
     def weights(self) -> bytes:
@@ -134,7 +157,9 @@ class Trial:
     @property
     def is_best(self) -> bool:
         """Whether the last row has the best noisy-validation accuracy so far (the earliest of equals)."""
-        scores = [row[names.VALIDATION_ACCURACY] for row in self.rows if names.VALIDATION_ACCURACY in row]
+        scores = [
+            row[names.VALIDATION_ACCURACY] for row in self.rows if names.VALIDATION_ACCURACY in row
+        ]
         return bool(scores) and scores.index(max(scores)) == len(scores) - 1
 
     def samples(self) -> bytes:
@@ -154,8 +179,14 @@ class Trial:
         }
         half = {"loss", "clean_probability", "ensemble_probability"}
         for name in next(iter(self.method.records.values()), {}):
-            stacked = np.stack([self.method.records[epoch][name] for epoch in sorted(self.method.records)])
-            table[name] = np.minimum(stacked, HALF_MAX).astype(np.float16) if name in half else stacked.astype(np.int16)
+            stacked = np.stack(
+                [self.method.records[epoch][name] for epoch in sorted(self.method.records)]
+            )
+            table[name] = (
+                np.minimum(stacked, HALF_MAX).astype(np.float16)
+                if name in half
+                else stacked.astype(np.int16)
+            )
         buffer = io.BytesIO()
         np.savez_compressed(buffer, allow_pickle=False, **table)
         return buffer.getvalue()
@@ -174,14 +205,26 @@ class Trial:
         first = names.NETWORK_ACCURACY.format(k=0)
         if alone := [row[first] for row in self.rows if first in row]:
             result[names.NETWORK_LAST10.format(k=0)] = float(np.mean(alone[-10:]))
-        validation = [row[names.VALIDATION_ACCURACY] for row in self.rows if names.VALIDATION_ACCURACY in row]
+        validation = [
+            row[names.VALIDATION_ACCURACY] for row in self.rows if names.VALIDATION_ACCURACY in row
+        ]
         if validation:
             chosen = validation.index(max(validation))
             result |= {names.SELECTED_ACCURACY: test[chosen], "selected_epoch": chosen + 1}
         of_networks = names.NETWORK_ACCURACY.format(k="")
-        kept = ("division/", "train/", "val/", "guess/", of_networks, names.TEST_TOP5, *self.data.more_tests)
+        kept = (
+            "division/",
+            "train/",
+            "val/",
+            "guess/",
+            of_networks,
+            names.TEST_TOP5,
+            *self.data.more_tests,
+        )
         result |= {name: last[name] for name in last if name.startswith(kept)}
-        for name in sorted({name for row in self.rows for name in row if name.startswith(("time/", "work/"))}):
+        for name in sorted(
+            {name for row in self.rows for name in row if name.startswith(("time/", "work/"))}
+        ):
             result[name] = sum(row.get(name, 0) for row in self.rows)
         if self.data.noise_transition is not None:
             result["noise_transition"] = np.round(self.data.noise_transition, 4).tolist()
@@ -208,7 +251,9 @@ def limit_memory(device: torch.device, share: float) -> None:
     """Let this process have its share of a GPU's memory and no more, so that it fails before its neighbours do."""
     if device.type == "cuda":
         # A device without a number is refused here, and only here; None is the current one.
-        torch.cuda.set_per_process_memory_fraction(share * (1 - BESIDE_TENSORS) if share < 1 else 1.0, device.index)
+        torch.cuda.set_per_process_memory_fraction(
+            share * (1 - BESIDE_TENSORS) if share < 1 else 1.0, device.index
+        )
 
 
 def compile_afresh() -> None:

@@ -66,8 +66,12 @@ def test_the_tables_of_an_audit(study):
     found_tables = tables.tables(found, ["a", "b", "c"])
     assert list(found_tables) == ["classes", "transition", "calibration"]
     assert found_tables["classes"]["given"].tolist() == ["a", "b", "c"]
-    assert found_tables["classes"]["expected"].sum() == pytest.approx(found.ranked["wrong"].sum(), abs=0.2)
-    assert found_tables["transition"].drop(columns="true").sum(axis=1).tolist() == pytest.approx([1, 1, 1], abs=0.01)
+    assert found_tables["classes"]["expected"].sum() == pytest.approx(
+        found.ranked["wrong"].sum(), abs=0.2
+    )
+    assert found_tables["transition"].drop(columns="true").sum(axis=1).tolist() == pytest.approx(
+        [1, 1, 1], abs=0.01
+    )
     count, shown, held_out, truth = tables.sentences(found, 40)
     assert count.startswith(f"About {found.ranked['wrong'].sum():.0f} of 300 labels are wrong")
     assert shown.startswith("The 40 that are most surely wrong")

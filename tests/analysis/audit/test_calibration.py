@@ -14,7 +14,9 @@ def ranked(wrong, given, true, suggested=None, confidence=None):
 
 
 def test_the_measures_of_a_list_of_four():
-    q = quality(ranked([0.9, 0.8, 0.6, 0.1], [0, 0, 0, 0], [1, 0, 2, 0], [1, 1, 1, 0], [0.9, 0.6, 0.6, 0.9]))
+    q = quality(
+        ranked([0.9, 0.8, 0.6, 0.1], [0, 0, 0, 0], [1, 0, 2, 0], [1, 1, 1, 0], [0.9, 0.6, 0.6, 0.9])
+    )
     assert (q["samples"], q["wrong"]) == (4, 2)
     assert q["expected"] == pytest.approx(2.4)
     assert q["count_error"] == pytest.approx(0.2)

@@ -25,11 +25,26 @@ def image(side: int) -> str:
 def sheet(count: int = 40, known: bool = True) -> str:
     names = ["0", "2", "10", "a class with a rather long name"]
     cards = [
-        Card(image(8), f"train/owl/{k:05}.jpg", names[k % 4], names[(k + 1) % 4], 0.99, 0.5, "2" if known else None)
+        Card(
+            image(8),
+            f"train/owl/{k:05}.jpg",
+            names[k % 4],
+            names[(k + 1) % 4],
+            0.99,
+            0.5,
+            "2" if known else None,
+        )
         for k in range(count)
     ]
-    wide = pd.DataFrame([[f"{k / 100:.3f}" for k in range(30)]], columns=[f"class {k}" for k in range(30)])
-    return page("mine: baseline", ["About 40 of 100 labels are wrong."], cards, [Section("A table", wide, "A note.")])
+    wide = pd.DataFrame(
+        [[f"{k / 100:.3f}" for k in range(30)]], columns=[f"class {k}" for k in range(30)]
+    )
+    return page(
+        "mine: baseline",
+        ["About 40 of 100 labels are wrong."],
+        cards,
+        [Section("A table", wide, "A note.")],
+    )
 
 
 def test_the_sheet_holds_every_card_and_needs_no_other_file():
@@ -42,7 +57,9 @@ def test_the_sheet_holds_every_card_and_needs_no_other_file():
 
 
 def test_classes_are_offered_in_order_and_escaped():
-    text = page("t", [], [Card("data:,", "k", name, "<b>", 0.9, 0.8) for name in ("10", "9", "b", "a")], [])
+    text = page(
+        "t", [], [Card("data:,", "k", name, "<b>", 0.9, 0.8) for name in ("10", "9", "b", "a")], []
+    )
     given, suggested = re.findall(r"<select.*?</select>", text)
     assert re.findall(r"<option>(.*?)</option>", given) == ["9", "10", "a", "b"]
     assert re.findall(r"<option>(.*?)</option>", suggested) == ["&lt;b&gt;"]
@@ -77,7 +94,9 @@ addEventListener("load", () => {
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium, chromium-browser or google-chrome on PATH")
+@pytest.mark.skipif(
+    CHROMIUM is None, reason="needs chromium, chromium-browser or google-chrome on PATH"
+)
 def test_the_sheet_fits_a_desktop_and_a_phone_and_its_filters_work(tmp_path):
     content = html.escape(sheet())
     frames = "\n".join(
@@ -86,10 +105,23 @@ def test_the_sheet_fits_a_desktop_and_a_phone_and_its_filters_work(tmp_path):
     )
     harness = tmp_path / "harness.html"
     harness.write_text(HARNESS.replace("FRAMES", frames), encoding="utf-8")
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-    flags += [f"--user-data-dir={tmp_path / 'profile'}", "--enable-logging=stderr", "--v=0", "--window-size=1400,3800"]
+    flags = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-background-networking",
+        "--no-first-run",
+    ]
+    flags += [
+        f"--user-data-dir={tmp_path / 'profile'}",
+        "--enable-logging=stderr",
+        "--v=0",
+        "--window-size=1400,3800",
+    ]
     flags += ["--virtual-time-budget=20000", "--dump-dom"]
-    done = subprocess.run([CHROMIUM, *flags, harness.as_uri()], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [CHROMIUM, *flags, harness.as_uri()], capture_output=True, text=True, timeout=120
+    )
     title = re.search(r"<title>(.*?)</title>", done.stdout, re.DOTALL)
     assert title, done.stderr
     wide, narrow, given, both = json.loads(html.unescape(title[1]))

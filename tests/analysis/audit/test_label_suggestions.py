@@ -35,11 +35,19 @@ def test_wrong_is_the_division_s_doubt_times_the_ensemble_s_odds():
     assert found["suggested"].tolist() == [2, 0]
     # nobody prefers another class to the second one: each has a third of what the given one leaves
     assert found["wrong"].tolist() == pytest.approx([0.9 * 0.6 / 0.8, 0.1 * 0.1 / 0.8])
-    assert found["confidence"].tolist() == pytest.approx([0.9 * 0.6 / 0.8 * 0.6 / 0.8, 1 - 0.1 * 0.1 / 0.8])
+    assert found["confidence"].tolist() == pytest.approx(
+        [0.9 * 0.6 / 0.8 * 0.6 / 0.8, 1 - 0.1 * 0.1 / 0.8]
+    )
 
 
 def test_the_first_of_several_divisions_is_left_out_and_the_others_are_averaged():
-    table = opinions([[0.9], [0.2], [0.4]], [[0.9], [0.3], [0.1]], [[0], [1], [2]], [[0.9], [0.5], [0.8]], given=[0])
+    table = opinions(
+        [[0.9], [0.2], [0.4]],
+        [[0.9], [0.3], [0.1]],
+        [[0], [1], [2]],
+        [[0.9], [0.5], [0.8]],
+        given=[0],
+    )
     found = rank([table], 3).iloc[0]
     assert found["suggested"] == 2
     assert found["wrong"] == pytest.approx(0.7 * 0.4 / (0.4 + 0.2))
@@ -98,7 +106,9 @@ def test_a_table_of_parts_is_not_judged():
 
 
 def test_expected_counts_are_sums_by_given_class():
-    table = opinions([0.0, 0.0, 1.0], [0.2, 0.0001, 0.5], [1, 1, 0], [0.6, 1.0, 0.5], given=[0, 0, 1])
+    table = opinions(
+        [0.0, 0.0, 1.0], [0.2, 0.0001, 0.5], [1, 1, 0], [0.6, 1.0, 0.5], given=[0, 0, 1]
+    )
     counts = expected(rank([table], 4), 4)
     assert counts["samples"].tolist() == [2, 1, 0, 0]
     assert counts["expected"].tolist() == pytest.approx([0.75 + 1, 0, 0, 0], abs=1e-3)

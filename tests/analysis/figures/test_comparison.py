@@ -38,7 +38,9 @@ def forest(drawn):
 
 def test_the_forest_has_a_line_an_arm_with_its_interval_and_fills_what_matters(study, forest):
     study.arm("baseline", *[70.0] * 8).arm("better", *(71 + EIGHT)).arm("alike", *[70.0] * 8)
-    study.arm("x=1", *(70 + 9 * EIGHT - 3), family="method.x").arm("other", *[5.0] * 8, paired=False)
+    study.arm("x=1", *(70 + 9 * EIGHT - 3), family="method.x").arm(
+        "other", *[5.0] * 8, paired=False
+    )
     (panel,) = forest(study)
     assert [label.get_text() for label in panel.get_yticklabels()] == ["better", "alike", "x=1"]
     assert points(panel) == [
@@ -48,7 +50,11 @@ def test_the_forest_has_a_line_an_arm_with_its_interval_and_fills_what_matters(s
     ]
     found = comparison.compare(study.read()).set_index("arm").loc["better"]
     assert [found["low"], found["high"]] in [list(line.get_xdata()) for line in panel.lines]
-    assert texts(panel.figure.legends[0]) == ["matters", "equivalent within ±0.5 (band)", "undecided"]
+    assert texts(panel.figure.legends[0]) == [
+        "matters",
+        "equivalent within ±0.5 (band)",
+        "undecided",
+    ]
 
 
 def test_the_forest_has_a_panel_a_setting_and_the_studys_margin(study, forest):
@@ -57,7 +63,9 @@ def test_the_forest_has_a_panel_a_setting_and_the_studys_margin(study, forest):
         study.arm("baseline", 70.0, 71.0, setting=setting).arm("a", 71.0, 71.0, setting=setting)
     panels = forest(study)
     assert [panel.get_title() for panel in panels] == ["easy", "hard"]
-    bands = [panel.patches[0].get_extents().transformed(panel.transData.inverted()) for panel in panels]
+    bands = [
+        panel.patches[0].get_extents().transformed(panel.transData.inverted()) for panel in panels
+    ]
     assert [edge for band in bands for edge in (band.x0, band.x1)] == pytest.approx([-2, 2, -2, 2])
 
 
@@ -85,7 +93,11 @@ def test_a_factors_panel_has_its_values_in_order_with_means_and_a_line_a_seed(st
     factor(study, {5: (70.0, 72.0), 10: (60.0, 64.0), 2: (50.0, "failed")})
     (panel,) = drawn(figures.factor_curves, study.read())
     assert points(panel) == [(2, 50, BLACK), (5, 71, WHITE), (10, 62, BLACK)]
-    seeds = [line.get_xydata().tolist() for line in panel.lines if to_hex(line.get_color()) == to_hex("0.75")]
+    seeds = [
+        line.get_xydata().tolist()
+        for line in panel.lines
+        if to_hex(line.get_color()) == to_hex("0.75")
+    ]
     assert seeds[0] == [[2, 50], [5, 70], [10, 60]]
     assert seeds[1][1:] == [[5, 72], [10, 64]]
     assert np.isnan(seeds[1][0][1])
@@ -104,7 +116,9 @@ def test_each_factor_and_setting_has_a_panel(study, drawn):
         study.factors = []
         factor(study, {5: (70.0,), 6: (71.0,)}, setting=setting)
         study.factors = ["method.x", "method.y"]
-        study.arm("y=1", 60.0, setting=setting, family="method.y", config={"method": {"x": 5, "y": 1}})
+        study.arm(
+            "y=1", 60.0, setting=setting, family="method.y", config={"method": {"x": 5, "y": 1}}
+        )
     panels = drawn(figures.factor_curves, study.read())
     titles = ["easy · method.x", "easy · method.y", "hard · method.x", "hard · method.y"]
     assert [panel.get_title() for panel in panels] == titles
@@ -132,7 +146,9 @@ def work(forwards, seeds=2):
 
 
 def test_accuracy_stands_over_millions_of_forwards(study, drawn):
-    study.arm("baseline", 70.0, 72.0, change=work(3e6)).arm("_variant", 60.0, 62.0, change=work(1e6))
+    study.arm("baseline", 70.0, 72.0, change=work(3e6)).arm(
+        "_variant", 60.0, 62.0, change=work(1e6)
+    )
     (panel,) = against_work(study, drawn)
     assert [point[:2] for point in points(panel)] == [(3, 71), (1, 61)]
     assert texts(panel.figure.legends[0]) == ["baseline", "_variant"]
@@ -177,7 +193,9 @@ def test_the_heat_map_has_the_mean_of_each_cell_in_the_values_order(study, drawn
 
 
 def test_a_cell_without_a_finished_trial_is_empty(study, drawn):
-    (panel, _) = drawn(figures.heat_map, product(study, {**TWO, (1, 1): ("failed",)}, baseline=(0, 0)).read())
+    (panel, _) = drawn(
+        figures.heat_map, product(study, {**TWO, (1, 1): ("failed",)}, baseline=(0, 0)).read()
+    )
     assert np.isnan(cells(panel)[1][1])
     assert "nan" not in [text.get_text() for text in panel.texts]
 
@@ -208,9 +226,17 @@ def division(value):
 
 def test_the_division_is_the_mean_of_the_networks(study, drawn):
     study.arm("baseline", 70.0, 71.0, metrics=division(0.25)).arm("cross_entropy", 60.0, 60.0)
-    study.arm("one_network", 65.0, 65.0, metrics={n: v for n, v in division(0.5).items() if n.endswith("net0")})
+    study.arm(
+        "one_network",
+        65.0,
+        65.0,
+        metrics={n: v for n, v in division(0.5).items() if n.endswith("net0")},
+    )
     panels = drawn(division_per_epoch, study.read())
-    assert [panel.get_ylabel() for panel in panels][:2] == ["AUC of the clean probability", "labeled fraction"]
+    assert [panel.get_ylabel() for panel in panels][:2] == [
+        "AUC of the clean probability",
+        "labeled fraction",
+    ]
     for panel in panels:
         assert [line.get_ydata().tolist() for line in panel.lines] == [[0.75] * 3, [0.5] * 3]
     assert texts(panels[0].get_legend()) == ["baseline (n=2)", "one_network (n=2)"]
@@ -226,8 +252,15 @@ def test_without_a_division_there_is_no_figure_of_it(study, drawn):
 def test_each_figure_is_an_image_and_a_drawing(study, tmp_path):
     product(study, TWO, baseline=(0, 0))
     results = study.read()
-    paths = figures.forest(results, comparison.compare(results), tmp_path) + figures.heat_map(results, tmp_path)
-    assert [path.name for path in paths] == ["forest.png", "forest.svg", "product.png", "product.svg"]
+    paths = figures.forest(results, comparison.compare(results), tmp_path) + figures.heat_map(
+        results, tmp_path
+    )
+    assert [path.name for path in paths] == [
+        "forest.png",
+        "forest.svg",
+        "product.png",
+        "product.svg",
+    ]
     for path in paths:
         if path.suffix == ".png":
             with Image.open(path) as image:

@@ -45,7 +45,9 @@ def assert_images(paths):
 
 
 def test_files_are_a_png_and_an_svg_in_a_new_folder(study, tmp_path):
-    study.arm("baseline", 70.0, 72.0).arm("variant", 60.0, 65.0).arm("x=1", 60.0, 65.0, family="method.x")
+    study.arm("baseline", 70.0, 72.0).arm("variant", 60.0, 65.0).arm(
+        "x=1", 60.0, 65.0, family="method.x"
+    )
     paths = accuracy_per_epoch(study.read(), tmp_path / "new" / "figures")
     assert [path.parent for path in paths] == [tmp_path / "new" / "figures"] * 2
     assert_images(paths)
@@ -93,7 +95,14 @@ def test_a_curve_is_the_mean_over_seeds_within_one_sd(study, draw):
     assert line.get_ydata().tolist() == [6, 7, 8]
     (band,) = panel.collections
     corners = band.get_paths()[0].vertices
-    assert {tuple(corner) for corner in corners.round(9).tolist()} == {(1, 4), (2, 5), (3, 6), (1, 8), (2, 9), (3, 10)}
+    assert {tuple(corner) for corner in corners.round(9).tolist()} == {
+        (1, 4),
+        (2, 5),
+        (3, 6),
+        (1, 8),
+        (2, 9),
+        (3, 10),
+    }
 
 
 def test_the_axis_says_what_is_shown(study, draw):
@@ -125,7 +134,9 @@ def test_arms_of_unequal_length_are_drawn_to_their_own_ends(study, draw):
 
 def test_an_unfinished_arm_has_no_curve_and_keeps_the_others_colours(study, draw):
     def colours(panels):
-        return dict(zip(labels(panels[0]), [line.get_color() for line in panels[0].lines], strict=True))
+        return dict(
+            zip(labels(panels[0]), [line.get_color() for line in panels[0].lines], strict=True)
+        )
 
     study.arm("baseline", 10.0).arm("first", "missing").arm("second", 9.0)
     before = colours(draw(study))
@@ -152,7 +163,9 @@ def test_no_two_arms_of_a_panel_look_the_same(study, draw):
     for k in range(12):
         study.arm(f"arm{k}", 9.0, epochs=1)
     (panel,) = draw(study)
-    looks = [(to_hex(line.get_color()), line.get_linestyle(), line.get_marker()) for line in panel.lines]
+    looks = [
+        (to_hex(line.get_color()), line.get_linestyle(), line.get_marker()) for line in panel.lines
+    ]
     assert len(looks) == 13
     assert len(set(looks)) == 13
 

@@ -23,7 +23,11 @@ def labels(panel):
 
 def heights(panel, colour=None):
     """Sum of the bars' heights, of one colour if named."""
-    bars = [bar for bar in panel.patches if colour is None or to_hex(bar.get_facecolor()) == to_hex(colour)]
+    bars = [
+        bar
+        for bar in panel.patches
+        if colour is None or to_hex(bar.get_facecolor()) == to_hex(colour)
+    ]
     return sum(bar.get_height() for bar in bars)
 
 
@@ -31,9 +35,14 @@ def heights(panel, colour=None):
 
 
 def test_losses_of_right_and_wrong_labels_are_one_density(study, drawn):
-    study.arm("baseline", 70.0, 71.0, samples=sample_table(60, epochs=(2, 3)), epochs=4, metrics=MIXTURE)
+    study.arm(
+        "baseline", 70.0, 71.0, samples=sample_table(60, epochs=(2, 3)), epochs=4, metrics=MIXTURE
+    )
     panels = drawn(division.loss_histograms, study.read())
-    assert [panel.get_title() for panel in panels] == ["after epoch 2, seed 0", "after epoch 3, seed 0"]
+    assert [panel.get_title() for panel in panels] == [
+        "after epoch 2, seed 0",
+        "after epoch 3, seed 0",
+    ]
     for panel in panels:
         clean, noisy = heights(panel, CLEAN) / 40, heights(panel, NOISY) / 40
         assert clean == pytest.approx(42 / 60)  # labels of 18 of the 60 training samples are wrong
@@ -46,7 +55,9 @@ def test_the_mixture_is_the_one_of_the_next_epoch(study, drawn):
     first, last = drawn(division.loss_histograms, study.read())
     peaks = [line.get_xdata()[line.get_ydata().argmax()] for line in first.lines]
     assert peaks == pytest.approx([0.2, 0.8], abs=0.01)
-    assert first.lines[0].get_ydata().max() == pytest.approx(0.6 / (0.1 * np.sqrt(2 * np.pi)), rel=1e-3)
+    assert first.lines[0].get_ydata().max() == pytest.approx(
+        0.6 / (0.1 * np.sqrt(2 * np.pi)), rel=1e-3
+    )
     assert not last.lines, "no row describes the division after the last epoch"
 
 
@@ -68,7 +79,9 @@ def test_without_known_truth_all_losses_are_one_colour(study, drawn):
 def test_equal_losses_can_be_drawn(study, drawn):
     table = sample_table()
     table["loss"][:] = 1.5
-    assert len(drawn(division.loss_histograms, study.arm("baseline", 70.0, samples=table).read())) == 2
+    assert (
+        len(drawn(division.loss_histograms, study.arm("baseline", 70.0, samples=table).read())) == 2
+    )
 
 
 def test_each_setting_has_a_row_and_one_without_samples_none(study, drawn):
@@ -92,7 +105,9 @@ def nothing(study, what):
         study.arm("baseline", 70.0, samples=table).write()
         path = study.path("baseline", 0) / "samples.npz"
         content = path.read_bytes()
-        path.write_bytes({"empty": b"", "torn": content[: len(content) // 2], "text": b"samples"}[what])
+        path.write_bytes(
+            {"empty": b"", "torn": content[: len(content) // 2], "text": b"samples"}[what]
+        )
     study.arm("a", 70.0, samples=table)
     return study.read()
 
@@ -123,7 +138,9 @@ def test_a_table_that_was_damaged_anywhere_is_no_table_or_has_what_was_written(s
 def test_classes_that_stay_at_a_threshold(study, drawn):
     table = sample_table(6, 2, 3, epochs=(1,))
     table["given"] = np.array([0, 0, 0, 1, 1, 2, 0, 0])
-    table["clean_probability"] = np.array([[[0.95, 0.6, 0.4, 0.95, 0.2, 0.1], [0.95, 0.6, 0.4, 0.97, 0.2, 0.1]]])
+    table["clean_probability"] = np.array(
+        [[[0.95, 0.6, 0.4, 0.95, 0.2, 0.1], [0.95, 0.6, 0.4, 0.97, 0.2, 0.1]]]
+    )
     study.arm("baseline", 70.0, samples=table)
     (panel,) = drawn(division.class_histograms, study.read())
     assert [bar.get_height() for bar in panel.patches] == [3, 2, 1, 2, 1, 0, 1, 1, 0]
@@ -141,7 +158,11 @@ def table_of(probability, given, true):
 
 
 def test_thresholds_worked_by_hand(study):
-    table = table_of([[0.875, 0.5, 0.25, 0.125], [0.75, 0.75, 0.25, 0.125]], given=(0, 0, 1, 1), true=(0, 1, 1, 0))
+    table = table_of(
+        [[0.875, 0.5, 0.25, 0.125], [0.75, 0.75, 0.25, 0.125]],
+        given=(0, 0, 1, 1),
+        true=(0, 1, 1, 0),
+    )
     study.arm("baseline", 70.0, samples=table).arm("other", 70.0, samples=sample_table())
     found = division.thresholds(study.read()).set_index("threshold")
     # Means of the networks: 0.81 right, 0.63 wrong, 0.25 right, 0.13 wrong; classes 0, 0, 1, 1.
@@ -168,11 +189,16 @@ def test_thresholds_are_means_over_seeds_of_each_setting(study):
 
 
 def retrain(p_threshold):
-    return {"config": {"method": {"name": "retrain", "p_threshold": p_threshold}}, "source": "judge"}
+    return {
+        "config": {"method": {"name": "retrain", "p_threshold": p_threshold}},
+        "source": "judge",
+    }
 
 
 def test_beside_a_threshold_stands_the_accuracy_of_what_retrains_on_what_it_keeps(study):
-    study.arm("baseline", 70.0, 80.0, **retrain(0)).arm("p_threshold=0.3", 75.0, "failed", **retrain(0.3))
+    study.arm("baseline", 70.0, 80.0, **retrain(0)).arm(
+        "p_threshold=0.3", 75.0, "failed", **retrain(0.3)
+    )
     study.arm("judge", 60.0, 61.0, samples=sample_table(epochs=(2,)))
     found = division.thresholds(study.read()).set_index("threshold")
     assert found.loc[0.0, "retrained"] == 75
@@ -189,7 +215,9 @@ def test_what_was_judged_more_than_once_stands_beside_no_accuracy(study):
 
 
 def test_without_known_truth_there_is_no_residual_noise(study):
-    found = division.thresholds(study.arm("baseline", 70.0, samples=sample_table(known=False)).read())
+    found = division.thresholds(
+        study.arm("baseline", 70.0, samples=sample_table(known=False)).read()
+    )
     assert found["residual_noise"].isna().all()
     assert found["kept"].iloc[0] == 60
     assert isinstance(found, pd.DataFrame)

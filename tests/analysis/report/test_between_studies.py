@@ -15,7 +15,10 @@ def other(study, tmp_path):
 
 
 def joined(first, second):
-    return {row["arm"]: row for row in between_studies.join(first.read(), second.read()).to_dict("records")}
+    return {
+        row["arm"]: row
+        for row in between_studies.join(first.read(), second.read()).to_dict("records")
+    }
 
 
 def test_arms_of_both_are_joined_on_the_same_seeds(study, other):
@@ -54,7 +57,9 @@ def test_settings_are_told_apart(study, other):
     study.arm("baseline", 70.0, setting="easy").arm("baseline", 60.0, setting="hard")
     other.arm("baseline", 71.0, setting="easy").arm("baseline", 62.0, setting="new")
     table = between_studies.join(study.read(), other.read())
-    assert table[["setting", "arm", "difference"]].to_numpy().tolist() == [["easy", "baseline", 1.0]]
+    assert table[["setting", "arm", "difference"]].to_numpy().tolist() == [
+        ["easy", "baseline", 1.0]
+    ]
     assert list(between_studies.only(study.read(), other.read())) == [
         f"only in {study.root}: hard/baseline",
         f"only in {other.root}: new/baseline",
@@ -77,9 +82,25 @@ def test_a_changed_configuration_is_said(study, other):
     second.trials.loc[second.trials["arm"] == "a", "id"] = ["another", "id of None a 1"]
     second.trials.loc[second.trials["arm"] == "b", "id"] = "another"
     shown = between_studies.text(between_studies.join(first, second), "x", "y")
-    assert list(shown) == ["arm", "pairs", "x %", "y %", "difference [95 % interval]", "Holm p", "configuration"]
+    assert list(shown) == [
+        "arm",
+        "pairs",
+        "x %",
+        "y %",
+        "difference [95 % interval]",
+        "Holm p",
+        "configuration",
+    ]
     assert shown["configuration"].tolist() == ["same", "changed", "changed", ""]
-    assert shown.iloc[0].tolist() == ["baseline", "2", "70.50", "70.50", "0.00 [0.00, 0.00]", "1.0000", "same"]
+    assert shown.iloc[0].tolist() == [
+        "baseline",
+        "2",
+        "70.50",
+        "70.50",
+        "0.00 [0.00, 0.00]",
+        "1.0000",
+        "same",
+    ]
 
 
 # --- the command ---
@@ -91,7 +112,9 @@ def test_compare_prints_the_joined_table(study, other, command, rendered):
     code, out, err = command("compare", study.root, other.root)
     assert (code, err) == (0, "")
     (table,) = rendered(out)
-    assert table[0][:4] == ["arm", "pairs", f"{study.root} %", f"{other.root} %"], "both studies have one name"
+    assert table[0][:4] == ["arm", "pairs", f"{study.root} %", f"{other.root} %"], (
+        "both studies have one name"
+    )
     assert table[1][1:5] == ["2", "70.50", "72.50", cells.interval(2.0, 2 - 12.7062, 2 + 12.7062)]
     assert f"only in {study.root}: gone" in out.splitlines()
     assert f"difference: {other.root} − {study.root}" in out
@@ -120,7 +143,10 @@ def test_compare_needs_two_studies(study, command, tmp_path, bad):
     folders = [tmp_path / "none", study.root]
     code, out, err = command("compare", *(folders if bad == "first" else folders[::-1]))
     assert (code, out) == (2, "")
-    assert err == f"{tmp_path / 'none'} holds no study's results (there is no readable trials.json in it)\n"
+    assert (
+        err
+        == f"{tmp_path / 'none'} holds no study's results (there is no readable trials.json in it)\n"
+    )
 
 
 def test_compare_of_one_folder_explains_itself(study, command):

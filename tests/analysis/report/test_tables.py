@@ -17,7 +17,8 @@ def lines(table):
 
 
 @pytest.mark.parametrize(
-    ("p", "text"), [(0.046875, "0.0469"), (1.0, "1.0000"), (0.00005, "0.0001"), (0.00004, "<0.0001"), (None, "")]
+    ("p", "text"),
+    [(0.046875, "0.0469"), (1.0, "1.0000"), (0.00005, "0.0001"), (0.00004, "<0.0001"), (None, "")],
 )
 def test_a_p_value_is_never_zero(p, text):
     assert cells.p_value(p) == text
@@ -25,7 +26,9 @@ def test_a_p_value_is_never_zero(p, text):
 
 def test_what_is_not_known_is_empty():
     nan = float("nan")
-    assert [cells.number(nan), cells.signed(nan), cells.seeds(nan), cells.bounds(nan, nan)] == [""] * 4
+    assert [cells.number(nan), cells.signed(nan), cells.seeds(nan), cells.bounds(nan, nan)] == [
+        ""
+    ] * 4
     assert cells.interval(1.0, nan, nan) == "+1.00"
     assert (cells.spread(nan, nan), cells.spread(70.0, nan)) == ("", "70.00")
 
@@ -36,7 +39,12 @@ def test_counts_of_seeds():
 
 @pytest.mark.parametrize(
     ("n", "planned", "collapsed", "text"),
-    [(8, 8, 0, "8"), (7, 8, 0, "7 of 8"), (8, 8, 2, "8 (2 collapsed)"), (7, 8, 1, "7 of 8 (1 collapsed)")],
+    [
+        (8, 8, 0, "8"),
+        (7, 8, 0, "7 of 8"),
+        (8, 8, 2, "8 (2 collapsed)"),
+        (7, 8, 1, "7 of 8 (1 collapsed)"),
+    ],
 )
 def test_finished_seeds(n, planned, collapsed, text):
     assert cells.finished({"n": n, "planned": planned, "collapsed": collapsed}) == text
@@ -52,8 +60,18 @@ def test_details_list_every_statistic_of_arms_with_pairs(study):
     # Differences 1 and 3: mean 2, sd √2, interval ± 12.71; sds √8 and √2.
     assert line | {"seeds to detect": ""} == {
         **{"arm": "a", "pairs": "2", "difference": "+2.00", "95 % t interval": "[−10.71, +14.71]"},
-        **{"95 % bootstrap": "[+1.00, +3.00]", "p": "0.5000", "Holm p": "0.5000", "effect size d": "+1.41"},
-        **{"seeds improved": "100 %", "sd ratio": "2.00", "seeds to detect": "", "verdict": "undecided"},
+        **{
+            "95 % bootstrap": "[+1.00, +3.00]",
+            "p": "0.5000",
+            "Holm p": "0.5000",
+            "effect size d": "+1.41",
+        },
+        **{
+            "seeds improved": "100 %",
+            "sd ratio": "2.00",
+            "seeds to detect": "",
+            "verdict": "undecided",
+        },
     }
     assert int(line["seeds to detect"]) >= 6
 
@@ -65,7 +83,9 @@ def test_accuracies_have_every_metric_with_the_interval_of_the_mean(study):
         72.0,
         change={0: {BEST_ACCURACY: 80.0, "test/accuracy_last10_sd": 0.5}, 1: {BEST_ACCURACY: 80.0}},
     )
-    compared = {metric: comparison.compare(study.read(), metric) for metric in (LAST10, BEST_ACCURACY)}
+    compared = {
+        metric: comparison.compare(study.read(), metric) for metric in (LAST10, BEST_ACCURACY)
+    }
     assert lines(tables.accuracies(compared)) == [
         ["baseline", "2", "71.00 ± 1.41 [58.29, 83.71]", "80.00 ± 0.00 [80.00, 80.00]", "0.50"]
     ]
@@ -77,7 +97,14 @@ def test_costs_have_seconds_parts_and_ratios(study):
 
     study.arm("baseline", 70.0, change=cost(10.0, 2e6)).arm("a", 70.0, change=cost(25.0, 3e6))
     table = tables.costs(comparison.costs(study.read()))
-    assert list(table) == ["arm", "seconds a trial", "× baseline", "divide s", "million forwards", "work × baseline"]
+    assert list(table) == [
+        "arm",
+        "seconds a trial",
+        "× baseline",
+        "divide s",
+        "million forwards",
+        "work × baseline",
+    ]
     assert lines(table)[1] == ["a", "25.00", "2.50", "1.50", "3.00", "1.50"]
 
 
@@ -87,7 +114,9 @@ def test_the_papers_layout_has_arms_down_settings_across_and_two_accuracies(stud
         study.arm("baseline", 70.0 + low, 72.0 + low, setting=setting, change=best)
     study.arm("a", 60.0, 60.0, setting="sym20")
     results = study.read()
-    table = tables.by_setting({metric: comparison.compare(results, metric) for metric in (BEST_ACCURACY, LAST10)})
+    table = tables.by_setting(
+        {metric: comparison.compare(results, metric) for metric in (BEST_ACCURACY, LAST10)}
+    )
     assert list(table) == ["arm", "accuracy", "sym80", "sym20"]
     assert lines(table) == [
         ["baseline", "best test accuracy %", "76.00 ± 1.41", "96.00 ± 1.41"],
@@ -98,8 +127,13 @@ def test_the_papers_layout_has_arms_down_settings_across_and_two_accuracies(stud
 
 
 def test_families_begin_with_the_baseline_and_leave_out_what_is_not_paired(study):
-    study.arm("baseline", 70.0).arm("a", 71.0).arm("x=1", 71.0, family="method.x").arm("other", 1.0, paired=False)
-    found = [(s, f, rows["arm"].tolist()) for s, f, rows in tables.families(comparison.compare(study.read()))]
+    study.arm("baseline", 70.0).arm("a", 71.0).arm("x=1", 71.0, family="method.x").arm(
+        "other", 1.0, paired=False
+    )
+    found = [
+        (s, f, rows["arm"].tolist())
+        for s, f, rows in tables.families(comparison.compare(study.read()))
+    ]
     assert found == [("", "arms", ["baseline", "a"]), ("", "method.x", ["baseline", "x=1"])]
 
 
@@ -113,7 +147,10 @@ def test_latex_is_a_booktabs_table_without_characters_that_it_cannot_set(study):
     costs = comparison.costs(study.read()).assign(**{"work/forwards": 1e6})
     effects = interactions.effects(product(study, TWO, setting="two", baseline=(0, 0)).read())
     assert len(effects) == 3
-    texts = [formats.latex(table) for table in (tables.judged(compared), tables.costs(costs), tables.effects(effects))]
+    texts = [
+        formats.latex(table)
+        for table in (tables.judged(compared), tables.costs(costs), tables.effects(effects))
+    ]
     for text in texts:
         for rule in (r"\toprule", r"\midrule", r"\bottomrule"):
             assert rule in text
@@ -136,7 +173,12 @@ def test_latex_escapes_what_means_something_to_it(character):
 
 def test_a_plain_table_shows_parameters_with_four_digits_and_no_empty_columns():
     table = pd.DataFrame(
-        {"trial": ["a", "b"], "train.lr": [0.069931, None], "score": [61.728, 1.0], "none": [None, None]}
+        {
+            "trial": ["a", "b"],
+            "train.lr": [0.069931, None],
+            "score": [61.728, 1.0],
+            "none": [None, None],
+        }
     )
     text = tables.plain(table)
     assert text.columns.to_list() == ["trial", "train.lr", "score"]
@@ -153,7 +195,9 @@ def test_ranks_count_from_the_best_in_each_setting():
         ("c", "y", float("nan")),
     ]
     table = pd.DataFrame(places, columns=["arm", "setting", "mean"]).assign(paired=True)
-    other = pd.DataFrame([("other noise", s, 9.0, False) for s in "xy"], columns=["arm", "setting", "mean", "paired"])
+    other = pd.DataFrame(
+        [("other noise", s, 9.0, False) for s in "xy"], columns=["arm", "setting", "mean", "paired"]
+    )
     assert tables.ranks(pd.concat([table, other], ignore_index=True)).to_numpy().tolist() == [
         ["a", "1", "2", "1.50"],
         ["b", "3", "1", "2.00"],

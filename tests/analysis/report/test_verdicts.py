@@ -9,8 +9,20 @@ NAN = float("nan")
 
 
 def row(**change):
-    known = {"setting": "", "arm": "variant", "difference": -2.0, "low": -2.6, "high": -1.4, "pairs": 8}
-    known |= {"verdict": "matters", "p_holm": 0.0078, "seeds_to_detect": 12.0, "seeds_for_equivalence": float("inf")}
+    known = {
+        "setting": "",
+        "arm": "variant",
+        "difference": -2.0,
+        "low": -2.6,
+        "high": -1.4,
+        "pairs": 8,
+    }
+    known |= {
+        "verdict": "matters",
+        "p_holm": 0.0078,
+        "seeds_to_detect": 12.0,
+        "seeds_for_equivalence": float("inf"),
+    }
     return known | change
 
 
@@ -22,11 +34,16 @@ def table(study):
 
 
 def test_an_arm_that_matters():
-    assert verdicts.sentence(row(), 0.5) == "variant: −2.00 points [−2.60, −1.40], 8 seeds: matters (Holm p 0.0078)"
+    assert (
+        verdicts.sentence(row(), 0.5)
+        == "variant: −2.00 points [−2.60, −1.40], 8 seeds: matters (Holm p 0.0078)"
+    )
 
 
 def test_an_arm_that_is_equivalent():
-    found = verdicts.sentence(row(difference=0.1, low=-0.1, high=0.3, verdict="equivalent", p_holm=0.5), 0.75)
+    found = verdicts.sentence(
+        row(difference=0.1, low=-0.1, high=0.3, verdict="equivalent", p_holm=0.5), 0.75
+    )
     assert found == "variant: +0.10 points [−0.10, +0.30], 8 seeds: equivalent within ±0.75 points"
 
 
@@ -36,7 +53,9 @@ def test_an_undecided_arm_whose_difference_more_seeds_would_detect():
 
 
 def test_an_undecided_arm_that_more_seeds_would_show_to_be_equivalent():
-    found = verdicts.sentence(row(verdict="undecided", difference=0.1, seeds_for_equivalence=9.0), 0.5)
+    found = verdicts.sentence(
+        row(verdict="undecided", difference=0.1, seeds_for_equivalence=9.0), 0.5
+    )
     assert found.endswith("undecided; about 9 seeds would show that it is within ±0.5 points")
 
 
@@ -49,7 +68,9 @@ def test_an_undecided_arm_that_no_number_of_seeds_would_decide_promises_nothing(
 
 
 def test_one_seed_has_no_interval_and_no_spread(study):
-    (found,) = verdicts.summary(table(study.arm("baseline", 70.0).arm("variant", 71.5)), 0.5)["undecided"]
+    (found,) = verdicts.summary(table(study.arm("baseline", 70.0).arm("variant", 71.5)), 0.5)[
+        "undecided"
+    ]
     assert found == "variant: +1.50 points, 1 seed: undecided: one seed has no spread"
 
 
@@ -69,7 +90,9 @@ def test_a_setting_stands_before_its_arm():
 
 def test_sentences_stand_by_verdict_and_the_largest_difference_first(study):
     study.arm("baseline", *[70.0] * 8)
-    study.arm("a", *[71.0 + k / 100 for k in range(8)]).arm("b", *[65.0 + k / 100 for k in range(8)])
+    study.arm("a", *[71.0 + k / 100 for k in range(8)]).arm(
+        "b", *[65.0 + k / 100 for k in range(8)]
+    )
     study.arm("same", *[70.0] * 8).arm("noisy", 60.0, 80.0, 61.0, 79.0, 70.0, 70.0, 65.0, 76.0)
     study.arm("other", *[10.0] * 8, paired=False)
     found = verdicts.summary(table(study), 0.5)
@@ -80,7 +103,9 @@ def test_sentences_stand_by_verdict_and_the_largest_difference_first(study):
 
 
 def test_without_a_comparison_there_is_no_sentence(study):
-    assert verdicts.summary(table(study.arm("baseline", 70.0, 71.0)), 0.5) == {v: [] for v in verdicts.VERDICTS}
+    assert verdicts.summary(table(study.arm("baseline", 70.0, 71.0)), 0.5) == {
+        v: [] for v in verdicts.VERDICTS
+    }
 
 
 # --- what the seeds can reach ---
@@ -103,7 +128,9 @@ def test_reach_says_no_more_where_the_seeds_do(study):
 
 def test_reach_of_one_seed_speaks_of_one_seed(study):
     (found,) = verdicts.reach(table(study.arm("baseline", 70.0).arm("a", 71.0)))
-    assert found.startswith("family arms: with 1 seed and 1 comparison the smallest Holm p is 1.0000")
+    assert found.startswith(
+        "family arms: with 1 seed and 1 comparison the smallest Holm p is 1.0000"
+    )
 
 
 def test_reach_has_a_sentence_for_each_setting_and_family_that_is_compared(study):

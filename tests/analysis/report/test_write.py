@@ -58,7 +58,11 @@ def test_two_reports_of_the_same_results_are_the_same_files(study):
     root = study.arm("baseline", 70.0, 200 / 3).arm("variant", 60.0, "failed").write()
 
     def files_of_a_report():
-        return {path.name: path.read_bytes() for path in write_report(root) if path.suffix not in (".png",)}
+        return {
+            path.name: path.read_bytes()
+            for path in write_report(root)
+            if path.suffix not in (".png",)
+        }
 
     first = files_of_a_report()
     assert {"index.html", "report.md", "arms.csv", "family_1.tex", "forest.svg"} <= set(first)
@@ -67,7 +71,9 @@ def test_two_reports_of_the_same_results_are_the_same_files(study):
 
 @pytest.mark.usefixtures("no_figures")
 def test_a_report_replaces_the_one_before(study):
-    assert "runs/variant/seed=1: failed" in markdown(study.arm("baseline", 70.0, 72.0).arm("variant", 60.0, "failed"))
+    assert "runs/variant/seed=1: failed" in markdown(
+        study.arm("baseline", 70.0, 72.0).arm("variant", 60.0, "failed")
+    )
     study.records = []
     assert "failed" not in markdown(study.arm("baseline", 70.0, 72.0).arm("variant", 60.0, 61.0))
 
@@ -86,12 +92,16 @@ def test_a_report_changes_nothing_but_its_own_folder(study):
 
 @pytest.mark.usefixtures("no_figures")
 def test_the_csv_is_the_comparison(study):
-    study.arm("baseline", 70.0, 200 / 3).arm("variant", 60.0, 61.0).arm("other", 50.0, 51.0, paired=False)
+    study.arm("baseline", 70.0, 200 / 3).arm("variant", 60.0, 61.0).arm(
+        "other", 50.0, 51.0, paired=False
+    )
     write_report(study.write())
     text = {"setting": "", "family": "", "verdict": ""}
     path = study.root / "report" / "tables" / "arms.csv"
     again = pd.read_csv(path, dtype=dict.fromkeys(text, str)).fillna(text)
-    pd.testing.assert_frame_equal(again, comparison.compare(study.read()), check_dtype=False, rtol=1e-12)
+    pd.testing.assert_frame_equal(
+        again, comparison.compare(study.read()), check_dtype=False, rtol=1e-12
+    )
 
 
 # --- the page ---
@@ -107,7 +117,9 @@ def test_the_page_names_the_study_and_says_which_accuracy_it_shows(study):
 
 @pytest.mark.usefixtures("no_figures")
 def test_arms_on_other_data_stand_in_their_own_table(study, rendered):
-    study.arm("baseline", 70.0, 72.0).arm("other_noise", 50.0, 51.0, paired=False).arm("variant", 60.0, 61.0)
+    study.arm("baseline", 70.0, 72.0).arm("other_noise", 50.0, 51.0, paired=False).arm(
+        "variant", 60.0, 61.0
+    )
     paired, other, *_ = rendered(markdown(study))
     assert [line[0] for line in paired] == ["arm", "baseline", "variant"]
     assert [line[0] for line in other] == ["arm", "other_noise"]
@@ -116,7 +128,9 @@ def test_arms_on_other_data_stand_in_their_own_table(study, rendered):
 @pytest.mark.usefixtures("no_figures")
 def test_a_study_of_paired_arms_has_no_table_of_others_and_no_list_of_trials(study, rendered):
     found = markdown(study.arm("baseline", 70.0, 72.0).arm("variant", 60.0, 61.0))
-    assert [table[0][0] for table in rendered(found)] == ["arm"] * 4  # the family, accuracies, details, costs
+    assert [table[0][0] for table in rendered(found)] == [
+        "arm"
+    ] * 4  # the family, accuracies, details, costs
     assert "other data or noise" not in found
     assert "without a result" not in found
 
@@ -137,7 +151,9 @@ def test_the_page_lists_every_trial_without_a_result(study):
 def test_settings_that_have_not_begun_are_named_and_left_out(study, rendered):
     study.arm("baseline", 90.0, 91.0, setting="small").arm("arm", 92.0, "missing", setting="small")
     for setting in ("large", "huge"):
-        study.arm("baseline", "missing", "missing", setting=setting).arm("arm", "missing", "missing", setting=setting)
+        study.arm("baseline", "missing", "missing", setting=setting).arm(
+            "arm", "missing", "missing", setting=setting
+        )
     study.arm("baseline", "failed", "missing", setting="bad")
     write_report(study.write())
     text = markdown(study)
@@ -146,15 +162,25 @@ def test_settings_that_have_not_begun_are_named_and_left_out(study, rendered):
     assert "large" not in rest
     assert "small/arm/seed=1" in rest
     assert "bad/baseline/seed=0: failed" in rest, "a failure is never left out"
-    assert set(pd.read_csv(study.root / "report" / "tables" / "arms.csv")["setting"]) == {"small", "bad"}
+    assert set(pd.read_csv(study.root / "report" / "tables" / "arms.csv")["setting"]) == {
+        "small",
+        "bad",
+    }
 
 
 def test_a_table_shows_settings_in_the_studys_order(study, rendered):
     for setting in ("sym80", "sym20"):
         study.arm("baseline", 70.0, setting=setting).arm("variant", 71.0, setting=setting)
     first, second, paper, accuracies, *_ = rendered(markdown(study))
-    both = [["sym80", "baseline"], ["sym80", "variant"], ["sym20", "baseline"], ["sym20", "variant"]]
-    assert [line[:2] for line in first[1:] + second[1:]] == both, "a table for each setting's family"
+    both = [
+        ["sym80", "baseline"],
+        ["sym80", "variant"],
+        ["sym20", "baseline"],
+        ["sym20", "variant"],
+    ]
+    assert [line[:2] for line in first[1:] + second[1:]] == both, (
+        "a table for each setting's family"
+    )
     assert paper[0] == ["arm", "accuracy", "sym80", "sym20"]
     assert [line[:2] for line in accuracies[1:]] == both
 
@@ -169,7 +195,9 @@ def test_no_results_raise_before_anything_is_written(tmp_path):
 
 
 def test_the_command_prints_the_files_it_wrote_and_exits_0(study, command):
-    code, out, err = command("report", study.arm("baseline", 70.0, 71.0).arm("variant", 60.0, 61.0).write())
+    code, out, err = command(
+        "report", study.arm("baseline", 70.0, 71.0).arm("variant", 60.0, 61.0).write()
+    )
     assert code == 0
     assert out.splitlines() == [str(study.root / name) for name in FILES]
     assert err == ""
@@ -184,7 +212,9 @@ def test_the_command_writes_the_reports_of_several_studies(study, command, tmp_p
 
 
 @pytest.mark.parametrize("plan", [None, "{", '{"study": "x", "trials": [{}]}'])
-def test_the_command_says_in_a_sentence_that_there_are_no_results_and_exits_2(tmp_path, command, plan):
+def test_the_command_says_in_a_sentence_that_there_are_no_results_and_exits_2(
+    tmp_path, command, plan
+):
     if plan is not None:
         (tmp_path / "trials.json").write_text(plan)
     code, out, err = command("report", tmp_path)
@@ -203,7 +233,9 @@ def test_a_command_that_is_not_whole_explains_itself_and_exits_2(command, argume
 
 
 def test_the_page_shows_the_same_tables_as_markdown(study, page, rendered):
-    study.arm("baseline", 70.0, 72.0).arm("variant", 60.0, 61.0).arm("x=1", 71.0, 72.0, family="method.x")
+    study.arm("baseline", 70.0, 72.0).arm("variant", 60.0, 61.0).arm(
+        "x=1", 71.0, 72.0, family="method.x"
+    )
     assert page(write_report(study.write())[0]).tables == rendered(
         (study.root / "report" / "report.md").read_text(encoding="utf-8")
     )
@@ -211,33 +243,56 @@ def test_the_page_shows_the_same_tables_as_markdown(study, page, rendered):
 
 def test_the_page_needs_no_other_file_and_shows_every_figure(study, page):
     table = sample_table()
-    division = {f"division/{name}_net0": 0.5 for name in ("auc", "labeled_fraction", "precision", "recall")}
+    division = {
+        f"division/{name}_net0": 0.5 for name in ("auc", "labeled_fraction", "precision", "recall")
+    }
     work = {seed: {"work/forwards": 1e6} for seed in (0, 1)}
     product(study, TWO, baseline=(0, 0))
     study.arm("variant", 60.0, 61.0, change=work, metrics=division)
     study.arm("z=3", 60.0, 61.0, family="method.a", config={"method": {"a": 3}})
     study.records = [record for record in study.records if record.arm != "baseline"]
-    study.arm("baseline", 70.0, 71.0, samples=table, metrics=division, config={"method": {"a": 0, "b": 0}}, change=work)
+    study.arm(
+        "baseline",
+        70.0,
+        71.0,
+        samples=table,
+        metrics=division,
+        config={"method": {"a": 0, "b": 0}},
+        change=work,
+    )
     paths = write_report(study.write())
     found = page(paths[0])
     figures = [path for path in paths if path.suffix == ".svg"]
     assert [path.stem for path in figures] == [
-        *("forest", "accuracy_per_epoch", "factors", "product", "accuracy_against_work", "division_per_epoch"),
+        *(
+            "forest",
+            "accuracy_per_epoch",
+            "factors",
+            "product",
+            "accuracy_against_work",
+            "division_per_epoch",
+        ),
         *("loss_histograms", "class_histograms"),
     ]
     assert all(address.startswith("data:") for address in found.addresses)
-    images = [address for address in found.addresses if address.startswith("data:image/svg+xml;base64,")]
+    images = [
+        address for address in found.addresses if address.startswith("data:image/svg+xml;base64,")
+    ]
     drawings = [b64decode(address.partition(",")[2]) for address in images]
     assert drawings == [path.read_bytes() for path in figures]
     assert all(ElementTree.fromstring(drawing).tag.endswith("svg") for drawing in drawings)
     assert not {"script", "iframe"} & set(found.tags)
     tables = [path.name for path in paths if path.parent.name == "tables"]
-    assert {"interactions.csv", "interactions.tex", "thresholds.csv", "thresholds.tex"} <= set(tables)
+    assert {"interactions.csv", "interactions.tex", "thresholds.csv", "thresholds.tex"} <= set(
+        tables
+    )
 
 
 @pytest.mark.usefixtures("no_figures")
 def test_the_page_says_what_matters(study, page):
-    study.arm("baseline", *[70.0] * 8).arm("better", *[71.0 + k / 10 for k in range(8)]).arm("alike", *[70.0] * 8)
+    study.arm("baseline", *[70.0] * 8).arm("better", *[71.0 + k / 10 for k in range(8)]).arm(
+        "alike", *[70.0] * 8
+    )
     found = page(write_report(study.write())[0])
     assert found.headings[:2] == ["small", "What it shows"]
     better, alike = found.lists["What it shows"]
@@ -250,8 +305,19 @@ def test_the_page_says_what_matters(study, page):
 def test_the_page_shows_the_study_file_and_each_run_as_text(study, page):
     root = study.arm("baseline", 70.0).write()
     (root / "study.yaml").write_text("name: small # <script>alert(1)</script>\n")
-    run = {"time": "2026-01-02T03:04", "host": "a<b", "command": ["python", "run"], "system": "Linux", "cpus": 2}
-    run |= {"python": "3.11", "versions": {"torch": "2.11.0"}, "git_revision": "abc", "git_diff": "+x"}
+    run = {
+        "time": "2026-01-02T03:04",
+        "host": "a<b",
+        "command": ["python", "run"],
+        "system": "Linux",
+        "cpus": 2,
+    }
+    run |= {
+        "python": "3.11",
+        "versions": {"torch": "2.11.0"},
+        "git_revision": "abc",
+        "git_diff": "+x",
+    }
     (root / "provenance.json").write_text(json.dumps([run]))
     found = page(write_report(root)[0])
     visible = " ".join("".join(found.visible).split())
@@ -275,8 +341,12 @@ def test_a_damaged_provenance_does_not_stop_a_report(study, content):
 def test_tables_are_written_for_latex(study):
     study.arm("baseline", 70.0, 72.0, setting="sym80").arm("no_mixup", 60.0, 61.0, setting="sym80")
     files = {
-        path.name: path.read_text(encoding="utf-8") for path in write_report(study.write()) if path.suffix == ".tex"
+        path.name: path.read_text(encoding="utf-8")
+        for path in write_report(study.write())
+        if path.suffix == ".tex"
     }
-    assert set(files) == {f"{name}.tex" for name in ("family_1", "by_setting", "accuracies", "details", "costs")}
+    assert set(files) == {
+        f"{name}.tex" for name in ("family_1", "by_setting", "accuracies", "details", "costs")
+    }
     assert all(r"\toprule" in text for text in files.values())
     assert r"no\_mixup" in files["by_setting.tex"]

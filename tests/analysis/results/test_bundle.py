@@ -32,9 +32,17 @@ sys.exit(main())
 def study(tmp_path: Path) -> Path:
     """Results with what a bundle leaves out: weights, a checkpoint, an owner, events, a report, an archive."""
     root = tmp_path / "study"
-    write_study(root, {"no_mixup": "arms", "lambda_u=0": "method.lambda_u"}, seeds=3, epochs=4, samples=200)
+    write_study(
+        root, {"no_mixup": "arms", "lambda_u=0": "method.lambda_u"}, seeds=3, epochs=4, samples=200
+    )
     trial = next(root.rglob("seed=0"))
-    for name in ("model.pt", "checkpoint.pt", "owner.json", "events.out.tfevents.1.host", "train.log"):
+    for name in (
+        "model.pt",
+        "checkpoint.pt",
+        "owner.json",
+        "events.out.tfevents.1.host",
+        "train.log",
+    ):
         (trial / name).write_bytes(b"x")
     (root / "report").mkdir(exist_ok=True)
     (root / "report" / "index.html").write_text("old")
@@ -42,7 +50,11 @@ def study(tmp_path: Path) -> Path:
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 def test_a_bundle_has_what_reports_read_and_unpacks_to_the_same_bytes(study, tmp_path):
@@ -51,7 +63,14 @@ def test_a_bundle_has_what_reports_read_and_unpacks_to_the_same_bytes(study, tmp
     before, after = content(study), content(tmp_path / "copy")
     assert after == {name: before[name] for name in after}
     left = {re.sub(r".*/", "", name) for name in before.keys() - after.keys()}
-    assert left == {"model.pt", "checkpoint.pt", "owner.json", "events.out.tfevents.1.host", "train.log", "index.html"}
+    assert left == {
+        "model.pt",
+        "checkpoint.pt",
+        "owner.json",
+        "events.out.tfevents.1.host",
+        "train.log",
+        "index.html",
+    }
 
 
 def test_equal_results_make_equal_bundles(study, tmp_path):
@@ -118,21 +137,30 @@ def test_no_zip_a_cut_one_and_a_folder_that_is_there_are_sentences(study, tmp_pa
 
 
 @pytest.mark.slow
-def test_a_bundle_reports_the_same_without_torch_ray_and_what_the_orchestrator_needs(study, tmp_path):
+def test_a_bundle_reports_the_same_without_torch_ray_and_what_the_orchestrator_needs(
+    study, tmp_path
+):
     pack(study, tmp_path / "out.zip")
     unpack(tmp_path / "out.zip", tmp_path / "copy")
     subprocess.run([sys.executable, "-m", "analysis", "report", study], check=True, cwd=ROOT)
-    subprocess.run([sys.executable, "-c", BLOCKED, "report", tmp_path / "copy"], check=True, cwd=ROOT)
+    subprocess.run(
+        [sys.executable, "-c", BLOCKED, "report", tmp_path / "copy"], check=True, cwd=ROOT
+    )
     tables = content(study / "report" / "tables")
     assert tables
     assert content(tmp_path / "copy" / "report" / "tables") == tables
-    assert (tmp_path / "copy" / "report" / "report.md").read_bytes() == (study / "report" / "report.md").read_bytes()
+    assert (tmp_path / "copy" / "report" / "report.md").read_bytes() == (
+        study / "report" / "report.md"
+    ).read_bytes()
 
 
 def test_the_report_group_names_every_package_that_the_analysis_imports():
     modules = {"sklearn": "scikit-learn"}
     imported = set()
-    for file in [*(ROOT / "analysis").rglob("*.py"), *(ROOT / "trainable" / "storage").glob("*.py")]:
+    for file in [
+        *(ROOT / "analysis").rglob("*.py"),
+        *(ROOT / "trainable" / "storage").glob("*.py"),
+    ]:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []

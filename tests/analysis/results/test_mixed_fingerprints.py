@@ -4,7 +4,13 @@ from analysis.results.mixed_fingerprints import mixed
 
 
 def trial(**change):
-    fingerprint = {"code": "c", "versions": {"torch": "2"}, "device": "cpu", "threads": 1, "precision": "float32"}
+    fingerprint = {
+        "code": "c",
+        "versions": {"torch": "2"},
+        "device": "cpu",
+        "threads": 1,
+        "precision": "float32",
+    }
     return {"fingerprint": fingerprint | change}
 
 
@@ -14,7 +20,12 @@ def test_equal_fingerprints_need_no_sentence():
 
 
 def test_each_difference_is_said_with_its_counts_the_most_common_first():
-    trials = [("a", trial(device="cuda H100")), ("b", trial()), ("c", trial(code="other")), ("d", trial())]
+    trials = [
+        ("a", trial(device="cuda H100")),
+        ("b", trial()),
+        ("c", trial(code="other")),
+        ("d", trial()),
+    ]
     assert mixed(trials) == [
         "finished trials differ in code: c (3), other (1)",
         "finished trials differ in device: cpu (3), cuda H100 (1)",
@@ -31,6 +42,8 @@ def test_a_trial_without_a_fingerprint_differs():
 
 def test_trials_trained_in_parts_are_named_and_beyond_five_counted():
     parts = [(f"arm/seed={k}", {**trial(), "earlier": [{"code": "old"}]}) for k in range(7)]
-    assert mixed(parts[:2]) == ["trained by different code or machines in parts: arm/seed=0, arm/seed=1"]
+    assert mixed(parts[:2]) == [
+        "trained by different code or machines in parts: arm/seed=0, arm/seed=1"
+    ]
     (found,) = mixed(parts)
     assert found.endswith("arm/seed=3, arm/seed=4 and 2 more")

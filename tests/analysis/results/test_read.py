@@ -14,18 +14,37 @@ def states(results):
 
 def test_a_trial_is_done_failed_or_not_run(study):
     study.arm("baseline", 70.0, "failed", "missing")
-    assert states(study.read()) == {("baseline", 0): "done", ("baseline", 1): "failed", ("baseline", 2): "todo"}
+    assert states(study.read()) == {
+        ("baseline", 0): "done",
+        ("baseline", 1): "failed",
+        ("baseline", 2): "todo",
+    }
 
 
 def test_done_are_the_finished_trials_with_their_summaries(study):
-    done = study.arm("baseline", 70.0, "failed", 72.0).arm("variant", "missing", 71.0, 75.5).read().done
+    done = (
+        study.arm("baseline", 70.0, "failed", 72.0)
+        .arm("variant", "missing", 71.0, 75.5)
+        .read()
+        .done
+    )
     found = {(t["arm"], t["seed"]): t["test/accuracy_last10"] for t in done.to_dict("records")}
-    assert found == {("baseline", 0): 70.0, ("baseline", 2): 72.0, ("variant", 1): 71.0, ("variant", 2): 75.5}
+    assert found == {
+        ("baseline", 0): 70.0,
+        ("baseline", 2): 72.0,
+        ("variant", 1): 71.0,
+        ("variant", 2): 75.5,
+    }
 
 
 def test_trials_stand_in_the_plans_order_with_its_fields(study):
     trials = study.arm("zeta", 1.0, 2.0, family="method.x").arm("baseline", 3.0, 4.0).read().trials
-    assert trials[["arm", "seed"]].to_numpy().tolist() == [["zeta", 0], ["baseline", 0], ["zeta", 1], ["baseline", 1]]
+    assert trials[["arm", "seed"]].to_numpy().tolist() == [
+        ["zeta", 0],
+        ["baseline", 0],
+        ["zeta", 1],
+        ["baseline", 1],
+    ]
     assert trials["family"].iloc[0] == "method.x"
     assert trials["baseline"].iloc[0] == "baseline"
     assert trials["folder"].iloc[0] == "runs/zeta/seed=0"
@@ -33,7 +52,9 @@ def test_trials_stand_in_the_plans_order_with_its_fields(study):
 
 
 def test_settings_are_named_and_studies_too(study):
-    results = study.arm("baseline", 70.0, setting="sym20").arm("baseline", 50.0, setting="sym80").read()
+    results = (
+        study.arm("baseline", 70.0, setting="sym20").arm("baseline", 50.0, setting="sym80").read()
+    )
     assert results.trials["setting"].tolist() == ["sym20", "sym80"]
     assert results.study == "small"
 
@@ -86,7 +107,9 @@ def test_a_damaged_summary_is_no_result(study, content):
 
 
 def test_rows_hold_every_epoch_of_every_finished_trial(study):
-    study.arm("baseline", 70.0, "failed", epochs=2).arm("variant", 60.0, 61.0, setting="hard", epochs=2)
+    study.arm("baseline", 70.0, "failed", epochs=2).arm(
+        "variant", 60.0, 61.0, setting="hard", epochs=2
+    )
     rows = study.read().rows("test/accuracy")
     found = rows[["setting", "arm", "seed", "epoch", "test/accuracy"]].to_numpy().tolist()
     assert sorted(found) == [

@@ -3,7 +3,13 @@
 import pytest
 
 from analysis.results.read import read_results
-from analysis.results.study_folder import StudyPlan, TrialFiles, TrialRecord, study_states, trial_state
+from analysis.results.study_folder import (
+    StudyPlan,
+    TrialFiles,
+    TrialRecord,
+    study_states,
+    trial_state,
+)
 from orchestrator.results.store import Store
 
 TRIAL = {"id": "1"}
@@ -39,8 +45,16 @@ def test_what_the_files_hold_decides_on_the_state(files, alive, expected):
 
 
 def test_a_trial_is_blocked_if_one_that_it_depends_on_has_failed_however_far_away():
-    chain = [record("a"), record("b", "a/seed=0"), record("c", "b/seed=0"), record("d", "never/planned")]
-    files = {"a/seed=0": TrialFiles(True, TRIAL, failure=FINAL), "c/seed=0": TrialFiles(True, TRIAL, summary={})}
+    chain = [
+        record("a"),
+        record("b", "a/seed=0"),
+        record("c", "b/seed=0"),
+        record("d", "never/planned"),
+    ]
+    files = {
+        "a/seed=0": TrialFiles(True, TRIAL, failure=FINAL),
+        "c/seed=0": TrialFiles(True, TRIAL, summary={}),
+    }
     assert list(study_states(chain, files, 2).values()) == ["failed", "blocked", "done", "todo"]
 
 

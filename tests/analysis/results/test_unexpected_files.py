@@ -41,7 +41,9 @@ def test_a_trial_of_which_nobody_knows_what_it_is(study, content):
     path = study.path("retired", 0)
     path.mkdir(parents=True)
     (path / "trial.json").write_text(content)
-    assert unexpected(study) == ["runs/retired/seed=0: not in the study, and its trial.json is damaged"]
+    assert unexpected(study) == [
+        "runs/retired/seed=0: not in the study, and its trial.json is damaged"
+    ]
 
 
 def test_files_that_belong_to_no_trial_are_named(study):
@@ -51,7 +53,10 @@ def test_files_that_belong_to_no_trial_are_named(study):
     (study.root / "runs" / "old" / "seed=1").write_text("")
     (study.root / "elsewhere.txt").write_text("")
     (study.path("baseline", 0) / "best.pt").write_bytes(b"")
-    assert unexpected(study) == ["runs/notes.txt: belongs to no trial", "runs/old/seed=1: belongs to no trial"]
+    assert unexpected(study) == [
+        "runs/notes.txt: belongs to no trial",
+        "runs/old/seed=1: belongs to no trial",
+    ]
 
 
 def test_files_of_a_planned_trial_belong_to_it_though_its_trial_json_is_lost(study):
@@ -78,8 +83,30 @@ def test_lost_rows_are_counted(study):
 def damaged(study):
     table = sample_table(classes=3)
     other = {**FINGERPRINT, "device": "cuda NVIDIA H100"}
-    study.arm("baseline", 80.0, 35.0, 81.0, "missing", 79.0, 82.0, 80.5, samples=table, fingerprint=FINGERPRINT)
-    study.arm("no_co_refine", 78.0, 77.0, "failed", 78.0, 78.5, 78.0, 79.0, samples=table, fingerprint=other)
+    study.arm(
+        "baseline",
+        80.0,
+        35.0,
+        81.0,
+        "missing",
+        79.0,
+        82.0,
+        80.5,
+        samples=table,
+        fingerprint=FINGERPRINT,
+    )
+    study.arm(
+        "no_co_refine",
+        78.0,
+        77.0,
+        "failed",
+        78.0,
+        78.5,
+        78.0,
+        79.0,
+        samples=table,
+        fingerprint=other,
+    )
     root = study.write()
     shutil.copytree(study.path("baseline", 0), study.path("copy", 0))
     (root / "runs" / "notes.txt").write_text("mine")
@@ -89,7 +116,12 @@ def damaged(study):
     (study.path("baseline", 0) / "samples.npz").write_bytes(b"PK\x03\x04 torn")
     (study.path("baseline", 4) / "trial.json").write_text('{"id": "another"}')
     (study.path("baseline", 5) / "trial.json").unlink()
-    failure = {"kind": "TrialError", "message": "loss is <b>nan</b>\n# in epoch 3", "retry": False, "attempts": 1}
+    failure = {
+        "kind": "TrialError",
+        "message": "loss is <b>nan</b>\n# in epoch 3",
+        "retry": False,
+        "attempts": 1,
+    }
     (study.path("no_co_refine", 2) / "failure.json").write_text(json.dumps(failure))
     (study.path("no_co_refine", 3) / "summary.json").unlink()
     return root
@@ -118,7 +150,10 @@ def test_a_damaged_folder_has_a_report_in_markdown_that_says_each_thing_in_its_p
     write_report(damaged)
     text = (damaged / "report" / "report.md").read_text(encoding="utf-8")
     parts = dict(part.split("\n", 1) for part in re.split(r"^## ", text, flags=re.M)[1:])
-    found = {title: {line[2:] for line in parts[title].splitlines() if line.startswith("- ")} for title in SECTIONS}
+    found = {
+        title: {line[2:] for line in parts[title].splitlines() if line.startswith("- ")}
+        for title in SECTIONS
+    }
     assert found == SECTIONS
     assert "8 of 14 trials finished" in text
     assert "\n# in epoch 3" not in text

@@ -5,8 +5,12 @@ import pytest
 from analysis.stats.attainable_p import ALPHA, seeds_to_reach, smallest_p
 
 
-@pytest.mark.parametrize(("comparisons", "seeds", "p"), [(1, 5, 0.0625), (6, 8, 12 / 256), (1, 1, 1.0), (40, 3, 1.0)])
-def test_the_smallest_p_is_comparisons_times_two_of_all_sign_patterns_and_at_most_one(comparisons, seeds, p):
+@pytest.mark.parametrize(
+    ("comparisons", "seeds", "p"), [(1, 5, 0.0625), (6, 8, 12 / 256), (1, 1, 1.0), (40, 3, 1.0)]
+)
+def test_the_smallest_p_is_comparisons_times_two_of_all_sign_patterns_and_at_most_one(
+    comparisons, seeds, p
+):
     assert smallest_p(comparisons, seeds) == p
 
 

@@ -66,7 +66,9 @@ def test_the_baseline_is_not_compared_with_itself(study):
 @pytest.mark.parametrize("name", ["data_hash", "noise_hash"])
 @pytest.mark.parametrize("other", ["another", None])
 def test_trials_on_other_data_or_noise_are_no_pair(study, name, other):
-    study.arm("baseline", 70.0, 70.0, 70.0).arm("variant", 71.0, 95.0, 73.0, change={1: {name: other}})
+    study.arm("baseline", 70.0, 70.0, 70.0).arm(
+        "variant", 71.0, 95.0, 73.0, change={1: {name: other}}
+    )
     found = row(study, "variant")
     assert (found["n"], found["pairs"], found["difference"]) == (3, 2, 2.0)
 
@@ -85,7 +87,9 @@ def test_a_pair_needs_both_of_its_trials(study, side, end):
 
 
 def test_pairs_are_made_by_seed_not_by_position(study):
-    same = {seed: {"noise_hash": "none"} for seed in range(4)}  # data as it is: every seed has the same labels
+    same = {
+        seed: {"noise_hash": "none"} for seed in range(4)
+    }  # data as it is: every seed has the same labels
     study.arm("baseline", "failed", 10.0, 20.0, 30.0, change=same)
     study.arm("variant", 99.0, 11.0, "missing", 33.0, change=same)
     assert comparison.pairs(study.read(), "", "variant").to_numpy().tolist() == [[11, 10], [33, 30]]
@@ -136,7 +140,9 @@ def test_each_family_is_corrected_apart(study):
 
 def test_each_setting_is_corrected_apart(study):
     for setting in ("easy", "hard"):
-        study.arm("baseline", 70.0, 70.0, 70.0, 70.0, setting=setting).arm("first", *UP, setting=setting)
+        study.arm("baseline", 70.0, 70.0, 70.0, 70.0, setting=setting).arm(
+            "first", *UP, setting=setting
+        )
     study.arm("second", *UP, setting="hard")
     assert row(study, "first", "easy")["p_holm"] == 0.125
     assert row(study, "first", "hard")["p_holm"] == 0.25
@@ -161,7 +167,9 @@ def test_arms_stand_in_the_studys_order(study):
 
 def test_settings_stand_in_the_studys_order(study):
     for setting in ("z", "a"):
-        study.arm("baseline", 70.0, 71.0, setting=setting).arm("variant", 70.0, 71.0, setting=setting)
+        study.arm("baseline", 70.0, 71.0, setting=setting).arm(
+            "variant", 70.0, 71.0, setting=setting
+        )
     table = comparison.compare(study.read())
     assert table["setting"].tolist() == ["z", "z", "a", "a"]
     assert table["arm"].tolist() == ["baseline", "variant"] * 2
@@ -199,7 +207,9 @@ def test_without_a_finished_baseline_arms_have_a_mean_and_no_difference(study):
 
 
 def test_unfinished_seeds_are_told_beside_n(study):
-    study.arm("baseline", *[70.0] * 8).arm("variant", *[71.0] * 7, "failed").arm("other", *[71.0] * 7, "missing")
+    study.arm("baseline", *[70.0] * 8).arm("variant", *[71.0] * 7, "failed").arm(
+        "other", *[71.0] * 7, "missing"
+    )
     shown = {arm: text(study, arm)["n"] for arm in ("baseline", "variant", "other")}
     assert shown == {"baseline": "8", "variant": "7 of 8", "other": "7 of 8"}
 
@@ -260,7 +270,9 @@ def test_a_signed_number_has_a_true_minus_and_zero_no_sign(value, expected):
 
 
 def test_markdown_is_a_table_with_the_same_cells(study, rendered):
-    study.arm("baseline", 70.0, 72.0).arm("no_co_refine", 69.0, "failed").arm("x=0.5,y=1+2", 70.0, 75.0)
+    study.arm("baseline", 70.0, 72.0).arm("no_co_refine", 69.0, "failed").arm(
+        "x=0.5,y=1+2", 70.0, 75.0
+    )
     shown = tables.shown(comparison.compare(study.read()))
     (found,) = rendered(formats.markdown(shown))
     assert found == [list(shown.columns), *shown.to_numpy().tolist()]
@@ -277,7 +289,9 @@ def test_markdown_keeps_a_bar_within_its_cell(rendered):
 
 def test_csv_reads_back_equal(study, tmp_path):
     study.arm("baseline", 70.1, 200 / 3, "failed").arm("variant", 69.0, 100 / 7, 3.0)
-    study.arm("other", 1 / 3, "missing", "missing", paired=False).arm("x=1", 0.1, 0.2, 0.3, family="method.x")
+    study.arm("other", 1 / 3, "missing", "missing", paired=False).arm(
+        "x=1", 0.1, 0.2, 0.3, family="method.x"
+    )
     table = comparison.compare(study.read())
     table.to_csv(tmp_path / "arms.csv", index=False)
     text = {"setting": "", "family": "", "verdict": ""}
@@ -298,10 +312,14 @@ def test_an_arm_has_every_statistic_of_its_differences(study):
     assert (found["boot_low"], found["boot_high"]) == pytest.approx(paired.bootstrap(change))
     assert found["effect_size"] == pytest.approx(1.75 / np.std(change, ddof=1))
     assert found["improvement"] == 3.5 / 4
-    assert found["spread_ratio"] == pytest.approx(np.std([71, 73, 72, 77], ddof=1) / np.std(BASE, ddof=1))
+    assert found["spread_ratio"] == pytest.approx(
+        np.std([71, 73, 72, 77], ddof=1) / np.std(BASE, ddof=1)
+    )
     half = 3.182446 * math.sqrt(5 / 3) / 2
     base = row(study, "baseline")
-    assert (base["mean_low"], base["mean_high"]) == pytest.approx((71.5 - half, 71.5 + half), abs=1e-5)
+    assert (base["mean_low"], base["mean_high"]) == pytest.approx(
+        (71.5 - half, 71.5 + half), abs=1e-5
+    )
     assert found["comparisons"] == 1
     assert found["seeds_to_detect"] == paired.seeds_to_detect(found["effect_size"])
     assert found["seeds_for_equivalence"] == math.inf
@@ -309,7 +327,9 @@ def test_an_arm_has_every_statistic_of_its_differences(study):
 
 def test_spread_within_a_run_is_the_mean_of_the_seeds(study):
     name = "test/accuracy_last10_sd"
-    study.arm("baseline", 70.0, 71.0, "failed", change={0: {name: 1.0}, 1: {name: 3.0}}).arm("variant", 70.0, 71.0)
+    study.arm("baseline", 70.0, 71.0, "failed", change={0: {name: 1.0}, 1: {name: 3.0}}).arm(
+        "variant", 70.0, 71.0
+    )
     assert row(study, "baseline")["within_sd"] == 2
     assert np.isnan(row(study, "variant")["within_sd"])
 
@@ -336,7 +356,9 @@ EIGHT = np.arange(8) / 10
 
 def test_verdicts(study):
     study.arm("baseline", *[70.0] * 8)
-    study.arm("better", *(71 + EIGHT)).arm("alike", *(70 + EIGHT / 2 - 0.175)).arm("unclear", *(70 + 9 * EIGHT - 3))
+    study.arm("better", *(71 + EIGHT)).arm("alike", *(70 + EIGHT / 2 - 0.175)).arm(
+        "unclear", *(70 + 9 * EIGHT - 3)
+    )
     study.arm("other_data", *(80 + EIGHT), paired=False).arm("never_run", *["missing"] * 8)
     table = comparison.compare(study.read()).set_index("arm")
     assert table["verdict"].to_dict() == {
@@ -357,7 +379,9 @@ def test_the_margin_is_the_studys(study):
 
 
 def test_one_seed_is_undecided_even_without_a_difference(study):
-    assert row(study.arm("baseline", 70.0).arm("variant", 70.0), "variant")["verdict"] == "undecided"
+    assert (
+        row(study.arm("baseline", 70.0).arm("variant", 70.0), "variant")["verdict"] == "undecided"
+    )
 
 
 def test_an_interval_that_ends_at_the_margin_is_undecided():
@@ -372,7 +396,9 @@ def test_an_interval_that_ends_at_the_margin_is_undecided():
 
 def test_runs_near_chance_are_counted_as_collapsed(study):
     table = sample_table(classes=4)  # chance is 25 %: nearer to it than to 85 is below 55
-    study.arm("baseline", 85.0, 54.0, 56.0, samples=table).arm("variant", 30.0, 29.0, 28.0, samples=table)
+    study.arm("baseline", 85.0, 54.0, 56.0, samples=table).arm(
+        "variant", 30.0, 29.0, 28.0, samples=table
+    )
     assert row(study, "baseline")["collapsed"] == 1
     assert row(study, "variant")["collapsed"] == 0  # bad, but all alike
     assert text(study, "baseline")["n"] == "3 (1 collapsed)"
@@ -392,7 +418,13 @@ def cost(seconds, forwards):
 
 
 def test_costs_are_means_with_ratios_on_the_seeds_that_both_have(study):
-    study.arm("baseline", 70.0, 70.0, 70.0, change={0: cost(10.0, 100), 1: cost(20.0, 100), 2: cost(90.0, 100)})
+    study.arm(
+        "baseline",
+        70.0,
+        70.0,
+        70.0,
+        change={0: cost(10.0, 100), 1: cost(20.0, 100), 2: cost(90.0, 100)},
+    )
     study.arm("variant", 70.0, 70.0, "failed", change={0: cost(20.0, 150), 1: cost(40.0, 250)})
     study.arm("other", 70.0, change={0: cost(5.0, 50) | {"noise_hash": "other"}}, paired=False)
     table = comparison.costs(study.read()).set_index("arm")
@@ -400,7 +432,9 @@ def test_costs_are_means_with_ratios_on_the_seeds_that_both_have(study):
     assert table["time/epoch_s"].tolist() == [40, 30, 5]
     assert table["time/train_s"].tolist() == [20, 15, 2.5]
     assert table["work/forwards"].tolist() == [100, 200, 50]
-    assert table["seconds_ratio"].tolist() == pytest.approx([1, 2, math.nan], nan_ok=True)  # 60 s to 30 s
+    assert table["seconds_ratio"].tolist() == pytest.approx(
+        [1, 2, math.nan], nan_ok=True
+    )  # 60 s to 30 s
     assert table["work_ratio"].tolist() == pytest.approx([1, 2, math.nan], nan_ok=True)
 
 

@@ -19,7 +19,10 @@ def product(study, cells, setting=None, baseline=None, paths=("method.a", "metho
             section, _, name = path.partition(".")
             config[section][name] = value
         shown = (re.sub(r"[^a-z0-9_.-]+", "+", str(value).lower()) for value in cell)
-        names = (f"{path.rpartition('.')[2]}={value}" for path, value in zip(study.factors, shown, strict=True))
+        names = (
+            f"{path.rpartition('.')[2]}={value}"
+            for path, value in zip(study.factors, shown, strict=True)
+        )
         name = "baseline" if cell == baseline else ",".join(names)
         study.arm(name, *ends, setting=setting, family="product", config=config)
     return study
@@ -52,7 +55,11 @@ def test_a_product_of_two_by_two(study):
 
 def test_the_baseline_may_be_a_cell(study):
     found = effects(product(study, TWO, baseline=(0, 0)))
-    assert {name: row["difference"] for name, row in found.items()} == {"a: 0 → 1": 6.5, "b: 0 → 1": 4.5, "a × b": 5}
+    assert {name: row["difference"] for name, row in found.items()} == {
+        "a: 0 → 1": 6.5,
+        "b: 0 → 1": 4.5,
+        "a × b": 5,
+    }
 
 
 def test_a_baseline_with_one_value_of_the_product_is_no_cell(study):
@@ -64,7 +71,10 @@ def test_a_product_of_two_by_two_by_two(study):
     def accuracy(seed, a, b, c):
         return 50.0 + seed + 1 * a + 2 * b + 4 * c + 8 * a * b + 16 * a * b * c * seed
 
-    cells = {cell: [accuracy(seed, *cell) for seed in (0, 1)] for cell in itertools.product((0, 1), repeat=3)}
+    cells = {
+        cell: [accuracy(seed, *cell) for seed in (0, 1)]
+        for cell in itertools.product((0, 1), repeat=3)
+    }
     found = effects(product(study, cells, baseline=(0, 0, 0)))
     # 8ab adds 4 to a and b and 8 to a × b; 16abc of seed 1 adds 4 to each main effect and 8 to each interaction,
     # that is half of it to the mean of both seeds.
@@ -111,7 +121,12 @@ def test_a_study_without_factors_or_without_results_gives_none(study):
 
 def test_each_setting_is_a_product_of_its_own(study):
     product(study, TWO, setting="easy", baseline=(0, 0))
-    product(study, {cell: (ends[0], ends[1]) for cell, ends in TWO.items() if cell[0] == 0}, "hard", (0, 0))
+    product(
+        study,
+        {cell: (ends[0], ends[1]) for cell, ends in TWO.items() if cell[0] == 0},
+        "hard",
+        (0, 0),
+    )
     table = interactions.effects(study.read())
     assert set(table["setting"]) == {"easy"}
 
@@ -125,5 +140,8 @@ def test_words_and_lists_are_values_too(study):
 
 def test_many_seeds_matter_and_the_margin_is_the_studys(study):
     cells = {cell: [50.0 + seed + 5 * cell[0] for seed in range(8)] for cell in TWO}
-    verdicts = {name: row["verdict"] for name, row in effects(product(study, cells, baseline=(0, 0))).items()}
+    verdicts = {
+        name: row["verdict"]
+        for name, row in effects(product(study, cells, baseline=(0, 0))).items()
+    }
     assert verdicts == {"a: 0 → 1": "matters", "b: 0 → 1": "equivalent", "a × b": "equivalent"}

@@ -10,8 +10,13 @@ from analysis.stats.multiple_testing import holm
 
 def closed_p(p: list[float]) -> list[float]:
     """Holm as closed testing: the worst Bonferroni p of all subsets that hold the hypothesis."""
-    subsets = [s for size in range(1, len(p) + 1) for s in itertools.combinations(range(len(p)), size)]
-    return [max(min(1.0, len(s) * min(p[j] for j in s)) for s in subsets if i in s) for i in range(len(p))]
+    subsets = [
+        s for size in range(1, len(p) + 1) for s in itertools.combinations(range(len(p)), size)
+    ]
+    return [
+        max(min(1.0, len(s) * min(p[j] for j in s)) for s in subsets if i in s)
+        for i in range(len(p))
+    ]
 
 
 # --- Holm ---
@@ -53,7 +58,9 @@ def test_holm_keeps_the_order_never_lowers_a_p_and_never_exceeds_one():
 
 
 def test_a_family_that_is_larger_than_its_known_p_values_is_corrected_as_a_whole():
-    assert holm(np.array([0.01, np.nan, 0.02]), 8) == pytest.approx([0.08, np.nan, 0.14], nan_ok=True)
+    assert holm(np.array([0.01, np.nan, 0.02]), 8) == pytest.approx(
+        [0.08, np.nan, 0.14], nan_ok=True
+    )
 
 
 def test_holm_leaves_its_argument_alone():

@@ -32,7 +32,9 @@ def counted_p(whole: list[int]) -> float:
             for step in (value, -value):
                 after[total + step] = after.get(total + step, 0) + count
         ways = after
-    return sum(count for total, count in ways.items() if abs(total) >= abs(sum(whole))) / 2 ** len(whole)
+    return sum(count for total, count in ways.items() if abs(total) >= abs(sum(whole))) / 2 ** len(
+        whole
+    )
 
 
 # --- the interval ---
@@ -161,7 +163,9 @@ def test_p_of_many_rows_is_that_of_each_row(n):
 @pytest.mark.parametrize("n", [4, 7, 10])
 def test_without_ties_p_is_that_of_scipys_permutation_test(n):
     differences = np.random.default_rng(n).normal(0.5, 1, n)
-    expected = stats.permutation_test((differences,), np.sum, permutation_type="samples", n_resamples=np.inf).pvalue
+    expected = stats.permutation_test(
+        (differences,), np.sum, permutation_type="samples", n_resamples=np.inf
+    ).pvalue
     assert sign_flip_p(differences) == pytest.approx(expected, rel=1e-12)
 
 
@@ -173,7 +177,12 @@ def test_without_ties_p_is_that_of_scipys_permutation_test(n):
 def test_the_bootstrap_is_scipys_percentile_interval(n, confidence):
     differences = np.random.default_rng(n).normal(1, 3, n)
     expected = stats.bootstrap(
-        (differences,), np.mean, n_resamples=10_000, confidence_level=confidence, method="percentile", rng=0
+        (differences,),
+        np.mean,
+        n_resamples=10_000,
+        confidence_level=confidence,
+        method="percentile",
+        rng=0,
     ).confidence_interval
     assert bootstrap(differences, confidence) == (expected.low, expected.high)
     assert bootstrap(differences, confidence) == bootstrap(differences, confidence)
@@ -195,7 +204,8 @@ def test_effect_size_is_the_mean_over_the_sd():
 
 
 @pytest.mark.parametrize(
-    ("differences", "expected"), [([0, 0, 0], 0), ([2, 2, 2], math.nan), ([2], math.nan), ([], math.nan)]
+    ("differences", "expected"),
+    [([0, 0, 0], 0), ([2, 2, 2], math.nan), ([2], math.nan), ([], math.nan)],
 )
 def test_effect_size_without_spread(differences, expected):
     found = effect_size(np.array(differences, float))
@@ -204,7 +214,14 @@ def test_effect_size_without_spread(differences, expected):
 
 @pytest.mark.parametrize(
     ("differences", "share"),
-    [([1, 2, -1, 3], 0.75), ([0, 0], 0.5), ([1, 0, 0, -1], 0.5), ([1e-12, 1], 0.75), ([-1, -2], 0), ([], math.nan)],
+    [
+        ([1, 2, -1, 3], 0.75),
+        ([0, 0], 0.5),
+        ([1, 0, 0, -1], 0.5),
+        ([1e-12, 1], 0.75),
+        ([-1, -2], 0),
+        ([], math.nan),
+    ],
 )
 def test_improvement_is_the_share_of_better_seeds_with_ties_counted_half(differences, share):
     assert improvement(np.array(differences, float)) == pytest.approx(share, nan_ok=True)

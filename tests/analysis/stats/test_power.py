@@ -17,7 +17,9 @@ def test_power_of_textbook_examples():
         assert power(effect, n - 1) < 0.8 <= power(effect, n)
 
 
-@pytest.mark.parametrize(("effect", "n", "alpha"), [(0.5, 8, 0.05), (1.0, 8, 0.05), (-1.0, 12, 0.01), (0.0, 6, 0.05)])
+@pytest.mark.parametrize(
+    ("effect", "n", "alpha"), [(0.5, 8, 0.05), (1.0, 8, 0.05), (-1.0, 12, 0.01), (0.0, 6, 0.05)]
+)
 def test_power_is_the_share_of_simulated_t_tests_that_find_the_effect(effect, n, alpha):
     samples = np.random.default_rng(1).normal(effect, 1, (20_000, n))
     found = (stats.ttest_1samp(samples, 0, axis=1).pvalue <= alpha).mean()
@@ -47,7 +49,9 @@ def test_smaller_effects_more_comparisons_and_a_higher_chance_need_more_seeds():
 
 
 @pytest.mark.parametrize(("comparisons", "fewest"), [(1, 6), (6, 8), (20, 10)])
-def test_no_effect_is_so_large_that_fewer_seeds_than_the_exact_test_needs_detect_it(comparisons, fewest):
+def test_no_effect_is_so_large_that_fewer_seeds_than_the_exact_test_needs_detect_it(
+    comparisons, fewest
+):
     assert seeds_to_detect(1000.0, comparisons) == fewest
 
 

@@ -30,7 +30,9 @@ def no_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.fsync", lambda descriptor: None)
 
 
-def folder(root: Path, name: str, seed: int, accuracies: list[float], epochs: int, done: bool = True) -> dict:
+def folder(
+    root: Path, name: str, seed: int, accuracies: list[float], epochs: int, done: bool = True
+) -> dict:
     """A trial's folder; returns its line of the plan."""
     trial = TrialFolder(root / "runs" / name / f"seed={seed}")
     trial.claim()
@@ -40,7 +42,13 @@ def folder(root: Path, name: str, seed: int, accuracies: list[float], epochs: in
         trial.append_row({"epoch": epoch, "val/accuracy": accuracy})
     if done:
         trial.finish({})
-    return {"id": id, "setting": None, "arm": name, "seed": seed, "folder": f"runs/{name}/seed={seed}"}
+    return {
+        "id": id,
+        "setting": None,
+        "arm": name,
+        "seed": seed,
+        "folder": f"runs/{name}/seed={seed}",
+    }
 
 
 @pytest.fixture
@@ -60,14 +68,32 @@ def root(tmp_path: Path) -> Path:
         folder(tmp_path, f"trial-{number:04}", 0, [value] * 4, 4)
     params = {"lr": 0.01, "noise": 0.5, "mixup": True}
     common = {"params": params, "distributions": SPACE}
-    study.add_trial(optuna.trial.create_trial(state=TrialState.PRUNED, intermediate_values={1: 99.0}, **common))
+    study.add_trial(
+        optuna.trial.create_trial(state=TrialState.PRUNED, intermediate_values={1: 99.0}, **common)
+    )
     folder(tmp_path, "trial-0012", 0, [99.0], 4, done=False)
-    study.add_trial(optuna.trial.create_trial(state=TrialState.FAIL, user_attrs={"reason": "nan"}, **common))
+    study.add_trial(
+        optuna.trial.create_trial(state=TrialState.FAIL, user_attrs={"reason": "nan"}, **common)
+    )
     study.add_trial(optuna.trial.create_trial(value=61.0, user_attrs={"same_as": 11}, **common))
-    planned = [folder(tmp_path, "baseline", seed, [40.0 + seed, 42.0 + seed], 2) for seed in (100, 102)]
-    planned += [folder(tmp_path, "trial-0011", seed, [140.0 - seed, 144.0 - seed], 2) for seed in (100, 102)]
-    planned += [{"id": "x", "setting": None, "arm": "trial-0010", "seed": 100, "folder": "runs/trial-0010/seed=100"}]
-    (tmp_path / "trials.json").write_text(json.dumps({"study": "s", "max_failures": 0, "trials": planned}))
+    planned = [
+        folder(tmp_path, "baseline", seed, [40.0 + seed, 42.0 + seed], 2) for seed in (100, 102)
+    ]
+    planned += [
+        folder(tmp_path, "trial-0011", seed, [140.0 - seed, 144.0 - seed], 2) for seed in (100, 102)
+    ]
+    planned += [
+        {
+            "id": "x",
+            "setting": None,
+            "arm": "trial-0010",
+            "seed": 100,
+            "folder": "runs/trial-0010/seed=100",
+        }
+    ]
+    (tmp_path / "trials.json").write_text(
+        json.dumps({"study": "s", "max_failures": 0, "trials": planned})
+    )
     return tmp_path
 
 
@@ -86,17 +112,27 @@ def test_every_trial_is_listed_with_its_state_and_epochs(root):
     assert list(table["state"]) == ["complete"] * 12 + ["pruned", "fail", "complete"]
     assert table.loc["trial-0014", "same_as"] == "trial-0011"
     assert table.loc["trial-0012", ["epochs", "planned"]].tolist() == [1, 4]
-    assert table.loc["trial-0011", "epochs"] == 4, "its confirmation on fresh seeds is not the search's work"
+    assert table.loc["trial-0011", "epochs"] == 4, (
+        "its confirmation on fresh seeds is not the search's work"
+    )
 
 
 def test_history_is_the_best_full_length_score_so_far(root):
     table = search.history(only(root))
-    assert list(table["best"]) == [50.0 + k for k in range(12)], "neither the stopped 99 nor the repeated trial"
+    assert list(table["best"]) == [50.0 + k for k in range(12)], (
+        "neither the stopped 99 nor the repeated trial"
+    )
 
 
 def test_work_counts_what_stopping_saved(root):
     found = search.work(root, only(root))
-    assert found == {"trials": 13, "stopped": 1, "epochs": 49, "full_length": 52, "saved": pytest.approx(3 / 52)}
+    assert found == {
+        "trials": 13,
+        "stopped": 1,
+        "epochs": 49,
+        "full_length": 52,
+        "saved": pytest.approx(3 / 52),
+    }
 
 
 def test_confirmed_configurations_are_told_with_their_parameters(root):
@@ -110,8 +146,16 @@ def test_optimism_is_the_search_s_score_minus_that_of_fresh_seeds(root):
     table = search.optimism(root).set_index("arm")
     assert list(table.index) == ["baseline", "trial-0011"], "trial-0010 has not been confirmed yet"
     # baseline: (141 + 143)/2 = 142 against 50; trial-0011: (42 + 40)/2 = 41 against 61
-    assert table.loc["baseline", ["score", "confirmed", "optimism"]].tolist() == [50.0, 142.0, -92.0]
-    assert table.loc["trial-0011", ["score", "confirmed", "optimism"]].tolist() == [61.0, 41.0, 20.0]
+    assert table.loc["baseline", ["score", "confirmed", "optimism"]].tolist() == [
+        50.0,
+        142.0,
+        -92.0,
+    ]
+    assert table.loc["trial-0011", ["score", "confirmed", "optimism"]].tolist() == [
+        61.0,
+        41.0,
+        20.0,
+    ]
     assert table.loc["trial-0011", ["promised", "gained"]].tolist() == [11.0, -101.0]
     assert table.loc["baseline", "sd"] == pytest.approx(2**0.5)
 
@@ -123,7 +167,9 @@ def test_what_a_search_stopped_promised_nothing(root):
     found = search.optimism(root).set_index("arm").loc["trial-0012"]
     assert found["confirmed"] == 70.0
     assert found["gained"] == -72.0
-    assert found[["score", "optimism", "promised"]].isna().all(), "99 was the score of its first epoch"
+    assert found[["score", "optimism", "promised"]].isna().all(), (
+        "99 was the score of its first epoch"
+    )
 
 
 def test_importance_names_the_parameter_that_matters_with_its_spread(root, monkeypatch):
@@ -172,7 +218,9 @@ def test_two_metrics_have_a_front(tmp_path):
     for k in range(4):
         params = {"noise": k / 4}
         distributions = {"noise": SPACE["noise"]}
-        study.add_trial(optuna.trial.create_trial(params=params, distributions=distributions, values=[k, k]))
+        study.add_trial(
+            optuna.trial.create_trial(params=params, distributions=distributions, values=[k, k])
+        )
     stems = {path.stem for path in figures.write(study, search.importance(study), tmp_path)}
     assert stems == {"history", "slices", "pareto_front"}
 

@@ -56,7 +56,10 @@ def write_folder(per_class: int = 30) -> None:
     for label in range(3):
         for k in range(per_class):
             folder = names[(label + 1) % 3 if k < 2 else label]
-            save(Path("images/train") / folder / f"{label}-{k:02}.png", Image.fromarray(coloured(label, k)))
+            save(
+                Path("images/train") / folder / f"{label}-{k:02}.png",
+                Image.fromarray(coloured(label, k)),
+            )
         save(Path("images/test") / names[label] / "0.png", Image.fromarray(coloured(label, 99)))
 
 
@@ -108,7 +111,14 @@ def test_an_audited_folder_is_listed_by_file_and_its_corrections_are_trained_on(
     root = finished(FOLDER)
     output = audit(root, "--apply", "corrected.csv", "--min-confidence", "0")
     folder = root / "audit" / "baseline"
-    names = ["calibration.csv", "classes.csv", "figures.csv", "labels.csv", "sheet.html", "transition.csv"]
+    names = [
+        "calibration.csv",
+        "classes.csv",
+        "figures.csv",
+        "labels.csv",
+        "sheet.html",
+        "transition.csv",
+    ]
     assert sorted(path.name for path in folder.iterdir()) == names
     table = pd.read_csv(folder / "labels.csv", dtype={"given": str, "suggested": str})
     assert table.columns[0] == "file"
@@ -125,11 +135,15 @@ def test_an_audited_folder_is_listed_by_file_and_its_corrections_are_trained_on(
     assert f"corrected.csv: {len(changed)} of 90 labels changed" in output
     rows = {name.decode(): row for row, name in enumerate(arrays.train.names)}
     expected = arrays.train.labels.copy()
-    expected[[rows[file] for file in changed["file"]]] = [arrays.class_names.index(c) for c in changed["suggested"]]
+    expected[[rows[file] for file in changed["file"]]] = [
+        arrays.class_names.index(c) for c in changed["suggested"]
+    ]
     assert labels.tolist() == expected.tolist()
 
     again = Path("again.yaml")
-    again.write_text(STUDY.replace("DATA", FOLDER).replace("NOISE", "{name: file, path: corrected.csv}"))
+    again.write_text(
+        STUDY.replace("DATA", FOLDER).replace("NOISE", "{name: file, path: corrected.csv}")
+    )
     trial = Trial(load_study(again).trials[0].config, Machine())
     assert trial.data.train.given.tolist() == expected[trial.data.train.source_index].tolist()
     assert next(trial)["epoch"] == 1
@@ -141,7 +155,15 @@ def test_an_audited_array_is_listed_by_row_and_measured_against_the_truth():
     output = audit(root, "--apply", "corrected.csv", "--min-confidence", "1")
     assert "AUC" in output
     table = pd.read_csv(root / "audit" / "baseline" / "labels.csv")
-    assert table.columns.tolist() == ["index", "given", "suggested", "wrong", "confidence", "trials", "true"]
+    assert table.columns.tolist() == [
+        "index",
+        "given",
+        "suggested",
+        "wrong",
+        "confidence",
+        "trials",
+        "true",
+    ]
     assert ((table["given"] != table["true"]) == (table["index"] % 30 < 2)).all()
     figures = pd.read_csv(root / "audit" / "baseline" / "figures.csv")
     assert figures["wrong"].tolist() == [(table["given"] != table["true"]).sum()]
@@ -156,7 +178,10 @@ def test_where_noise_was_injected_each_seed_has_a_list_and_corrections_need_one(
     output = audit(root)
     assert [line.split()[0] for line in output.splitlines()[1:4]] == ["0", "1", "mean"]
     folder = root / "audit" / "baseline"
-    assert {path.name for path in folder.glob("labels*")} == {"labels_seed=0.csv", "labels_seed=1.csv"}
+    assert {path.name for path in folder.glob("labels*")} == {
+        "labels_seed=0.csv",
+        "labels_seed=1.csv",
+    }
     assert "name one with --seed" in refused(root, "--apply", "corrected.csv")
     assert not Path("corrected.csv").exists()
     audit(root, "--seed", "1", "--apply", "corrected.csv", "--min-confidence", "1")
@@ -164,15 +189,23 @@ def test_where_noise_was_injected_each_seed_has_a_list_and_corrections_need_one(
     with np.load(about.path / "samples.npz") as samples:
         given = dict(zip(samples["source_index"].tolist(), samples["given"].tolist(), strict=True))
     corrected = pd.read_csv("corrected.csv")
-    assert dict(zip(corrected["index"], corrected["label"], strict=True)) == given, "held-out samples too"
+    assert dict(zip(corrected["index"], corrected["label"], strict=True)) == given, (
+        "held-out samples too"
+    )
 
 
 def test_what_is_wrong_is_said_in_a_sentence():
     write_npz()
     root = finished(ARRAYS)
     Path("there.csv").write_text("mine")
-    assert refused(root, "--apply", "there.csv") == "there.csv exists already; name another with --apply"
-    assert refused("nowhere") == "nowhere holds no study's results (there is no readable trials.json in it)"
+    assert (
+        refused(root, "--apply", "there.csv")
+        == "there.csv exists already; name another with --apply"
+    )
+    assert (
+        refused("nowhere")
+        == "nowhere holds no study's results (there is no readable trials.json in it)"
+    )
     assert "--arm other: the study has baseline" in refused(root, "--arm", "other")
     write_npz(per_class=31)
     assert "have changed since" in refused(root)
@@ -184,7 +217,10 @@ def test_what_is_wrong_is_said_in_a_sentence():
 
 
 def test_large_images_become_small_and_tiny_ones_stay_as_they_are():
-    tiny, large = thumbnail(np.zeros((8, 8, 1), np.uint8)), thumbnail(np.zeros((300, 200, 3), np.uint8))
+    tiny, large = (
+        thumbnail(np.zeros((8, 8, 1), np.uint8)),
+        thumbnail(np.zeros((300, 200, 3), np.uint8)),
+    )
     assert tiny.startswith("data:image/png;base64,")
     assert large.startswith("data:image/jpeg;base64,")
     assert len(large) < 2000

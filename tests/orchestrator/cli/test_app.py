@@ -104,13 +104,20 @@ def stop(store: Store, trial: TrialRecord) -> None:
 
 
 def fail(store: Store, trial: TrialRecord) -> None:
-    failure = {"kind": "non-finite loss", "message": "loss is nan in epoch 2", "retry": False, "attempts": 1}
+    failure = {
+        "kind": "non-finite loss",
+        "message": "loss is nan in epoch 2",
+        "retry": False,
+        "attempts": 1,
+    }
     folder = begin(store, trial)
     folder.write_json("failure.json", failure)
     folder.release()
 
 
-def executing(monkeypatch: pytest.MonkeyPatch, work: Callable[[Store, TrialRecord], Any], end: Any = None) -> list[str]:
+def executing(
+    monkeypatch: pytest.MonkeyPatch, work: Callable[[Store, TrialRecord], Any], end: Any = None
+) -> list[str]:
     """In place of Ray, do `work` for each trial to run; the names of those trials are listed."""
     names: list[str] = []
 
@@ -121,8 +128,12 @@ def executing(monkeypatch: pytest.MonkeyPatch, work: Callable[[Store, TrialRecor
             view.ended(trial.record.name)
         return SimpleNamespace(signal=end, no_space=None)
 
-    monkeypatch.setitem(sys.modules, "orchestrator.ray_backend.execute", SimpleNamespace(execute=execute))
-    monkeypatch.setattr("orchestrator.ray_backend.local.local_ray", lambda dashboard: nullcontext("http://here:1"))
+    monkeypatch.setitem(
+        sys.modules, "orchestrator.ray_backend.execute", SimpleNamespace(execute=execute)
+    )
+    monkeypatch.setattr(
+        "orchestrator.ray_backend.local.local_ray", lambda dashboard: nullcontext("http://here:1")
+    )
     monkeypatch.setenv("PATH", "")  # no git: the repository around is none of these tests' business
     return names
 
@@ -152,12 +163,20 @@ def test_plan_counts_what_earlier_runs_have_done(command, study):
 
 
 def test_plan_warns_of_missing_data_and_of_too_few_seeds(command, study):
-    study.write_text(f"{STUDY}  files: {{data: {{name: npz, path: my/images.npz}}}}\n  c: {{data.name: cifar10}}\n")
+    study.write_text(
+        f"{STUDY}  files: {{data: {{name: npz, path: my/images.npz}}}}\n  c: {{data.name: cifar10}}\n"
+    )
     code, out, _ = command("plan", study, "--data", "sets")
     assert code == 0
     here = Path.cwd()
-    assert f"warning: npz: {here / 'my' / 'images.npz'} does not exist; expected a file with train_images" in out
-    assert f"warning: cifar10: {here / 'sets' / 'cifar-10-batches-py'} does not exist; expected the folder" in out
+    assert (
+        f"warning: npz: {here / 'my' / 'images.npz'} does not exist; expected a file with train_images"
+        in out
+    )
+    assert (
+        f"warning: cifar10: {here / 'sets' / 'cifar-10-batches-py'} does not exist; expected the folder"
+        in out
+    )
     assert "more seeds are needed" in out
     assert "not paired with the baseline (other data or noise): c, files" in out
 
@@ -178,7 +197,10 @@ def test_plan_of_a_selection_counts_what_has_begun_with_it(command, study):
     study.write_text(text)
     _, out, _ = command("plan", study, "--arms", "no_mixup")
     assert "family arms: 1 comparison × 2 seeds" in out
-    assert "warning: --arms: no_mixup is compared with baseline, of which baseline/seed=0, baseline/seed=1 is" in out
+    assert (
+        "warning: --arms: no_mixup is compared with baseline, of which baseline/seed=0, baseline/seed=1 is"
+        in out
+    )
     store, records = planned(study)
     for record in records:
         finish(store, record)
@@ -226,7 +248,9 @@ def test_plan_looks_for_data_beside_the_study_file(command, study):
         (["report", "results/nowhere"], "results/nowhere holds no study"),
     ],
 )
-def test_a_wrong_command_line_ends_with_code_2_and_says_what_is_wrong(command, study, arguments, right):
+def test_a_wrong_command_line_ends_with_code_2_and_says_what_is_wrong(
+    command, study, arguments, right
+):
     code, out, err = command(*arguments)
     assert code == 2
     assert right in out + err
@@ -317,7 +341,11 @@ def test_run_refuses_stale_trials_lists_them_and_leaves_everything_as_it_was(com
 
 def contents(folder: Path) -> dict[Path, bytes]:
     """Every file below a folder; the guard of the lock, which stays for the next taker, aside."""
-    return {file: file.read_bytes() for file in folder.rglob("*") if file.is_file() and file.suffix != ".guard"}
+    return {
+        file: file.read_bytes()
+        for file in folder.rglob("*")
+        if file.is_file() and file.suffix != ".guard"
+    }
 
 
 def test_run_lists_twenty_of_many_stale_trials(command, study):
@@ -359,7 +387,9 @@ def test_run_of_a_finished_study_compares_its_arms_without_ray(command, study, n
     assert "results/tiny (4 done)" in out
 
 
-def test_run_of_a_study_that_failed_ends_with_code_1_and_names_the_failures(command, study, no_report):
+def test_run_of_a_study_that_failed_ends_with_code_1_and_names_the_failures(
+    command, study, no_report
+):
     store, records = planned(study)
     for trial in records[:3]:
         finish(store, trial)
@@ -380,7 +410,9 @@ def test_run_does_what_is_missing_and_nothing_else(command, study, monkeypatch, 
     assert names == ["baseline/seed=0", "no_mixup/seed=0", "baseline/seed=1", "no_mixup/seed=1"]
     assert "tiny: 4 of 4 trials to run, results in results/tiny" in out
     assert "[4/4] no_mixup/seed=1: test/accuracy_last10 90.00 in 1.0 s" in out
-    study.write_text(f"{STUDY}  no_guess: {{method.co_guess: false}}\n".replace("[0, 1]", "[0, 1, 2]"))
+    study.write_text(
+        f"{STUDY}  no_guess: {{method.co_guess: false}}\n".replace("[0, 1]", "[0, 1, 2]")
+    )
     names.clear()
     code, out, _ = command("run", study)
     assert code == 0
@@ -400,11 +432,15 @@ def test_run_moves_a_renamed_arm_and_says_so(command, study, monkeypatch, no_rep
     assert "moved no_mixup/seed=0 to without_mixup/seed=0: the same trial under its new name" in out
 
 
-def test_run_sets_stale_trials_aside_when_told_to_and_runs_them_anew(command, study, monkeypatch, no_report):
+def test_run_sets_stale_trials_aside_when_told_to_and_runs_them_anew(
+    command, study, monkeypatch, no_report
+):
     names = executing(monkeypatch, finish)
     command("run", study)
     names.clear()
-    code, out, _ = command("run", study, "--set", "arms.no_mixup.train.lr=0.5", "--stale", "archive")
+    code, out, _ = command(
+        "run", study, "--set", "arms.no_mixup.train.lr=0.5", "--stale", "archive"
+    )
     assert code == 0
     assert names == ["no_mixup/seed=0", "no_mixup/seed=1"]
     (archive,) = Path("results/tiny/archive").iterdir()
@@ -433,7 +469,9 @@ def test_run_tries_failed_trials_again_only_when_told_to(command, study, monkeyp
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupted_run_ends_with_the_code_of_its_signal(command, study, monkeypatch, no_report, number, code):
+def test_an_interrupted_run_ends_with_the_code_of_its_signal(
+    command, study, monkeypatch, no_report, number, code
+):
     executing(monkeypatch, stop, end=number)
     ended, out, _ = command("run", study)
     assert ended == code
@@ -455,7 +493,9 @@ def test_run_keeps_where_its_results_come_from(command, study, monkeypatch, no_r
     assert "torch" in runs[0]["versions"]
 
 
-def test_run_says_where_to_watch_and_what_deserves_a_warning(command, study, monkeypatch, no_report):
+def test_run_says_where_to_watch_and_what_deserves_a_warning(
+    command, study, monkeypatch, no_report
+):
     executing(monkeypatch, finish)
     _, out, _ = command("run", study, "--set", "base.method.warmup_epochs=3")
     assert "Ray dashboard: http://here:1 (it asks for the token in " in out
@@ -483,7 +523,8 @@ def test_the_dashboard_listens_on_this_machine_alone_unless_asked(
     executing(monkeypatch, finish)
     asked = []
     monkeypatch.setattr(
-        "orchestrator.ray_backend.local.local_ray", lambda dashboard: nullcontext(asked.append(dashboard))
+        "orchestrator.ray_backend.local.local_ray",
+        lambda dashboard: nullcontext(asked.append(dashboard)),
     )
     code, *_ = command("run", study, *options)
     assert (code, asked) == (0, [host])

@@ -52,7 +52,12 @@ def test_a_folder_becomes_a_study_beside_it(tmp_path, monkeypatch):
     config = planned.trials[0].config
     assert planned.name == "my_birds"
     assert config.data == ImageFolder(
-        path="my birds", size=16, labels_are_true=False, validation_fraction=0.1, crop_padding=1, flip=True
+        path="my birds",
+        size=16,
+        labels_are_true=False,
+        validation_fraction=0.1,
+        crop_padding=1,
+        flip=True,
     )
     assert config.method.warmup_epochs < config.train.epochs
     assert {trial.record.arm for trial in planned.trials} == {
@@ -87,7 +92,12 @@ def test_an_npz_becomes_a_study_and_its_noisy_labels_are_known(tmp_path, monkeyp
 
 @pytest.mark.parametrize(
     ("folder", "name"),
-    [("2024", "2024"), ("true", "true"), ("My Photos (v1.2)", "my_photos__v1.2_"), ("a\nb: c", "a_b__c")],
+    [
+        ("2024", "2024"),
+        ("true", "true"),
+        ("My Photos (v1.2)", "my_photos__v1.2_"),
+        ("a\nb: c", "a_b__c"),
+    ],
 )
 def test_a_study_of_any_folder_can_be_read(tmp_path, monkeypatch, folder, name):
     root = write_tree(tmp_path / folder, train=6, classes=("crow", "owl"))
@@ -121,7 +131,11 @@ def test_a_file_that_is_there_is_not_overwritten(tmp_path, monkeypatch):
 
 def test_a_study_says_whether_images_are_kept_in_memory(tmp_path, monkeypatch):
     written(tmp_path, monkeypatch, npz(tmp_path / "a.npz"))
-    for changes, expected in (([], "auto"), (["run.resident=false"], False), (["run.resident=true"], True)):
+    for changes, expected in (
+        ([], "auto"),
+        (["run.resident=false"], False),
+        (["run.resident=true"], True),
+    ):
         planned = load_study(tmp_path / "a.yaml", changes)
         assert study_machine(tmp_path, tmp_path, planned).resident == expected
 
@@ -171,9 +185,18 @@ def test_other_files_and_kinds_of_images_are_named(tmp_path):
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda root: (root / "train" / "a" / "0.png").write_bytes(b"no"), r"1 images cannot be read: train/a/0\.png"),
-        (lambda root: (root / "train").rename(root / "training"), r"has no folder train; expected .* it has test, tra"),
-        (lambda root: (root / "test").rename(root.parent / "elsewhere"), r"test does not exist; expected test/CLASS"),
+        (
+            lambda root: (root / "train" / "a" / "0.png").write_bytes(b"no"),
+            r"1 images cannot be read: train/a/0\.png",
+        ),
+        (
+            lambda root: (root / "train").rename(root / "training"),
+            r"has no folder train; expected .* it has test, tra",
+        ),
+        (
+            lambda root: (root / "test").rename(root.parent / "elsewhere"),
+            r"test does not exist; expected test/CLASS",
+        ),
     ],
 )
 def test_data_that_no_study_can_use_are_refused_with_the_reason(tmp_path, spoil, message):
@@ -194,12 +217,22 @@ def test_an_absent_source_is_refused(tmp_path):
 @pytest.fixture
 def photographs(tmp_path, cifar10_photographs):
     """A tree of 200 photographs, written by the script that comes with them."""
-    run(cifar10_photographs / "cifar10_jpeg.py", "tree", tmp_path / "photos", "--train", 200, "--test", 50)
+    run(
+        cifar10_photographs / "cifar10_jpeg.py",
+        "tree",
+        tmp_path / "photos",
+        "--train",
+        200,
+        "--test",
+        50,
+    )
     return tmp_path / "photos"
 
 
 def run(*command: object) -> str:
-    done = subprocess.run([sys.executable, *map(str, command)], capture_output=True, text=True, timeout=500)
+    done = subprocess.run(
+        [sys.executable, *map(str, command)], capture_output=True, text=True, timeout=500
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -223,5 +256,14 @@ def test_init_on_a_tree_of_photographs_writes_a_study_that_runs(photographs, tmp
     file = tmp_path / "photos.yaml"
     run("-m", "orchestrator", "init", photographs, "--out", file)
     sets = [part for change in [*SHORT, "run.resident=false"] for part in ("--set", change)]
-    output = run("-m", "orchestrator", "run", file, "--results", tmp_path / "results", "--no-dashboard", *sets)
+    output = run(
+        "-m",
+        "orchestrator",
+        "run",
+        file,
+        "--results",
+        tmp_path / "results",
+        "--no-dashboard",
+        *sets,
+    )
     assert "4 done" in output

@@ -43,7 +43,11 @@ def finish(store: Store, trial: TrialRecord, accuracy: float) -> None:
     folder = store.folder(trial)
     folder.claim()
     folder.write_json("trial.json", {"id": trial.id})
-    noise = f"{trial.seed}" if trial.baseline or trial.arm == "baseline" else f"{trial.seed}-{trial.arm}"
+    noise = (
+        f"{trial.seed}"
+        if trial.baseline or trial.arm == "baseline"
+        else f"{trial.seed}-{trial.arm}"
+    )
     folder.finish({"test/accuracy_last10": accuracy, "data_hash": "d", "noise_hash": noise})
 
 
@@ -60,7 +64,11 @@ def test_the_comparison_of_a_real_study_is_whole_in_80_columns(tmp_path, study, 
     rng = random.Random(0)
     for trial in records:
         if (trial.arm, trial.seed) != ("no_mixup", 3):  # one is missing: `7 of 8`
-            finish(store, trial, rng.uniform(10, 25) if trial.arm == "cross_entropy" else rng.uniform(90, 99))
+            finish(
+                store,
+                trial,
+                rng.uniform(10, 25) if trial.arm == "cross_entropy" else rng.uniform(90, 99),
+            )
     lines = shown(store.root, soft_wrap)
     assert max(map(len, lines)) <= 80
     assert [line for line in lines if "…" in line] == []
@@ -72,7 +80,8 @@ def test_the_comparison_of_a_real_study_is_whole_in_80_columns(tmp_path, study, 
 def test_settings_stand_one_below_the_other_and_long_names_are_whole(tmp_path):
     study = tmp_path / "s.yaml"
     study.write_text(
-        SMALL + "settings: {symmetric_noise_of_80_percent: {noise.rate: 0.3}, other: {}, unused: {noise.rate: 0.2}}\n"
+        SMALL
+        + "settings: {symmetric_noise_of_80_percent: {noise.rate: 0.3}, other: {}, unused: {noise.rate: 0.2}}\n"
     )
     store, records = planned(tmp_path, study)
     for trial in records:
@@ -82,7 +91,10 @@ def test_settings_stand_one_below_the_other_and_long_names_are_whole(tmp_path):
     assert [line for line in lines if "…" in line] == []
     assert max(map(len, lines)) <= 80
     headings = [lines.index(name) for name in ("symmetric_noise_of_80_percent", "other")]
-    assert all(lines[at + 1].split()[:2] == ["arm", "n"] and lines[at + 2].startswith("baseline") for at in headings)
+    assert all(
+        lines[at + 1].split()[:2] == ["arm", "n"] and lines[at + 2].startswith("baseline")
+        for at in headings
+    )
     assert "unused" not in lines
 
 
@@ -100,7 +112,9 @@ def test_each_arm_has_its_accuracy_and_its_paired_difference(tmp_path):
     assert rows["equal"][1:] == ["3", "92.00", "±", "2.00", "0.00", "[0.00,", "0.00]", "1.0000"]
     assert rows["alpha=1"][5] == "−2.00"
     assert rows["alpha=1"][-1] == "0.2500", "a family of its own"
-    assert rows["noisy"] == ["noisy", "3", "72.00", "±", "2.00"], "other noise: compared with nothing"
+    assert rows["noisy"] == ["noisy", "3", "72.00", "±", "2.00"], (
+        "other noise: compared with nothing"
+    )
 
 
 def test_arms_without_results_are_in_the_table_and_have_no_numbers(tmp_path):
@@ -119,5 +133,11 @@ def test_the_notes_say_what_the_numbers_are(tmp_path):
     store, records = planned(tmp_path, study)
     finish(store, records[0], 90.0)
     notes = " ".join(shown(store.root, soft_wrap=False))
-    for part in ("test/accuracy_last10", "mean ± sd over seeds", "arm − baseline", "95 % t interval", "sign-flip"):
+    for part in (
+        "test/accuracy_last10",
+        "mean ± sd over seeds",
+        "arm − baseline",
+        "95 % t interval",
+        "sign-flip",
+    ):
         assert part in notes

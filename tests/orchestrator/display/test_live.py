@@ -52,7 +52,9 @@ def test_names_in_brackets_are_not_taken_for_markup(store):
     folder = store.folder(record("a"))
     make_trial(store, record("a"), "failed")
     folder.claim()
-    folder.write_json("failure.json", {"kind": "k", "message": "[red]x[/red]", "retry": False, "attempts": 1})
+    folder.write_json(
+        "failure.json", {"kind": "k", "message": "[red]x[/red]", "retry": False, "attempts": 1}
+    )
     view.ended("a/seed=0")
     assert printed() == ["[1/1] a/seed=0: failed: k: [red]x[/red]"]
 
@@ -65,7 +67,9 @@ def seconds_left(
 ) -> float:
     """What the line of the last trial says, after reports (second, arm, epoch or None for an end) and its own end."""
     clock = SimpleNamespace(now=0.0)
-    monkeypatch.setattr(view_module, "time", SimpleNamespace(monotonic=lambda: clock.now, time=time.time))
+    monkeypatch.setattr(
+        view_module, "time", SimpleNamespace(monotonic=lambda: clock.now, time=time.time)
+    )
     view, printed = plain_view(store, trials)
     for second, arm, epoch in reports:
         clock.now = second
@@ -82,16 +86,31 @@ def seconds_left(
 def test_the_time_left_follows_from_the_pace_of_the_epochs_so_far(monkeypatch, store):
     trials = [record("a", epochs=10), record("b", epochs=1)]
     # The first report starts the clock; then 4 epochs in 8 seconds, and 5 more of `a` are left.
-    reports = [(100.0, "a", 1), (102.0, "a", 2), (104.0, "a", 3), (106.0, "a", 4), (108.0, "a", 5), (110.0, "b", 1)]
+    reports = [
+        (100.0, "a", 1),
+        (102.0, "a", 2),
+        (104.0, "a", 3),
+        (106.0, "a", 4),
+        (108.0, "a", 5),
+        (110.0, "b", 1),
+    ]
     assert seconds_left(monkeypatch, store, trials, reports) == 10
 
 
 def test_epochs_of_an_earlier_run_do_not_count_for_the_pace(monkeypatch, store):
     trials = [record("fresh", epochs=30), record("resumed", epochs=30), record("short", epochs=1)]
     store.folder(trials[1]).path.mkdir(parents=True)
-    (store.folder(trials[1]).path / "metrics.jsonl").write_text('{"epoch": 1, "test/accuracy": 50.0}\n' * 20)
+    (store.folder(trials[1]).path / "metrics.jsonl").write_text(
+        '{"epoch": 1, "test/accuracy": 50.0}\n' * 20
+    )
     # `resumed` had 20 epochs before. 2 to 4 epochs in 3 s, depending on how first reports are counted; 36 are left.
-    reports = [(0.0, "fresh", 1), (1.0, "fresh", 2), (2.0, "resumed", 21), (3.0, "fresh", 3), (3.0, "short", 1)]
+    reports = [
+        (0.0, "fresh", 1),
+        (1.0, "fresh", 2),
+        (2.0, "resumed", 21),
+        (3.0, "fresh", 3),
+        (3.0, "short", 1),
+    ]
     assert 20 <= seconds_left(monkeypatch, store, trials, reports) <= 60
 
 
@@ -104,7 +123,14 @@ def test_a_report_of_several_epochs_counts_them_all(monkeypatch, store):
 def test_epochs_that_a_failed_trial_never_trained_do_not_count_for_the_pace(monkeypatch, store):
     trials = [record("a", epochs=30), record("bad", epochs=30), record("short", epochs=1)]
     # 2 to 4 epochs in 3 s; 27 are left, all of `a`.
-    reports = [(0.0, "a", 1), (1.0, "a", 2), (2.0, "bad", 1), (2.0, "bad", None), (3.0, "a", 3), (3.0, "short", 1)]
+    reports = [
+        (0.0, "a", 1),
+        (1.0, "a", 2),
+        (2.0, "bad", 1),
+        (2.0, "bad", None),
+        (3.0, "a", 3),
+        (3.0, "short", 1),
+    ]
     assert 15 <= seconds_left(monkeypatch, store, trials, reports) <= 45
 
 
@@ -135,7 +161,10 @@ def test_events_for_scripts_are_one_json_object_a_line(store, capsys):
     with view:
         for trial in trials:
             view.started(trial.name)
-            view.epoch(trial.name, {"epoch": 1, "test/accuracy": 40.0, "val/accuracy": 30.0, "time/epoch_s": 0.1})
+            view.epoch(
+                trial.name,
+                {"epoch": 1, "test/accuracy": 40.0, "val/accuracy": 30.0, "time/epoch_s": 0.1},
+            )
             make_trial(store, trial, trial.arm)
             view.ended(trial.name)
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -143,10 +172,29 @@ def test_events_for_scripts_are_one_json_object_a_line(store, capsys):
     assert events == [
         {"event": "start", "todo": 2, "results": str(store.root)},
         {"event": "started", "trial": "done/seed=0", "epoch": 0, "epochs": 10},
-        {"event": "epoch", "trial": "done/seed=0", "epoch": 1, "test/accuracy": 40.0, "val/accuracy": 30.0},
-        {"event": "ended", "trial": "done/seed=0", "count": "1/2", "state": "done", LAST10: 95.834, "seconds": 12.34},
+        {
+            "event": "epoch",
+            "trial": "done/seed=0",
+            "epoch": 1,
+            "test/accuracy": 40.0,
+            "val/accuracy": 30.0,
+        },
+        {
+            "event": "ended",
+            "trial": "done/seed=0",
+            "count": "1/2",
+            "state": "done",
+            LAST10: 95.834,
+            "seconds": 12.34,
+        },
         {"event": "started", "trial": "failed/seed=0", "epoch": 0, "epochs": 10},
-        {"event": "epoch", "trial": "failed/seed=0", "epoch": 1, "test/accuracy": 40.0, "val/accuracy": 30.0},
+        {
+            "event": "epoch",
+            "trial": "failed/seed=0",
+            "epoch": 1,
+            "test/accuracy": 40.0,
+            "val/accuracy": 30.0,
+        },
         {
             "event": "ended",
             "trial": "failed/seed=0",
@@ -160,7 +208,9 @@ def test_events_for_scripts_are_one_json_object_a_line(store, capsys):
 
 def test_a_quiet_console_shows_nothing_even_on_a_terminal(store):
     file = io.StringIO()
-    view = View(Console(file=file, quiet=True, force_terminal=True), store, [record("a")], [record("a")])
+    view = View(
+        Console(file=file, quiet=True, force_terminal=True), store, [record("a")], [record("a")]
+    )
     with view:
         view.started("a/seed=0")
         make_trial(store, record("a"), "done")

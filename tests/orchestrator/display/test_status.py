@@ -64,8 +64,16 @@ def test_a_duration_is_in_units_for_people(seconds, shown):
 
 
 def test_the_status_table_counts_states_epochs_and_accuracies_by_arm(store):
-    trials = [record("baseline", seed) for seed in range(4)] + [record("a", seed) for seed in range(4)]
-    states = dict(zip(trials, ["done", "done", "partial", "todo", "stale", "failed", "todo", "todo"], strict=True))
+    trials = [record("baseline", seed) for seed in range(4)] + [
+        record("a", seed) for seed in range(4)
+    ]
+    states = dict(
+        zip(
+            trials,
+            ["done", "done", "partial", "todo", "stale", "failed", "todo", "todo"],
+            strict=True,
+        )
+    )
     for k, (trial, state) in enumerate(states.items()):
         make_trial(store, trial, state, accuracy=90 + k)
     table = [line.split() for line in lines(status_table(store, trials, states))]
@@ -78,7 +86,9 @@ def test_the_status_table_counts_states_epochs_and_accuracies_by_arm(store):
 
 @pytest.mark.parametrize("without", ["running", "stale"])  # a study that runs has no stale trials
 @pytest.mark.parametrize("study", ["ablation", "cifar10_ablation"])
-def test_the_status_table_fits_80_columns_with_every_state_that_can_occur_at_once(store, study, without):
+def test_the_status_table_fits_80_columns_with_every_state_that_can_occur_at_once(
+    store, study, without
+):
     trials = [trial.record for trial in load_study(STUDIES / f"{study}.yaml").trials]
     impossible = (without, "stopped", "blocked")  # a search's only; only where trials use others
     possible = itertools.cycle(state for state in STATES if state not in impossible)
@@ -108,7 +118,9 @@ def assert_whole(shown: list[str], trials: list[TrialRecord]) -> None:
 
 
 def test_the_live_table_counts_done_running_and_failed_trials_of_each_setting_and_arm(store):
-    trials = [record(arm, seed, setting=setting) for setting in "xy" for arm in "ab" for seed in range(2)]
+    trials = [
+        record(arm, seed, setting=setting) for setting in "xy" for arm in "ab" for seed in range(2)
+    ]
     make_trial(store, trials[0], "done", 90)
     make_trial(store, trials[1], "done", 92)
     make_trial(store, trials[2], "failed")

@@ -48,7 +48,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     for trial, stops in zip(study.trials, ([2, 2], [2]), strict=True):
         for epochs in stops:
             place = {"setting": "", "arm": trial.record.arm, "seed": trial.record.seed}
-            session = Session(trial.config, store.folder(trial.record).path, Machine(device="cpu"), place)
+            session = Session(
+                trial.config, store.folder(trial.record).path, Machine(device="cpu"), place
+            )
             for _ in range(epochs):
                 session.advance()
             session.close()
@@ -56,7 +58,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 
 def test_no_step_of_a_resumed_trial_appears_twice(store):
-    events = EventAccumulator(str(store.runs / "baseline" / "seed=0"), size_guidance={"images": 0, "tensors": 0})
+    events = EventAccumulator(
+        str(store.runs / "baseline" / "seed=0"), size_guidance={"images": 0, "tensors": 0}
+    )
     events.Reload()
     tags = events.Tags()
     for name in tags["scalars"]:
@@ -119,7 +123,9 @@ def server(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[G
     def get(path: str, body: dict[str, Any] | None = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(
-            f"http://127.0.0.1:{port}{path}", data=data, headers={"Content-Type": "application/json"}
+            f"http://127.0.0.1:{port}{path}",
+            data=data,
+            headers={"Content-Type": "application/json"},
         )
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.loads(answer.read())
@@ -144,13 +150,25 @@ def server(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[G
 
 @pytest.mark.slow
 def test_the_server_shows_runs_by_study_arm_and_seed(server):
-    trials = [f"{study}/{arm}/seed=0" for study in ("tiny", "again") for arm in ("baseline", "cross_entropy")]
+    trials = [
+        f"{study}/{arm}/seed=0"
+        for study in ("tiny", "again")
+        for arm in ("baseline", "cross_entropy")
+    ]
     assert set(server("/data/runs")) >= set(trials)
     tags = server("/data/plugin/scalars/tags")
     assert "division/auc_net0" in tags["tiny/baseline/seed=0"]
     assert "division/auc_net0" not in tags["again/cross_entropy/seed=0"]
     listed = server("/data/plugins_listing")
-    for plugin in ("scalars", "custom_scalars", "images", "histograms", "pr_curves", "text", "hparams"):
+    for plugin in (
+        "scalars",
+        "custom_scalars",
+        "images",
+        "histograms",
+        "pr_curves",
+        "text",
+        "hparams",
+    ):
         assert listed[plugin]["enabled"], plugin
 
 
@@ -171,13 +189,19 @@ def test_the_table_of_hyper_parameters_has_check_boxes_and_exactly_the_metrics(s
     arms = sorted(group["hparams"]["arm"] for group in groups)
     assert set(arms) == {"baseline", "cross_entropy"}
     status = {group["hparams"]["arm"]: group["sessions"][0]["status"] for group in groups}
-    assert status == {"baseline": "STATUS_SUCCESS", "cross_entropy": "STATUS_UNKNOWN"}, "the second is not finished"
+    assert status == {"baseline": "STATUS_SUCCESS", "cross_entropy": "STATUS_UNKNOWN"}, (
+        "the second is not finished"
+    )
 
 
 @pytest.mark.slow
 def test_both_networks_and_the_ensemble_share_a_chart(server):
     layout = server("/data/plugin/custom_scalars/layout")
-    charts = {chart["title"]: chart["multiline"]["tag"][0] for page in layout["category"] for chart in page["chart"]}
+    charts = {
+        chart["title"]: chart["multiline"]["tag"][0]
+        for page in layout["category"]
+        for chart in page["chart"]
+    }
     tags = server("/data/plugin/scalars/tags")["tiny/baseline/seed=0"]
     shown = {tag for tag in tags if re.search(charts["test"], tag)}
     assert shown == {"test/accuracy", "test/accuracy_net0", "test/accuracy_net1"}
@@ -189,8 +213,14 @@ def test_both_networks_and_the_ensemble_share_a_chart(server):
 @pytest.mark.parametrize(
     ("page", "words"),
     [
-        ("scalars", ["tag: division/auc_net0", "tiny/baseline/seed=0", "again/cross_entropy/seed=0"]),
-        ("custom_scalars", ["labeled fraction", "validation", "test/accuracy_net1 (tiny/baseline/seed=0)"]),
+        (
+            "scalars",
+            ["tag: division/auc_net0", "tiny/baseline/seed=0", "again/cross_entropy/seed=0"],
+        ),
+        (
+            "custom_scalars",
+            ["labeled fraction", "validation", "test/accuracy_net1 (tiny/baseline/seed=0)"],
+        ),
         ("hparams", ["baseline/0", "cross_entropy/0", "setting", *METRICS]),
     ],
 )

@@ -53,7 +53,9 @@ def test_a_machine_that_sees_another_folder_of_the_same_name_says_so(meeting):
 
 def test_a_machine_without_the_data_and_with_other_code_says_both(meeting, tmp_path):
     machine = Machine(study_dir=tmp_path)
-    data, code = seen_from_here(meeting, "node", "of another version", {Digits(), Npz(path="mine.npz")}, machine)
+    data, code = seen_from_here(
+        meeting, "node", "of another version", {Digits(), Npz(path="mine.npz")}, machine
+    )
     assert f"{tmp_path / 'mine.npz'} does not exist" in data
     assert "another version" in code
 
@@ -105,7 +107,9 @@ GPU_HALVES = STUDY + "resources: {cpu: 0.5, gpu: 0.5}\n"
 @pytest.mark.ray
 @pytest.mark.slow
 def test_trials_that_share_a_gpu_run_two_at_once_and_never_three(tmp_path, nodes, start):
-    study = write_study(tmp_path, 10, GPU_HALVES.replace("max_concurrent_trials: 2", "max_concurrent_trials: 4"))
+    study = write_study(
+        tmp_path, 10, GPU_HALVES.replace("max_concurrent_trials: 2", "max_concurrent_trials: 4")
+    )
     runs, busy = tmp_path / "tiny" / "runs", {0}
     process = start(study, "--address", nodes["address"])
     while process.poll() is None:
@@ -116,7 +120,9 @@ def test_trials_that_share_a_gpu_run_two_at_once_and_never_three(tmp_path, nodes
     assert max(busy) == 2
     assert_as_undisturbed(study, runs)
 
-    process = start(study, "--address", nodes["address"], "--set", "resources.cpu=3", "--set", "seeds=[7]")
+    process = start(
+        study, "--address", nodes["address"], "--set", "resources.cpu=3", "--set", "seeds=[7]"
+    )
     output = finish(process)
     assert process.returncode == 2
     assert "a trial asks for 3 CPUs and 0.5 GPUs, and no machine has that" in output
@@ -124,7 +130,9 @@ def test_trials_that_share_a_gpu_run_two_at_once_and_never_three(tmp_path, nodes
 
 @pytest.mark.ray
 @pytest.mark.slow
-def test_a_lost_node_loses_no_epoch_and_its_actor_that_lives_on_writes_nothing(tmp_path, nodes, start, environment):
+def test_a_lost_node_loses_no_epoch_and_its_actor_that_lives_on_writes_nothing(
+    tmp_path, nodes, start, environment
+):
     """The second node's actor is stopped, not killed, while its node dies: it wakes up behind its successor's back."""
     study = write_study(tmp_path, 120, STUDY + "resources: {cpu: 1, gpu: 0}\n")
     runs = tmp_path / "tiny" / "runs"
@@ -136,7 +144,9 @@ def test_a_lost_node_loses_no_epoch_and_its_actor_that_lives_on_writes_nothing(t
         return {f.owner["pid"]: f for f in folders if f.owner and 3 <= len(f.rows()) < 60}
 
     def lost() -> tuple[int, TrialFolder] | None:
-        return next(((pid, f) for pid, f in at_work().items() if parent(pid) == nodes["raylet"]), None)
+        return next(
+            ((pid, f) for pid, f in at_work().items() if parent(pid) == nodes["raylet"]), None
+        )
 
     pid, folder = wait_until(lost, "the second node trains", process)
     os.kill(pid, signal.SIGSTOP)
@@ -144,7 +154,9 @@ def test_a_lost_node_loses_no_epoch_and_its_actor_that_lives_on_writes_nothing(t
     assert owner is not None
     assert owner["pid"] == pid
     os.kill(nodes["raylet"], signal.SIGKILL)
-    wait_until(lambda: (folder.owner or owner)["token"] != owner["token"], "its trial has moved", process)
+    wait_until(
+        lambda: (folder.owner or owner)["token"] != owner["token"], "its trial has moved", process
+    )
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGCONT)
     output = finish(process)
@@ -153,7 +165,10 @@ def test_a_lost_node_loses_no_epoch_and_its_actor_that_lives_on_writes_nothing(t
     assert_as_undisturbed(study, runs)
     # Ray ends the actor once it sees that its node is gone, nearly always within seconds; it writes nothing either way.
     noticed = time.monotonic() + 30
-    wait_until(lambda: pid not in workers(environment) or time.monotonic() > noticed, "time for another write")
+    wait_until(
+        lambda: pid not in workers(environment) or time.monotonic() > noticed,
+        "time for another write",
+    )
     assert_as_undisturbed(study, runs)
 
 

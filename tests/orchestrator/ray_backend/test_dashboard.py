@@ -31,7 +31,9 @@ class Running(NamedTuple):
 
     def ask(self, path: str, token: str | None = None) -> Any:
         headers = {"Authorization": f"Bearer {self.token if token is None else token}"}
-        with urllib.request.urlopen(urllib.request.Request(self.dashboard + path, headers=headers), timeout=30) as got:
+        with urllib.request.urlopen(
+            urllib.request.Request(self.dashboard + path, headers=headers), timeout=30
+        ) as got:
             return json.loads(got.read())
 
 
@@ -49,10 +51,16 @@ def run(tmp_path_factory: pytest.TempPathFactory, environment: Environment) -> I
             printed += line
         trials = [folder / "tiny" / "runs" / arm / "seed=0" for arm in ARMS]
         rows = [trial / "metrics.jsonl" for trial in trials]
-        wait_until(lambda: all(file.is_file() and file.stat().st_size for file in rows), "two trials", process)
+        wait_until(
+            lambda: all(file.is_file() and file.stat().st_size for file in rows),
+            "two trials",
+            process,
+        )
         owners = [TrialFolder(trial).owner for trial in trials]
         pids = {owner["pid"] for owner in owners if owner}
-        yield Running(found[1], environment["RAY_AUTH_TOKEN"], Path(environment["RAY_TMPDIR"]), pids)
+        yield Running(
+            found[1], environment["RAY_AUTH_TOKEN"], Path(environment["RAY_TMPDIR"]), pids
+        )
         process.send_signal(signal.SIGINT)
         finish(process)
         assert process.returncode == 130
@@ -67,11 +75,15 @@ def test_nobody_is_answered_without_the_token(run):
 
 def test_actors_are_called_by_study_and_process(run):
     actors = run.ask("/logical/actors")["data"]["actors"].values()
-    assert {actor["reprName"] for actor in actors if actor["state"] == "ALIVE"} == {f"tiny/{pid}" for pid in run.pids}
+    assert {actor["reprName"] for actor in actors if actor["state"] == "ALIVE"} == {
+        f"tiny/{pid}" for pid in run.pids
+    }
 
 
 def test_each_trial_has_its_gauges_on_the_metrics_port(run):
-    (places,) = run.ray_folder.glob("ray/session_2*/metrics/prometheus/../../../prom_metrics_service_discovery.json")
+    (places,) = run.ray_folder.glob(
+        "ray/session_2*/metrics/prometheus/../../../prom_metrics_service_discovery.json"
+    )
     targets = [target for group in json.loads(places.read_text()) for target in group["targets"]]
     gauges = {f"ray_dividemix_{name}" for name in (*MEASURES, "images_per_second")}
     wanted = {(gauge, arm) for gauge in gauges for arm in ARMS}
@@ -83,7 +95,11 @@ def test_each_trial_has_its_gauges_on_the_metrics_port(run):
                 for line in answer.read().decode().splitlines():
                     if found := re.fullmatch(r"(ray_dividemix_\w+)\{(.*)\} (\S+)", line):
                         tags = dict(re.findall(r'(\w+)="([^"]*)"', found[2]))
-                        assert (tags["study"], tags.get("setting", ""), tags["seed"]) == ("tiny", "", "0")
+                        assert (tags["study"], tags.get("setting", ""), tags["seed"]) == (
+                            "tiny",
+                            "",
+                            "0",
+                        )
                         values[found[1], tags["arm"]] = float(found[3])
         return values.keys() >= wanted
 

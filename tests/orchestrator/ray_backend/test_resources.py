@@ -15,7 +15,9 @@ def test_trials_fit_as_often_as_their_scarcest_part(cpu, gpu, slots):
     assert SMALL.slots(cpu, gpu) == slots
 
 
-@pytest.mark.parametrize(("gpu", "slots"), [(1, 1), (0.5, 2), (0.25, 4), (0.1, 10), (0.3, 3), (0.6, 1)])
+@pytest.mark.parametrize(
+    ("gpu", "slots"), [(1, 1), (0.5, 2), (0.25, 4), (0.1, 10), (0.3, 3), (0.6, 1)]
+)
 def test_parts_of_a_gpu_add_up_to_whole_ones(gpu, slots):
     assert Node("one", 16, 1).slots(0.5, gpu) == slots
 

@@ -28,11 +28,15 @@ from trainable.storage.trial_folder import LostFolder
 from trainable.trial.session import Session
 
 EPOCHS, MAX_FAILURES = 3, 1
-CONFIGS = [TrialConfig.model_validate({"train": {"epochs": EPOCHS, "lr": lr}}) for lr in (0.01, 0.03)]
+CONFIGS = [
+    TrialConfig.model_validate({"train": {"epochs": EPOCHS, "lr": lr}}) for lr in (0.01, 0.03)
+]
 """The two trials; they are called 0 and 1."""
 IDS = [trial_id(config) for config in CONFIGS]
 SUMMARY = {"rows": EPOCHS, LAST10: 90.0, EPOCH_SECONDS: 1.5, "data_hash": "d", "noise_hash": "n"}
-FAULTS = st.one_of(st.none(), *2 * [st.tuples(st.integers(0, 40), st.sampled_from(["crash", "crash", "full"]))])
+FAULTS = st.one_of(
+    st.none(), *2 * [st.tuples(st.integers(0, 40), st.sampled_from(["crash", "crash", "full"]))]
+)
 NAMES = st.permutations(["a", "b", "c"])
 
 
@@ -82,7 +86,11 @@ class Faults:
             if self.left < 0:
                 self.left = None
                 before()
-                raise Crash if self.kind == "crash" else OSError(errno.ENOSPC, "No space left on device")
+                raise (
+                    Crash
+                    if self.kind == "crash"
+                    else OSError(errno.ENOSPC, "No space left on device")
+                )
 
     @contextmanager
     def at(self, fault: tuple[int, str] | None) -> Iterator[None]:
@@ -108,7 +116,10 @@ class FakeTrial:
     def restore(self, state: bytes, rows: list[dict[str, Any]]) -> None:
         told = json.loads(state)
         assert told["trial"] == self.number, "the checkpoint of another trial"
-        self.epoch, self.rows = told["epoch"], [row for row in rows if row["epoch"] <= told["epoch"]]
+        self.epoch, self.rows = (
+            told["epoch"],
+            [row for row in rows if row["epoch"] <= told["epoch"]],
+        )
 
     def __next__(self) -> dict[str, Any]:
         if self.error:
@@ -217,7 +228,9 @@ class Histories(RuleBasedStateMachine):
         else:
             assert session.trial is not None
             assert slot.saved <= session.trial.epoch <= EPOCHS, "a durable epoch is lost"
-            assert session.folder.rows() == [row_of(number, e) for e in range(1, session.trial.epoch + 1)]
+            assert session.folder.rows() == [
+                row_of(number, e) for e in range(1, session.trial.epoch + 1)
+            ]
             assert session.trial.rows == session.folder.rows()
             slot.done = session.finished
         self.open[number] = session
@@ -243,7 +256,9 @@ class Histories(RuleBasedStateMachine):
             with self.faults.at(fault):
                 for _ in range(epochs):
                     row = session.advance()
-                    if row and (session.finished or row["epoch"] % session.machine.checkpoint_every == 0):
+                    if row and (
+                        session.finished or row["epoch"] % session.machine.checkpoint_every == 0
+                    ):
                         slot.saved = row["epoch"]
         except (Crash, OSError):
             self.die()
@@ -302,7 +317,9 @@ class Histories(RuleBasedStateMachine):
     @rule(fault=FAULTS)
     def archive(self, fault: Any) -> None:
         self.die()
-        stale = [record for record in self.records if self.state(self.records.index(record)) == "stale"]
+        stale = [
+            record for record in self.records if self.state(self.records.index(record)) == "stale"
+        ]
         before = self.everything()
         try:
             with self.faults.at(fault):
@@ -348,14 +365,24 @@ class Histories(RuleBasedStateMachine):
                 continue
             assert about["id"] == IDS[slot.number]
             rows, whole = folder.rows(), whole_checkpoint(path)
-            assert rows == [row_of(slot.number, epoch) for epoch in range(1, len(rows) + 1)], "gaps or doubles"
+            assert rows == [row_of(slot.number, epoch) for epoch in range(1, len(rows) + 1)], (
+                "gaps or doubles"
+            )
             assert complete or len(rows) >= whole >= slot.saved, "a durable epoch is lost"
             if complete or slot.done:
                 assert json.loads((path / "summary.json").read_bytes()) == SUMMARY
                 assert len(rows) == EPOCHS, "a summary without all rows"
-                assert (path / "model.pt").read_bytes() == (path / "samples.npz").read_bytes() == b"weights"
+                assert (
+                    (path / "model.pt").read_bytes()
+                    == (path / "samples.npz").read_bytes()
+                    == b"weights"
+                )
             failure = folder.failure
-            assert slot.attempts[0] * (not complete) <= (failure or {}).get("attempts", 0) <= slot.attempts[1]
+            assert (
+                slot.attempts[0] * (not complete)
+                <= (failure or {}).get("attempts", 0)
+                <= slot.attempts[1]
+            )
             if about["id"] != record.id:
                 expected = "stale"
             elif complete:
@@ -375,7 +402,9 @@ class Histories(RuleBasedStateMachine):
 def prepare(machine: type[Histories], root: Path, monkeypatch: pytest.MonkeyPatch) -> Faults:
     """Let the machine work below `root`, with trials that cost nothing; returns what counts its file operations."""
     seconds = itertools.count()
-    monkeypatch.setattr("orchestrator.results.store.time", SimpleNamespace(strftime=lambda _: f"{next(seconds):06}"))
+    monkeypatch.setattr(
+        "orchestrator.results.store.time", SimpleNamespace(strftime=lambda _: f"{next(seconds):06}")
+    )
     monkeypatch.setattr("trainable.trial.session.Trial", FakeTrial)
     monkeypatch.setattr("trainable.trial.session.fingerprint", lambda trial: {"code": "c"})
     events = SimpleNamespace(add=lambda row: None, close=lambda done: None)

@@ -59,7 +59,12 @@ def dead_pid() -> int:
 
 def written(path: Path, age_s: float = 0, **changes: Any) -> None:
     """A lock file as somebody else left it `age_s` seconds ago."""
-    content = {"token": "theirs", "host": socket.gethostname(), "pid": os.getpid(), "started": started(os.getpid())}
+    content = {
+        "token": "theirs",
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "started": started(os.getpid()),
+    }
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps({**content, **changes}))
     os.utime(path, (time.time() - age_s,) * 2)
@@ -126,7 +131,9 @@ def test_a_killed_holder_s_lock_is_taken_over(path, holder):
 
 def test_a_zombie_does_not_hold_the_lock(path, holder):
     holder.kill()
-    os.waitid(os.P_PID, holder.pid, os.WEXITED | os.WNOWAIT)  # dead, and not yet collected by its parent
+    os.waitid(
+        os.P_PID, holder.pid, os.WEXITED | os.WNOWAIT
+    )  # dead, and not yet collected by its parent
     assert can_be_taken(path)
 
 
@@ -202,7 +209,10 @@ def test_a_process_of_another_host_may_be_alive_and_a_dead_one_of_ours_is_not():
 def winners(path: Path, takers: int) -> int:
     """How many of so many threads get a dead holder's lock while each winner keeps it until all have tried."""
     written(path, started="1")
-    begin, end = threading.Barrier(takers, timeout=PATIENCE_S), threading.Barrier(takers, timeout=PATIENCE_S)
+    begin, end = (
+        threading.Barrier(takers, timeout=PATIENCE_S),
+        threading.Barrier(takers, timeout=PATIENCE_S),
+    )
     won = []
 
     def take() -> None:
@@ -226,7 +236,9 @@ def winners(path: Path, takers: int) -> int:
 @pytest.mark.parametrize("takers", [2, 8])
 def test_of_several_takers_of_a_dead_lock_one_wins(path, monkeypatch, takers):
     def slowly(content: bytes) -> Any:
-        time.sleep(0.001)  # as on a network's file system: widens the gap between reading a lock and acting on it
+        time.sleep(
+            0.001
+        )  # as on a network's file system: widens the gap between reading a lock and acting on it
         return json.loads(content)
 
     monkeypatch.setattr(lock, "json", SimpleNamespace(loads=slowly, dumps=json.dumps))

@@ -51,7 +51,10 @@ def test_the_trials_have_the_ids_that_the_older_version_gave_them(older):
     assert {trial.name: trial.id for trial in trials} == {
         trial["folder"].removeprefix("runs/"): trial["id"] for trial in planned
     }
-    assert [trial.id for trial in trials if trial.arm == "own"] == ["f4b78596bcad36fd", "07e0b99d5a321960"]
+    assert [trial.id for trial in trials if trial.arm == "own"] == [
+        "f4b78596bcad36fd",
+        "07e0b99d5a321960",
+    ]
 
 
 def test_the_own_method_imports_modules_by_their_former_names():
@@ -86,7 +89,9 @@ def test_there_is_nothing_to_run(command, older):
     code, out, err = command("run", "small.yaml", "--results", ".")
     assert (code, err) == (0, "")
     assert "Nothing to do" in out
-    assert {path: path.stat().st_mtime_ns for path in (older / "small" / "runs").rglob("*")} == before
+    assert {
+        path: path.stat().st_mtime_ns for path in (older / "small" / "runs").rglob("*")
+    } == before
 
 
 def test_the_report_has_a_row_for_each_arm(command, older):

@@ -38,7 +38,9 @@ def done(store: Store, trial: TrialRecord) -> None:
 
 
 def fail(folder: TrialFolder, retry: bool, attempts: int) -> None:
-    folder.write_json("failure.json", {"kind": "k", "message": "m", "retry": retry, "attempts": attempts})
+    folder.write_json(
+        "failure.json", {"kind": "k", "message": "m", "retry": retry, "attempts": attempts}
+    )
 
 
 def state(store: Store, trial: TrialRecord, max_failures: int = 2) -> State:
@@ -48,7 +50,10 @@ def state(store: Store, trial: TrialRecord, max_failures: int = 2) -> State:
 def holders(store: Store) -> dict[str, str]:
     """Which trial's results each folder below `runs/` holds, by the folder's name."""
     found = store.runs.rglob("summary.json")
-    return {file.parent.relative_to(store.runs).as_posix(): json.loads(file.read_bytes())["by"] for file in found}
+    return {
+        file.parent.relative_to(store.runs).as_posix(): json.loads(file.read_bytes())["by"]
+        for file in found
+    }
 
 
 # --- states ---
@@ -89,7 +94,9 @@ def test_a_trial_with_a_summary_is_done(store):
         (True, 3, 2, "failed"),
     ],
 )
-def test_a_failure_counts_once_it_may_not_be_tried_again(store, retry, attempts, max_failures, expected):
+def test_a_failure_counts_once_it_may_not_be_tried_again(
+    store, retry, attempts, max_failures, expected
+):
     folder = begin(store, record("a"))
     folder.save_checkpoint(b"state")
     fail(folder, retry, attempts)
@@ -135,7 +142,9 @@ def test_a_trial_is_running_while_the_study_is_locked_and_its_owner_lives(store)
 
 
 def test_a_trial_whose_owner_died_is_not_running(store):
-    child = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    child = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True
+    )
     folder = begin(store, record("a"))
     owner = {**folder.owner, "pid": int(child.stdout)}
     folder.write_json("owner.json", owner)
@@ -158,16 +167,25 @@ def test_a_trial_that_ended_is_not_running_though_its_owner_lives(store):
 
 
 def test_states_keep_the_order_and_the_settings_apart(store):
-    trials = [record("a", "1", setting="y"), record("a", "2", setting="x"), record("a", "1", 7, "y")]
+    trials = [
+        record("a", "1", setting="y"),
+        record("a", "2", setting="x"),
+        record("a", "1", 7, "y"),
+    ]
     done(store, trials[1])
-    assert list(store.states(trials, 2).items()) == list(zip(trials, ["todo", "done", "todo"], strict=True))
+    assert list(store.states(trials, 2).items()) == list(
+        zip(trials, ["todo", "done", "todo"], strict=True)
+    )
 
 
 # --- the plan ---
 
 
 def test_a_plan_is_read_as_it_was_written(store):
-    trials = [TrialRecord("1", None, "baseline", 0, None, None, 3), TrialRecord("2", "x", "a=1", 7, "arms", None, 4)]
+    trials = [
+        TrialRecord("1", None, "baseline", 0, None, None, 3),
+        TrialRecord("2", "x", "a=1", 7, "arms", None, 4),
+    ]
     store.write_plan("name: s  # ü\n", StudyPlan("s", 5, trials))
     assert store.read_plan() == StudyPlan("s", 5, trials)
     assert (store.root / "study.yaml").read_text(encoding="utf-8") == "name: s  # ü\n"
@@ -306,7 +324,9 @@ class Crash(Exception):
 
 
 @pytest.mark.parametrize("moves", range(4))
-def test_a_crash_between_two_moves_loses_nothing_and_is_mended_by_the_next_run(store, monkeypatch, moves):
+def test_a_crash_between_two_moves_loses_nothing_and_is_mended_by_the_next_run(
+    store, monkeypatch, moves
+):
     done(store, record("a", "1"))
     done(store, record("b", "2"))
     planned = [record("a", "2"), record("b", "1")]
@@ -345,11 +365,27 @@ def states(store: Store, trials: Iterable[TrialRecord]) -> list[State]:
 
 
 def test_trials_that_left_the_study_are_listed_by_name(store):
-    for trial in record("a"), record("gone", seed=1), record("a", setting="x"), record("gone", seed=0):
+    for trial in (
+        record("a"),
+        record("gone", seed=1),
+        record("a", setting="x"),
+        record("gone", seed=0),
+    ):
         done(store, trial)
     begin(store, record("half"))
-    assert store.uncounted([record("a"), record("b")]) == ["gone/seed=0", "gone/seed=1", "half/seed=0", "x/a/seed=0"]
-    assert store.uncounted([]) == ["a/seed=0", "gone/seed=0", "gone/seed=1", "half/seed=0", "x/a/seed=0"]
+    assert store.uncounted([record("a"), record("b")]) == [
+        "gone/seed=0",
+        "gone/seed=1",
+        "half/seed=0",
+        "x/a/seed=0",
+    ]
+    assert store.uncounted([]) == [
+        "a/seed=0",
+        "gone/seed=0",
+        "gone/seed=1",
+        "half/seed=0",
+        "x/a/seed=0",
+    ]
 
 
 def test_a_trial_that_a_scheduler_stopped_is_stopped_unless_it_is_done_or_stale(store):

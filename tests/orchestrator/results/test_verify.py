@@ -32,7 +32,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("finished")
     random = np.random.default_rng(0)
     arrays = {
-        f"{part}_images": random.integers(0, 256, (n, 8, 8), np.uint8) for part, n in (("train", 80), ("test", 20))
+        f"{part}_images": random.integers(0, 256, (n, 8, 8), np.uint8)
+        for part, n in (("train", 80), ("test", 20))
     }
     arrays |= {f"{part}_labels": np.arange(n) % 4 for part, n in (("train", 80), ("test", 20))}
     np.savez(folder / "images.npz", **arrays)

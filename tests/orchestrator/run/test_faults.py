@@ -43,7 +43,9 @@ def unfinished(runs: Path, epochs: int = 1) -> list[TrialFolder]:
 
 def wait_for_two(runs: Path, process: Process, epochs: int = 3) -> list[TrialFolder]:
     """Wait until both slots are in the middle of a trial."""
-    wait_until(lambda: len(unfinished(runs, epochs)) >= 2, "both slots have trained some epochs", process)
+    wait_until(
+        lambda: len(unfinished(runs, epochs)) >= 2, "both slots have trained some epochs", process
+    )
     return unfinished(runs, epochs)
 
 
@@ -71,7 +73,9 @@ def kill(process: Process, environment: Environment) -> None:
 
 
 def summaries(runs: Path) -> dict[Path, tuple[int, bytes]]:
-    return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in runs.rglob("summary.json")}
+    return {
+        path: (path.stat().st_mtime_ns, path.read_bytes()) for path in runs.rglob("summary.json")
+    }
 
 
 def content(root: Path) -> dict[Path, bytes]:
@@ -101,7 +105,11 @@ def test_a_driver_killed_at_three_moments(tmp_path, start, environment):
         return len(logs) == len(partial) and all("goes on after epoch" in log for log in logs)
 
     process = start(study, "--no-dashboard")
-    wait_until(lambda: resumed() and len(summaries(runs)) > before, "all went on and another trial is done", process)
+    wait_until(
+        lambda: resumed() and len(summaries(runs)) > before,
+        "all went on and another trial is done",
+        process,
+    )
     kill(process, environment)
     done = summaries(runs)
 
@@ -125,8 +133,12 @@ def test_everything_killed_at_once_and_a_damaged_checkpoint(tmp_path, start, env
     wait_until(lambda: not workers(environment), "all are dead")
     assert process.returncode == -signal.SIGKILL
 
-    folder = next(f for f in unfinished(runs) if {p.name for p in f.path.iterdir()} >= {"checkpoint.prev.pt"})
-    newest = folder.path / ("checkpoint.pt" if (folder.path / "checkpoint.pt").exists() else "checkpoint.prev.pt")
+    folder = next(
+        f for f in unfinished(runs) if {p.name for p in f.path.iterdir()} >= {"checkpoint.prev.pt"}
+    )
+    newest = folder.path / (
+        "checkpoint.pt" if (folder.path / "checkpoint.pt").exists() else "checkpoint.prev.pt"
+    )
     os.truncate(newest, newest.stat().st_size // 2)
     epochs = len(folder.rows())
 
@@ -164,7 +176,11 @@ def test_a_killed_actor_is_a_named_failure_or_tried_again(tmp_path, start, envir
 
     process = start(study, "--no-dashboard", "--retry-failed", "--set", "run.max_failures=2")
     wait_until(
-        lambda: victim.owner and victim.owner["pid"] in workers(environment) and len(victim.rows()) > failure["epoch"],
+        lambda: (
+            victim.owner
+            and victim.owner["pid"] in workers(environment)
+            and len(victim.rows()) > failure["epoch"]
+        ),
         "the victim trains again",
         process,
     )
@@ -243,7 +259,9 @@ def test_actors_that_hang(tmp_path, start, environment):
     assert process.returncode == 1, output
     assert_quiet(output)
     assert "run.stall_timeout: 40" in output
-    assert re.search(r"last seen: (baseline|no_mixup)/seed=\d (epoch \d+|started) at ", output), output
+    assert re.search(r"last seen: (baseline|no_mixup)/seed=\d (epoch \d+|started) at ", output), (
+        output
+    )
 
     process = start(study, "--no-dashboard")
     wait_until(
@@ -264,7 +282,9 @@ def small_place(tmp_path: Path) -> Iterator[Path]:
     """A file system that is too small for the study."""
     place = tmp_path / "small"
     place.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "none", place], capture_output=True).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=400k", "none", place], capture_output=True
+    ).returncode:
         pytest.skip("needs the right to mount a tmpfs")
     yield place
     subprocess.run(["umount", "--lazy", place], check=True)
@@ -358,7 +378,9 @@ def test_a_second_run_and_a_study_that_changes(tmp_path, start):
     assert "moved no_mixup/seed=0 to plain/seed=0" in output
     assert "Nothing to do" in output
     moved = {Path(str(path).replace("no_mixup", "plain")): value for path, value in before.items()}
-    assert {path.parent.relative_to(runs): value for path, value in summaries(runs).items()} == moved
+    assert {
+        path.parent.relative_to(runs): value for path, value in summaries(runs).items()
+    } == moved
 
     changes = ["base.train.lr=0.03"]
     changed = [*options, "--set", *changes]
@@ -370,16 +392,19 @@ def test_a_second_run_and_a_study_that_changes(tmp_path, start):
         assert f"\n  {name}\n" in output
     assert "\n  slow/seed=0\n" not in output, "it sets its own learning rate"
 
-    old = {name: content(runs / name) for name in ("baseline/seed=0", "plain/seed=1", "slow/seed=1", "plain/seed=2")}
+    old = {
+        name: content(runs / name)
+        for name in ("baseline/seed=0", "plain/seed=1", "slow/seed=1", "plain/seed=2")
+    }
     process = start(study, *changed, "--stale", "archive")
     output = finish(process)
     assert process.returncode == 0, output
     assert "4 stale trials moved to " in output
     assert "4 of 6 trials to run" in output
     (archive,) = (tmp_path / "tiny" / "archive").iterdir()
-    assert {path.parent.relative_to(archive).as_posix() for path in archive.rglob("summary.json")} == {
-        f"{arm}/seed={seed}" for arm in ("baseline", "plain") for seed in (0, 1)
-    }
+    assert {
+        path.parent.relative_to(archive).as_posix() for path in archive.rglob("summary.json")
+    } == {f"{arm}/seed={seed}" for arm in ("baseline", "plain") for seed in (0, 1)}
     for name in ("baseline/seed=0", "plain/seed=1"):
         assert content(archive / name) == old[name], "kept whole"
     for name in ("slow/seed=1", "plain/seed=2"):
@@ -393,7 +418,14 @@ def test_trials_that_take_too_long(tmp_path, start):
     output = finish(process)
     assert process.returncode == 1, output
     assert_quiet(output)
-    assert set(re.findall(r"^failed: (\S+): timeout: .*run\.trial_timeout: 0\.05", output, re.MULTILINE)) == NAMES
+    assert (
+        set(
+            re.findall(
+                r"^failed: (\S+): timeout: .*run\.trial_timeout: 0\.05", output, re.MULTILINE
+            )
+        )
+        == NAMES
+    )
     assert "4 failed" in output
 
     process = start(study, "--no-dashboard", "--set", "run.trial_timeout=null", "--retry-failed")

@@ -83,24 +83,39 @@ def executed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     stub = SimpleNamespace(execute=execute)
     monkeypatch.setitem(sys.modules, "orchestrator.ray_backend.execute", stub)
-    monkeypatch.setattr("orchestrator.ray_backend.local.local_ray", lambda dashboard: nullcontext(None))
+    monkeypatch.setattr(
+        "orchestrator.ray_backend.local.local_ray", lambda dashboard: nullcontext(None)
+    )
     monkeypatch.setenv("PATH", "")  # no git
     return names
 
 
-def begin(store: Store, record: TrialRecord, id: str | None = None, **fingerprint: Any) -> TrialFolder:
+def begin(
+    store: Store, record: TrialRecord, id: str | None = None, **fingerprint: Any
+) -> TrialFolder:
     folder = store.folder(record)
     folder.claim()
     folder.write_json("trial.json", {"id": id or record.id, "fingerprint": fingerprint})
     return folder
 
 
-def finish(store: Store, record: TrialRecord, id: str | None = None, seconds: float = 3.0, **fingerprint: Any) -> None:
+def finish(
+    store: Store,
+    record: TrialRecord,
+    id: str | None = None,
+    seconds: float = 3.0,
+    **fingerprint: Any,
+) -> None:
     folder = begin(store, record, id, **fingerprint)
-    rows = [{"epoch": epoch, "time/epoch_s": seconds / record.epochs} for epoch in range(1, record.epochs + 1)]
+    rows = [
+        {"epoch": epoch, "time/epoch_s": seconds / record.epochs}
+        for epoch in range(1, record.epochs + 1)
+    ]
     for row in rows:
         folder.append_row(row)
-    folder.finish({"test/accuracy_last10": 90.0, "time/epoch_s": seconds, "data_hash": "d", "noise_hash": "n"})
+    folder.finish(
+        {"test/accuracy_last10": 90.0, "time/epoch_s": seconds, "data_hash": "d", "noise_hash": "n"}
+    )
     folder.release()
 
 
@@ -119,7 +134,9 @@ def study_file(text: str = STUDY) -> tuple[Path, Store, list[TrialRecord]]:
 
 
 def tree() -> dict[str, bytes]:
-    return {str(p): p.read_bytes() for p in Path().rglob("*") if p.is_file() and p.suffix != ".guard"}
+    return {
+        str(p): p.read_bytes() for p in Path().rglob("*") if p.is_file() and p.suffix != ".guard"
+    }
 
 
 # --- selections ---
@@ -163,7 +180,9 @@ def test_an_unknown_selection_is_refused_and_nothing_is_written(command, argumen
 
 def test_only_selected_trials_run_and_count_for_the_exit_code(command, executed):
     study, *_ = study_file()
-    code, out, _ = command("run", study, "--arms", "no_mixup", "--seeds", "1", "--settings", "hard,easy")
+    code, out, _ = command(
+        "run", study, "--arms", "no_mixup", "--seeds", "1", "--settings", "hard,easy"
+    )
     assert code == 0
     assert executed == ["easy/no_mixup/seed=1", "hard/no_mixup/seed=1"]
     assert "(2 done, 6 todo)" in out
@@ -178,7 +197,9 @@ def test_the_longest_trials_of_each_seed_begin_first(tmp_path):
     trials = load_study(file).trials
     assert [trial.record.arm for trial in trials[:4]] == ["baseline", "one", "longer", "same"]
     order = [f"{trial.record.arm} {trial.record.seed}" for trial in longest_first(trials)]
-    assert order == [f"{arm} {seed}" for seed in (0, 1) for arm in ("longer", "baseline", "same", "one")]
+    assert order == [
+        f"{arm} {seed}" for seed in (0, 1) for arm in ("longer", "baseline", "same", "one")
+    ]
 
 
 def test_nothing_to_do_for_a_selection_does_not_claim_that_all_trials_have_ended(command, executed):
@@ -201,7 +222,10 @@ def test_a_selection_archives_what_it_runs_and_nothing_else(command, executed):
     assert code == 0
     assert executed == ["hard/no_mixup/seed=1"]
     assert len([*store.runs.rglob("summary.json")]) == len(records)
-    assert "note: --arms: no_mixup is compared with baseline, of which hard/baseline/seed=1 is not done" in out
+    assert (
+        "note: --arms: no_mixup is compared with baseline, of which hard/baseline/seed=1 is not done"
+        in out
+    )
 
 
 @pytest.mark.parametrize(
@@ -233,7 +257,9 @@ def test_an_arm_of_a_product_can_be_chosen(command, executed):
 # --- the same code ---
 
 
-def test_results_of_other_code_are_refused_then_archived_and_those_of_this_code_stay(command, executed):
+def test_results_of_other_code_are_refused_then_archived_and_those_of_this_code_stay(
+    command, executed
+):
     study, store, records = study_file()
     finish(store, records[0], code="older")
     stop(store, records[1], code="older")
@@ -302,7 +328,9 @@ def test_a_trial_moves_though_a_crash_left_another_of_its_name_in_between(tmp_pa
 
 
 def test_a_data_path_that_cannot_exist_is_a_mistake_of_the_study(command):
-    study, *_ = study_file(STUDY.replace("base: {", f"base: {{data: {{name: npz, path: {'x' * 300}}}, "))
+    study, *_ = study_file(
+        STUDY.replace("base: {", f"base: {{data: {{name: npz, path: {'x' * 300}}}, ")
+    )
     assert command("plan", study)[0] in (0, 2)
 
 
@@ -352,7 +380,14 @@ def test_finished_trials_of_different_making_are_named(tmp_path):
 
 @pytest.mark.parametrize(
     ("number", "shown"),
-    [(0, "0 bytes"), (999, "999 bytes"), (1000, "1.0 kB"), (1.44e6, "1.4 MB"), (2e9, "2.0 GB"), (3.21e15, "3210.0 TB")],
+    [
+        (0, "0 bytes"),
+        (999, "999 bytes"),
+        (1000, "1.0 kB"),
+        (1.44e6, "1.4 MB"),
+        (2e9, "2.0 GB"),
+        (3.21e15, "3210.0 TB"),
+    ],
 )
 def test_sizes_in_powers_of_a_thousand(number, shown):
     assert size(number) == shown
@@ -372,7 +407,9 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_an_estimate_grows_with_the_epochs_and_fits_a_real_trial_on_disk(trial):
     few = estimate(TrialConfig.model_validate(TINY), Machine(device="cpu"))
-    many = estimate(TrialConfig.model_validate(TINY | {"train": {"epochs": 200, "batch_size": 128}}), Machine())
+    many = estimate(
+        TrialConfig.model_validate(TINY | {"train": {"epochs": 200, "batch_size": 128}}), Machine()
+    )
     assert 0 < few.seconds < many.seconds
     assert few.kept < many.kept
     assert few.while_running > 0
@@ -389,7 +426,11 @@ def folder_with(path: Path, accuracies: list[float], **fingerprint: Any) -> Tria
     folder.write_json("trial.json", {"id": "1", "fingerprint": fingerprint})
     for epoch, accuracy in enumerate(accuracies, 1):
         folder.append_row(
-            {"epoch": epoch, "test/accuracy": accuracy, "time/epoch_s": float(np.random.default_rng().random())}
+            {
+                "epoch": epoch,
+                "test/accuracy": accuracy,
+                "time/epoch_s": float(np.random.default_rng().random()),
+            }
         )
     return folder
 
@@ -406,7 +447,8 @@ def folder_with(path: Path, accuracies: list[float], **fingerprint: Any) -> Tria
 )
 def test_two_folders_are_compared_row_by_row_seconds_aside(tmp_path, accuracies, code, expected):
     found = compare(
-        folder_with(tmp_path / "a", [1.0, 2.0], code="c"), folder_with(tmp_path / "b", accuracies, code=code)
+        folder_with(tmp_path / "a", [1.0, 2.0], code="c"),
+        folder_with(tmp_path / "b", accuracies, code=code),
     )
     assert (found.epoch, found.metrics, found.fingerprint) == expected
     assert found.identical is (expected[0] is None)

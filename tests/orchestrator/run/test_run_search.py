@@ -25,11 +25,15 @@ from trainable.storage.trial_folder import TrialFolder
 Command = Callable[..., tuple[int, str]]
 ASHA = "{name: asha, grace_period: 3, reduction_factor: 3}"
 
-RETUNED = STUDY.replace("space:", "arms:\n  no_mixup: {method.mixup: false}\nspace:").replace("top_k: 2, ", "")
+RETUNED = STUDY.replace("space:", "arms:\n  no_mixup: {method.mixup: false}\nspace:").replace(
+    "top_k: 2, ", ""
+)
 
 
 @pytest.fixture
-def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+def command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Command:
     """Call `python -m orchestrator …` in this process, in an empty folder: (exit code, output)."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("os.fsync", lambda descriptor: None)
@@ -37,7 +41,9 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     monkeypatch.setattr("analysis.figures.search.write", lambda *arguments: [])
     monkeypatch.setattr("analysis.stats.search.BOOTSTRAPS", 1)
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr("orchestrator.ray_backend.local.local_ray", lambda dashboard: nullcontext(None))
+    monkeypatch.setattr(
+        "orchestrator.ray_backend.local.local_ray", lambda dashboard: nullcontext(None)
+    )
 
     def _command(*arguments: str | Path) -> tuple[int, str]:
         monkeypatch.setattr(sys, "argv", ["orchestrator", *map(str, arguments)])
@@ -51,7 +57,9 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     return _command
 
 
-def instead_of_ray(monkeypatch: pytest.MonkeyPatch, curve: Curve, interrupt_after: int | None = None) -> list[str]:
+def instead_of_ray(
+    monkeypatch: pytest.MonkeyPatch, curve: Curve, interrupt_after: int | None = None
+) -> list[str]:
     """Train by a formula; the names of trained trials are listed. Only proposals can be interrupted."""
     names: list[str] = []
 
@@ -59,13 +67,22 @@ def instead_of_ray(monkeypatch: pytest.MonkeyPatch, curve: Curve, interrupt_afte
         if isinstance(work, SearchPool):
             known = set(store.runs.rglob("seed=*"))
             toy.run(work, curve, interrupt_after)
-            names.extend(str(path.relative_to(store.runs)) for path in set(store.runs.rglob("seed=*")) - known)
+            names.extend(
+                str(path.relative_to(store.runs))
+                for path in set(store.runs.rglob("seed=*")) - known
+            )
             return SimpleNamespace(signal=signal.SIGINT if interrupt_after else None, no_space=None)
         while trial := work.next():
             names.append(trial.record.name)
             folder = begin(store, trial)
             for epoch in range(1, trial.record.epochs + 1):
-                folder.append_row({"epoch": epoch, "val/accuracy": curve(trial.config, epoch), "time/epoch_s": 0.1})
+                folder.append_row(
+                    {
+                        "epoch": epoch,
+                        "val/accuracy": curve(trial.config, epoch),
+                        "time/epoch_s": 0.1,
+                    }
+                )
             value = curve(trial.config, trial.record.epochs)
             hashes = {"data_hash": "d", "noise_hash": str(trial.record.seed)}
             folder.finish({"test/accuracy_last10": value, "time/epoch_s": 1.0, **hashes})
@@ -78,7 +95,10 @@ def instead_of_ray(monkeypatch: pytest.MonkeyPatch, curve: Curve, interrupt_afte
 
 
 def test_a_search_is_run_confirmed_and_then_nothing_is_left_to_do(command, tmp_path, monkeypatch):
-    study, names = write(tmp_path, scheduler=ASHA, epochs=9, trials=12), instead_of_ray(monkeypatch, peak)
+    study, names = (
+        write(tmp_path, scheduler=ASHA, epochs=9, trials=12),
+        instead_of_ray(monkeypatch, peak),
+    )
     code, output = command("plan", study)
     assert code == 0
     assert "search toy: 12 trials × 1 seeds" in output
@@ -91,7 +111,10 @@ def test_a_search_is_run_confirmed_and_then_nothing_is_left_to_do(command, tmp_p
     assert "confirmation: 6 of 6 trials to run on fresh seeds" in output
     assert "search score" in output
     plan = json.loads(Path("results/toy/trials.json").read_text())["trials"]
-    assert [(t["family"], t["baseline"]) for t in plan[:3]] == [(None, None), *[("search", "baseline")] * 2]
+    assert [(t["family"], t["baseline"]) for t in plan[:3]] == [
+        (None, None),
+        *[("search", "baseline")] * 2,
+    ]
     assert all(name.split("/")[0] == "baseline" or name.startswith("trial-") for name in names)
     assert "not in the study" not in output
 
@@ -112,7 +135,9 @@ def test_a_search_is_run_confirmed_and_then_nothing_is_left_to_do(command, tmp_p
     assert (code, "cost of 0 missing trials" in output) == (0, True)
 
 
-def test_an_extended_search_runs_the_difference_and_confirms_new_winners_only(command, tmp_path, monkeypatch):
+def test_an_extended_search_runs_the_difference_and_confirms_new_winners_only(
+    command, tmp_path, monkeypatch
+):
     names = instead_of_ray(monkeypatch, peak)
     command("run", write(tmp_path, trials=10))
     first = set(names)
@@ -154,7 +179,9 @@ def test_a_changed_search_is_refused_until_it_is_set_aside(command, tmp_path, mo
     assert sum(name.endswith("seed=0") for name in names) == 8
 
 
-def test_failures_of_a_search_are_named_and_are_no_failure_of_the_study(command, tmp_path, monkeypatch):
+def test_failures_of_a_search_are_named_and_are_no_failure_of_the_study(
+    command, tmp_path, monkeypatch
+):
     def failing(searches: SearchPool, curve: Curve, at_most: int | None = None) -> None:
         planned = searches.next()
         begin(searches.store, planned).fail("non-finite loss", "loss is nan", "", retry=False)
@@ -181,7 +208,9 @@ def tuned_by_hand(config: TrialConfig, epoch: int) -> float:
     return top - 30 * abs(float(config.train.lr / best) ** 0.5 - 1) - 0.01 * (config.seed % 7)
 
 
-def test_a_re_tuned_ablation_corrects_the_sign_that_a_fixed_setting_gives(command, tmp_path, monkeypatch):
+def test_a_re_tuned_ablation_corrects_the_sign_that_a_fixed_setting_gives(
+    command, tmp_path, monkeypatch
+):
     from analysis.results.read import read_results
     from analysis.stats import comparison
 
@@ -194,15 +223,21 @@ def test_a_re_tuned_ablation_corrects_the_sign_that_a_fixed_setting_gives(comman
         "no_mixup",
         "tuned",
     ]
-    table = comparison.compare(read_results(Path("results/toy"))).set_index(["setting", "arm"])["difference"]
-    assert table["fixed", "no_mixup"] < -5, "without MixUp looks worse at the lr that was tuned for MixUp"
+    table = comparison.compare(read_results(Path("results/toy"))).set_index(["setting", "arm"])[
+        "difference"
+    ]
+    assert table["fixed", "no_mixup"] < -5, (
+        "without MixUp looks worse at the lr that was tuned for MixUp"
+    )
     assert table["tuned", "no_mixup"] > 5, "and is better at its own"
 
     names = instead_of_ray(monkeypatch, tuned_by_hand)
     code, output = command("run", write(tmp_path, RETUNED, sampler="tpe", trials=40))
     assert code == 0, output
     fresh = [name for name in names if not name.endswith("seed=0")]
-    assert all(name.startswith("tuned/") for name in fresh), "an arm's own setting is not confirmed twice"
+    assert all(name.startswith("tuned/") for name in fresh), (
+        "an arm's own setting is not confirmed twice"
+    )
 
 
 # --- on Ray ---
@@ -230,7 +265,11 @@ run: {max_concurrent_trials: SLOTS, max_failures: 1}
 
 def tiny(folder: Path, epochs: int, trials: int, slots: int = 2) -> Path:
     path = folder / "tiny.yaml"
-    path.write_text(TINY.replace("EPOCHS", str(epochs)).replace("TRIALS", str(trials)).replace("SLOTS", str(slots)))
+    path.write_text(
+        TINY.replace("EPOCHS", str(epochs))
+        .replace("TRIALS", str(trials))
+        .replace("SLOTS", str(slots))
+    )
     return path
 
 
@@ -239,7 +278,10 @@ def proposals(root: Path) -> list[Any]:
     from orchestrator.search import journal
 
     storage = journal.read(root / names.JOURNAL)
-    return [(t.state.name, t.params, t.values) for t in storage.get_all_trials(storage.get_all_studies()[0]._study_id)]
+    return [
+        (t.state.name, t.params, t.values)
+        for t in storage.get_all_trials(storage.get_all_studies()[0]._study_id)
+    ]
 
 
 def assert_whole(study: Path, root: Path, trials: int) -> None:
@@ -268,23 +310,32 @@ def test_a_search_on_ray_is_run_and_confirmed(tmp_path, start):
 
 @pytest.mark.ray
 @pytest.mark.slow
-def test_an_interrupted_search_on_ray_goes_on_and_is_extended_by_the_difference(tmp_path, start, environment):
+def test_an_interrupted_search_on_ray_goes_on_and_is_extended_by_the_difference(
+    tmp_path, start, environment
+):
     study, root = tiny(tmp_path, 30, 4), tmp_path / "tiny"
     process = start(study, "--no-dashboard")
-    wait_until(lambda: len(list((root / "runs").rglob("checkpoint.pt"))) == 2, "both slots train", process)
+    wait_until(
+        lambda: len(list((root / "runs").rglob("checkpoint.pt"))) == 2, "both slots train", process
+    )
     process.send_signal(signal.SIGINT)
     output = finish(process)
     assert process.returncode == 130, output
     assert "Traceback" not in output
     wait_until(lambda: not workers(environment), "no process is left")
-    begun = {file.parent: len(TrialFolder(file.parent).rows()) for file in (root / "runs").rglob("checkpoint.pt")}
+    begun = {
+        file.parent: len(TrialFolder(file.parent).rows())
+        for file in (root / "runs").rglob("checkpoint.pt")
+    }
     assert begun
 
     process = start(study, "--no-dashboard")
     output = finish(process)
     assert process.returncode == 0, output
     for folder, epochs in begun.items():
-        assert f"goes on after epoch {epochs}" in (folder / "train.log").read_text(), "no finished epoch is lost"
+        assert f"goes on after epoch {epochs}" in (folder / "train.log").read_text(), (
+            "no finished epoch is lost"
+        )
     before = proposals(root)
     assert len(before) == 4
 
@@ -310,8 +361,12 @@ def test_a_killed_search_goes_on_and_comes_to_the_same_end(tmp_path, start, envi
         def in_the_middle(trained: int = trained, process: Any = process) -> bool:
             partial = [p.parent for p in (root / "runs").rglob("checkpoint.pt")]
             partial = [folder for folder in partial if not (folder / "stopped.json").exists()]
-            ended = len([*(root / "runs").rglob("summary.json"), *(root / "runs").rglob("stopped.json")])
-            return ended >= trained and any(len(TrialFolder(folder).rows()) >= 2 for folder in partial)
+            ended = len(
+                [*(root / "runs").rglob("summary.json"), *(root / "runs").rglob("stopped.json")]
+            )
+            return ended >= trained and any(
+                len(TrialFolder(folder).rows()) >= 2 for folder in partial
+            )
 
         wait_until(in_the_middle, "some trials have ended and one is partial", process)
         process.send_signal(signal.SIGKILL)
@@ -320,7 +375,9 @@ def test_a_killed_search_goes_on_and_comes_to_the_same_end(tmp_path, start, envi
     process = start(study, "--no-dashboard")
     output = finish(process)
     assert process.returncode == 0, output
-    assert any("goes on after epoch" in log.read_text() for log in (root / "runs").rglob("train.log"))
+    assert any(
+        "goes on after epoch" in log.read_text() for log in (root / "runs").rglob("train.log")
+    )
     assert_whole(study, root, 6)
     assert proposals(root) == proposals(tmp_path / "undisturbed" / "tiny")
 
@@ -341,14 +398,24 @@ def test_what_fails_on_ray_is_fail_and_the_search_goes_on(tmp_path, start, envir
     assert "FAIL" in states
     assert "COMPLETE" in states
 
-    path.write_text(TINY.replace("EPOCHS", "5").replace("TRIALS", "2").replace("SLOTS", "1").replace("tiny", "late"))
+    path.write_text(
+        TINY.replace("EPOCHS", "5")
+        .replace("TRIALS", "2")
+        .replace("SLOTS", "1")
+        .replace("tiny", "late")
+    )
     process = start(path, "--no-dashboard", "--set", "run.trial_timeout=1e-6")
     output = finish(process)
     assert process.returncode == 1, "the confirmation has no result either"
     assert [state for state, *_ in proposals(tmp_path / "late")] == ["FAIL", "FAIL"]
     assert "failed: late trial-0001: timeout" in output
 
-    path.write_text(TINY.replace("EPOCHS", "30").replace("TRIALS", "2").replace("SLOTS", "1").replace("tiny", "dead"))
+    path.write_text(
+        TINY.replace("EPOCHS", "30")
+        .replace("TRIALS", "2")
+        .replace("SLOTS", "1")
+        .replace("tiny", "dead")
+    )
     process = start(path, "--no-dashboard", "--set", "run.max_failures=0")
     first = TrialFolder(tmp_path / "dead" / "runs" / "trial-0000" / "seed=0")
     wait_until(lambda: len(first.rows()) > 2, "the first trial trains", process)

@@ -71,7 +71,9 @@ def test_a_trial_is_in_the_share_of_the_one_that_it_uses(tmp_path):
 
 def test_a_share_tells_what_a_failed_source_blocks(tmp_path, command, monkeypatch):
     study = write_study(
-        tmp_path, 1, CROSS_ENTROPY.replace("slow: {", "again: {from_arm: baseline, method.name: retrain, ")
+        tmp_path,
+        1,
+        CROSS_ENTROPY.replace("slow: {", "again: {from_arm: baseline, method.name: retrain, "),
     )
     monkeypatch.setattr("trainable.trial.trial.Trial.__next__", lambda self: 1 / 0)
     once = ("--set", "seeds=[0]", "--set", "run.max_failures=0")
@@ -88,7 +90,9 @@ def test_a_share_of_a_selection_runs_that_alone(tmp_path, command):
     for index in range(2):
         code, out, _ = command(*shard(study, index, 2, "--arms", "slow", "--seeds", "1"))
         assert code == 0, out
-    assert [path.parent.relative_to(runs).as_posix() for path in runs.rglob("summary.json")] == ["slow/seed=1"]
+    assert [path.parent.relative_to(runs).as_posix() for path in runs.rglob("summary.json")] == [
+        "slow/seed=1"
+    ]
     code, _, err = command(*shard(study, 0, 2, "--arms", "slowly"))
     assert (code, err) == (2, "--arms: the study has no slowly; it has baseline, slow\n")
 
@@ -108,10 +112,14 @@ def test_shares_one_after_another_are_the_study_and_a_second_time_nothing(tmp_pa
     assert "shard 1 of 2: 0 of 2 trials to run" in out
     assert not list(tmp_path.joinpath("tiny").glob("*.lock"))
     assert len(json.loads((tmp_path / "tiny" / "provenance.json").read_bytes())) == 3
-    assert len(list(runs.glob("events.out.tfevents.*.study"))) == 1, "TensorBoard's pages are laid out"
+    assert len(list(runs.glob("events.out.tfevents.*.study"))) == 1, (
+        "TensorBoard's pages are laid out"
+    )
 
 
-def test_a_failing_trial_is_tried_as_often_as_the_study_says_and_the_others_run(tmp_path, command, monkeypatch):
+def test_a_failing_trial_is_tried_as_often_as_the_study_says_and_the_others_run(
+    tmp_path, command, monkeypatch
+):
     study = write_study(tmp_path, 1, CROSS_ENTROPY + "run: {max_failures: 1}\n")
     from trainable.trial.trial import Trial
 
@@ -119,7 +127,9 @@ def test_a_failing_trial_is_tried_as_often_as_the_study_says_and_the_others_run(
         raise RuntimeError("the machine is on fire")
 
     real = Trial.__next__
-    monkeypatch.setattr(Trial, "__next__", lambda self: (broken if self.config.seed else real)(self))
+    monkeypatch.setattr(
+        Trial, "__next__", lambda self: (broken if self.config.seed else real)(self)
+    )
     code, out, _ = command(*shard(study, 0, 1))
     assert code == 1
     assert "failed: slow/seed=1: RuntimeError: the machine is on fire" in out
@@ -133,8 +143,14 @@ def test_a_failing_trial_is_tried_as_often_as_the_study_says_and_the_others_run(
     ("options", "words"),
     [
         (["--index", "2", "--of", "2"], "the index counts from 0 to 1"),
-        (["--index", "0", "--of", "1", "--set", "resources.cpu=9999"], "a trial asks for 9999 CPUs"),
-        (["--index", "0", "--of", "1", "--set", "base.data={name: npz, path: no.npz}"], "no.npz does not exist"),
+        (
+            ["--index", "0", "--of", "1", "--set", "resources.cpu=9999"],
+            "a trial asks for 9999 CPUs",
+        ),
+        (
+            ["--index", "0", "--of", "1", "--set", "base.data={name: npz, path: no.npz}"],
+            "no.npz does not exist",
+        ),
     ],
 )
 def test_a_share_that_cannot_be_run_is_a_sentence_and_code_2(tmp_path, command, options, words):
@@ -167,8 +183,15 @@ def test_stale_trials_of_a_share_are_refused_and_archived_on_demand(tmp_path, co
         ("shard-1-of-2-plan", None, False),
     ],
 )
-def test_a_run_and_shares_exclude_each_other_but_not_shares_of_one_array(tmp_path, held, wanted, free):
-    holder = {"token": "theirs", "host": socket.gethostname(), "pid": os.getpid(), "started": started(os.getpid())}
+def test_a_run_and_shares_exclude_each_other_but_not_shares_of_one_array(
+    tmp_path, held, wanted, free
+):
+    holder = {
+        "token": "theirs",
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "started": started(os.getpid()),
+    }
     (tmp_path / f"{held}.lock").write_text(json.dumps(holder))
     store = Store(tmp_path)
     lock = store.shard_lock(*wanted) if wanted else store.lock()
@@ -182,7 +205,10 @@ def test_a_run_and_shares_exclude_each_other_but_not_shares_of_one_array(tmp_pat
 
 
 def test_a_terminated_share_keeps_its_epochs_and_goes_on(tmp_path, command):
-    study, folder = write_study(tmp_path, 30, CROSS_ENTROPY), TrialFolder(tmp_path / "tiny/runs/baseline/seed=0")
+    study, folder = (
+        write_study(tmp_path, 30, CROSS_ENTROPY),
+        TrialFolder(tmp_path / "tiny/runs/baseline/seed=0"),
+    )
     seeds = ("--set", "seeds=[0]", "--set", "arms={}")
 
     def terminate() -> None:
@@ -224,7 +250,9 @@ def test_two_shares_side_by_side_give_the_rows_of_a_run_on_ray(tmp_path, start, 
     of_ray, of_shares = (tmp_path / name / "tiny" / "runs" for name in ("ray", "shares"))
     for path in of_ray.rglob("metrics.jsonl"):
         rows = TrialFolder(path.parent).rows()
-        assert untimed(TrialFolder(of_shares / path.parent.relative_to(of_ray)).rows()) == untimed(rows)
+        assert untimed(TrialFolder(of_shares / path.parent.relative_to(of_ray)).rows()) == untimed(
+            rows
+        )
         assert len(rows) == 4
 
     process = start(study, "--no-dashboard", results=tmp_path / "shares")

@@ -6,7 +6,14 @@ import signal
 
 import pytest
 
-from tests.orchestrator.runs import STUDY, assert_as_undisturbed, finish, wait_until, workers, write_study
+from tests.orchestrator.runs import (
+    STUDY,
+    assert_as_undisturbed,
+    finish,
+    wait_until,
+    workers,
+    write_study,
+)
 from trainable.storage.trial_folder import TrialFolder
 
 pytestmark = pytest.mark.ray
@@ -39,7 +46,11 @@ def test_a_run_trains_compares_and_then_does_only_what_is_missing(tmp_path, star
     assert process.returncode == 0, output
     events = [json.loads(line) for line in output.splitlines()]
     assert (events[0]["event"], events[0]["todo"]) == ("start", 2)
-    assert (events[-1]["event"], events[-1]["code"], events[-1]["trials"]) == ("end", 0, {"done": 6})
+    assert (events[-1]["event"], events[-1]["code"], events[-1]["trials"]) == (
+        "end",
+        0,
+        {"done": 6},
+    )
     new = {"baseline/seed=2", "no_mixup/seed=2"}
     for kind in ("started", "epoch", "ended"):
         assert {event["trial"] for event in events if event["event"] == kind} == new
@@ -49,7 +60,9 @@ def test_a_run_trains_compares_and_then_does_only_what_is_missing(tmp_path, star
 
 
 @pytest.mark.slow  # a minute of it is Ray's agents noticing that their node has died
-def test_a_killed_run_goes_on_and_its_rows_are_those_of_an_undisturbed_one(tmp_path, start, environment):
+def test_a_killed_run_goes_on_and_its_rows_are_those_of_an_undisturbed_one(
+    tmp_path, start, environment
+):
     study, runs = write_study(tmp_path, 40), tmp_path / "tiny" / "runs"
     process = start(study, "--no-dashboard")
 
@@ -71,7 +84,9 @@ def test_a_killed_run_goes_on_and_its_rows_are_those_of_an_undisturbed_one(tmp_p
     output = finish(process)
     assert process.returncode == 0, output
     assert f"{4 - len(finished)} of 4 trials to run" in output
-    assert all(path.read_bytes() == content for path, content in finished.items()), "no finished trial ran twice"
+    assert all(path.read_bytes() == content for path, content in finished.items()), (
+        "no finished trial ran twice"
+    )
     assert any("goes on after epoch" in (folder / "train.log").read_text() for folder in partial)
     assert_as_undisturbed(study, runs)
 
@@ -81,7 +96,9 @@ def test_a_diverging_trial_is_named_and_the_others_are_done(tmp_path, start):
     process = start(study, "--no-dashboard", "--quiet", "--set", "seeds=[0]")
     output = finish(process)
     assert process.returncode == 1, output
-    assert re.fullmatch(r"failed: diverging/seed=0: non-finite loss: .*\n", output), "a quiet run says nothing else"
+    assert re.fullmatch(r"failed: diverging/seed=0: non-finite loss: .*\n", output), (
+        "a quiet run says nothing else"
+    )
     failure = TrialFolder(tmp_path / "tiny" / "runs" / "diverging" / "seed=0").failure
     assert failure is not None
     assert failure["attempts"] == 1, "trying again would not help"
@@ -100,7 +117,10 @@ def test_an_interrupted_run_stops_keeps_its_epochs_and_says_so_in_its_exit_code(
 ):
     study, runs = write_study(tmp_path, 400), tmp_path / "tiny" / "runs"
     process = start(study, "--no-dashboard")
-    wait_until(lambda: len(list(runs.rglob("checkpoint.pt"))) == 2 or process.poll() is not None, "both slots train")
+    wait_until(
+        lambda: len(list(runs.rglob("checkpoint.pt"))) == 2 or process.poll() is not None,
+        "both slots train",
+    )
     process.send_signal(number)
     output = finish(process)
     assert process.returncode == code, output

@@ -69,8 +69,12 @@ def test_a_trial_names_the_one_that_it_uses_and_has_its_id(tmp_path):
 
 def test_the_id_holds_the_id_of_the_source_and_not_its_name(tmp_path):
     before = {trial.record.name: trial.record.id for trial in study(tmp_path).trials}
-    renamed = {t.record.name: t.record.id for t in study(tmp_path, STUDY.replace("judge", "umpire")).trials}
-    other = {t.record.name: t.record.id for t in study(tmp_path, STUDY.replace("0.03", "0.04")).trials}
+    renamed = {
+        t.record.name: t.record.id for t in study(tmp_path, STUDY.replace("judge", "umpire")).trials
+    }
+    other = {
+        t.record.name: t.record.id for t in study(tmp_path, STUDY.replace("0.03", "0.04")).trials
+    }
     assert renamed["again/seed=0"] == before["again/seed=0"] != other["again/seed=0"]
     assert other["baseline/seed=0"] == before["baseline/seed=0"]
 
@@ -86,11 +90,16 @@ def test_where_the_source_equals_another_arm_that_one_is_used(tmp_path):
     arms = STUDY.replace("judge: {train.lr: 0.03}", "judge: {train.lr: 0.02}")
     planned = study(tmp_path, f"{arms}settings:\n  slow: {{}}\n  fast: {{train.lr: 0.1}}\n")
     sources = {trial.record.source for trial in planned.trials if trial.record.arm == "again"}
-    assert sources == {f"{place}/seed={seed}" for place in ("slow/baseline", "fast/judge") for seed in (0, 1)}
+    assert sources == {
+        f"{place}/seed={seed}" for place in ("slow/baseline", "fast/judge") for seed in (0, 1)
+    }
 
 
 def test_a_factor_may_vary_what_uses_a_source(tmp_path):
-    text = HEAD.replace("  method: {warmup_epochs: 2}", "  from_arm: judge\n  method: {name: retrain, p_threshold: 0}")
+    text = HEAD.replace(
+        "  method: {warmup_epochs: 2}",
+        "  from_arm: judge\n  method: {name: retrain, p_threshold: 0}",
+    )
     planned = study(
         tmp_path,
         f"{text}arms:\n  judge: {{from_arm: null, method: {{name: dividemix, warmup_epochs: 2}}}}\n"
@@ -98,7 +107,9 @@ def test_a_factor_may_vary_what_uses_a_source(tmp_path):
     )
     assert names(planned)[:3] == ["baseline/seed=0", "judge/seed=0", "p_threshold=0.5/seed=0"]
     assert planned.trials[2].record.source == "judge/seed=0"
-    assert not any("never leave warm-up" in warning for warning in planned.warnings), "a judge may be all warm-up"
+    assert not any("never leave warm-up" in warning for warning in planned.warnings), (
+        "a judge may be all warm-up"
+    )
 
 
 @pytest.mark.parametrize(
@@ -129,7 +140,9 @@ def test_a_source_that_cannot_be_is_shown_on_its_line(tmp_path, arms, right):
 
 
 def test_a_search_uses_no_trials_of_others(tmp_path):
-    text = STUDY.replace("name: s", "name: s\nkind: search\nmetric: {name: val/accuracy, goal: maximize}", 1)
+    text = STUDY.replace(
+        "name: s", "name: s\nkind: search\nmetric: {name: val/accuracy, goal: maximize}", 1
+    )
     text += "space: {train.momentum: {values: [0.5, 0.9]}}\nsampler: {name: random, n_trials: 2}\n"
     text += "scheduler: {name: none}\nconfirm: {seeds: [7, 8]}\n"
     assert "s.yaml:13: arms.again.from_arm: is for ablations" in mistakes(tmp_path, text)
@@ -186,7 +199,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("os.fsync", lambda descriptor: None)
     monkeypatch.setattr("analysis.report.write.write_report", lambda root: [])
-    monkeypatch.setattr("orchestrator.ray_backend.local.local_ray", lambda dashboard: nullcontext(None))
+    monkeypatch.setattr(
+        "orchestrator.ray_backend.local.local_ray", lambda dashboard: nullcontext(None)
+    )
     monkeypatch.setenv("PATH", "")  # no git
     study(tmp_path)
 
@@ -199,13 +214,22 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
             if trial.record.name in command.failing:
                 folder.fail("data", "on purpose", "", retry=False)
             else:
-                folder.finish({"test/accuracy_last10": 90.0, "time/epoch_s": 1.0, "data_hash": "d", "noise_hash": "n"})
+                folder.finish(
+                    {
+                        "test/accuracy_last10": 90.0,
+                        "time/epoch_s": 1.0,
+                        "data_hash": "d",
+                        "noise_hash": "n",
+                    }
+                )
             folder.release()
             queue.settle(trial.record.name)
         return SimpleNamespace(signal=None, no_space=None)
 
     monkeypatch.setitem(
-        sys.modules, "orchestrator.ray_backend.execute", SimpleNamespace(execute=execute, CannotRun=RuntimeError)
+        sys.modules,
+        "orchestrator.ray_backend.execute",
+        SimpleNamespace(execute=execute, CannotRun=RuntimeError),
     )
 
     def command(*arguments: str) -> tuple[int, str]:
@@ -243,7 +267,10 @@ def test_a_failed_source_blocks_what_uses_it_until_it_is_retried(run, tmp_path):
 
     code, output = run("run", "s.yaml", "--retry-failed", "--arms", "again")
     assert code == 2
-    assert "--arms: again uses the trials of judge, and not all are done (judge/seed=1): name judge too" in output
+    assert (
+        "--arms: again uses the trials of judge, and not all are done (judge/seed=1): name judge too"
+        in output
+    )
     run.failing.clear()
     code, _ = run("run", "s.yaml", "--retry-failed")
     assert (code, run.ran) == (0, ["judge/seed=1", "again/seed=1", "strict/seed=1"])
@@ -312,10 +339,14 @@ def undisturbed(planned: Study, folder: Path) -> dict[str, list[dict[str, Any]]]
 
 @pytest.mark.ray
 @pytest.mark.slow
-def test_a_chain_killed_before_and_after_its_source_is_done_ends_as_if_undisturbed(tmp_path, start, environment):
+def test_a_chain_killed_before_and_after_its_source_is_done_ends_as_if_undisturbed(
+    tmp_path, start, environment
+):
     planned = study(tmp_path, CHAIN)
     judge, again = (
-        Store(tmp_path / "s").folder(t.record) for t in planned.trials if t.record.arm in ("judge", "again")
+        Store(tmp_path / "s").folder(t.record)
+        for t in planned.trials
+        if t.record.arm in ("judge", "again")
     )
     for moment, what in (
         (lambda: len(judge.rows()) > 2, "the source is being trained"),
@@ -333,5 +364,8 @@ def test_a_chain_killed_before_and_after_its_source_is_done_ends_as_if_undisturb
     output = finish(process)
     assert process.returncode == 0, output
     assert judge.path.joinpath("summary.json").stat().st_mtime_ns == source
-    found = {t.record.name: untimed(TrialFolder(tmp_path / "s/runs" / t.record.name).rows()) for t in planned.trials}
+    found = {
+        t.record.name: untimed(TrialFolder(tmp_path / "s/runs" / t.record.name).rows())
+        for t in planned.trials
+    }
     assert found == undisturbed(planned, tmp_path / "undisturbed")

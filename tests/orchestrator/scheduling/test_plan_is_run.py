@@ -13,7 +13,16 @@ from hypothesis.stateful import rule
 
 from orchestrator.cli import app
 from orchestrator.study.load import load_study
-from tests.orchestrator.results.histories import CONFIGS, EPOCHS, IDS, MAX_FAILURES, NAMES, Histories, explore, prepare
+from tests.orchestrator.results.histories import (
+    CONFIGS,
+    EPOCHS,
+    IDS,
+    MAX_FAILURES,
+    NAMES,
+    Histories,
+    explore,
+    prepare,
+)
 
 REFUSED, WRONG = 3, 2
 ENDS = st.sampled_from(["as it is", "as it is", "complete", "give up"])
@@ -52,7 +61,13 @@ class PlannedRuns(Histories):
         retry=st.booleans(),
     )
     def run(
-        self, ends: tuple[str, str], names: list[str], arms: set[str], stale: str, same_code: bool, retry: bool
+        self,
+        ends: tuple[str, str],
+        names: list[str],
+        arms: set[str],
+        stale: str,
+        same_code: bool,
+        retry: bool,
     ) -> None:
         for number, end in enumerate(ends):
             if end == "complete":
@@ -73,7 +88,9 @@ class PlannedRuns(Histories):
         before, content = self.folders(), self.everything()
         code, printed = self.command("plan", str(file), "--json", *options)
         assert code == 0
-        assert (self.folders(), self.everything()) == (before, content), "plan has changed something"
+        assert (self.folders(), self.everything()) == (before, content), (
+            "plan has changed something"
+        )
         planned = json.loads(printed)
 
         self.executed.clear()
@@ -89,7 +106,11 @@ class PlannedRuns(Histories):
         assert sorted(archived.values()) == sorted(self.inodes_in_archive() - self.known)
         self.known |= {*archived.values()}
         moved = {new: before[old] for old, new in planned["move"].items()}
-        stayed = {name: inode for name, inode in before.items() if name not in {*archived, *planned["move"]}}
+        stayed = {
+            name: inode
+            for name, inode in before.items()
+            if name not in {*archived, *planned["move"]}
+        }
         assert after == stayed | moved
         for name in planned["forget_failures"]:
             folder = self.store.runs / name
@@ -107,7 +128,10 @@ class PlannedRuns(Histories):
     def folders(self) -> dict[str, int]:
         """Every trial folder below `runs/` that says what was trained in it: its name and inode."""
         found = self.store.runs.rglob("seed=*/trial.json")
-        return {file.parent.relative_to(self.store.runs).as_posix(): file.parent.stat().st_ino for file in found}
+        return {
+            file.parent.relative_to(self.store.runs).as_posix(): file.parent.stat().st_ino
+            for file in found
+        }
 
     def inodes_in_archive(self) -> set[int]:
         return {folder.stat().st_ino for folder in (self.store.root / "archive").rglob("seed=*")}
@@ -123,7 +147,9 @@ class PlannedRuns(Histories):
 
 
 @pytest.fixture
-def machine(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> type[PlannedRuns]:
+def machine(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> type[PlannedRuns]:
     """The state machine, with a run that is interrupted as soon as it has been given its trials."""
 
     def command(*arguments: str) -> tuple[int, str]:
@@ -138,12 +164,20 @@ def machine(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
         return SimpleNamespace(signal=2, no_space=None)
 
     executed: list[str] = []
-    monkeypatch.setitem(sys.modules, "orchestrator.ray_backend.execute", SimpleNamespace(execute=execute))
-    monkeypatch.setattr("orchestrator.ray_backend.local.local_ray", lambda dashboard: nullcontext(None))
+    monkeypatch.setitem(
+        sys.modules, "orchestrator.ray_backend.execute", SimpleNamespace(execute=execute)
+    )
+    monkeypatch.setattr(
+        "orchestrator.ray_backend.local.local_ray", lambda dashboard: nullcontext(None)
+    )
     monkeypatch.setattr("orchestrator.run.run_study.show_end", lambda *arguments: None)
     monkeypatch.setattr("orchestrator.display.tensorboard.write_layout", lambda *arguments: None)
     monkeypatch.setattr("orchestrator.results.provenance.record", lambda root: None)
-    PlannedRuns.command, PlannedRuns.executed, PlannedRuns.outcomes = staticmethod(command), executed, Counter()
+    PlannedRuns.command, PlannedRuns.executed, PlannedRuns.outcomes = (
+        staticmethod(command),
+        executed,
+        Counter(),
+    )
     return PlannedRuns
 
 

@@ -37,8 +37,14 @@ def test_a_search_has_its_number_of_trials_and_begins_with_the_baseline(tmp_path
     _, searches = opened(write(tmp_path), tmp_path / "r")
     assert run(searches) == 8 * 3
     assert states(searches) == ["COMPLETE"] * 8
-    assert trials(searches)[0].params == {"train.lr": 0.02, "method.p_threshold": 0.5, "method.alpha": 4.0}
-    assert trials(searches)[3].value == pytest.approx(np.mean([*trials(searches)[3].intermediate_values.values()]))
+    assert trials(searches)[0].params == {
+        "train.lr": 0.02,
+        "method.p_threshold": 0.5,
+        "method.alpha": 4.0,
+    }
+    assert trials(searches)[3].value == pytest.approx(
+        np.mean([*trials(searches)[3].intermediate_values.values()])
+    )
     assert searches.finished
 
 
@@ -58,7 +64,9 @@ def test_the_same_seed_gives_the_same_proposals_also_across_an_interruption(tmp_
         train(searches, planned, peak, until=until)
     _, searches = opened(study, root)
     run(searches)
-    assert [(t.params, t.state, t.values, t.intermediate_values) for t in trials(searches)] == expected
+    assert [
+        (t.params, t.state, t.values, t.intermediate_values) for t in trials(searches)
+    ] == expected
 
     other = write(tmp_path, trials=14, sampler=sampler, scheduler=ASHA, epochs=9, seed=1)
     _, searches = opened(other, tmp_path / "other")
@@ -73,9 +81,13 @@ def test_a_kill_while_a_proposal_is_written_leaves_all_of_it_or_nothing(tmp_path
     expected = [t.params for t in trials(searches)]
     whole = (root / "search.journal").read_bytes()
     folders = root / "runs"
-    for cut in range(len(whole) // 2, len(whole), len(whole) // 40):  # a torn line, or lines that are missing
+    for cut in range(
+        len(whole) // 2, len(whole), len(whole) // 40
+    ):  # a torn line, or lines that are missing
         (root / "search.journal").write_bytes(whole[:cut])
-        (root / "search.journal.lock").symlink_to(root / "search.journal")  # of the process that was killed
+        (root / "search.journal.lock").symlink_to(
+            root / "search.journal"
+        )  # of the process that was killed
         _, searches = opened(study, root)
         assert run(searches) == 0, "the folders know all results"
         assert [t.params for t in trials(searches)] == expected
@@ -127,7 +139,8 @@ confirm: {seeds: [100]}
     run(searches, lambda config, epoch: config.method.lambda_u)
     found = [tuple(t.params.values()) for t in trials(searches)]
     assert sorted(found, key=str) == sorted(
-        [(u, True, a) for u in (0, 25) for a in (2.0, 4.0, 6.0)] + [(u, False) for u in (0, 25)], key=str
+        [(u, True, a) for u in (0, 25) for a in (2.0, 4.0, 6.0)] + [(u, False) for u in (0, 25)],
+        key=str,
     )
     assert found[0] == (25, True, 4.0)
 
@@ -142,11 +155,18 @@ confirm: {seeds: [100]}
 """
     )
     _, searches = opened(write(tmp_path, text), tmp_path / "r")
-    assert run(searches, lambda config, epoch: config.method.lambda_u) == 2 * 3, "two configurations are trained"
+    assert run(searches, lambda config, epoch: config.method.lambda_u) == 2 * 3, (
+        "two configurations are trained"
+    )
     assert states(searches) == ["COMPLETE"] * 8
-    assert [t.value for t in trials(searches)] == [float(t.params["method.lambda_u"]) for t in trials(searches)]
+    assert [t.value for t in trials(searches)] == [
+        float(t.params["method.lambda_u"]) for t in trials(searches)
+    ]
     assert len(list((tmp_path / "r" / "runs").iterdir())) == 2
-    assert [t.number for t in searches.all[0].best(5)] == [0, [t.value for t in trials(searches)].index(0.0)]
+    assert [t.number for t in searches.all[0].best(5)] == [
+        0,
+        [t.value for t in trials(searches)].index(0.0),
+    ]
 
 
 def test_a_repeated_proposal_waits_for_a_running_one(tmp_path):
@@ -204,7 +224,9 @@ def test_what_fails_is_fail_with_its_reason_and_the_search_goes_on(tmp_path):
         searches.settle(planned.record.name)
     run(searches)
     assert states(searches)[:3] == ["FAIL"] * 3
-    assert [t.user_attrs["reason"] for t in trials(searches)[:3]] == [f"{kind}: it broke" for kind in kinds]
+    assert [t.user_attrs["reason"] for t in trials(searches)[:3]] == [
+        f"{kind}: it broke" for kind in kinds
+    ]
     assert "COMPLETE" in states(searches)
     assert searches.finished
 
@@ -241,7 +263,9 @@ def test_a_stopped_trial_is_pruned_and_never_gone_on_with(tmp_path):
         folder = Store(tmp_path / "r").runs / f"trial-{trial.number:04}" / "seed=0"
         assert (folder / "stopped.json").exists()
         assert trial.last_step == len((folder / "metrics.jsonl").read_text().splitlines()) < 9
-    assert all(t.state == TrialState.COMPLETE for t in searches.all[0].best(9)), "low-budget scores are not compared"
+    assert all(t.state == TrialState.COMPLETE for t in searches.all[0].best(9)), (
+        "low-budget scores are not compared"
+    )
     _, searches = opened(study, tmp_path / "r")
     assert searches.next() is None
 
@@ -276,7 +300,9 @@ def test_a_stop_that_was_decided_and_not_carried_out_is_made_up_for(tmp_path):
 
 
 def test_the_median_stops_what_is_worse_than_half(tmp_path):
-    study = write(tmp_path, scheduler="{name: median, grace_period: 2, min_trials: 3}", epochs=6, trials=20)
+    study = write(
+        tmp_path, scheduler="{name: median, grace_period: 2, min_trials: 3}", epochs=6, trials=20
+    )
     _, searches = opened(study, tmp_path / "r")
     assert run(searches) < 20 * 6
     assert "PRUNED" in states(searches)[3:]
@@ -331,7 +357,10 @@ def best_of(tmp_path: Path, sampler: str, seed: int, trials: int) -> float:
 
 
 def test_tpe_beats_random_at_equal_budget_over_20_seeds(tmp_path):
-    found = {name: [best_of(tmp_path, name, seed, 30) for seed in range(20)] for name in ("tpe", "random")}
+    found = {
+        name: [best_of(tmp_path, name, seed, 30) for seed in range(20)]
+        for name in ("tpe", "random")
+    }
     wins = sum(a > b for a, b in zip(found["tpe"], found["random"], strict=True))
     assert wins >= 15, f"sign test p ≤ 0.02 needs 15 of 20: {found}"
     assert np.mean(found["tpe"]) > np.mean(found["random"])
@@ -344,7 +373,11 @@ def test_asha_takes_half_the_epochs_and_finds_a_configuration_of_the_top_decile(
             TrialConfig.model_validate(
                 {
                     "train": {"lr": 10 ** rng.uniform(-3, 0)},
-                    "method": {"name": "dividemix", "p_threshold": rng.uniform(0.1, 0.9), "alpha": rng.uniform(0.5, 8)},
+                    "method": {
+                        "name": "dividemix",
+                        "p_threshold": rng.uniform(0.1, 0.9),
+                        "alpha": rng.uniform(0.5, 8),
+                    },
                 }
             ),
             27,

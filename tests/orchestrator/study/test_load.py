@@ -30,18 +30,33 @@ BASE = f"""\
 # A mistake stands on the line that ends in `# HERE`; beside it, words of the message that say what would be right.
 BROKEN = {
     "an unknown key": (f"{BASE}arm: {{}} # HERE\n", "did you mean `arms`?"),
-    "an unknown section": (f"{HEAD}base:\n  trian: {{epochs: 3}} # HERE\n", "did you mean `train`?"),
-    "a misspelt field": (f"{HEAD}base:\n  method:\n    lamda_u: 3 # HERE\n", "did you mean `lambda_u`?"),
-    "a misspelt field of an arm": (f"{BASE}arms:\n  a:\n    method.mixupp: false # HERE\n", "did you mean `mixup`?"),
+    "an unknown section": (
+        f"{HEAD}base:\n  trian: {{epochs: 3}} # HERE\n",
+        "did you mean `train`?",
+    ),
+    "a misspelt field": (
+        f"{HEAD}base:\n  method:\n    lamda_u: 3 # HERE\n",
+        "did you mean `lambda_u`?",
+    ),
+    "a misspelt field of an arm": (
+        f"{BASE}arms:\n  a:\n    method.mixupp: false # HERE\n",
+        "did you mean `mixup`?",
+    ),
     "a field of another name": (
         f"{BASE}arms:\n  a: {{method.name: cross_entropy, method.mixup: false}} # HERE\n",
         "unknown key `mixup`; known are name, networks",
     ),
     "text for an integer": (f'{HEAD}base:\n  train:\n    epochs: "3" # HERE\n', '"3" is not right'),
-    "a fraction for an integer": (f"{HEAD}base:\n  train:\n    epochs: 3.5 # HERE\n", "valid integer"),
+    "a fraction for an integer": (
+        f"{HEAD}base:\n  train:\n    epochs: 3.5 # HERE\n",
+        "valid integer",
+    ),
     "yes for true": (f"{BASE}arms:\n  a:\n    method.mixup: yes # HERE\n", "true or false"),
     "1 for true": (f"{BASE}arms:\n  a: {{method.mixup: 1}} # HERE\n", "true or false"),
-    "none of the allowed words": (f"{BASE}arms:\n  a: {{method.guess_mode: evil}} # HERE\n", "'train' or 'eval'"),
+    "none of the allowed words": (
+        f"{BASE}arms:\n  a: {{method.guess_mode: evil}} # HERE\n",
+        "'train' or 'eval'",
+    ),
     "a duplicate key": (
         f"{BASE}arms:\n  a: {{method.mixup: false}}\n  a: {{method.co_guess: false}} # HERE\n",
         "the key `a` stands here a second time (first on line 7); keep one of them",
@@ -50,15 +65,27 @@ BROKEN = {
         f"{BASE}arms:\n  b: {{method.mixup: false}}\n  a:\n    method.p_threshold: 1.5 # HERE\n",
         "arms.a.method.p_threshold: 1.5 is not right: it should be less than 1",
     ),
-    "a value out of range in base": (f"{HEAD}base:\n  train:\n    lr: -1 # HERE\n", "greater than 0"),
+    "a value out of range in base": (
+        f"{HEAD}base:\n  train:\n    lr: -1 # HERE\n",
+        "greater than 0",
+    ),
     "an infinite value": (f"{HEAD}base:\n  train:\n    lr: .inf # HERE\n", "finite number"),
-    "an unknown data set": (f"{HEAD}base:\n  data: {{name: digit}} # HERE\n", "use one of digits, npz, mnist"),
+    "an unknown data set": (
+        f"{HEAD}base:\n  data: {{name: digit}} # HERE\n",
+        "use one of digits, npz, mnist",
+    ),
     "an unknown method": (
         f"{BASE}arms:\n  a: {{method.name: dividmix}} # HERE\n",
         "or FILE.py:CLASS; did you mean `dividemix`?",
     ),
-    "an unknown model": (f"{HEAD}base:\n  model: {{name: cnn}} # HERE\n", "small_cnn, lenet, cnn6, preact_resnet18"),
-    "an unknown noise": (f"{HEAD}base:\n  noise: {{name: uniform}} # HERE\n", "none, symmetric, pair"),
+    "an unknown model": (
+        f"{HEAD}base:\n  model: {{name: cnn}} # HERE\n",
+        "small_cnn, lenet, cnn6, preact_resnet18",
+    ),
+    "an unknown noise": (
+        f"{HEAD}base:\n  noise: {{name: uniform}} # HERE\n",
+        "none, symmetric, pair",
+    ),
     "a noise without its rate": (f"{HEAD}base:\n  noise: {{name: pair}} # HERE\n", "rate"),
     "a data set without its path": (f"{BASE}arms:\n  a: {{data.name: npz}} # HERE\n", "path"),
     "fields that contradict each other": (
@@ -77,17 +104,32 @@ BROKEN = {
         f"{BASE}arms:\n  a: {{method.mixup: false}}\n  b: {{method: {{mixup: false}}}} # HERE\n",
         "arms.b: computes the same as `a` in every setting",
     ),
-    "an arm that changes nothing": (f"{BASE}arms:\n  a: {{}} # HERE\n", "write what differs from the baseline"),
-    "an arm that is the baseline": (f"{BASE}arms:\n  a: {{method.mixup: true}} # HERE\n", "the same as `baseline`"),
+    "an arm that changes nothing": (
+        f"{BASE}arms:\n  a: {{}} # HERE\n",
+        "write what differs from the baseline",
+    ),
+    "an arm that is the baseline": (
+        f"{BASE}arms:\n  a: {{method.mixup: true}} # HERE\n",
+        "the same as `baseline`",
+    ),
     "an arm that is no mapping": (f"{BASE}arms:\n  a: no_mixup # HERE\n", "a mapping"),
     "an arm named baseline": (
         f"{BASE}arms:\n  baseline: {{method.mixup: false}} # HERE\n",
         "`baseline` is the arm of `base` itself; choose another name",
     ),
     "a name with a slash": (f"{BASE}arms:\n  a/b: {{method.mixup: false}} # HERE\n", "a-z 0-9 _"),
-    "a name with capitals": (f"{BASE}arms:\n  NoMixup: {{method.mixup: false}} # HERE\n", "a-z 0-9 _"),
-    "a name that begins with a dot": (f"{BASE}settings:\n  .a: {{noise.name: none}} # HERE\n", "begin with a letter"),
-    "a name that is too long": (f"{BASE}settings:\n  {'a' * 151}: {{method.alpha: 1}} # HERE\n", "up to 150"),
+    "a name with capitals": (
+        f"{BASE}arms:\n  NoMixup: {{method.mixup: false}} # HERE\n",
+        "a-z 0-9 _",
+    ),
+    "a name that begins with a dot": (
+        f"{BASE}settings:\n  .a: {{noise.name: none}} # HERE\n",
+        "begin with a letter",
+    ),
+    "a name that is too long": (
+        f"{BASE}settings:\n  {'a' * 151}: {{method.alpha: 1}} # HERE\n",
+        "up to 150",
+    ),
     "a study named like a path": ("name: ../s # HERE\nseeds: [0]\n", "a-z 0-9 _"),
     "a study named by a number": ("name: 3 # HERE\nseeds: [0]\n", "valid string"),
     "no seeds": ("name: s\nseeds: [] # HERE\n", "at least 1"),
@@ -96,23 +138,38 @@ BROKEN = {
     "one seed for the list of seeds": ("name: s\nseeds: 8 # HERE\n", "valid list"),
     "a seed in base": (f"{BASE}  seed: 3 # HERE\n", "use the key `seeds`"),
     "a seed in an arm": (f"{BASE}arms:\n  a: {{seed: 3}} # HERE\n", "use the key `seeds`"),
-    "a factor on seed": (f"{BASE}factors:\n  seed: {{values: [2, 3]}} # HERE\n", "use the key `seeds`"),
+    "a factor on seed": (
+        f"{BASE}factors:\n  seed: {{values: [2, 3]}} # HERE\n",
+        "use the key `seeds`",
+    ),
     "a factor that names no field": (
         f"{BASE}factors:\n  method.lambda: {{values: [1]}} # HERE\n",
         "did you mean `lambda_u`?",
     ),
-    "a factor on no section": (f"{BASE}factors:\n  methods.alpha: {{values: [1]}} # HERE\n", "did you mean `method`?"),
-    "a factor without values": (f"{BASE}factors:\n  method.alpha: {{values: []}} # HERE\n", "at least 1"),
+    "a factor on no section": (
+        f"{BASE}factors:\n  methods.alpha: {{values: [1]}} # HERE\n",
+        "did you mean `method`?",
+    ),
+    "a factor without values": (
+        f"{BASE}factors:\n  method.alpha: {{values: []}} # HERE\n",
+        "at least 1",
+    ),
     "a factor with a value twice": (
         f"{BASE}factors:\n  method.alpha: {{values: [1, 2, 1.0]}} # HERE\n",
         "stands more than once",
     ),
-    "a factor with a wrong value": (f"{BASE}factors:\n  method.alpha: {{values: [1, 0]}} # HERE\n", "greater than 0"),
+    "a factor with a wrong value": (
+        f"{BASE}factors:\n  method.alpha: {{values: [1, 0]}} # HERE\n",
+        "greater than 0",
+    ),
     "a factor with 1 for the baseline's true": (
         f"{BASE}factors:\n  method.mixup: {{values: [1, false]}} # HERE\n",
         "true or false",
     ),
-    "a factor that is a list": (f"{BASE}factors:\n  method.alpha: [1, 2] # HERE\n", "factors.method.alpha"),
+    "a factor that is a list": (
+        f"{BASE}factors:\n  method.alpha: [1, 2] # HERE\n",
+        "factors.method.alpha",
+    ),
     "a factor whose value cannot be a folder": (
         f"{HEAD}base:\n  data: {{name: npz, path: a.npz}}\nfactors:\n  data.path: {{values: [b/c.npz]}} # HERE\n",
         "gives the arm the name `path=b/c.npz`, which cannot be a folder",
@@ -138,13 +195,25 @@ BROKEN = {
     "an unknown design": (f"{BASE}design: grid # HERE\n", "'one_at_a_time' or 'product'"),
     "no CPU": (f"{BASE}resources: {{cpu: 0}} # HERE\n", "greater than 0"),
     "two GPUs for a trial": (f"{BASE}resources: {{gpu: 2}} # HERE\n", "less than or equal to 1"),
-    "a GPU by another word": (f"{BASE}resources: {{gpu: all}} # HERE\n", "valid number, or should be 'auto'"),
-    "no trial at a time": (f"{BASE}run: {{max_concurrent_trials: 0}} # HERE\n", "greater than or equal to 1"),
-    "an unknown key of run": (f"{BASE}run: {{max_failure: 0}} # HERE\n", "did you mean `max_failures`?"),
+    "a GPU by another word": (
+        f"{BASE}resources: {{gpu: all}} # HERE\n",
+        "valid number, or should be 'auto'",
+    ),
+    "no trial at a time": (
+        f"{BASE}run: {{max_concurrent_trials: 0}} # HERE\n",
+        "greater than or equal to 1",
+    ),
+    "an unknown key of run": (
+        f"{BASE}run: {{max_failure: 0}} # HERE\n",
+        "did you mean `max_failures`?",
+    ),
     "bad YAML": (f"{BASE}arms: {{a: [}} # HERE\n", "is not YAML"),
     "a tab": (f"{BASE}arms:\n\ta: 1 # HERE\n", "is not YAML"),
     "a tag": (f"{BASE}arms: !!python/object:os.system {{}} # HERE\n", "write plain values"),
-    "a list for the study": ("- name: s # HERE\n- seeds: [0]\n", "a mapping with at least `name` and `seeds`"),
+    "a list for the study": (
+        "- name: s # HERE\n- seeds: [0]\n",
+        "a mapping with at least `name` and `seeds`",
+    ),
     "an unknown section without fields": (f"{BASE}  traim: {{}} # HERE\n", "did you mean `train`?"),
     "a mapping for a number": (f"{HEAD}base:\n  train: {{epochs: {{}}}} # HERE\n", "valid integer"),
 }
@@ -165,7 +234,11 @@ def errors(path: Path, *sets: str) -> list[str]:
 def arms(study: Study, setting: str | None = None) -> dict[str, PlannedTrial]:
     """The trials of the study's first seed in one setting, by arm."""
     seed = study.file.seeds[0]
-    return {t.record.arm: t for t in study.trials if (t.record.setting, t.record.seed) == (setting, seed)}
+    return {
+        t.record.arm: t
+        for t in study.trials
+        if (t.record.setting, t.record.seed) == (setting, seed)
+    }
 
 
 # --- mistakes ---
@@ -176,16 +249,26 @@ def test_a_mistake_is_shown_on_its_line_with_what_would_be_right(tmp_path, text,
     path = write(tmp_path, text)
     line = text[: text.index("# HERE")].count("\n") + 1
     shown = errors(path)
-    there = [message.removeprefix(f"{path}:{line}: ") for message in shown if message.startswith(f"{path}:{line}: ")]
+    there = [
+        message.removeprefix(f"{path}:{line}: ")
+        for message in shown
+        if message.startswith(f"{path}:{line}: ")
+    ]
     assert any(right in message for message in there), "\n".join(shown)
-    assert all(re.match(rf"{re.escape(str(path))}:\d+: ", message) for message in shown), "\n".join(shown)
+    assert all(re.match(rf"{re.escape(str(path))}:\d+: ", message) for message in shown), "\n".join(
+        shown
+    )
 
 
 @pytest.mark.parametrize("name", list(BROKEN)[:50:5])
-def test_a_mistake_ends_the_command_with_code_2_and_no_traceback(tmp_path, monkeypatch, capsys, name):
+def test_a_mistake_ends_the_command_with_code_2_and_no_traceback(
+    tmp_path, monkeypatch, capsys, name
+):
     text, right = BROKEN[name]
     path = write(tmp_path, text)
-    monkeypatch.setattr(sys, "argv", ["orchestrator", "plan", str(path), "--results", str(tmp_path)])
+    monkeypatch.setattr(
+        sys, "argv", ["orchestrator", "plan", str(path), "--results", str(tmp_path)]
+    )
     with pytest.raises(SystemExit) as end:
         app.main()
     output = capsys.readouterr()
@@ -239,7 +322,9 @@ run: {max_failures: -1}
 def test_a_mistake_of_base_is_shown_once_though_every_arm_has_it(tmp_path):
     text = f"{HEAD}base: {{train: {{epochs: 0}}}}\narms:\n  a: {{method.mixup: false}}\n  b: {{method.alpha: 1}}\n"
     path = write(tmp_path, text)
-    assert errors(path) == [f"{path}:3: base.train.epochs: 0 is not right: it should be greater than or equal to 1"]
+    assert errors(path) == [
+        f"{path}:3: base.train.epochs: 0 is not right: it should be greater than or equal to 1"
+    ]
 
 
 def test_an_arm_equal_to_different_arms_in_different_settings_is_no_copy(tmp_path):
@@ -302,7 +387,9 @@ arms:
     assert (method.alpha, method.temperature, method.lambda_u) == (3, 0.2, 1)
 
 
-def test_another_name_starts_its_section_from_defaults_and_keeps_the_same_override_s_fields(tmp_path):
+def test_another_name_starts_its_section_from_defaults_and_keeps_the_same_override_s_fields(
+    tmp_path,
+):
     text = f"""\
 {HEAD}base: {{noise: {{name: symmetric, rate: 0.8, include_true: false}}, method: {{alpha: 1, warmup_epochs: 0}}}}
 arms:
@@ -385,7 +472,12 @@ def test_factors_with_the_same_last_word_are_named_by_their_whole_path(tmp_path)
     text = f"{BASE}factors:\n  method.name: {{values: [cross_entropy]}}\n  model.name: {{values: [preact_resnet18]}}\n"
     text += "  method.alpha: {values: [1]}\n"
     found = arms(load_study(write(tmp_path, text)))
-    assert list(found) == ["baseline", "method.name=cross_entropy", "model.name=preact_resnet18", "alpha=1"]
+    assert list(found) == [
+        "baseline",
+        "method.name=cross_entropy",
+        "model.name=preact_resnet18",
+        "alpha=1",
+    ]
 
 
 def test_named_arms_are_one_family_and_the_values_of_each_factor_another(tmp_path):
@@ -422,8 +514,16 @@ settings:
 def test_trials_run_seed_by_seed_so_that_an_early_stop_leaves_whole_pairs(tmp_path):
     text = "name: s\nseeds: [7, 3]\narms:\n  b: {method.mixup: false}\n  a: {method.alpha: 1}\n"
     text += "settings:\n  y: {method.lambda_u: 1}\n  x: {}\n"
-    order = [(t.record.seed, t.record.setting, t.record.arm) for t in load_study(write(tmp_path, text)).trials]
-    assert order == [(seed, setting, arm) for seed in (7, 3) for setting in "yx" for arm in ("baseline", "b", "a")]
+    order = [
+        (t.record.seed, t.record.setting, t.record.arm)
+        for t in load_study(write(tmp_path, text)).trials
+    ]
+    assert order == [
+        (seed, setting, arm)
+        for seed in (7, 3)
+        for setting in "yx"
+        for arm in ("baseline", "b", "a")
+    ]
 
 
 def test_a_record_has_the_id_of_its_configuration_with_its_seed(tmp_path):
@@ -434,7 +534,9 @@ def test_a_record_has_the_id_of_its_configuration_with_its_seed(tmp_path):
 
 
 def test_ids_do_not_depend_on_names_settings_or_order(tmp_path):
-    first = load_study(write(tmp_path, f"{BASE}arms:\n  a: {{method.mixup: false}}\n  b: {{method.alpha: 1}}\n"))
+    first = load_study(
+        write(tmp_path, f"{BASE}arms:\n  a: {{method.mixup: false}}\n  b: {{method.alpha: 1}}\n")
+    )
     text = f"{BASE}settings:\n  x: {{method.alpha: 1}}\n  y: {{}}\narms:\n  no_mixup: {{method: {{mixup: false}}}}\n"
     second = load_study(write(tmp_path, text))
     assert arms(first)["a"].record.id == arms(second, "y")["no_mixup"].record.id
@@ -452,8 +554,15 @@ arms:
     found = arms(load_study(write(tmp_path, text)))
     assert list(found) == ["baseline", "no", "2024-01-01", "1"]
     config = found["baseline"].config
-    assert (config.train.weight_decay, config.train.lr, config.method.warmup_epochs) == (0.0005, 0.01, 10)
-    assert (config.method.conf_penalty, found["2024-01-01"].config.method.conf_penalty) == ("on", "off")
+    assert (config.train.weight_decay, config.train.lr, config.method.warmup_epochs) == (
+        0.0005,
+        0.01,
+        10,
+    )
+    assert (config.method.conf_penalty, found["2024-01-01"].config.method.conf_penalty) == (
+        "on",
+        "off",
+    )
 
 
 def test_arms_that_never_leave_warm_up_deserve_a_warning(tmp_path):
@@ -466,7 +575,9 @@ def test_arms_that_never_leave_warm_up_deserve_a_warning(tmp_path):
 
 def test_an_automatic_warm_up_is_a_value_beside_numbers_and_needs_two_epochs(tmp_path):
     text = f"{HEAD}base: {{train: {{epochs: 9}}}}\nfactors:\n  method.warmup_epochs: {{values: [auto, 5]}}\n"
-    study = load_study(write(tmp_path, text + "arms:\n  once: {train.epochs: 1, method.warmup_epochs: auto}\n"))
+    study = load_study(
+        write(tmp_path, text + "arms:\n  once: {train.epochs: 1, method.warmup_epochs: auto}\n")
+    )
     found = arms(study)
     assert list(found) == ["baseline", "once", "warmup_epochs=auto", "warmup_epochs=5"]
     assert found["warmup_epochs=auto"].config.method.warmup_epochs == "auto"
@@ -484,25 +595,45 @@ def test_a_sound_study_has_no_warning_and_keeps_its_text(tmp_path):
 
 def test_set_changes_a_key_wherever_it_stands(tmp_path):
     text = f"{BASE}  method.alpha: 1\narms:\n  a: {{method.mixup: false}}\n"
-    sets = ["base.train.epochs=5", "base.method.alpha=2", "seeds=[4]", "run.max_failures=0", "arms.b.train.lr=1e-3"]
+    sets = [
+        "base.train.epochs=5",
+        "base.method.alpha=2",
+        "seeds=[4]",
+        "run.max_failures=0",
+        "arms.b.train.lr=1e-3",
+    ]
     study = load_study(write(tmp_path, text), sets)
     found = arms(study)
     assert list(found) == ["baseline", "a", "b"]
     config = found["b"].config
-    assert (config.train.epochs, config.method.alpha, config.train.lr, config.seed) == (5, 2, 0.001, 4)
+    assert (config.train.epochs, config.method.alpha, config.train.lr, config.seed) == (
+        5,
+        2,
+        0.001,
+        4,
+    )
     assert study.file.run.max_failures == 0
     assert "base.train.epochs=5" in study.text.splitlines()[0]
-    assert [t.record for t in load_study(write(tmp_path, study.text)).trials] == [t.record for t in study.trials]
+    assert [t.record for t in load_study(write(tmp_path, study.text)).trials] == [
+        t.record for t in study.trials
+    ]
 
 
 def test_set_changes_the_values_of_a_factor(tmp_path):
     path = write(tmp_path, f"{BASE}factors:\n  method.alpha: {{values: [1]}}\n")
-    assert list(arms(load_study(path, ["factors.method.alpha.values=[2]"]))) == ["baseline", "alpha=2"]
+    assert list(arms(load_study(path, ["factors.method.alpha.values=[2]"]))) == [
+        "baseline",
+        "alpha=2",
+    ]
 
 
 def test_set_adds_a_factor(tmp_path):
     path = write(tmp_path, f"{BASE}factors:\n  method.alpha: {{values: [1]}}\n")
-    assert list(arms(load_study(path, ["factors.train.lr={values: [0.1]}"]))) == ["baseline", "alpha=1", "lr=0.1"]
+    assert list(arms(load_study(path, ["factors.train.lr={values: [0.1]}"]))) == [
+        "baseline",
+        "alpha=1",
+        "lr=0.1",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -524,7 +655,9 @@ def test_a_wrong_set_says_what_would_be_right(tmp_path, change, right):
     assert right in message
 
 
-@pytest.mark.parametrize("change", ["base.train.epochs=0", "base.train={epochs: 0}", "base={train: {epochs: 0}}"])
+@pytest.mark.parametrize(
+    "change", ["base.train.epochs=0", "base.train={epochs: 0}", "base={train: {epochs: 0}}"]
+)
 def test_a_wrong_value_of_set_is_not_blamed_on_a_line_of_the_file(tmp_path, change):
     path = write(tmp_path, BASE)
     (message,) = errors(path, change)  # line 4 has a good value
@@ -552,18 +685,36 @@ def test_the_digits_ablation_has_104_paired_trials():
     assert {t.record.baseline for t in study.trials if t.record.arm != "baseline"} == {"baseline"}
     assert list(arms(study)) == [
         "baseline",
-        *("no_co_divide", "no_co_refine", "no_co_guess", "no_mixup", "one_network", "cross_entropy"),
-        *("warmup_epochs=5", "warmup_epochs=15", "lambda_u=0", "lambda_u=75", "p_threshold=0.3", "p_threshold=0.7"),
+        *(
+            "no_co_divide",
+            "no_co_refine",
+            "no_co_guess",
+            "no_mixup",
+            "one_network",
+            "cross_entropy",
+        ),
+        *(
+            "warmup_epochs=5",
+            "warmup_epochs=15",
+            "lambda_u=0",
+            "lambda_u=75",
+            "p_threshold=0.3",
+            "p_threshold=0.7",
+        ),
     ]
 
 
 def test_the_two_digits_studies_have_an_arm_for_every_switch_on_one_baseline():
     ablation, switches = (load_study(STUDIES / f"{name}.yaml") for name in ("ablation", "switches"))
     assert switches.warnings == []
-    assert [trial.record.seed for trial in switches.trials if trial.record.arm == "baseline"] == list(range(8))
+    assert [
+        trial.record.seed for trial in switches.trials if trial.record.arm == "baseline"
+    ] == list(range(8))
     method = switches.trials[0].config.method
     assert (
-        switches.trials[0].config.model_copy(update={"method": method.model_copy(update={"neighbors": 200})})
+        switches.trials[0].config.model_copy(
+            update={"method": method.model_copy(update={"neighbors": 200})}
+        )
         == ablation.trials[0].config
     )  # `neighbors` is without effect there
     changed = set()
@@ -572,7 +723,11 @@ def test_the_two_digits_studies_have_an_arm_for_every_switch_on_one_baseline():
         for trial in arms(study).values():
             other = trial.config.method
             if other.name == baseline.name:
-                changed |= {name for name in DivideMix.model_fields if getattr(other, name) != getattr(baseline, name)}
+                changed |= {
+                    name
+                    for name in DivideMix.model_fields
+                    if getattr(other, name) != getattr(baseline, name)
+                }
     start = {"init", "weights", "weights_hash", "head_only_epochs"}  # need a file of weights
     assert DivideMix.model_fields.keys() - changed == {"name", "neighbors", *start}
     assert {"lr_schedule=cosine", "lr_milestones=15"} <= arms(switches).keys()
@@ -591,7 +746,10 @@ def test_two_networks_trained_longer_do_the_work_of_three():
     study = load_study(STUDIES / "jocor_networks.yaml")
     assert study.warnings == []
     for setting in ("half", "authors"):
-        work = {arm: t.config.method.networks * t.config.train.epochs for arm, t in arms(study, setting).items()}
+        work = {
+            arm: t.config.method.networks * t.config.train.epochs
+            for arm, t in arms(study, setting).items()
+        }
         assert work["two_longer"] == work["three_pairs"] == 1.5 * work["baseline"]
 
 
@@ -602,11 +760,17 @@ def test_co_teaching_plus_that_never_begins_is_warned_of(tmp_path):
     ]
 
 
-@pytest.mark.parametrize(("setting", "lambda_u"), [("sym20", 0), ("sym50", 25), ("sym80", 25), ("sym90", 50)])
+@pytest.mark.parametrize(
+    ("setting", "lambda_u"), [("sym20", 0), ("sym50", 25), ("sym80", 25), ("sym90", 50)]
+)
 def test_the_cifar10_ablation_has_the_authors_lambda_u_in_each_setting(setting, lambda_u):
     found = arms(load_study(STUDIES / "cifar10_ablation.yaml"), setting)
     assert found["baseline"].config.method.lambda_u == lambda_u
     assert found["no_mixup"].config.method.lambda_u == lambda_u
-    factor = {arm: trial.config.method.lambda_u for arm, trial in found.items() if arm.startswith("lambda_u=")}
+    factor = {
+        arm: trial.config.method.lambda_u
+        for arm, trial in found.items()
+        if arm.startswith("lambda_u=")
+    }
     assert factor == {f"lambda_u={value}": value for value in (0, 25, 75) if value != lambda_u}
     assert found["baseline"].config.method.loss_history == (5 if setting == "sym90" else 1)

@@ -41,7 +41,17 @@ null|~|[]|{}|-1|0|1e400|.nan|.inf|yes|"3"|'|"|[|{|]|}|:|: :|- |? |<<: *x|*a|&a [
 {name: npz}|[1, [2]]|{a: {b: {c: 1}}}|name: x|---|...|1.0|2.5|True|false|9223372036854775808|-0.0|1e-400|[0, 0]|.data
 """
 JUNK = ["|", *re.split(r"\||\n", TOKENS)]
-JUNK += ["9" * 5000, "0x" + "f" * 5000, "[" * 3000, "{a: " * 3000, "- " * 3000, "x" * 5000, "a.b" * 500, "\n", "\n\n  "]
+JUNK += [
+    "9" * 5000,
+    "0x" + "f" * 5000,
+    "[" * 3000,
+    "{a: " * 3000,
+    "- " * 3000,
+    "x" * 5000,
+    "a.b" * 500,
+    "\n",
+    "\n\n  ",
+]
 
 
 def mutated(text: str, rng: random.Random) -> str:
@@ -63,7 +73,11 @@ def mutated(text: str, rng: random.Random) -> str:
             case 5:
                 lines = [text[:column], text[column + rng.randint(1, 12) :]]
             case 6:
-                lines = [text[:column]] if rng.random() < 0.2 else [text[:column], text[column : column + 9], text]
+                lines = (
+                    [text[:column]]
+                    if rng.random() < 0.2
+                    else [text[:column], text[column : column + 9], text]
+                )
             case _:  # a word or a number is replaced
                 words = list(re.finditer(r"[\w.]+|\[.*?\]|\{.*?\}", text))
                 if words:
@@ -76,14 +90,19 @@ def mutated(text: str, rng: random.Random) -> str:
 @pytest.mark.parametrize("part", range(10))
 def test_a_damaged_study_is_planned_or_explained(part, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    texts = [(STUDIES / f"{name}.yaml").read_text(encoding="utf-8") for name in ("ablation", "cifar10_ablation")]
+    texts = [
+        (STUDIES / f"{name}.yaml").read_text(encoding="utf-8")
+        for name in ("ablation", "cifar10_ablation")
+    ]
     texts += [SMALL, PRODUCT]
     file, rng = Path("study.yaml"), random.Random(part)
     codes = set()
     for number in range(100):
         text = mutated(texts[number % 4], rng)
         file.write_bytes(text.encode("utf-8", "surrogateescape"))
-        monkeypatch.setattr(sys, "argv", ["orchestrator", "plan", str(file), "--results", str(tmp_path / "results")])
+        monkeypatch.setattr(
+            sys, "argv", ["orchestrator", "plan", str(file), "--results", str(tmp_path / "results")]
+        )
         with pytest.raises(SystemExit) as end:
             app.main()
         code = end.value.code or 0
@@ -99,6 +118,8 @@ def test_a_damaged_study_is_planned_or_explained(part, tmp_path, monkeypatch, ca
 def test_a_number_of_thousands_of_digits_is_a_mistake_of_the_study(tmp_path, monkeypatch):
     study = tmp_path / "study.yaml"
     study.write_text(SMALL.replace("epochs: 3", f"epochs: 0x{'f' * 5000}"))
-    monkeypatch.setattr(sys, "argv", ["orchestrator", "plan", str(study), "--results", str(tmp_path)])
+    monkeypatch.setattr(
+        sys, "argv", ["orchestrator", "plan", str(study), "--results", str(tmp_path)]
+    )
     with pytest.raises(SystemExit):
         app.main()

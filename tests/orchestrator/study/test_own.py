@@ -40,7 +40,11 @@ def blocks(language: str) -> list[str]:
 def study(tmp_path) -> Path:
     """The page's study and method, as somebody would copy them, with fewer seeds and epochs."""
     (tmp_path / "trimmed.py").write_text(blocks("python")[0], encoding="utf-8")
-    text = blocks("yaml")[0].replace("[0, 1, 2, 3, 4, 5, 6, 7]", "[0]").replace("epochs: 30", "epochs: 2")
+    text = (
+        blocks("yaml")[0]
+        .replace("[0, 1, 2, 3, 4, 5, 6, 7]", "[0]")
+        .replace("epochs: 30", "epochs: 2")
+    )
     (tmp_path / "mine.yaml").write_text(text, encoding="utf-8")
     return tmp_path / "mine.yaml"
 
@@ -74,8 +78,14 @@ def train(config: TrialConfig, folder: Path, machine: Machine) -> list[dict]:
 def test_the_pages_method_runs_as_arms_whose_switches_bite(study, tmp_path):
     machine = Machine(study_dir=tmp_path, device="cpu")
     arms = configs(study)
-    rows = {arm: train(arms[arm], tmp_path / arm, machine) for arm in ("baseline", "no_trim", "no_exchange")}
-    firsts, lasts = [r[0] for r in rows.values()], [str(r[1]["loss/labeled"]) for r in rows.values()]
+    rows = {
+        arm: train(arms[arm], tmp_path / arm, machine)
+        for arm in ("baseline", "no_trim", "no_exchange")
+    }
+    firsts, lasts = (
+        [r[0] for r in rows.values()],
+        [str(r[1]["loss/labeled"]) for r in rows.values()],
+    )
     assert firsts[0] == firsts[1] == firsts[2], "nothing is known in the first epoch"
     assert len(set(lasts)) == 3
 
@@ -109,7 +119,9 @@ def test_the_pages_study_runs_through_ray(study, tmp_path, start):
 def test_an_own_model_trains_with_a_last_batch_of_one_image(tmp_path):
     (tmp_path / "net.py").write_text(NET)
     study = tmp_path / "s.yaml"
-    fraction = 1 - 1 / 1437 * (32 * 44 + 1)  # of 1,437 digits: 44 batches of 32 in warm-up, and one of 1
+    fraction = 1 - 1 / 1437 * (
+        32 * 44 + 1
+    )  # of 1,437 digits: 44 batches of 32 in warm-up, and one of 1
     study.write_text(
         f"name: s\nseeds: [0]\nbase:\n  data: {{name: digits, validation_fraction: {fraction}}}\n"
         "  train: {epochs: 1, batch_size: 16}\n  method: {name: cross_entropy, networks: 1}\n"
@@ -123,11 +135,15 @@ def test_an_own_model_trains_with_a_last_batch_of_one_image(tmp_path):
 
 def test_a_model_that_returns_something_else_is_named(tmp_path):
     (tmp_path / "net.py").write_text(NET.replace("config.width, classes", "config.width, 3"))
-    config = TrialConfig.model_validate({"model": {"name": "net.py:Net"}}, context={"study_dir": tmp_path})
+    config = TrialConfig.model_validate(
+        {"model": {"name": "net.py:Net"}}, context={"study_dir": tmp_path}
+    )
     session = Session(config, tmp_path / "run", Machine(device="cpu"))
     session.close()
     assert session.folder.failure["kind"] == "data"
-    assert "net.py:Net should return logits of shape (batch, 10)" in session.folder.failure["message"]
+    assert (
+        "net.py:Net should return logits of shape (batch, 10)" in session.folder.failure["message"]
+    )
 
 
 # --- ids ---
@@ -154,12 +170,28 @@ def test_the_text_is_part_of_the_id_and_the_place_is_not(study, tmp_path):
     ("old", "new", "shown"),
     [
         ("keep: 0.6", "kep: 0.6", "7: base.method.kep: unknown key `kep`; did you mean `keep`?"),
-        ("keep: 0.6", "keep: much", '7: base.method.keep: "much" is not right: it should be a valid number'),
+        (
+            "keep: 0.6",
+            "keep: much",
+            '7: base.method.keep: "much" is not right: it should be a valid number',
+        ),
         ("keep: 0.6", "keep: 0.6, source: x", "7: base.method.source: is the text of the file"),
-        ("method.trim: false", "method.trimm: false", "9: arms.no_trim.method.trimm: unknown key `trimm`; did you"),
-        ("py:Trimmed", "py:Trimed", "7: base.method.name: trimmed.py has no class `Trimed`; did you mean `Trimmed`?"),
+        (
+            "method.trim: false",
+            "method.trimm: false",
+            "9: arms.no_trim.method.trimm: unknown key `trimm`; did you",
+        ),
+        (
+            "py:Trimmed",
+            "py:Trimed",
+            "7: base.method.name: trimmed.py has no class `Trimed`; did you mean `Trimmed`?",
+        ),
         ("trimmed.py:", "gone.py:", "7: base.method.name: there is no file gone.py in "),
-        ("py:Trimmed", "py:Learner", "7: base.method.name: `Learner` of trimmed.py is no method: derive it from"),
+        (
+            "py:Trimmed",
+            "py:Learner",
+            "7: base.method.name: `Learner` of trimmed.py is no method: derive it from",
+        ),
     ],
 )
 def test_a_mistake_in_the_study_is_shown_on_its_line(study, old, new, shown):
@@ -170,14 +202,22 @@ def test_a_mistake_in_the_study_is_shown_on_its_line(study, old, new, shown):
 @pytest.mark.parametrize(
     ("old", "new", "shown"),
     [
-        ("import numpy as np", "import nunpy as np", "trimmed.py:3: ModuleNotFoundError: No module named 'nunpy'"),
+        (
+            "import numpy as np",
+            "import nunpy as np",
+            "trimmed.py:3: ModuleNotFoundError: No module named 'nunpy'",
+        ),
         ("class Trimmed(Method):", "class Trimmed(Method:", "trimmed.py:10: SyntaxError: "),
         (
             "class Config(Section):",
             "class Fields(Section):",
             "`Trimmed` of trimmed.py needs its fields: a `class",
         ),
-        ("networks: int = 2", "nets: int = 2", "`Trimmed.Config` of trimmed.py does not say how many networks"),
+        (
+            "networks: int = 2",
+            "nets: int = 2",
+            "`Trimmed.Config` of trimmed.py does not say how many networks",
+        ),
     ],
 )
 def test_a_mistake_in_the_file_is_shown_with_its_line_there(study, tmp_path, old, new, shown):
@@ -190,7 +230,15 @@ def test_a_mistake_in_the_file_is_shown_with_its_line_there(study, tmp_path, old
 
 
 def test_every_model_is_an_arm_that_can_be_planned(tmp_path):
-    names = ["lenet", "cnn6", "preact_resnet18", "preact_resnet34", "resnet18", "resnet34", "resnet50"]
+    names = [
+        "lenet",
+        "cnn6",
+        "preact_resnet18",
+        "preact_resnet34",
+        "resnet18",
+        "resnet34",
+        "resnet50",
+    ]
     names += ["mobilenet_v2", "convnext_tiny", "vit_b_16", "swin_t"]
     study = tmp_path / "s.yaml"
     arms = "".join(f"  {name}: {{model.name: {name}}}\n" for name in names)

@@ -39,38 +39,74 @@ def swapped(old: str, new: str, text: str = HEAD + LR + TAIL) -> str:
 
 BROKEN = {
     "no values and no range": (space("method.alpha: {low: 1} # HERE"), "both `low` and `high`"),
-    "values and a range": (space("method.alpha: {values: [1, 4], low: 1} # HERE"), "takes no `low`"),
+    "values and a range": (
+        space("method.alpha: {values: [1, 4], low: 1} # HERE"),
+        "takes no `low`",
+    ),
     "a range upside down": (space("method.alpha: {low: 5, high: 1} # HERE"), "less than `high`"),
-    "log and step": (space("method.alpha: {low: 1, high: 5, log: true, step: 1} # HERE"), "exclude each other"),
-    "log from zero": (space("method.lambda_u: {low: 0, high: 75, log: true} # HERE"), "greater than 0"),
-    "steps that do not fit": (space("method.alpha: {low: 1, high: 5, step: 3} # HERE"), "multiple of `step`"),
+    "log and step": (
+        space("method.alpha: {low: 1, high: 5, log: true, step: 1} # HERE"),
+        "exclude each other",
+    ),
+    "log from zero": (
+        space("method.lambda_u: {low: 0, high: 75, log: true} # HERE"),
+        "greater than 0",
+    ),
+    "steps that do not fit": (
+        space("method.alpha: {low: 1, high: 5, step: 3} # HERE"),
+        "multiple of `step`",
+    ),
     "a misspelt key": (space("method.alpha: {lo: 1, high: 5} # HERE"), "did you mean `low`?"),
-    "a misspelt field": (space("method.lamda_u: {values: [0, 25]} # HERE"), "did you mean `lambda_u`?"),
-    "a value out of range": (space("method.p_threshold: {low: 0.3, high: 1.5} # HERE"), "less than 1"),
+    "a misspelt field": (
+        space("method.lamda_u: {values: [0, 25]} # HERE"),
+        "did you mean `lambda_u`?",
+    ),
+    "a value out of range": (
+        space("method.p_threshold: {low: 0.3, high: 1.5} # HERE"),
+        "less than 1",
+    ),
     "a wrong type": (space("method.mixup: {values: [true, maybe]} # HERE"), "true or false"),
     "a list as a value": (space("train.lr_milestones: {values: [[3], [6]]} # HERE"), "valid"),
-    "fractions for a whole number": (space("method.warmup_epochs: {low: 1, high: 3.5} # HERE"), "integer"),
+    "fractions for a whole number": (
+        space("method.warmup_epochs: {low: 1, high: 3.5} # HERE"),
+        "integer",
+    ),
     "values twice": (space("method.alpha: {values: [4, 4]} # HERE"), "more than once"),
-    "the baseline's value is missing": (space("method.lambda_u: {values: [0, 50]} # HERE"), "does not have 25.0"),
-    "the baseline's value is out of range": (space("method.alpha: {low: 5, high: 8} # HERE"), "does not have 4.0"),
+    "the baseline's value is missing": (
+        space("method.lambda_u: {values: [0, 50]} # HERE"),
+        "does not have 25.0",
+    ),
+    "the baseline's value is out of range": (
+        space("method.alpha: {low: 5, high: 8} # HERE"),
+        "does not have 4.0",
+    ),
     "values that contradict each other": (
-        space("method.networks: {values: [1, 2]} # HERE", "method.co_guess: {values: [true, peer]}"),
+        space(
+            "method.networks: {values: [1, 2]} # HERE", "method.co_guess: {values: [true, peer]}"
+        ),
         "needs `networks: 2`",
     ),
-    "a condition on nothing": (space("method.alpha: {values: [2, 4], when: {method.mix: true}} # HERE"), "neither"),
+    "a condition on nothing": (
+        space("method.alpha: {values: [2, 4], when: {method.mix: true}} # HERE"),
+        "neither",
+    ),
     "a condition that never holds": (
         space("method.alpha: {values: [2, 4], when: {method.mixup: false}} # HERE"),
         "never holds",
     ),
     "a condition on what stands below": (
         space(
-            "method.alpha: {values: [2, 4], when: {method.mixup: true}} # HERE", "method.mixup: {values: [true, false]}"
+            "method.alpha: {values: [2, 4], when: {method.mixup: true}} # HERE",
+            "method.mixup: {values: [true, false]}",
         ),
         "should stand above",
     ),
     "a seed": (space("seed: {values: [0, 1]} # HERE"), "use the key `seeds`"),
     "the noise": (space("noise.rate: {values: [0.2, 0.4]} # HERE"), "part of the question"),
-    "the split": (space("data.validation_fraction: {low: 0.1, high: 0.3} # HERE"), "part of the question"),
+    "the split": (
+        space("data.validation_fraction: {low: 0.1, high: 0.3} # HERE"),
+        "part of the question",
+    ),
     "arm without arms": (
         swapped("space:\n", "space:\n  arm: {values: [baseline, x]} # HERE\n"),
         "needs all the study's",
@@ -91,13 +127,20 @@ BROKEN = {
     "a parameter that an arm does not have": (
         swapped(
             "space:\n",
-            ARMS + "space:\n  arm: {values: [baseline, no_mixup, ce]}\n  method.alpha: {values: [2, 4]} # HERE\n",
+            ARMS
+            + "space:\n  arm: {values: [baseline, no_mixup, ce]}\n  method.alpha: {values: [2, 4]} # HERE\n",
         ),
         "unknown key `alpha`",
     ),
     "no parameters": (HEAD + "space: {} # HERE\n" + TAIL, "at least 1"),
-    "an unknown sampler": (swapped("{name: tpe, n_trials: 20}", "{name: bayes, n_trials: 20} # HERE"), "'tpe'"),
-    "no number of trials": (swapped("{name: tpe, n_trials: 20}", "{name: tpe} # HERE"), "needs `n_trials`"),
+    "an unknown sampler": (
+        swapped("{name: tpe, n_trials: 20}", "{name: bayes, n_trials: 20} # HERE"),
+        "'tpe'",
+    ),
+    "no number of trials": (
+        swapped("{name: tpe, n_trials: 20}", "{name: tpe} # HERE"),
+        "needs `n_trials`",
+    ),
     "an endless grid": (
         swapped("tpe, n_trials: 20", "grid", swapped("log: true}", "log: true} # HERE")),
         "a grid needs `values` or `step`",
@@ -115,21 +158,31 @@ BROKEN = {
         "two metrics",
     ),
     "a test metric": (
-        swapped("{name: val/accuracy, goal: maximize}", "{name: test/accuracy, goal: maximize} # HERE"),
+        swapped(
+            "{name: val/accuracy, goal: maximize}", "{name: test/accuracy, goal: maximize} # HERE"
+        ),
         "val/acc",
     ),
     "a goal upside down": (swapped("maximize}", "minimize} # HERE"), "`maximize`"),
     "work alone": (
-        swapped("{name: val/accuracy, goal: maximize}", "{name: work/forwards, goal: minimize} # HERE"),
+        swapped(
+            "{name: val/accuracy, goal: maximize}", "{name: work/forwards, goal: minimize} # HERE"
+        ),
         "needs val/accuracy",
     ),
     "several seeds with a scheduler": (
         swapped("seeds: [0]", "scheduler: {name: asha, grace_period: 3} # HERE\nseeds: [0, 1]"),
         "need `scheduler: none`",
     ),
-    "an unknown scheduler": (HEAD + LR + "scheduler: {name: pbt} # HERE\n" + TAIL, "use one of none, asha, median"),
+    "an unknown scheduler": (
+        HEAD + LR + "scheduler: {name: pbt} # HERE\n" + TAIL,
+        "use one of none, asha, median",
+    ),
     "a key of another scheduler": (
-        HEAD + LR + "scheduler: {name: median, grace_period: 2, reduction_factor: 3} # HERE\n" + TAIL,
+        HEAD
+        + LR
+        + "scheduler: {name: median, grace_period: 2, reduction_factor: 3} # HERE\n"
+        + TAIL,
         "unknown key `reduction_factor`",
     ),
     "a grace period without end": (
@@ -138,14 +191,21 @@ BROKEN = {
     ),
     "epochs with a scheduler": (
         swapped(
-            "space:", "scheduler: {name: asha, grace_period: 2}\nspace: # HERE", space("train.epochs: {values: [5, 9]}")
+            "space:",
+            "scheduler: {name: asha, grace_period: 2}\nspace: # HERE",
+            space("train.epochs: {values: [5, 9]}"),
         ),
         "equal epochs",
     ),
-    "seeds that are not fresh": (swapped("{seeds: [100, 101]}", "{seeds: [0, 101]} # HERE"), "fresh"),
+    "seeds that are not fresh": (
+        swapped("{seeds: [100, 101]}", "{seeds: [0, 101]} # HERE"),
+        "fresh",
+    ),
     "no confirmation": (swapped("confirm: {seeds: [100, 101]}\n", ""), "is missing"),
     "no validation set": (
-        swapped("validation_fraction: 0.2", "validation_fraction: 0").replace("}}\n", "}} # HERE\n", 1),
+        swapped("validation_fraction: 0.2", "validation_fraction: 0").replace(
+            "}}\n", "}} # HERE\n", 1
+        ),
         "0.2 ranks",
     ),
     "top_k of a re-tuned ablation": (
@@ -172,7 +232,9 @@ def test_a_mistake_is_shown_on_its_line_with_what_would_be_right(tmp_path, text,
         load_study(write(tmp_path, text))
     marked = [n for n, line in enumerate(text.splitlines(), start=1) if line.endswith("# HERE")]
     problems = error.value.problems
-    assert any(right in p.message and (not marked or p.line in marked) for p in problems), str(error.value)
+    assert any(right in p.message and (not marked or p.line in marked) for p in problems), str(
+        error.value
+    )
 
 
 def test_a_sampler_that_is_not_installed_says_how_to_install_it(tmp_path, monkeypatch, capsys):
@@ -213,11 +275,16 @@ def test_a_whole_number_is_searched_as_one(tmp_path):
 
 
 def test_a_condition_leaves_a_parameter_out(tmp_path):
-    text = space("method.mixup: {values: [true, false]}", "method.alpha: {low: 1, high: 8, when: {method.mixup: true}}")
+    text = space(
+        "method.mixup: {values: [true, false]}",
+        "method.alpha: {low: 1, high: 8, when: {method.mixup: true}}",
+    )
     found = only(load_study(write(tmp_path, text)))
 
     def point(mixup: bool) -> Point:
-        return found.walk(lambda d: {"train.lr": 0.05, "method.mixup": mixup, "method.alpha": 7}[d.path])
+        return found.walk(
+            lambda d: {"train.lr": 0.05, "method.mixup": mixup, "method.alpha": 7}[d.path]
+        )
 
     assert point(True) == {"train.lr": 0.05, "method.mixup": True, "method.alpha": 7}
     assert point(False) == {"train.lr": 0.05, "method.mixup": False}
@@ -231,8 +298,13 @@ def test_a_method_can_be_searched_with_its_own_parameters(tmp_path):
     )
     found = only(load_study(write(tmp_path, text)))
     assert found.starts == [{"train.lr": 0.02, "method.name": "dividemix", "method.lambda_u": 25}]
-    assert found.config(found.starts[0]).method.warmup_epochs == 1, "naming the baseline's method changes nothing"
-    assert found.config({"method.name": "cross_entropy", "train.lr": 0.05}).method.name == "cross_entropy"
+    assert found.config(found.starts[0]).method.warmup_epochs == 1, (
+        "naming the baseline's method changes nothing"
+    )
+    assert (
+        found.config({"method.name": "cross_entropy", "train.lr": 0.05}).method.name
+        == "cross_entropy"
+    )
 
 
 def test_an_arm_is_a_categorical_and_all_arms_are_tried_first(tmp_path):
@@ -255,7 +327,9 @@ def test_an_arm_is_a_categorical_and_all_arms_are_tried_first(tmp_path):
 
 def test_arms_get_a_search_each_without_what_they_decide(tmp_path):
     text = swapped(
-        "space:\n", ARMS + "space:\n  method.mixup: {values: [true, false]}\n  method.lambda_u: {values: [0, 25]}\n"
+        "space:\n",
+        ARMS
+        + "space:\n  method.mixup: {values: [true, false]}\n  method.lambda_u: {values: [0, 25]}\n",
     )
     study = load_study(write(tmp_path, text))
     searched = {s.arm: [d.path for d in s.space.dimensions] for s in study.search.searches}
@@ -265,7 +339,10 @@ def test_arms_get_a_search_each_without_what_they_decide(tmp_path):
         "ce": ["train.lr"],
     }
     assert len(study.warnings) == 3
-    names = [trial.record.name for trial in study.search.confirmations({"baseline": study.search.arms["baseline"]})]
+    names = [
+        trial.record.name
+        for trial in study.search.confirmations({"baseline": study.search.arms["baseline"]})
+    ]
     fixed = [f"{FIXED}/{arm}/seed=100" for arm in ("baseline", "no_mixup", "ce")]
     assert names[:4] == [*fixed, f"{TUNED}/baseline/seed=100"]
 
@@ -277,19 +354,27 @@ def test_a_confirmation_is_an_ablation_of_its_own_family(tmp_path):
     assert [record.name for record in records] == [
         "baseline/seed=100", "trial-0007/seed=100", "baseline/seed=101", "trial-0007/seed=101",
     ]  # fmt: skip
-    assert [(record.family, record.baseline) for record in records[:2]] == [(None, None), ("search", "baseline")]
+    assert [(record.family, record.baseline) for record in records[:2]] == [
+        (None, None),
+        ("search", "baseline"),
+    ]
 
 
 @pytest.mark.parametrize("epochs", ["1", "auto"])
 def test_a_scheduler_within_warm_up_deserves_a_warning(tmp_path, epochs):
     head = HEAD.replace("warmup_epochs: 1", f"warmup_epochs: {epochs}")
     text = head + LR + "scheduler: {name: asha, grace_period: 1}\n" + TAIL
-    assert any("within warm-up" in warning for warning in load_study(write(tmp_path, text)).warnings)
+    assert any(
+        "within warm-up" in warning for warning in load_study(write(tmp_path, text)).warnings
+    )
 
 
 def test_a_key_of_the_space_can_be_set(tmp_path):
     path = write(tmp_path, HEAD + LR + TAIL)
-    study = load_study(path, ["space.train.lr.high=0.5", "sampler.n_trials=7", "space.method.alpha={low: 1, high: 8}"])
+    study = load_study(
+        path,
+        ["space.train.lr.high=0.5", "sampler.n_trials=7", "space.method.alpha={low: 1, high: 8}"],
+    )
     assert study.file.space["train.lr"].high == 0.5
     assert study.file.sampler.n_trials == 7
     assert "method.alpha" in study.file.space

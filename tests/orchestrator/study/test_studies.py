@@ -30,14 +30,19 @@ def selection(arguments: list[str]) -> Options:
     given = dict(zip(arguments[1::2], arguments[2::2], strict=True))
     assert given.keys() <= {"--settings", "--arms", "--set"}
     arms, settings = (
-        frozenset(given[name].split(",")) if name in given else frozenset() for name in ("--arms", "--settings")
+        frozenset(given[name].split(",")) if name in given else frozenset()
+        for name in ("--arms", "--settings")
     )
     return Options(arms=arms, settings=settings)
 
 
 def settings(arguments: list[str]) -> list[str]:
     """`--set` of a command."""
-    return [value for name, value in zip(arguments[1::2], arguments[2::2], strict=True) if name == "--set"]
+    return [
+        value
+        for name, value in zip(arguments[1::2], arguments[2::2], strict=True)
+        if name == "--set"
+    ]
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
@@ -77,10 +82,14 @@ def test_the_ids_of_trials_stay_as_they_were(path):
     study = load_study(path)
     trials = list(study.trials) if study.search is None else list(study.search.expected({}))
     found = {trial.record.name: trial.record.id for trial in trials[:3]}
-    assert found == json.loads(GOLDEN_IDS.read_text())[path.name], "results of this study would become stale"
+    assert found == json.loads(GOLDEN_IDS.read_text())[path.name], (
+        "results of this study would become stale"
+    )
 
 
-def test_a_package_that_is_not_there_is_a_warning_of_the_plan_and_stops_a_run(monkeypatch, tmp_path, capsys):
+def test_a_package_that_is_not_there_is_a_warning_of_the_plan_and_stops_a_run(
+    monkeypatch, tmp_path, capsys
+):
     from orchestrator.cli.app import app
 
     monkeypatch.setattr("trainable.config.models.find_spec", lambda name: None)
@@ -89,4 +98,7 @@ def test_a_package_that_is_not_there_is_a_warning_of_the_plan_and_stops_a_run(mo
     app(["plan", str(path), "--results", str(tmp_path)], standalone_mode=False)
     assert f"warning: {sentence}\n" in capsys.readouterr().out
     with pytest.raises(Ended, match="timm"):
-        app(["run", str(path), "--results", str(tmp_path), "--settings", "webvision"], standalone_mode=False)
+        app(
+            ["run", str(path), "--results", str(tmp_path), "--settings", "webvision"],
+            standalone_mode=False,
+        )

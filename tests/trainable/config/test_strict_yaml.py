@@ -65,7 +65,23 @@ def test_plain_scalars_follow_the_core_schema_of_yaml_1_2(tmp_path, text, value)
 
 @pytest.mark.parametrize(
     "text",
-    ["no", "yes", "on", "off", "y", "N", "2024-01-01", "12:30:00", "1_000", "0b11", "1e", "e5", "nan", "tRue", "1.2.3"],
+    [
+        "no",
+        "yes",
+        "on",
+        "off",
+        "y",
+        "N",
+        "2024-01-01",
+        "12:30:00",
+        "1_000",
+        "0b11",
+        "1e",
+        "e5",
+        "nan",
+        "tRue",
+        "1.2.3",
+    ],
 )
 def test_what_only_yaml_1_1_converts_stays_text(tmp_path, text):
     assert data(tmp_path, f"{text}: {text}") == {text: text}
@@ -81,7 +97,12 @@ def test_quoted_and_block_scalars_are_text(tmp_path, text):
 
 
 def test_keys_are_text_whatever_they_look_like(tmp_path):
-    assert data(tmp_path, "1: a\ntrue: b\nnull: c\n1.5: d") == {"1": "a", "true": "b", "null": "c", "1.5": "d"}
+    assert data(tmp_path, "1: a\ntrue: b\nnull: c\n1.5: d") == {
+        "1": "a",
+        "true": "b",
+        "null": "c",
+        "1.5": "d",
+    }
 
 
 def test_an_integer_too_long_for_python_stays_text(tmp_path):
@@ -205,10 +226,14 @@ def test_any_tag_is_a_mistake_with_its_line(tmp_path, text, line):
 
 def test_a_tag_is_shown_as_it_was_written(tmp_path):
     [problem] = parsed(tmp_path, "a:\n  b: !!python/tuple [1]").problems
-    assert problem == Problem(2, "a.b", "the tag `!!python/tuple` is not supported; write plain values")
+    assert problem == Problem(
+        2, "a.b", "the tag `!!python/tuple` is not supported; write plain values"
+    )
 
 
-@pytest.mark.parametrize("text", ["a: 1\nb: &x [1, *x]", "a: 1\nb: &x {c: *x}", "a: 1\nb: &x\n  - {c: [*x]}"])
+@pytest.mark.parametrize(
+    "text", ["a: 1\nb: &x [1, *x]", "a: 1\nb: &x {c: *x}", "a: 1\nb: &x\n  - {c: [*x]}"]
+)
 def test_an_alias_that_contains_itself_is_a_mistake(tmp_path, text):
     [problem] = parsed(tmp_path, text).problems
     assert problem.message == "an alias contains itself"
@@ -254,7 +279,9 @@ def test_a_control_character_is_refused(tmp_path):
     assert "special characters are not allowed" in refusal(tmp_path, b"a: \x00")
 
 
-@pytest.mark.parametrize("text", ['a: "\\U00110000"', 'a: "\\UFFFFFFFF"', f"%YAML {'9' * 5000}.1\n--- a"])
+@pytest.mark.parametrize(
+    "text", ['a: "\\U00110000"', 'a: "\\UFFFFFFFF"', f"%YAML {'9' * 5000}.1\n--- a"]
+)
 def test_a_number_beyond_what_python_takes_is_refused(tmp_path, text):
     assert refusal(tmp_path, text).startswith(": is not YAML: ")
 
@@ -288,7 +315,12 @@ def test_a_name_with_a_null_character_is_refused(tmp_path):
 
 
 def test_an_error_lists_each_problem_once_in_the_order_of_lines():
-    problems = [Problem(7, "b", "late"), Problem(2, "a.x", "early"), Problem(7, "b", "late"), Problem(0, "", "whole")]
+    problems = [
+        Problem(7, "b", "late"),
+        Problem(2, "a.x", "early"),
+        Problem(7, "b", "late"),
+        Problem(0, "", "whole"),
+    ]
     error = ConfigError("s.yaml", problems)
     assert str(error) == "s.yaml: whole\ns.yaml:2: a.x: early\ns.yaml:7: b: late"
 
@@ -328,7 +360,11 @@ def test_random_damage_never_raises_anything_but_config_error(tmp_path):
         for _ in range(rng.randint(1, 4)):
             position = rng.randrange(len(text))
             # Bytes at random are mostly not UTF-8; YAML's own signs reach further.
-            byte = rng.randrange(256) if rng.random() < 0.3 else rng.choice(b"\n\t :-?,[]{}&*!|>'\"%@`#~<=\\0\r.eU")
+            byte = (
+                rng.randrange(256)
+                if rng.random() < 0.3
+                else rng.choice(b"\n\t :-?,[]{}&*!|>'\"%@`#~<=\\0\r.eU")
+            )
             match rng.choice(("replace", "insert", "delete")):
                 case "replace":
                     text[position] = byte

@@ -43,7 +43,14 @@ from trainable.config.methods import (
     MixUp,
     Retrain,
 )
-from trainable.config.models import Cnn6, LeNet, PreactResNet18, PreactResNet34, SmallCnn, Torchvision
+from trainable.config.models import (
+    Cnn6,
+    LeNet,
+    PreactResNet18,
+    PreactResNet34,
+    SmallCnn,
+    Torchvision,
+)
 from trainable.config.optimization import Train
 from trainable.config.trial import SCHEMA, TrialConfig, stored_config, trial_id
 
@@ -54,7 +61,13 @@ IMAGE_DATA: dict[str, Any] = {
     "crop_padding": 3,
     "crop_probability": 0.5,
 }
-PHOTOS: dict[str, Any] = {**IMAGE_DATA, "flip": False, "size": 400, "crop": 200, "resized_crop": True}
+PHOTOS: dict[str, Any] = {
+    **IMAGE_DATA,
+    "flip": False,
+    "size": 400,
+    "crop": 200,
+    "resized_crop": True,
+}
 FORGETTING: dict[str, Any] = {"forget_rate": 0.4, "gradual_epochs": 5}
 ELR: dict[str, Any] = {"networks": 2, "beta": 0.9, "lambda_elr": 7}
 START = {"weights_hash": "ab", "head_only_epochs": 1}
@@ -206,12 +219,16 @@ def mistakes(content: Any, root: type[BaseModel] = TrialConfig) -> list[tuple[st
 
 def test_every_section_and_field_has_a_case_here():
     sections = ("data", "noise", "model", "method")
-    named = [kind for part in sections for kind in get_args(TrialConfig.model_fields[part].annotation)]
+    named = [
+        kind for part in sections for kind in get_args(TrialConfig.model_fields[part].annotation)
+    ]
     assert {kind for _, kind in OTHER} == {Train, *named} - {Retrain}, (
         "tests/orchestrator/scheduling/test_from_arm.py has that"
     )
     for (_, kind), values in OTHER.items():
-        assert set(values) == set(kind.model_fields) - {"name", "init", "weights"}, kind  # these: test_start.py
+        assert set(values) == set(kind.model_fields) - {"name", "init", "weights"}, (
+            kind
+        )  # these: test_start.py
 
 
 def test_the_id_is_the_hash_of_the_schema_the_seed_and_what_differs_from_the_defaults():
@@ -229,22 +246,32 @@ def test_the_id_is_the_hash_of_the_schema_the_seed_and_what_differs_from_the_def
     assert id_of(content) == hashlib.sha256(hashed.encode()).hexdigest()[:16]
 
 
-@pytest.mark.parametrize(("part", "kind"), OTHER, ids=lambda x: x if isinstance(x, str) else x.__name__)
+@pytest.mark.parametrize(
+    ("part", "kind"), OTHER, ids=lambda x: x if isinstance(x, str) else x.__name__
+)
 def test_every_field_changes_the_id(part, kind):
     ids = [id_of({part: section(kind)})]
-    ids += [id_of({part: section(kind, **{field: value})}) for field, value in OTHER[part, kind].items()]
+    ids += [
+        id_of({part: section(kind, **{field: value})}) for field, value in OTHER[part, kind].items()
+    ]
     assert len(set(ids)) == len(ids)
 
 
 def test_names_and_seeds_change_the_id():
     ids = [id_of({part: section(kind)}) for part, kind in OTHER if part != "train"]
-    defaults = {id_of({part: section(kind)}) for part, kind in OTHER if kind in (Digits, NoNoise, SmallCnn, DivideMix)}
+    defaults = {
+        id_of({part: section(kind)})
+        for part, kind in OTHER
+        if kind in (Digits, NoNoise, SmallCnn, DivideMix)
+    }
     assert defaults == {id_of({})}
     assert len(set(ids)) == len(ids) - 3
     assert len({id_of({"seed": seed}) for seed in (0, 1, 2**63 - 1)}) == 3
 
 
-@pytest.mark.parametrize(("part", "kind"), OTHER, ids=lambda x: x if isinstance(x, str) else x.__name__)
+@pytest.mark.parametrize(
+    ("part", "kind"), OTHER, ids=lambda x: x if isinstance(x, str) else x.__name__
+)
 def test_a_field_written_with_its_default_does_not_change_the_id(part, kind):
     bare = id_of({part: section(kind)})
     for field, info in kind.model_fields.items():
@@ -257,7 +284,12 @@ def test_all_defaults_written_out_do_not_change_the_id():
 
 
 def test_the_order_of_keys_does_not_change_the_id():
-    content = {"seed": 2, "noise": section(PairNoise), "train": {"lr": 0.1, "epochs": 4}, "method": section(DivideMix)}
+    content = {
+        "seed": 2,
+        "noise": section(PairNoise),
+        "train": {"lr": 0.1, "epochs": 4},
+        "method": section(DivideMix),
+    }
     ids = set()
     for keys in itertools.permutations(content):
         turned = {key: content[key] for key in keys}
@@ -280,7 +312,9 @@ def test_a_new_field_with_a_default_keeps_the_ids_of_old_results():
     config = TrialConfig(train=Train(epochs=5))
     later = config.model_copy(update={"train": Later(epochs=5)})
     assert trial_id(later) == trial_id(config)
-    assert trial_id(config.model_copy(update={"train": Later(epochs=5, nesterov=True)})) != trial_id(config)
+    assert trial_id(
+        config.model_copy(update={"train": Later(epochs=5, nesterov=True)})
+    ) != trial_id(config)
 
 
 def test_a_new_schema_number_makes_all_ids_new(monkeypatch):
@@ -290,8 +324,12 @@ def test_a_new_schema_number_makes_all_ids_new(monkeypatch):
 
 
 def test_an_id_survives_json():
-    config = TrialConfig.model_validate({"method": section(DivideMix, co_guess="peer", temperature=1), "seed": 5})
-    assert trial_id(TrialConfig.model_validate(json.loads(json.dumps(config.model_dump())))) == trial_id(config)
+    config = TrialConfig.model_validate(
+        {"method": section(DivideMix, co_guess="peer", temperature=1), "seed": 5}
+    )
+    assert trial_id(
+        TrialConfig.model_validate(json.loads(json.dumps(config.model_dump())))
+    ) == trial_id(config)
 
 
 # --- configurations that a trial.json holds ---
@@ -306,7 +344,9 @@ def test_a_stored_configuration_is_read_back(config):
 
 @pytest.mark.parametrize(("method", "field"), RETIRED)
 def test_a_stored_field_that_has_been_removed_is_dropped_where_it_had_its_default(method, field):
-    content = json.loads(json.dumps(TrialConfig.model_validate({"method": {"name": method}, "seed": 1}).model_dump()))
+    content = json.loads(
+        json.dumps(TrialConfig.model_validate({"method": {"name": method}, "seed": 1}).model_dump())
+    )
     expected = stored_config(content)
     content["method"][field] = False
     assert stored_config(content) == expected
@@ -327,7 +367,9 @@ def test_a_removed_field_is_unknown_in_a_study():
         assert message.startswith(f"unknown key `{field}`")
 
 
-@pytest.mark.parametrize("content", [None, [], {"method": "jocor"}, {"method": {"name": ["jocor"]}}])
+@pytest.mark.parametrize(
+    "content", [None, [], {"method": "jocor"}, {"method": {"name": ["jocor"]}}]
+)
 def test_a_damaged_stored_configuration_is_a_validation_error(content):
     with pytest.raises(ValidationError):
         stored_config(content)
@@ -348,7 +390,11 @@ def test_a_configuration_cannot_be_changed():
     ("content", "path", "message"),
     [
         ({"sed": 1}, "sed", "unknown key `sed`; did you mean `seed`?"),
-        ({"qqq": 1}, "qqq", "unknown key `qqq`; known are data, noise, model, train, method, from_arm, seed"),
+        (
+            {"qqq": 1},
+            "qqq",
+            "unknown key `qqq`; known are data, noise, model, train, method, from_arm, seed",
+        ),
         (
             {"method": {"name": "dividemix", "lamda_u": 5}},
             "method.lamda_u",
@@ -397,9 +443,21 @@ def test_a_wrong_name_is_reported_with_the_known_ones(content, path, message):
     [
         ({"train": {"lr": "0.1"}}, "train.lr", '"0.1" is not right: it should be a valid number'),
         ({"train": {"lr": True}}, "train.lr", "true is not right: it should be a valid number"),
-        ({"train": {"epochs": 3.5}}, "train.epochs", "3.5 is not right: it should be a valid integer"),
-        ({"train": {"epochs": None}}, "train.epochs", "null is not right: it should be a valid integer"),
-        ({"data": {"name": "npz", "path": 5}}, "data.path", "5 is not right: it should be a valid string"),
+        (
+            {"train": {"epochs": 3.5}},
+            "train.epochs",
+            "3.5 is not right: it should be a valid integer",
+        ),
+        (
+            {"train": {"epochs": None}},
+            "train.epochs",
+            "null is not right: it should be a valid integer",
+        ),
+        (
+            {"data": {"name": "npz", "path": 5}},
+            "data.path",
+            "5 is not right: it should be a valid string",
+        ),
         (
             {"method": {"name": "dividemix", "mixup": "yes"}},
             "method.mixup",
@@ -410,7 +468,11 @@ def test_a_wrong_name_is_reported_with_the_known_ones(content, path, message):
             "method.guess_mode",
             "\"test\" is not right: it should be 'train' or 'eval'",
         ),
-        ({"train": {"lr_milestones": 150}}, "train.lr_milestones", "150 is not right: it should be a valid list"),
+        (
+            {"train": {"lr_milestones": 150}},
+            "train.lr_milestones",
+            "150 is not right: it should be a valid list",
+        ),
     ],
 )
 def test_a_value_of_a_wrong_type_is_shown_with_what_would_be_right(content, path, message):
@@ -448,13 +510,18 @@ def test_a_value_out_of_range_is_shown_with_the_range(content, path, message):
 def test_a_field_that_is_a_boolean_or_a_word_names_both(value):
     shown = json.dumps(value)
     assert mistakes({"method": {"name": "dividemix", "co_guess": value}}) == [
-        ("method.co_guess", f"{shown} is not right: it should be true or false, or should be 'peer'")
+        (
+            "method.co_guess",
+            f"{shown} is not right: it should be true or false, or should be 'peer'",
+        )
     ]
 
 
 @pytest.mark.parametrize("value", [True, 1.0])
 def test_the_number_of_networks_is_not_converted(value):
-    assert [path for path, _ in mistakes({"method": {"name": "dividemix", "networks": value}})] == ["method.networks"]
+    assert [path for path, _ in mistakes({"method": {"name": "dividemix", "networks": value}})] == [
+        "method.networks"
+    ]
 
 
 def test_a_list_that_is_too_short_says_how_many_it_needs():
@@ -494,7 +561,9 @@ def test_a_missing_field_is_named(content, path):
 def test_a_section_that_is_no_mapping_is_reported(value):
     [(path, message)] = mistakes({"data": value})
     assert path == "data"
-    assert message.startswith(f"{json.dumps(value)} is not right: it should be a mapping (key: value)")
+    assert message.startswith(
+        f"{json.dumps(value)} is not right: it should be a mapping (key: value)"
+    )
 
 
 def test_a_file_that_is_no_mapping_is_reported_without_a_path():
@@ -512,10 +581,19 @@ def test_a_single_network_cannot_guess_by_its_peer():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"networks": 1, "peer_update": "synchronous"}, "`peer_update: synchronous` needs `networks: 2`"),
+        (
+            {"networks": 1, "peer_update": "synchronous"},
+            "`peer_update: synchronous` needs `networks: 2`",
+        ),
         ({"networks": 1, "agreement": "strict"}, "`agreement: strict` needs `networks: 2`"),
-        ({"division": "both", "mixture": "bmm"}, "`mixture: bmm` is about the loss alone: it needs `division: loss`"),
-        ({"division": "embedding", "monotone_posterior": True}, "`monotone_posterior: true` is about the loss alone"),
+        (
+            {"division": "both", "mixture": "bmm"},
+            "`mixture: bmm` is about the loss alone: it needs `division: loss`",
+        ),
+        (
+            {"division": "embedding", "monotone_posterior": True},
+            "`monotone_posterior: true` is about the loss alone",
+        ),
     ],
 )
 def test_switches_that_contradict_each_other_are_refused(fields, message):
@@ -528,22 +606,32 @@ def test_switches_that_contradict_each_other_are_refused(fields, message):
 def test_a_prior_of_the_wrong_length_is_blamed_on_its_field(data):
     content = {"data": data, "method": {"name": "dividemix", "prior": [1, 2, 3]}}
     assert mistakes(content) == [("method.prior", "has 3 numbers, and the data have 10 classes")]
-    TrialConfig.model_validate({**content, "data": {"name": "npz", "path": "a.npz"}})  # not known before it is read
+    TrialConfig.model_validate(
+        {**content, "data": {"name": "npz", "path": "a.npz"}}
+    )  # not known before it is read
 
 
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"warmup_epochs": "atuo"}, "\"atuo\" is not right: it should be a valid integer, or should be 'auto'"),
+        (
+            {"warmup_epochs": "atuo"},
+            "\"atuo\" is not right: it should be a valid integer, or should be 'auto'",
+        ),
         ({"n_aug": 0}, "0 is not right: it should be greater than or equal to 1"),
         ({"prior": [1, 0]}, "0 is not right: it should be greater than 0"),
         ({"prior": "even"}, '"even" is not right: it should be a valid list'),
         ({"mixture": "kmm"}, "\"kmm\" is not right: it should be 'gmm' or 'bmm'"),
-        ({"hard_labels": True}, "true is not right: it should be 'off', 'refine', 'guess' or 'both'"),
+        (
+            {"hard_labels": True},
+            "true is not right: it should be 'off', 'refine', 'guess' or 'both'",
+        ),
     ],
 )
 def test_a_wrong_value_of_a_switch_is_shown_with_the_right_ones(fields, message):
-    assert mistakes({"method": {"name": "dividemix", **fields}}) == [(f"method.{next(iter(fields))}", message)]
+    assert mistakes({"method": {"name": "dividemix", **fields}}) == [
+        (f"method.{next(iter(fields))}", message)
+    ]
 
 
 def test_all_mistakes_are_reported_at_once():

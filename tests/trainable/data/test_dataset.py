@@ -21,11 +21,16 @@ def digits() -> Arrays:
     return load(Digits(), Machine())
 
 
-def made_up(n: int = 40, validation: int = 0, channels: int = 3, height: int = 9, width: int = 8) -> Arrays:
+def made_up(
+    n: int = 40, validation: int = 0, channels: int = 3, height: int = 9, width: int = 8
+) -> Arrays:
     rng = np.random.default_rng(0)
 
     def split(size: int) -> Split:
-        return Split(rng.integers(1, 256, (size, height, width, channels), dtype=np.uint8), rng.integers(0, 4, size))
+        return Split(
+            rng.integers(1, 256, (size, height, width, channels), dtype=np.uint8),
+            rng.integers(0, 4, size),
+        )
 
     train, test, own = split(n), split(10), split(validation) if validation else None
     return Arrays(train, own, test, 4, (0.5, 0.4, 0.3)[:channels], (0.2, 0.25, 0.3)[:channels])
@@ -38,14 +43,20 @@ def prepared(arrays: Arrays, data: ImageData | None = None, noise=NOISE, seed: i
 def labels_by_row(data: Dataset) -> dict[int, int]:
     """{row as read: given label} over training and held-out samples."""
     parts = [part for part in (data.train, data.validation) if part is not None]
-    return {int(row): int(label) for p in parts for row, label in zip(p.source_index, p.given, strict=True)}
+    return {
+        int(row): int(label)
+        for p in parts
+        for row, label in zip(p.source_index, p.given, strict=True)
+    }
 
 
 # --- validation split ---
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_the_validation_split_is_disjoint_from_training_and_together_they_are_everything(digits, seed):
+def test_the_validation_split_is_disjoint_from_training_and_together_they_are_everything(
+    digits, seed
+):
     data = prepared(digits, Digits(validation_fraction=0.1), seed=seed)
     rows = np.concatenate([data.train.source_index, data.validation.source_index])
     assert len(data.validation) == 144  # of 1437
@@ -68,11 +79,17 @@ def test_the_same_seed_gives_the_same_data_set(digits):
     assert torch.equal(one.train.images, again.train.images)
     assert torch.equal(one.train.given, again.train.given)
     assert np.array_equal(one.validation.source_index, again.validation.source_index)
-    assert (one.data_hash, one.noise_hash, one.noise_rate) == (again.data_hash, again.noise_hash, again.noise_rate)
+    assert (one.data_hash, one.noise_hash, one.noise_rate) == (
+        again.data_hash,
+        again.noise_hash,
+        again.noise_rate,
+    )
 
 
 def test_another_validation_fraction_changes_no_given_label(digits):
-    small, large, none = (labels_by_row(prepared(digits, Digits(validation_fraction=f))) for f in (0.05, 0.3, 0.0))
+    small, large, none = (
+        labels_by_row(prepared(digits, Digits(validation_fraction=f))) for f in (0.05, 0.3, 0.0)
+    )
     assert small == large == none
     assert len(small) == 1437
 
@@ -84,13 +101,19 @@ def test_no_validation_fraction_holds_nothing_out(digits):
 
 
 def test_another_noise_does_not_move_the_validation_split(digits):
-    splits = [prepared(digits, Digits(), noise).validation.source_index for noise in (NOISE, NoNoise())]
+    splits = [
+        prepared(digits, Digits(), noise).validation.source_index for noise in (NOISE, NoNoise())
+    ]
     assert np.array_equal(*splits)
 
 
-@pytest.mark.parametrize(("n", "fraction"), [(1, 0.0), (3, 0.5)])  # round(1.5) is 2: one of three is left
+@pytest.mark.parametrize(
+    ("n", "fraction"), [(1, 0.0), (3, 0.5)]
+)  # round(1.5) is 2: one of three is left
 def test_a_single_training_image_is_refused(n, fraction):
-    with pytest.raises(DataError, match=r"^1 training images are left after the validation split; at least 2 are"):
+    with pytest.raises(
+        DataError, match=r"^1 training images are left after the validation split; at least 2 are"
+    ):
         prepared(made_up(n), ImageData(validation_fraction=fraction))
 
 
@@ -162,7 +185,11 @@ def test_preparing_leaves_the_arrays_as_they_were():
 def test_plain_images_are_normalised_per_channel_without_augmentation(channels, padding):
     arrays = made_up(channels=channels)
     data = prepared(arrays, ImageData(crop_padding=padding, validation_fraction=0.1))
-    for part, raw in ((data.train, arrays.train), (data.validation, arrays.train), (data.test, arrays.test)):
+    for part, raw in (
+        (data.train, arrays.train),
+        (data.validation, arrays.train),
+        (data.test, arrays.test),
+    ):
         pixels = raw.images[part.source_index] / 255
         expected = ((pixels - np.array(arrays.mean)) / np.array(arrays.std)).transpose(0, 3, 1, 2)
         assert np.allclose(part.plain(slice(None)).numpy(), expected, atol=1e-5)

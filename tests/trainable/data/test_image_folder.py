@@ -39,7 +39,9 @@ def test_names_of_any_bytes_are_files_too(tmp_path):
     assert data.train.images.load(np.arange(4)).shape == (4, 12, 12, 3)
     (tmp_path / "labels.csv").write_text("file,label\ntrain/a/caf\\xe9.png,b\n")
     (row,) = np.flatnonzero(data.train.names == b"train/a/caf\xe9.png")
-    assert read_labels(tmp_path / "labels.csv", data.train, data.classes, data.class_names)[row] == 1
+    assert (
+        read_labels(tmp_path / "labels.csv", data.train, data.classes, data.class_names)[row] == 1
+    )
 
 
 @pytest.mark.parametrize("crop", [13, 20])
@@ -47,7 +49,13 @@ def test_a_cut_that_is_larger_than_the_images_is_refused(tmp_path, crop):
     write_tree(tmp_path / "t")
     data = ImageFolder(path="t", crop=crop, crop_padding=4)
     with pytest.raises(DataError, match=f"data.crop: {crop} is more than the images' 12×12 pixels"):
-        prepare(load(data, Machine(study_dir=tmp_path)), data, NoNoise(), Streams(0), torch.device("cpu"))
+        prepare(
+            load(data, Machine(study_dir=tmp_path)),
+            data,
+            NoNoise(),
+            Streams(0),
+            torch.device("cpu"),
+        )
 
 
 def test_a_validation_folder_is_used_and_hidden_and_other_files_are_not(tmp_path):
@@ -76,7 +84,10 @@ def without(root, *parts):
 
 def test_what_is_missing_is_named(tmp_path):
     root = write_tree(tmp_path / "t", validation=1)
-    with pytest.raises(DataError, match=r"^image_folder: .*absent does not exist; expected a folder with train/CLASS"):
+    with pytest.raises(
+        DataError,
+        match=r"^image_folder: .*absent does not exist; expected a folder with train/CLASS",
+    ):
         read(tmp_path / "absent")
     save(root / "test" / "z" / "0.png", picture(0))
     with pytest.raises(DataError, match=r"test has the class z, which train/ has not"):
@@ -85,7 +96,9 @@ def test_what_is_missing_is_named(tmp_path):
     with pytest.raises(DataError, match=r"test does not exist; expected test/CLASS"):
         read(root)
     without(root, "train", "b")
-    with pytest.raises(DataError, match=r"train has 1 class folders; expected train/CLASS/\*\.jpg, two or more"):
+    with pytest.raises(
+        DataError, match=r"train has 1 class folders; expected train/CLASS/\*\.jpg, two or more"
+    ):
         read(root)
     without(root, "train")
     with pytest.raises(DataError, match=r"train does not exist"):
@@ -98,7 +111,8 @@ def test_an_empty_class_is_refused_with_what_it_holds(tmp_path):
     (root / "train" / "b").mkdir()
     (root / "train" / "b" / "x.bmp").write_bytes(b"")
     with pytest.raises(
-        DataError, match=r"train/b has no \.jpg, \.jpeg or \.png image \(it has \.bmp files\): an empty"
+        DataError,
+        match=r"train/b has no \.jpg, \.jpeg or \.png image \(it has \.bmp files\): an empty",
     ):
         read(root)
 
@@ -144,7 +158,14 @@ def test_a_table_of_noisy_labels_names_files_and_classes(tmp_path):
     write_tree(tmp_path / "t")
     (tmp_path / "noisy.csv").write_text("file,label\na/0.png,b\ntrain/b/3.png,a\n")
     machine, data = Machine(study_dir=tmp_path), ImageFolder(path="t", validation_fraction=0)
-    found = prepare(load(data, machine), data, FileNoise(path="noisy.csv"), Streams(0), torch.device("cpu"), machine)
+    found = prepare(
+        load(data, machine),
+        data,
+        FileNoise(path="noisy.csv"),
+        Streams(0),
+        torch.device("cpu"),
+        machine,
+    )
     assert (found.train.given != found.train.true).nonzero().flatten().tolist() == [0, 11]
     assert found.noise_rate == 2 / 16
     assert found.noise_transition.tolist() == [[7 / 8, 1 / 8], [1 / 8, 7 / 8]]

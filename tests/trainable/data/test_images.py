@@ -31,7 +31,9 @@ def test_a_grey_image_is_repeated_or_stays_grey(tmp_path):
 
 def test_a_colour_image_becomes_grey_where_one_channel_is_wanted(tmp_path):
     image = picture(0)
-    assert np.array_equal(decode(save(tmp_path / "a.png", image), None, 1)[..., 0], np.asarray(image.convert("L")))
+    assert np.array_equal(
+        decode(save(tmp_path / "a.png", image), None, 1)[..., 0], np.asarray(image.convert("L"))
+    )
 
 
 def test_transparent_pixels_lie_on_black_whatever_colour_they_hide(tmp_path):
@@ -82,7 +84,9 @@ def test_16_bit_colours_keep_their_high_bytes_too(tmp_path):
 def test_32_bit_pixels_are_refused(tmp_path):
     path = tmp_path / "a.jpg"  # the content decides, not the name
     Image.fromarray(np.ones((4, 4), np.float32)).save(path, format="TIFF")
-    with pytest.raises(DataError, match=r"a\.jpg has 32-bit pixels; save it with 8 or 16 bits a channel"):
+    with pytest.raises(
+        DataError, match=r"a\.jpg has 32-bit pixels; save it with 8 or 16 bits a channel"
+    ):
         decode(path, None, 3)
 
 
@@ -103,7 +107,9 @@ def damaged(kind: str) -> bytes:
 @pytest.mark.parametrize("kind", ["empty", "text", "cut", "header only"])
 def test_a_damaged_image_is_refused_with_its_name(tmp_path, kind):
     (tmp_path / "a.jpg").write_bytes(damaged(kind))
-    with pytest.raises(DataError, match=r"a\.jpg is (a damaged image|not an image that can be read)"):
+    with pytest.raises(
+        DataError, match=r"a\.jpg is (a damaged image|not an image that can be read)"
+    ):
         decode(tmp_path / "a.jpg", None, 3)
 
 
@@ -125,7 +131,9 @@ def test_all_bad_files_of_a_load_are_named_up_to_five(tmp_path, threads):
 def test_images_of_different_sizes_need_a_size(tmp_path):
     save(tmp_path / "a.png", picture(0, 12, 12))
     save(tmp_path / "b.png", picture(1, 12, 20))
-    with pytest.raises(DataError, match=r"b\.png is 20×12 pixels and .*a\.png 12×12: .* need `data\.size`"):
+    with pytest.raises(
+        DataError, match=r"b\.png is 20×12 pixels and .*a\.png 12×12: .* need `data\.size`"
+    ):
         files(tmp_path, "a.png", "b.png").load(np.arange(2))
     assert files(tmp_path, "a.png", "b.png", size=8).load(np.arange(2)).shape == (2, 8, 8, 3)
 

@@ -102,7 +102,9 @@ def test_exclusive_noise_is_uniform_over_the_other_classes():
 
 def test_exclusive_noise_of_two_classes_swaps_them():
     labels = balanced(2, 50)
-    assert np.array_equal(corrupt(labels, 2, SymmetricNoise(rate=1.0, include_true=False), rng()), 1 - labels)
+    assert np.array_equal(
+        corrupt(labels, 2, SymmetricNoise(rate=1.0, include_true=False), rng()), 1 - labels
+    )
 
 
 # --- pair ---
@@ -134,7 +136,9 @@ def test_the_cifar10_map_moves_five_classes_to_the_authors_targets():
 def test_asymmetric_cifar10_noise_is_half_its_rate_overall_and_its_rate_within_the_five_classes():
     labels = balanced(10)
     given = corrupt(labels, 10, AsymmetricNoise(rate=0.4), rng())
-    assert within_four_sigma(int((given != labels).sum()), N, 0.2)  # METHOD: .2002 in the authors' file
+    assert within_four_sigma(
+        int((given != labels).sum()), N, 0.2
+    )  # METHOD: .2002 in the authors' file
     rates = np.diag(transition(labels, given, 10))
     assert rates[[0, 1, 6, 7, 8]].tolist() == [1.0] * 5
     assert rates[[2, 3, 4, 5, 9]] == pytest.approx([0.6] * 5, abs=4 * np.sqrt(0.24 / 5000))
@@ -170,7 +174,10 @@ def test_a_map_of_ones_own_is_followed_and_one_of_another_size_refused():
     given = corrupt(labels, 3, AsymmetricNoise(rate=1.0, map=[2, 1, 0]), rng())
     assert np.array_equal(given, 2 - labels)
     for wrong in ("cifar10", [1, 0], [0, 1, 3]):
-        with pytest.raises(DataError, match=r"^noise\.map: .* and the data have 3 classes; write the target of each"):
+        with pytest.raises(
+            DataError,
+            match=r"^noise\.map: .* and the data have 3 classes; write the target of each",
+        ):
             corrupt(labels, 3, AsymmetricNoise(rate=0.4, map=wrong), rng())
 
 
@@ -184,7 +191,9 @@ def pictures(n: int, seed: int = 1) -> np.ndarray:
 @pytest.mark.parametrize("rate", [0.2, 0.4])
 def test_instance_noise_has_about_its_rate(rate):
     labels = balanced(10, 20_000)
-    wrong = (corrupt(labels, 10, InstanceNoise(rate=rate), rng(), pictures(20_000)) != labels).mean()
+    wrong = (
+        corrupt(labels, 10, InstanceNoise(rate=rate), rng(), pictures(20_000)) != labels
+    ).mean()
     # The samples' own rates are a normal of sd 0.1 cut at 0: its mean is a little above the nominal rate at 0.2.
     mean = {0.2: 0.2055, 0.4: 0.4}[rate]
     assert wrong == pytest.approx(mean, abs=4 * np.sqrt(mean / 20_000))
@@ -194,7 +203,9 @@ def test_instance_noise_depends_on_the_pixels():
     labels, images = np.zeros(2000, int), np.repeat(pictures(2), 1000, axis=0)
     given = corrupt(labels, 10, InstanceNoise(rate=0.5), rng(), images)
     kinds = [np.bincount(part[part > 0], minlength=10) for part in (given[:1000], given[1000:])]
-    assert all(counts.max() > 0.95 * counts.sum() for counts in kinds)  # equal images of a class err in one way
+    assert all(
+        counts.max() > 0.95 * counts.sum() for counts in kinds
+    )  # equal images of a class err in one way
     assert len({int(given[k::1000][0]) for k in range(1000)}) > 1
 
 
@@ -253,7 +264,9 @@ def test_the_labels_that_are_passed_in_stay_as_they_are(noise):
 @ALL
 def test_a_seed_decides_the_noise(noise):
     labels = balanced(10, 1000)
-    first, again, other = (corrupt(labels, 10, noise, rng(seed), pictures(1000)) for seed in (0, 0, 1))
+    first, again, other = (
+        corrupt(labels, 10, noise, rng(seed), pictures(1000)) for seed in (0, 0, 1)
+    )
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
 

@@ -51,7 +51,11 @@ def test_a_table_changes_the_rows_that_it_names_by_file_or_index(tmp_path, text)
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("l.json", "[0, 1, 2]", r"holds int64 \(3,\); expected one integer for each of the 4 training images"),
+        (
+            "l.json",
+            "[0, 1, 2]",
+            r"holds int64 \(3,\); expected one integer for each of the 4 training images",
+        ),
         ("l.json", '["a", "b", "c", "a"]', r"expected one integer for each of the 4"),
         ("l.json", '{"0": 1}', r"expected one integer for each of the 4"),
         ("l.json", "[0, 1, 3, 0]", r"row 2 has the label 3; classes are 0 to 2"),
@@ -59,12 +63,20 @@ def test_a_table_changes_the_rows_that_it_names_by_file_or_index(tmp_path, text)
         ("l.json", "[0, 1", r"cannot be read as a JSON list"),
         ("l.npy", "nothing", r"cannot be read as a JSON list"),
         ("l.txt", "0", r"given labels are a JSON list of labels"),
-        ("l.csv", "name,label\n", r"the first line is name,label; expected file,label or index,label"),
+        (
+            "l.csv",
+            "name,label\n",
+            r"the first line is name,label; expected file,label or index,label",
+        ),
         ("l.csv", "", r"the first line is ; expected file,label"),
         ("l.csv", "file,label\nx.png,0\n", r":2: `x.png` is not among the 4 training images"),
         ("l.csv", "index,label\n4,0\n", r":2: `4` is not among the 4 training images"),
         ("l.csv", "index,label\n0,1\n0,2\n", r":3: `0` stands there twice"),
-        ("l.csv", "index,label\n0,dog\n", r":2: `dog` is not a class; expected a number from 0, or one of a, b, c"),
+        (
+            "l.csv",
+            "index,label\n0,dog\n",
+            r":2: `dog` is not a class; expected a number from 0, or one of a, b, c",
+        ),
         ("l.csv", "index,label\n0\n", r":2: `` is not a class"),
         ("l.csv", "index,label\n0,3\n", r"row 0 has the label 3; classes are 0 to 2"),
     ],
@@ -77,7 +89,9 @@ def test_what_is_wrong_in_a_file_is_said_with_its_place(tmp_path, name, text, me
 
 
 def test_an_absent_file_is_named(tmp_path):
-    with pytest.raises(DataError, match=r"^noise\.path: .*l\.json does not exist; expected a JSON list"):
+    with pytest.raises(
+        DataError, match=r"^noise\.path: .*l\.json does not exist; expected a JSON list"
+    ):
         read(tmp_path / "l.json")
 
 
@@ -98,8 +112,13 @@ def config(rate: float, seed: int = 0) -> TrialConfig:
 
 def test_written_labels_are_read_back_and_their_names_do_not_collide(tmp_path):
     given = np.array([2, 1, 0, 0])
-    paths = {write_labels(tmp_path, config(rate), given) for rate in (0.05, 0.1, 0.15, 0.25)}  # 0.1 to the authors
-    paths |= {write_labels(tmp_path, config(0.1, seed=1), given), write_labels(tmp_path, config(0.1), given[::-1])}
+    paths = {
+        write_labels(tmp_path, config(rate), given) for rate in (0.05, 0.1, 0.15, 0.25)
+    }  # 0.1 to the authors
+    paths |= {
+        write_labels(tmp_path, config(0.1, seed=1), given),
+        write_labels(tmp_path, config(0.1), given[::-1]),
+    }
     assert len(paths) == 6
     assert min(path.name for path in paths).startswith("digits_symmetric_0.05_seed0_")
     path = write_labels(tmp_path, config(0.1), given)
@@ -112,13 +131,18 @@ def authors_noise(labels: list[int], rate: float, mode: str) -> list[int]:
     random_ = random.Random(123)
     index = list(range(len(labels)))
     random_.shuffle(index)
-    chosen, target = set(index[: int(rate * len(labels))]), {0: 0, 2: 0, 4: 7, 7: 7, 1: 1, 9: 1, 3: 5, 5: 3, 6: 6, 8: 8}
+    chosen, target = (
+        set(index[: int(rate * len(labels))]),
+        {0: 0, 2: 0, 4: 7, 7: 7, 1: 1, 9: 1, 3: 5, 5: 3, 6: 6, 8: 8},
+    )
     if mode == "asym":
         return [target[label] if i in chosen else label for i, label in enumerate(labels)]
     return [random_.randint(0, 9) if i in chosen else label for i, label in enumerate(labels)]
 
 
-@pytest.mark.parametrize(("rate", "mode"), [(0.2, "sym"), (0.5, "sym"), (0.8, "sym"), (0.4, "asym")])
+@pytest.mark.parametrize(
+    ("rate", "mode"), [(0.2, "sym"), (0.5, "sym"), (0.8, "sym"), (0.4, "asym")]
+)
 def test_the_authors_files_for_cifar10_are_read_with_their_known_rates(
     tmp_path, vectors, cifar10_photographs, rate, mode
 ):
@@ -148,7 +172,13 @@ def test_a_trials_labels_are_written_from_the_command_line_and_train_the_same(tm
 
 def test_labels_of_absent_data_are_not_written(tmp_path, capsys):
     (tmp_path / "trial.yaml").write_text("data: {name: mnist}\n")
-    command = [str(tmp_path / "trial.yaml"), "--data", str(tmp_path), "--noise-file", str(tmp_path / "noise")]
+    command = [
+        str(tmp_path / "trial.yaml"),
+        "--data",
+        str(tmp_path),
+        "--noise-file",
+        str(tmp_path / "noise"),
+    ]
     assert main(command) == 2
     assert "mnist: " in capsys.readouterr().err
     with pytest.raises(SystemExit, match="2"):

@@ -30,7 +30,16 @@ from trainable.random_streams import Streams
 from trainable.trial.trial import Trial
 
 CPU = torch.device("cpu")
-EVERY = [Mnist(), FashionMnist(), Kmnist(), Cifar10(), Cifar100(), Cub200(), Clothing1M(), WebVision()]
+EVERY = [
+    Mnist(),
+    FashionMnist(),
+    Kmnist(),
+    Cifar10(),
+    Cifar100(),
+    Cub200(),
+    Clothing1M(),
+    WebVision(),
+]
 
 
 @pytest.mark.parametrize("data", [*EVERY, Cifar10N(), Cifar100N()], ids=lambda data: data.name)
@@ -51,7 +60,9 @@ def test_absent_data_is_one_message_with_the_layout_and_where_to_get_it(tmp_path
 def _checksums_of_made_up_files(monkeypatch):
     import torchvision.datasets.cifar
 
-    monkeypatch.setattr(torchvision.datasets.cifar, "check_integrity", lambda path, md5=None: Path(path).is_file())
+    monkeypatch.setattr(
+        torchvision.datasets.cifar, "check_integrity", lambda path, md5=None: Path(path).is_file()
+    )
 
 
 def write_cifar(root: Path, classes: int) -> np.ndarray:
@@ -61,13 +72,20 @@ def write_cifar(root: Path, classes: int) -> np.ndarray:
     folder.mkdir(parents=True)
     labels = rng.integers(0, classes, 20)
     key, meta = (
-        ("labels", ("batches.meta", "label_names")) if classes == 10 else ("fine_labels", ("meta", "fine_label_names"))
+        ("labels", ("batches.meta", "label_names"))
+        if classes == 10
+        else ("fine_labels", ("meta", "fine_label_names"))
     )
     parts = {"train": labels, "test": labels[:4]}
     if classes == 10:
-        parts = {f"data_batch_{k + 1}": labels[4 * k : 4 * k + 4] for k in range(5)} | {"test_batch": labels[:4]}
+        parts = {f"data_batch_{k + 1}": labels[4 * k : 4 * k + 4] for k in range(5)} | {
+            "test_batch": labels[:4]
+        }
     for name, part in parts.items():
-        content = {"data": rng.integers(0, 256, (len(part), 3072), dtype=np.uint8), key: part.tolist()}
+        content = {
+            "data": rng.integers(0, 256, (len(part), 3072), dtype=np.uint8),
+            key: part.tolist(),
+        }
         (folder / name).write_bytes(pickle.dumps(content, protocol=2))
     (folder / meta[0]).write_bytes(pickle.dumps({meta[1]: [f"class {c}" for c in range(classes)]}))
     return labels
@@ -79,13 +97,20 @@ def test_cifar100_is_read_with_the_authors_constants(tmp_path):
     assert data.train.labels.tolist() == labels.tolist()
     assert data.train.images.shape == (20, 32, 32, 3)
     assert (data.classes, data.class_names[7], len(data.test)) == (100, "class 7", 4)
-    assert (data.mean, data.std) == ((0.507, 0.487, 0.441), (0.267, 0.256, 0.276))  # of the authors' code
+    assert (data.mean, data.std) == (
+        (0.507, 0.487, 0.441),
+        (0.267, 0.256, 0.276),
+    )  # of the authors' code
 
 
 def write_human(root: Path, labels: np.ndarray, **changes) -> dict[str, np.ndarray]:
     """CIFAR-10_human.pt with the published keys."""
     keys = ("aggre_label", "worse_label", "random_label1", "random_label2", "random_label3")
-    content = {"clean_label": labels} | {key: (labels + k + 1) % 10 for k, key in enumerate(keys)} | changes
+    content = (
+        {"clean_label": labels}
+        | {key: (labels + k + 1) % 10 for k, key in enumerate(keys)}
+        | changes
+    )
     torch.save(content, root / "CIFAR-10_human.pt")
     return content
 
@@ -112,9 +137,15 @@ def test_human_labels_of_cifar10_are_given_and_the_usual_ones_true(tmp_path, nam
 
 def test_human_labels_of_cifar100_are_read_beside_lists(tmp_path):
     labels = write_cifar(tmp_path, 100)
-    content = {"clean_label": labels, "noisy_label": labels[::-1].copy(), "clean_coarse_label": [0] * 20}
+    content = {
+        "clean_label": labels,
+        "noisy_label": labels[::-1].copy(),
+        "clean_coarse_label": [0] * 20,
+    }
     torch.save(content, tmp_path / "CIFAR-100_human.pt")
-    assert load(Cifar100N(), Machine(data_dir=tmp_path)).train.given.tolist() == labels[::-1].tolist()
+    assert (
+        load(Cifar100N(), Machine(data_dir=tmp_path)).train.given.tolist() == labels[::-1].tolist()
+    )
 
 
 def human_refusal(root: Path) -> str:
@@ -132,8 +163,13 @@ def test_human_labels_written_by_an_older_numpy_are_read(tmp_path):
         parts = {name: file.read(name) for name in file.namelist()}
     with zipfile.ZipFile(tmp_path / "CIFAR-10_human.pt", "w", zipfile.ZIP_STORED) as file:
         for name, content in parts.items():
-            file.writestr(name, content.replace(b"numpy._core.multiarray", b"numpy.core.multiarray"))
-    assert load(Cifar10N(), Machine(data_dir=tmp_path)).train.given.tolist() == ((labels + 2) % 10).tolist()
+            file.writestr(
+                name, content.replace(b"numpy._core.multiarray", b"numpy.core.multiarray")
+            )
+    assert (
+        load(Cifar10N(), Machine(data_dir=tmp_path)).train.given.tolist()
+        == ((labels + 2) % 10).tolist()
+    )
 
 
 class Bomb:
@@ -148,9 +184,14 @@ def test_a_hostile_label_file_is_refused_and_nothing_in_it_runs(tmp_path):
     labels = write_cifar(tmp_path, 10)
     write_human(tmp_path, labels, worse_label=Bomb(tmp_path / "exploded"))
     message = human_refusal(tmp_path)
-    assert "is not a CIFAR-N label file (it holds more than arrays) and was not read further" in message
+    assert (
+        "is not a CIFAR-N label file (it holds more than arrays) and was not read further"
+        in message
+    )
     assert not (tmp_path / "exploded").exists()
-    (tmp_path / "CIFAR-10_human.pt").write_bytes(pickle.dumps(Bomb(tmp_path / "exploded")))  # no zip at all
+    (tmp_path / "CIFAR-10_human.pt").write_bytes(
+        pickle.dumps(Bomb(tmp_path / "exploded"))
+    )  # no zip at all
     assert "is not a CIFAR-N label file" in human_refusal(tmp_path)
     assert not (tmp_path / "exploded").exists()
 
@@ -159,7 +200,10 @@ def test_a_hostile_label_file_is_refused_and_nothing_in_it_runs(tmp_path):
     ("changes", "message"),
     [
         ({"clean_label": np.arange(20) % 10}, r"clean_label differs from the images' labels in"),
-        ({"worse_label": np.arange(19)}, r"worse_label is int64 (19,); expected one integer for each of 20 images"),
+        (
+            {"worse_label": np.arange(19)},
+            r"worse_label is int64 (19,); expected one integer for each of 20 images",
+        ),
         ({"worse_label": np.full(20, 10)}, r"worse_label has the classes 10 to 10, not 0 to 9"),
         ({"worse_label": np.full(20, -1)}, r"worse_label has the classes -1 to -1, not 0 to 9"),
     ],
@@ -170,7 +214,9 @@ def test_human_labels_that_do_not_fit_the_images_are_refused(tmp_path, changes, 
 
 
 def test_a_label_file_without_the_key_says_what_it_has(tmp_path):
-    torch.save({"clean_label": write_cifar(tmp_path, 10), "other": 1}, tmp_path / "CIFAR-10_human.pt")
+    torch.save(
+        {"clean_label": write_cifar(tmp_path, 10), "other": 1}, tmp_path / "CIFAR-10_human.pt"
+    )
     assert "`worse_label` is missing; it has clean_label, other" in human_refusal(tmp_path)
     (tmp_path / "CIFAR-10_human.pt").write_bytes(b"")
     assert "is not a CIFAR-N label file" in human_refusal(tmp_path)
@@ -208,10 +254,22 @@ def test_the_mnist_family_is_read(tmp_path, data, folder):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda folder: (folder / "t10k-labels-idx1-ubyte").unlink(), "is not a whole copy (Dataset not found"),
-        (lambda folder: write_idx(folder / "t10k-labels-idx1-ubyte", np.arange(9)), "10 images and 9 labels"),
-        (lambda folder: write_idx(folder / "train-labels-idx1-ubyte", np.full(10, 12)), "the label 12, not 0 to 9"),
-        (lambda folder: (folder / "train-images-idx3-ubyte").write_bytes(b"ab"), "is not a whole copy ("),
+        (
+            lambda folder: (folder / "t10k-labels-idx1-ubyte").unlink(),
+            "is not a whole copy (Dataset not found",
+        ),
+        (
+            lambda folder: write_idx(folder / "t10k-labels-idx1-ubyte", np.arange(9)),
+            "10 images and 9 labels",
+        ),
+        (
+            lambda folder: write_idx(folder / "train-labels-idx1-ubyte", np.full(10, 12)),
+            "the label 12, not 0 to 9",
+        ),
+        (
+            lambda folder: (folder / "train-images-idx3-ubyte").write_bytes(b"ab"),
+            "is not a whole copy (",
+        ),
     ],
 )
 def test_an_mnist_folder_that_is_not_whole_is_refused(tmp_path, change, message):
@@ -229,9 +287,15 @@ def write_cub(root: Path) -> Path:
     folder = root / "CUB_200_2011"
     for k in range(1, 9):
         save(folder / "images" / f"{k % 4 + 1:03}.Bird" / f"{k}.jpg", picture(k, 30, 40))
-    (folder / "images.txt").write_text("".join(f"{k} {k % 4 + 1:03}.Bird/{k}.jpg\n" for k in range(1, 9)))
-    (folder / "image_class_labels.txt").write_text("".join(f"{k} {k % 4 + 1}\n" for k in range(1, 9)))
-    (folder / "train_test_split.txt").write_text("".join(f"{k} {int(k < 6)}\n" for k in range(1, 9)))
+    (folder / "images.txt").write_text(
+        "".join(f"{k} {k % 4 + 1:03}.Bird/{k}.jpg\n" for k in range(1, 9))
+    )
+    (folder / "image_class_labels.txt").write_text(
+        "".join(f"{k} {k % 4 + 1}\n" for k in range(1, 9))
+    )
+    (folder / "train_test_split.txt").write_text(
+        "".join(f"{k} {int(k < 6)}\n" for k in range(1, 9))
+    )
     (folder / "classes.txt").write_text("".join(f"{k} {k:03}.Bird\n" for k in range(1, 201)))
     return folder
 
@@ -248,7 +312,11 @@ def test_cub200_is_read(tmp_path):
 @pytest.mark.parametrize(
     ("file", "text", "message"),
     [
-        ("image_class_labels.txt", "1 201\n", "image_class_labels.txt: `201` is not a class; expected 1 to 200"),
+        (
+            "image_class_labels.txt",
+            "1 201\n",
+            "image_class_labels.txt: `201` is not a class; expected 1 to 200",
+        ),
         ("train_test_split.txt", "1 1\n", "list different images"),
         ("images.txt", "1\n", "images.txt:1: `1` should be two words"),
         ("images.txt", None, "images.txt cannot be read: No such file"),
@@ -272,11 +340,15 @@ def write_clothing(root: Path, train: int = 40) -> Path:
             name = f"images/0/{part}{k}.jpg"
             save(folder / name.removeprefix("images/"), picture(k, 12, 16))
             names[part].append(name)
-            labels[part.split("_")[0]].append((name, max(0, k - train + 14) if part == "noisy_train" else k % 14))
+            labels[part.split("_")[0]].append(
+                (name, max(0, k - train + 14) if part == "noisy_train" else k % 14)
+            )
     for part, listed in names.items():
         (folder / f"{part}_key_list.txt").write_text("\n".join(listed))
     for kind, pairs in labels.items():
-        (folder / f"{kind}_label_kv.txt").write_text("".join(f"{name} {label}\n" for name, label in pairs))
+        (folder / f"{kind}_label_kv.txt").write_text(
+            "".join(f"{name} {label}\n" for name, label in pairs)
+        )
     return folder
 
 
@@ -292,7 +364,14 @@ def test_clothing1m_trains_on_labels_that_nobody_knows_and_may_select_by_clean_o
     found = prepare(load(chosen, machine), chosen, NoNoise(), Streams(0), CPU, machine)
     assert len(found.train) == 40
     assert found.validation.given.tolist() == list(range(14))
-    noisy = prepare(data, Clothing1M(size=12, crop=8, validation_fraction=0.25), NoNoise(), Streams(0), CPU, machine)
+    noisy = prepare(
+        data,
+        Clothing1M(size=12, crop=8, validation_fraction=0.25),
+        NoNoise(),
+        Streams(0),
+        CPU,
+        machine,
+    )
     assert (len(noisy.train), len(noisy.validation)) == (30, 10)
 
 
@@ -300,7 +379,8 @@ def test_a_clothing1m_image_without_label_is_refused(tmp_path):
     folder = write_clothing(tmp_path)
     (folder / "clean_test_key_list.txt").write_text("images/0/other.jpg\n")
     with pytest.raises(
-        DataError, match=r"clean_test_key_list\.txt: images/0/other\.jpg has no label in clean_label_kv"
+        DataError,
+        match=r"clean_test_key_list\.txt: images/0/other\.jpg has no label in clean_label_kv",
     ):
         load(Clothing1M(), Machine(data_dir=tmp_path))
 
@@ -319,11 +399,19 @@ def test_a_balanced_part_is_what_the_authors_loop_takes(count):
 
 
 @pytest.mark.parametrize("resident", [True, False])
-def test_a_trial_on_clothing1m_judges_and_trains_on_a_part_of_its_own_in_each_epoch(tmp_path, resident):
+def test_a_trial_on_clothing1m_judges_and_trains_on_a_part_of_its_own_in_each_epoch(
+    tmp_path, resident
+):
     write_clothing(tmp_path)
     config = TrialConfig.model_validate(
         {
-            "data": {"name": "clothing1m", "size": 12, "crop": 8, "epoch_batches": 3, "clean_validation": True},
+            "data": {
+                "name": "clothing1m",
+                "size": 12,
+                "crop": 8,
+                "epoch_batches": 3,
+                "clean_validation": True,
+            },
             "model": {"name": "small_cnn", "width": 4},
             "train": {"epochs": 3, "batch_size": 6},
             "method": {"name": "dividemix", "warmup_epochs": 1, "lambda_u": 0},
@@ -336,7 +424,10 @@ def test_a_trial_on_clothing1m_judges_and_trains_on_a_part_of_its_own_in_each_ep
     assert {"val/accuracy", "test/accuracy", "division/labeled_fraction_net1"} <= set(rows[-1])
     losses = trial.method.records[1]["loss"]
     judged = ~np.isnan(losses)
-    assert judged.sum(1).tolist() == [15, 15]  # two of the first class, one of each other: 18 is more than there are
+    assert judged.sum(1).tolist() == [
+        15,
+        15,
+    ]  # two of the first class, one of each other: 18 is more than there are
     assert not np.array_equal(judged[0], judged[1])
     assert trial.samples()
     assert trial.summary()["noise_rate"] is None
@@ -345,9 +436,14 @@ def test_a_trial_on_clothing1m_judges_and_trains_on_a_part_of_its_own_in_each_ep
 def test_loss_history_over_changing_samples_is_refused(tmp_path):
     write_clothing(tmp_path)
     config = TrialConfig.model_validate(
-        {"data": {"name": "clothing1m", "size": 12, "crop": 8}, "method": {"name": "dividemix", "loss_history": 5}}
+        {
+            "data": {"name": "clothing1m", "size": 12, "crop": 8},
+            "method": {"name": "dividemix", "loss_history": 5},
+        }
     )
-    with pytest.raises(DataError, match=r"^method\.loss_history above 1 needs the same samples in every epoch"):
+    with pytest.raises(
+        DataError, match=r"^method\.loss_history above 1 needs the same samples in every epoch"
+    ):
         Trial(config, Machine(data_dir=tmp_path))
 
 
@@ -368,14 +464,25 @@ def test_webvision_keeps_its_first_classes_and_is_tested_on_both_validation_sets
     write_webvision(tmp_path)
     config = TrialConfig.model_validate(
         {
-            "data": {"name": "webvision", "size": 16, "crop": 8, "classes": 21, "validation_fraction": 0},
+            "data": {
+                "name": "webvision",
+                "size": 16,
+                "crop": 8,
+                "classes": 21,
+                "validation_fraction": 0,
+            },
             "model": {"name": "small_cnn", "width": 4},
             "train": {"epochs": 1, "batch_size": 8},
             "method": {"name": "cross_entropy"},
         }
     )
     trial = Trial(config, Machine(data_dir=tmp_path, device="cpu"))
-    assert len(trial.data.train) == len(trial.data.test) == len(trial.data.more_tests["ilsvrc12"]) == 21
+    assert (
+        len(trial.data.train)
+        == len(trial.data.test)
+        == len(trial.data.more_tests["ilsvrc12"])
+        == 21
+    )
     assert trial.data.test.true.tolist() == list(range(21))
     [row] = list(trial)
     assert {"test/accuracy", "test/top5", "ilsvrc12/accuracy", "ilsvrc12/top5"} <= set(row)
@@ -386,9 +493,14 @@ def test_webvision_without_ilsvrc12_says_what_it_expects_or_does_without(tmp_pat
     write_webvision(tmp_path)
     machine = Machine(data_dir=tmp_path)
     (tmp_path / "imagenet" / "val" / "3" / "x.JPEG").unlink()
-    with pytest.raises(DataError, match=r"val/3 has no images; expected ILSVRC12's validation images of WebVision's c"):
+    with pytest.raises(
+        DataError,
+        match=r"val/3 has no images; expected ILSVRC12's validation images of WebVision's c",
+    ):
         load(WebVision(classes=21), machine)
     assert load(WebVision(classes=21, ilsvrc12=False), machine).more_tests == {}
     (tmp_path / "imagenet").rename(tmp_path / "elsewhere")
-    with pytest.raises(DataError, match=r"^webvision: .*imagenet/val does not exist; expected the folders 0 … 20"):
+    with pytest.raises(
+        DataError, match=r"^webvision: .*imagenet/val does not exist; expected the folders 0 … 20"
+    ):
         load(WebVision(classes=21), machine)

@@ -26,8 +26,17 @@ def digits() -> Arrays:
 def test_digits_are_1437_training_and_360_test_images_of_all_classes(digits):
     assert digits.train.images.shape == (1437, 8, 8, 1)
     assert digits.test.images.shape == (360, 8, 8, 1)
-    assert (len(digits.train), len(digits.test), digits.validation, digits.classes) == (1437, 360, None, 10)
-    assert set(np.bincount(digits.test.labels)) <= {35, 36, 37}  # stratified: a fifth of 174 to 183 images a class
+    assert (len(digits.train), len(digits.test), digits.validation, digits.classes) == (
+        1437,
+        360,
+        None,
+        10,
+    )
+    assert set(np.bincount(digits.test.labels)) <= {
+        35,
+        36,
+        37,
+    }  # stratified: a fifth of 174 to 183 images a class
 
 
 def test_digits_are_those_of_scikit_learn_scaled_to_bytes(digits):
@@ -35,8 +44,12 @@ def test_digits_are_those_of_scikit_learn_scaled_to_bytes(digits):
 
     images, labels = load_digits(return_X_y=True)
     want = np.column_stack([labels, np.rint(images * 255 / 16)]).astype(int)
-    have = np.concatenate([np.column_stack([s.labels, s.images.reshape(-1, 64)]) for s in (digits.train, digits.test)])
-    assert sorted(have.tolist()) == sorted(want.tolist())  # every image once, in one of the two splits
+    have = np.concatenate(
+        [np.column_stack([s.labels, s.images.reshape(-1, 64)]) for s in (digits.train, digits.test)]
+    )
+    assert sorted(have.tolist()) == sorted(
+        want.tolist()
+    )  # every image once, in one of the two splits
 
 
 def test_the_digits_split_is_the_same_every_time(digits):
@@ -55,7 +68,9 @@ def test_images_are_measured_by_their_own_training_pixels(digits):
 # --- npz ---
 
 
-def arrays(n: int = 12, test: int = 6, shape: tuple[int, ...] = (8, 8, 3), classes: int = 3) -> dict[str, np.ndarray]:
+def arrays(
+    n: int = 12, test: int = 6, shape: tuple[int, ...] = (8, 8, 3), classes: int = 3
+) -> dict[str, np.ndarray]:
     """Content of a good file."""
     rng = np.random.default_rng(0)
     return {
@@ -67,7 +82,10 @@ def arrays(n: int = 12, test: int = 6, shape: tuple[int, ...] = (8, 8, 3), class
 
 
 def with_validation(n: int = 5) -> dict[str, np.ndarray]:
-    return arrays() | {"val_images": np.full((n, 8, 8, 3), 7, np.uint8), "val_labels": np.arange(n) % 3}
+    return arrays() | {
+        "val_images": np.full((n, 8, 8, 3), 7, np.uint8),
+        "val_labels": np.arange(n) % 3,
+    }
 
 
 def read(folder: Path, content: dict[str, np.ndarray]) -> Arrays:
@@ -87,7 +105,10 @@ def refusal(folder: Path, content: dict[str, np.ndarray]) -> str:
 def test_colour_images_and_both_shapes_of_labels_are_read(tmp_path, columns):
     content = arrays()
     if columns:  # as MedMNIST stores them
-        content |= {name: content[name][:, None].astype(np.uint8) for name in ("train_labels", "test_labels")}
+        content |= {
+            name: content[name][:, None].astype(np.uint8)
+            for name in ("train_labels", "test_labels")
+        }
     data = read(tmp_path, content)
     assert np.array_equal(data.train.images, content["train_images"])
     assert data.train.labels.tolist() == [0, 1, 2] * 4
@@ -159,14 +180,18 @@ def test_the_hash_follows_every_pixel_and_label(tmp_path):
 def test_a_missing_array_is_named_beside_those_that_are_there(tmp_path, name):
     content = arrays()
     del content[name]
-    assert refusal(tmp_path, content).endswith(f"the array `{name}` is missing; it has {', '.join(sorted(content))}")
+    assert refusal(tmp_path, content).endswith(
+        f"the array `{name}` is missing; it has {', '.join(sorted(content))}"
+    )
 
 
 def test_a_file_without_arrays_says_so(tmp_path):
     assert refusal(tmp_path, {}).endswith("the array `train_images` is missing; it has none")
 
 
-@pytest.mark.parametrize(("there", "missing"), [("val_labels", "val_images"), ("val_images", "val_labels")])
+@pytest.mark.parametrize(
+    ("there", "missing"), [("val_labels", "val_images"), ("val_images", "val_labels")]
+)
 def test_half_a_validation_set_is_refused(tmp_path, there, missing):
     content = arrays() | {there: with_validation()[there]}
     assert f"the array `{missing}` is missing" in refusal(tmp_path, content)
@@ -206,7 +231,10 @@ def test_images_of_a_wrong_type_or_shape_are_refused_with_both(tmp_path, name, i
     ids=lambda labels: f"{labels.dtype}{labels.shape}",
 )
 def test_labels_of_a_wrong_type_shape_or_number_are_refused(tmp_path, name, labels):
-    content = with_validation() | {f"{name}_images": np.zeros((5, 8, 8, 3), np.uint8), f"{name}_labels": labels}
+    content = with_validation() | {
+        f"{name}_images": np.zeros((5, 8, 8, 3), np.uint8),
+        f"{name}_labels": labels,
+    }
     message = refusal(tmp_path, content)
     assert f"{name}_labels is {labels.dtype} {labels.shape}" in message
     assert message.endswith("expected one integer class for each of the 5 images")
@@ -215,7 +243,10 @@ def test_labels_of_a_wrong_type_shape_or_number_are_refused(tmp_path, name, labe
 @pytest.mark.parametrize("name", ["train", "test"])
 def test_an_empty_split_is_refused(tmp_path, name):
     content = arrays()
-    content |= {f"{name}_images": content[f"{name}_images"][:0], f"{name}_labels": content[f"{name}_labels"][:0]}
+    content |= {
+        f"{name}_images": content[f"{name}_images"][:0],
+        f"{name}_labels": content[f"{name}_labels"][:0],
+    }
     assert refusal(tmp_path, content).endswith(f"{name}_images is empty")
 
 
@@ -230,18 +261,24 @@ def test_a_negative_class_is_refused(tmp_path, name):
 def test_a_class_that_training_never_sees_is_refused(tmp_path, name):
     content = with_validation()
     content[f"{name}_labels"][1] = 3
-    assert refusal(tmp_path, content).endswith(f"{name}_labels has class 3, which train_labels never has")
+    assert refusal(tmp_path, content).endswith(
+        f"{name}_labels has class 3, which train_labels never has"
+    )
 
 
 def test_a_label_that_no_class_can_have_is_refused(tmp_path):
     content = arrays()
     content["train_labels"][3] = 99_999
-    assert refusal(tmp_path, content).endswith("train_labels has class 99999, more than its 12 images can show")
+    assert refusal(tmp_path, content).endswith(
+        "train_labels has class 99999, more than its 12 images can show"
+    )
 
 
 def test_a_single_class_is_refused(tmp_path):
     content = arrays(classes=1)
-    assert refusal(tmp_path, content).endswith("train_labels has one class only; at least two are needed")
+    assert refusal(tmp_path, content).endswith(
+        "train_labels has one class only; at least two are needed"
+    )
 
 
 @pytest.mark.parametrize("name", ["val", "test"])
@@ -250,7 +287,10 @@ def test_splits_of_different_image_size_are_refused_with_both_sizes(tmp_path, na
     content = with_validation()
     content[f"{name}_images"] = np.zeros((len(content[f"{name}_labels"]), *shape), np.uint8)
     message = refusal(tmp_path, content)
-    assert f"{name}_images are {shape} and train_images (8, 8, 3); all images must have one size" in message
+    assert (
+        f"{name}_images are {shape} and train_images (8, 8, 3); all images must have one size"
+        in message
+    )
 
 
 def test_a_pickled_array_is_refused_without_being_unpickled(tmp_path):
@@ -316,7 +356,9 @@ def test_a_folder_is_not_an_npz(tmp_path):
 def test_an_absent_npz_is_named_with_what_it_should_hold(tmp_path):
     with pytest.raises(DataError) as error:
         load(Npz(path="absent.npz"), Machine(study_dir=tmp_path))
-    assert str(error.value).startswith(f"npz: {tmp_path / 'absent.npz'} does not exist; expected a file with train_im")
+    assert str(error.value).startswith(
+        f"npz: {tmp_path / 'absent.npz'} does not exist; expected a file with train_im"
+    )
 
 
 # --- npz with noisy labels ---
@@ -325,7 +367,9 @@ def test_an_absent_npz_is_named_with_what_it_should_hold(tmp_path):
 def test_noisy_labels_are_given_beside_the_true_ones(tmp_path):
     noisy = (np.arange(12) + 1) % 3
     data = read(
-        tmp_path, with_validation() | {"train_noisy_labels": noisy[:, None], "val_noisy_labels": np.zeros(5, int)}
+        tmp_path,
+        with_validation()
+        | {"train_noisy_labels": noisy[:, None], "val_noisy_labels": np.zeros(5, int)},
     )
     assert data.train.labels.tolist() == [0, 1, 2] * 4
     assert data.train.given.tolist() == noisy.tolist()
@@ -336,7 +380,10 @@ def test_noisy_labels_are_given_beside_the_true_ones(tmp_path):
 @pytest.mark.parametrize(
     ("noisy", "message"),
     [
-        (np.zeros(11, int), "train_noisy_labels is int64 (11,); expected one integer class for each of the 12 images"),
+        (
+            np.zeros(11, int),
+            "train_noisy_labels is int64 (11,); expected one integer class for each of the 12 images",
+        ),
         (np.full(12, 3), "train_noisy_labels has class 3, which train_labels never has"),
         (np.full(12, -1), "train_noisy_labels has the negative class -1"),
     ],
@@ -356,7 +403,9 @@ def test_untrusted_labels_are_given_and_nothing_is_true(tmp_path):
     trusted = load(Npz(path="data.npz", labels_are_true=False, clean_validation=True), machine)
     assert trusted.validation.labels.tolist() == [0, 1, 2, 0, 1]
     np.savez(tmp_path / "data.npz", **arrays(), train_noisy_labels=np.zeros(12, int))
-    with pytest.raises(DataError, match=r"so train_labels are the right ones: leave data\.labels_are_true out"):
+    with pytest.raises(
+        DataError, match=r"so train_labels are the right ones: leave data\.labels_are_true out"
+    ):
         load(Npz(path="data.npz", labels_are_true=False), machine)
 
 
@@ -375,7 +424,9 @@ def write_cifar10(root: Path, per_batch: int = 4) -> dict[str, np.ndarray]:
         labels.append(rng.integers(0, 10, per_batch))
         batch = {"batch_label": name, "data": rows[-1], "labels": labels[-1].tolist()}
         (root / FOLDER / name).write_bytes(pickle.dumps(batch, protocol=2))
-    (root / FOLDER / "batches.meta").write_bytes(pickle.dumps({"label_names": [f"class {c}" for c in range(10)]}))
+    (root / FOLDER / "batches.meta").write_bytes(
+        pickle.dumps({"label_names": [f"class {c}" for c in range(10)]})
+    )
     return {
         "train_images": np.concatenate(rows[:5]),
         "train_labels": np.concatenate(labels[:5]),
@@ -388,7 +439,9 @@ def test_a_cifar10_folder_in_the_true_layout_is_read(tmp_path, monkeypatch):
     import torchvision.datasets.cifar
 
     # The files are made up, so their checksums are not the published ones.
-    monkeypatch.setattr(torchvision.datasets.cifar, "check_integrity", lambda path, md5=None: Path(path).is_file())
+    monkeypatch.setattr(
+        torchvision.datasets.cifar, "check_integrity", lambda path, md5=None: Path(path).is_file()
+    )
     content = write_cifar10(tmp_path)
     data = load(Cifar10(), Machine(data_dir=tmp_path))
     for split, name in ((data.train, "train"), (data.test, "test")):
@@ -404,7 +457,9 @@ def test_a_cifar10_folder_in_the_true_layout_is_read(tmp_path, monkeypatch):
 def test_an_absent_cifar10_is_reported_with_the_folder_that_was_expected(tmp_path):
     with pytest.raises(DataError) as error:
         load(Cifar10(), Machine(data_dir=tmp_path))
-    assert str(error.value).startswith(f"cifar10: {tmp_path / FOLDER} does not exist; expected the folder of cifar-10")
+    assert str(error.value).startswith(
+        f"cifar10: {tmp_path / FOLDER} does not exist; expected the folder of cifar-10"
+    )
 
 
 @pytest.mark.parametrize("damage", ["missing batch", "changed bytes", "empty folder"])

@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 from tests.trainable.data.test_dataset import made_up
-from trainable.config.data import AsymmetricNoise, FileNoise, ImageData, InstanceNoise, NoNoise, SymmetricNoise
+from trainable.config.data import (
+    AsymmetricNoise,
+    FileNoise,
+    ImageData,
+    InstanceNoise,
+    NoNoise,
+    SymmetricNoise,
+)
 from trainable.data.arrays import Arrays
 from trainable.data.splits import Parts, divide
 from trainable.errors import DataError
@@ -34,14 +41,19 @@ def test_clean_validation_puts_the_noise_on_the_training_part_only():
 
 
 def test_clean_validation_holds_out_the_same_samples():
-    clean, noisy = (divided(made_up(), validation_fraction=0.25, clean_validation=c) for c in (True, False))
+    clean, noisy = (
+        divided(made_up(), validation_fraction=0.25, clean_validation=c) for c in (True, False)
+    )
     assert np.array_equal(clean.validation.rows, noisy.validation.rows)
     assert clean.hash != noisy.hash
 
 
 def test_with_clean_validation_the_exact_count_is_of_the_training_part():
     noise = AsymmetricNoise(rate=0.5, map=[1, 2, 3, 0])
-    assert divided(made_up(), noise, validation_fraction=0.25, clean_validation=True).train.wrong.sum() == 15
+    assert (
+        divided(made_up(), noise, validation_fraction=0.25, clean_validation=True).train.wrong.sum()
+        == 15
+    )
 
 
 @pytest.mark.parametrize("clean", [False, True])
@@ -71,7 +83,9 @@ def test_noise_comes_on_top_of_noisy_labels():
 
 
 def test_clean_validation_of_noisy_labels_needs_the_right_ones():
-    assert not divided(with_given(), NoNoise(), validation_fraction=0.25, clean_validation=True).validation.wrong.any()
+    assert not divided(
+        with_given(), NoNoise(), validation_fraction=0.25, clean_validation=True
+    ).validation.wrong.any()
     with pytest.raises(DataError, match=r"^data\.clean_validation needs right labels"):
         divided(with_given(known=False), NoNoise(), validation_fraction=0.25, clean_validation=True)
 
@@ -82,25 +96,42 @@ def test_labels_from_a_file_lie_beside_the_study(tmp_path):
     parts = divided(made_up(validation=5), FileNoise(path="given.npy"), tmp_path)
     assert np.array_equal(parts.train.given, labels)
     assert not parts.validation.wrong.any()  # the file knows nothing about them
-    clean = divided(made_up(), FileNoise(path="given.npy"), tmp_path, validation_fraction=0.25, clean_validation=True)
+    clean = divided(
+        made_up(),
+        FileNoise(path="given.npy"),
+        tmp_path,
+        validation_fraction=0.25,
+        clean_validation=True,
+    )
     assert clean.train.wrong.all()
     assert not clean.validation.wrong.any()
 
 
 def test_a_validation_set_of_its_own_has_the_instance_noise_of_the_training_set():
     arrays, noise = made_up(3000, validation=3000), InstanceNoise(rate=0.5)
-    same = dataclasses.replace(arrays.train, images=np.repeat(arrays.train.images[:1], 3000, axis=0))
+    same = dataclasses.replace(
+        arrays.train, images=np.repeat(arrays.train.images[:1], 3000, axis=0)
+    )
     arrays = dataclasses.replace(arrays, train=same, validation=dataclasses.replace(same))
     parts = divided(arrays, noise)
-    assert not np.array_equal(parts.train.given, parts.validation.given), "each sample draws for itself"
-    for true in range(4):  # of equal images of a class, wrong labels go to one class, and to the same one
-        there = [np.bincount(p.given[p.split.labels == true], minlength=4) for p in (parts.train, parts.validation)]
+    assert not np.array_equal(parts.train.given, parts.validation.given), (
+        "each sample draws for itself"
+    )
+    for true in range(
+        4
+    ):  # of equal images of a class, wrong labels go to one class, and to the same one
+        there = [
+            np.bincount(p.given[p.split.labels == true], minlength=4)
+            for p in (parts.train, parts.validation)
+        ]
         first, second = (np.delete(counts, true).argmax() for counts in there)
         assert first == second
 
 
 def test_instance_noise_sees_the_images_of_the_rows_that_it_is_put_on():
     noise = InstanceNoise(rate=0.6)
-    first, again = (divided(made_up(), noise, clean_validation=True, validation_fraction=0.25) for _ in range(2))
+    first, again = (
+        divided(made_up(), noise, clean_validation=True, validation_fraction=0.25) for _ in range(2)
+    )
     assert np.array_equal(first.train.given, again.train.given)
     assert 0 < first.train.wrong.mean() < 1

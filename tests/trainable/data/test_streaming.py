@@ -51,7 +51,8 @@ def test_streamed_views_and_plain_images_are_the_resident_ones(tree, fields):
         views = [samples.views(at, 2, torch.Generator().manual_seed(1)) for samples in (one, other)]
         assert all(torch.equal(a, b) for a, b in zip(*views, strict=True))
         assert torch.equal(
-            one.only(at.numpy()).plain(torch.tensor([1])), other.only(at.numpy()).plain(torch.tensor([1]))
+            one.only(at.numpy()).plain(torch.tensor([1])),
+            other.only(at.numpy()).plain(torch.tensor([1])),
         )
     assert both[0].shape == both[1].shape
     assert both[0].data_hash == both[1].data_hash
@@ -65,7 +66,9 @@ def test_announced_batches_come_in_order_and_are_decoded_by_workers(tree, thread
     monkeypatch.setattr(stream, "fetch", lambda *request: pytest.fail("decoded here"))
     order = torch.randperm(32, generator=torch.Generator().manual_seed(0))
     for _ in range(2):  # the workers live on
-        batches = [(x, u, 0.5) for x, u in zip(order[:16].split(5), order[16:].split(5), strict=True)]
+        batches = [
+            (x, u, 0.5) for x, u in zip(order[:16].split(5), order[16:].split(5), strict=True)
+        ]
         for batch, (x, u, half) in zip(batches, data.train.ahead(iter(batches)), strict=True):
             assert torch.equal(x, batch[0])
             assert half == 0.5
@@ -89,7 +92,9 @@ def test_a_corrupt_image_ends_the_trial_with_a_sentence(tmp_path, announced):
     data = prepared(tree, False, validation_fraction=0)
     (tree / "train" / "b" / "3.png").write_bytes(b"no")
     with pytest.raises(DataError, match=r"b/3\.png is not an image that can be read$"):
-        list(data.train.ahead([slice(0, 8), slice(8, 16)])) if announced else data.train.plain(slice(0, 16))
+        list(data.train.ahead([slice(0, 8), slice(8, 16)])) if announced else data.train.plain(
+            slice(0, 16)
+        )
 
 
 def test_a_corrupt_image_is_found_at_once_where_all_are_decoded(tmp_path):
@@ -105,7 +110,10 @@ def test_instance_noise_needs_all_images_at_once(tree):
     arrays = load(data, machines[True])
     noise = InstanceNoise(rate=0.5)
     assert 0 < prepare(arrays, data, noise, Streams(0), CPU, machines[True]).noise_rate < 1
-    with pytest.raises(DataError, match=r"^instance noise looks at all images, and these are streamed; run\.resident"):
+    with pytest.raises(
+        DataError,
+        match=r"^instance noise looks at all images, and these are streamed; run\.resident",
+    ):
         prepare(arrays, data, noise, Streams(0), CPU, machines[False])
 
 
@@ -114,7 +122,9 @@ def test_auto_means_resident_if_a_quarter_of_the_memory_is_enough(tree, monkeypa
     assert resident(files, "auto", CPU)
     assert not resident(files, False, CPU)
     bytes_ = 40 * 12 * 12 * 3
-    monkeypatch.setattr(dataset.os, "sysconf", {"SC_PHYS_PAGES": 4, "SC_PAGE_SIZE": bytes_ - 1}.__getitem__)
+    monkeypatch.setattr(
+        dataset.os, "sysconf", {"SC_PHYS_PAGES": 4, "SC_PAGE_SIZE": bytes_ - 1}.__getitem__
+    )
     assert not resident(files, "auto", CPU)
     assert resident(files, True, CPU)
 
@@ -130,13 +140,18 @@ def rows_of(tree, wish, method, **data):
         }
     )
     trial = Trial(config, Machine(study_dir=tree.parent, resident=wish, device="cpu"))
-    rows = [{name: value for name, value in row.items() if not name.startswith("time/")} for row in trial]
+    rows = [
+        {name: value for name, value in row.items() if not name.startswith("time/")}
+        for row in trial
+    ]
     return rows, trial.method.records
 
 
 def test_streamed_and_resident_images_give_the_same_division_and_rows(tree):
     method = {"name": "dividemix", "warmup_epochs": 1}
-    (rows, records), (streamed_rows, streamed) = (rows_of(tree, wish, method) for wish in (True, False))
+    (rows, records), (streamed_rows, streamed) = (
+        rows_of(tree, wish, method) for wish in (True, False)
+    )
     assert rows == streamed_rows
     for epoch, record in records.items():
         for name, values in record.items():
@@ -148,11 +163,17 @@ def test_rows_without_known_labels_leave_out_what_needs_them(tree):
     rows, _ = rows_of(tree, True, method, labels_are_true=False)
     known, _ = rows_of(tree, True, method)
     absent = set(known[-1]) - set(rows[-1])
-    measured = {f"division/{name}_net{k}" for name in ("auc", "precision", "recall", "residual_noise") for k in (0, 1)}
+    measured = {
+        f"division/{name}_net{k}"
+        for name in ("auc", "precision", "recall", "residual_noise")
+        for k in (0, 1)
+    }
     assert measured & absent
     assert absent <= measured | {"train/accuracy_true", "guess/accuracy"}
     assert {"train/accuracy_true", "guess/accuracy"} <= absent
-    assert {"train/accuracy_given", "division/labeled_fraction_net0", "test/accuracy"} <= set(rows[-1])
+    assert {"train/accuracy_given", "division/labeled_fraction_net0", "test/accuracy"} <= set(
+        rows[-1]
+    )
 
 
 def test_an_epoch_may_see_a_balanced_part_of_the_samples(tree):

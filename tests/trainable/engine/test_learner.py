@@ -27,9 +27,13 @@ def pixels(n: int, seed: int = 0) -> torch.Tensor:
 
 
 def samples(n: int) -> Samples:
-    images = torch.randint(0, 256, (n, 8, 8, 1), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    images = torch.randint(
+        0, 256, (n, 8, 8, 1), dtype=torch.uint8, generator=torch.Generator().manual_seed(1)
+    )
     labels = torch.arange(n) % 3
-    return Samples(images, labels, labels, np.arange(n), torch.tensor([0.5]), torch.tensor([0.3]), ImageData())
+    return Samples(
+        images, labels, labels, np.arange(n), torch.tensor([0.5]), torch.tensor([0.3]), ImageData()
+    )
 
 
 def descend(learner: Learner, steps: int, first: int = 0) -> None:
@@ -59,7 +63,9 @@ def test_the_learning_rate_drops_tenfold_after_150_epochs(finished, lr):
 @pytest.mark.parametrize(("finished", "lr"), [(1, 0.8), (2, 0.4), (3, 0.4), (4, 0.2), (9, 0.2)])
 def test_every_milestone_multiplies_the_learning_rate_whatever_epoch_comes_first(finished, lr):
     # Each case starts at `finished`, as a resumed trial does.
-    assert small(Train(lr=0.8, lr_milestones=[4, 2], lr_gamma=0.5)).start_epoch(finished) == pytest.approx(lr)
+    assert small(Train(lr=0.8, lr_milestones=[4, 2], lr_gamma=0.5)).start_epoch(
+        finished
+    ) == pytest.approx(lr)
 
 
 @pytest.mark.parametrize(("finished", "lr"), [(69, 0.02), (70, 0.002), (149, 0.002), (150, 0.0002)])
@@ -67,7 +73,9 @@ def test_two_milestones_drop_it_twice(finished, lr):
     assert small(Train(lr=0.02, lr_milestones=[70, 150])).start_epoch(finished) == pytest.approx(lr)
 
 
-@pytest.mark.parametrize(("finished", "share"), [(0, 1), (100, 0.75), (150, 0.5), (200, 0.25), (299, 2.7415e-5)])
+@pytest.mark.parametrize(
+    ("finished", "share"), [(0, 1), (100, 0.75), (150, 0.5), (200, 0.25), (299, 2.7415e-5)]
+)
 def test_the_cosine_falls_from_the_whole_learning_rate_towards_nothing(finished, share):
     learner = small(Train(epochs=300, lr=0.02, lr_schedule="cosine", lr_milestones=[1]))
     assert learner.start_epoch(finished) == pytest.approx(0.02 * share, rel=1e-4)
@@ -159,9 +167,13 @@ def test_logits_are_those_of_the_plain_images_in_eval_mode_whatever_the_batch(mo
 @pytest.mark.parametrize("model", [SmallCnn(width=4), PreactResNet18()])
 def test_features_are_what_the_last_linear_layer_sees_and_cost_no_second_pass(model):
     side = 8 if model.name == "small_cnn" else 16
-    images = torch.randint(0, 256, (6, side, side, 1), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    images = torch.randint(
+        0, 256, (6, side, side, 1), dtype=torch.uint8, generator=torch.Generator().manual_seed(1)
+    )
     labels = torch.arange(6) % 3
-    data = Samples(images, labels, labels, np.arange(6), torch.tensor([0.5]), torch.tensor([0.3]), ImageData())
+    data = Samples(
+        images, labels, labels, np.arange(6), torch.tensor([0.5]), torch.tensor([0.3]), ImageData()
+    )
     learner = Learner(build(model, (1, side, side), 3, 0), Train(), CPU)
     logits, features = learner.logits_and_features(data)
     assert learner.forwards == 6
@@ -198,7 +210,9 @@ def test_probabilities_are_the_softmax_without_gradient_in_the_present_mode():
     before = snapshot(learner)
     in_train_mode = learner.probabilities(batch)
     assert not torch.allclose(in_train_mode, expected, atol=1e-4)
-    assert not equal(snapshot(learner), before)  # the running statistics move, as in the authors' guessing passes
+    assert not equal(
+        snapshot(learner), before
+    )  # the running statistics move, as in the authors' guessing passes
 
 
 def test_work_counts_a_backward_pass_as_two_forwards():
@@ -253,8 +267,12 @@ def test_momentum_is_part_of_the_state():
 # --- one-cycle, average, precision, compilation ---
 
 
-@pytest.mark.parametrize(("finished", "share"), [(0, 1 / 6), (1, 1 / 2), (2, 5 / 6), (3, 13 / 14), (9, 1 / 14)])
-def test_one_cycle_rises_over_the_first_30_percent_of_the_epochs_and_falls_over_the_others(finished, share):
+@pytest.mark.parametrize(
+    ("finished", "share"), [(0, 1 / 6), (1, 1 / 2), (2, 5 / 6), (3, 13 / 14), (9, 1 / 14)]
+)
+def test_one_cycle_rises_over_the_first_30_percent_of_the_epochs_and_falls_over_the_others(
+    finished, share
+):
     learner = small(Train(epochs=10, lr=0.2, lr_schedule="one_cycle"))
     assert learner.start_epoch(finished) == pytest.approx(0.2 * share)
 
@@ -294,7 +312,12 @@ def test_the_average_is_part_of_the_state():
 def test_bf16_rounds_the_passes_and_keeps_weights_losses_and_predictions_in_fp32():
     plain, learner, batch = small(), small(Train(precision="bf16")), pixels(5)
     logits = learner(batch)
-    assert logits.dtype == learner.probabilities(batch).dtype == learner.logits(samples(5)).dtype == torch.float32
+    assert (
+        logits.dtype
+        == learner.probabilities(batch).dtype
+        == learner.logits(samples(5)).dtype
+        == torch.float32
+    )
     torch.testing.assert_close(logits, plain(batch), rtol=0.05, atol=0.05)
     assert not torch.equal(logits, plain(batch))
     descend(learner, 1)
@@ -314,7 +337,9 @@ class Whole(nn.Module):
 
 def test_networks_of_any_form_run_compiled():
     learner, graphs = Learner(Whole(), Train(batch_size=4), CPU), []
-    learner._compiled = torch.compile(learner.network, backend=lambda graph, inputs: graphs.append(1) or graph.forward)
+    learner._compiled = torch.compile(
+        learner.network, backend=lambda graph, inputs: graphs.append(1) or graph.forward
+    )
     images = torch.ones(4, 3, 5, 5)
     torch.testing.assert_close(learner(images), learner.network(images))
     assert graphs == [1]
@@ -329,7 +354,9 @@ def test_whole_batches_are_compiled_and_short_ones_are_not(monkeypatch):
 
     monkeypatch.setattr(torch, "compile", compiled)
     cpu, learner = small(), small(Train(batch_size=4))
-    assert Learner(cpu.network, Train(), CPU, compiled=True)._compiled is None  # it does not pay there
+    assert (
+        Learner(cpu.network, Train(), CPU, compiled=True)._compiled is None
+    )  # it does not pay there
     assert not cpu.compiled
     learner._compiled = compiled(learner.network)
     for size in (4, 8, 3):

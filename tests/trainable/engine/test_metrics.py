@@ -18,7 +18,8 @@ def test_auc_is_scikit_learns_with_and_without_ties(decimals):
 
 
 @pytest.mark.parametrize(
-    ("score", "expected"), [([1, 2, 3, 4], 1.0), ([4, 3, 2, 1], 0.0), ([1, 1, 1, 1], 0.5), ([1, 2, 2, 3], 0.875)]
+    ("score", "expected"),
+    [([1, 2, 3, 4], 1.0), ([4, 3, 2, 1], 0.0), ([1, 1, 1, 1], 0.5), ([1, 2, 2, 3], 0.875)],
 )
 def test_auc_counts_won_pairs_and_half_of_the_ties(score, expected):
     assert auc(np.array(score, float), np.array([False, False, True, True])) == expected

@@ -48,7 +48,9 @@ def test_the_files_content_is_part_of_the_id_and_its_place_is_not(tmp_path):
     assert known != trial_id(config(tmp_path, init="random"))
     shutil.copy(tmp_path / "w.pth", tmp_path / "copy.pth")
     assert trial_id(config(tmp_path, weights="copy.pth")) == known
-    assert trial_id(TrialConfig.model_validate(config(tmp_path).model_dump())) == known, "as a folder keeps it"
+    assert trial_id(TrialConfig.model_validate(config(tmp_path).model_dump())) == known, (
+        "as a folder keeps it"
+    )
     torch.save(states((6,))[0], tmp_path / "w.pth")
     assert trial_id(config(tmp_path)) != known
 
@@ -64,8 +66,16 @@ def test_weights_that_are_not_used_do_not_change_the_id(tmp_path):
     ("method", "path", "message"),
     [
         ({}, ("method", "weights"), "w.pth in "),
-        ({"weights": None}, ("method", "init"), "pretrained needs `weights`: a file that torch.save("),
-        ({"weights_hash": "ab"}, ("method", "weights_hash"), "is filled in by itself: leave it out"),
+        (
+            {"weights": None},
+            ("method", "init"),
+            "pretrained needs `weights`: a file that torch.save(",
+        ),
+        (
+            {"weights_hash": "ab"},
+            ("method", "weights_hash"),
+            "is filled in by itself: leave it out",
+        ),
     ],
 )
 def test_what_is_missing_is_said_when_the_study_is_read(tmp_path, method, path, message):
@@ -84,7 +94,10 @@ def test_both_networks_start_from_one_state_or_each_from_its_own(tmp_path):
     assert all(same(network, states()[0]) for network in networks(first(tmp_path)))
     torch.save(states((5, 6)), tmp_path / "w.pth")
     trial = first(tmp_path)
-    assert [same(*pair) for pair in zip(networks(trial), states((5, 6)), strict=True)] == [True, True]
+    assert [same(*pair) for pair in zip(networks(trial), states((5, 6)), strict=True)] == [
+        True,
+        True,
+    ]
     assert trial.notes == []
 
 
@@ -92,7 +105,10 @@ def test_both_networks_start_from_one_state_or_each_from_its_own(tmp_path):
 def test_a_last_layer_of_another_size_is_left_out_with_a_note_in_the_log(tmp_path, headless):
     given = states(classes=7)[0]
     *_, weight, bias = given
-    torch.save({k: v for k, v in given.items() if not (headless and k in (weight, bias))}, tmp_path / "w.pth")
+    torch.save(
+        {k: v for k, v in given.items() if not (headless and k in (weight, bias))},
+        tmp_path / "w.pth",
+    )
     session = Session(config(tmp_path), tmp_path / "run", Machine(study_dir=tmp_path, device="cpu"))
     network = networks(session.trial)[0]
     session.close()
@@ -105,7 +121,10 @@ def test_a_last_layer_of_another_size_is_left_out_with_a_note_in_the_log(tmp_pat
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (states(width=8)[0], r"w\.pth has the weights of another network: 0\.weight is \(8, 1, 3, 3\) and should be"),
+        (
+            states(width=8)[0],
+            r"w\.pth has the weights of another network: 0\.weight is \(8, 1, 3, 3\) and should be",
+        ),
         ({"a": torch.zeros(1)}, r"has the weights of another network: 0\.weight is missing"),
         ([1, 2], "holds no weights: it should be as torch.save"),
         (SmallCnn, "is no file of weights that can be loaded safely"),

@@ -17,7 +17,9 @@ def network() -> nn.Sequential:
     return nn.Sequential(nn.Linear(7, 9), nn.ReLU(), nn.BatchNorm1d(9), nn.Linear(9, 3))
 
 
-def descend(net: nn.Module, optimizer: SGD | torch.optim.SGD, rates: list[float], first: int = 0) -> None:
+def descend(
+    net: nn.Module, optimizer: SGD | torch.optim.SGD, rates: list[float], first: int = 0
+) -> None:
     for k, rate in enumerate(rates, first):
         rng = torch.Generator().manual_seed(k)
         optimizer.param_groups[0]["lr"] = rate
@@ -36,7 +38,11 @@ def equal(one: nn.Module, other: nn.Module) -> bool:
 def test_its_steps_are_those_of_torchs_class(momentum, decay):
     ours, theirs = network(), network()
     descend(ours, SGD(ours.parameters(), 0.05, momentum, decay), RATES)
-    descend(theirs, torch.optim.SGD(theirs.parameters(), 0.05, momentum, weight_decay=decay, fused=True), RATES)
+    descend(
+        theirs,
+        torch.optim.SGD(theirs.parameters(), 0.05, momentum, weight_decay=decay, fused=True),
+        RATES,
+    )
     assert equal(ours, theirs)
     assert not equal(ours, network())
 

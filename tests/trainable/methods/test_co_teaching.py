@@ -24,7 +24,10 @@ def test_each_network_learns_from_what_the_other_finds_easiest():
     assert terms["loss/labeled"].item() == pytest.approx(hard.item())
     total.backward()
     touched = [each.grad.abs().sum(1) > 0 for each in logits]
-    assert [rows.tolist() for rows in touched] == [[False, False, True, True], [True, True, False, False]]
+    assert [rows.tolist() for rows in touched] == [
+        [False, False, True, True],
+        [True, True, False, False],
+    ]
 
 
 def test_nothing_forgotten_is_plain_cross_entropy():
@@ -41,7 +44,9 @@ def plus(**switches):
 
 def test_after_its_first_epochs_only_disagreement_counts():
     first = torch.tensor([[3.0, 0.0], [2.0, 0.0], [0.0, 1.0], [0.0, 3.0]])
-    second = torch.tensor([[3.0, 0.0], [0.0, 2.0], [1.0, 0.0], [0.0, 3.0]])  # they disagree on samples 1 and 2
+    second = torch.tensor(
+        [[3.0, 0.0], [0.0, 2.0], [1.0, 0.0], [0.0, 3.0]]
+    )  # they disagree on samples 1 and 2
     (total, _), kept = plus().select([first, second], GIVEN, 0.5)
     assert [places.tolist() for places in kept] == [[1], [2]]
     expected = F.cross_entropy(first[2:3], GIVEN[:1]) + F.cross_entropy(second[1:2], GIVEN[:1])

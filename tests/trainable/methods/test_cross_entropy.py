@@ -18,7 +18,9 @@ def test_it_equals_dividemixs_warmup_bit_for_bit(networks):
     warmup = make("dividemix", epochs=8, warmup_epochs=5, networks=networks)
     for _ in range(3):
         rows = without_time([next(plain), next(warmup)])
-        work = [row.pop("work/forwards") for row in rows]  # plain cross-entropy also looks at its training losses
+        work = [
+            row.pop("work/forwards") for row in rows
+        ]  # plain cross-entropy also looks at its training losses
         assert work[0] >= work[1]
         assert rows[0] == rows[1]
         assert all_same(all_weights(plain), all_weights(warmup))
@@ -38,7 +40,9 @@ def test_an_epoch_equals_a_plain_restatement_on_the_same_views(monkeypatch):
     row = next(method)
     losses = []
     for k, net in enumerate(nets):
-        optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4, fused=False)
+        optimizer = torch.optim.SGD(
+            net.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4, fused=False
+        )
         batches = drawn[2 * k : 2 * k + 2]
         assert [len(index) for index, _ in batches] == [32, 18]
         assert sorted(i for index, _ in batches for i in index.tolist()) == list(range(50))
@@ -58,7 +62,9 @@ def test_an_epoch_equals_a_plain_restatement_on_the_same_views(monkeypatch):
 def test_it_memorises_wrong_labels():
     model = {"name": "small_cnn", "width": 16}
     method = make("cross_entropy", n=60, epochs=40, batch_size=8, lr=0.03, model=model, networks=1)
-    method.data.train.augmentation = ImageData(crop_probability=0.0)  # views that differ are harder to memorise
+    method.data.train.augmentation = ImageData(
+        crop_probability=0.0
+    )  # views that differ are harder to memorise
     losses = [row["loss/labeled"] for row in method]
     assert np.mean(losses[-5:]) < 0.05 * np.mean(losses[:5])
     logits, final = method.judge_logits(method.learners[0], method.data.train)
@@ -112,7 +118,9 @@ def test_the_ensemble_adds_logits_not_probabilities():
 
 
 @pytest.mark.parametrize("what", ["order", "augmentation"])
-def test_order_and_augmentation_change_from_epoch_to_epoch_and_from_network_to_network(what, monkeypatch):
+def test_order_and_augmentation_change_from_epoch_to_epoch_and_from_network_to_network(
+    what, monkeypatch
+):
     method = make("cross_entropy", epochs=2, batch_size=64)  # one batch an epoch and network
     drawn, views = [], method.data.train.views
 

@@ -61,7 +61,9 @@ def test_a_verdict_rests_on_the_cross_entropy_of_unaugmented_images_in_eval_mode
     verdict = method.judge(1)
     np.testing.assert_allclose(verdict.losses, expected.detach().numpy(), rtol=1e-4, atol=1e-5)
     assert np.array_equal(verdict.labeled, verdict.mixture.clean_probability > verdict.threshold)
-    assert np.array_equal(verdict.weight.numpy(), verdict.mixture.clean_probability.astype(np.float32))
+    assert np.array_equal(
+        verdict.weight.numpy(), verdict.mixture.clean_probability.astype(np.float32)
+    )
 
 
 @pytest.mark.parametrize("length", [1, 3])
@@ -110,7 +112,9 @@ def test_both_networks_judge_before_either_trains(monkeypatch):
 
 
 @pytest.mark.parametrize(("co_divide", "sizes"), [(True, [50, 30]), (False, [30, 50])])
-def test_a_network_trains_on_the_peers_division_or_without_co_divide_on_its_own(co_divide, sizes, monkeypatch):
+def test_a_network_trains_on_the_peers_division_or_without_co_divide_on_its_own(
+    co_divide, sizes, monkeypatch
+):
     method = make(batch_size=64, co_divide=co_divide)
     drawn = spy_on_views(method, monkeypatch)
     found = verdicts(method, 30, 50)
@@ -125,7 +129,9 @@ def test_a_network_trains_on_the_peers_division_or_without_co_divide_on_its_own(
 
 
 @pytest.mark.parametrize("n_labeled", [1, 15, 16, 17, 40, 100, 118])
-def test_each_labeled_sample_comes_once_and_unlabeled_ones_in_turns_that_differ_by_one(n_labeled, monkeypatch):
+def test_each_labeled_sample_comes_once_and_unlabeled_ones_in_turns_that_differ_by_one(
+    n_labeled, monkeypatch
+):
     method = make(n=120, batch_size=16, networks=1)
     drawn = spy_on_views(method, monkeypatch)
     found = verdicts(method, n_labeled)
@@ -167,7 +173,9 @@ def test_the_order_changes_from_epoch_to_epoch_and_from_network_to_network():
 def test_unlabeled_samples_that_start_again_come_in_a_new_order(monkeypatch):
     method = make(networks=1, batch_size=16)
     drawn = spy_on_views(method, monkeypatch)
-    train_on(method, verdicts(method, 90))  # six steps, and 30 unlabeled samples: three turns of 16 + 14
+    train_on(
+        method, verdicts(method, 90)
+    )  # six steps, and 30 unlabeled samples: three turns of 16 + 14
     turns = [tuple(a + b) for (a, _), (b, _) in zip(drawn[1::4], drawn[3::4], strict=True)]
     assert len(set(turns)) == len(turns) == 3
     assert len({tuple(sorted(turn)) for turn in turns}) == 1
@@ -175,7 +183,9 @@ def test_unlabeled_samples_that_start_again_come_in_a_new_order(monkeypatch):
 
 def test_the_augmentation_changes_from_epoch_to_epoch_and_from_network_to_network(monkeypatch):
     method = make()
-    monkeypatch.setattr(method, "shuffled", lambda index, *counters: torch.from_numpy(index))  # the same images
+    monkeypatch.setattr(
+        method, "shuffled", lambda index, *counters: torch.from_numpy(index)
+    )  # the same images
     drawn = spy_on_views(method, monkeypatch)
     same_division = verdicts(method, 60) * 2
     for epoch in (1, 2):
@@ -267,7 +277,9 @@ def test_own_buffers_move_even_where_the_learning_rate_is_too_small_for_a_weight
     ],
     ids=str,
 )
-def test_batch_norm_is_updated_once_a_view_in_train_mode_and_once_by_the_mixed_batch(switches, updates):
+def test_batch_norm_is_updated_once_a_view_in_train_mode_and_once_by_the_mixed_batch(
+    switches, updates
+):
     method = make(batch_size=64, **switches)
     train_on(method, verdicts(method, 60, 60))
     for learner in method.learners:
@@ -303,7 +315,10 @@ def test_work_is_18_image_forwards_per_labeled_image_and_16_with_one_network(net
 
 
 def test_one_network_equals_two_where_the_peer_is_its_own_copy():
-    one, two = (make(batch_size=64, networks=networks, guess_mode="eval", rampup_epochs=0) for networks in (1, 2))
+    one, two = (
+        make(batch_size=64, networks=networks, guess_mode="eval", rampup_epochs=0)
+        for networks in (1, 2)
+    )
     two.learners[1] = copy.deepcopy(two.learners[0])
     found = verdicts(one, 60)  # one step, after which the copy would lag behind
     start = weights(one.learners[0])
@@ -356,7 +371,13 @@ def influence(plain: bool, switches: dict) -> bool:
             unlabeled = torch.from_numpy(~found[0].labeled)
             method.data.train.images[unlabeled] = 255 - method.data.train.images[unlabeled]
         train_on(method, found)
-        ends.append({name: value for name, value in weights(method.learners[0]).items() if "running" not in name})
+        ends.append(
+            {
+                name: value
+                for name, value in weights(method.learners[0]).items()
+                if "running" not in name
+            }
+        )
     return not same(*ends)
 
 
@@ -367,7 +388,9 @@ def test_without_unlabeled_loss_prior_penalty_mixup_and_batch_norm_unlabeled_ima
     assert not influence(plain=True, switches=ALONE)
 
 
-@pytest.mark.parametrize("back", [{"lambda_u": 25.0}, {"prior_penalty": 1.0}, {"mixup": True}], ids=str)
+@pytest.mark.parametrize(
+    "back", [{"lambda_u": 25.0}, {"prior_penalty": 1.0}, {"mixup": True}], ids=str
+)
 def test_each_of_unlabeled_loss_prior_penalty_and_mixup_alone_lets_unlabeled_images_in(back):
     assert influence(plain=True, switches={**ALONE, **back})
 
@@ -414,7 +437,9 @@ def test_global_generators_are_neither_used_nor_moved():
 def test_true_labels_reach_no_weight_and_no_decision():
     method, tainted = make(epochs=4, batch_size=8), make(epochs=4, batch_size=8)
     for split in (tainted.data.train, tainted.data.validation, tainted.data.test):
-        split.true = torch.randint(0, 3, split.true.shape, generator=torch.Generator().manual_seed(9))
+        split.true = torch.randint(
+            0, 3, split.true.shape, generator=torch.Generator().manual_seed(9)
+        )
     rows, other = without_time(list(method)), without_time(list(tainted))
     assert all_same(all_weights(method), all_weights(tainted))
     measured = ("auc", "precision", "recall", "residual_noise", "guess/", "accuracy_true", "test/")
@@ -453,7 +478,10 @@ def test_a_switch_does_not_shift_the_order_or_the_augmentation(switches, monkeyp
 
 def test_a_switch_does_not_shift_the_mixups_draws(monkeypatch):
     draws = []
-    for switches in ({}, {"co_refine": False, "co_guess": "peer", "prior_penalty": 0.0, "temperature": 1.0}):
+    for switches in (
+        {},
+        {"co_refine": False, "co_guess": "peer", "prior_penalty": 0.0, "temperature": 1.0},
+    ):
         method = make(**switches)
         seen = []
         mix = dividemix_step.mix
@@ -467,9 +495,13 @@ def test_a_switch_does_not_shift_the_mixups_draws(monkeypatch):
             train_on(method, verdicts(method, 60, 70))
         draws.append(seen)
     assert draws[0] == draws[1]
-    assert all(draws[0][i] == draws[0][i + 1] for i in range(0, len(draws[0]), 2))  # images and targets alike
+    assert all(
+        draws[0][i] == draws[0][i + 1] for i in range(0, len(draws[0]), 2)
+    )  # images and targets alike
     assert all(0.5 <= weight <= 1 for weight, _ in draws[0])
-    assert len({weight for weight, _ in draws[0]}) == len(draws[0]) / 2  # one draw a step, each network its own
+    assert (
+        len({weight for weight, _ in draws[0]}) == len(draws[0]) / 2
+    )  # one draw a step, each network its own
 
 
 def test_a_sample_that_leaves_the_labeled_set_does_not_reorder_the_others():
@@ -478,7 +510,9 @@ def test_a_sample_that_leaves_the_labeled_set_does_not_reorder_the_others():
     fewer = labeled.copy()
     gone = int(np.flatnonzero(labeled)[7])
     fewer[gone] = False
-    orders = [[i for x, _, _ in method.batches(mask, 0) for i in x.tolist()] for mask in (labeled, fewer)]
+    orders = [
+        [i for x, _, _ in method.batches(mask, 0) for i in x.tolist()] for mask in (labeled, fewer)
+    ]
     assert [i for i in orders[0] if i != gone] == orders[1]
 
 
@@ -490,7 +524,9 @@ def test_warmup_neither_divides_nor_keeps_a_loss_history():
     assert method.history == [[], []]
     second = next(method)
     assert second["phase"] == "dividemix"
-    assert {f"division/{name}_net{k}" for name in ("auc", "labeled_fraction") for k in (0, 1)} <= second.keys()
+    assert {
+        f"division/{name}_net{k}" for name in ("auc", "labeled_fraction") for k in (0, 1)
+    } <= second.keys()
 
 
 def test_the_loss_is_the_sum_of_its_three_parts():

@@ -18,7 +18,9 @@ def finish(method: Method, epochs: int | None = None) -> list[Row]:
     rows = list(method)
     assert len(rows) == (epochs or method.config.train.epochs)
     for row in rows:
-        assert all(math.isfinite(value) for value in row.values() if not isinstance(value, str)), row
+        assert all(math.isfinite(value) for value in row.values() if not isinstance(value, str)), (
+            row
+        )
     for state in all_weights(method):
         assert all(tensor.isfinite().all() for tensor in state.values())
     return rows
@@ -60,7 +62,9 @@ def test_every_size_of_the_labeled_set_trains_in_steps_of_64(n_labeled, networks
 
 
 @pytest.mark.parametrize("guess_mode", ["train", "eval"])
-def test_without_unlabeled_samples_the_row_has_no_unlabeled_loss_and_no_guess(guess_mode, monkeypatch):
+def test_without_unlabeled_samples_the_row_has_no_unlabeled_loss_and_no_guess(
+    guess_mode, monkeypatch
+):
     force(monkeypatch, N)
     row = finish(make(n=N, epochs=2, guess_mode=guess_mode))[-1]
     assert "loss/unlabeled" not in row
@@ -76,7 +80,9 @@ def test_a_single_unlabeled_sample_is_left_out(monkeypatch):
 
 
 @pytest.mark.parametrize("n_labeled", [30, 110])
-def test_an_unlabeled_set_longer_or_shorter_than_the_labeled_one_trains_to_the_end(n_labeled, monkeypatch):
+def test_an_unlabeled_set_longer_or_shorter_than_the_labeled_one_trains_to_the_end(
+    n_labeled, monkeypatch
+):
     force(monkeypatch, n_labeled)
     rows = finish(make(n=N, epochs=3))
     assert rows[-1]["loss/unlabeled"] > 0
@@ -153,7 +159,9 @@ def test_a_warmup_as_long_as_the_trial_is_plain_cross_entropy(warmup_epochs):
     method, plain = make(warmup_epochs=warmup_epochs), make("cross_entropy")
     rows, expected = finish(method), finish(plain)
     assert [row["phase"] for row in rows] == ["warmup"] * 3
-    assert [row["loss/labeled"] for row in without_time(rows)] == [row["loss/labeled"] for row in expected]
+    assert [row["loss/labeled"] for row in without_time(rows)] == [
+        row["loss/labeled"] for row in expected
+    ]
     assert all_same(all_weights(method), all_weights(plain))
 
 
@@ -222,10 +230,16 @@ def test_a_learning_rate_far_too_large_ends_in_the_typed_error(name):
 
 @pytest.mark.parametrize(
     ("name", "switches"),
-    [("cross_entropy", {}), ("dividemix", {"warmup_epochs": 1}), ("dividemix", {"warmup_epochs": 0})],
+    [
+        ("cross_entropy", {}),
+        ("dividemix", {"warmup_epochs": 1}),
+        ("dividemix", {"warmup_epochs": 0}),
+    ],
     ids=["cross_entropy", "warmup", "dividemix"],
 )
-def test_weights_that_diverge_in_the_last_step_of_all_do_not_count_as_a_result(name, switches, monkeypatch):
+def test_weights_that_diverge_in_the_last_step_of_all_do_not_count_as_a_result(
+    name, switches, monkeypatch
+):
     method = make(name, epochs=1, batch_size=256, **switches)
     for k, learner in enumerate(method.learners):
 
@@ -244,12 +258,18 @@ def test_weights_that_diverge_in_the_last_step_of_all_do_not_count_as_a_result(n
 @pytest.mark.parametrize("model", ["small_cnn", "preact_resnet18"])
 def test_a_last_batch_of_one_image_trains_or_the_network_refuses_images_of_that_size(model):
     with contextlib.suppress(DataError):
-        finish(make("cross_entropy", n=5, epochs=1, batch_size=2, networks=1, model={"name": model}))  # 4 + 1 images
+        finish(
+            make("cross_entropy", n=5, epochs=1, batch_size=2, networks=1, model={"name": model})
+        )  # 4 + 1 images
 
 
 @pytest.mark.parametrize("n_labeled", [1, 5])
 @pytest.mark.parametrize("model", ["small_cnn", "preact_resnet18"])
-def test_a_side_of_one_image_trains_or_the_network_refuses_images_of_that_size(model, n_labeled, monkeypatch):
+def test_a_side_of_one_image_trains_or_the_network_refuses_images_of_that_size(
+    model, n_labeled, monkeypatch
+):
     force(monkeypatch, n_labeled)
     with contextlib.suppress(DataError):
-        finish(make(n=6, epochs=1, warmup_epochs=0, batch_size=8, networks=1, model={"name": model}))
+        finish(
+            make(n=6, epochs=1, warmup_epochs=0, batch_size=8, networks=1, model={"name": model})
+        )

@@ -25,7 +25,9 @@ def predict(net: nn.Module, images: torch.Tensor, mode: str) -> list[list[float]
     return [[np.exp(v) / sum(np.exp(w) for w in row) for v in row] for row in rows]
 
 
-def predict_together(net: nn.Module, views: list[torch.Tensor], mode: str) -> list[list[list[float]]]:
+def predict_together(
+    net: nn.Module, views: list[torch.Tensor], mode: str
+) -> list[list[list[float]]]:
     """As `predict`, for several views in one forward."""
     rows = predict(net, torch.stack([image for view in views for image in view]), mode)
     found = []
@@ -72,7 +74,9 @@ def iteration(m, own, peer, x, u, labels, w, draw):
         t = 1 if m.sharpen == "guess" else m.temperature
         hard = m.hard_labels in ("refine", "both")
         for i, (weight, label) in enumerate(zip(w, one_hot, strict=True)):
-            blend = [weight * a + (1 - weight) * b for a, b in zip(label, average(own_x, i), strict=True)]
+            blend = [
+                weight * a + (1 - weight) * b for a, b in zip(label, average(own_x, i), strict=True)
+            ]
             refined.append(sharpened(blend, t, hard))
 
     images, targets = [], []
@@ -88,7 +92,10 @@ def iteration(m, own, peer, x, u, labels, w, draw):
         images, targets = (
             [lam * images[i] + (1 - lam) * images[partner[i]] for i in range(len(images))],
             [
-                [lam * a + (1 - lam) * b for a, b in zip(targets[i], targets[partner[i]], strict=True)]
+                [
+                    lam * a + (1 - lam) * b
+                    for a, b in zip(targets[i], targets[partner[i]], strict=True)
+                ]
                 for i in range(len(targets))
             ],
         )
@@ -114,7 +121,9 @@ def iteration(m, own, peer, x, u, labels, w, draw):
     return loss_x, loss_u, loss_prior
 
 
-def descend(net: nn.Module, gradients: list[torch.Tensor], momenta: list[torch.Tensor], train) -> None:
+def descend(
+    net: nn.Module, gradients: list[torch.Tensor], momenta: list[torch.Tensor], train
+) -> None:
     for parameter, gradient, momentum in zip(net.parameters(), gradients, momenta, strict=True):
         momentum.mul_(train.momentum).add_(gradient + train.weight_decay * parameter.detach())
         parameter.data -= train.lr * momentum
@@ -181,15 +190,31 @@ def spied(method: Method, monkeypatch):
 
 
 SWITCHES = [
-    {"networks": n, "co_divide": d, "co_refine": r, "co_guess": g, "mixup": x, "prior_penalty": p, "guess_mode": mode}
+    {
+        "networks": n,
+        "co_divide": d,
+        "co_refine": r,
+        "co_guess": g,
+        "mixup": x,
+        "prior_penalty": p,
+        "guess_mode": mode,
+    }
     for n, d, r, g, x, p, mode in itertools.product(
-        (2, 1), (True, False), (True, False), (True, False, "peer"), (True, False), (1.0, 0.0), ("train", "eval")
+        (2, 1),
+        (True, False),
+        (True, False),
+        (True, False, "peer"),
+        (True, False),
+        (1.0, 0.0),
+        ("train", "eval"),
     )
     if not (n == 1 and (g == "peer" or not d)) and (d or (r and g and x and p))
 ]
 
 
-ALONE: list[dict] = [  # every further switch of a step, in both guess modes, with one network and with two
+ALONE: list[
+    dict
+] = [  # every further switch of a step, in both guess modes, with one network and with two
     {"n_aug": 1},
     {"n_aug": 4},
     {"sharpen": "refine"},
@@ -208,7 +233,13 @@ ALONE: list[dict] = [  # every further switch of a step, in both guess modes, wi
     {"peer_update": "synchronous"},
     {"peer_update": "synchronous", "co_guess": "peer"},
     {"n_aug": 1, "forward_rows": "labeled", "mixup": False},
-    {"n_aug": 4, "mixup_partner": "same_set", "guess_batched": True, "hard_labels": "guess", "sharpen": "refine"},
+    {
+        "n_aug": 4,
+        "mixup_partner": "same_set",
+        "guess_batched": True,
+        "hard_labels": "guess",
+        "sharpen": "refine",
+    },
 ]
 SWITCHES += [
     {"networks": n, "guess_mode": mode, **alone}
@@ -217,8 +248,12 @@ SWITCHES += [
 ]
 
 
-@pytest.mark.parametrize("switches", SWITCHES, ids=lambda s: "-".join(f"{k}={v}" for k, v in s.items()))
-def test_losses_gradients_weights_and_buffers_of_an_epoch_equal_the_restatement(switches, monkeypatch):
+@pytest.mark.parametrize(
+    "switches", SWITCHES, ids=lambda s: "-".join(f"{k}={v}" for k, v in s.items())
+)
+def test_losses_gradients_weights_and_buffers_of_an_epoch_equal_the_restatement(
+    switches, monkeypatch
+):
     method = make(n=30, batch_size=8, rampup_epochs=4, temperature=0.6, **switches)
     found = verdicts(method, 13, 18)[
         : switches["networks"]
@@ -230,11 +265,18 @@ def test_losses_gradients_weights_and_buffers_of_an_epoch_equal_the_restatement(
     train_on(method, found, epoch=2)
     expected = restated(method, found, nets, iter(batches), epoch=2)
 
-    assert len(parts) == len(gradients) == len(expected) == sum(-(-int(v.labeled.sum()) // 8) for v in found)
+    assert (
+        len(parts)
+        == len(gradients)
+        == len(expected)
+        == sum(-(-int(v.labeled.sum()) // 8) for v in found)
+    )
     for actual, (values, slopes), grads in zip(parts, expected, gradients, strict=True):
         assert actual == pytest.approx(values, rel=1e-6, abs=1e-9)
         for a, b in zip(grads, slopes, strict=True):
             torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-8)
     for learner, net in zip(method.learners, nets, strict=True):
-        for a, b in zip(learner.network.state_dict().values(), net.state_dict().values(), strict=True):
+        for a, b in zip(
+            learner.network.state_dict().values(), net.state_dict().values(), strict=True
+        ):
             torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-8)

@@ -30,13 +30,23 @@ SWITCHES = [
     ("networks", 1, {}, 2),
     ("guess_mode", "eval", {}, 2),
     ("guess_batched", True, {}, 2),
-    ("warmup_epochs", "auto", {"epochs": 6}, 2),  # which never ends it after one epoch, unless two are half of all
+    (
+        "warmup_epochs",
+        "auto",
+        {"epochs": 6},
+        2,
+    ),  # which never ends it after one epoch, unless two are half of all
     ("division", "embedding", {"neighbors": 10}, 2),
     ("division", "both", {"neighbors": 10}, 2),
     ("neighbors", 5, {"division": "embedding"}, 2),
     ("normalise_losses", False, {}, 2),
     ("mixture", "bmm", {}, 2),
-    ("monotone_posterior", True, {"noise": {"name": "symmetric", "rate": 0.9}, "warmup_epochs": 3, "epochs": 5}, 4),
+    (
+        "monotone_posterior",
+        True,
+        {"noise": {"name": "symmetric", "rate": 0.9}, "warmup_epochs": 3, "epochs": 5},
+        4,
+    ),
     (
         "p_inclusive",
         True,
@@ -64,9 +74,16 @@ SWITCHES = [
 SCHEDULES = [{"lr_schedule": "cosine"}, {"lr_milestones": [1]}]
 
 
-@pytest.mark.parametrize(("field", "value", "setting", "acts_in"), SWITCHES, ids=lambda v: str(v).replace(" ", ""))
-def test_a_switch_changes_the_weights_in_the_first_epoch_in_which_it_can_act(field, value, setting, acts_in):
-    baseline, changed = make(batch_size=8, **setting), make(batch_size=8, **{**setting, field: value})
+@pytest.mark.parametrize(
+    ("field", "value", "setting", "acts_in"), SWITCHES, ids=lambda v: str(v).replace(" ", "")
+)
+def test_a_switch_changes_the_weights_in_the_first_epoch_in_which_it_can_act(
+    field, value, setting, acts_in
+):
+    baseline, changed = (
+        make(batch_size=8, **setting),
+        make(batch_size=8, **{**setting, field: value}),
+    )
     networks = len(changed.learners)
     for epoch in range(1, acts_in + 1):
         next(baseline)
@@ -100,7 +117,12 @@ def test_the_ensembles_rule_changes_accuracies_and_trains_nothing():
     assert all_same(all_weights(logits), all_weights(probabilities))
     changed = {name for a, b in zip(*rows, strict=True) for name in a if a[name] != b[name]}
     assert changed
-    assert changed <= {"test/accuracy", "val/accuracy", "train/accuracy_given", "train/accuracy_true"}
+    assert changed <= {
+        "test/accuracy",
+        "val/accuracy",
+        "train/accuracy_given",
+        "train/accuracy_true",
+    }
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=str)
@@ -111,7 +133,12 @@ def test_a_schedule_changes_the_weights_in_the_second_epoch(name, schedule):
     for _ in range(2):
         next(baseline)
         next(changed)
-        differ.append([not same(a, b) for a, b in zip(all_weights(baseline), all_weights(changed), strict=True)])
+        differ.append(
+            [
+                not same(a, b)
+                for a, b in zip(all_weights(baseline), all_weights(changed), strict=True)
+            ]
+        )
     assert differ == [[False, False], [True, True]]
 
 

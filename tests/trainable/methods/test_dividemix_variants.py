@@ -38,7 +38,11 @@ def ends(*runs: dict, sizes=(60, 70), **common) -> list[list[dict[str, torch.Ten
 
 
 def close(a: list[dict[str, torch.Tensor]], b: list[dict[str, torch.Tensor]]) -> bool:
-    return all(torch.allclose(x[name], y[name], rtol=1e-4, atol=1e-5) for x, y in zip(a, b, strict=True) for name in x)
+    return all(
+        torch.allclose(x[name], y[name], rtol=1e-4, atol=1e-5)
+        for x, y in zip(a, b, strict=True)
+        for name in x
+    )
 
 
 # --- division ---
@@ -106,7 +110,9 @@ def test_a_division_by_both_is_a_mixture_in_the_plane():
 
 def test_in_the_plane_the_supported_labels_are_the_clean_ones():
     rng = np.random.default_rng(0)
-    losses = rng.normal(np.repeat([0.5, 0.45], 200), 0.02)  # which says nothing, or a little of the contrary
+    losses = rng.normal(
+        np.repeat([0.5, 0.45], 200), 0.02
+    )  # which says nothing, or a little of the contrary
     support = rng.normal(np.repeat([0.9, 0.1], 200), 0.02)
     mixture = clean_mixture(DivideMixConfig(division="both"), losses, support, seed=0)
     assert mixture.clean_probability[:200].min() > 0.99
@@ -130,7 +136,10 @@ def test_balanced_classes_have_equally_many_labeled_samples():
     assert counts[1].tolist() == [int(plain.labeled.sum()) // 3] * 3
     for c in range(3):  # the likeliest of each
         of_class = given == c
-        assert verdict.weight[of_class & verdict.labeled].min() >= verdict.weight[of_class & ~verdict.labeled].max()
+        assert (
+            verdict.weight[of_class & verdict.labeled].min()
+            >= verdict.weight[of_class & ~verdict.labeled].max()
+        )
     assert torch.equal(plain.weight, verdict.weight)
 
 
@@ -178,7 +187,12 @@ def test_guesses_in_one_forward_change_nothing_in_eval_mode_and_only_batch_norm_
 
 @pytest.mark.parametrize(
     ("switches", "updates"),
-    [({}, 2), ({"n_aug": 4}, 2), ({"co_refine": False}, 2), ({"co_guess": "peer", "co_refine": False}, 1)],
+    [
+        ({}, 2),
+        ({"n_aug": 4}, 2),
+        ({"co_refine": False}, 2),
+        ({"co_guess": "peer", "co_refine": False}, 1),
+    ],
     ids=str,
 )
 def test_with_guesses_in_one_forward_batch_norm_is_updated_by_them_once(switches, updates):
@@ -209,8 +223,12 @@ def test_synchronous_training_does_not_depend_on_which_network_comes_first():
     both, alone = make(peer_update="synchronous"), make()
     found = verdicts(both, 60, 60)
     train_on(both, found)
-    alone.learners[0].step = lambda loss: None  # the second one's guide stays, but for its BatchNorm statistics
-    alone.learners[0].network.train = lambda mode=True: nn.Module.train(alone.learners[0].network, False)
+    alone.learners[0].step = lambda loss: (
+        None
+    )  # the second one's guide stays, but for its BatchNorm statistics
+    alone.learners[0].network.train = lambda mode=True: nn.Module.train(
+        alone.learners[0].network, False
+    )
     train_on(alone, found)
     assert same(weights(both.learners[1]), weights(alone.learners[1]))
 
@@ -228,7 +246,9 @@ def test_a_uniform_prior_written_out_trains_as_the_default_in_any_unit():
 
 
 def test_a_prior_of_the_wrong_length_is_a_data_error():
-    with pytest.raises(DataError, match=r"method\.prior has 2 numbers, and the data have 3 classes"):
+    with pytest.raises(
+        DataError, match=r"method\.prior has 2 numbers, and the data have 3 classes"
+    ):
         make(prior=[1.0, 2.0])
 
 
@@ -266,7 +286,9 @@ def test_forwarding_labeled_rows_only_equals_all_where_the_others_have_no_loss()
     alone = {"lambda_u": 0.0, "prior_penalty": 0.0}
     runs = []
     for rows in ("all", "labeled"):
-        method = make(forward_rows=rows, **alone)  # mixup stays: unlabeled images are partners in both
+        method = make(
+            forward_rows=rows, **alone
+        )  # mixup stays: unlabeled images are partners in both
         plain(method)
         train_on(method, verdicts(method, 60, 70))
         runs.append(all_weights(method))
@@ -323,7 +345,11 @@ def test_work_in_image_forwards_per_labeled_image(switches, per_image):
 
 
 def test_the_ensemble_sums_logits_or_probabilities(monkeypatch):
-    logits = [torch.tensor([[4.0, 0.0, 0.0]]), torch.tensor([[0.0, 1.5, 0.0]]), torch.tensor([[0.0, 1.5, 0.0]])]
+    logits = [
+        torch.tensor([[4.0, 0.0, 0.0]]),
+        torch.tensor([[0.0, 1.5, 0.0]]),
+        torch.tensor([[0.0, 1.5, 0.0]]),
+    ]
     # Summed logits: 4 against 3. Summed probabilities: 0.96 + 2 · 0.15 against 0.02 + 2 · 0.69.
     for rule, chosen in (("logits", 0), ("probabilities", 1)):
         method = make(ensemble=rule)
@@ -352,7 +378,9 @@ def test_the_ensemble_sums_logits_or_probabilities(monkeypatch):
 def test_degenerate_labels_train_to_finite_rows_with_every_kind_of_division(switches, noise):
     method = make(noise=noise, **switches)
     for row in method:
-        assert all(math.isfinite(value) for value in row.values() if not isinstance(value, str)), row
+        assert all(math.isfinite(value) for value in row.values() if not isinstance(value, str)), (
+            row
+        )
 
 
 def test_constant_losses_divide_nothing_whatever_the_mixture():
@@ -367,5 +395,10 @@ def test_constant_losses_divide_nothing_whatever_the_mixture():
 def test_every_default_is_the_authors_cifar_code():
     m = DivideMixConfig()
     assert (m.mixture, m.division, m.agreement, m.ensemble) == ("gmm", "loss", "none", "logits")
-    assert (m.peer_update, m.guess_mode, m.forward_rows, m.unlabeled_loss) == ("sequential", "train", "all", "mean")
+    assert (m.peer_update, m.guess_mode, m.forward_rows, m.unlabeled_loss) == (
+        "sequential",
+        "train",
+        "all",
+        "mean",
+    )
     assert not any((m.p_inclusive, m.monotone_posterior, m.class_balanced, m.guess_batched))

@@ -13,7 +13,12 @@ from trainable.config.dividemix import DivideMix as DivideMixConfig
 from trainable.config.optimization import Train
 from trainable.engine.learner import Learner
 from trainable.methods import dividemix
-from trainable.methods.dividemix_step import guessed_targets, losses, own_predictions, refined_targets
+from trainable.methods.dividemix_step import (
+    guessed_targets,
+    losses,
+    own_predictions,
+    refined_targets,
+)
 from trainable.noisy_labels.ramp_up import ramp_up
 from trainable.noisy_labels.targets import mix
 
@@ -26,7 +31,12 @@ def golden(vectors):
 
 
 def network(saved: dict) -> nn.Module:
-    layers = [("fc1", nn.Linear(5, 4)), ("bn", nn.BatchNorm1d(4)), ("relu", nn.ReLU()), ("fc2", nn.Linear(4, 3))]
+    layers = [
+        ("fc1", nn.Linear(5, 4)),
+        ("bn", nn.BatchNorm1d(4)),
+        ("relu", nn.ReLU()),
+        ("fc2", nn.Linear(4, 3)),
+    ]
     net = nn.Sequential(OrderedDict(layers))
     state = {name: torch.tensor(value) for name, value in saved.items()}
     net.load_state_dict(state | {"bn.num_batches_tracked": torch.tensor(0)})
@@ -67,11 +77,18 @@ def test_stages_in_the_engines_order_follow_the_authors_two_steps(golden):
         close(targets_u, expected["targets_u"])
         close(targets_x, expected["targets_x"])
 
-        inputs, targets = torch.cat([*views_x, *views_u]), torch.cat([targets_x, targets_x, targets_u, targets_u])
-        inputs, targets = (mix(rows, expected["lam"], torch.tensor(expected["perm"])) for rows in (inputs, targets))
+        inputs, targets = (
+            torch.cat([*views_x, *views_u]),
+            torch.cat([targets_x, targets_x, targets_u, targets_u]),
+        )
+        inputs, targets = (
+            mix(rows, expected["lam"], torch.tensor(expected["perm"])) for rows in (inputs, targets)
+        )
         logits = own(inputs)
         close(logits.detach(), expected["logits"])
-        loss_x, loss_u, loss_prior = losses(m, logits, targets, labeled_rows=2 * len(one_hot), prior=None)
+        loss_x, loss_u, loss_prior = losses(
+            m, logits, targets, labeled_rows=2 * len(one_hot), prior=None
+        )
         close(loss_x.detach(), expected["Lx"])
         close(loss_u.detach(), expected["Lu"])
         close(loss_prior.detach(), expected["penalty"])
@@ -95,7 +112,9 @@ class GoldenData:
         self.given = self.true = torch.tensor([*first["labels"], *second["labels"], 0, 0, 0])
         self.weight = torch.tensor([*first["w"], *second["w"], 0, 0, 0])
         unlabeled = golden["unlabelled"][0]
-        self.pictures = [torch.tensor([*first[f"x{v}"], *second[f"x{v}"], *unlabeled[f"u{v}"]]) for v in (1, 2)]
+        self.pictures = [
+            torch.tensor([*first[f"x{v}"], *second[f"x{v}"], *unlabeled[f"u{v}"]]) for v in (1, 2)
+        ]
 
     def views(self, index: torch.Tensor, count: int, rng: torch.Generator) -> list[torch.Tensor]:
         return [pictures[index] for pictures in self.pictures[:count]]
@@ -120,12 +139,16 @@ class GoldenDraws:
 
 
 def test_the_engines_own_loop_follows_the_authors_two_steps(golden, monkeypatch):
-    method = make(lambda_u=golden["lambda_u"], alpha=golden["alpha"], warmup_epochs=golden["warm_up"])
+    method = make(
+        lambda_u=golden["lambda_u"], alpha=golden["alpha"], warmup_epochs=golden["warm_up"]
+    )
     found = verdicts(method, 9, 9)
     method.learners = learners(golden)
     data = GoldenData(golden)
     method.data = SimpleNamespace(train=data, classes=3, chosen=lambda rows: data)
-    method.streams = SimpleNamespace(torch=lambda *a, **k: None, numpy=lambda *a: GoldenDraws(golden))
+    method.streams = SimpleNamespace(
+        torch=lambda *a, **k: None, numpy=lambda *a: GoldenDraws(golden)
+    )
 
     def batches(labeled, own):
         if own == 0:  # the vectors end after the first network
@@ -149,7 +172,9 @@ def test_the_engines_own_loop_follows_the_authors_two_steps(golden, monkeypatch)
 
     expected = [[step[name] for name in ("Lx", "Lu", "penalty")] for step in golden["steps"]]
     assert seen == [pytest.approx(values, rel=1e-5, abs=1e-6) for values in expected]
-    assert row["loss/labeled"] == pytest.approx((5 * expected[0][0] + 4 * expected[1][0]) / 9, rel=1e-5)
+    assert row["loss/labeled"] == pytest.approx(
+        (5 * expected[0][0] + 4 * expected[1][0]) / 9, rel=1e-5
+    )
     assert row["loss/unlabeled"] == pytest.approx((expected[0][1] + expected[1][1]) / 2, rel=1e-5)
     assert row["schedule/lambda_u"] == pytest.approx(golden["steps"][1]["lambda_u_t"])
     check_end(golden, method.learners[0])

@@ -36,8 +36,12 @@ def test_an_automatic_warmup_ends_by_the_rule_and_the_trial_has_all_its_rows():
 def test_the_separation_is_the_mean_over_networks_after_the_epoch():
     method = automatic()
     row = next(method)
-    losses = [method.judge_logits(learner, method.data.train)[1].numpy() for learner in method.learners]
-    each = [separation(loss, method.streams.number("mixture", 1, k)) for k, loss in enumerate(losses)]
+    losses = [
+        method.judge_logits(learner, method.data.train)[1].numpy() for learner in method.learners
+    ]
+    each = [
+        separation(loss, method.streams.number("mixture", 1, k)) for k, loss in enumerate(losses)
+    ]
     assert row["warmup/separation"] == pytest.approx(sum(each) / 2)
     assert math.isinf(method.warmup)
     assert method.history == [[], []]
@@ -51,16 +55,25 @@ def test_an_automatic_warmup_trains_as_a_fixed_one_of_the_length_that_it_found()
     assert all_same(all_weights(method), all_weights(fixed))
     assert sorted(method.records) == sorted(fixed.records)
     for row, other in zip(without_time(rows), without_time(expected), strict=True):
-        measured = {name: value for name, value in row.items() if name not in ("warmup/separation", "work/forwards")}
+        measured = {
+            name: value
+            for name, value in row.items()
+            if name not in ("warmup/separation", "work/forwards")
+        }
         assert measured == {name: value for name, value in other.items() if name != "work/forwards"}
-    warmup = [row["work/forwards"] - other["work/forwards"] for row, other in zip(rows, expected, strict=True)]
+    warmup = [
+        row["work/forwards"] - other["work/forwards"]
+        for row, other in zip(rows, expected, strict=True)
+    ]
     assert warmup == [2 * 120] * int(method.warmup) + [0] * (8 - int(method.warmup))
 
 
 def test_true_labels_have_no_part_in_the_end_of_the_warmup():
     method, tainted = automatic(), automatic()
     for split in (tainted.data.train, tainted.data.validation, tainted.data.test):
-        split.true = torch.randint(0, 3, split.true.shape, generator=torch.Generator().manual_seed(9))
+        split.true = torch.randint(
+            0, 3, split.true.shape, generator=torch.Generator().manual_seed(9)
+        )
     list(method), list(tainted)
     assert method.separations == tainted.separations
     assert all_same(all_weights(method), all_weights(tainted))

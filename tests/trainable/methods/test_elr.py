@@ -38,7 +38,9 @@ def test_targets_are_moving_averages_of_clamped_and_normalised_predictions():
         regulariser = np.log(1 - (expected * p).sum(1)).mean()
         np.testing.assert_allclose(method.targets[0][where], expected, rtol=1e-5)
         assert terms["loss/early_learning"].item() == pytest.approx(regulariser, rel=1e-5)
-        assert loss.item() == pytest.approx(terms["loss/labeled"].item() + 3 * regulariser, rel=1e-5)
+        assert loss.item() == pytest.approx(
+            terms["loss/labeled"].item() + 3 * regulariser, rel=1e-5
+        )
     others = [i for i in range(len(method.targets[0])) if i not in where]
     assert not method.targets[0][others].any()
 
@@ -63,7 +65,9 @@ def test_without_weight_it_is_plain_cross_entropy():
 # --- ELR+ ---
 
 
-@pytest.mark.parametrize(("step", "weight"), [(0, math.exp(-5)), (50, math.exp(-1.25)), (100, 1), (1000, 1)])
+@pytest.mark.parametrize(
+    ("step", "weight"), [(0, math.exp(-5)), (50, math.exp(-1.25)), (100, 1), (1000, 1)]
+)
 def test_the_sigmoid_ramp_grows_from_exp_minus_5_to_1(step, weight):
     assert sigmoid_ramp_up(step, 100) == pytest.approx(weight)
     assert sigmoid_ramp_up(step, 0) == 1
@@ -72,17 +76,26 @@ def test_the_sigmoid_ramp_grows_from_exp_minus_5_to_1(step, weight):
 def test_the_first_step_equals_a_plain_restatement(monkeypatch):
     method = make("elr_plus", n=30, batch_size=32, ema_rampup_steps=10)
     views, drawn, losses = method.data.train.views, [], []
-    monkeypatch.setattr(method.data.train, "views", lambda *a: drawn.append((a[0], views(*a))) or drawn[-1][1])
+    monkeypatch.setattr(
+        method.data.train, "views", lambda *a: drawn.append((a[0], views(*a))) or drawn[-1][1]
+    )
     descend = method.descend
-    monkeypatch.setattr(method, "descend", lambda k, loss: losses.append(loss.item()) or descend(k, loss))
-    start = [{n: t.clone() for n, t in learner.network.state_dict().items()} for learner in method.learners]
+    monkeypatch.setattr(
+        method, "descend", lambda k, loss: losses.append(loss.item()) or descend(k, loss)
+    )
+    start = [
+        {n: t.clone() for n, t in learner.network.state_dict().items()}
+        for learner in method.learners
+    ]
     next(method)
     index, [images] = drawn[0]
     rng = method.streams.numpy("mixup", 0, 0)
     weight, partner = rng.beta(1.0, 1.0), torch.from_numpy(rng.permutation(30))
     weight = max(weight, 1 - weight)
     own, peer = (
-        type(method)(method.config, method.data, [learner.frozen()] * 2, method.streams).learners[0].network
+        type(method)(method.config, method.data, [learner.frozen()] * 2, method.streams)
+        .learners[0]
+        .network
         for learner in method.learners
     )
     own.load_state_dict(start[0])
@@ -97,13 +110,18 @@ def test_the_first_step_equals_a_plain_restatement(monkeypatch):
 
 
 def test_the_average_follows_its_network_and_the_second_is_guided_by_the_firsts_new_one():
-    method = make("elr_plus", n=30, batch_size=32, ema_decay=0.9, ema_rampup_steps=8)  # one step an epoch
+    method = make(
+        "elr_plus", n=30, batch_size=32, ema_decay=0.9, ema_rampup_steps=8
+    )  # one step an epoch
     decay, expected = [], [p.detach().clone() for p in method.learners[0].network.parameters()]
     for step in range(1, 4):
         next(method)
         decay.append(0.9 * math.exp(-5 * (1 - (step + 1) / 8) ** 2))
         news = method.learners[0].network.parameters()
-        expected = [decay[-1] * old + (1 - decay[-1]) * new.detach() for old, new in zip(expected, news, strict=True)]
+        expected = [
+            decay[-1] * old + (1 - decay[-1]) * new.detach()
+            for old, new in zip(expected, news, strict=True)
+        ]
     assert decay == sorted(decay)
     for a, b in zip(method.averages[0].network.parameters(), expected, strict=True):
         torch.testing.assert_close(a.detach(), b, rtol=1e-4, atol=1e-6)

@@ -12,7 +12,9 @@ from tests.trainable.methods.tiny import all_same, all_weights, make, weights, w
 from trainable.methods.jocor import contrast
 
 P, Q, R = ([[0.7, 0.3]], [[0.4, 0.6]], [[0.5, 0.5]])
-PREDICTIONS = np.random.default_rng(0).dirichlet(np.ones(4), size=(4, 6))  # four networks, six samples, four classes
+PREDICTIONS = np.random.default_rng(0).dirichlet(
+    np.ones(4), size=(4, 6)
+)  # four networks, six samples, four classes
 
 
 def logs(*probabilities) -> list[torch.Tensor]:
@@ -21,7 +23,11 @@ def logs(*probabilities) -> list[torch.Tensor]:
 
 @pytest.mark.parametrize(
     ("networks", "kind", "expected"),
-    [((P, Q), "pairs", 0.375829), ((P, Q, R), "pairs", 0.585835), ((P, Q, R), "circular", 0.291099)],
+    [
+        ((P, Q), "pairs", 0.375829),
+        ((P, Q, R), "pairs", 0.585835),
+        ((P, Q, R), "circular", 0.291099),
+    ],
 )
 def test_the_contrasts_have_the_worked_values(networks, kind, expected):
     assert contrast(logs(*networks), kind).item() == pytest.approx(expected, abs=1e-6)
@@ -51,7 +57,10 @@ def test_equal_networks_have_no_contrast_and_no_pull(kind):
 
 
 def test_a_probability_that_vanishes_leaves_loss_and_gradient_finite():
-    networks = [torch.tensor([[200.0, 0.0]], requires_grad=True), torch.tensor([[0.0, 200.0]], requires_grad=True)]
+    networks = [
+        torch.tensor([[200.0, 0.0]], requires_grad=True),
+        torch.tensor([[0.0, 200.0]], requires_grad=True),
+    ]
     value = contrast(networks, "pairs").sum()
     value.backward()
     assert value.item() == pytest.approx(400)
@@ -60,10 +69,20 @@ def test_a_probability_that_vanishes_leaves_loss_and_gradient_finite():
 
 @pytest.mark.parametrize("networks", [2, 3])
 def test_a_step_equals_a_plain_restatement_of_the_joint_loss(networks, monkeypatch):
-    method = make("jocor", n=40, batch_size=32, networks=networks, co_lambda=0.6, forget_rate=0.4, gradual_epochs=1)
+    method = make(
+        "jocor",
+        n=40,
+        batch_size=32,
+        networks=networks,
+        co_lambda=0.6,
+        forget_rate=0.4,
+        gradual_epochs=1,
+    )
     nets = [copy.deepcopy(learner.network) for learner in method.learners]
     views, drawn = method.data.train.views, []
-    monkeypatch.setattr(method.data.train, "views", lambda *a: drawn.append((a[0], views(*a))) or drawn[-1][1])
+    monkeypatch.setattr(
+        method.data.train, "views", lambda *a: drawn.append((a[0], views(*a))) or drawn[-1][1]
+    )
     row = next(method)
     [(index, [images])] = drawn  # all networks see one batch of the same views
     given, logits = method.data.train.given[index], [net(images) for net in nets]
@@ -71,11 +90,15 @@ def test_a_step_equals_a_plain_restatement_of_the_joint_loss(networks, monkeypat
     for own in logits:
         losses = losses + 0.4 * F.cross_entropy(own, given, reduction="none")
         for other in logits:
-            losses = losses + 0.6 * F.kl_div(other.log_softmax(1), own.softmax(1), reduction="none").sum(1)
+            losses = losses + 0.6 * F.kl_div(
+                other.log_softmax(1), own.softmax(1), reduction="none"
+            ).sum(1)
     kept = losses.sort().indices[:24]
     assert row["division/labeled_fraction_net0"] == pytest.approx(24 / 40)
     right = (method.data.train.given == method.data.train.true)[index]
-    assert row[f"division/precision_net{networks - 1}"] == pytest.approx(right[kept].float().mean().item())
+    assert row[f"division/precision_net{networks - 1}"] == pytest.approx(
+        right[kept].float().mean().item()
+    )
     assert row["division/recall_net0"] == pytest.approx((right[kept].sum() / right.sum()).item())
     losses[kept].mean().backward()
     for learner, net in zip(method.learners, nets, strict=True):

@@ -44,7 +44,10 @@ FIELDS = {
         "prior_penalty": [0],
     },
 }
-START = {"co_teaching_plus": {"init_epochs": 1, "gradual_epochs": 2}, "mixmatch": {"warmup_epochs": 1}}
+START = {
+    "co_teaching_plus": {"init_epochs": 1, "gradual_epochs": 2},
+    "mixmatch": {"warmup_epochs": 1},
+}
 START |= {"jocor": {"networks": 3, "gradual_epochs": 2}, "co_teaching": {"gradual_epochs": 2}}
 NAMES = [section.model_fields["name"].default for section in FIELDS]
 CASES = [
@@ -68,7 +71,9 @@ def saved(method: Method) -> dict:
 def test_every_method_and_every_field_has_a_case_here():
     known = get_args(TrialConfig.model_fields["method"].annotation)
     assert {section.model_fields["name"].default for section in known} == METHODS.keys()
-    assert METHODS.keys() == {"dividemix", "cross_entropy", "retrain", *NAMES}, "those three have tests of their own"
+    assert METHODS.keys() == {"dividemix", "cross_entropy", "retrain", *NAMES}, (
+        "those three have tests of their own"
+    )
     for section, fields in FIELDS.items():
         assert fields.keys() == section.model_fields.keys() - {"name"}
 

@@ -12,14 +12,22 @@ from tests.trainable.methods.tiny import all_same, all_weights, make, without_ti
 def test_an_epoch_equals_a_plain_restatement(monkeypatch):
     method = make("mixup", n=50, batch_size=16, alpha=0.7)
     net, drawn, views = copy.deepcopy(method.learners[0].network), [], method.data.train.views
-    monkeypatch.setattr(method.data.train, "views", lambda *a: drawn.append((a[0], views(*a))) or drawn[-1][1])
+    monkeypatch.setattr(
+        method.data.train, "views", lambda *a: drawn.append((a[0], views(*a))) or drawn[-1][1]
+    )
     row = next(method)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4)
     rng, losses = method.streams.numpy("mixup", 0, 0), []
     for index, [images] in drawn:
-        given, lam, partner = method.data.train.given[index], rng.beta(0.7, 0.7), rng.permutation(len(index))
+        given, lam, partner = (
+            method.data.train.given[index],
+            rng.beta(0.7, 0.7),
+            rng.permutation(len(index)),
+        )
         log_p = net(lam * images + (1 - lam) * images[partner]).log_softmax(1)
-        own, other = (torch.nn.functional.nll_loss(log_p, labels) for labels in (given, given[partner]))
+        own, other = (
+            torch.nn.functional.nll_loss(log_p, labels) for labels in (given, given[partner])
+        )
         loss = lam * own + (1 - lam) * other  # the form of the authors' code
         optimizer.zero_grad()
         loss.backward()

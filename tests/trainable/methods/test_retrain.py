@@ -24,13 +24,18 @@ from trainable.trial.trial import Trial
 def retrain(judged, **fields):
     """A `Retrain` on the tiny data, with the clean probabilities that another trial found."""
     like = make("cross_entropy", networks=1, **fields.pop("trial", {}))
-    config = like.config.model_copy(update={"method": RetrainConfig(**fields), "from_arm": "some id"})
+    config = like.config.model_copy(
+        update={"method": RetrainConfig(**fields), "from_arm": "some id"}
+    )
     data = dataclasses.replace(like.data, judged=np.asarray(judged, float))
     streams = Streams(0)
     networks = [
-        build(config.model, data.shape, data.classes, streams.number(f"init{k}")) for k in range(config.method.networks)
+        build(config.model, data.shape, data.classes, streams.number(f"init{k}"))
+        for k in range(config.method.networks)
     ]
-    return Retrain(config, data, [Learner(network, config.train, CPU) for network in networks], streams)
+    return Retrain(
+        config, data, [Learner(network, config.train, CPU) for network in networks], streams
+    )
 
 
 JUDGED = np.arange(120) / 120
@@ -39,7 +44,8 @@ JUDGED = np.arange(120) / 120
 def test_a_threshold_of_zero_keeps_all_and_trains_as_cross_entropy_does():
     plain = make("cross_entropy", networks=1)
     rows = [
-        {k: v for k, v in row.items() if not k.startswith("division/")} for row in retrain(np.zeros(120), p_threshold=0)
+        {k: v for k, v in row.items() if not k.startswith("division/")}
+        for row in retrain(np.zeros(120), p_threshold=0)
     ]
     assert without_time(rows) == without_time(list(plain))
 
@@ -72,7 +78,8 @@ def test_what_was_not_judged_is_not_kept():
 
 def test_a_threshold_that_keeps_nothing_is_an_error_that_says_how_high_it_may_be():
     with pytest.raises(
-        DataError, match=r"p_threshold: 0\.9 keeps 0 of 120 samples.*largest clean probability is 0\.4958"
+        DataError,
+        match=r"p_threshold: 0\.9 keeps 0 of 120 samples.*largest clean probability is 0\.4958",
     ):
         retrain(JUDGED / 2, p_threshold=0.9)
 
@@ -121,12 +128,18 @@ def test_a_trial_keeps_what_its_source_judged_clean(judge, tmp_path):
 @pytest.mark.parametrize(
     ("harm", "right"),
     [
-        (lambda folder: folder.joinpath("summary.json").unlink(), "does not hold the finished trial"),
+        (
+            lambda folder: folder.joinpath("summary.json").unlink(),
+            "does not hold the finished trial",
+        ),
         (
             lambda folder: folder.joinpath("trial.json").write_text(json.dumps({"id": "x"})),
             "does not hold the finished",
         ),
-        (lambda folder: folder.joinpath("samples.npz").write_bytes(b"torn"), "samples.npz cannot be read"),
+        (
+            lambda folder: folder.joinpath("samples.npz").write_bytes(b"torn"),
+            "samples.npz cannot be read",
+        ),
     ],
 )
 def test_a_source_that_cannot_be_used_fails_the_trial_in_a_sentence(judge, tmp_path, harm, right):
@@ -139,13 +152,23 @@ def test_a_source_that_cannot_be_used_fails_the_trial_in_a_sentence(judge, tmp_p
 
 
 def test_a_source_with_other_labels_is_refused(judge, tmp_path):
-    config = trial(method={"name": "retrain"}, from_arm=judge.trial["id"], noise={"name": "symmetric", "rate": 0.2})
-    assert "other training samples or labels" in run(tmp_path / "again", config, judge.path).failure["message"]
+    config = trial(
+        method={"name": "retrain"},
+        from_arm=judge.trial["id"],
+        noise={"name": "symmetric", "rate": 0.2},
+    )
+    assert (
+        "other training samples or labels"
+        in run(tmp_path / "again", config, judge.path).failure["message"]
+    )
 
 
 def test_without_a_source_the_trial_says_that_one_is_needed(tmp_path):
     failure = run(tmp_path / "again", trial(method={"name": "retrain"}, from_arm="0123")).failure
-    assert failure["message"] == "this trial uses the trial 0123, and the folder of that one is not given"
+    assert (
+        failure["message"]
+        == "this trial uses the trial 0123, and the folder of that one is not given"
+    )
 
 
 # --- weights ---
@@ -153,7 +176,9 @@ def test_without_a_source_the_trial_says_that_one_is_needed(tmp_path):
 
 def test_a_trial_may_start_from_the_weights_of_its_source(judge, tmp_path):
     method = {"name": "dividemix", "warmup_epochs": 1, "init": "from_arm"}
-    config = trial(method=method, from_arm=judge.trial["id"], noise={"name": "symmetric", "rate": 0.2})
+    config = trial(
+        method=method, from_arm=judge.trial["id"], noise={"name": "symmetric", "rate": 0.2}
+    )
     begun = Trial(config, dataclasses.replace(Machine(), source_dir=judge.path))
     (expected,) = torch.load(judge.path / "model.pt", weights_only=True)
     for learner in begun.method.learners:  # one network's weights serve both

@@ -51,13 +51,18 @@ def make(
             "seed": seed,
         }
     )
-    arrays = Arrays(blobs(n, classes, 0), blobs(30, classes, 1), blobs(60, classes, 2), classes, (0.5,), (0.25,))
+    arrays = Arrays(
+        blobs(n, classes, 0), blobs(30, classes, 1), blobs(60, classes, 2), classes, (0.5,), (0.25,)
+    )
     streams = Streams(seed)
     data = dataset.prepare(arrays, config.data, config.noise, streams, CPU)
     networks = [
-        build(config.model, data.shape, classes, streams.number(f"init{k}")) for k in range(config.method.networks)
+        build(config.model, data.shape, classes, streams.number(f"init{k}"))
+        for k in range(config.method.networks)
     ]
-    return METHODS[name](config, data, [Learner(network, config.train, CPU) for network in networks], streams)
+    return METHODS[name](
+        config, data, [Learner(network, config.train, CPU) for network in networks], streams
+    )
 
 
 def verdicts(method: Method, *sizes: int) -> list[Verdict]:
@@ -68,7 +73,9 @@ def verdicts(method: Method, *sizes: int) -> list[Verdict]:
         labeled = np.zeros(n, bool)
         labeled[rng.permutation(n)[:size]] = True
         weight = torch.from_numpy(rng.uniform(0.5, 1, n).astype(np.float32))
-        found.append(Verdict(torch.zeros(n, method.data.classes), np.zeros(n), None, labeled, 0.5, weight))
+        found.append(
+            Verdict(torch.zeros(n, method.data.classes), np.zeros(n), None, labeled, 0.5, weight)
+        )
     return found
 
 
@@ -102,4 +109,6 @@ def all_same(a: list[dict[str, torch.Tensor]], b: list[dict[str, torch.Tensor]])
 
 def without_time(rows: list[Row]) -> list[Row]:
     """Rows without what no repetition can repeat."""
-    return [{name: value for name, value in row.items() if not name.startswith("time/")} for row in rows]
+    return [
+        {name: value for name, value in row.items() if not name.startswith("time/")} for row in rows
+    ]

@@ -9,7 +9,9 @@ from trainable.config.models import PreactResNet18, SmallCnn
 from trainable.errors import DataError
 from trainable.models.build import build
 
-BOTH = pytest.mark.parametrize("model", [SmallCnn(width=4), PreactResNet18()], ids=["small_cnn", "preact_resnet18"])
+BOTH = pytest.mark.parametrize(
+    "model", [SmallCnn(width=4), PreactResNet18()], ids=["small_cnn", "preact_resnet18"]
+)
 
 
 def parameters(network: nn.Module) -> int:
@@ -36,7 +38,9 @@ def test_small_cnn_doubles_its_width_with_every_halving_up_to_four_times():
     # 32 → 16 → 8 → 4 → 2 pixels; 8, 16, 32 and again 32 channels.
     convolutions = 9 * (3 * 8 + 8 * 16 + 16 * 32 + 32 * 32) + 2 * (8 + 16 + 32 + 32)
     linear = (4 * 32 + 1) * 16 + (16 + 1) * 10
-    assert parameters(build(SmallCnn(width=8), (3, 32, 32), 10, 0)) == convolutions + linear == 17_602
+    assert (
+        parameters(build(SmallCnn(width=8), (3, 32, 32), 10, 0)) == convolutions + linear == 17_602
+    )
 
 
 @BOTH
@@ -58,7 +62,11 @@ class PlainBlock(nn.Module):
         self.conv1 = nn.Conv2d(inner, outer, 3, stride, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(outer)
         self.conv2 = nn.Conv2d(outer, outer, 3, 1, 1, bias=False)
-        self.down = nn.Conv2d(inner, outer, 1, stride, bias=False) if stride != 1 or inner != outer else None
+        self.down = (
+            nn.Conv2d(inner, outer, 1, stride, bias=False)
+            if stride != 1 or inner != outer
+            else None
+        )
 
     def forward(self, x: torch.Tensor, usual_shortcut: bool) -> torch.Tensor:
         active = torch.relu(self.bn1(x))
@@ -79,7 +87,11 @@ class PlainResNet(nn.Module):
         self.linear = nn.Linear(512, classes)
 
     def forward(
-        self, x: torch.Tensor, usual_shortcut: bool = False, bare_stem: bool = False, final_relu: bool = False
+        self,
+        x: torch.Tensor,
+        usual_shortcut: bool = False,
+        bare_stem: bool = False,
+        final_relu: bool = False,
     ) -> torch.Tensor:
         x = self.conv(x) if bare_stem else torch.relu(self.bn(self.conv(x)))
         for block in self.blocks:
@@ -94,7 +106,9 @@ def pair() -> tuple[nn.Module, PlainResNet]:
     ours, plain = build(PreactResNet18(), (3, 32, 32), 10, 0), PlainResNet(10)
     generator = torch.Generator().manual_seed(1)
     state = ours.state_dict()
-    for tensor in state.values():  # BatchNorm starts as the identity, which would hide where it stands
+    for (
+        tensor
+    ) in state.values():  # BatchNorm starts as the identity, which would hide where it stands
         if tensor.ndim == 1:
             tensor.uniform_(0.5, 1.5, generator=generator)
     assert [t.shape for t in state.values()] == [t.shape for t in plain.state_dict().values()]
@@ -188,14 +202,17 @@ def test_a_single_image_can_be_trained_on_or_its_size_is_refused(model, side):
 @BOTH
 def test_images_that_are_too_small_are_refused_with_their_size(model, shape):
     with pytest.raises(
-        DataError, match=rf"^{model.name} takes images of .*(8×8|9×9).*these are {shape[1]}×{shape[2]}$"
+        DataError,
+        match=rf"^{model.name} takes images of .*(8×8|9×9).*these are {shape[1]}×{shape[2]}$",
     ):
         build(model, shape, 10, 0)
 
 
 @pytest.mark.parametrize("shape", [(3, 65, 65), (3, 65, 8), (3, 32, 224)])
 def test_images_that_are_too_large_for_small_cnn_are_refused_with_their_size(shape):
-    with pytest.raises(DataError, match=rf"^small_cnn takes images of .*64×64.*these are {shape[1]}×{shape[2]}$"):
+    with pytest.raises(
+        DataError, match=rf"^small_cnn takes images of .*64×64.*these are {shape[1]}×{shape[2]}$"
+    ):
         build(SmallCnn(), shape, 10, 0)
 
 

@@ -11,12 +11,16 @@ from trainable.config.trial import TrialConfig
 from trainable.models.build import build
 
 PAGE = (Path(__file__).parents[3] / "docs" / "models.md").read_text(encoding="utf-8")
-ROWS = re.findall(r"^\| `(\w+)`(?:,? \(?`(\w+): (\w+)`\)?)? \| ([\d,]+) \| (\d+)×\d+ \|", PAGE, re.MULTILINE)
+ROWS = re.findall(
+    r"^\| `(\w+)`(?:,? \(?`(\w+): (\w+)`\)?)? \| ([\d,]+) \| (\d+)×\d+ \|", PAGE, re.MULTILINE
+)
 
 
 def test_every_known_model_is_in_the_table():
     members = get_args(TrialConfig.model_fields["model"].annotation)
-    known = {name for member in members for name in get_args(member.model_fields["name"].annotation)}
+    known = {
+        name for member in members for name in get_args(member.model_fields["name"].annotation)
+    }
     assert {name for name, *_ in ROWS} == known
 
 

@@ -39,8 +39,14 @@ def test_the_network_of_the_webvision_script_has_one_logit_a_class():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("timm:inception_resnet", "has no model `inception_resnet`; did you mean `timm:inception_resnet_v2`?"),
-        ("timm:vit_tiny_patch16_224", "cannot be used for images of 32×32 pixels and 1 channels: AssertionError"),
+        (
+            "timm:inception_resnet",
+            "has no model `inception_resnet`; did you mean `timm:inception_resnet_v2`?",
+        ),
+        (
+            "timm:vit_tiny_patch16_224",
+            "cannot be used for images of 32×32 pixels and 1 channels: AssertionError",
+        ),
     ],
 )
 def test_a_network_that_is_not_there_or_does_not_fit_is_named(name, message):

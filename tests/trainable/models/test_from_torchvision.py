@@ -33,7 +33,10 @@ def test_with_the_imagenet_stem_it_is_torchvisions_own(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_the_stem_keeps_maps_of_small_images_larger_and_leaves_the_rest_as_it_is(name):
     with torch.device("meta"):
-        small, usual = (build(Torchvision(name=name, stem=stem), (3, 32, 32), 10, 0) for stem in ("cifar", "imagenet"))
+        small, usual = (
+            build(Torchvision(name=name, stem=stem), (3, 32, 32), 10, 0)
+            for stem in ("cifar", "imagenet")
+        )
     changed = {key for key, shape in shapes(small).items() if shapes(usual)[key] != shape}
     first = next(iter(small.state_dict())) if name != "vit_b_16" else "conv_proj.weight"
     allowed = {"encoder.pos_embedding"} if name == "vit_b_16" else set()
@@ -44,7 +47,9 @@ def test_the_stem_keeps_maps_of_small_images_larger_and_leaves_the_rest_as_it_is
     for stem, network in (("cifar", small), ("imagenet", usual)):
         seen = []
         first_layer = next(m for m in network.modules() if isinstance(m, nn.Conv2d))
-        first_layer.register_forward_hook(lambda module, inputs, output, seen=seen: seen.append(output.shape[-1]))
+        first_layer.register_forward_hook(
+            lambda module, inputs, output, seen=seen: seen.append(output.shape[-1])
+        )
         network(torch.zeros(2, 3, 32, 32, device="meta"))
         areas[stem] = seen[0]
     assert areas["cifar"] >= 2 * areas["imagenet"]
@@ -57,7 +62,10 @@ def test_the_last_maps_of_the_small_mobilenet_are_four_pixels_wide():
 
 
 def test_a_first_layer_for_grey_images_is_drawn_from_the_distribution_of_torchvisions():
-    colour, grey = (build(Torchvision(name="resnet18", stem="imagenet"), (c, 32, 32), 10, 0).conv1 for c in (3, 1))
+    colour, grey = (
+        build(Torchvision(name="resnet18", stem="imagenet"), (c, 32, 32), 10, 0).conv1
+        for c in (3, 1)
+    )
     assert grey.weight.shape == (64, 1, 7, 7)
     assert float((grey.weight.std() / colour.weight.std()).detach()) == pytest.approx(1, rel=0.1)
 
@@ -79,9 +87,19 @@ def test_a_batch_of_one_image_is_normalised_by_running_statistics_and_moves_none
 @pytest.mark.parametrize(
     ("name", "stem", "shape", "message"),
     [
-        ("convnext_tiny", "cifar", (3, 8, 8), "convnext_tiny with `stem: cifar` takes images of at least 16×16"),
+        (
+            "convnext_tiny",
+            "cifar",
+            (3, 8, 8),
+            "convnext_tiny with `stem: cifar` takes images of at least 16×16",
+        ),
         ("convnext_tiny", "imagenet", (3, 28, 28), "at least 32×32 pixels; these are 28×28"),
-        ("vit_b_16", "cifar", (3, 32, 30), "square images whose side is a multiple of 4 pixels; these are 32×30"),
+        (
+            "vit_b_16",
+            "cifar",
+            (3, 32, 30),
+            "square images whose side is a multiple of 4 pixels; these are 32×30",
+        ),
         ("vit_b_16", "imagenet", (3, 40, 40), "a multiple of 16 pixels; these are 40×40"),
     ],
 )
@@ -95,9 +113,13 @@ def test_images_that_do_not_fit_are_refused_with_their_size(name, stem, shape, m
 )
 def test_the_head_is_the_layer_that_makes_the_logits(model):
     with torch.device("meta"):
-        network = build(TrialConfig.model_validate({"model": model}).model, (3, 16, 16), 7, 0).eval()
+        network = build(
+            TrialConfig.model_validate({"model": model}).model, (3, 16, 16), 7, 0
+        ).eval()
         out = []
-        head(network).register_forward_hook(lambda module, inputs, output: out.append((inputs[0], output)))
+        head(network).register_forward_hook(
+            lambda module, inputs, output: out.append((inputs[0], output))
+        )
         logits = network(torch.zeros(2, 3, 16, 16, device="meta"))
     assert out[0][1] is logits
     assert out[0][0].ndim == 2

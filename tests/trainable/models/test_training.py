@@ -32,19 +32,29 @@ MODELS = [
 SPLITS = (("train", 9), ("test", 3))
 EVERY = pytest.mark.parametrize(
     ("model", "side"),
-    [pytest.param(model, side, marks=marks, id="-".join(model.values())) for model, side, marks in MODELS],
+    [
+        pytest.param(model, side, marks=marks, id="-".join(model.values()))
+        for model, side, marks in MODELS
+    ],
 )
 
 
 def make(folder, model, side, method) -> Trial:
     """A trial on nine training images: with batches of 4, warm-up takes 8 and then 1."""
     rng = np.random.default_rng(0)
-    arrays = {f"{split}_images": rng.integers(0, 256, (n, side, side, 3), np.uint8) for split, n in SPLITS}
+    arrays = {
+        f"{split}_images": rng.integers(0, 256, (n, side, side, 3), np.uint8) for split, n in SPLITS
+    }
     arrays |= {f"{split}_labels": np.arange(n) % 3 for split, n in SPLITS}
     np.savez(folder / "tiny.npz", **arrays)
     config = TrialConfig.model_validate(
         {
-            "data": {"name": "npz", "path": "tiny.npz", "crop_padding": 1, "validation_fraction": 0},
+            "data": {
+                "name": "npz",
+                "path": "tiny.npz",
+                "crop_padding": 1,
+                "validation_fraction": 0,
+            },
             "model": model,
             "train": {"epochs": 2, "batch_size": 4, "lr": 0.01},
             "method": {"networks": 1, **method},
@@ -53,7 +63,13 @@ def make(folder, model, side, method) -> Trial:
     return Trial(config, Machine(study_dir=folder, device="cpu"))
 
 
-EMBEDDING = {"name": "dividemix", "warmup_epochs": 1, "division": "embedding", "neighbors": 3, "p_threshold": 0.1}
+EMBEDDING = {
+    "name": "dividemix",
+    "warmup_epochs": 1,
+    "division": "embedding",
+    "neighbors": 3,
+    "p_threshold": 0.1,
+}
 
 
 @EVERY
@@ -78,7 +94,10 @@ def test_dropout_draws_from_the_trials_seed_and_leaves_the_global_generator_alon
     rows = []
     for _ in range(2):
         trial = make(tmp_path, {"name": "mobilenet_v2"}, 8, {"name": "cross_entropy"})
-        assert any(isinstance(module, torch.nn.Dropout) for module in trial.method.learners[0].network.modules())
+        assert any(
+            isinstance(module, torch.nn.Dropout)
+            for module in trial.method.learners[0].network.modules()
+        )
         rows.append(without_time(list(trial)))
     assert rows[0] == rows[1]
     assert torch.equal(torch.get_rng_state(), before)

@@ -8,7 +8,9 @@ from trainable.noisy_labels.auto_warmup import ended, separation
 
 def test_separation_is_the_distance_of_the_two_groups_in_nats():
     rng = np.random.default_rng(0)
-    losses = np.concatenate([rng.normal(1.0, 0.1, 2000), rng.normal(3.5, 0.2, 2000)]).astype(np.float32)
+    losses = np.concatenate([rng.normal(1.0, 0.1, 2000), rng.normal(3.5, 0.2, 2000)]).astype(
+        np.float32
+    )
     assert separation(losses, seed=0) == pytest.approx(2.5, abs=0.02)
     assert separation(2 * losses, seed=0) == pytest.approx(5.0, abs=0.04)
     assert separation(losses + 7, seed=0) == pytest.approx(2.5, abs=0.02)

@@ -26,9 +26,13 @@ def test_moments_weigh_the_samples():
 
 def test_the_authors_code(vectors):
     golden = vectors["bmm_m_correction"]
-    losses = np.array(next(c["losses"] for c in vectors["gmm_posterior"]["cases"] if c["name"] == "bimodal"))
+    losses = np.array(
+        next(c["losses"] for c in vectors["gmm_posterior"]["cases"] if c["name"] == "bimodal")
+    )
     mixture = fit_beta_mixture(losses)
-    np.testing.assert_allclose(1 - mixture.clean_probability, golden["posterior_noisy"], rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(
+        1 - mixture.clean_probability, golden["posterior_noisy"], rtol=1e-3, atol=1e-5
+    )
     alphas, betas = np.array(golden["alphas"]), np.array(golden["betas"])
     np.testing.assert_allclose(mixture.means, alphas / (alphas + betas), rtol=1e-4)
     np.testing.assert_allclose(mixture.weights, golden["weights"], rtol=1e-4)
@@ -49,7 +53,9 @@ def test_the_components_that_made_the_losses_are_found():
 
 def test_the_clean_probability_stays_low_from_the_noisy_peak_to_the_largest_loss():
     rng = np.random.default_rng(0)
-    losses = np.concatenate([rng.random(1500), rng.beta(60, 30, 1500)])  # a wide component beside a narrow one
+    losses = np.concatenate(
+        [rng.random(1500), rng.beta(60, 30, 1500)]
+    )  # a wide component beside a narrow one
     by_loss = fit_beta_mixture(losses).clean_probability[np.argsort(losses)]
     lowest = by_loss.argmin()
     assert losses[np.argsort(losses)[lowest]] < 0.8
@@ -91,7 +97,10 @@ def test_the_component_with_the_smaller_mean_is_the_clean_one_even_if_they_cross
     mixture = fit_beta_mixture(losses)
     assert mixture.means[0] < mixture.means[1]
     order = np.argsort(losses)
-    assert mixture.clean_probability[order[:100]].mean() > mixture.clean_probability[order[-100:]].mean()
+    assert (
+        mixture.clean_probability[order[:100]].mean()
+        > mixture.clean_probability[order[-100:]].mean()
+    )
 
 
 @pytest.mark.parametrize(

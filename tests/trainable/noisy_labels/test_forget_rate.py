@@ -18,7 +18,9 @@ def test_with_one_gradual_epoch_the_rate_is_whole_at_once():
     assert [forget_rate(0.3, finished, 1) for finished in (0, 1, 50)] == [0.3] * 3
 
 
-@pytest.mark.parametrize(("rate", "count"), [(0, 128), (0.2, 102), (0.5, 64), (0.8, 25), (0.999, 1)])
+@pytest.mark.parametrize(
+    ("rate", "count"), [(0, 128), (0.2, 102), (0.5, 64), (0.8, 25), (0.999, 1)]
+)
 def test_of_a_batch_of_128_as_many_are_kept_as_in_the_authors_code_and_one_at_least(rate, count):
     losses = torch.randn(128, generator=torch.Generator().manual_seed(0))
     kept = smallest(losses, rate)

@@ -17,7 +17,9 @@ def two_groups(n: int = 2000, noisy: float = 0.5, seed: int = 0) -> np.ndarray:
     """Losses of n samples, the clean ones first, as training gives them: positive, float32."""
     rng = np.random.default_rng(seed)
     moved = int(noisy * n)
-    return np.concatenate([rng.gamma(2, 0.2, n - moved), rng.normal(3, 0.6, moved)]).astype(np.float32)
+    return np.concatenate([rng.gamma(2, 0.2, n - moved), rng.normal(3, 0.6, moved)]).astype(
+        np.float32
+    )
 
 
 # --- normalise ---
@@ -63,8 +65,13 @@ def test_the_mixture_is_scikit_learns_with_the_official_settings(noisy):
     assert mixture.means == pytest.approx((model.means_[clean, 0], model.means_[1 - clean, 0]))
     assert mixture.weights == pytest.approx((model.weights_[clean], model.weights_[1 - clean]))
     # And the posterior is Bayes' rule on the reported components.
-    density = [w * norm.pdf(losses, m, s) for w, m, s in zip(mixture.weights, mixture.means, mixture.sds, strict=True)]
-    assert np.allclose(mixture.clean_probability, density[0] / (density[0] + density[1]), rtol=1e-3, atol=1e-4)
+    density = [
+        w * norm.pdf(losses, m, s)
+        for w, m, s in zip(mixture.weights, mixture.means, mixture.sds, strict=True)
+    ]
+    assert np.allclose(
+        mixture.clean_probability, density[0] / (density[0] + density[1]), rtol=1e-3, atol=1e-4
+    )
 
 
 @pytest.mark.parametrize("noisy", [0.1, 0.9])
@@ -139,7 +146,9 @@ def test_the_mixture_has_the_official_settings(monkeypatch):
     assert made == [GaussianMixture(**OFFICIAL, random_state=5).get_params()]
 
 
-def test_a_mixture_that_stops_at_its_limit_of_iterations_is_an_answer_without_a_warning(monkeypatch):
+def test_a_mixture_that_stops_at_its_limit_of_iterations_is_an_answer_without_a_warning(
+    monkeypatch,
+):
     class Hasty(GaussianMixture):
         def fit(self, rows):
             self.set_params(max_iter=1, tol=0)
@@ -201,7 +210,9 @@ def test_a_mixture_in_the_plane_uses_both_kinds_of_evidence():
 
 def test_the_clean_component_of_a_plane_is_the_one_nearer_to_the_origin():
     rng = np.random.default_rng(0)
-    points = np.concatenate([rng.normal((0.3, 0.1), 0.03, (500, 2)), rng.normal((0.25, 0.9), 0.03, (500, 2))])
+    points = np.concatenate(
+        [rng.normal((0.3, 0.1), 0.03, (500, 2)), rng.normal((0.25, 0.9), 0.03, (500, 2))]
+    )
     mixture = fit_mixture(points, seed=0)
     assert mixture.clean_probability[:500].min() > 0.99
     assert mixture.clean_probability[500:].max() < 0.01

@@ -38,7 +38,9 @@ def test_soft_cross_entropy_of_one_hot_targets_is_the_negative_log_likelihood():
 def test_the_unlabeled_loss_is_a_mean_over_classes_too():
     loss = unlabeled_loss(logits_of([0.5, 0.3, 0.2]), torch.tensor([[1.0, 0.0, 0.0]]))
     assert loss.item() == pytest.approx(0.126667, abs=1e-6)
-    assert 3 * loss.item() == pytest.approx(0.38, abs=1e-6)  # the paper's convention sums over the classes
+    assert 3 * loss.item() == pytest.approx(
+        0.38, abs=1e-6
+    )  # the paper's convention sums over the classes
 
 
 @pytest.mark.parametrize("classes", [2, 3, 10])
@@ -54,7 +56,9 @@ def test_the_papers_unlabeled_loss_sums_over_classes():
     logits, target = logits_of([0.5, 0.3, 0.2]), torch.tensor([[1.0, 0.0, 0.0]])
     assert unlabeled_loss(logits, target, "sum").item() == pytest.approx(0.38, abs=1e-6)
     logits, targets = random_logits(9, 7), random_logits(9, 7, seed=1).softmax(1)
-    torch.testing.assert_close(unlabeled_loss(logits, targets, "sum"), 7 * unlabeled_loss(logits, targets))
+    torch.testing.assert_close(
+        unlabeled_loss(logits, targets, "sum"), 7 * unlabeled_loss(logits, targets)
+    )
 
 
 # --- prior ---
@@ -80,7 +84,10 @@ def test_the_prior_loss_is_zero_only_for_a_uniform_mean():
 
 
 def test_the_gradient_of_the_prior_loss_vanishes_at_the_uniform_mean():
-    uniform, tilted = torch.zeros(4, 5, requires_grad=True), torch.tensor([[1.0, 0, 0, 0, 0]], requires_grad=True)
+    uniform, tilted = (
+        torch.zeros(4, 5, requires_grad=True),
+        torch.tensor([[1.0, 0, 0, 0, 0]], requires_grad=True),
+    )
     prior_loss(uniform).backward()
     prior_loss(tilted).backward()
     assert uniform.grad.abs().max().item() < 1e-7
@@ -94,7 +101,9 @@ def test_the_prior_loss_does_not_depend_on_the_order_of_rows():
 
 
 def test_the_prior_loss_grows_as_a_class_vanishes_and_stays_finite():
-    losses = [prior_loss(torch.tensor([[gap, 0.0]])).item() for gap in (1.0, 5.0, 10.0, 15.0, 200.0)]
+    losses = [
+        prior_loss(torch.tensor([[gap, 0.0]])).item() for gap in (1.0, 5.0, 10.0, 15.0, 200.0)
+    ]
     assert losses == sorted(losses)
     # The documented floor: ½·ln(½/1) + ½·ln(½/1e-8).
     assert losses[-1] == pytest.approx(0.5 * math.log(0.5) + 0.5 * math.log(0.5e8), rel=1e-5)
@@ -114,7 +123,9 @@ def test_negative_entropy_is_the_mean_of_the_rows():
 
 
 def test_negative_entropy_of_a_certain_prediction_is_zero_with_a_finite_gradient():
-    logits = torch.tensor([[200.0, 0.0]], requires_grad=True)  # p·log p is 0·(−inf) if computed directly
+    logits = torch.tensor(
+        [[200.0, 0.0]], requires_grad=True
+    )  # p·log p is 0·(−inf) if computed directly
     loss = negative_entropy(logits)
     loss.backward()
     assert loss.item() == 0
@@ -134,7 +145,9 @@ def test_a_prior_is_compared_with_the_mean_prediction():
     logits = logits_of([0.6, 0.2, 0.2], [0.4, 0.4, 0.2])  # their mean is 0.5, 0.3, 0.2
     assert prior_loss(logits, torch.tensor([0.5, 0.3, 0.2])).item() == pytest.approx(0, abs=1e-6)
     expected = 0.7 * math.log(0.7 / 0.5) + 0.2 * math.log(0.2 / 0.3) + 0.1 * math.log(0.1 / 0.2)
-    assert prior_loss(logits, torch.tensor([0.7, 0.2, 0.1])).item() == pytest.approx(expected, rel=1e-5)
+    assert prior_loss(logits, torch.tensor([0.7, 0.2, 0.1])).item() == pytest.approx(
+        expected, rel=1e-5
+    )
 
 
 def test_a_uniform_prior_written_out_is_the_default():

@@ -18,24 +18,39 @@ def slow(features, labels, classes, count):
             dot = sum(x * y for x, y in zip(a, b, strict=True))
             cosines.append((dot / (math.hypot(*a) * math.hypot(*b)), j))
         nearest = [j for _, j in sorted(cosines, reverse=True)[:count]]
-        votes = [sum(given[j] == c for j in nearest) / max(1, given.count(c)) for c in range(classes)]
+        votes = [
+            sum(given[j] == c for j in nearest) / max(1, given.count(c)) for c in range(classes)
+        ]
         result.append(votes[given[len(result)]] / max(votes))
     return result
 
 
 def test_worked_case():
     # Two directions with three samples each, of any length; one sample of each has the other's label.
-    features = torch.tensor([[1.0, 0.0], [2.0, 0.1], [3.0, -0.1], [0.0, 1.0], [0.1, 2.0], [-0.1, 5.0]])
+    features = torch.tensor(
+        [[1.0, 0.0], [2.0, 0.1], [3.0, -0.1], [0.0, 1.0], [0.1, 2.0], [-0.1, 5.0]]
+    )
     labels = torch.tensor([0, 0, 1, 1, 1, 0])
-    expected = [1, 1, 1 / 2, 1, 1, 1 / 2]  # one vote, its own, against two; the classes are equally common
+    expected = [
+        1,
+        1,
+        1 / 2,
+        1,
+        1,
+        1 / 2,
+    ]  # one vote, its own, against two; the classes are equally common
     assert label_support(features, labels, 2, neighbors=3).tolist() == pytest.approx(expected)
 
 
 def test_votes_count_more_for_a_rare_class():
     features = torch.tensor([[1.0, 0.0]] * 4)
-    labels = torch.tensor([0, 0, 0, 1])  # three votes of a class of three against one of a class of one
+    labels = torch.tensor(
+        [0, 0, 0, 1]
+    )  # three votes of a class of three against one of a class of one
     assert label_support(features, labels, 2, neighbors=4).tolist() == pytest.approx([1, 1, 1, 1])
-    assert label_support(features, labels, 5, neighbors=4).tolist() == pytest.approx([1, 1, 1, 1])  # absent classes
+    assert label_support(features, labels, 5, neighbors=4).tolist() == pytest.approx(
+        [1, 1, 1, 1]
+    )  # absent classes
 
 
 @pytest.mark.parametrize("count", [2, 7, 40, 1000])
@@ -54,4 +69,6 @@ def test_the_length_of_a_feature_does_not_matter():
     rng = torch.Generator().manual_seed(1)
     features, labels = torch.randn(30, 3, generator=rng), torch.randint(0, 3, (30,), generator=rng)
     scaled = features * torch.rand(30, 1, generator=rng).add(0.1)
-    assert label_support(scaled, labels, 3, 5).tolist() == pytest.approx(label_support(features, labels, 3, 5).tolist())
+    assert label_support(scaled, labels, 3, 5).tolist() == pytest.approx(
+        label_support(features, labels, 3, 5).tolist()
+    )

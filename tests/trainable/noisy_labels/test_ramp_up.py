@@ -5,7 +5,9 @@ import pytest
 from trainable.noisy_labels.ramp_up import ramp_up
 
 
-@pytest.mark.parametrize(("epoch", "weight"), [(5, 0), (10, 0), (18, 0.5), (22, 0.75), (26, 1), (300, 1)])
+@pytest.mark.parametrize(
+    ("epoch", "weight"), [(5, 0), (10, 0), (18, 0.5), (22, 0.75), (26, 1), (300, 1)]
+)
 def test_the_ramp_is_linear_over_16_epochs_after_warm_up(epoch, weight):
     assert ramp_up(epoch, 10, 16) == weight
 

@@ -98,15 +98,21 @@ def test_balanced_takes_as_many_of_each_class_the_likeliest_first():
 
 def test_balanced_prefers_the_smaller_loss_at_equal_probabilities():
     losses = np.array([0.3, 0.1, 0.2, 0.5, 0.6])
-    found = balanced(np.array([True, True, False, True, False]), np.ones(5), losses, np.array([0, 0, 0, 1, 1]))
+    found = balanced(
+        np.array([True, True, False, True, False]), np.ones(5), losses, np.array([0, 0, 0, 1, 1])
+    )
     assert found.tolist() == [False, True, False, True, False]
 
 
 def test_a_class_too_small_for_its_share_gives_all_it_has_and_a_labeled_sample_a_class_is_the_least():
     given = np.array([0, 0, 0, 0, 0, 1])
     probability = np.linspace(0.9, 0.4, 6)
-    assert balanced(np.ones(6, bool), probability, np.zeros(6), given).tolist() == [True] * 3 + [False] * 2 + [True]
-    assert balanced(np.arange(6) < 1, probability, np.zeros(6), given).tolist() == [True] + [False] * 4 + [True]
+    assert balanced(np.ones(6, bool), probability, np.zeros(6), given).tolist() == [True] * 3 + [
+        False
+    ] * 2 + [True]
+    assert balanced(np.arange(6) < 1, probability, np.zeros(6), given).tolist() == [True] + [
+        False
+    ] * 4 + [True]
 
 
 # --- agreement (docs/method.md) ---

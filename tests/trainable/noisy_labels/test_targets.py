@@ -19,7 +19,9 @@ CLOSE = {"rtol": 0, "atol": 1e-6}  # the numbers have six digits
 
 
 def random_rows(rows: int, classes: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(rows, classes, generator=torch.Generator().manual_seed(seed)).mul(2).softmax(1)
+    return (
+        torch.randn(rows, classes, generator=torch.Generator().manual_seed(seed)).mul(2).softmax(1)
+    )
 
 
 def one_hot(label: int, classes: int) -> torch.Tensor:
@@ -30,17 +32,22 @@ def one_hot(label: int, classes: int) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(
-    ("temperature", "expected"), [(0.5, [0.692308, 0.307692]), (0.25, [0.835052, 0.164948]), (1, [0.6, 0.4])]
+    ("temperature", "expected"),
+    [(0.5, [0.692308, 0.307692]), (0.25, [0.835052, 0.164948]), (1, [0.6, 0.4])],
 )
 def test_sharpen_gives_the_worked_values(temperature, expected):
-    torch.testing.assert_close(sharpen(torch.tensor([[0.6, 0.4]]), temperature), torch.tensor([expected]), **CLOSE)
+    torch.testing.assert_close(
+        sharpen(torch.tensor([[0.6, 0.4]]), temperature), torch.tensor([expected]), **CLOSE
+    )
 
 
 @pytest.mark.parametrize("temperature", [0.1, 0.5, 0.9, 1.0, 2.0])
 def test_sharpen_is_the_power_normalised(temperature):
     rows = random_rows(50, 7)
     power = rows.double() ** (1 / temperature)
-    torch.testing.assert_close(sharpen(rows, temperature).double(), power / power.sum(1, keepdim=True), **CLOSE)
+    torch.testing.assert_close(
+        sharpen(rows, temperature).double(), power / power.sum(1, keepdim=True), **CLOSE
+    )
 
 
 def test_temperature_one_is_the_identity():
@@ -90,7 +97,9 @@ def test_hardening_is_the_limit_of_sharpening():
     ],
 )
 def test_co_refine_gives_the_worked_values(weight, label, prediction, expected):
-    refined = co_refine(one_hot(label, 3), torch.tensor([weight]), [torch.tensor([prediction])], 0.5)
+    refined = co_refine(
+        one_hot(label, 3), torch.tensor([weight]), [torch.tensor([prediction])], 0.5
+    )
     torch.testing.assert_close(refined, torch.tensor([expected]), **CLOSE)
 
 
@@ -116,24 +125,34 @@ def test_co_refine_weighs_each_row_by_its_own_probability():
 
 # --- co-guess ---
 
-FOUR = [torch.tensor([row]) for row in ([0.7, 0.2, 0.1], [0.5, 0.4, 0.1], [0.6, 0.3, 0.1], [0.2, 0.7, 0.1])]
+FOUR = [
+    torch.tensor([row])
+    for row in ([0.7, 0.2, 0.1], [0.5, 0.4, 0.1], [0.6, 0.3, 0.1], [0.2, 0.7, 0.1])
+]
 
 
 def test_co_guess_gives_the_worked_values():
     torch.testing.assert_close(co_guess(FOUR, 1.0), torch.tensor([[0.5, 0.4, 0.1]]), **CLOSE)
-    torch.testing.assert_close(co_guess(FOUR, 0.5), torch.tensor([[0.595238, 0.380952, 0.023810]]), **CLOSE)
+    torch.testing.assert_close(
+        co_guess(FOUR, 0.5), torch.tensor([[0.595238, 0.380952, 0.023810]]), **CLOSE
+    )
 
 
 @pytest.mark.parametrize("order", [(3, 2, 1, 0), (2, 3, 0, 1), (1, 0, 3, 2)])
 def test_co_guess_does_not_depend_on_the_order_of_views_and_networks(order):
-    torch.testing.assert_close(co_guess([FOUR[i] for i in order], 0.5), co_guess(FOUR, 0.5), **CLOSE)
+    torch.testing.assert_close(
+        co_guess([FOUR[i] for i in order], 0.5), co_guess(FOUR, 0.5), **CLOSE
+    )
 
 
 # --- mixup ---
 
 
 def test_mix_is_the_weighted_sum_with_the_partner():
-    rows, partner = torch.randn(5, 2, 3, generator=torch.Generator().manual_seed(0)), torch.tensor([2, 0, 1, 4, 3])
+    rows, partner = (
+        torch.randn(5, 2, 3, generator=torch.Generator().manual_seed(0)),
+        torch.tensor([2, 0, 1, 4, 3]),
+    )
     for weight in (0.5, 0.637, 0.9):
         slow = torch.stack([weight * rows[i] + (1 - weight) * rows[partner[i]] for i in range(5)])
         torch.testing.assert_close(mix(rows, weight, partner), slow, **CLOSE)
@@ -160,7 +179,9 @@ def test_partners_come_from_all_rows_or_from_their_own_side():
     own_side = mixup_partners(np.random.default_rng(0), 20, 8, same_set=True)
     assert sorted(own_side[:8]) == list(range(8))
     assert sorted(own_side[8:]) == list(range(8, 20))
-    assert mixup_partners(np.random.default_rng(0), 8, 8, same_set=True).tolist() != list(range(8))  # no unlabeled rows
+    assert mixup_partners(np.random.default_rng(0), 8, 8, same_set=True).tolist() != list(
+        range(8)
+    )  # no unlabeled rows
 
 
 class ConstantSamples:
@@ -195,23 +216,33 @@ class ConstantLearner:
         pass
 
 
-def train_one_epoch(monkeypatch, alpha: float, n: int) -> list[tuple[torch.Tensor, float, torch.Tensor]]:
+def train_one_epoch(
+    monkeypatch, alpha: float, n: int
+) -> list[tuple[torch.Tensor, float, torch.Tensor]]:
     """(rows, weight, partner) of every call of `mix` in a DivideMix epoch on `n` labeled and `n` unlabeled samples."""
     calls = []
     monkeypatch.setattr(dividemix_step, "mix", lambda *call: calls.append(call) or mix(*call))
-    config = TrialConfig(train=Train(batch_size=2), method=DivideMixConfig(alpha=alpha, warmup_epochs=0))
+    config = TrialConfig(
+        train=Train(batch_size=2), method=DivideMixConfig(alpha=alpha, warmup_epochs=0)
+    )
     samples = ConstantSamples(2 * n)
     data = SimpleNamespace(train=samples, classes=2, chosen=lambda rows: samples)
     method = dividemix.DivideMix(config, data, [ConstantLearner(), ConstantLearner()], Streams(0))
     labeled = np.arange(2 * n) < n
     mixture = Mixture(labeled.astype(float), (0.0, 1.0), (0.1, 0.1), (0.5, 0.5))
-    verdict = dividemix.Verdict(torch.zeros(2 * n, 2), np.zeros(2 * n), mixture, labeled, 0.5, torch.ones(2 * n))
+    verdict = dividemix.Verdict(
+        torch.zeros(2 * n, 2), np.zeros(2 * n), mixture, labeled, 0.5, torch.ones(2 * n)
+    )
     method.train_on([verdict, verdict])
     return calls
 
 
-@pytest.mark.parametrize(("alpha", "mean"), [(4.0, 0.6367), (1.0, 0.75), (0.75, 0.7782), (0.5, 0.8183)])
-def test_the_mixing_weight_is_at_least_a_half_and_has_the_mean_of_the_folded_beta(monkeypatch, alpha, mean):
+@pytest.mark.parametrize(
+    ("alpha", "mean"), [(4.0, 0.6367), (1.0, 0.75), (0.75, 0.7782), (0.5, 0.8183)]
+)
+def test_the_mixing_weight_is_at_least_a_half_and_has_the_mean_of_the_folded_beta(
+    monkeypatch, alpha, mean
+):
     weights = np.array([weight for _, weight, _ in train_one_epoch(monkeypatch, alpha, 2000)][::2])
     assert len(weights) == 2000  # one draw a step, 1000 steps for each network
     assert weights.min() >= 0.5
@@ -228,4 +259,6 @@ def test_labels_are_mixed_with_the_weight_and_the_partners_of_their_images(monke
         assert targets.shape == (8, 2)
         assert image_weight == target_weight
         assert torch.equal(image_partner, target_partner)
-        assert sorted(image_partner.tolist()) == list(range(8))  # partners come from labeled and unlabeled together
+        assert sorted(image_partner.tolist()) == list(
+            range(8)
+        )  # partners come from labeled and unlabeled together

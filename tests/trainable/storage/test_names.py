@@ -21,9 +21,15 @@ PACKAGES = ("orchestrator", "trainable", "analysis")
 PRODUCERS = ("trainable/methods/", "trainable/engine/")
 """Methods yield metrics under literal names, as the methods that others write do."""
 
-CONTRACT = {name: value for name, value in vars(names).items() if name.isupper() and isinstance(value, str)}
-METRIC_CONSTANTS = {name for name, value in CONTRACT.items() if value in names.METRICS} | {"MIXTURE"}
-FILES = {value for name, value in CONTRACT.items() if name not in METRIC_CONSTANTS and "{" not in value}
+CONTRACT = {
+    name: value for name, value in vars(names).items() if name.isupper() and isinstance(value, str)
+}
+METRIC_CONSTANTS = {name for name, value in CONTRACT.items() if value in names.METRICS} | {
+    "MIXTURE"
+}
+FILES = {
+    value for name, value in CONTRACT.items() if name not in METRIC_CONSTANTS and "{" not in value
+}
 FOLDERS = {name for name in FILES if "." not in name}
 """Plain words too: as literals they count in paths only."""
 METRICS = {name.replace("{k}", str(k)) for name in names.METRICS for k in (0, 1)}
@@ -70,7 +76,9 @@ class Literals(ast.NodeVisitor):
             self._add(node, node.value)
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
-        parts = [str(part.value) if isinstance(part, ast.Constant) else "\0" for part in node.values]
+        parts = [
+            str(part.value) if isinstance(part, ast.Constant) else "\0" for part in node.values
+        ]
         self._add(node, "".join(parts))
         for part in node.values:
             if isinstance(part, ast.FormattedValue):
@@ -214,7 +222,9 @@ def test_the_walk_passes_what_is_no_metric(source):
 
 
 def test_a_literal_type_names_registered_metrics():
-    texts = {text for source in MODULES.values() for _, text in literals(source).types if "/" in text}
+    texts = {
+        text for source in MODULES.values() for _, text in literals(source).types if "/" in text
+    }
     assert texts == {names.VALIDATION_ACCURACY, names.FORWARDS}
 
 
@@ -231,13 +241,20 @@ def known(text: str) -> bool:
 
 
 def test_every_metric_literal_of_the_methods_is_registered():
-    found = {text for path, source in MODULES.items() if path.startswith(PRODUCERS) for text in yielded(source)}
+    found = {
+        text
+        for path, source in MODULES.items()
+        if path.startswith(PRODUCERS)
+        for text in yielded(source)
+    }
     assert len(found) > 30, "the walk sees the methods' metrics"
     assert {text for text in found if not known(text)} == set()
 
 
 def test_a_metric_that_is_not_registered_is_found():
-    assert [text for text in yielded('row["loss/unheard_of"] = 1.0') if not known(text)] == ["loss/unheard_of"]
+    assert [text for text in yielded('row["loss/unheard_of"] = 1.0') if not known(text)] == [
+        "loss/unheard_of"
+    ]
 
 
 @pytest.mark.parametrize(

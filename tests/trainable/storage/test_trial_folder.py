@@ -36,7 +36,13 @@ def row(epoch: int) -> dict[str, Any]:
 
 def test_an_empty_folder_knows_nothing(tmp_path):
     folder = TrialFolder(tmp_path / "absent")
-    assert (folder.trial, folder.summary, folder.failure, folder.owner, folder.rows()) == (None, None, None, None, [])
+    assert (folder.trial, folder.summary, folder.failure, folder.owner, folder.rows()) == (
+        None,
+        None,
+        None,
+        None,
+        [],
+    )
     assert not folder.has_checkpoint
     assert list(folder.load_checkpoints()) == []
     assert not folder.path.exists()  # reading makes nothing
@@ -176,7 +182,10 @@ def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before_and_is_set_asi
         after = contents(folder)
         assert "checkpoint.pt" not in after
         assert after["checkpoint.damaged"] == content
-        assert "checkpoint.pt does not match its checksum" in after["train.log"].decode().splitlines()[-1]
+        assert (
+            "checkpoint.pt does not match its checksum"
+            in after["train.log"].decode().splitlines()[-1]
+        )
         assert after["checkpoint.prev.pt"] == whole["checkpoint.prev.pt"]
 
 
@@ -236,7 +245,16 @@ def test_the_owner_is_named_with_host_and_process(folder):
 
 
 def test_every_writing_method_is_tried_here():
-    reading = {"load_checkpoints", "rows", "owner", "trial", "summary", "failure", "stopped", "has_checkpoint"}
+    reading = {
+        "load_checkpoints",
+        "rows",
+        "owner",
+        "trial",
+        "summary",
+        "failure",
+        "stopped",
+        "has_checkpoint",
+    }
     by_anybody = {"claim", "release", "stop"}  # a search stops a trial that an actor owns
     public = {name for name in vars(TrialFolder) if not name.startswith("_")}
     assert public - reading - by_anybody == set(WRITES)
@@ -381,7 +399,10 @@ def crashes(act: Callable[[TrialFolder], Any], parent: Path) -> Iterator[tuple[i
 
 def test_a_crash_leaves_a_file_old_or_new_but_whole(tmp_path):
     content = {"id": "new", "long": "x" * 10_000}
-    states = [folder.trial for _, folder in crashes(lambda folder: folder.write_json("trial.json", content), tmp_path)]
+    states = [
+        folder.trial
+        for _, folder in crashes(lambda folder: folder.write_json("trial.json", content), tmp_path)
+    ]
     assert len(states) == 3  # the file's flush, the rename, the folder's flush
     assert states == [{"id": "abc"}, {"id": "abc"}, content]
 
@@ -439,6 +460,8 @@ def test_after_a_crash_the_next_attempt_goes_on(tmp_path):
 def test_rows_are_flushed_before_append_returns(folder, monkeypatch):
     flushed = []
     fsync = os.fsync
-    monkeypatch.setattr(os, "fsync", lambda file: flushed.append(os.fstat(file).st_size) or fsync(file))
+    monkeypatch.setattr(
+        os, "fsync", lambda file: flushed.append(os.fstat(file).st_size) or fsync(file)
+    )
     folder.append_row(row(1))
     assert flushed == [len(json.dumps(row(1))) + 1]

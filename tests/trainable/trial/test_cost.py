@@ -48,8 +48,12 @@ def config(method: dict) -> TrialConfig:
     )
 
 
-@pytest.mark.parametrize("method", METHODS, ids=lambda m: ",".join(f"{k}={v}" for k, v in m.items()))
-def test_the_estimate_is_the_work_where_as_many_samples_are_labeled_as_have_right_labels(method, folder, monkeypatch):
+@pytest.mark.parametrize(
+    "method", METHODS, ids=lambda m: ",".join(f"{k}={v}" for k, v in m.items())
+)
+def test_the_estimate_is_the_work_where_as_many_samples_are_labeled_as_have_right_labels(
+    method, folder, monkeypatch
+):
     monkeypatch.setattr(cost, "_seconds_per_forward", lambda trial: 1.0)
     machine = Machine(study_dir=folder, device="cpu")
     trial = Trial(config(method), machine)

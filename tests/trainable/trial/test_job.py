@@ -7,12 +7,27 @@ from trainable.config.runtime import Machine
 from trainable.config.trial import TrialConfig
 from trainable.trial.job import TrialJob
 
-CONFIG = TrialConfig.model_validate({"method": {"name": "jocor"}, "train": {"epochs": 7}, "seed": 3})
+CONFIG = TrialConfig.model_validate(
+    {"method": {"name": "jocor"}, "train": {"epochs": 7}, "seed": 3}
+)
 
 
 def job(setting: str) -> TrialJob:
-    machine = Machine(study_dir=Path("/studies"), device="cpu", source_dir=Path("/results/runs/a/seed=3"))
-    return TrialJob(CONFIG, Path("/results/x"), machine, "s", setting, "a", 3, cpu=2.0, gpu=0.5, report_every=1.0)
+    machine = Machine(
+        study_dir=Path("/studies"), device="cpu", source_dir=Path("/results/runs/a/seed=3")
+    )
+    return TrialJob(
+        CONFIG,
+        Path("/results/x"),
+        machine,
+        "s",
+        setting,
+        "a",
+        3,
+        cpu=2.0,
+        gpu=0.5,
+        report_every=1.0,
+    )
 
 
 def test_a_job_arrives_as_it_was_sent():
@@ -20,7 +35,10 @@ def test_a_job_arrives_as_it_was_sent():
 
 
 def test_its_configuration_is_plain_data_but_for_paths():
-    assert json.loads(json.dumps(job("x").to_config(), default=str))["job"]["config"]["method"]["name"] == "jocor"
+    assert (
+        json.loads(json.dumps(job("x").to_config(), default=str))["job"]["config"]["method"]["name"]
+        == "jocor"
+    )
 
 
 def test_its_name_is_its_place_in_the_study():

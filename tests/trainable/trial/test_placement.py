@@ -22,9 +22,16 @@ NPZ = {"name": "npz", "path": "blobs.npz", "crop_padding": 1, "flip": True}
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with small data."""
     monkeypatch.setattr("os.fsync", lambda descriptor: None)
-    parts = {name: blobs(n, 3, k) for k, (name, n) in enumerate({"train": 60, "val": 15, "test": 15}.items())}
+    parts = {
+        name: blobs(n, 3, k)
+        for k, (name, n) in enumerate({"train": 60, "val": 15, "test": 15}.items())
+    }
     arrays = {f"{name}_images": part.images for name, part in parts.items()}
-    np.savez(tmp_path / "blobs.npz", **arrays, **{f"{name}_labels": part.labels for name, part in parts.items()})
+    np.savez(
+        tmp_path / "blobs.npz",
+        **arrays,
+        **{f"{name}_labels": part.labels for name, part in parts.items()},
+    )
     return tmp_path
 
 
@@ -61,14 +68,29 @@ def rows(
 
 DIVIDEMIX: dict[str, Any] = {"name": "dividemix", "warmup_epochs": 1}
 METHODS = [
-    *({"name": name} for name in ("cross_entropy", "mixup", "co_teaching", "co_teaching_plus", "elr", "elr_plus")),
+    *(
+        {"name": name}
+        for name in ("cross_entropy", "mixup", "co_teaching", "co_teaching_plus", "elr", "elr_plus")
+    ),
     {"name": "jocor", "networks": 3},
     {"name": "mixmatch", "warmup_epochs": 1},
     DIVIDEMIX,
     {**DIVIDEMIX, "warmup_epochs": "auto", "mixture": "bmm", "loss_history": 2},
     {**DIVIDEMIX, "division": "both", "neighbors": 5, "agreement": "intended"},
-    {**DIVIDEMIX, "peer_update": "synchronous", "guess_batched": True, "co_guess": "peer", "class_balanced": True},
-    {**DIVIDEMIX, "prior": [1, 2, 3], "hard_labels": "both", "mixup_partner": "same_set", "head_only_epochs": 1},
+    {
+        **DIVIDEMIX,
+        "peer_update": "synchronous",
+        "guess_batched": True,
+        "co_guess": "peer",
+        "class_balanced": True,
+    },
+    {
+        **DIVIDEMIX,
+        "prior": [1, 2, 3],
+        "hard_labels": "both",
+        "mixup_partner": "same_set",
+        "head_only_epochs": 1,
+    },
 ]
 
 
@@ -96,7 +118,9 @@ def test_photographs_come_to_the_gpu(data, how, folder):
         assert rows(folder, "cuda:0", DIVIDEMIX, data, {"batch_size": 8}, **how) == expected
 
 
-@pytest.mark.parametrize("method", [{"name": "retrain"}, {**DIVIDEMIX, "init": "from_arm"}], ids=["samples", "weights"])
+@pytest.mark.parametrize(
+    "method", [{"name": "retrain"}, {**DIVIDEMIX, "init": "from_arm"}], ids=["samples", "weights"]
+)
 def test_what_uses_another_trial_brings_it_to_the_gpu(method, folder):
     rows(folder, "cpu", DIVIDEMIX, NPZ, {})
     source = (folder / "cpu").rename(folder / "source")
@@ -133,7 +157,8 @@ def test_the_pretended_gpu_refuses_what_a_gpu_refuses():
 
 def test_a_tensor_that_was_left_on_the_cpu_is_found(folder, monkeypatch):
     monkeypatch.setattr(
-        "trainable.methods.dividemix_step.mix", lambda rows, weight, partner: rows[partner] * torch.ones(1)
+        "trainable.methods.dividemix_step.mix",
+        lambda rows, weight, partner: rows[partner] * torch.ones(1),
     )
     with pretended(), pytest.raises(RuntimeError, match="same device"):
         rows(folder, "cuda:0", DIVIDEMIX, NPZ, {})

@@ -41,11 +41,21 @@ def undisturbed(tmp_path: Path) -> TrialFolder:
 
 def test_a_finished_trial_leaves_its_results_and_no_checkpoint(undisturbed):
     names = {path.name.split(".out")[0] for path in undisturbed.path.iterdir()}
-    assert names == {"trial.json", "metrics.jsonl", "model.pt", "best.pt", "samples.npz", "summary.json", "events"}
+    assert names == {
+        "trial.json",
+        "metrics.jsonl",
+        "model.pt",
+        "best.pt",
+        "samples.npz",
+        "summary.json",
+        "events",
+    }
 
 
 @pytest.mark.parametrize("every", [1, 3])
-def test_a_stopped_session_keeps_its_last_epoch_whatever_checkpoint_every(tmp_path, undisturbed, every):
+def test_a_stopped_session_keeps_its_last_epoch_whatever_checkpoint_every(
+    tmp_path, undisturbed, every
+):
     machine = Machine(checkpoint_every=every)
     first = Session(config(), tmp_path / "t", machine)
     first.advance()
@@ -62,12 +72,16 @@ def test_a_stopped_session_keeps_its_last_epoch_whatever_checkpoint_every(tmp_pa
     assert [event.step for event in steps] == [1, 2, 3, 4]
 
 
-def test_between_checkpoints_a_killed_session_repeats_its_epochs_to_the_same_rows(tmp_path, undisturbed):
+def test_between_checkpoints_a_killed_session_repeats_its_epochs_to_the_same_rows(
+    tmp_path, undisturbed
+):
     killed = Session(config(), tmp_path / "t", Machine(checkpoint_every=2))
     for _ in range(3):
         killed.advance()  # epoch 3 has a row and no checkpoint; the session is never closed
     assert len(killed.folder.rows()) == 3
-    time.sleep(1.1)  # TensorBoard reads files in the order of their names, which begin with the second
+    time.sleep(
+        1.1
+    )  # TensorBoard reads files in the order of their names, which begin with the second
     second = Session(config(), tmp_path / "t", Machine(checkpoint_every=2))
     assert len(second.folder.rows()) == 2
     while not second.finished:
@@ -78,8 +92,12 @@ def test_between_checkpoints_a_killed_session_repeats_its_epochs_to_the_same_row
     assert [event.step for event in steps] == [1, 2, 3, 4], "no step stands twice"
 
 
-def test_a_session_that_stopped_before_its_summary_writes_it_without_training(tmp_path, undisturbed, monkeypatch):
-    monkeypatch.setattr(TrialFolder, "finish", lambda self, summary: (_ for _ in ()).throw(RuntimeError("killed")))
+def test_a_session_that_stopped_before_its_summary_writes_it_without_training(
+    tmp_path, undisturbed, monkeypatch
+):
+    monkeypatch.setattr(
+        TrialFolder, "finish", lambda self, summary: (_ for _ in ()).throw(RuntimeError("killed"))
+    )
     first = Session(config(), tmp_path / "t", Machine())
     for _ in range(3):
         first.advance()
@@ -116,7 +134,9 @@ def test_a_full_disk_ends_the_session_names_the_place_and_is_no_failure_of_the_t
     assert untimed(second.folder) == untimed(undisturbed)
 
 
-def test_a_trial_beyond_its_timeout_is_a_named_failure_and_goes_on_from_there_later(tmp_path, undisturbed):
+def test_a_trial_beyond_its_timeout_is_a_named_failure_and_goes_on_from_there_later(
+    tmp_path, undisturbed
+):
     session = Session(config(), tmp_path / "t", Machine(trial_timeout=1e-9, checkpoint_every=3))
     assert session.advance() is None
     assert session.finished
@@ -162,7 +182,12 @@ def test_what_ends_an_epoch_is_named_with_its_traceback(tmp_path, monkeypatch, e
     session.close()
     failure = session.folder.failure
     assert failure is not None
-    assert (failure["kind"], failure["retry"], failure["epoch"], failure["attempts"]) == (kind, retry, 1, 1)
+    assert (failure["kind"], failure["retry"], failure["epoch"], failure["attempts"]) == (
+        kind,
+        retry,
+        1,
+        1,
+    )
     assert "in broken" in failure["traceback"]
     # The state in the middle of an epoch is never kept.
     assert Session(config(), tmp_path / "t", Machine()).trial.epoch == 1

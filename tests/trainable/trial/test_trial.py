@@ -16,7 +16,13 @@ from trainable.trial.trial import Trial, choose_device, compile_afresh, limit_me
 DIVIDEMIX = {"name": "dividemix", "warmup_epochs": 2, "loss_history": 3}
 METHODS = {"dividemix": DIVIDEMIX, "cross_entropy": {"name": "cross_entropy"}}
 AUTOMATIC = {"name": "dividemix", "warmup_epochs": "auto", "loss_history": 2}
-VARIED = {"name": "dividemix", "warmup_epochs": 2, "peer_update": "synchronous", "division": "both", "neighbors": 9}
+VARIED = {
+    "name": "dividemix",
+    "warmup_epochs": 2,
+    "peer_update": "synchronous",
+    "division": "both",
+    "neighbors": 9,
+}
 RESUMED = {**METHODS, "auto": AUTOMATIC, "varied": VARIED}
 
 
@@ -36,10 +42,17 @@ def folder(tmp_path_factory):
     return path
 
 
-def make(folder, method=DIVIDEMIX, *, epochs=6, seed=0, file="tiny.npz", fraction=0.1, device="cpu") -> Trial:
+def make(
+    folder, method=DIVIDEMIX, *, epochs=6, seed=0, file="tiny.npz", fraction=0.1, device="cpu"
+) -> Trial:
     config = TrialConfig.model_validate(
         {
-            "data": {"name": "npz", "path": file, "crop_padding": 1, "validation_fraction": fraction},
+            "data": {
+                "name": "npz",
+                "path": file,
+                "crop_padding": 1,
+                "validation_fraction": fraction,
+            },
             "noise": {"name": "symmetric", "rate": 0.4},
             "model": {"name": "small_cnn", "width": 4},
             "train": {"epochs": epochs, "batch_size": 8, "lr": 0.1, "lr_milestones": [3]},
@@ -83,7 +96,9 @@ def uninterrupted(request, folder):
 
 
 @pytest.mark.parametrize("interrupted", range(7))
-def test_a_resumed_trial_equals_an_uninterrupted_one_bit_for_bit(interrupted, folder, uninterrupted):
+def test_a_resumed_trial_equals_an_uninterrupted_one_bit_for_bit(
+    interrupted, folder, uninterrupted
+):
     method, rows, weights, table, _ = uninterrupted
     first = make(folder, method)
     before = [next(first) for _ in range(interrupted)]
@@ -125,7 +140,9 @@ def test_a_state_goes_on_even_from_a_trial_that_has_trained_further(folder, unin
 def test_the_state_holds_only_what_torch_loads_with_weights_only(uninterrupted):
     *_, states = uninterrupted
     for finished, state in enumerate(states, 1):
-        assert read(state)["epoch"] == finished  # raises if anything but tensors and plain values is in it
+        assert (
+            read(state)["epoch"] == finished
+        )  # raises if anything but tensors and plain values is in it
 
 
 def test_the_state_holds_the_loss_history_of_both_networks(folder):
@@ -194,7 +211,9 @@ def test_a_trial_resumes_on_a_gpu(folder):
 @pytest.mark.parametrize(("share", "allowed"), [(1.0, 1.0), (0.5, 0.45), (0.25, 0.225)])
 def test_a_trial_that_shares_a_gpu_leaves_room_beside_its_tensors(share, allowed, monkeypatch):
     limits = []
-    monkeypatch.setattr("torch._C._cuda_setMemoryFraction", lambda part, device: limits.append(part), raising=False)
+    monkeypatch.setattr(
+        "torch._C._cuda_setMemoryFraction", lambda part, device: limits.append(part), raising=False
+    )
     monkeypatch.setattr("torch.cuda.memory._lazy_init", lambda: None)
     monkeypatch.setattr("torch.cuda.current_device", lambda: 0)
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
@@ -210,7 +229,9 @@ def test_a_device_that_is_not_there_is_a_sentence(monkeypatch):
         choose_device("cuda")
 
 
-@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied", "b"), NotADirectoryError(20, "Not", "b")])
+@pytest.mark.parametrize(
+    "error", [PermissionError(13, "Permission denied", "b"), NotADirectoryError(20, "Not", "b")]
+)
 def test_data_that_may_not_be_read_are_wrong_data_and_no_full_disk(error, monkeypatch):
     def load(*arguments):
         raise error
@@ -229,7 +250,9 @@ def test_what_runs_compiled_does_not_depend_on_earlier_trials():
         for k in range(3):
             compile_afresh()
             layer = torch.compile(
-                torch.nn.Linear(4, 2), backend=lambda graph, inputs: compiled.append(1) or graph.forward, dynamic=False
+                torch.nn.Linear(4, 2),
+                backend=lambda graph, inputs: compiled.append(1) or graph.forward,
+                dynamic=False,
             )
             for size in range(1, 10):
                 layer(torch.ones(size, 4))
@@ -249,7 +272,9 @@ def test_a_trial_cannot_take_more_than_its_share_of_a_gpu():
         limit_memory(device, 1.0)
 
 
-@pytest.mark.parametrize(("gpu", "device", "share"), [(0, "cpu", 1.0), (0.5, "auto", 0.5), (1, "auto", 1.0)])
+@pytest.mark.parametrize(
+    ("gpu", "device", "share"), [(0, "cpu", 1.0), (0.5, "auto", 0.5), (1, "auto", 1.0)]
+)
 def test_a_trial_without_a_gpu_of_its_own_stays_on_the_cpu(gpu, device, share):
     machine = Machine().sharing(gpu)
     assert (machine.device, machine.gpu_share) == (device, share)
@@ -384,7 +409,10 @@ def test_the_table_before_any_record_has_the_samples_and_an_integer_column_of_no
 def with_rows(folder, test: list[float], validation: list[float] | None) -> Trial:
     """A trial that claims to have had these accuracies."""
     trial = make(folder)
-    trial.rows = [{"epoch": k + 1, "test/accuracy": value, "time/epoch_s": 2.0} for k, value in enumerate(test)]
+    trial.rows = [
+        {"epoch": k + 1, "test/accuracy": value, "time/epoch_s": 2.0}
+        for k, value in enumerate(test)
+    ]
     for row, value in zip(trial.rows, validation or [], strict=False):
         row["val/accuracy"] = value
     return trial
@@ -395,7 +423,9 @@ def test_the_last_ten_epochs_are_averaged_where_there_are_more(folder):
     summary = with_rows(folder, test, None).summary()
     mean = sum(test[2:]) / 10
     assert summary["test/accuracy_last10"] == pytest.approx(mean)
-    assert summary["test/accuracy_last10_sd"] == pytest.approx((sum((v - mean) ** 2 for v in test[2:]) / 9) ** 0.5)
+    assert summary["test/accuracy_last10_sd"] == pytest.approx(
+        (sum((v - mean) ** 2 for v in test[2:]) / 9) ** 0.5
+    )
     assert summary["test/accuracy_best"] == 99
     assert summary["test/accuracy"] == 91
     assert summary["epochs"] == 12
@@ -456,7 +486,9 @@ def test_a_real_summary_sums_the_work_and_repeats_the_last_row(folder, uninterru
     classes = trial.data.classes
     wrong = (trial.data.train.given != trial.data.train.true).numpy()
     shares = np.bincount(trial.data.train.true.numpy(), minlength=classes) / len(wrong)
-    assert 1 - shares @ np.diag(summary["noise_transition"]) == pytest.approx(wrong.mean(), abs=1e-4)
+    assert 1 - shares @ np.diag(summary["noise_transition"]) == pytest.approx(
+        wrong.mean(), abs=1e-4
+    )
     digest = hashlib.sha256()
     first = make(folder, method).method.learners[0].network
     for tensor in first.state_dict().values():
@@ -506,4 +538,7 @@ def test_on_noisy_digits_cross_entropy_falls_from_its_best_epoch(digits_rows):
 def test_on_noisy_digits_the_ensemble_is_no_worse_than_its_networks(digits_rows):
     for rows in digits_rows:
         last = rows[-1]
-        assert last["test/accuracy"] >= (last["test/accuracy_net0"] + last["test/accuracy_net1"]) / 2 - 0.5
+        assert (
+            last["test/accuracy"]
+            >= (last["test/accuracy_net0"] + last["test/accuracy_net1"]) / 2 - 0.5
+        )
