@@ -1,16 +1,21 @@
 # `make run`: the digits ablation. `make test`: lint, types, tests (with CI=true the slow ones too).
+# `make nightly`: the tests that `make test` leaves out, because they search long for rare faults.
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
-MARKERS := $(if $(filter true,$(CI)),not gpu,not gpu and not slow)
+MARKERS := not gpu and not nightly$(if $(filter true,$(CI)),, and not slow)
 
-.PHONY: run test lint lock clean
+.PHONY: run test nightly lint lock clean
 
 run: $(INSTALLED)
 	$(PYTHON) -m orchestrator run studies/ablation.yaml
 
 test: lint
-	$(PYTHON) -m pytest -m "$(MARKERS)"
+	$(PYTHON) -m pytest --numprocesses 2 --dist loadfile -m "$(MARKERS) and not ray"
+	$(PYTHON) -m pytest -m "$(MARKERS) and ray"
+
+nightly: $(INSTALLED)
+	$(PYTHON) -m pytest -m "not gpu and nightly"
 
 lint: $(INSTALLED)
 	$(VENV)/bin/ruff check .

@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks import simulation
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.nightly
 
 
 @pytest.mark.parametrize("n", [5, 8, 20])

@@ -9,7 +9,7 @@ import pytest
 
 from tests.analysis.material import METRICS, write_study
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.nightly
 
 SETTINGS = ("sym20", "sym50", "sym80", "asym40")
 NAMED = [

@@ -1,10 +1,19 @@
 """Random histories of two trials, cut short at any file operation: nothing durable is lost, no state is misread."""
 
+import pytest
+
 from tests.orchestrator.results.histories import Histories, explore, prepare
 from trainable.storage.trial_folder import TrialFolder
 
 
 def test_no_history_of_crashes_loses_an_epoch_or_misreads_a_state(tmp_path, monkeypatch):
+    faults = prepare(Histories, tmp_path, monkeypatch)
+    explore(Histories, examples=60)
+    assert faults.operations > 1_000
+
+
+@pytest.mark.nightly
+def test_no_history_of_crashes_loses_an_epoch_in_a_long_search(tmp_path, monkeypatch):
     faults = prepare(Histories, tmp_path, monkeypatch)
     explore(Histories, examples=500)
     assert faults.operations > 10_000

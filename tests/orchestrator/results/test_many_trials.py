@@ -7,7 +7,7 @@ import pytest
 from benchmarks.many_trials import make
 from orchestrator.cli import app
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.nightly
 TRIALS = 5000
 
 

@@ -87,7 +87,10 @@ def mutated(text: str, rng: random.Random) -> str:
     return text
 
 
-@pytest.mark.parametrize("part", range(10))
+PARTS = [pytest.param(part, marks=[pytest.mark.nightly] * (part > 2)) for part in range(10)]
+
+
+@pytest.mark.parametrize("part", PARTS)
 def test_a_damaged_study_is_planned_or_explained(part, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     texts = [

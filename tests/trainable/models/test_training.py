@@ -11,7 +11,7 @@ from trainable.config.runtime import Machine
 from trainable.config.trial import TrialConfig
 from trainable.trial.trial import Trial
 
-DEAR = pytest.mark.slow
+DEAR = pytest.mark.nightly
 TIMM = pytest.mark.skipif(find_spec("timm") is None, reason="needs the package timm")
 MODELS = [
     ({"name": "lenet"}, 16, ()),
