@@ -321,7 +321,7 @@ def test_an_arm_has_every_statistic_of_its_differences(study):
         (71.5 - half, 71.5 + half), abs=1e-5
     )
     assert found["comparisons"] == 1
-    assert found["seeds_to_detect"] == paired.seeds_to_detect(found["effect_size"])
+    assert found["seeds_to_detect"] == seeds_to_detect(found["effect_size"])
     assert found["seeds_for_equivalence"] == math.inf
 
 
@@ -345,7 +345,7 @@ def test_comparisons_count_their_family_in_seeds_to_detect(study):
     study.arm("a", *ends).arm("b", *ends).arm("c", *ends).arm("x=1", *ends, family="method.x")
     three, one = row(study, "a"), row(study, "x=1")
     assert (three["comparisons"], one["comparisons"]) == (3, 1)
-    assert three["seeds_to_detect"] == paired.seeds_to_detect(three["effect_size"], 3)
+    assert three["seeds_to_detect"] == seeds_to_detect(three["effect_size"], 3)
     assert one["seeds_to_detect"] < three["seeds_to_detect"]
 
 
