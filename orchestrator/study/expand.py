@@ -20,6 +20,10 @@ from trainable.config.messages import explain, suggestion
 from trainable.config.strict_yaml import Document
 from trainable.config.trial import TrialConfig, trial_id
 
+Setting = str | None
+Keys = tuple[str, ...]
+Overrides = dict[str, Any]
+
 _ABSENT = object()
 _NAMES_SHOWN = 4
 
@@ -29,7 +33,7 @@ class _Layer:
     """Overrides by dotted path, each with its line, and the section that they were written in."""
 
     where: str
-    values: dict[str, Any] = field(default_factory=dict)
+    values: Overrides = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict)
 
 
@@ -46,7 +50,7 @@ class _Arm:
 class _Place:
     """One arm in one setting, with its layers, the later over the earlier."""
 
-    setting: str | None
+    setting: Setting
     arm: _Arm
     layers: list[_Layer]
 
@@ -60,7 +64,7 @@ class Expansion:
         self.lines = document.lines
         self.report = document.report
         self.warnings: list[str] = []
-        self.configs: dict[tuple[str | None, str], TrialConfig] = {}
+        self.configs: dict[tuple[Setting, str], TrialConfig] = {}
         self.base = self._layer(("base",))
         setting_layers = self._setting_layers()
         self.settings = list(setting_layers)
@@ -68,7 +72,7 @@ class Expansion:
         for setting, layer in setting_layers.items():
             self._resolve(setting, BASELINE, [self.base, layer])
         self.arms = [_Arm(BASELINE, None, _Layer("")), *self._named(), *self._factors()]
-        places: list[_Place] = []
+        places = []
         for setting, layer in setting_layers.items():
             for arm in self.arms:
                 places.append(_Place(setting, arm, [self.base, layer, arm.layer]))
@@ -79,7 +83,7 @@ class Expansion:
         self._drop_copies()
         self._check_settings()
 
-    def layers(self) -> dict[str, tuple[dict[str, Any], ...]]:
+    def layers(self) -> dict[str, tuple[Overrides, ...]]:
         """Return arm → its overrides by dotted path, the later over the earlier.
 
         For a study without settings.
@@ -103,16 +107,16 @@ class Expansion:
             return list(content)
         return []
 
-    def _setting_layers(self) -> dict[str | None, _Layer]:
+    def _setting_layers(self) -> dict[Setting, _Layer]:
         """Return setting → its overrides; None is the only setting of a study without any."""
-        layers: dict[str | None, _Layer] = {}
+        layers: dict[Setting, _Layer] = {}
         for name in self._keys("settings"):
             layers[name] = self._layer(("settings", name))
         if not layers:
             layers[None] = _Layer("")
         return layers
 
-    def _layer(self, where: tuple[str, ...]) -> _Layer:
+    def _layer(self, where: Keys) -> _Layer:
         """Flatten the overrides at `where`; nested mappings and dotted paths mean the same."""
         layer = _Layer(".".join(where))
         content: Any = self.raw
@@ -124,9 +128,7 @@ class Expansion:
             self._flatten(content, where, len(where), layer)
         return layer
 
-    def _flatten(
-        self, mapping: dict[str, Any], path: tuple[str, ...], depth: int, layer: _Layer
-    ) -> None:
+    def _flatten(self, mapping: Overrides, path: Keys, depth: int, layer: _Layer) -> None:
         """Add a mapping, which is at `path` of the file, to a layer, which begins at `depth`."""
         for key, value in mapping.items():
             here = (*path, key)
@@ -175,7 +177,7 @@ class Expansion:
 
     def _factor_values(self) -> dict[str, list[Any]]:
         """Return path → the values of its factor."""
-        factors: dict[str, list[Any]] = {}
+        factors = {}
         for path in self._keys("factors"):
             if path == "seed":
                 self.report(("factors", path), "seeds are the study's: use the key `seeds`")
@@ -188,7 +190,7 @@ class Expansion:
                 factors[path] = values
         return factors
 
-    def _points(self, factors: dict[str, list[Any]]) -> Iterator[dict[str, Any]]:
+    def _points(self, factors: dict[str, list[Any]]) -> Iterator[Overrides]:
         """Yield the points of the study's design: path → value."""
         if self.raw.get("design") != "product":
             for path, values in factors.items():
@@ -210,7 +212,7 @@ class Expansion:
 
     # --- configurations ---
 
-    def _resolve(self, setting: str | None, arm: str, layers: list[_Layer]) -> None:
+    def _resolve(self, setting: Setting, arm: str, layers: list[_Layer]) -> None:
         """Validate base < setting < arm; report each mistake where its value was written."""
         overrides = [layer.values for layer in layers]
         try:
@@ -219,7 +221,7 @@ class Expansion:
             for path, message in explain(error, TrialConfig):
                 self._blame(path, message, layers)
 
-    def _blame(self, path: tuple[str, ...], message: str, layers: list[_Layer]) -> None:
+    def _blame(self, path: Keys, message: str, layers: list[_Layer]) -> None:
         """Point at the topmost layer that set the field, or a part of it, or its section's name."""
         dotted = ".".join(path)
 
@@ -245,7 +247,7 @@ class Expansion:
         Arms whose chain of used arms has no end are then left out.
         """
         names = [arm.name for arm in self.arms]
-        lost: list[_Place] = []
+        lost = []
         for place in places:
             chain, ends = self._follow(place.setting, place.arm.name)
             if ends:
@@ -260,7 +262,7 @@ class Expansion:
         for place in lost:
             self.configs.pop((place.setting, place.arm.name), None)
 
-    def _follow(self, setting: str | None, arm: str) -> tuple[list[str], bool]:
+    def _follow(self, setting: Setting, arm: str) -> tuple[list[str], bool]:
         """Return the arm, the one that it uses, and so on; and whether the last one uses none."""
         chain = [arm]
         while True:
@@ -288,9 +290,9 @@ class Expansion:
             for setting in same:
                 self._merge(setting, first, second)
 
-    def _copies(self) -> dict[tuple[str, str], list[str | None]]:
+    def _copies(self) -> dict[tuple[str, str], list[Setting]]:
         """Return (arm, later arm) → settings in which both have one configuration."""
-        found: dict[tuple[str, str], list[str | None]] = {}
+        found: dict[tuple[str, str], list[Setting]] = {}
         for setting in self.settings:
             first: dict[str, str] = {}
             for arm in self.arms:
@@ -310,7 +312,7 @@ class Expansion:
         message = f"computes the same as `{first}` in every setting; remove one of them"
         self.report((where,), message, min(layer.lines.values(), default=None))
 
-    def _merge(self, setting: str | None, first: str, second: str) -> None:
+    def _merge(self, setting: Setting, first: str, second: str) -> None:
         """Run `first` in place of `second` in one setting."""
         self.configs.pop((setting, second), None)
         for place, config in self.configs.items():
@@ -323,7 +325,7 @@ class Expansion:
 
     def _check_settings(self) -> None:
         """Report settings with the baseline of an earlier one."""
-        first: dict[str, str | None] = {}
+        first: dict[str, Setting] = {}
         for setting in self.settings:
             if (setting, BASELINE) not in self.configs:
                 continue
@@ -335,7 +337,7 @@ class Expansion:
 
     # --- trials ---
 
-    def _planned(self, setting: str | None, arm: str, seed: int) -> TrialConfig:
+    def _planned(self, setting: Setting, arm: str, seed: int) -> TrialConfig:
         """Return the configuration of one trial; `from_arm` is the id of the trial that it uses."""
         config = self.configs[setting, arm]
         source = config.from_arm
@@ -343,7 +345,7 @@ class Expansion:
             source = trial_id(self._planned(setting, source, seed))
         return config.model_copy(update={"seed": seed, "from_arm": source})
 
-    def _trial(self, setting: str | None, arm: _Arm, seed: int) -> PlannedTrial:
+    def _trial(self, setting: Setting, arm: _Arm, seed: int) -> PlannedTrial:
         """Return one trial, with its place in the comparison."""
         baseline = self.configs[setting, BASELINE]
         written = self.configs[setting, arm.name]
@@ -367,7 +369,7 @@ class Expansion:
     def _warn_of_warmup(self) -> None:
         """Warn of arms that train no longer than their warm-up, unless another arm uses them."""
         used = {(setting, config.from_arm) for (setting, _), config in self.configs.items()}
-        never: list[str] = []
+        never = []
         for (setting, arm), config in self.configs.items():
             warmup = getattr(config.method, "shortest_warmup", 0)
             if warmup < config.train.epochs or (setting, arm) in used:
@@ -383,7 +385,7 @@ class Expansion:
 def _short_names(paths: list[str]) -> dict[str, str]:
     """Return path → its last word, or the whole path where two of them end in the same word."""
     words = [path.rsplit(".", 1)[-1] for path in paths]
-    short: dict[str, str] = {}
+    short = {}
     for path, word in zip(paths, words, strict=True):
         short[path] = word if words.count(word) == 1 else path
     return short
