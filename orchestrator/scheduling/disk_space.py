@@ -59,7 +59,9 @@ class Room:
 def _kind(trial: PlannedTrial) -> str:
     """Return a text that is the same for trials whose results have the same size."""
     config = trial.config
-    return f"{config.data!r} {config.model!r} {config.method.networks} {config.train.epochs}"
+    networks = config.method.networks
+    epochs = config.train.epochs
+    return f"{config.data!r} {config.model!r} {networks} {epochs}"
 
 
 def free_bytes(path: Path) -> int:

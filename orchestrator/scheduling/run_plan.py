@@ -81,7 +81,10 @@ class RunPlan:
 
 
 def plan_run(
-    trials: Sequence[PlannedTrial], snapshot: Snapshot, max_failures: int, options: Options
+    trials: Sequence[PlannedTrial],
+    snapshot: Snapshot,
+    max_failures: int,
+    options: Options,
 ) -> RunPlan:
     """Decide what a run does with these trials of a study.
 
@@ -106,7 +109,7 @@ def plan_run(
     files = moved(files, moves)
     forget = []
     if options.retry_failed:
-        forget = [record for record in selected if _held(files, record.name).failure is not None]
+        forget = _with_failure(selected, files)
     for record in forget:
         files[record.name] = replace(files[record.name], failure=None)
     states = study_states(records, files, max_failures, snapshot.owned)
@@ -126,7 +129,9 @@ def plan_run(
 
 
 def _trials_to_train(
-    trials: Sequence[PlannedTrial], states: States, options: Options
+    trials: Sequence[PlannedTrial],
+    states: States,
+    options: Options,
 ) -> list[PlannedTrial]:
     """Return the selected trials that have not ended."""
     ended: tuple[State, ...] = ("done", "failed", "blocked")
@@ -139,13 +144,25 @@ def _trials_to_train(
     return todo
 
 
+def _with_failure(records: Iterable[TrialRecord], files: Files) -> list[TrialRecord]:
+    """Return the trials whose folder holds a failure."""
+    failed = []
+    for record in records:
+        if _held(files, record.name).failure is not None:
+            failed.append(record)
+    return failed
+
+
 def _held(files: Files, name: str) -> TrialFiles:
     """Return what a trial's folder holds: nothing, if it does not exist."""
     return files.get(name, TrialFiles())
 
 
 def apply_plan(
-    plan: RunPlan, store: Store, machine: Machine, console: Console
+    plan: RunPlan,
+    store: Store,
+    machine: Machine,
+    console: Console,
 ) -> list[PlannedTrial]:
     """Change on disk what has to be changed before training; return the trials to train.
 
@@ -201,7 +218,8 @@ def renamed(records: Sequence[TrialRecord], files: Files) -> dict[str, str]:
     misplaced = _misplaced(records, files)
     moves = {}
     for record in records:
-        if record.id in misplaced and _held(files, record.name).id != record.id:
+        in_place = _held(files, record.name).id == record.id
+        if record.id in misplaced and not in_place:
             moves[misplaced[record.id]] = record.name
     taken = _moves_to_taken_places(moves, files)
     while taken:
@@ -241,7 +259,8 @@ def moved(files: Files, moves: Moves) -> dict[str, TrialFiles]:
 def move_sentences(moves: Moves) -> Iterator[str]:
     """Yield a sentence for each renamed trial."""
     for old, new in moves.items():
-        before = re.sub(rf"^{re.escape(MOVING)}/[^/]*/", "", old)
+        passage = rf"^{re.escape(MOVING)}/[^/]*/"
+        before = re.sub(passage, "", old)
         yield f"moved {before} to {new}: the same trial under its new name"
 
 
@@ -293,9 +312,10 @@ def refusal(plan: RunPlan, store: Store) -> str:
 
 def absent(trials: Sequence[PlannedTrial], machine: Machine) -> list[str]:
     """Return sentences about data sets and packages that cannot be found."""
-    sentences = [missing(data, machine) for data in {trial.config.data for trial in trials}]
-    for model in {trial.config.model.name for trial in trials}:
-        sentences.append(missing_package(model))
+    sources = {trial.config.data for trial in trials}
+    models = {trial.config.model.name for trial in trials}
+    sentences = [missing(data, machine) for data in sources]
+    sentences += [missing_package(model) for model in models]
     return sorted(filter(None, sentences))
 
 
@@ -315,7 +335,8 @@ def absent_baselines(todo: list[PlannedTrial], states: States) -> Iterator[str]:
     A selection left out their baseline before it was done.
     """
     settled: tuple[State, ...] = ("done", "failed", "blocked", "running")
-    for (arm, baseline), names in _left_out(todo, states, _baseline_name, settled).items():
+    left_out = _left_out(todo, states, _baseline_name, settled)
+    for (arm, baseline), names in left_out.items():
         yield (
             f"--arms: {arm} is compared with {baseline}, "
             f"of which {names} is not done: name {baseline} too"
@@ -349,7 +370,8 @@ def _left_out(
             continue
         other = by_name[name]
         if states[other] not in settled:
-            lacking.setdefault((trial.record.arm, other.arm), []).append(name)
+            arms = (trial.record.arm, other.arm)
+            lacking.setdefault(arms, []).append(name)
     return {arms: _first_names(names) for arms, names in lacking.items()}
 
 

@@ -30,7 +30,8 @@ def describe(records: Iterable[TrialRecord]) -> Iterator[str]:
         if not record.family:
             continue
         if record.baseline:
-            families.setdefault((record.setting, record.family), []).append(record)
+            key = (record.setting, record.family)
+            families.setdefault(key, []).append(record)
         else:
             unpaired.add(record.arm)
     for (setting, family), members in families.items():
@@ -45,10 +46,9 @@ def _describe_family(setting: str | None, family: str, members: list[TrialRecord
     arms = len({record.arm for record in members})
     seeds = len({record.seed for record in members})
     comparisons = _counted(arms, "comparison")
+    paired = _counted(seeds, "seed")
     p = smallest_p(arms, seeds)
-    sentence = (
-        f"family {family}: {comparisons} × {_counted(seeds, 'seed')}, smallest Holm p {p:.4f}"
-    )
+    sentence = f"family {family}: {comparisons} × {paired}, smallest Holm p {p:.4f}"
     if setting:
         sentence = f"{setting}: {sentence}"
     if p > ALPHA:

@@ -71,7 +71,9 @@ class Expansion:
         # A factor's value that equals the baseline's is no arm, so the baseline is resolved first.
         for setting, layer in setting_layers.items():
             self._resolve(setting, BASELINE, [self.base, layer])
-        self.arms = [_Arm(BASELINE, None, _Layer("")), *self._named(), *self._factors()]
+        self.arms = [_Arm(BASELINE, None, _Layer(""))]
+        self.arms += self._named()
+        self.arms += self._factors()
         places = []
         for setting, layer in setting_layers.items():
             for arm in self.arms:
@@ -161,9 +163,9 @@ class Expansion:
         short = _short_names(list(factors))
         taken = set(self._keys("arms"))
         for point in self._points(factors):
-            if all(self._is_baseline(path, value) for path, value in point.items()):
+            if self._is_baseline(point):
                 continue
-            name = ",".join(f"{short[path]}={_shown(value)}" for path, value in point.items())
+            name = _arm_name(point, short)
             first = next(iter(point))
             where = ("factors", first, "values")
             if not NAME.fullmatch(name) or len(name) > LONGEST_NAME:
@@ -171,7 +173,9 @@ class Expansion:
             elif name in taken:
                 self.report(where, f"gives a second arm the name `{name}`")
             taken.add(name)
-            lines = {path: self.lines.get(("factors", path), 0) for path in point}
+            lines = {}
+            for path in point:
+                lines[path] = self.lines.get(("factors", path), 0)
             family = first if len(point) == 1 else "product"
             yield _Arm(name, family, _Layer("factors", point, lines))
 
@@ -200,15 +204,17 @@ class Expansion:
             for combination in itertools.product(*factors.values()):
                 yield dict(zip(factors, combination, strict=True))
 
-    def _is_baseline(self, path: str, value: Any) -> bool:
-        """Return whether the baseline has this value in every setting."""
-        baselines = [config for (_, arm), config in self.configs.items() if arm == BASELINE]
-        for config in baselines:
-            current = _value_at(config, path)
-            # bool is an int to Python: without the types, 1 would be `true`.
-            if current != value or isinstance(current, bool) != isinstance(value, bool):
-                return False
-        return bool(baselines)
+    def _is_baseline(self, point: Overrides) -> bool:
+        """Return whether the baseline has these values in every setting."""
+        resolved = False
+        for (_, arm), config in self.configs.items():
+            if arm != BASELINE:
+                continue
+            resolved = True
+            for path, value in point.items():
+                if not _same(_value_at(config, path), value):
+                    return False
+        return resolved
 
     # --- configurations ---
 
@@ -257,7 +263,8 @@ class Expansion:
                 message = f"`{place.arm.name}` would use itself: {' → '.join(chain)}"
                 self._blame(("from_arm",), message, place.layers)
             elif len(chain) > 1 and chain[1] not in names:
-                message = f"the study has no arm `{chain[1]}`{suggestion(chain[1], names)}"
+                hint = suggestion(chain[1], names)
+                message = f"the study has no arm `{chain[1]}`{hint}"
                 self._blame(("from_arm",), message, place.layers)
         for place in lost:
             self.configs.pop((place.setting, place.arm.name), None)
@@ -308,9 +315,11 @@ class Expansion:
         """Report an arm, with its layer, that computes the same as another one everywhere."""
         where = layer.where
         if where == "factors":
-            where = f"factors.{next(iter(layer.values))} ({second})"
+            factor = next(iter(layer.values))
+            where = f"factors.{factor} ({second})"
+        line = min(layer.lines.values(), default=None)
         message = f"computes the same as `{first}` in every setting; remove one of them"
-        self.report((where,), message, min(layer.lines.values(), default=None))
+        self.report((where,), message, line)
 
     def _merge(self, setting: Setting, first: str, second: str) -> None:
         """Run `first` in place of `second` in one setting."""
@@ -368,18 +377,39 @@ class Expansion:
 
     def _warn_of_warmup(self) -> None:
         """Warn of arms that train no longer than their warm-up, unless another arm uses them."""
-        used = {(setting, config.from_arm) for (setting, _), config in self.configs.items()}
+        used = set()
+        for (setting, _), config in self.configs.items():
+            used.add((setting, config.from_arm))
         never = []
         for (setting, arm), config in self.configs.items():
             warmup = getattr(config.method, "shortest_warmup", 0)
             if warmup < config.train.epochs or (setting, arm) in used:
                 continue
-            never.append(f"{setting}/{arm}" if setting else arm)
+            name = f"{setting}/{arm}" if setting else arm
+            never.append(name)
         if never:
             shown = ", ".join(never[:_NAMES_SHOWN])
             if len(never) > _NAMES_SHOWN:
                 shown += f" and {len(never) - _NAMES_SHOWN} more"
             self.warnings.append(f"never leave warm-up (it is as long as train.epochs): {shown}")
+
+
+def _arm_name(point: Overrides, short: dict[str, str]) -> str:
+    """Return the name of a factors' arm, such as `lr=0.1,epochs=3`."""
+    parts = []
+    for path, value in point.items():
+        parts.append(f"{short[path]}={_shown(value)}")
+    return ",".join(parts)
+
+
+def _same(current: Any, value: Any) -> bool:
+    """Return whether two values and their kinds are equal.
+
+    bool is an int to Python: without the types, 1 would be `true`.
+    """
+    if isinstance(current, bool) != isinstance(value, bool):
+        return False
+    return bool(current == value)
 
 
 def _short_names(paths: list[str]) -> dict[str, str]:

@@ -88,13 +88,20 @@ def load_study(path: Path, sets: list[str] | None = None) -> Study:
         changes = " ".join(f"--set {change}" for change in sets)
         text = f"# as changed by {changes}\n{yaml.safe_dump(raw, sort_keys=False)}"
     if isinstance(file, AblationFile):
-        study = Study(Path(path), text, file, list(expansion.trials(file.seeds)))
-        study.warnings += expansion.warnings
-        return study
+        # Only when all trials have been listed are the expansion's warnings complete.
+        trials = list(expansion.trials(file.seeds))
+        return Study(Path(path), text, file, trials, list(expansion.warnings))
     planned, warnings = search_checks.plan(document, file, expansion)
     if document.problems:
         raise ConfigError(path, document.problems)
-    return Study(Path(path), text, file, planned.confirmations({}), warnings, planned)
+    return Study(
+        path=Path(path),
+        text=text,
+        file=file,
+        trials=planned.confirmations({}),
+        warnings=warnings,
+        search=planned,
+    )
 
 
 def _validated(document: Document, raw: dict[str, Any]) -> AblationFile | SearchFile | None:
@@ -131,7 +138,8 @@ def _set(document: Document, change: str) -> None:
     value = _parsed(text, key, source)
     target, path = _target(document.data, key, source)
     last = path[-1]
-    keys = list(FILES.get(str(document.data.get("kind")), AblationFile).model_fields)
+    kind = str(document.data.get("kind"))
+    keys = list(FILES.get(kind, AblationFile).model_fields)
     if len(path) == 1 and last not in keys:
         message = f"a study has no key `{last}`{suggestion(last, keys)}"
         raise ConfigError(source, [Problem(0, key, message)])

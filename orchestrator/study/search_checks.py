@@ -28,7 +28,9 @@ FEWEST_TRIALS = 10
 
 
 def plan(
-    document: Document, file: SearchFile, expansion: Expansion
+    document: Document,
+    file: SearchFile,
+    expansion: Expansion,
 ) -> tuple[SearchPlan, list[str]]:
     """Return a search's plan, and its warnings; mistakes are reported to the document."""
     arms = {name: config for (_, name), config in expansion.configs.items()}
@@ -53,7 +55,10 @@ def plan(
 
 
 def _searches(
-    document: Document, file: SearchFile, expansion: Expansion, warnings: list[str]
+    document: Document,
+    file: SearchFile,
+    expansion: Expansion,
+    warnings: list[str],
 ) -> list[ArmSearch]:
     """Return the study's only search, or that of each arm of a re-tuned ablation."""
     layers = expansion.layers()
@@ -119,7 +124,10 @@ def _check_metrics(document: Document, file: SearchFile) -> None:
 
 
 def _check_scheduler(
-    document: Document, file: SearchFile, grace_period: int, arms: dict[str, TrialConfig]
+    document: Document,
+    file: SearchFile,
+    grace_period: int,
+    arms: dict[str, TrialConfig],
 ) -> None:
     """Check what a scheduler that stops trials early requires."""
     if len(file.seeds) > 1:
@@ -170,7 +178,10 @@ def _check_arms(document: Document, file: SearchFile) -> None:
 
 
 def _without_what_the_arm_decides(
-    space: Space, expansion: Expansion, arm: str, warnings: list[str]
+    space: Space,
+    expansion: Expansion,
+    arm: str,
+    warnings: list[str],
 ) -> Space:
     """Return the space of one arm, without what it sets itself or what does not exist under it."""
     own = space.arms[arm][-1]
@@ -271,7 +282,10 @@ def _blame(document: Document, path: str, message: str, forced: Point) -> None:
 
 
 def _check_dimension(
-    document: Document, dimension: Dimension, seen: dict[str, Any], conditions: set[str]
+    document: Document,
+    dimension: Dimension,
+    seen: dict[str, Any],
+    conditions: set[str],
 ) -> None:
     """Check a dimension's conditions, and its range against the kind of its field."""
     path = dimension.path

@@ -117,9 +117,12 @@ class SearchPlan:
                 for seed in self.file.seeds:
                     trial = search.trial(0, seed, config)
                     yield replace(trial, record=replace(trial.record, arm="search"))
-        winners = self.arms
-        if not self.file.retunes:
-            winners = {f"best-{k + 1}": self.arms[BASELINE] for k in range(self.top_k)}
+        winners = {}
+        if self.file.retunes:
+            winners = self.arms
+        else:
+            for rank in range(1, self.top_k + 1):
+                winners[f"best-{rank}"] = self.arms[BASELINE]
         yield from self.confirmations(winners)
 
 

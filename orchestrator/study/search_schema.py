@@ -46,8 +46,8 @@ class Parameter(Section):
     @model_validator(mode="after")
     def _one_kind(self) -> "Parameter":
         if self.values is not None:
-            described = self.low is not None or self.high is not None or self.step is not None
-            if described or self.log:
+            range_keys = (self.low, self.high, self.step)
+            if self.log or any(key is not None for key in range_keys):
                 raise ValueError("has `values`, so it takes no `low`, `high`, `log` or `step`")
             return self
         if self.low is None or self.high is None:

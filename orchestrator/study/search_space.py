@@ -25,10 +25,22 @@ class Suggests(Protocol):
 
     def suggest_categorical(self, name: str, choices: Any) -> Any: ...  # noqa: D102
     def suggest_int(  # noqa: D102
-        self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
+        self,
+        name: str,
+        low: int,
+        high: int,
+        *,
+        step: int = 1,
+        log: bool = False,
     ) -> int: ...
     def suggest_float(  # noqa: D102
-        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+        self,
+        name: str,
+        low: float,
+        high: float,
+        *,
+        step: float | None = None,
+        log: bool = False,
     ) -> float: ...
 
 
@@ -78,7 +90,8 @@ class Dimension:
         if step is None:
             return None
         low, high = self.range
-        return [low + k * step for k in range(round((high - low) / step) + 1)]
+        steps = round((high - low) / step)
+        return [low + k * step for k in range(steps + 1)]
 
     def matching(self, value: Any) -> Scalar | None:
         """Return `value` as this dimension writes it (25 for 25.0), or None if it has none."""
@@ -100,7 +113,8 @@ def _equal(a: Scalar, b: Any) -> bool:
     if isinstance(a, bool) != isinstance(b, bool):
         return False
     if isinstance(a, float) and isinstance(b, float):
-        return abs(a - b) <= 1e-9 * max(abs(a), abs(b))
+        larger = max(abs(a), abs(b))
+        return abs(a - b) <= 1e-9 * larger
     return bool(a == b)
 
 
@@ -216,7 +230,12 @@ class Space:
 
     def corner(self, forced: Point) -> Point:
         """Return the point with these values, and the first edge of every other dimension."""
-        return self.walk(lambda dimension: forced.get(dimension.path, dimension.edges()[0]))
+
+        def forced_or_first(dimension: Dimension) -> Scalar:
+            first = dimension.edges()[0]
+            return cast(Scalar, forced.get(dimension.path, first))
+
+        return self.walk(forced_or_first)
 
     def described(self) -> list[dict[str, Any]]:
         """Return the dimensions as plain data."""
