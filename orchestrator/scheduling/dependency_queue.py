@@ -50,9 +50,10 @@ class DependencyQueue:
         if self._store.is_done(name):
             self._unfinished.discard(name)
             return []
-        users = [
-            trial.record.name for trial in self._waiting.values() if trial.record.source == name
-        ]
+        users = []
+        for trial in self._waiting.values():
+            if trial.record.source == name:
+                users.append(trial.record.name)
         for user in users:
             del self._waiting[user]
         blocked = list(users)

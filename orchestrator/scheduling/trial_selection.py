@@ -66,7 +66,6 @@ def _check_known(option: str, wanted: Set[str], known: Set[str]) -> None:
     """Raise Ended if an option names what the study does not have."""
     unknown = wanted - known
     if unknown:
-        listed = ", ".join(sorted(known)) or "none"
-        raise Ended(
-            f"{option}: the study has no {', '.join(sorted(unknown))}; it has {listed}", WRONG
-        )
+        wrong = ", ".join(sorted(unknown))
+        right = ", ".join(sorted(known)) or "none"
+        raise Ended(f"{option}: the study has no {wrong}; it has {right}", WRONG)

@@ -17,7 +17,9 @@ def order(records: Iterable[TrialRecord]) -> Iterator[str]:
         if record.arm not in arms:
             arms.append(record.arm)
     for source_arm, arms in users.items():
-        use = "uses" if len(arms) == 1 else "use"
+        use = "uses"
+        if len(arms) > 1:
+            use = "use"
         names = ", ".join(arms)
         yield f"order: {source_arm} runs before {names}, which {use} its trials (from_arm)"
 
@@ -43,11 +45,11 @@ def describe(records: Iterable[TrialRecord]) -> Iterator[str]:
 
 def _describe_family(setting: str | None, family: str, members: list[TrialRecord]) -> str:
     """Say how many comparisons and seeds a family has, and the smallest p that they can reach."""
-    arms = len({record.arm for record in members})
-    seeds = len({record.seed for record in members})
-    comparisons = _counted(arms, "comparison")
-    paired = _counted(seeds, "seed")
-    p = smallest_p(arms, seeds)
+    arms = {record.arm for record in members}
+    seeds = {record.seed for record in members}
+    comparisons = _counted(len(arms), "comparison")
+    paired = _counted(len(seeds), "seed")
+    p = smallest_p(len(arms), len(seeds))
     sentence = f"family {family}: {comparisons} × {paired}, smallest Holm p {p:.4f}"
     if setting:
         sentence = f"{setting}: {sentence}"

@@ -77,7 +77,8 @@ class Expansion:
         places = []
         for setting, layer in setting_layers.items():
             for arm in self.arms:
-                places.append(_Place(setting, arm, [self.base, layer, arm.layer]))
+                layers = [self.base, layer, arm.layer]
+                places.append(_Place(setting, arm, layers))
         for place in places:
             if place.arm.name != BASELINE:
                 self._resolve(place.setting, place.arm.name, place.layers)
@@ -90,7 +91,10 @@ class Expansion:
 
         For a study without settings.
         """
-        return {arm.name: (self.base.values, arm.layer.values) for arm in self.arms}
+        layers: dict[str, tuple[Overrides, ...]] = {}
+        for arm in self.arms:
+            layers[arm.name] = (self.base.values, arm.layer.values)
+        return layers
 
     def trials(self, seeds: list[int]) -> Iterator[PlannedTrial]:
         """Yield every trial, seed by seed: a study that is stopped early has whole pairs."""
@@ -245,7 +249,8 @@ class Expansion:
                 layer, key = found
                 self.report((layer.where, dotted), message, layer.lines[key])
                 return
-        self.report((layers[0].where,), f"{dotted}: {message}")
+        lowest = layers[0]
+        self.report((lowest.where,), f"{dotted}: {message}")
 
     def _check_sources(self, places: list[_Place]) -> None:
         """Report arms that use themselves or an arm that does not exist.
@@ -260,7 +265,8 @@ class Expansion:
                 continue
             lost.append(place)
             if chain.count(place.arm.name) == 2:
-                message = f"`{place.arm.name}` would use itself: {' → '.join(chain)}"
+                way = " → ".join(chain)
+                message = f"`{place.arm.name}` would use itself: {way}"
                 self._blame(("from_arm",), message, place.layers)
             elif len(chain) > 1 and chain[1] not in names:
                 hint = suggestion(chain[1], names)
@@ -358,7 +364,10 @@ class Expansion:
         """Return one trial, with its place in the comparison."""
         baseline = self.configs[setting, BASELINE]
         written = self.configs[setting, arm.name]
-        same_problem = (written.data, written.noise) == (baseline.data, baseline.noise)
+        same_problem = written.data == baseline.data and written.noise == baseline.noise
+        partner = None
+        if arm.family and same_problem:
+            partner = BASELINE
         source = written.from_arm
         if source:
             source = trial_name(setting, source, seed)
@@ -369,7 +378,7 @@ class Expansion:
             arm=arm.name,
             seed=seed,
             family=arm.family,
-            baseline=BASELINE if same_problem and arm.family else None,
+            baseline=partner,
             epochs=config.train.epochs,
             source=source,
         )
@@ -414,10 +423,13 @@ def _same(current: Any, value: Any) -> bool:
 
 def _short_names(paths: list[str]) -> dict[str, str]:
     """Return path → its last word, or the whole path where two of them end in the same word."""
-    words = [path.rsplit(".", 1)[-1] for path in paths]
+    words = [path.split(".")[-1] for path in paths]
     short = {}
     for path, word in zip(paths, words, strict=True):
-        short[path] = word if words.count(word) == 1 else path
+        if words.count(word) == 1:
+            short[path] = word
+        else:
+            short[path] = path
     return short
 
 

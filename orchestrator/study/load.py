@@ -90,7 +90,13 @@ def load_study(path: Path, sets: list[str] | None = None) -> Study:
     if isinstance(file, AblationFile):
         # Only when all trials have been listed are the expansion's warnings complete.
         trials = list(expansion.trials(file.seeds))
-        return Study(Path(path), text, file, trials, list(expansion.warnings))
+        return Study(
+            path=Path(path),
+            text=text,
+            file=file,
+            trials=trials,
+            warnings=list(expansion.warnings),
+        )
     planned, warnings = search_checks.plan(document, file, expansion)
     if document.problems:
         raise ConfigError(path, document.problems)

@@ -62,7 +62,7 @@ def _searches(
 ) -> list[ArmSearch]:
     """Return the study's only search, or that of each arm of a re-tuned ablation."""
     layers = expansion.layers()
-    dimensions = tuple(Dimension(path, file.space[path]) for path in file.space)
+    dimensions = tuple(Dimension(path, parameter) for path, parameter in file.space.items())
     if not file.retunes:
         space = Space(layers, dimensions, expansion.study_dir)
         return [ArmSearch(None, _checked(document, space))]
@@ -82,7 +82,7 @@ def _check_keys(document: Document, file: SearchFile, arms: dict[str, TrialConfi
     _check_metrics(document, file)
     if not isinstance(file.scheduler, NoScheduler):
         _check_scheduler(document, file, file.scheduler.grace_period, arms)
-    both = sorted({*file.seeds} & {*file.confirm.seeds})
+    both = sorted(set(file.seeds) & set(file.confirm.seeds))
     if both:
         message = f"seeds {both} are those of the search: confirmation needs fresh ones"
         document.report(("confirm",), message)
@@ -325,7 +325,7 @@ def _check_starts(document: Document, space: Space) -> None:
             continue
         if not several or arm == BASELINE:
             continue
-        both = sorted({*start} & {*layers[-1]})
+        both = sorted(path for path in start if path in layers[-1])
         if both:
             document.report(
                 ("space", both[0]),

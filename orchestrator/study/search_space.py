@@ -59,10 +59,19 @@ class Dimension:
             return cast(Scalar, trial.suggest_categorical(self.path, parameter.values))
         low, high = self.range
         if self.integer:
-            step = int(parameter.step or 1)
-            return trial.suggest_int(self.path, int(low), int(high), step=step, log=parameter.log)
+            return trial.suggest_int(
+                self.path,
+                int(low),
+                int(high),
+                step=int(parameter.step or 1),
+                log=parameter.log,
+            )
         return trial.suggest_float(
-            self.path, float(low), float(high), step=parameter.step, log=parameter.log
+            self.path,
+            float(low),
+            float(high),
+            step=parameter.step,
+            log=parameter.log,
         )
 
     @property
