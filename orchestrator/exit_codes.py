@@ -1,10 +1,13 @@
-"""How a command ends: exit codes, and a sentence for people where it cannot go on."""
+"""How a command ends: its exit codes, and an exception with a sentence for the user."""
 
-DONE, FAILED, WRONG, REFUSED = 0, 1, 2, 3
+DONE = 0
+FAILED = 1
+WRONG = 2
+REFUSED = 3
 
 
 class Ended(Exception):
-    """A run ends here, with a sentence and an exit code."""
+    """End the command with this message and this exit code."""
 
     def __init__(self, message: str, code: int):
         super().__init__(message)

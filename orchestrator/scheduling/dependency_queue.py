@@ -1,4 +1,4 @@
-"""Trials of which some depend on others (`from_arm`): each is given out only after its dependency is done."""
+"""Trials of which some depend on others (`from_arm`): each waits until its dependency is done."""
 
 from collections.abc import Sequence
 
@@ -22,11 +22,11 @@ class DependencyQueue:
 
     @property
     def waiting(self) -> list[PlannedTrial]:
-        """Trials that have not been given out."""
+        """Return the trials that have not been given out."""
         return list(self._waiting.values())
 
     def next(self) -> PlannedTrial | None:
-        """The first trial that can begin now, if there is one."""
+        """Return the first trial that can begin now, if there is one."""
         for name, trial in self._waiting.items():
             if trial.record.source not in self._unfinished:
                 return self._waiting.pop(name)
@@ -34,21 +34,29 @@ class DependencyQueue:
 
     @property
     def exhausted(self) -> bool:
-        """Whether `next` will never give a trial again."""
+        """Return whether `next` will never give a trial again."""
         return not self._waiting
 
     def observe(self, name: str) -> bool:
-        """A trial has finished an epoch; none is stopped early."""
+        """Note that a trial has finished an epoch; none is stopped early."""
         return False
 
     def settle(self, name: str) -> list[str]:
-        """A trial has ended, well, badly, or interrupted; the names of those that cannot begin any more for it."""
+        """Note that a trial has ended: completed, failed or interrupted.
+
+        Returns:
+            The names of trials that can no longer begin because of it.
+        """
         if self._store.is_done(name):
             self._unfinished.discard(name)
             return []
-        users = [
-            trial.record.name for trial in self._waiting.values() if trial.record.source == name
-        ]
+        users = []
+        for trial in self._waiting.values():
+            if trial.record.source == name:
+                users.append(trial.record.name)
         for user in users:
             del self._waiting[user]
-        return users + [further for user in users for further in self.settle(user)]
+        blocked = list(users)
+        for user in users:
+            blocked += self.settle(user)
+        return blocked

@@ -9,51 +9,74 @@ from orchestrator.study.planned_trial import PlannedTrial
 
 
 class Room:
-    """Compares the missing trials' results with the free space, as trials tell their size when they begin.
+    """Compares the size of the missing trials' results with the free disk space.
 
-    Their size depends on the networks and the data. Only a trial has built them, and building them here too would
-    hold up the start by seconds.
+    Trials report their size when they begin, for it depends on the networks and the data. Only a
+    trial has built them, and building them here too would delay the start by seconds.
     """
 
     def __init__(self, root: Path, todo: Sequence[PlannedTrial], slots: int):
-        self._root, self._slots = root, slots
+        self._root = root
+        self._slots = slots
         self._kinds = {trial.record.name: _kind(trial) for trial in todo}
         self._waiting = Counter(self._kinds.values())
         self._sizes: dict[str, tuple[int, int]] = {}
 
     def lacking(self, name: str, kept: int, while_running: int) -> str | None:
-        """A sentence if it is too small, once trial `name` is known to keep so many bytes and to need so many more.
+        """Return a sentence if the free space is too small, now that trial `name` has begun.
 
         Kinds of trials that have not begun are left out.
+
+        Args:
+            name: the trial's name.
+            kept: bytes of results that it keeps.
+            while_running: further bytes that it needs while it runs.
         """
         kind = self._kinds.pop(name, None)
         if kind is None:  # it begins a second time, after a failure
             return None
         self._sizes[kind] = kept, while_running
-        total = sum(self._waiting[other] * size for other, (size, _) in self._sizes.items())
-        needed = total + self._slots * max(running for _, running in self._sizes.values())
+        needed = self._needed()
         self._waiting[kind] -= 1
-        if needed <= (free := free_bytes(self._root)):
+        free = free_bytes(self._root)
+        if needed <= free:
             return None
-        return f"the missing trials need about {size(needed)}, and {size(free)} are free at {self._root}"
+        return (
+            f"the missing trials need about {size(needed)}, "
+            f"and {size(free)} are free at {self._root}"
+        )
+
+    def _needed(self) -> int:
+        """Return the bytes that waiting trials of the known kinds keep, and need while they run."""
+        total = 0
+        most_while_running = 0
+        for kind, (kept, while_running) in self._sizes.items():
+            total += self._waiting[kind] * kept
+            most_while_running = max(most_while_running, while_running)
+        return total + self._slots * most_while_running
 
 
 def _kind(trial: PlannedTrial) -> str:
+    """Return a text that is the same for trials whose results have the same size."""
     config = trial.config
-    return f"{config.data!r} {config.model!r} {config.method.networks} {config.train.epochs}"
+    networks = config.method.networks
+    epochs = config.train.epochs
+    return f"{config.data!r} {config.model!r} {networks} {epochs}"
 
 
 def free_bytes(path: Path) -> int:
-    """Free bytes where `path` is, or will be."""
+    """Return the free bytes where `path` is, or will be."""
     while not path.exists():
         path = path.parent
     return shutil.disk_usage(path).free
 
 
 def size(number: float) -> str:
-    """`1.4 GB`, in powers of 1000."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if number < 1000:
-            return f"{number:.0f} {unit}" if unit == "bytes" else f"{number:.1f} {unit}"
+    """Write a number of bytes in powers of 1000: `1.4 GB`."""
+    if number < 1000:
+        return f"{number:.0f} bytes"
+    for unit in ("kB", "MB", "GB"):
         number /= 1000
-    return f"{number:.1f} TB"
+        if number < 1000:
+            return f"{number:.1f} {unit}"
+    return f"{number / 1000:.1f} TB"

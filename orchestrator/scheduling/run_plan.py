@@ -1,7 +1,7 @@
-"""What a run of a study does, decided before anything is changed; and the changes on disk that come before training.
+"""What a run does, decided before anything is changed, and the changes on disk before training.
 
-`plan_run` is pure: it sees what the folders held at one moment. `plan` prints its answer; `run`, `shard` and the
-confirmation of a search apply it. So what `plan` prints is what they do.
+`plan_run` is pure: it sees what the folders held at one moment. `plan` prints its answer; `run`,
+`shard` and the confirmation of a search apply it. So what `plan` prints is what they do.
 """
 
 import itertools
@@ -22,8 +22,14 @@ from trainable.config.runtime import Machine
 from trainable.data.paths import missing
 from trainable.storage.code_version import code_hash
 
+Files = Mapping[str, TrialFiles]
+States = Mapping[TrialRecord, State]
+Moves = Mapping[str, str]
+
 SHOWN = 20
 """Names of trials that one message lists at most."""
+SOURCES_SHOWN = 3
+"""Names of trials that a message about one dependency lists at most."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +37,11 @@ class RunPlan:
     """What a run does.
 
     Attributes:
-        states: the state of every planned trial that is in the run's scope, once renamed trials have been moved.
+        states: the state of every planned trial that is in the run's scope, once renamed trials
+            have been moved.
         todo: the trials to train, in the study's order.
         moves: completed trials that the study has under another name now: old name → new name.
-        outdated: trials that the study (with `same_code`: the code) does not compute any more.
+        outdated: trials that the study (with `same_code`: the code) no longer computes.
         archive: the names under which these are on disk.
         forget: trials whose failures are forgotten, so that they are tried again.
         blocked: trials that are not run because one that they depend on has failed.
@@ -74,7 +81,10 @@ class RunPlan:
 
 
 def plan_run(
-    trials: Sequence[PlannedTrial], snapshot: Snapshot, max_failures: int, options: Options
+    trials: Sequence[PlannedTrial],
+    snapshot: Snapshot,
+    max_failures: int,
+    options: Options,
 ) -> RunPlan:
     """Decide what a run does with these trials of a study.
 
@@ -88,34 +98,22 @@ def plan_run(
     selected = [record for record in records if options.selects(record)]
 
     moves = renamed(records, snapshot.files)
-    found = study_states(records, moved(snapshot.files, moves), max_failures, snapshot.owned)
-    outdated = _outdated(selected, found, moved(snapshot.files, moves), options)
-    old_names = {new: old for old, new in moves.items()}
-    archive = [old_names.get(record.name, record.name) for record in outdated]
+    files = moved(snapshot.files, moves)
+    found = study_states(records, files, max_failures, snapshot.owned)
+    outdated = _outdated(selected, found, files, options)
+    archive = _names_on_disk(outdated, moves)
 
+    # Trials may also move into places that are free once outdated trials are archived.
     files = {name: held for name, held in snapshot.files.items() if name not in archive}
-    moves = renamed(
-        records, files
-    )  # also into places that are free once outdated trials are archived
+    moves = renamed(records, files)
     files = moved(files, moves)
     forget = []
     if options.retry_failed:
-        forget = [
-            record
-            for record in selected
-            if files.get(record.name, TrialFiles()).failure is not None
-        ]
-        files = files | {
-            record.name: replace(files[record.name], failure=None) for record in forget
-        }
+        forget = _with_failure(selected, files)
+    for record in forget:
+        files[record.name] = replace(files[record.name], failure=None)
     states = study_states(records, files, max_failures, snapshot.owned)
-
-    ended = ("done",) if options.retry_failed else ("done", "failed", "blocked")
-    todo = [
-        trial
-        for trial in trials
-        if options.selects(trial.record) and states[trial.record] not in ended
-    ]
+    todo = _trials_to_train(trials, states, options)
     return RunPlan(
         states=found,
         todo=todo,
@@ -130,23 +128,56 @@ def plan_run(
     )
 
 
-def apply_plan(
-    plan: RunPlan, store: Store, machine: Machine, console: Console
+def _trials_to_train(
+    trials: Sequence[PlannedTrial],
+    states: States,
+    options: Options,
 ) -> list[PlannedTrial]:
-    """Change on disk what has to be changed before training; returns the trials to train.
+    """Return the selected trials that have not ended."""
+    ended: tuple[State, ...] = ("done", "failed", "blocked")
+    if options.retry_failed:
+        ended = ("done",)
+    todo = []
+    for trial in trials:
+        if options.selects(trial.record) and states[trial.record] not in ended:
+            todo.append(trial)
+    return todo
+
+
+def _with_failure(records: Iterable[TrialRecord], files: Files) -> list[TrialRecord]:
+    """Return the trials whose folder holds a failure."""
+    failed = []
+    for record in records:
+        if _held(files, record.name).failure is not None:
+            failed.append(record)
+    return failed
+
+
+def _held(files: Files, name: str) -> TrialFiles:
+    """Return what a trial's folder holds: nothing, if it does not exist."""
+    return files.get(name, TrialFiles())
+
+
+def apply_plan(
+    plan: RunPlan,
+    store: Store,
+    machine: Machine,
+    console: Console,
+) -> list[PlannedTrial]:
+    """Change on disk what has to be changed before training; return the trials to train.
 
     Raises:
-        Ended: outdated trials may not be archived, or data, a package or a dependency is absent. Nothing is changed.
+        Ended: outdated trials may not be archived, or data, a package or a dependency is absent.
+            Nothing is changed.
     """
-    if wrong := [*absent(plan.todo, machine), *plan.problems]:
+    wrong = absent(plan.todo, machine) + plan.problems
+    if wrong:
         raise Ended("\n".join(wrong), WRONG)
     if plan.refused:
         raise Ended(refusal(plan, store), REFUSED)
     if plan.archive:
-        console.print(
-            f"{len(plan.archive)} stale trials moved to {store.set_aside(plan.archive)}",
-            markup=False,
-        )
+        folder = store.set_aside(plan.archive)
+        console.print(f"{len(plan.archive)} stale trials moved to {folder}", markup=False)
     store.rename(plan.moves)
     for line in move_sentences(plan.moves):
         console.print(line, markup=False)
@@ -157,54 +188,79 @@ def apply_plan(
 
 
 def longest_first(trials: list[PlannedTrial]) -> list[PlannedTrial]:
-    """The trials, of each seed and setting the longest first: slots end together, and seeds are still whole early."""
+    """Sort the trials of each seed and setting, the longest first.
 
-    def length(trial: PlannedTrial) -> int:
-        return trial.config.train.epochs * trial.config.method.networks
+    So slots end together, and whole seeds are still completed early.
+    """
+    ordered: list[PlannedTrial] = []
+    for _, group in itertools.groupby(trials, _seed_and_setting):
+        ordered += sorted(group, key=_length, reverse=True)
+    return ordered
 
-    groups = itertools.groupby(trials, lambda trial: (trial.record.seed, trial.record.setting))
-    return [trial for _, group in groups for trial in sorted(group, key=length, reverse=True)]
+
+def _seed_and_setting(trial: PlannedTrial) -> tuple[int, str | None]:
+    return trial.record.seed, trial.record.setting
+
+
+def _length(trial: PlannedTrial) -> int:
+    """Return the epochs of training, summed over the trial's networks."""
+    return trial.config.train.epochs * trial.config.method.networks
 
 
 # --- renamed trials ---
 
 
-def renamed(records: Sequence[TrialRecord], files: Mapping[str, TrialFiles]) -> dict[str, str]:
-    """Completed trials on disk that the study has under another name: old name → new name.
+def renamed(records: Sequence[TrialRecord], files: Files) -> dict[str, str]:
+    """Return completed trials on disk that the study now has under another name: old → new name.
 
-    A trial whose place is taken by another one stays, and so does what wanted its own place.
+    If another trial occupies a trial's place, it is not moved, nor is any trial that needs its own.
     """
-    planned = {record.name: record.id for record in records}
-    misplaced = {
-        held.id: name
-        for name, held in files.items()
-        if held.summary is not None and planned.get(name) != held.id
-    }
+    misplaced = _misplaced(records, files)
     moves = {}
     for record in records:
-        there = files.get(record.name, TrialFiles())
-        if record.id in misplaced and there.id != record.id:
+        in_place = _held(files, record.name).id == record.id
+        if record.id in misplaced and not in_place:
             moves[misplaced[record.id]] = record.name
-    while taken := [
-        old
-        for old, new in moves.items()
-        if new not in moves and files.get(new, TrialFiles()).exists
-    ]:
+    taken = _moves_to_taken_places(moves, files)
+    while taken:
         for old in taken:
             del moves[old]
+        taken = _moves_to_taken_places(moves, files)
     return moves
 
 
-def moved(files: Mapping[str, TrialFiles], moves: Mapping[str, str]) -> dict[str, TrialFiles]:
-    """What the folders hold after the moves."""
-    staying = {name: held for name, held in files.items() if name not in moves}
-    return staying | {new: files[old] for old, new in moves.items()}
+def _misplaced(records: Sequence[TrialRecord], files: Files) -> dict[str | None, str]:
+    """Return id → name of completed trials for which the study has another trial, or none."""
+    planned = {record.name: record.id for record in records}
+    misplaced = {}
+    for name, held in files.items():
+        if held.summary is not None and planned.get(name) != held.id:
+            misplaced[held.id] = name
+    return misplaced
 
 
-def move_sentences(moves: Mapping[str, str]) -> Iterator[str]:
-    """A sentence for each renamed trial."""
+def _moves_to_taken_places(moves: Moves, files: Files) -> list[str]:
+    """Return the old names of trials whose new place holds a trial that does not move."""
+    taken = []
     for old, new in moves.items():
-        before = re.sub(rf"^{re.escape(MOVING)}/[^/]*/", "", old)
+        if new not in moves and _held(files, new).exists:
+            taken.append(old)
+    return taken
+
+
+def moved(files: Files, moves: Moves) -> dict[str, TrialFiles]:
+    """Return what the folders hold after the moves."""
+    after = {name: held for name, held in files.items() if name not in moves}
+    for old, new in moves.items():
+        after[new] = files[old]
+    return after
+
+
+def move_sentences(moves: Moves) -> Iterator[str]:
+    """Yield a sentence for each renamed trial."""
+    for old, new in moves.items():
+        passage = rf"^{re.escape(MOVING)}/[^/]*/"
+        before = re.sub(passage, "", old)
         yield f"moved {before} to {new}: the same trial under its new name"
 
 
@@ -213,79 +269,114 @@ def move_sentences(moves: Mapping[str, str]) -> Iterator[str]:
 
 def _outdated(
     selected: Iterable[TrialRecord],
-    states: Mapping[TrialRecord, State],
-    files: Mapping[str, TrialFiles],
+    states: States,
+    files: Files,
     options: Options,
 ) -> list[TrialRecord]:
-    """Selected trials that the study (with `same_code`: the code) does not compute any more."""
+    """Return selected trials that the study (with `same_code`: the code) no longer computes."""
     code = code_hash() if options.same_code else None
-    old = []
+    outdated = []
     for record in selected:
-        made_by = files.get(record.name, TrialFiles()).code
-        other_code = code is not None and states[record] != "todo" and made_by not in (None, code)
-        if states[record] == "stale" or other_code:
-            old.append(record)
-    return old
+        state = states[record]
+        made_by = _held(files, record.name).code
+        other_code = code is not None and state != "todo" and made_by not in (None, code)
+        if state == "stale" or other_code:
+            outdated.append(record)
+    return outdated
+
+
+def _names_on_disk(records: Iterable[TrialRecord], moves: Moves) -> list[str]:
+    """Return the names under which trials are on disk before the moves."""
+    old_names = {new: old for old, new in moves.items()}
+    return [old_names.get(record.name, record.name) for record in records]
 
 
 def refusal(plan: RunPlan, store: Store) -> str:
-    """Why a run is refused, and what can be done."""
-    shown = "\n".join(f"  {record.name}" for record in plan.outdated[:SHOWN])
-    more = "\n  …" if len(plan.outdated) > SHOWN else ""
+    """Say why a run is refused, and what can be done."""
+    number = len(plan.outdated)
     what = "settings or code" if plan.options.same_code else "settings"
-    return (
-        f"{len(plan.outdated)} trials in {store.runs} were run with other {what} than the study has now:\n"
-        f"{shown}{more}\n"
-        "Keep them aside and run anew with --stale archive, or choose another --results or another study name."
+    lines = [f"{number} trials in {store.runs} were run with other {what} than the study has now:"]
+    for record in plan.outdated[:SHOWN]:
+        lines.append(f"  {record.name}")
+    if number > SHOWN:
+        lines.append("  …")
+    lines.append(
+        "Keep them aside and run anew with --stale archive, "
+        "or choose another --results or another study name."
     )
+    return "\n".join(lines)
 
 
 # --- what is absent ---
 
 
 def absent(trials: Sequence[PlannedTrial], machine: Machine) -> list[str]:
-    """Sentences about data sets and packages that are not there."""
-    data = (missing(data, machine) for data in {trial.config.data for trial in trials})
-    packages = (missing_package(name) for name in {trial.config.model.name for trial in trials})
-    return sorted(filter(None, [*data, *packages]))
+    """Return sentences about data sets and packages that cannot be found."""
+    sources = {trial.config.data for trial in trials}
+    models = {trial.config.model.name for trial in trials}
+    sentences = [missing(data, machine) for data in sources]
+    sentences += [missing_package(model) for model in models]
+    return sorted(filter(None, sentences))
 
 
-def absent_sources(todo: list[PlannedTrial], states: Mapping[TrialRecord, State]) -> Iterator[str]:
-    """Sentences about arms that the trials use and that a selection left out before they were done."""
-    for (arm, source), left_out in _left_out(
-        todo, states, lambda record: record.source, ("done",)
-    ).items():
-        yield f"--arms: {arm} uses the trials of {source}, and not all are done ({left_out}): name {source} too"
+def absent_sources(todo: list[PlannedTrial], states: States) -> Iterator[str]:
+    """Yield sentences about arms that the trials use, left out by a selection before being done."""
+    left_out = _left_out(todo, states, lambda record: record.source, ("done",))
+    for (arm, source), names in left_out.items():
+        yield (
+            f"--arms: {arm} uses the trials of {source}, "
+            f"and not all are done ({names}): name {source} too"
+        )
 
 
-def absent_baselines(
-    todo: list[PlannedTrial], states: Mapping[TrialRecord, State]
-) -> Iterator[str]:
-    """Sentences about arms whose baseline a selection left out before it was done: they will lack pairs."""
+def absent_baselines(todo: list[PlannedTrial], states: States) -> Iterator[str]:
+    """Yield sentences about arms that will lack pairs.
 
-    def partner(record: TrialRecord) -> str | None:
-        return trial_name(record.setting, record.baseline, record.seed) if record.baseline else None
-
+    A selection left out their baseline before it was done.
+    """
     settled: tuple[State, ...] = ("done", "failed", "blocked", "running")
-    for (arm, baseline), left_out in _left_out(todo, states, partner, settled).items():
-        yield f"--arms: {arm} is compared with {baseline}, of which {left_out} is not done: name {baseline} too"
+    left_out = _left_out(todo, states, _baseline_name, settled)
+    for (arm, baseline), names in left_out.items():
+        yield (
+            f"--arms: {arm} is compared with {baseline}, "
+            f"of which {names} is not done: name {baseline} too"
+        )
+
+
+def _baseline_name(record: TrialRecord) -> str | None:
+    """Return the name of the trial that a trial is paired with."""
+    if not record.baseline:
+        return None
+    return trial_name(record.setting, record.baseline, record.seed)
 
 
 def _left_out(
     todo: list[PlannedTrial],
-    states: Mapping[TrialRecord, State],
+    states: States,
     needed: Callable[[TrialRecord], str | None],
     settled: tuple[State, ...],
 ) -> dict[tuple[str, str], str]:
-    """(arm, arm that it needs) → names of trials that it needs and that are neither to run nor settled."""
+    """Find trials that others need and that are neither to run nor settled.
+
+    Returns:
+        (arm, arm that it needs) → names of these trials, the first ones only.
+    """
     chosen = {trial.record.name for trial in todo}
     by_name = {record.name: record for record in states}
     lacking: dict[tuple[str, str], list[str]] = {}
     for trial in todo:
-        other = by_name.get(needed(trial.record) or "")
-        if other and other.name not in chosen and states[other] not in settled:
-            lacking.setdefault((trial.record.arm, other.arm), []).append(other.name)
-    return {
-        arms: ", ".join(found[:3]) + (", …" if len(found) > 3 else "")
-        for arms, found in lacking.items()
-    }
+        name = needed(trial.record)
+        if name is None or name in chosen or name not in by_name:
+            continue
+        other = by_name[name]
+        if states[other] not in settled:
+            arms = (trial.record.arm, other.arm)
+            lacking.setdefault(arms, []).append(name)
+    return {arms: _first_names(names) for arms, names in lacking.items()}
+
+
+def _first_names(names: list[str]) -> str:
+    shown = ", ".join(names[:SOURCES_SHOWN])
+    if len(names) > SOURCES_SHOWN:
+        shown += ", …"
+    return shown

@@ -1,5 +1,6 @@
-"""What a run was asked to do besides the study: its options, and the trials that they choose."""
+"""What a run was asked to do in addition to the study: its options, and what they choose."""
 
+from collections.abc import Set
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -10,7 +11,7 @@ from orchestrator.study.load import Study
 
 @dataclass(frozen=True)
 class Options:
-    """What a run was asked to do besides the study. Empty selections mean all."""
+    """What a run was asked to do in addition to the study. Empty selections mean all."""
 
     stale: Literal["refuse", "archive"] = "refuse"
     same_code: bool = False
@@ -18,7 +19,7 @@ class Options:
     dashboard: str | None = "127.0.0.1"
     """The host that Ray's dashboard listens on; None for no dashboard."""
     address: str | None = None
-    """A Ray cluster to use: `auto` or HOST:PORT; None for a Ray of our own."""
+    """A Ray cluster to use: `auto` or HOST:PORT; None to start a local Ray."""
     events: bool = False
     """Print one JSON object an event."""
     arms: frozenset[str] = field(default_factory=frozenset)
@@ -35,27 +36,36 @@ class Options:
 
 
 def check_selection(options: Options, study: Study) -> None:
-    """Raises Ended if the study has not what the options choose, or is a search, which is whole or not at all."""
+    """Check that the study has what the options choose.
+
+    Raises:
+        Ended: it has not, or the study is a search, which cannot be run in part.
+    """
     if study.search is not None:
         if options.arms or options.seeds or options.settings:
             raise Ended(
-                "--arms, --seeds and --settings choose among an ablation's trials; a search is run whole",
+                "--arms, --seeds and --settings choose among an ablation's trials; "
+                "a search is run whole",
                 WRONG,
             )
         return
     records = [trial.record for trial in study.trials]
-    for name, wanted, there in (
-        ("--arms", {*options.arms}, {r.arm for r in records}),
-        ("--seeds", {str(seed) for seed in options.seeds}, {str(r.seed) for r in records}),
-        ("--settings", {*options.settings}, {r.setting for r in records if r.setting}),
-    ):
-        if unknown := wanted - there:
-            known = ", ".join(sorted(there)) or "none"
-            raise Ended(
-                f"{name}: the study has no {', '.join(sorted(unknown))}; it has {known}", WRONG
-            )
-
-    if not any(map(options.selects, records)):
+    arms = {record.arm for record in records}
+    seeds = {str(record.seed) for record in records}
+    settings = {record.setting for record in records if record.setting}
+    _check_known("--arms", options.arms, arms)
+    _check_known("--seeds", {str(seed) for seed in options.seeds}, seeds)
+    _check_known("--settings", options.settings, settings)
+    if not any(options.selects(record) for record in records):
         raise Ended(
             "the study has no trial with this --arms, --seeds and --settings together", WRONG
         )
+
+
+def _check_known(option: str, wanted: Set[str], known: Set[str]) -> None:
+    """Raise Ended if an option names what the study does not have."""
+    unknown = wanted - known
+    if unknown:
+        wrong = ", ".join(sorted(unknown))
+        right = ", ".join(sorted(known)) or "none"
+        raise Ended(f"{option}: the study has no {wrong}; it has {right}", WRONG)

@@ -1,4 +1,4 @@
-"""What a plan says of its arms: which use which, families of comparisons, and what their seeds can show."""
+"""Describe which arms use which, and what each family of comparisons can show."""
 
 from collections.abc import Iterable, Iterator
 
@@ -7,34 +7,59 @@ from analysis.stats.attainable_p import ALPHA, smallest_p
 
 
 def order(records: Iterable[TrialRecord]) -> Iterator[str]:
-    """One sentence an arm that others use: what runs after it."""
-    users: dict[str, dict[str, None]] = {}
+    """Yield one sentence for each arm that others use: what runs after it."""
+    users: dict[str, list[str]] = {}
     for record in records:
-        if record.source:
-            users.setdefault(record.source.split("/")[-2], {})[record.arm] = None
-    for source, arms in users.items():
-        use = "uses" if len(arms) == 1 else "use"
-        yield f"order: {source} runs before {', '.join(arms)}, which {use} its trials (from_arm)"
+        if not record.source:
+            continue
+        source_arm = record.source.split("/")[-2]
+        arms = users.setdefault(source_arm, [])
+        if record.arm not in arms:
+            arms.append(record.arm)
+    for source_arm, arms in users.items():
+        use = "uses"
+        if len(arms) > 1:
+            use = "use"
+        names = ", ".join(arms)
+        yield f"order: {source_arm} runs before {names}, which {use} its trials (from_arm)"
 
 
 def describe(records: Iterable[TrialRecord]) -> Iterator[str]:
-    """One sentence a family and setting."""
+    """Yield one sentence for each family of comparisons and setting."""
     families: dict[tuple[str | None, str], list[TrialRecord]] = {}
-    unpaired = set()
+    unpaired: set[str] = set()
     for record in records:
-        if record.family and record.baseline:
-            families.setdefault((record.setting, record.family), []).append(record)
-        elif record.family:
+        if not record.family:
+            continue
+        if record.baseline:
+            key = (record.setting, record.family)
+            families.setdefault(key, []).append(record)
+        else:
             unpaired.add(record.arm)
     for (setting, family), members in families.items():
-        arms, seeds = len({r.arm for r in members}), len({r.seed for r in members})
-        p = smallest_p(arms, seeds)
-        verdict = (
-            "" if p <= ALPHA else f": more seeds are needed before any of them can reach {ALPHA}"
-        )
-        place = f"{setting}: " if setting else ""
-        comparisons = "1 comparison" if arms == 1 else f"{arms} comparisons"
-        paired = "1 seed" if seeds == 1 else f"{seeds} seeds"
-        yield f"{place}family {family}: {comparisons} × {paired}, smallest Holm p {p:.4f}{verdict}"
+        yield _describe_family(setting, family, members)
     if unpaired:
-        yield f"not paired with the baseline (other data or noise): {', '.join(sorted(unpaired))}"
+        names = ", ".join(sorted(unpaired))
+        yield f"not paired with the baseline (other data or noise): {names}"
+
+
+def _describe_family(setting: str | None, family: str, members: list[TrialRecord]) -> str:
+    """Say how many comparisons and seeds a family has, and the smallest p that they can reach."""
+    arms = {record.arm for record in members}
+    seeds = {record.seed for record in members}
+    comparisons = _counted(len(arms), "comparison")
+    paired = _counted(len(seeds), "seed")
+    p = smallest_p(len(arms), len(seeds))
+    sentence = f"family {family}: {comparisons} × {paired}, smallest Holm p {p:.4f}"
+    if setting:
+        sentence = f"{setting}: {sentence}"
+    if p > ALPHA:
+        sentence += f": more seeds are needed before any of them can reach {ALPHA}"
+    return sentence
+
+
+def _counted(number: int, noun: str) -> str:
+    """Write a number with its noun: `1 seed`, `3 seeds`."""
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number} {noun}s"

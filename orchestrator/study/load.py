@@ -1,4 +1,4 @@
-"""A study file becomes a checked study: its models applied, its trials expanded, its searches planned.
+"""Load a study file: check it, expand its trials and plan its searches.
 
 `load` shows every mistake of a file at once, with file and line, before anything starts.
 """
@@ -29,9 +29,9 @@ FILES: dict[str, type[AblationFile] | type[SearchFile]] = {
 
 @dataclass
 class Study:
-    """A checked study: its file, its trials in the order in which they run, and what deserves a warning.
+    """A checked study: its file, its trials in the order in which they run, and its warnings.
 
-    Of a search, the trials are those of its confirmation that are known before it has run.
+    The trials of a search are those of its confirmation that are known before it has run.
     """
 
     path: Path
@@ -44,10 +44,15 @@ class Study:
     @property
     def plan(self) -> StudyPlan:
         """The study as its results folder keeps it."""
-        factors = list(self.file.factors) if isinstance(self.file, AblationFile) else []
-        records = [trial.record for trial in self.trials]
+        factors: list[str] = []
+        if isinstance(self.file, AblationFile):
+            factors = list(self.file.factors)
         return StudyPlan(
-            self.name, self.file.run.max_failures, records, self.file.analysis.margin, factors
+            study=self.name,
+            max_failures=self.file.run.max_failures,
+            records=[trial.record for trial in self.trials],
+            margin=self.file.analysis.margin,
+            factors=factors,
         )
 
     @property
@@ -57,7 +62,11 @@ class Study:
 
 
 def load_study(path: Path, sets: list[str] | None = None) -> Study:
-    """Read, check and expand a study file; `sets` are `key=value` changes such as `base.train.epochs=3`.
+    """Read, check and expand a study file.
+
+    Args:
+        path: the study file.
+        sets: changes such as `base.train.epochs=3`, each as `key=value`.
 
     Raises:
         ConfigError: with every mistake found.
@@ -70,77 +79,131 @@ def load_study(path: Path, sets: list[str] | None = None) -> Study:
     for change in sets or []:
         _set(document, change)
 
+    file = _validated(document, raw)
+    expansion = Expansion(document, Path(path).parent)
+    if document.problems or file is None:
+        raise ConfigError(path, document.problems)
+    text = Path(path).read_text(encoding="utf-8")
+    if sets:
+        changes = " ".join(f"--set {change}" for change in sets)
+        text = f"# as changed by {changes}\n{yaml.safe_dump(raw, sort_keys=False)}"
+    if isinstance(file, AblationFile):
+        # Only when all trials have been listed are the expansion's warnings complete.
+        trials = list(expansion.trials(file.seeds))
+        return Study(
+            path=Path(path),
+            text=text,
+            file=file,
+            trials=trials,
+            warnings=list(expansion.warnings),
+        )
+    planned, warnings = search_checks.plan(document, file, expansion)
+    if document.problems:
+        raise ConfigError(path, document.problems)
+    return Study(
+        path=Path(path),
+        text=text,
+        file=file,
+        trials=planned.confirmations({}),
+        warnings=warnings,
+        search=planned,
+    )
+
+
+def _validated(document: Document, raw: dict[str, Any]) -> AblationFile | SearchFile | None:
+    """Check the keys of a study against the model of its kind; None if a mistake was reported."""
     kind = raw.get("kind", "ablation")
     if kind not in ("ablation", "search"):
         document.report(
             ("kind",), f"{kind} is not a kind of study: it should be 'ablation' or 'search'"
         )
         kind = "ablation"
-    file = None
+    model = FILES[kind]
     try:
-        file = FILES[kind].model_validate({**raw, "kind": kind})
+        return model.model_validate({**raw, "kind": kind})
     except ValidationError as error:
-        for where, message in explain(error, FILES[kind]):
+        for where, message in explain(error, model):
             document.report(where, message)
-    expansion = Expansion(document, Path(path).parent)
-    if document.problems or file is None:
-        raise ConfigError(path, document.problems)
-    text = Path(path).read_text(encoding="utf-8")
-    if sets:
-        text = f"# as changed by {' '.join(f'--set {s}' for s in sets)}\n{yaml.safe_dump(raw, sort_keys=False)}"
-    if isinstance(file, AblationFile):
-        study = Study(Path(path), text, file, list(expansion.trials(file.seeds)))
-        study.warnings += expansion.warnings
-        return study
-    planned, warnings = search_checks.plan(document, file, expansion)
-    if document.problems:
-        raise ConfigError(path, document.problems)
-    return Study(Path(path), text, file, planned.confirmations({}), warnings, planned)
+    return None
+
+
+# --- changes by `--set` ---
 
 
 def _set(document: Document, change: str) -> None:
-    """Apply one `--set key=value` to the study's data; the value is read as YAML. Raises ConfigError."""
+    """Apply one `--set key=value` to the study's data; the value is read as YAML.
+
+    Raises:
+        ConfigError: the key or the value is wrong.
+    """
     source = f"--set {change}"
     key, equals, text = change.partition("=")
     if not equals or not key:
-        raise ConfigError(
-            source, [Problem(0, "", "write it as key=value, for instance base.train.epochs=3")]
-        )
+        message = "write it as key=value, for instance base.train.epochs=3"
+        raise ConfigError(source, [Problem(0, "", message)])
+    value = _parsed(text, key, source)
+    target, path = _target(document.data, key, source)
+    last = path[-1]
+    kind = str(document.data.get("kind"))
+    keys = list(FILES.get(kind, AblationFile).model_fields)
+    if len(path) == 1 and last not in keys:
+        message = f"a study has no key `{last}`{suggestion(last, keys)}"
+        raise ConfigError(source, [Problem(0, key, message)])
+    target[last] = value
+    # No line of the file is to blame for the new value.
+    for place in list(document.lines):
+        if place[: len(path)] == path:
+            document.lines[place] = 0
+    document.lines[path] = 0
+
+
+def _parsed(text: str, key: str, source: str) -> Any:
+    """Read the value of a `--set`."""
     try:
         value = strict_yaml.parse(text, source)
     except ConfigError:
-        raise ConfigError(source, [Problem(0, key, f"{text} is not a YAML value")]) from None
+        message = f"{text} is not a YAML value"
+        raise ConfigError(source, [Problem(0, key, message)]) from None
     if value.problems:
         raise ConfigError(source, value.problems)
+    return value.data
+
+
+def _target(data: dict[str, Any], key: str, source: str) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Find the mapping that a dotted key changes; mappings that do not exist are added.
+
+    Returns:
+        The mapping, and the path of keys to the value, of which the last is a key of the mapping.
+    """
+    target = data
     path: tuple[str, ...] = ()
-    target, rest = document.data, key
+    rest = key
     while True:
         head = _head(target, rest, path)
-        path, rest = (*path, head), rest[len(head) + 1 :]
+        path = (*path, head)
+        rest = rest[len(head) + 1 :]
         if not rest:
-            break
+            return target, path
         if target.get(head) is None:
             target[head] = {}
         target = target[head]
         if not isinstance(target, dict):
             raise ConfigError(source, [Problem(0, key, f"`{head}` has no keys of its own")])
-    keys = list(FILES.get(str(document.data.get("kind")), AblationFile).model_fields)
-    if len(path) == 1 and head not in keys:
-        known = suggestion(head, keys)
-        raise ConfigError(source, [Problem(0, key, f"a study has no key `{head}`{known}")])
-    target[head] = value.data
-    for place in [path, *(known for known in document.lines if known[: len(path)] == path)]:
-        document.lines[place] = 0  # no line of the file is to blame for it
 
 
 def _head(target: dict[str, Any], rest: str, path: tuple[str, ...]) -> str:
-    """The next key of a dotted path: keys may contain dots themselves, so the longest that is there wins."""
-    there = [key for key in target if rest == key or rest.startswith(f"{key}.")]
-    if there:
-        return max(there, key=len)
+    """Return the next key of a dotted path.
+
+    Keys may contain dots themselves, so the longest one that exists is chosen.
+    """
+    existing = [key for key in target if rest == key or rest.startswith(f"{key}.")]
+    if existing:
+        return max(existing, key=len)
     if path == ("factors",):
         return rest.removesuffix(".values")
     if path == ("space",):
         above, _, last = rest.rpartition(".")
         return above if above and last in Parameter.model_fields else rest
-    return rest.partition(".")[0] if not path or path in (("arms",), ("settings",)) else rest
+    if path and path not in (("arms",), ("settings",)):
+        return rest
+    return rest.partition(".")[0]

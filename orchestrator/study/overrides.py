@@ -1,4 +1,4 @@
-"""Overrides by dotted path, laid over the defaults of `TrialConfig` and checked against it."""
+"""Overrides by dotted path, applied to the defaults of `TrialConfig` and checked against it."""
 
 from pathlib import Path
 from typing import Any
@@ -7,25 +7,36 @@ from trainable.config.trial import TrialConfig
 
 
 def resolve(study_dir: Path, *layers: dict[str, Any]) -> TrialConfig:
-    """The configuration that overrides by dotted path make of the defaults, the later over the earlier.
+    """Apply overrides by dotted path to the defaults, the later over the earlier.
 
     Own code and weights are looked up in `study_dir`.
 
     Raises:
         ValidationError: a path or a value that `TrialConfig` does not know.
     """
-    content: dict[str, Any] = {
-        section: {"name": value["name"]} if "name" in value else {}
-        for section, value in TrialConfig().model_dump().items()
-        if isinstance(value, dict)
-    }
+    content = _default_sections()
     for overrides in layers:
         _apply(content, overrides)
     return TrialConfig.model_validate(content, context={"study_dir": study_dir})
 
 
+def _default_sections() -> dict[str, Any]:
+    """Return each section of `TrialConfig` with its default name only; pydantic adds the rest."""
+    sections: dict[str, Any] = {}
+    for section, value in TrialConfig().model_dump().items():
+        if not isinstance(value, dict):
+            continue
+        sections[section] = {}
+        if "name" in value:
+            sections[section]["name"] = value["name"]
+    return sections
+
+
 def _apply(content: dict[str, Any], overrides: dict[str, Any]) -> None:
-    """Set dotted paths in nested data. `X.name` starts X anew, so the old name's fields do not linger."""
+    """Set dotted paths in nested data.
+
+    `X.name` first empties section X, so that fields of the old name are not kept.
+    """
     for path, value in overrides.items():
         section, _, rest = path.partition(".")
         if rest == "name":

@@ -1,4 +1,7 @@
-"""All checks of a search's study file; every mistake is reported where it was written, before anything starts."""
+"""All checks of a search's study file.
+
+Every mistake is reported where it was written, before anything starts.
+"""
 
 import dataclasses
 from collections.abc import Iterator
@@ -18,32 +21,32 @@ from trainable.config.trial import TrialConfig
 from trainable.storage.names import VALIDATION_ACCURACY
 
 PROBLEM = ("noise", "data.name", "data.path", "data.validation_fraction")
-"""Fields that say what is asked."""
+"""Fields that define the problem to be solved."""
+
+FEWEST_TRIALS = 10
+"""Trials that tpe and gp propose at random before they use any result."""
 
 
 def plan(
-    document: Document, file: SearchFile, expansion: Expansion
+    document: Document,
+    file: SearchFile,
+    expansion: Expansion,
 ) -> tuple[SearchPlan, list[str]]:
-    """The plan of a search, and what deserves a warning; mistakes are reported to the document."""
-    layers = expansion.layers()
+    """Return a search's plan, and its warnings; mistakes are reported to the document."""
     arms = {name: config for (_, name), config in expansion.configs.items()}
     _check_keys(document, file, arms)
     warnings: list[str] = []
-    searches = []
     if ARM in file.space and document.problems:
-        return SearchPlan(
-            file, (), arms
-        ), warnings  # arms that do not exist have no points to check
-    for names in [[name] for name in layers] if file.retunes else [list(layers)]:
-        dimensions = tuple(Dimension(p, file.space[p]) for p in file.space)
-        space = Space({name: layers[name] for name in names}, dimensions, expansion.study_dir)
-        if file.retunes:
-            space = _without_what_the_arm_decides(space, expansion, names[0], warnings)
-        searches.append(ArmSearch(names[0] if file.retunes else None, _checked(document, space)))
-    for path in {*file.space} - {d.path for search in searches for d in search.space.dimensions}:
-        document.report(
-            ("space", path), "is never searched: its `when` holds for no arm, or every arm sets it"
-        )
+        # Arms that do not exist have no points to check.
+        return SearchPlan(file, (), arms), warnings
+    searches = _searches(document, file, expansion, warnings)
+    searched: set[str] = set()
+    for search in searches:
+        searched.update(dimension.path for dimension in search.space.dimensions)
+    for path in file.space:
+        if path not in searched:
+            message = "is never searched: its `when` holds for no arm, or every arm sets it"
+            document.report(("space", path), message)
     planned = SearchPlan(file, tuple(searches), arms)
     if not document.problems:
         _check_sampler(document, planned)
@@ -51,129 +54,208 @@ def plan(
     return planned, warnings
 
 
+def _searches(
+    document: Document,
+    file: SearchFile,
+    expansion: Expansion,
+    warnings: list[str],
+) -> list[ArmSearch]:
+    """Return the study's only search, or that of each arm of a re-tuned ablation."""
+    layers = expansion.layers()
+    dimensions = tuple(Dimension(path, parameter) for path, parameter in file.space.items())
+    if not file.retunes:
+        space = Space(layers, dimensions, expansion.study_dir)
+        return [ArmSearch(None, _checked(document, space))]
+    searches = []
+    for arm in layers:
+        whole = Space({arm: layers[arm]}, dimensions, expansion.study_dir)
+        space = _without_what_the_arm_decides(whole, expansion, arm, warnings)
+        searches.append(ArmSearch(arm, _checked(document, space)))
+    return searches
+
+
+# --- keys of the file ---
+
+
 def _check_keys(document: Document, file: SearchFile, arms: dict[str, TrialConfig]) -> None:
-    """What keys of the file ask of each other."""
-
-    def wrong(where: str, message: str) -> None:
-        document.report(tuple(where.split(".")), message)
-
-    names = [metric.name for metric in file.metric]
-    if VALIDATION_ACCURACY not in names:
-        wrong("metric", "needs val/accuracy: nothing else says how good a configuration is")
-    if len(set(names)) < len(names):
-        wrong("metric", "the two metrics should differ: val/accuracy and work/forwards")
-    if file.two_metrics != (file.sampler.name == "nsga2"):
-        wrong("sampler", "`nsga2` is for two metrics, and two metrics need `nsga2`")
+    """Check what keys of the file require of each other."""
+    _check_metrics(document, file)
     if not isinstance(file.scheduler, NoScheduler):
-        for more, what in (
-            (len(file.seeds) > 1, "several seeds"),
-            (file.two_metrics, "two metrics"),
-        ):
-            if more:
-                wrong("scheduler", f"{what} need `scheduler: none`")
-        if "train.epochs" in file.space:
-            wrong(
-                "space",
-                "train.epochs cannot be searched with a scheduler: it compares trials at equal epochs",
-            )
-        shortest = min(config.train.epochs for config in arms.values())
-        if file.scheduler.grace_period >= shortest:
-            wrong(
-                "scheduler",
-                f"grace_period ({file.scheduler.grace_period}) should be less than train.epochs ({shortest})",
-            )
-    if both := sorted({*file.seeds} & {*file.confirm.seeds}):
-        wrong("confirm", f"seeds {both} are those of the search: confirmation needs fresh ones")
+        _check_scheduler(document, file, file.scheduler.grace_period, arms)
+    both = sorted(set(file.seeds) & set(file.confirm.seeds))
+    if both:
+        message = f"seeds {both} are those of the search: confirmation needs fresh ones"
+        document.report(("confirm",), message)
     if file.retunes:
-        if file.two_metrics:
-            wrong(
-                "metric", "a re-tuned ablation (`arms` without `arm` in the space) needs one metric"
-            )
-        if file.confirm.top_k not in (None, 1):
-            wrong(
-                "confirm",
-                "of a re-tuned ablation each arm's winner is confirmed: leave `top_k` out",
-            )
-        for name in {FIXED, TUNED} & {*file.arms}:
-            document.report(
-                ("arms", name), "is the name of a column of the result; choose another one"
-            )
+        _check_retuning(document, file)
     elif ARM in file.space:
         _check_arms(document, file)
     for name, config in arms.items():
         if config.from_arm is not None:
-            where = ("arms", name) if name in file.arms else ("base",)
-            document.report(
-                (*where, "from_arm"),
-                "is for ablations: the trials of a search do not use each other",
-            )
+            section = ("arms", name) if name in file.arms else ("base",)
+            message = "is for ablations: the trials of a search do not use each other"
+            document.report((*section, "from_arm"), message)
     for path in file.space:
         if path == "seed":
             document.report(("space", path), "seeds are the study's: use the key `seeds`")
         elif path.startswith(PROBLEM):
-            document.report(
-                ("space", path),
-                "is part of the question: scores under different answers cannot be compared",
-            )
+            message = "is part of the question: scores under different answers cannot be compared"
+            document.report(("space", path), message)
     data = arms[BASELINE].data
     if data.validation_fraction == 0 and data.name != "npz":
-        wrong(
-            "base",
-            "data.validation_fraction is 0: a search decides on noisy validation accuracy, 0.2 ranks well",
+        document.report(
+            ("base",),
+            "data.validation_fraction is 0: "
+            "a search decides on noisy validation accuracy, 0.2 ranks well",
         )
+
+
+def _check_metrics(document: Document, file: SearchFile) -> None:
+    names = [metric.name for metric in file.metric]
+    if VALIDATION_ACCURACY not in names:
+        message = "needs val/accuracy: nothing else says how good a configuration is"
+        document.report(("metric",), message)
+    if len(set(names)) < len(names):
+        message = "the two metrics should differ: val/accuracy and work/forwards"
+        document.report(("metric",), message)
+    if file.two_metrics != (file.sampler.name == "nsga2"):
+        message = "`nsga2` is for two metrics, and two metrics need `nsga2`"
+        document.report(("sampler",), message)
+
+
+def _check_scheduler(
+    document: Document,
+    file: SearchFile,
+    grace_period: int,
+    arms: dict[str, TrialConfig],
+) -> None:
+    """Check what a scheduler that stops trials early requires."""
+    if len(file.seeds) > 1:
+        document.report(("scheduler",), "several seeds need `scheduler: none`")
+    if file.two_metrics:
+        document.report(("scheduler",), "two metrics need `scheduler: none`")
+    if "train.epochs" in file.space:
+        document.report(
+            ("space",),
+            "train.epochs cannot be searched with a scheduler: it compares trials at equal epochs",
+        )
+    shortest = min(config.train.epochs for config in arms.values())
+    if grace_period >= shortest:
+        document.report(
+            ("scheduler",),
+            f"grace_period ({grace_period}) should be less than train.epochs ({shortest})",
+        )
+
+
+def _check_retuning(document: Document, file: SearchFile) -> None:
+    """Check what a search for every arm requires."""
+    if file.two_metrics:
+        message = "a re-tuned ablation (`arms` without `arm` in the space) needs one metric"
+        document.report(("metric",), message)
+    if file.confirm.top_k not in (None, 1):
+        message = "of a re-tuned ablation each arm's winner is confirmed: leave `top_k` out"
+        document.report(("confirm",), message)
+    for name in (FIXED, TUNED):
+        if name in file.arms:
+            message = "is the name of a column of the result; choose another one"
+            document.report(("arms", name), message)
 
 
 def _check_arms(document: Document, file: SearchFile) -> None:
-    """`arm` as a parameter of the space."""
-    known, parameter = [BASELINE, *file.arms], file.space[ARM]
+    """Check `arm` as a parameter of the space."""
+    known = [BASELINE, *file.arms]
+    parameter = file.space[ARM]
+    where = ("space", ARM)
     if parameter.values is None or set(parameter.values) != set(known):
-        document.report(
-            ("space", ARM), f"needs all the study's arms: `values: [{', '.join(known)}]`"
-        )
+        document.report(where, f"needs all the study's arms: `values: [{', '.join(known)}]`")
     if parameter.when or next(iter(file.space)) != ARM:
         document.report(
-            ("space", ARM),
-            "stands first, and without `when`: the other parameters are chosen for the arm",
+            where, "stands first, and without `when`: the other parameters are chosen for the arm"
         )
+
+
+# --- dimensions of a space ---
 
 
 def _without_what_the_arm_decides(
-    space: Space, expansion: Expansion, arm: str, warnings: list[str]
+    space: Space,
+    expansion: Expansion,
+    arm: str,
+    warnings: list[str],
 ) -> Space:
-    """The space of one arm: what it sets itself, and what does not exist under it, is not searched."""
+    """Return the space of one arm, without what it sets itself or what does not exist under it."""
     own = space.arms[arm][-1]
     config = expansion.configs[None, arm]
+    sections = {_section(path) for path in own if path.endswith(".name")}
     kept: list[Dimension] = []
-    sections = {path.partition(".")[0] for path in own if path.endswith(".name")}
     for dimension in space.dimensions:
-        path, when = dimension.path, dimension.parameter.when
-        gone = path.partition(".")[0] in sections and field(config, path) is None
-        never = any(
-            other not in {d.path for d in kept}
-            and field(config, other) not in allowed_values(allowed)
-            for other, allowed in when.items()
-        )
-        if path in own or gone or never:
-            warnings.append(
-                f"{arm}: {path} is not searched: the arm {'sets it' if path in own else 'does without it'}"
-            )
+        path = dimension.path
+        absent = _section(path) in sections and field(config, path) is None
+        if path in own:
+            warnings.append(f"{arm}: {path} is not searched: the arm sets it")
+        elif absent or _never_holds(dimension, kept, config):
+            warnings.append(f"{arm}: {path} is not searched: the arm does without it")
         else:
             kept.append(dimension)
     return dataclasses.replace(space, dimensions=tuple(kept))
 
 
+def _section(path: str) -> str:
+    """Return the first key of a dotted path."""
+    return path.partition(".")[0]
+
+
+def _never_holds(dimension: Dimension, above: list[Dimension], config: TrialConfig) -> bool:
+    """Return whether a dimension's condition fails for a field that is not searched above it."""
+    searched = [other.path for other in above]
+    for path, allowed in dimension.parameter.when.items():
+        if path not in searched and field(config, path) not in allowed_values(allowed):
+            return True
+    return False
+
+
 def _checked(document: Document, space: Space) -> Space:
-    """The space with the kinds of its fields; what `TrialConfig` refuses at its edges is reported."""
+    """Return the space with the kinds of its fields.
+
+    What `TrialConfig` refuses at its edges is reported.
+    """
+    _check_order(document, space)
+    seen, conditions = _values_at_corners(document, space)
+    if document.problems:
+        return space
+    for dimension in space.dimensions:
+        _check_dimension(document, dimension, seen, conditions)
+    dimensions = [typed(dimension, seen.get(dimension.path)) for dimension in space.dimensions]
+    typed_space = dataclasses.replace(space, dimensions=tuple(dimensions))
+    if not document.problems:
+        _check_starts(document, typed_space)
+    return typed_space
+
+
+def _check_order(document: Document, space: Space) -> None:
+    """Check that every condition is on a dimension above the one that has it."""
+    searched = {dimension.path for dimension in space.dimensions}
     above: set[str] = set()
     for dimension in space.dimensions:
         for path in dimension.parameter.when:
-            if path in {d.path for d in space.dimensions} and path not in above:
-                document.report(
-                    ("space", dimension.path, "when", path), "should stand above what depends on it"
-                )
+            if path in searched and path not in above:
+                where = ("space", dimension.path, "when", path)
+                document.report(where, "should stand above what depends on it")
         above.add(dimension.path)
+
+
+def _values_at_corners(document: Document, space: Space) -> tuple[dict[str, Any], set[str]]:
+    """Resolve every corner of the space; report what `TrialConfig` refuses.
+
+    Returns:
+        Path → the value of its field, for paths that are searched in a corner; and the paths of
+        conditions that name a field of some corner, or `arm`.
+    """
+    named: set[str] = set()
+    for dimension in space.dimensions:
+        named.update(dimension.parameter.when)
     seen: dict[str, Any] = {}
-    conditions: set[str] = set()
+    conditions = set()
     for forced in space.corners():
         try:
             point = space.corner(forced)
@@ -184,99 +266,118 @@ def _checked(document: Document, space: Space) -> Space:
             continue
         for path in point:
             seen.setdefault(path, field(config, path))
-        named = {other for dimension in space.dimensions for other in dimension.parameter.when}
-        conditions |= {other for other in named if other == ARM or field(config, other) is not None}
-    if document.problems:
-        return space
-    for dimension in space.dimensions:
-        _check_dimension(document, dimension, seen, conditions)
-    typed_space = dataclasses.replace(
-        space, dimensions=tuple(typed(d, seen.get(d.path)) for d in space.dimensions)
-    )
-    if not document.problems:
-        _check_starts(document, typed_space)
-    return typed_space
+        for path in named:
+            if path == ARM or field(config, path) is not None:
+                conditions.add(path)
+    return seen, conditions
 
 
 def _blame(document: Document, path: str, message: str, forced: Point) -> None:
-    """Point at the dimension that a wrong field belongs to, else at the first of those that were tried."""
-    at = path if path in forced else next(iter(forced))
-    document.report(("space", at), message if at == path else f"{path}: {message}")
+    """Point at the dimension that a wrong field belongs to, else at the first that was tried."""
+    if path in forced:
+        document.report(("space", path), message)
+    else:
+        first = next(iter(forced))
+        document.report(("space", first), f"{path}: {message}")
 
 
 def _check_dimension(
-    document: Document, dimension: Dimension, seen: dict[str, Any], conditions: set[str]
+    document: Document,
+    dimension: Dimension,
+    seen: dict[str, Any],
+    conditions: set[str],
 ) -> None:
-    path, p = dimension.path, dimension.parameter
-    for other in p.when:
+    """Check a dimension's conditions, and its range against the kind of its field."""
+    path = dimension.path
+    where = ("space", path)
+    parameter = dimension.parameter
+    for other in parameter.when:
         if other not in conditions:
-            document.report(
-                ("space", path, "when", other), "is neither a field of any arm nor `arm`"
-            )
+            document.report((*where, "when", other), "is neither a field of any arm nor `arm`")
     if path not in seen:
-        document.report(("space", path), "is never searched: its `when` never holds")
-    elif path != ARM and p.values is None:
-        value = seen[path]
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            document.report(("space", path), "is no number: list its `values`")
-        elif isinstance(value, int) and any(isinstance(v, float) for v in (p.low, p.high, p.step)):
-            document.report(
-                ("space", path), "is a whole number: `low`, `high` and `step` should be too"
-            )
+        document.report(where, "is never searched: its `when` never holds")
+        return
+    if path == ARM or parameter.values is not None:
+        return
+    value = seen[path]
+    numbers = (parameter.low, parameter.high, parameter.step)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        document.report(where, "is no number: list its `values`")
+    elif isinstance(value, int) and any(isinstance(number, float) for number in numbers):
+        document.report(where, "is a whole number: `low`, `high` and `step` should be too")
 
 
 def _check_starts(document: Document, space: Space) -> None:
-    """Every arm's own setting must be a point: it is tried first."""
+    """Check that every arm's own setting is a point: it is tried first."""
+    several = len(space.arms) > 1
     for arm, layers in space.arms.items():
         try:
             start = space.start(arm)
         except KeyError as error:
             path = error.args[0]
-            value = field(space.config({ARM: arm} if len(space.arms) > 1 else {}), path)
+            own: Point = {ARM: arm} if several else {}
+            value = field(space.config(own), path)
             document.report(
                 ("space", path),
-                f"does not have {value}, the value of `{arm}`, which is tried first: add it, or `when`",
+                f"does not have {value}, the value of `{arm}`, "
+                "which is tried first: add it, or `when`",
             )
             continue
-        if both := sorted(
-            {*start} & {*layers[-1]} if len(space.arms) > 1 and arm != BASELINE else ()
-        ):
+        if not several or arm == BASELINE:
+            continue
+        both = sorted(path for path in start if path in layers[-1])
+        if both:
             document.report(
                 ("space", both[0]),
                 f"is also set by the arm `{arm}`: leave that arm out with `when: {{arm: [...]}}`",
             )
 
 
+# --- sampler and budget ---
+
+
 def _check_sampler(document: Document, planned: SearchPlan) -> None:
+    """Check that the sampler can search the spaces."""
     name = planned.file.sampler.name
-    dimensions = [(s, d) for s in planned.searches for d in s.space.dimensions]
     if name == "grid":
-        for path in {d.path for _, d in dimensions if d.grid() is None}:
-            document.report(("space", path), "a grid needs `values` or `step`")
+        for search in planned.searches:
+            for dimension in search.space.dimensions:
+                if dimension.grid() is None:
+                    document.report(("space", dimension.path), "a grid needs `values` or `step`")
     if name == "cmaes":
-        for path in {
-            d.path for _, d in dimensions if d.parameter.values is not None or d.parameter.when
-        }:
-            document.report(
-                ("space", path), "`cmaes` searches ranges without conditions only: use tpe"
-            )
-        if any(len(search.space.dimensions) < 2 for search in planned.searches):
-            document.report(("space",), "`cmaes` needs at least two dimensions: use tpe")
-        if find_spec("cmaes") is None:
-            document.report(
-                ("sampler",), "`cmaes` needs a package: pip install 'dividemix-orchestrator[cmaes]'"
-            )
+        _check_cmaes(document, planned)
+
+
+def _check_cmaes(document: Document, planned: SearchPlan) -> None:
+    for search in planned.searches:
+        for dimension in search.space.dimensions:
+            parameter = dimension.parameter
+            if parameter.values is not None or parameter.when:
+                message = "`cmaes` searches ranges without conditions only: use tpe"
+                document.report(("space", dimension.path), message)
+    if any(len(search.space.dimensions) < 2 for search in planned.searches):
+        document.report(("space",), "`cmaes` needs at least two dimensions: use tpe")
+    if find_spec("cmaes") is None:
+        document.report(
+            ("sampler",), "`cmaes` needs a package: pip install 'dividemix-orchestrator[cmaes]'"
+        )
 
 
 def _doubts(file: SearchFile, arms: dict[str, TrialConfig]) -> Iterator[str]:
-    """What is allowed and seldom meant."""
+    """Yield warnings about what is allowed and seldom meant."""
     if isinstance(file.scheduler, Asha | Median):
+        grace_period = file.scheduler.grace_period
         warmup = getattr(arms[BASELINE].method, "shortest_warmup", 0)
-        if file.scheduler.grace_period <= warmup:
+        if grace_period <= warmup:
             yield (
-                f"scheduler.grace_period ({file.scheduler.grace_period}) is within warm-up ({warmup} epochs): "
+                f"scheduler.grace_period ({grace_period}) is within warm-up ({warmup} epochs): "
                 "trials are stopped before the method begins"
             )
-    n = file.sampler.n_trials
-    if n is not None and file.sampler.name in ("tpe", "gp") and n <= 10:
-        yield f"sampler.n_trials ({n}): {file.sampler.name} proposes at random until 10 trials have ended"
+    sampler = file.sampler
+    if sampler.name not in ("tpe", "gp") or sampler.n_trials is None:
+        return
+    if sampler.n_trials <= FEWEST_TRIALS:
+        yield (
+            f"sampler.n_trials ({sampler.n_trials}): "
+            f"{sampler.name} proposes at random until {FEWEST_TRIALS} trials have ended"
+        )

@@ -1,4 +1,4 @@
-"""What a search's study file asks for: its searches, their trials and budgets, and the confirmation."""
+"""What a search's study file asks for: its searches, their budgets, and the confirmation."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -10,27 +10,32 @@ from orchestrator.study.search_schema import SearchFile
 from orchestrator.study.search_space import Space
 from trainable.config.trial import TrialConfig, trial_id
 
-FIXED, TUNED = "fixed", "tuned"
-"""Settings of a re-tuned ablation's confirmation: the arms as they are written, and each with its winner."""
+FIXED = "fixed"
+"""Setting of a re-tuned ablation's confirmation: the arms as they are written."""
+TUNED = "tuned"
+"""Setting of a re-tuned ablation's confirmation: each arm with its winner."""
 
 
 @dataclass(frozen=True)
 class ArmSearch:
-    """One search: the study's only one (`arm` is None), or that of one arm of a re-tuned ablation."""
+    """One search: the study's only one (`arm` is None), or one arm's of a re-tuned ablation."""
 
     arm: str | None
     space: Space
 
     def trial(self, number: int, seed: int, config: TrialConfig) -> PlannedTrial:
-        """Optuna trial `number` on one seed."""
+        """Return Optuna trial `number` on one seed."""
         config = config.model_copy(update={"seed": seed})
-        name = f"trial-{number:04}"
-        return PlannedTrial(
-            TrialRecord(
-                trial_id(config), self.arm, name, seed, "search", None, config.train.epochs
-            ),
-            config,
+        record = TrialRecord(
+            id=trial_id(config),
+            setting=self.arm,
+            arm=f"trial-{number:04}",
+            seed=seed,
+            family="search",
+            baseline=None,
+            epochs=config.train.epochs,
         )
+        return PlannedTrial(record, config)
 
 
 @dataclass(frozen=True)
@@ -43,65 +48,82 @@ class SearchPlan:
     """The baseline's and the arms' own configurations."""
 
     def budget(self, search: ArmSearch) -> int:
-        """Optuna trials of one search."""
+        """Return the number of Optuna trials of one search."""
         limit = self.file.sampler.n_trials
         if self.file.sampler.name != "grid":
             assert limit is not None
             return limit
         whole = sum(1 for _ in search.space.grid())
-        return whole if limit is None else min(limit, whole)
+        if limit is None:
+            return whole
+        return min(limit, whole)
 
     @property
     def top_k(self) -> int:
         """How many configurations of a search are confirmed."""
-        return self.file.confirm.top_k or (1 if self.file.retunes else 3)
+        if self.file.confirm.top_k is not None:
+            return self.file.confirm.top_k
+        if self.file.retunes:
+            return 1
+        return 3
 
     def definition(self, search: ArmSearch) -> dict[str, Any]:
-        """All that decides a search's proposals and scores, but for the number of trials: it may grow."""
+        """Return all that decides a search's proposals and scores.
+
+        The number of trials is left out: it may grow.
+        """
+        sampler = self.file.sampler
         return {
             "arms": {name: trial_id(self.arms[name]) for name in search.space.arms},
             "space": search.space.described(),
             "metric": [metric.model_dump() for metric in self.file.metric],
             "seeds": self.file.seeds,
-            "sampler": {"name": self.file.sampler.name, "seed": self.file.sampler.seed},
+            "sampler": {"name": sampler.name, "seed": sampler.seed},
             "scheduler": self.file.scheduler.model_dump(),
         }
 
     def confirmations(self, winners: dict[str, TrialConfig]) -> list[PlannedTrial]:
-        """The ablation that gives the result: `winners` by name of the Optuna trial, or (re-tuned) of the arm.
+        """Return the ablation that gives the result.
 
-        Seed by seed, so that a confirmation that is stopped early has whole pairs.
+        It is sorted by seed, so that a confirmation that is stopped early has whole pairs.
+
+        Args:
+            winners: by name of the Optuna trial, or (re-tuned) of the arm.
         """
+        columns: dict[str | None, dict[str, TrialConfig]] = {}
         if self.file.retunes:
-            columns: dict[str | None, dict[str, TrialConfig]] = {FIXED: self.arms, TUNED: winners}
+            family = "arms"
+            columns[FIXED] = self.arms
+            columns[TUNED] = winners
         else:
-            columns = {None: {BASELINE: self.arms[BASELINE], **winners}}
-        return [
-            _confirmation(
-                setting,
-                arm,
-                config,
-                seed,
-                arms.get(BASELINE),
-                "arms" if self.file.retunes else "search",
-            )
-            for seed in self.file.confirm.seeds
-            for setting, arms in columns.items()
-            for arm, config in arms.items()
-        ]
+            family = "search"
+            columns[None] = {BASELINE: self.arms[BASELINE], **winners}
+        trials = []
+        for seed in self.file.confirm.seeds:
+            for setting, arms in columns.items():
+                baseline = arms.get(BASELINE)
+                for arm, config in arms.items():
+                    trials.append(_confirmation(setting, arm, config, seed, baseline, family))
+        return trials
 
     def expected(self, missing: dict[str | None, int]) -> Iterator[PlannedTrial]:
-        """Stand-ins, at the arms' own settings, for what a run has yet to train: what it may cost at most."""
+        """Yield stand-ins, at the arms' own settings, for the trials that a run has yet to train.
+
+        They tell what it may cost at most.
+        """
         for search in self.searches:
             config = self.arms[search.arm or BASELINE]
             for _ in range(missing.get(search.arm, 0)):
-                for trial in (search.trial(0, seed, config) for seed in self.file.seeds):
+                for seed in self.file.seeds:
+                    trial = search.trial(0, seed, config)
                     yield replace(trial, record=replace(trial.record, arm="search"))
-        baseline = self.arms[BASELINE]
+        winners = {}
         if self.file.retunes:
-            yield from self.confirmations(self.arms)
+            winners = self.arms
         else:
-            yield from self.confirmations({f"best-{k + 1}": baseline for k in range(self.top_k)})
+            for rank in range(1, self.top_k + 1):
+                winners[f"best-{rank}"] = self.arms[BASELINE]
+        yield from self.confirmations(winners)
 
 
 def _confirmation(
@@ -112,9 +134,20 @@ def _confirmation(
     baseline: TrialConfig | None,
     family: str,
 ) -> PlannedTrial:
+    """Return one trial of a confirmation, paired with the baseline if data and noise are equal."""
     config = config.model_copy(update={"seed": seed})
-    paired = baseline is not None and (config.data, config.noise) == (baseline.data, baseline.noise)
-    named = None if arm == BASELINE else family
-    partner = BASELINE if paired and named else None
-    record = TrialRecord(trial_id(config), setting, arm, seed, named, partner, config.train.epochs)
+    partner = None
+    if arm != BASELINE and baseline is not None:
+        same_data = config.data == baseline.data
+        if same_data and config.noise == baseline.noise:
+            partner = BASELINE
+    record = TrialRecord(
+        id=trial_id(config),
+        setting=setting,
+        arm=arm,
+        seed=seed,
+        family=None if arm == BASELINE else family,
+        baseline=partner,
+        epochs=config.train.epochs,
+    )
     return PlannedTrial(record, config)

@@ -1,10 +1,13 @@
-"""The keys of a search's study file, as pydantic models; what concerns one key alone is checked here."""
+"""The keys of a search's study file, as pydantic models.
+
+Only what concerns one key alone is checked here.
+"""
 
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from orchestrator.study.schema import Analysis, Name, Resources, Run, Seed, unique
+from orchestrator.study.schema import Analysis, AtLeastOne, Name, Resources, Run, Seeds, unique
 from trainable.config.base import Section
 from trainable.storage.names import VALIDATION_ACCURACY
 
@@ -13,7 +16,7 @@ Number = int | float
 
 
 class Metric(Section):
-    """What is compared: accuracy on the noisy validation labels (never the test set), or the work that it took."""
+    """What is compared: accuracy on noisy validation labels (never the test set), or the work."""
 
     name: Literal["val/accuracy", "work/forwards"]
     goal: Literal["maximize", "minimize"]
@@ -29,7 +32,8 @@ class Metric(Section):
 class Parameter(Section):
     """The values that one field may take: `values`, or a range from `low` to `high`, both included.
 
-    `when` maps other fields to the value, or the values, that they must have; else the field keeps the arm's value.
+    `when` maps other fields to the value, or the values, that they must have; else the field keeps
+    the arm's value.
     """
 
     values: Annotated[list[Scalar], Field(min_length=1), AfterValidator(unique)] | None = None
@@ -41,13 +45,14 @@ class Parameter(Section):
 
     @model_validator(mode="after")
     def _one_kind(self) -> "Parameter":
-        ends = {name for name in ("low", "high") if getattr(self, name) is not None}
-        if self.values is not None and (ends or self.log or self.step is not None):
-            raise ValueError("has `values`, so it takes no `low`, `high`, `log` or `step`")
-        if self.values is None and len(ends) < 2:
+        if self.values is not None:
+            range_keys = (self.low, self.high, self.step)
+            if self.log or any(key is not None for key in range_keys):
+                raise ValueError("has `values`, so it takes no `low`, `high`, `log` or `step`")
+            return self
+        if self.low is None or self.high is None:
             raise ValueError("needs `values: [...]`, or both `low` and `high`")
-        if self.low is not None and self.high is not None:
-            self._check_range(self.low, self.high)
+        self._check_range(self.low, self.high)
         return self
 
     def _check_range(self, low: Number, high: Number) -> None:
@@ -57,18 +62,24 @@ class Parameter(Section):
             raise ValueError("`log` and `step` exclude each other")
         if self.log and low <= 0:
             raise ValueError(f"`log` needs a `low` greater than 0, and it is {low}")
-        steps = (high - low) / (self.step or 1)
-        if self.step is not None and abs(steps - round(steps)) > 1e-9:
+        if self.step is None:
+            return
+        steps = (high - low) / self.step
+        if abs(steps - round(steps)) > 1e-9:
             raise ValueError(
-                f"`high` should be `low` plus a multiple of `step`, and it is {steps:.4g} steps away"
+                "`high` should be `low` plus a multiple of `step`, "
+                f"and it is {steps:.4g} steps away"
             )
 
 
 class Sampler(Section):
-    """Who proposes. `n_trials` counts everything that is tried, the baseline included; None: the whole grid."""
+    """The sampler that proposes configurations.
+
+    `n_trials` counts everything that is tried, the baseline included; None: the whole grid.
+    """
 
     name: Literal["tpe", "gp", "random", "grid", "cmaes", "nsga2"]
-    n_trials: Annotated[int, Field(ge=1)] | None = None
+    n_trials: AtLeastOne | None = None
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
 
     @model_validator(mode="after")
@@ -85,30 +96,41 @@ class NoScheduler(Section):
 
 
 class Asha(Section):
-    """Successive halving: at epochs grace_period · reduction_factorᵏ only the best 1/reduction_factor go on."""
+    """Successive halving of trials.
+
+    At epochs grace_period · reduction_factorᵏ only the best 1/reduction_factor continue.
+    """
 
     name: Literal["asha"] = "asha"
-    grace_period: Annotated[int, Field(ge=1)]
+    grace_period: AtLeastOne
     reduction_factor: Annotated[int, Field(ge=2)] = 3
 
 
 class Median(Section):
-    """A trial is stopped if its best value is worse than the median, at the same epoch, of the finished ones."""
+    """Median stopping.
+
+    A trial is stopped if its best value is worse than the median, at the same epoch, of the
+    finished ones.
+    """
 
     name: Literal["median"] = "median"
-    grace_period: Annotated[int, Field(ge=1)]
-    min_trials: Annotated[int, Field(ge=1)] = 5
+    grace_period: AtLeastOne
+    min_trials: AtLeastOne = 5
     """Trials that must have finished before any is stopped."""
 
 
 def _spelled_out(value: Any) -> Any:
-    """`scheduler: none` for `scheduler: {name: none}`."""
-    return {"name": value} if isinstance(value, str) else value
+    """Read `scheduler: none` as `scheduler: {name: none}`."""
+    if isinstance(value, str):
+        return {"name": value}
+    return value
 
 
 def _listed(value: Any) -> Any:
-    """One metric for a list of one."""
-    return [value] if isinstance(value, dict) else value
+    """Read one metric as a list of one."""
+    if isinstance(value, dict):
+        return [value]
+    return value
 
 
 Scheduler = Annotated[NoScheduler | Asha | Median, Field(discriminator="name")]
@@ -117,9 +139,9 @@ Scheduler = Annotated[NoScheduler | Asha | Median, Field(discriminator="name")]
 class Confirm(Section):
     """Which of the best are run again, to full length, and on which fresh seeds."""
 
-    top_k: Annotated[int, Field(ge=1)] | None = None
+    top_k: AtLeastOne | None = None
     """None: three; of a re-tuned ablation the winner of each arm, and only that."""
-    seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(unique)]
+    seeds: Seeds
 
 
 class SearchFile(Section):
@@ -128,7 +150,7 @@ class SearchFile(Section):
     name: Name
     kind: Literal["search"]
     metric: Annotated[list[Metric], Field(min_length=1, max_length=2), BeforeValidator(_listed)]
-    seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(unique)]
+    seeds: Seeds
     base: dict[str, Any] = {}
     arms: dict[Name, dict[str, Any]] = {}
     space: Annotated[dict[str, Parameter], Field(min_length=1)]
@@ -146,9 +168,12 @@ class SearchFile(Section):
 
     @property
     def retunes(self) -> bool:
-        """Whether every arm gets a search of its own; else `arm` is itself a parameter, or there are no arms."""
+        """Whether every arm gets a search of its own.
+
+        Else `arm` is itself a parameter, or there are no arms.
+        """
         return bool(self.arms) and ARM not in self.space
 
 
 ARM = "arm"
-"""The parameter of the space that stands for the study's arms."""
+"""The parameter of the space that chooses among the study's arms."""
