@@ -95,7 +95,10 @@ def _has_code(config: Any) -> bool:
 
 
 def _as_then(machine: Machine, old: TrialFolder) -> Machine:
-    """This machine with the first run's threads, and on the CPU if that was: sums depend on both."""
+    """This machine with the first run's threads, and on the CPU if that was.
+
+    Sums depend on both.
+    """
     made = _fingerprint(old)
     threads = made.get("threads", machine.threads)
     device = machine.device

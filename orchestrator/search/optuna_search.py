@@ -1,9 +1,9 @@
 """Searches: Optuna proposes, the trials' folders answer.
 
-Trial folders are the source of truth; the journal indexes them. `reconcile` brings whatever a killed
-process has left in the journal in step with the folders: completed trials are told, the others resume
-as the same Optuna trials. Ray is not needed here: a search is a queue of trials and two answers,
-`observe` after an epoch and `settle` after the last.
+Trial folders are the source of truth; the journal indexes them. `reconcile` brings whatever a
+killed process has left in the journal in step with the folders: completed trials are told, the
+others resume as the same Optuna trials. Ray is not needed here: a search is a queue of trials and
+two answers, `observe` after an epoch and `settle` after the last.
 """
 
 import json
@@ -126,8 +126,8 @@ class Search:
     def _propose(self, number: int) -> FrozenTrial:
         """A trial with all its parameters, not yet in the journal.
 
-        It is asked from a copy of the study, so that it enters the journal whole, in one line: a kill
-        leaves all of a proposal or nothing, and the next run proposes the same.
+        It is asked from a copy of the study, so that it enters the journal whole, in one line: a
+        kill leaves all of a proposal or nothing, and the next run proposes the same.
         """
         file = self.plan.file
         copy = optuna.create_study(
