@@ -8,7 +8,7 @@ it cannot extend a study.
 
 import math
 import shutil
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import ray
@@ -32,6 +32,42 @@ REPORT_EVERY = 1.0
 """Seconds of training between two reports to Tune; each epoch is in the trial's folder anyway."""
 
 
+@dataclass(frozen=True)
+class _Jobs:
+    """Makes the jobs of one run's trials.
+
+    Args:
+        study: names the jobs.
+        store: knows the trials' folders.
+        machine: settings of every trial.
+        cpu, gpu: amounts that one trial takes.
+        report_every: seconds of training between two reports to Tune; 0 is every epoch.
+    """
+
+    study: Study
+    store: Store
+    machine: Machine
+    cpu: float
+    gpu: float
+    report_every: float
+
+    def of(self, trial: PlannedTrial) -> TrialJob:
+        """The job of a trial, as Tune passes it on."""
+        record = trial.record
+        return TrialJob(
+            config=trial.config,
+            folder=self.store.folder(record).path.resolve(),
+            machine=replace(self.machine, source_dir=self.store.source_dir(record)),
+            study=self.study.name,
+            setting=record.setting or "",
+            arm=record.arm,
+            seed=record.seed,
+            cpu=self.cpu,
+            gpu=self.gpu,
+            report_every=self.report_every,
+        )
+
+
 def execute(study: Study, store: Store, source: TrialSource, machine: Machine, view: View) -> Stop:
     """Run the trials of a source in the Ray that is up.
 
@@ -46,26 +82,12 @@ def execute(study: Study, store: Store, source: TrialSource, machine: Machine, v
     scratch = store.root.resolve() / ".tune"
     machine = replace(machine.sharing(gpu), shared_dir=scratch / "images")
     report_every = 0.0 if source.sees_every_epoch else REPORT_EVERY
+    jobs = _Jobs(study, store, machine, cpu, gpu, report_every)
     slots = study.file.run.max_concurrent_trials or math.inf
     if not source.knows_all:
         # A trial that is known anyway may wait for a slot in Tune: one may become free on a machine
         # that joins later.
         slots = min(slots, sum(node.slots(cpu, gpu) for node in nodes))
-
-    def job_of(trial: PlannedTrial) -> TrialJob:
-        record = trial.record
-        return TrialJob(
-            config=trial.config,
-            folder=store.folder(record).path.resolve(),
-            machine=replace(machine, source_dir=store.source_dir(record)),
-            study=study.name,
-            setting=record.setting or "",
-            arm=record.arm,
-            seed=record.seed,
-            cpu=cpu,
-            gpu=gpu,
-            report_every=report_every,
-        )
 
     def settle(name: str) -> None:
         for ended in [name, *source.settle(name)]:
@@ -77,7 +99,7 @@ def execute(study: Study, store: Store, source: TrialSource, machine: Machine, v
     tuner = tune.Tuner(
         DivideMixTrainable,
         tune_config=tune.TuneConfig(
-            search_alg=SourceSearcher(source, job_of, slots),
+            search_alg=SourceSearcher(source, jobs.of, slots),
             scheduler=SourceScheduler(source),
             num_samples=-1,
             reuse_actors=True,

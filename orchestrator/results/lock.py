@@ -79,7 +79,8 @@ class StudyLock:
     """
 
     def __init__(self, path: Path, against: str = ""):
-        self.path, self.against = path, against
+        self.path = path
+        self.against = against
         self._token = secrets.token_hex(8)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None

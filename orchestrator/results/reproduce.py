@@ -36,7 +36,7 @@ class Reproduction:
     fingerprint: list[str]
 
     def __str__(self) -> str:
-        """`identical: all 30 rows, seconds aside`, or from where on what is different."""
+        """`identical: all 30 rows, seconds aside`, or what differs, and from which epoch."""
         if self.identical:
             return f"identical: all {self.epochs} rows, seconds aside"
         shown = ", ".join(self.metrics[:6])
@@ -46,7 +46,7 @@ class Reproduction:
 
     @property
     def identical(self) -> bool:
-        """Whether every row is the same, seconds aside."""
+        """Whether every row is the same but for its seconds."""
         return self.epoch is None
 
 

@@ -57,14 +57,14 @@ class SearchPool:
         return any(self.store.code(record) not in (None, code) for record in _records(search))
 
     def archive(self, searches: Collection[str]) -> Path:
-        """Move searches aside, with the journal as it was, and begin them anew."""
+        """Archive searches, with the journal as it was, and begin them anew."""
         old = [search for search in self.all if search.study.study_name in searches]
         folders: list[Path] = []
         for search in old:
             place = self.store.runs / (search.search.arm or "")
             folders += place.glob("trial-*")
-        names_below = [folder.relative_to(self.store.runs).as_posix() for folder in folders]
-        target = self.store.set_aside(names_below)
+        below_runs = [folder.relative_to(self.store.runs).as_posix() for folder in folders]
+        target = self.store.set_aside(below_runs)
         target.mkdir(parents=True, exist_ok=True)
         shutil.copy(self.path, target)
         for search in old:
