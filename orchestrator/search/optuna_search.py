@@ -314,6 +314,6 @@ class Search:
         else:
             found = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         found = [trial for trial in found if SAME_AS not in trial.user_attrs]
-        metrics = [metric.name for metric in self.plan.file.metric]
+        metrics: list[str] = [metric.name for metric in self.plan.file.metric]
         accuracy = metrics.index(VALIDATION_ACCURACY)
         return sorted(found, key=lambda trial: (-trial.values[accuracy], trial.number))[:count]
