@@ -1,4 +1,7 @@
-"""What an audit says in the names of the data set: files and classes instead of numbers, and corrected labels."""
+"""An audit in the names of the data set, and corrected labels.
+
+Files and classes are named, not numbered.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,16 +32,16 @@ class Data:
     def keys(self, rows: pd.Series | pd.Index) -> list[str | int]:
         """File names, or the rows themselves."""
         names = self.arrays.train.names
-        return (
-            rows.tolist()
-            if names is None
-            else [names[row].decode(errors="backslashreplace") for row in rows]
-        )
+        if names is None:
+            return rows.tolist()
+        return [names[row].decode(errors="backslashreplace") for row in rows]
 
     def classes(self, labels: pd.Series) -> list[str | int]:
         """Names of classes, or their numbers."""
         names = self.arrays.class_names
-        return labels.tolist() if not names else [names[label] for label in labels]
+        if not names:
+            return labels.tolist()
+        return [names[label] for label in labels]
 
 
 def read_data(root: Path, audited: Audited, machine: Machine) -> Data:
@@ -64,26 +67,32 @@ def read_data(root: Path, audited: Audited, machine: Machine) -> Data:
 
 
 def listed(audited: Audited, data: Data) -> pd.DataFrame:
-    """The ranking with names for people: file or index, given, suggested, wrong, confidence, trials, and true where it
-    is known. The most surely wrong label first."""
+    """The ranking with names for people, the most surely wrong label first.
+
+    Columns: file or index, given, suggested, wrong, confidence, trials, and true where it is known.
+    """
     ranked = audited.ranked
     table = pd.DataFrame({data.key: data.keys(ranked["index"])})
     for name in ("given", "suggested"):
         table[name] = data.classes(ranked[name])
-    table["wrong"], table["confidence"] = ranked["wrong"].round(4), ranked["confidence"].round(4)
+    table["wrong"] = ranked["wrong"].round(4)
+    table["confidence"] = ranked["confidence"].round(4)
     table["trials"] = ranked["trials"]
-    return table.assign(true=data.classes(ranked["true"])) if known(ranked) else table
+    if known(ranked):
+        table["true"] = data.classes(ranked["true"])
+    return table
 
 
 def corrected(audited: Audited, data: Data, confidence: float) -> tuple[pd.DataFrame, int]:
-    """(a label for every sample of the training split, to be read by `noise: {name: file}`; how many were changed).
+    """Corrected labels, and how many were changed.
 
-    A label becomes the suggested one where that is right with at least `confidence`.
+    A label becomes the suggested one where that is right with at least the probability
+    `confidence`. The table has a label for every sample of the training split, as
+    `noise: {name: file}` reads it.
     """
     ranked = audited.ranked
     sure = ranked[(ranked["suggested"] != ranked["given"]) & (ranked["confidence"] >= confidence)]
     labels = audited.given.copy()
     labels[sure["index"]] = sure["suggested"].to_numpy()
-    return pd.DataFrame({data.key: data.keys(labels.index), "label": data.classes(labels)}), len(
-        sure
-    )
+    table = pd.DataFrame({data.key: data.keys(labels.index), "label": data.classes(labels)})
+    return table, len(sure)

@@ -1,4 +1,7 @@
-"""The label audit of a study: lists, contact sheets and tables in `RUN_DIR/audit`, and what it shows on a terminal."""
+"""The label audit of a study.
+
+It writes lists, contact sheets and tables to `RUN_DIR/audit`, and prints a summary.
+"""
 
 import base64
 import io
@@ -30,7 +33,7 @@ def write_audit(
 ) -> tuple[list[Audited], Data]:
     """Audit an arm, write its files, print what they say; the audit, and the data with its names.
 
-    Where each seed has noise of its own, the files of each are apart.
+    Where each seed has its own noise, each has its own files.
 
     Raises:
         DataError: the data set is absent or wrong.
@@ -38,30 +41,38 @@ def write_audit(
     """
     found = audit(root, setting, arm, seed)
     data = read_data(root, found[0], machine)
-    place = "/".join(filter(None, [found[0].trial["setting"], arm]))
+    setting = found[0].trial["setting"]
+    place = f"{setting}/{arm}" if setting else arm
     folder = root / AUDIT / place
     folder.mkdir(parents=True, exist_ok=True)
     figures = tables.figures(found)
-    figures.to_csv(folder / f"figures{'' if seed is None else f'_seed={seed}'}.csv", index=False)
+    suffix = "" if seed is None else f"_seed={seed}"
+    figures.to_csv(folder / f"figures{suffix}.csv", index=False)
     show(figures, console)
-    for each in found:
-        apart = f"_seed={each.seeds[0]}" if len(found) > 1 or seed is not None else ""
-        for path in _write(each, data, f"{root.name}: {place}, {each.name}", folder, apart):
+    for audited in found:
+        if len(found) > 1 or seed is not None:
+            suffix = f"_seed={audited.seeds[0]}"
+        title = f"{root.name}: {place}, {audited.name}"
+        for path in _write(audited, data, title, folder, suffix):
             console.print(str(path), markup=False)
     return found, data
 
 
-def _write(audited: Audited, data: Data, title: str, folder: Path, apart: str) -> Iterator[Path]:
-    """Write the sheet, the list and the tables of one set of given labels; `apart` ends the files' names."""
+def _write(audited: Audited, data: Data, title: str, folder: Path, suffix: str) -> Iterator[Path]:
+    """Write the sheet, the list and the tables of one set of given labels.
+
+    `suffix` ends the files' names.
+    """
     names = [str(name) for name in data.classes(pd.Series(range(audited.classes)))]
     table = listed(audited, data)
-    cards = [*_cards(audited, table, data)]
-    lead, sections = tables.sentences(audited, len(cards)), tables.sections(audited, names)
-    sheet = folder / f"sheet{apart}.html"
+    cards = list(_cards(audited, table, data))
+    lead = tables.sentences(audited, len(cards))
+    sections = tables.sections(audited, names)
+    sheet = folder / f"sheet{suffix}.html"
     sheet.write_text(page(title, lead, cards, sections), encoding="utf-8")
     yield sheet
     for name, content in {"labels": table, **tables.tables(audited, names)}.items():
-        path = folder / f"{name}{apart}.csv"
+        path = folder / f"{name}{suffix}.csv"
         content.to_csv(path, index=False)
         yield path
 
@@ -69,10 +80,13 @@ def _write(audited: Audited, data: Data, title: str, folder: Path, apart: str) -
 def _cards(audited: Audited, table: pd.DataFrame, data: Data) -> Iterator[Card]:
     """The first images of the list."""
     images = data.arrays.train.images
-    for row, entry in zip(
-        audited.ranked["index"].head(SHOWN), table.head(SHOWN).to_dict("records"), strict=True
-    ):
-        pixels = images.load(np.array([row]))[0] if isinstance(images, Files) else images[row]
+    rows = audited.ranked["index"].head(SHOWN)
+    entries = table.head(SHOWN).to_dict("records")
+    for row, entry in zip(rows, entries, strict=True):
+        if isinstance(images, Files):
+            pixels = images.load(np.array([row]))[0]
+        else:
+            pixels = images[row]
         yield Card(
             thumbnail(pixels),
             str(entry[data.key]),
@@ -85,13 +99,18 @@ def _cards(audited: Audited, table: pd.DataFrame, data: Data) -> Iterator[Card]:
 
 
 def thumbnail(pixels: np.ndarray) -> str:
-    """An image (height, width, 1 or 3) uint8 as a data URI, at most 96 pixels wide and high: PNG if it is tiny."""
-    image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+    """An image (height, width, 1 or 3) uint8 as a data URI, at most 96 pixels wide and high.
+
+    It is a PNG if it is tiny, otherwise a JPEG.
+    """
+    grey = pixels.shape[-1] == 1
+    image = Image.fromarray(pixels[..., 0] if grey else pixels)
     form = "PNG" if max(image.size) <= SIDE // 3 else "JPEG"
     image.thumbnail((SIDE, SIDE))
     buffer = io.BytesIO()
     image.save(buffer, form)
-    return f"data:image/{form.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    encoded = base64.b64encode(buffer.getvalue()).decode()
+    return f"data:image/{form.lower()};base64,{encoded}"
 
 
 COLUMNS = {
@@ -110,13 +129,16 @@ def show(figures: pd.DataFrame, console: Console) -> None:
     """Print the figures, and what they mean."""
     grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     grid.add_column("seeds")
-    columns = {name: column for name, column in COLUMNS.items() if name in figures}
-    for header, _ in columns.values():
+    columns = [name for name in COLUMNS if name in figures]
+    for name in columns:
+        header, _ = COLUMNS[name]
         grid.add_column(header, justify="right")
     for row in figures.to_dict("records"):
-        grid.add_row(
-            row["seeds"], *(f"{row[name]:.{decimals}f}" for name, (_, decimals) in columns.items())
-        )
+        texts = []
+        for name in columns:
+            _, decimals = COLUMNS[name]
+            texts.append(f"{row[name]:.{decimals}f}")
+        grid.add_row(row["seeds"], *texts)
     console.print(grid)
     text = "expected: how many labels are wrong, the sum of the probabilities"
     if "wrong" in figures:
@@ -130,14 +152,20 @@ def show(figures: pd.DataFrame, console: Console) -> None:
 def apply_corrections(
     found: list[Audited], data: Data, path: Path, confidence: float, console: Console
 ) -> None:
-    """Write the corrected labels of the only set of given labels. Raises NoAudit if there are several."""
+    """Write the corrected labels of the only set of given labels.
+
+    Raises:
+        NoAudit: there are several sets.
+    """
     if len(found) > 1:
         raise NoAudit(
-            "--apply: noise was injected, so each seed has wrong labels of its own; name one with --seed"
+            "--apply: noise was injected, so each seed has wrong labels of its own; "
+            "name one with --seed"
         )
     table, changed = corrected(found[0], data, confidence)
     table.to_csv(path, index=False)
     console.print(
-        f"{path}: {changed} of {len(table)} labels changed; to train on them: noise: {{name: file, path: {path}}}",
+        f"{path}: {changed} of {len(table)} labels changed; "
+        f"to train on them: noise: {{name: file, path: {path}}}",
         markup=False,
     )

@@ -1,11 +1,12 @@
 """`python -m orchestrator COMMAND`: mistakes become sentences and exit codes.
 
-0 all trials done, 1 some failed or unfinished, 2 the study, the data or the command line is wrong, 3 refused (locked,
-stale, no space), 130 and 143 interrupted.
+0 all trials done, 1 some failed or unfinished, 2 the study, the data or the command line is wrong,
+3 refused (locked, stale, no space), 130 and 143 interrupted.
 """
 
 import signal
 import sys
+from types import FrameType
 from typing import NoReturn
 
 import typer
@@ -21,7 +22,8 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Which parts of DivideMix earn their cost on your data? Ablations and searches on Ray, from one YAML file.",
+    help="Which parts of DivideMix earn their cost on your data? "
+    "Ablations and searches on Ray, from one YAML file.",
 )
 app.add_typer(study_commands.app)
 app.add_typer(result_commands.app)
@@ -30,9 +32,7 @@ app.add_typer(result_commands.app)
 def main() -> None:
     """Run a command; mistakes become sentences and exit codes."""
     # Typer would turn a KeyboardInterrupt into code 1.
-    before = signal.signal(
-        signal.SIGINT, lambda number, frame: _complain("interrupted", 128 + number)
-    )
+    before = signal.signal(signal.SIGINT, _interrupted)
     try:
         app()
     except Ended as error:
@@ -45,6 +45,10 @@ def main() -> None:
         _complain(f"{error.filename or ''}: {error.strerror or error}".lstrip(": "), REFUSED)
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _interrupted(number: int, frame: FrameType | None) -> NoReturn:
+    _complain("interrupted", 128 + number)
 
 
 def _complain(message: str, code: int) -> NoReturn:

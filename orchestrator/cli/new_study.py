@@ -1,4 +1,4 @@
-"""`init`: a commented study file for somebody's own data, from a look at it."""
+"""`init`: a commented study file for a user's own data, from a look at it."""
 
 import json
 import os
@@ -28,10 +28,12 @@ base: # the arm named `baseline`
   data:
     name: {form}
     path: {path}
-{data}    validation_fraction: {validation} # share of the training set held out, with its labels as they are
+{data}    validation_fraction: {validation} # share of the training set held out, \
+with its labels as they are
     crop_padding: {padding} # pixels that an image may be shifted in training
     flip: {flip} # left-right; false where left and right mean something (digits, text, road signs)
-  noise: {{name: none}} # the labels as they are; {{name: symmetric, rate: 0.2}} would put wrong ones on top
+  noise: {{name: none}} # the labels as they are; {{name: symmetric, rate: 0.2}} \
+would put wrong ones on top
   model: {{name: small_cnn}} # or preact_resnet18, for a GPU
   train: {{epochs: {epochs}, batch_size: {batch}, lr: 0.02, lr_milestones: [{milestone}]}}
   method:
@@ -55,15 +57,21 @@ resources: {{cpu: 1, gpu: auto}}
 def describe(found: Survey) -> Iterator[str]:
     """What was found, a line each."""
     names = found.class_names
-    yield f"{len(names)} classes: {', '.join(names[:10])}{', …' if len(names) > 10 else ''}"
+    shown = ", ".join(names[:10])
+    if len(names) > 10:
+        shown += ", …"
+    yield f"{len(names)} classes: {shown}"
     for split, counts in found.counts.items():
         yield f"{split}: {sum(counts)} images, {min(counts)} to {max(counts)} a class"
-    sizes = [f"{width}×{height}" for (height, width), _ in found.sizes.most_common(3)]
-    rest = f" and {len(found.sizes) - 3} other sizes" if len(found.sizes) > 3 else ""
-    yield f"{'grey' if found.grey else 'colour'} images of {', '.join(sizes)}{rest} pixels"
+    sizes = ", ".join(f"{width}×{height}" for (height, width), _ in found.sizes.most_common(3))
+    if len(found.sizes) > 3:
+        sizes += f" and {len(found.sizes) - 3} other sizes"
+    colors = "grey" if found.grey else "colour"
+    yield f"{colors} images of {sizes} pixels"
     if found.noisy_labels:
         yield "train_noisy_labels: training sees these, and train_labels are the truth"
-    yield from (f"suspicious: {problem}" for problem in found.problems)
+    for problem in found.problems:
+        yield f"suspicious: {problem}"
 
 
 def study_text(found: Survey, source: Path, file: Path) -> str:
@@ -73,9 +81,7 @@ def study_text(found: Survey, source: Path, file: Path) -> str:
     return TEMPLATE.format(
         file=file,
         found="\n".join(f"# {line}" for line in describe(found)),
-        name=json.dumps(
-            re.sub(r"[^a-z0-9_.=+,-]", "_", base(source).lower()).lstrip(".=+,-") or "mine"
-        ),
+        name=json.dumps(_study_name(source)),
         form=found.form,
         path=json.dumps(_path(source, file), ensure_ascii=False),
         data="".join(f"    {line}\n" for line in _fields(found)),
@@ -89,27 +95,43 @@ def study_text(found: Survey, source: Path, file: Path) -> str:
     )
 
 
+def _study_name(source: Path) -> str:
+    """The source's name with nothing but what a study's name may have."""
+    name = re.sub(r"[^a-z0-9_.=+,-]", "_", base(source).lower())
+    return name.lstrip(".=+,-") or "mine"
+
+
 def _fields(found: Survey) -> Iterator[str]:
     """Fields of the data section that depend on what was found."""
     if found.form == "image_folder":
         height, width = found.sizes.most_common(1)[0][0]
         if len(found.sizes) > 1 or max(height, width) > LARGEST:
-            short = sorted(min(size) for size in found.sizes.elements())[found.sizes.total() // 2]
-            size = max(16, min(LARGEST, short // 8 * 8))
-            yield f"size: {size} # pixels: the shorter side is scaled to it, and the square in the middle is kept"
+            shorter_sides = sorted(min(size) for size in found.sizes.elements())
+            median = shorter_sides[found.sizes.total() // 2]
+            size = max(16, min(LARGEST, median // 8 * 8))
+            yield (
+                f"size: {size} # pixels: the shorter side is scaled to it, "
+                "and the square in the middle is kept"
+            )
         if found.grey:
             yield "channels: 1 # grey"
     if not found.noisy_labels:
-        yield "labels_are_true: false # nobody knows which are wrong; true, if you only try noise of your own making"
+        yield (
+            "labels_are_true: false # nobody knows which are wrong; "
+            "true, if you only try noise of your own making"
+        )
 
 
 def base(source: Path) -> str:
     """What the study is called after: the folder's name, or the file's without its suffix."""
-    name = source.resolve().name if source.is_dir() else source.resolve().stem
+    path = source.resolve()
+    name = path.name if source.is_dir() else path.stem
     return "".join(character if character.isprintable() else "_" for character in name)
 
 
 def _path(source: Path, file: Path) -> str:
-    """The data's path as the study writes it: relative where both lie close together."""
-    relative = Path(os.path.relpath(source.resolve(), file.resolve().parent))
-    return str(source.resolve() if relative.parts[:2] == ("..", "..") else relative)
+    """The data's path as the study writes it: relative where both are close together."""
+    path = source.resolve()
+    relative = Path(os.path.relpath(path, file.resolve().parent))
+    far = relative.parts[:2] == ("..", "..")
+    return str(path if far else relative)

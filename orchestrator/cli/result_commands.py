@@ -48,7 +48,8 @@ def _show_status(
     from orchestrator.display import status
 
     run_study.show_states(place, records, states, console)
-    if left := status.time_left(place, states):
+    left = status.time_left(place, states)
+    if left:
         console.print(left, markup=False)
     for failure in status.failures(place, states):
         console.print(
@@ -88,7 +89,10 @@ def bundle(
     run_dir: RunDir,
     out: Annotated[Path, typer.Argument(metavar="OUT.zip", help="The file to write.")],
 ) -> None:
-    """Put what reports need of a study into one file, without weights; `python -m analysis unpack` takes it out."""
+    """Put what reports need of a study into one file, without weights.
+
+    `python -m analysis unpack` takes it out.
+    """
     from analysis.results.bundle import pack
 
     Store(run_dir).read_plan()
@@ -145,7 +149,10 @@ def tensorboard(
         list[str], typer.Argument(metavar="RUN_DIR… [OPTIONS]", help="Results of studies.")
     ],
 ) -> None:
-    """Open TensorBoard over studies; options after the folders, such as --port 6007, are TensorBoard's own."""
+    """Open TensorBoard over studies.
+
+    Options after the folders, such as --port 6007, are TensorBoard's own.
+    """
     from orchestrator.display.tensorboard import open_tensorboard
 
     run_dirs = [Path(text) for text in takewhile(lambda text: not text.startswith("-"), arguments)]
@@ -171,10 +178,9 @@ def reproduce(
     """Run a finished trial again in a fresh folder and say whether its rows are identical."""
     from orchestrator.results.reproduce import NotATrial, reproduce
 
+    machine = Machine(study_dir=study_dir.resolve(), data_dir=data.resolve())
     try:
-        found = reproduce(
-            trial_dir, Machine(study_dir=study_dir.resolve(), data_dir=data.resolve()), own_code
-        )
+        found = reproduce(trial_dir, machine, own_code)
     except NotATrial as error:
         raise Ended(str(error), WRONG) from None
     if found.fingerprint:
@@ -197,7 +203,10 @@ def verify(
     study_dir: StudyDir = Path(),
     own_code: OwnCode = False,
 ) -> None:
-    """Run random finished trials again and say whether code and data still give the rows that are on disk."""
+    """Run random finished trials again.
+
+    Says whether code and data still give the rows that are on disk.
+    """
     from orchestrator.results import verify
     from orchestrator.results.reproduce import NotATrial, Reproduction
 
@@ -208,13 +217,20 @@ def verify(
         raise Ended(str(error), WRONG) from None
     console.print(f"{len(records)} of {finished} finished trials are run again", markup=False)
     machine = Machine(study_dir=study_dir.resolve(), data_dir=data.resolve())
-    held, again = 0, 0
+    held = 0
+    again = 0
     for record, found in verify.verify(place, records, machine, own_code):
-        others = found.fingerprint if isinstance(found, Reproduction) else []
-        note = f" (other than then: {', '.join(others)})" if others else ""
+        note = ""
+        if isinstance(found, Reproduction):
+            again += 1
+            if found.fingerprint:
+                note = f" (other than then: {', '.join(found.fingerprint)})"
+        if verify.holds(found):
+            held += 1
         console.print(f"{record.name}: {found}{note}", markup=False)
-        held, again = held + verify.holds(found), again + isinstance(found, Reproduction)
-    rest = f"; {len(records) - again} could not be run again" if again < len(records) else ""
+    rest = ""
+    if again < len(records):
+        rest = f"; {len(records) - again} could not be run again"
     console.print(f"{held} of {again} gave the same rows from the same data{rest}", markup=False)
     if held < len(records):
         raise typer.Exit(FAILED)

@@ -72,12 +72,10 @@ def run_command(
         ),
     ] = "",
 ) -> None:
-    """Run what is missing of a study, then compare its arms; of a search, its best configurations."""
+    """Run what is missing, then compare a study's arms, or a search's best configurations."""
     planned = load_study(study_path, sets)
-    place, shown = (
-        Store(results / planned.name),
-        Console(highlight=False, soft_wrap=True, quiet=quiet or events),
-    )
+    place = Store(results / planned.name)
+    shown = Console(highlight=False, soft_wrap=True, quiet=quiet or events)
     options = Options(
         stale=stale,
         same_code=same_code,
@@ -120,17 +118,20 @@ def _end_told(place: Store) -> Iterator[None]:
 
 def _selected(planned: Study, arms: str, seeds: str, settings: str) -> dict[str, Any]:
     records = [trial.record for trial in planned.trials]
+    known_arms = {record.arm for record in records}
+    known_settings = {record.setting for record in records if record.setting}
     return {
-        "arms": frozenset(_parts(arms, {record.arm for record in records})),
+        "arms": frozenset(_parts(arms, known_arms)),
         "seeds": frozenset(map(_number, _parts(seeds, set()))),
-        "settings": frozenset(
-            _parts(settings, {record.setting for record in records if record.setting})
-        ),
+        "settings": frozenset(_parts(settings, known_settings)),
     }
 
 
 def _parts(text: str, known: set[str]) -> Iterator[str]:
-    """`a,b` one by one; known names may hold commas themselves (`a=1,b=2`), so the longest that fits is one."""
+    """`a,b` one by one.
+
+    Known names may hold commas themselves (`a=1,b=2`), so the longest that fits is one.
+    """
     while text:
         fitting = [name for name in known if f"{text},".startswith(f"{name},")]
         part = max(fitting, key=len, default=text.partition(",")[0])
@@ -160,16 +161,15 @@ def shard(
     same_code: SameCode = False,
     retry_failed: RetryFailed = False,
 ) -> None:
-    """Run one share of what is missing without Ray, beside others: for the job arrays of batch systems."""
+    """Run one share of what is missing without Ray, for the job arrays of batch systems."""
     from orchestrator.run.run_shard import run_shard
 
     planned = load_study(study_path, sets)
     selected = _selected(planned, arms, seeds, settings)
     options = Options(stale=stale, same_code=same_code, retry_failed=retry_failed, **selected)
     machine = run_study.study_machine(study_path.parent, data, planned)
-    raise typer.Exit(
-        run_shard(planned, index, of, Store(results / planned.name), machine, options, console)
-    )
+    place = Store(results / planned.name)
+    raise typer.Exit(run_shard(planned, index, of, place, machine, options, console))
 
 
 @app.command()
@@ -224,9 +224,8 @@ def plan(
 
 def _show_plan(study: Study, found: RunPlan, place: Store, lacking: list[str]) -> None:
     """What a run would do, what it would refuse, and what its comparison can show."""
-    states = {
-        record: state for record, state in found.states.items() if found.options.selects(record)
-    }
+    selects = found.options.selects
+    states = {record: state for record, state in found.states.items() if selects(record)}
     run_study.show_states(place, list(states), states, console)
     if found.refused:
         console.print(f"a run refuses this: {refusal(found, place)}", markup=False)
@@ -242,14 +241,14 @@ def _show_plan(study: Study, found: RunPlan, place: Store, lacking: list[str]) -
     resumed = len(found.todo) - len(fresh)
     epochs = sum(record.epochs for record in fresh)
     console.print(
-        f"to train: {epochs} epochs in {len(fresh)} trials, and what is left of {resumed} partial trials",
+        f"to train: {epochs} epochs in {len(fresh)} trials, "
+        f"and what is left of {resumed} partial trials",
         markup=False,
     )
-    begun = [
-        record
-        for record, state in found.states.items()
-        if found.options.selects(record) or state not in ("todo", "blocked")
-    ]
+    begun = []
+    for record, state in found.states.items():
+        if selects(record) or state not in ("todo", "blocked"):
+            begun.append(record)
     for line in [*comparison_families.order(list(states)), *comparison_families.describe(begun)]:
         console.print(line, markup=False)
     for warning in [*study.warnings, *lacking, *found.problems, *found.notes]:
@@ -264,11 +263,10 @@ def _plan_search(planned: Study, search: SearchPlan, place: Store, data: Path, c
     for line in plan_search.lines(search, place):
         console.print(line, markup=False)
     machine = run_study.study_machine(planned.path.parent, data, planned)
-    missing = (
-        []
-        if plan_search.confirmed(search, place)
-        else list(search.expected(plan_search.missing(search, place)))
-    )
+    if plan_search.confirmed(search, place):
+        missing = []
+    else:
+        missing = list(search.expected(plan_search.missing(search, place)))
     lacking = absent(missing, machine)
     for warning in [*planned.warnings, *lacking]:
         console.print(f"warning: {warning}", markup=False)
@@ -286,7 +284,8 @@ def _plan_search(planned: Study, search: SearchPlan, place: Store, data: Path, c
 @app.command()
 def init(
     source: Annotated[
-        Path, typer.Argument(metavar="DIR|FILE.npz", help="Images: train/CLASS/*.jpg …, or arrays.")
+        Path,
+        typer.Argument(metavar="DIR|FILE.npz", help="Images: train/CLASS/*.jpg …, or arrays."),
     ],
     out: Annotated[
         Path | None, typer.Option(help="The study file to write; default: named after the data.")

@@ -20,11 +20,9 @@ def show(root: Path, console: Console) -> None:
         here = (table["setting"] == setting).to_numpy()
         if setting:
             console.print(f"\n{setting}", style="bold", markup=False)
-        console.print(
-            _grid(
-                text[here].drop(columns="setting", errors="ignore"), list(table.loc[here, "family"])
-            )
-        )
+        arms = text[here].drop(columns="setting", errors="ignore")
+        families = list(table.loc[here, "family"])
+        console.print(_grid(arms, families))
     console.print(
         "accuracy: the ensemble's on the clean test set, mean of the last 10 epochs;\n"
         "          mean ± sd over seeds (test/accuracy_last10)\n"
@@ -32,25 +30,21 @@ def show(root: Path, console: Console) -> None:
         "Holm p: exact sign-flip test, adjusted within each family",
         style="dim",
     )
-    arms = {
-        v: [
-            cells.place(r["setting"], r["arm"])
-            for r in table[table["verdict"] == v].to_dict("records")
-        ]
-        for v in verdicts.VERDICTS
-    }
-    meaning = {"equivalent": f"equivalent within ±{study.margin:g} points"}
-    for verdict, found in arms.items():
-        if found:
-            console.print(
-                f"{meaning.get(verdict, verdict)}: {', '.join(found)}",
-                markup=False,
-                soft_wrap=False,
-            )
+    for verdict in verdicts.VERDICTS:
+        rows = table[table["verdict"] == verdict].to_dict("records")
+        places = [cells.place(row["setting"], row["arm"]) for row in rows]
+        meaning = verdict
+        if verdict == "equivalent":
+            meaning = f"equivalent within ±{study.margin:g} points"
+        if places:
+            console.print(f"{meaning}: {', '.join(places)}", markup=False, soft_wrap=False)
 
 
 def _grid(text: pd.DataFrame, families: list[str]) -> Table:
-    """A setting's arms, at most 80 columns wide: short headers, explained below the tables; families apart."""
+    """A setting's arms, at most 80 columns wide; a rule between families.
+
+    Headers are short: they are explained below the tables.
+    """
     grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     headers = {
         "last-10 test accuracy %": "accuracy %",

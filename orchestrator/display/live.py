@@ -1,4 +1,7 @@
-"""A run as it goes: a live table on a terminal, a line a finished trial elsewhere, or events for scripts."""
+"""Progress of a run.
+
+It is a live table on a terminal, a line a finished trial elsewhere, or events for scripts.
+"""
 
 import json
 import time
@@ -24,10 +27,12 @@ def tell(event: str, **fields: Any) -> None:
 
 def ended_badly(folder: TrialFolder) -> tuple[str, dict[str, Any]] | None:
     """A failure, in a few words and as fields of an event."""
-    if failure := folder.failure:
-        what = {name: failure[name] for name in ("kind", "message")}
-        return f"failed: {what['kind']}: {what['message']}", {"state": "failed", **what}
-    return None
+    failure = folder.failure
+    if not failure:
+        return None
+    kind = failure["kind"]
+    message = failure["message"]
+    return f"failed: {kind}: {message}", {"state": "failed", "kind": kind, "message": message}
 
 
 class View:
@@ -50,13 +55,13 @@ class View:
         todo: list[TrialRecord],
         events: bool = False,
     ):
-        self.console, self.store, self.events = console, store, events
+        self.console = console
+        self.store = store
+        self.events = events
         self.live = console.is_terminal and not console.quiet
         self.arms = Arms(store, records)
         self._todo = {record.name: record for record in todo}
-        self._epoch = {
-            record.name: min(len(store.folder(record).rows()), record.epochs) for record in todo
-        }
+        self._epoch = {record.name: self._on_disk(record) for record in todo}
         self._running: dict[str, int] = {}
         self._ended: set[str] = set()
         self.last_seen = ""
@@ -72,6 +77,10 @@ class View:
         )
         self._task = self._bar.add_task("", total=len(todo), left="")
         self._live = Live(console=console, refresh_per_second=2, get_renderable=self._render)
+
+    def _on_disk(self, record: TrialRecord) -> int:
+        """Epochs of a trial that are on disk already."""
+        return min(len(self.store.folder(record).rows()), record.epochs)
 
     def __enter__(self) -> "View":
         if self.events:
@@ -97,23 +106,18 @@ class View:
         """A trial has finished an epoch; `row` has its number and accuracies (percent)."""
         epoch = row["epoch"]
         self._heard(f"{name} epoch {epoch}")
-        if (
-            self._since is None
-        ):  # measured from here: the start of Ray and the first imports are over
+        if self._since is None:
+            # Measured from here: the start of Ray and the first imports are over.
             self._since = time.monotonic()
         else:
-            self._reports += max(
-                0, epoch - self._epoch[name]
-            )  # a report may be of several short epochs
-        self._running[name] = self._epoch[name] = epoch
+            # A report may be of several short epochs.
+            self._reports += max(0, epoch - self._epoch[name])
+        self._running[name] = epoch
+        self._epoch[name] = epoch
         self.arms.epoch(self._todo[name], row)
         if self.events:
-            tell(
-                "epoch",
-                trial=name,
-                epoch=epoch,
-                **{metric: row[metric] for metric in self.shown if metric in row},
-            )
+            shown = {metric: row[metric] for metric in self.shown if metric in row}
+            tell("epoch", trial=name, epoch=epoch, **shown)
 
     def ended(self, name: str) -> None:
         """A trial has ended, well or badly; its folder says which."""
@@ -139,18 +143,15 @@ class View:
     def _outcome(self, record: TrialRecord) -> tuple[str, dict[str, Any]]:
         """How a trial has ended, in a few words and as fields of an event."""
         folder = self.store.folder(record)
-        if summary := folder.summary:
-            accuracy, seconds = summary[LAST10], summary[EPOCH_SECONDS]
-            return f"{LAST10} {accuracy:.2f} in {seconds:.1f} s", {
-                "state": "done",
-                LAST10: accuracy,
-                "seconds": seconds,
-            }
+        summary = folder.summary
+        if summary:
+            accuracy = summary[LAST10]
+            seconds = summary[EPOCH_SECONDS]
+            text = f"{LAST10} {accuracy:.2f} in {seconds:.1f} s"
+            return text, {"state": "done", LAST10: accuracy, "seconds": seconds}
         if record.source and not folder.trial:
-            return f"not run, {record.source} has no result", {
-                "state": "blocked",
-                "source": record.source,
-            }
+            text = f"not run, {record.source} has no result"
+            return text, {"state": "blocked", "source": record.source}
         return ended_badly(folder) or ("stopped", {"state": "stopped"})
 
     @property
@@ -159,25 +160,29 @@ class View:
         return time.monotonic() - self._last
 
     def _heard(self, what: str) -> None:
-        self._last, self.last_seen = (
-            time.monotonic(),
-            f"{what} at {datetime.now().strftime('%H:%M:%S')}",
-        )
+        now = datetime.now().strftime("%H:%M:%S")
+        self._last = time.monotonic()
+        self.last_seen = f"{what} at {now}"
 
     def _left(self) -> str:
         """Time left, from the epochs that this run has finished so far."""
         left = sum(record.epochs - self._epoch[name] for name, record in self._todo.items())
         if self._since is None or not self._reports or not left:
             return ""
-        return f", {duration((time.monotonic() - self._since) / self._reports * left)} left"
+        spent = time.monotonic() - self._since
+        return f", {duration(spent / self._reports * left)} left"
 
     def _render(self) -> Group:
         self._bar.update(self._task, left=self._left().removeprefix(", "))
-        slots = ", ".join(
-            f"{name} {epoch}/{self._todo[name].epochs}"
-            for name, epoch in sorted(self._running.items())
-        )
-        return Group(self._bar, Text(f"running: {slots}" if slots else "", "dim"), self._table())
+        running = ""
+        if self._running:
+            running = f"running: {', '.join(self._slots())}"
+        return Group(self._bar, Text(running, "dim"), self._table())
+
+    def _slots(self) -> list[str]:
+        """`name 3/30` of each running trial."""
+        running = sorted(self._running.items())
+        return [f"{name} {epoch}/{self._todo[name].epochs}" for name, epoch in running]
 
     def _table(self) -> RenderableType:
         return self.arms.table(self._running)

@@ -1,5 +1,6 @@
-"""What a person sees of a search: its progress while it runs, and its state afterwards, from the journal."""
+"""What people see of a search: its progress while it runs, then its state, from the journal."""
 
+from collections.abc import Hashable
 from typing import Any
 
 import optuna
@@ -9,6 +10,7 @@ from rich.table import Table
 
 from analysis.results.study_folder import TrialRecord
 from orchestrator.display.live import View, ended_badly
+from orchestrator.display.status import arm_name
 from orchestrator.results.store import Store
 from orchestrator.search import journal
 from orchestrator.search.optuna_search import N_TRIALS, REASON, SAME_AS
@@ -18,7 +20,10 @@ from trainable.storage.trial_folder import score
 
 
 class SearchView(View):
-    """Progress of searches. Only validation scores are shown: nobody should choose by the test set."""
+    """Progress of searches.
+
+    It shows validation scores only: the test set must not be used to choose.
+    """
 
     shown = (VALIDATION_ACCURACY,)
 
@@ -33,7 +38,7 @@ class SearchView(View):
         if name not in self._todo:
             record = self.searches.record(name)
             self._todo[name] = record
-            self._epoch[name] = min(len(self.store.folder(record).rows()), record.epochs)
+            self._epoch[name] = self._on_disk(record)
         super().started(name)
 
     def ended(self, name: str) -> None:
@@ -49,11 +54,12 @@ class SearchView(View):
 
     def _outcome(self, record: TrialRecord) -> tuple[str, dict[str, Any]]:
         folder = self.store.folder(record)
-        if stopped := folder.stopped:
-            return (
-                f"stopped after epoch {stopped['epoch']} of {record.epochs} ({stopped['reason']})",
-                {"state": "stopped", "epoch": stopped["epoch"], "reason": stopped["reason"]},
-            )
+        stopped = folder.stopped
+        if stopped:
+            epoch = stopped["epoch"]
+            reason = stopped["reason"]
+            text = f"stopped after epoch {epoch} of {record.epochs} ({reason})"
+            return text, {"state": "stopped", "epoch": epoch, "reason": reason}
         if folder.summary:
             value = score(folder.rows(), VALIDATION_ACCURACY)
             text = f"{VALIDATION_ACCURACY} {value or float('nan'):.2f}"
@@ -75,11 +81,13 @@ def table(studies: list[optuna.Study]) -> Table:
         grid.add_column(title, justify="right", no_wrap=True)
     for study in studies:
         trials = study.get_trials(deepcopy=False)
+        budget = study.user_attrs.get(N_TRIALS, len(trials))
         states = [trial.state for trial in trials]
+        finished = sum(state.is_finished() for state in states)
         repeated = sum(SAME_AS in trial.user_attrs for trial in trials)
         grid.add_row(
             study.study_name,
-            f"{sum(state.is_finished() for state in states)}/{study.user_attrs.get(N_TRIALS, len(trials))}",
+            f"{finished}/{budget}",
             str(states.count(TrialState.COMPLETE)),
             str(states.count(TrialState.PRUNED) or ""),
             str(states.count(TrialState.FAIL) or ""),
@@ -92,7 +100,8 @@ def table(studies: list[optuna.Study]) -> Table:
 def best(study: optuna.Study) -> str:
     """`93.20 (trial-0007)`, or how many trade-offs are on the front of two metrics."""
     if len(study.directions) > 1:
-        return f"front of {len(study.best_trials)}" if study.best_trials else ""
+        front = study.best_trials
+        return f"front of {len(front)}" if front else ""
     done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     if not done:
         return ""
@@ -103,16 +112,17 @@ def best(study: optuna.Study) -> str:
 def show_status(store: Store, console: Console) -> None:
     """Print the state of a study's searches from its journal, and why trials failed."""
     storage = journal.read(store.root / JOURNAL)
-    studies = [
-        optuna.load_study(study_name=name, storage=storage)
-        for name in optuna.get_all_study_names(storage)
-    ]
+    names = optuna.get_all_study_names(storage)
+    studies = [optuna.load_study(study_name=name, storage=storage) for name in names]
     console.print(table(studies))
     show_failures(studies, console)
 
 
 def show_failures(studies: list[optuna.Study], console: Console) -> None:
-    """One line a trial that failed: a failure is one of a search's answers, and is not tried again."""
+    """One line a trial that failed.
+
+    A failure is one of a search's answers, and is not tried again.
+    """
     for study in studies:
         for trial in study.get_trials(deepcopy=False, states=(TrialState.FAIL,)):
             if SAME_AS not in trial.user_attrs:
@@ -124,39 +134,47 @@ def show_failures(studies: list[optuna.Study], console: Console) -> None:
 
 def show_optimism(store: Store, console: Console) -> None:
     """Print what the search promised and what fresh seeds showed, on the same metric."""
-    from analysis.report.cells import number, signed
     from analysis.stats import search
 
-    table = search.optimism(store.root)
-    if table.empty:
+    promises = search.optimism(store.root).to_dict("records")
+    if not promises:
         return
-    grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for title in (
-        "confirmed",
-        "n",
-        "search score",
-        "fresh seeds",
-        "optimism",
-        "gain promised",
-        "gained",
-    ):
-        grid.add_column(title, justify="left" if title == "confirmed" else "right")
-    for row in table.to_dict("records"):
-        name = "/".join(filter(None, [row["setting"], row["arm"]]))
-        fresh = f"{row['confirmed']:.2f}" + (f" ± {row['sd']:.2f}" if row["n"] > 1 else "")
-        gains = [signed(row[key]) for key in ("optimism", "promised", "gained")]
-        grid.add_row(name, str(row["n"]), number(row["score"]), fresh, *gains)
-    console.print(grid)
+    console.print(_promises(promises))
     for name, parameters in search.confirmed(store.root).items():
-        console.print(
-            f"{name}: {', '.join(f'{k}={_digits(v)}' for k, v in parameters.items())}", markup=False
-        )
+        listed = ", ".join(f"{path}={_digits(value)}" for path, value in parameters.items())
+        console.print(f"{name}: {listed}", markup=False)
     console.print(
-        "noisy val/accuracy, mean of the last 10 epochs; optimism: search score − mean over fresh seeds;\n"
-        "gain: over the baseline, in the search and on fresh seeds. The search chose the best of its scores:\n"
+        "noisy val/accuracy, mean of the last 10 epochs; "
+        "optimism: search score − mean over fresh seeds;\n"
+        "gain: over the baseline, in the search and on fresh seeds. "
+        "The search chose the best of its scores:\n"
         "they are no result.",
         style="dim",
     )
+
+
+def _promises(rows: list[dict[Hashable, Any]]) -> Table:
+    """One line a confirmed configuration: score in the search, accuracy on fresh seeds, gains."""
+    from analysis.report.cells import number, signed
+
+    grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    grid.add_column("confirmed")
+    for title in ("n", "search score", "fresh seeds", "optimism", "gain promised", "gained"):
+        grid.add_column(title, justify="right")
+    for row in rows:
+        fresh = f"{row['confirmed']:.2f}"
+        if row["n"] > 1:
+            fresh += f" ± {row['sd']:.2f}"
+        grid.add_row(
+            arm_name(row["setting"], row["arm"]),
+            str(row["n"]),
+            number(row["score"]),
+            fresh,
+            signed(row["optimism"]),
+            signed(row["promised"]),
+            signed(row["gained"]),
+        )
+    return grid
 
 
 def _digits(value: object) -> str:

@@ -1,4 +1,4 @@
-"""The state of a study as tables and sentences, from files alone: `status`, and what a run shows."""
+"""The state of a study as tables and sentences, from files alone: for `status` and for runs."""
 
 import statistics
 from collections import Counter
@@ -13,7 +13,9 @@ from analysis.results.study_folder import STATES, State, TrialRecord
 from orchestrator.results.store import Store
 from trainable.storage.names import EPOCH_SECONDS, LAST10, TEST_ACCURACY
 
-BARS, WIDTH = "▁▂▃▄▅▆▇█", 12
+BARS = "▁▂▃▄▅▆▇█"
+WIDTH = 12
+"""Most bars in a sparkline."""
 
 
 class Arms:
@@ -21,15 +23,16 @@ class Arms:
 
     def __init__(self, store: Store, records: list[TrialRecord]):
         self.store = store
-        self.planned = Counter((r.setting, r.arm) for r in records)
+        self.planned = Counter((record.setting, record.arm) for record in records)
         self._accuracy: dict[TrialRecord, float] = {}
         self._failed: Counter[tuple[str | None, str]] = Counter()
         self._curve: dict[tuple[str | None, str], dict[int, float]] = {}
         for record in records:
             self.read(record)
-        for record in {
-            (r.setting, r.arm): r for r in self._accuracy
-        }.values():  # the last one of each arm
+        newest = {}
+        for record in self._accuracy:
+            newest[record.setting, record.arm] = record  # the last one of each arm
+        for record in newest.values():
             self.follow(record)
 
     def read(self, record: TrialRecord) -> None:
@@ -37,7 +40,8 @@ class Arms:
         folder = self.store.folder(record)
         if (folder.trial or {}).get("id") != record.id:
             return
-        if summary := folder.summary:
+        summary = folder.summary
+        if summary:
             self._accuracy[record] = summary[LAST10]
         elif folder.failure:
             self._failed[record.setting, record.arm] += 1
@@ -51,37 +55,65 @@ class Arms:
     def epoch(self, record: TrialRecord, row: dict[str, Any]) -> None:
         """A trial has finished an epoch."""
         if TEST_ACCURACY in row:
-            self._curve.setdefault((record.setting, record.arm), {})[row["epoch"]] = row[
-                TEST_ACCURACY
-            ]
+            curve = self._curve.setdefault((record.setting, record.arm), {})
+            curve[row["epoch"]] = row[TEST_ACCURACY]
 
     def table(self, running: dict[str, int]) -> Table:
-        """One line a setting and arm: done of planned, running, failed, mean ± sd so far, the newest trial's epochs."""
-        shown = [value for curve in self._curve.values() for value in curve.values()]
-        scale = min(shown, default=0), max(shown, default=100)
+        """One line a setting and arm.
+
+        Its columns: done of planned, running, failed, mean ± sd so far, the newest trial's epochs.
+        """
+        shown: list[float] = []
+        for curve in self._curve.values():
+            shown += curve.values()
+        lowest = min(shown, default=0)
+        highest = max(shown, default=100)
+        running_in = Counter(name.rpartition("/")[0] for name in running)
         table = grid("done", "running", "failed", "last-10 accuracy")
         table.add_column("newest trial", no_wrap=True)
         for (setting, arm), planned in self.planned.items():
-            values = [v for r, v in self._accuracy.items() if (r.setting, r.arm) == (setting, arm)]
-            place = f"{setting}/{arm}" if setting else arm
+            place = arm_name(setting, arm)
+            values = self._accuracies(setting, arm)
+            newest = self._curve.get((setting, arm), {})
             table.add_row(
                 place,
                 f"{len(values)}/{planned}",
-                str(sum(name.rpartition("/")[0] == place for name in running) or ""),
-                str(self._failed[setting, arm] or ""),
+                _count(running_in[place]),
+                _count(self._failed[setting, arm]),
                 mean_sd(values),
-                sparkline(list(self._curve.get((setting, arm), {}).values()), *scale),
+                sparkline(list(newest.values()), lowest, highest),
             )
         return table
+
+    def _accuracies(self, setting: str | None, arm: str) -> list[float]:
+        """Accuracies of an arm's finished trials, in percent."""
+        return [
+            accuracy
+            for record, accuracy in self._accuracy.items()
+            if (record.setting, record.arm) == (setting, arm)
+        ]
+
+
+def arm_name(setting: str | None, arm: str) -> str:
+    """`setting/arm`, or the arm alone where the study has no settings."""
+    return f"{setting}/{arm}" if setting else arm
+
+
+def _count(number: int) -> str:
+    """A number for a table: nothing for zero."""
+    return str(number or "")
 
 
 def sparkline(values: list[float], low: float, high: float) -> str:
     """Values as up to `WIDTH` bars between `low` and `high`, for instance `▁▃▆▇█`."""
-    last, width = len(values) - 1, min(WIDTH, len(values))
-    picked = [values[k * last // max(1, width - 1)] for k in range(width)]
-    return "".join(
-        BARS[int((len(BARS) - 1) * (value - low) / ((high - low) or 1))] for value in picked
-    )
+    last = len(values) - 1
+    width = min(WIDTH, len(values))
+    span = (high - low) or 1
+    bars = ""
+    for k in range(width):
+        value = values[k * last // max(1, width - 1)]
+        bars += BARS[int((len(BARS) - 1) * (value - low) / span)]
+    return bars
 
 
 def status_table(
@@ -95,22 +127,28 @@ def status_table(
         groups.setdefault((record.setting, record.arm), []).append(record)
     for (setting, arm), members in groups.items():
         counts = Counter(states[record] for record in members)
-        summaries = [store.folder(r).summary if states[r] == "done" else None for r in members]
-        epochs = sum(
-            r.epochs if s else _epochs_done(store, r, states[r])
-            for r, s in zip(members, summaries, strict=True)
-        )
+        planned = sum(record.epochs for record in members)
+        epochs = 0
+        accuracies = []
+        for record in members:
+            state = states[record]
+            summary = store.folder(record).summary if state == "done" else None
+            if summary:
+                epochs += record.epochs
+                accuracies.append(summary[LAST10])
+            else:
+                epochs += _epochs_done(store, record, state)
         table.add_row(
-            f"{setting}/{arm}" if setting else arm,
-            *(str(counts[state] or "") for state in present),
-            f"{epochs}/{sum(r.epochs for r in members)}",
-            mean_sd([s[LAST10] for s in summaries if s]),
+            arm_name(setting, arm),
+            *(_count(counts[state]) for state in present),
+            f"{epochs}/{planned}",
+            mean_sd(accuracies),
         )
     return table
 
 
 def grid(*titles: str) -> Table:
-    """A table for 80 columns: the arm, whose long names go on in a second line, and right-aligned numbers."""
+    """A table for 80 columns: the arm, whose long names are folded, and right-aligned numbers."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     table.add_column("arm", overflow="fold")
     for title in titles:
@@ -119,15 +157,19 @@ def grid(*titles: str) -> Table:
 
 
 def _epochs_done(store: Store, record: TrialRecord, state: State) -> int:
-    return len(store.folder(record).rows()) if state in ("running", "partial", "failed") else 0
+    if state in ("running", "partial", "failed"):
+        return len(store.folder(record).rows())
+    return 0
 
 
 def mean_sd(values: list[float]) -> str:
-    """`95.83 ± 2.31`, or what there is of it."""
+    """`95.83 ± 2.31`; of one value without the deviation, of none nothing."""
     if not values:
         return ""
-    sd = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
-    return f"{statistics.fmean(values):.2f}{sd}"
+    mean = f"{statistics.fmean(values):.2f}"
+    if len(values) == 1:
+        return mean
+    return f"{mean} ± {statistics.stdev(values):.2f}"
 
 
 def duration(seconds: float) -> str:
@@ -135,7 +177,9 @@ def duration(seconds: float) -> str:
     if seconds < 60:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
-    return f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min"
+    if minutes < 60:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60:02} min"
 
 
 def failures(store: Store, states: dict[TrialRecord, State]) -> list[dict[str, Any]]:
@@ -163,31 +207,41 @@ def in_state(states: dict[TrialRecord, State], state: State) -> list[TrialRecord
 
 
 def time_left(store: Store, states: dict[TrialRecord, State]) -> str | None:
-    """How long the rest would take at the pace of the epochs on disk, on as many slots as are busy."""
-    spent, finished, left = 0.0, 0, 0
+    """How long the rest would take at the pace of the epochs on disk, on the slots now busy."""
+    spent = 0.0
+    finished = 0
+    left = 0
     for record, state in states.items():
         folder = store.folder(record)
-        if state == "done" and (summary := folder.summary):
-            spent, finished = spent + summary[EPOCH_SECONDS], finished + record.epochs
+        summary = folder.summary if state == "done" else None
+        if summary:
+            spent += summary[EPOCH_SECONDS]
+            finished += record.epochs
         elif state in ("running", "partial"):
             rows = folder.rows()
-            spent, finished = spent + sum(row[EPOCH_SECONDS] for row in rows), finished + len(rows)
+            spent += sum(row[EPOCH_SECONDS] for row in rows)
+            finished += len(rows)
             left += record.epochs - len(rows)
         elif state in ("todo", "stale"):
             left += record.epochs
     if not left or not finished:
         return None
-    slots = max(1, sum(state == "running" for state in states.values()))
-    return f"time left: about {duration(spent / finished * left / slots)} on {slots} slot{'s' * (slots > 1)}"
+    running = in_state(states, "running")
+    slots = max(1, len(running))
+    plural = "s" if slots > 1 else ""
+    return f"time left: about {duration(spent / finished * left / slots)} on {slots} slot{plural}"
 
 
 def mixed_fingerprints(
     store: Store, records: list[TrialRecord], states: dict[TrialRecord, State]
 ) -> list[str]:
-    """Sentences about finished trials that were made by different code, libraries or kinds of device."""
-    return mixed((r.name, store.folder(r).trial or {}) for r in records if states[r] == "done")
+    """Sentences about finished trials of different code, libraries or kinds of device."""
+    done = [record for record in records if states[record] == "done"]
+    return mixed((record.name, store.folder(record).trial or {}) for record in done)
 
 
 def loud(console: Console) -> Console:
-    """The console, or the error output where it is quiet: for what nobody must miss."""
-    return Console(stderr=True, highlight=False, soft_wrap=True) if console.quiet else console
+    """The console, or the error output where it is quiet: for what must be seen in any case."""
+    if console.quiet:
+        return Console(stderr=True, highlight=False, soft_wrap=True)
+    return console

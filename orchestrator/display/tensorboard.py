@@ -44,9 +44,10 @@ SUFFIX = ".study"
 
 
 def write_layout(runs: Path, records: Iterable[TrialRecord]) -> None:
-    """Tell TensorBoard about the study, in an event file of its own in `runs`, which replaces the one before.
+    """Tell TensorBoard about the study, in an event file of its own in `runs`.
 
-    The table of hyper-parameters gets setting, arm and seed as check boxes and the columns METRICS.
+    It replaces the one before. The table of hyper-parameters gets setting, arm and seed as
+    check boxes and the columns METRICS.
     """
     runs.mkdir(parents=True, exist_ok=True)
     for old in runs.glob(f"events.out.tfevents.*{SUFFIX}"):
@@ -57,35 +58,19 @@ def write_layout(runs: Path, records: Iterable[TrialRecord]) -> None:
         "arm": list(dict.fromkeys(record.arm for record in records)),
         "seed": sorted({record.seed for record in records}),
     }
-    parameters = [
-        hparams.HParam(name, hparams.Discrete(values)) for name, values in domains.items()
-    ]
+    parameters = []
+    for name, values in domains.items():
+        parameters.append(hparams.HParam(name, hparams.Discrete(values)))
+    metrics = [hparams.Metric(name, display_name=name) for name in METRICS]
     writer = EventFileWriter(str(runs), filename_suffix=SUFFIX)
-    for summary in (
-        hparams.hparams_config_pb(
-            parameters, [hparams.Metric(name, display_name=name) for name in METRICS]
-        ),
-        _charts(),
-    ):
-        writer.add_event(Event(summary=summary))
+    writer.add_event(Event(summary=hparams.hparams_config_pb(parameters, metrics)))
+    writer.add_event(Event(summary=_charts()))
     writer.close()
 
 
 def _charts() -> Summary:
-    layout = layout_pb2.Layout(
-        category=[
-            layout_pb2.Category(
-                title=page,
-                chart=[
-                    layout_pb2.Chart(
-                        title=title, multiline=layout_pb2.MultilineChartContent(tag=[tag])
-                    )
-                    for title, tag in charts.items()
-                ],
-            )
-            for page, charts in CHARTS.items()
-        ]
-    )
+    """The pages of custom scalars, as the plugin reads them from an event."""
+    layout = layout_pb2.Layout(category=[_page(title) for title in CHARTS])
     tensor = TensorProto(
         dtype="DT_STRING", string_val=[layout.SerializeToString()], tensor_shape=TensorShapeProto()
     )
@@ -95,28 +80,35 @@ def _charts() -> Summary:
     )
 
 
-def open_tensorboard(run_dirs: Sequence[Path], arguments: Sequence[str]) -> None:
-    """Become TensorBoard over the studies in `run_dirs`; runs are called `arm/seed=n`, `study/arm/seed=n` for several.
+def _page(title: str) -> layout_pb2.Category:
+    charts = []
+    for chart, tag in CHARTS[title].items():
+        lines = layout_pb2.MultilineChartContent(tag=[tag])
+        charts.append(layout_pb2.Chart(title=chart, multiline=lines))
+    return layout_pb2.Category(title=title, chart=charts)
 
-    Does not return.
+
+def open_tensorboard(run_dirs: Sequence[Path], arguments: Sequence[str]) -> None:
+    """Become TensorBoard over the studies in `run_dirs`.
+
+    Runs are called `arm/seed=n`, or `study/arm/seed=n` for several studies. Does not return.
     """
     logdir = run_dirs[0] / names.RUNS
-    if (
-        len(run_dirs) > 1
-    ):  # a folder of links, because a list of folders would lose the table of hyper-parameters
+    if len(run_dirs) > 1:
+        # A folder of links: a list of folders would lose the table of hyper-parameters.
         logdir = Path(tempfile.mkdtemp(prefix="tensorboard-"))
-        for name, run_dir in zip(
-            distinct([run_dir.absolute().name for run_dir in run_dirs]), run_dirs, strict=True
-        ):
-            (logdir / name).symlink_to((run_dir / names.RUNS).resolve(), target_is_directory=True)
+        labels = distinct([run_dir.absolute().name for run_dir in run_dirs])
+        for label, run_dir in zip(labels, run_dirs, strict=True):
+            runs = (run_dir / names.RUNS).resolve()
+            (logdir / label).symlink_to(runs, target_is_directory=True)
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(logdir), *arguments]
     os.execv(sys.executable, command)
 
 
 def distinct(labels: Sequence[str]) -> list[str]:
     """The labels, the second of two equal ones with a number."""
-    earlier = [labels[:k].count(label) for k, label in enumerate(labels)]
-    return [
-        f"{label}-{count + 1}" if count else label
-        for label, count in zip(labels, earlier, strict=True)
-    ]
+    found = []
+    for k, label in enumerate(labels):
+        earlier = labels[:k].count(label)
+        found.append(f"{label}-{earlier + 1}" if earlier else label)
+    return found

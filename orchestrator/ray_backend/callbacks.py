@@ -1,4 +1,7 @@
-"""What Tune reports of trials, passed on to the view; and deaths that a trial could not write down itself."""
+"""What Tune reports of trials, passed on to the view.
+
+Deaths that a trial could not write down itself are written down here.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +16,8 @@ from trainable.storage.trial_folder import TrialFolder
 from trainable.trial.job import TrialJob
 
 
-class Progress(tune.Callback):
-    """Tells the view what Tune reports, and writes down the deaths that a trial could not write down itself.
+class Progress(tune.Callback):  # type: ignore[misc, unused-ignore] # untyped Ray
+    """Tells the view what Tune reports, and writes down deaths that a trial could not write down.
 
     Args:
         view: shows the run; None in the copy that Tune pickles.
@@ -30,7 +33,10 @@ class Progress(tune.Callback):
         settle: Callable[[str], None] | None = None,
         room: Room | None = None,
     ):
-        self.view, self.stop, self.settle, self.room = view, stop, settle, room
+        self.view = view
+        self.stop = stop
+        self.settle = settle
+        self.room = room
 
     def __getstate__(self) -> dict[str, Any]:  # Tune pickles its callbacks; a terminal cannot be
         return {"view": None, "stop": Stop(), "settle": None, "room": None}
@@ -47,8 +53,8 @@ class Progress(tune.Callback):
         if self.view and "epoch" in result:
             self.view.epoch(_name(trial), result)
         problem = result.get("no_space")
-        if self.room and "space" in result:
-            problem = problem or self.room.lacking(_name(trial), *result["space"])
+        if self.room and not problem and "space" in result:
+            problem = self.room.lacking(_name(trial), *result["space"])
         if problem and self.stop.no_space is None:
             self.stop.no_space = problem
             stop_gracefully()
@@ -60,7 +66,8 @@ class Progress(tune.Callback):
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial has used up its attempts."""
         if self.view:
-            note_death(TrialFolder(TrialJob.from_config(trial.config).folder), _error(trial))
+            job = TrialJob.from_config(trial.config)
+            note_death(TrialFolder(job.folder), _error(trial))
         self._ended(trial)
 
     def _ended(self, trial: Any) -> None:
@@ -69,20 +76,26 @@ class Progress(tune.Callback):
 
 
 def note_death(folder: TrialFolder, error: str) -> None:
-    """Write `failure.json` for a trial whose process died without a word, by the memory monitor for instance."""
+    """Write `failure.json` for a trial whose process died before it could.
+
+    Ray's memory monitor kills processes like that, for instance.
+    """
     if folder.summary is not None or folder.failure is not None:
         return
-    lines = [line for line in error.splitlines() if line.strip()][
-        1:
-    ]  # Tune's first line is "Failure # 1 (…)"
-    kind = "out of memory" if "low on memory" in error else "process died"  # Ray's memory monitor
+    kind = "process died"
+    if "low on memory" in error:  # Ray's memory monitor
+        kind = "out of memory"
+    message = "its process died"
+    lines = [line for line in error.splitlines() if line.strip()]
+    if len(lines) > 1:  # Tune's first line is "Failure # 1 (…)"
+        message = lines[1]
     folder.claim()
-    folder.fail(kind, lines[0] if lines else "its process died", traceback=error, retry=False)
+    folder.fail(kind, message, traceback=error, retry=False)
     folder.release()
 
 
 def _error(trial: Any) -> str:
-    """What Tune knows of a trial's death; at this moment it lies in Tune's local folder."""
+    """What Tune knows of a trial's death; at this moment it is in Tune's local folder."""
     try:
         return Path(trial.error_file).read_text()
     except (OSError, TypeError):

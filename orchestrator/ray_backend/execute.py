@@ -1,13 +1,15 @@
 """Running trials on Ray Tune: resources, reuse of actors, retries, interrupts.
 
-Tune schedules and retries; it owns nothing. Each trial's own folder is the truth, Tune's folder of a run is temporary,
-and nothing that Tune returns is used. Nor is `Tuner.restore`: it resumes from the newest checkpoint that its last
-snapshot knew, which may be far behind the newest on disk, and it cannot extend a study.
+Tune schedules and retries; it owns nothing. Trial folders are the source of truth, Tune's folder of
+a run is temporary, and nothing that Tune returns is used. Nor is `Tuner.restore`: it resumes from
+the newest checkpoint that its last snapshot knew, which may be far behind the newest on disk, and
+it cannot extend a study.
 """
 
 import math
 import shutil
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import ray
 from ray import tune
@@ -27,11 +29,50 @@ from trainable.ray_trainable import DivideMixTrainable
 from trainable.trial.job import TrialJob
 
 REPORT_EVERY = 1.0
-"""Seconds of training between two reports to Tune; every epoch is in the trial's folder all the same."""
+"""Seconds of training between two reports to Tune; each epoch is in the trial's folder anyway."""
+
+
+@dataclass(frozen=True)
+class _Jobs:
+    """Makes the jobs of one run's trials.
+
+    Args:
+        study: names the jobs.
+        store: knows the trials' folders.
+        machine: settings of every trial.
+        cpu, gpu: amounts that one trial takes.
+        report_every: seconds of training between two reports to Tune; 0 is every epoch.
+    """
+
+    study: Study
+    store: Store
+    machine: Machine
+    cpu: float
+    gpu: float
+    report_every: float
+
+    def of(self, trial: PlannedTrial) -> TrialJob:
+        """The job of a trial, as Tune passes it on."""
+        record = trial.record
+        return TrialJob(
+            config=trial.config,
+            folder=self.store.folder(record).path.resolve(),
+            machine=replace(self.machine, source_dir=self.store.source_dir(record)),
+            study=self.study.name,
+            setting=record.setting or "",
+            arm=record.arm,
+            seed=record.seed,
+            cpu=self.cpu,
+            gpu=self.gpu,
+            report_every=self.report_every,
+        )
 
 
 def execute(study: Study, store: Store, source: TrialSource, machine: Machine, view: View) -> Stop:
-    """Run the trials of a source in the Ray that is up, and say what stopped it early, if anything did.
+    """Run the trials of a source in the Ray that is up.
+
+    Returns:
+        What stopped the run early, if anything did.
 
     Raises:
         CannotRun: one trial asks for more CPUs or GPUs than any machine has.
@@ -40,24 +81,13 @@ def execute(study: Study, store: Store, source: TrialSource, machine: Machine, v
     cpu, gpu = requested(study.file.resources, nodes)
     scratch = store.root.resolve() / ".tune"
     machine = replace(machine.sharing(gpu), shared_dir=scratch / "images")
-    most = study.file.run.max_concurrent_trials or math.inf
-    # A trial that is known anyway may wait for a slot in Tune: one may become free on a machine that joins later.
-    fitting = math.inf if source.knows_all else sum(node.slots(cpu, gpu) for node in nodes)
-
-    def job_of(trial: PlannedTrial) -> TrialJob:
-        record = trial.record
-        return TrialJob(
-            config=trial.config,
-            folder=store.folder(record).path.resolve(),
-            machine=replace(machine, source_dir=store.source_dir(record)),
-            study=study.name,
-            setting=record.setting or "",
-            arm=record.arm,
-            seed=record.seed,
-            cpu=cpu,
-            gpu=gpu,
-            report_every=0.0 if source.sees_every_epoch else REPORT_EVERY,
-        )
+    report_every = 0.0 if source.sees_every_epoch else REPORT_EVERY
+    jobs = _Jobs(study, store, machine, cpu, gpu, report_every)
+    slots = study.file.run.max_concurrent_trials or math.inf
+    if not source.knows_all:
+        # A trial that is known anyway may wait for a slot in Tune: one may become free on a machine
+        # that joins later.
+        slots = min(slots, sum(node.slots(cpu, gpu) for node in nodes))
 
     def settle(name: str) -> None:
         for ended in [name, *source.settle(name)]:
@@ -69,21 +99,12 @@ def execute(study: Study, store: Store, source: TrialSource, machine: Machine, v
     tuner = tune.Tuner(
         DivideMixTrainable,
         tune_config=tune.TuneConfig(
-            search_alg=SourceSearcher(source, job_of, min(most, fitting)),
+            search_alg=SourceSearcher(source, jobs.of, slots),
             scheduler=SourceScheduler(source),
             num_samples=-1,
             reuse_actors=True,
         ),
-        run_config=tune.RunConfig(
-            name="run",
-            storage_path=str(scratch),
-            callbacks=[Progress(view, stop, settle, room)],
-            failure_config=tune.FailureConfig(max_failures=study.file.run.max_failures),
-            checkpoint_config=tune.CheckpointConfig(
-                checkpoint_frequency=0, checkpoint_at_end=False
-            ),
-            verbose=0,
-        ),
+        run_config=_run_config(study, scratch, Progress(view, stop, settle, room)),
     )
     try:
         with interruptible(stop), view, watched(view, study.file.run.stall_timeout):
@@ -93,14 +114,25 @@ def execute(study: Study, store: Store, source: TrialSource, machine: Machine, v
     return stop
 
 
+def _run_config(study: Study, scratch: Path, progress: Progress) -> tune.RunConfig:
+    """Tune's settings of a run: retries are its own, checkpoints are the trials'."""
+    return tune.RunConfig(
+        name="run",
+        storage_path=str(scratch),
+        callbacks=[progress],
+        failure_config=tune.FailureConfig(max_failures=study.file.run.max_failures),
+        checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
+        verbose=0,
+    )
+
+
 def alive_nodes() -> list[Node]:
     """The machines of the Ray that is up."""
-    return [
-        Node(
-            node["NodeManagerHostname"],
-            node["Resources"].get("CPU", 0),
-            node["Resources"].get("GPU", 0),
-        )
-        for node in ray.nodes()
-        if node["Alive"]
-    ]
+    found = []
+    for node in ray.nodes():
+        if node["Alive"]:
+            amounts = node["Resources"]
+            cpus = amounts.get("CPU", 0)
+            gpus = amounts.get("GPU", 0)
+            found.append(Node(node["NodeManagerHostname"], cpus, gpus))
+    return found

@@ -37,12 +37,14 @@ def interruptible(stop: Stop) -> Iterator[None]:
         stop_gracefully()
 
     def too_early(number: int, frame: FrameType | None) -> None:
-        raise SystemExit(
-            128 + (stop.signal or signal.SIGINT)
-        )  # Tune has not yet put its own handler there
+        # Tune has not yet put its own handler there.
+        raise SystemExit(128 + (stop.signal or signal.SIGINT))
 
-    handlers = {signal.SIGINT: on_signal, signal.SIGTERM: on_signal, signal.SIGUSR1: too_early}
-    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    before = {
+        signal.SIGINT: signal.signal(signal.SIGINT, on_signal),
+        signal.SIGTERM: signal.signal(signal.SIGTERM, on_signal),
+        signal.SIGUSR1: signal.signal(signal.SIGUSR1, too_early),
+    }
     try:
         yield
     finally:
@@ -51,20 +53,28 @@ def interruptible(stop: Stop) -> Iterator[None]:
 
 
 def stop_gracefully() -> None:
-    """Tune treats SIGUSR1 as a request to stop: it closes every trial, which keeps its last epoch, and returns."""
+    """Ask Tune to stop: it treats SIGUSR1 as a request to do so.
+
+    It closes every trial, which keeps its last epoch, and returns.
+    """
     os.kill(os.getpid(), signal.SIGUSR1)
 
 
 @contextmanager
 def watched(view: View, timeout: float) -> Iterator[None]:
-    """End the process if no trial reports anything for `timeout` seconds: Tune may then be waiting for ever."""
+    """End the process if no trial reports anything for `timeout` seconds.
+
+    Tune may then be waiting for ever.
+    """
     over = threading.Event()
 
     def watch() -> None:
         while not over.wait(min(timeout / 4, 5.0)):
-            if (silence := view.silence) > timeout:
+            silence = view.silence
+            if silence > timeout:
                 loud(view.console).print(
-                    f"\nno epoch from any trial for {silence:.0f} s (run.stall_timeout: {timeout:g}): stopped.\n"
+                    f"\nno epoch from any trial for {silence:.0f} s "
+                    f"(run.stall_timeout: {timeout:g}): stopped.\n"
                     f"last seen: {view.last_seen or 'no trial had started'}\n"
                     "Run it again: finished trials stay, the others go on from their checkpoints.",
                     markup=False,

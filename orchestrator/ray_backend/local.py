@@ -18,7 +18,10 @@ QUIET = {
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # Tune's own snapshots are never read
 }
-"""Environment for Ray, read when it is imported: no output of its own, no loggers that nothing reads, token access."""
+"""Environment for Ray, read when it is imported.
+
+It gives no output of its own, no loggers that nothing reads, and access by token.
+"""
 
 
 @contextmanager
@@ -31,7 +34,7 @@ def local_ray(dashboard: str | None, temp_dir: str | None = None) -> Iterator[st
     import ray
 
     context = ray.init(
-        address="local",  # never join somebody else's cluster
+        address="local",  # never join another user's cluster
         include_dashboard=dashboard is not None,
         dashboard_host=dashboard or LOOPBACK,
         log_to_driver=False,
@@ -40,7 +43,10 @@ def local_ray(dashboard: str | None, temp_dir: str | None = None) -> Iterator[st
     )
     hush()
     try:
-        yield f"http://{context.dashboard_url}" if dashboard and context.dashboard_url else None
+        if dashboard and context.dashboard_url:
+            yield f"http://{context.dashboard_url}"
+        else:
+            yield None
     finally:
         ray.shutdown()
 

@@ -18,10 +18,13 @@ class Node:
     gpu: float
 
     def slots(self, cpu: float, gpu: float) -> int:
-        """How many trials of so many CPUs and GPUs fit at once."""
-        return min(
-            int(there / each + 1e-9) for there, each in ((self.cpu, cpu), (self.gpu, gpu)) if each
-        )
+        """How many trials that take `cpu` CPUs and `gpu` GPUs each fit at once."""
+        fitting = []
+        if cpu:
+            fitting.append(int(self.cpu / cpu + 1e-9))
+        if gpu:
+            fitting.append(int(self.gpu / gpu + 1e-9))
+        return min(fitting)
 
 
 def requested(resources: Resources, nodes: list[Node]) -> tuple[float, float]:
@@ -30,17 +33,20 @@ def requested(resources: Resources, nodes: list[Node]) -> tuple[float, float]:
     Raises:
         CannotRun: no machine alone has both.
     """
-    gpu = float(any(node.gpu for node in nodes)) if resources.gpu == "auto" else resources.gpu
+    if resources.gpu == "auto":
+        gpu = 1.0 if any(node.gpu for node in nodes) else 0.0
+    else:
+        gpu = resources.gpu
     if not any(node.slots(resources.cpu, gpu) for node in nodes):
-        there = (
-            "; ".join(f"{node.name} has {_amount(node.cpu, node.gpu)}" for node in nodes)
-            or "there are no machines"
-        )
+        present = "; ".join(f"{node.name} has {_amount(node.cpu, node.gpu)}" for node in nodes)
         raise CannotRun(
-            f"resources: a trial asks for {_amount(resources.cpu, gpu)}, and no machine has that: {there}"
+            f"resources: a trial asks for {_amount(resources.cpu, gpu)}, "
+            f"and no machine has that: {present or 'there are no machines'}"
         )
     return resources.cpu, gpu
 
 
 def _amount(cpu: float, gpu: float) -> str:
-    return f"{cpu:g} CPU{'s' * (cpu != 1)} and {gpu:g} GPU{'s' * (gpu != 1)}"
+    cpus = "CPU" if cpu == 1 else "CPUs"
+    gpus = "GPU" if gpu == 1 else "GPUs"
+    return f"{cpu:g} {cpus} and {gpu:g} {gpus}"

@@ -1,7 +1,8 @@
 """A `TrialSource` as Ray Tune sees it: where trials come from, and who stops them.
 
-Ray's own OptunaSearch keeps its state in Tune's snapshots, which lag behind, and crashes or counts twice after a kill;
-its schedulers forget everything. Here both only pass on what the source says, and hold nothing worth saving.
+Ray's own OptunaSearch keeps its state in Tune's snapshots, which lag behind, and crashes or counts
+twice after a kill; its schedulers forget everything. Here both only pass on what the source says,
+and hold nothing worth saving.
 """
 
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from orchestrator.study.planned_trial import PlannedTrial
 from trainable.trial.job import TrialJob
 
 
-class SourceSearcher(Searcher):
+class SourceSearcher(Searcher):  # type: ignore[misc, unused-ignore] # untyped Ray
     """Gives Tune the trials of a source, at most `slots` at a time."""
 
     def __init__(
@@ -25,11 +26,16 @@ class SourceSearcher(Searcher):
         slots: float,
     ):
         super().__init__()
-        self.source, self.job_of, self.slots = source, job_of, slots
+        self.source = source
+        self.job_of = job_of
+        self.slots = slots
         self._live: set[str] = set()
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        """The next trial's configuration; None while all slots are taken, or what is left waits for other trials."""
+        """The next trial's configuration.
+
+        None while all slots are taken, or while what is left waits for other trials.
+        """
         assert self.source is not None
         assert self.job_of is not None
         if len(self._live) >= self.slots:
@@ -54,7 +60,7 @@ class SourceSearcher(Searcher):
         return {"source": None, "job_of": None, "slots": 0}  # Tune pickles it; a journal cannot be
 
 
-class SourceScheduler(FIFOScheduler):
+class SourceScheduler(FIFOScheduler):  # type: ignore[misc, unused-ignore] # untyped Ray
     """Stops a trial when its source says so."""
 
     def __init__(self, source: TrialSource | None):
@@ -64,8 +70,11 @@ class SourceScheduler(FIFOScheduler):
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """After an epoch."""
         assert self.source is not None
-        stop = "epoch" in result and self.source.observe(TrialJob.from_config(trial.config).name)
-        return TrialScheduler.STOP if stop else TrialScheduler.CONTINUE
+        if "epoch" in result:
+            name = TrialJob.from_config(trial.config).name
+            if self.source.observe(name):
+                return str(TrialScheduler.STOP)
+        return str(TrialScheduler.CONTINUE)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"source": None}

@@ -20,7 +20,7 @@ from trainable.storage.trial_folder import replace
 
 HEARTBEAT_S = 5.0
 SILENCE_S = 60.0
-"""A holder on another host that is silent for so long is taken for dead."""
+"""A holder on another host that was silent for this long is taken for dead."""
 
 
 class Locked(Exception):
@@ -28,12 +28,17 @@ class Locked(Exception):
 
 
 def started(pid: int) -> str | None:
-    """When a process of this host started, in clock ticks since boot; None if it does not run (or is a zombie)."""
+    """When a process of this host started, in clock ticks since boot.
+
+    None if it does not run, or is a zombie.
+    """
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return None if fields[0] in "ZX" else fields[19]
+        stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return None
+    fields = stat.rpartition(")")[2].split()
+    dead = fields[0] in "ZX"
+    return None if dead else fields[19]
 
 
 def alive(host: str, pid: int) -> bool:
@@ -53,7 +58,8 @@ def alive(host: str, pid: int) -> bool:
 
 def is_this_process(holder: dict[str, Any]) -> bool:
     """Whether a lock's holder is the process that asks."""
-    return holder["host"] == socket.gethostname() and holder["pid"] == os.getpid()
+    same_host: bool = holder["host"] == socket.gethostname()
+    return same_host and holder["pid"] == os.getpid()
 
 
 @contextmanager
@@ -68,11 +74,13 @@ def guarded(folder: Path) -> Iterator[None]:
 class StudyLock:
     """A context manager; entering raises Locked if a living process holds the lock.
 
-    So does a living holder of a lock beside it whose name matches `against`.
+    It also raises Locked if a living process holds a lock in the same folder whose name matches
+    `against`.
     """
 
     def __init__(self, path: Path, against: str = ""):
-        self.path, self.against = path, against
+        self.path = path
+        self.against = against
         self._token = secrets.token_hex(8)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -80,9 +88,10 @@ class StudyLock:
     def holder(self) -> dict[str, Any] | None:
         """Who holds the lock: token, host, pid, started."""
         try:
-            return json.loads(self.path.read_bytes())
+            content: dict[str, Any] | None = json.loads(self.path.read_bytes())
         except (OSError, ValueError):
             return None
+        return content
 
     def holder_alive(self) -> bool:
         """Whether the lock is held by a living process."""
@@ -91,9 +100,8 @@ class StudyLock:
             return False
         if holder["host"] == socket.gethostname():
             # The start time tells a reused process number from the holder's.
-            return alive(holder["host"], holder["pid"]) and holder["started"] == started(
-                holder["pid"]
-            )
+            pid = holder["pid"]
+            return alive(holder["host"], pid) and holder["started"] == started(pid)
         try:
             return time.time() - self.path.stat().st_mtime < SILENCE_S
         except OSError:
@@ -107,22 +115,25 @@ class StudyLock:
             "pid": pid,
             "started": started(pid),
         }
-        with guarded(
-            self.path.parent
-        ):  # look and take in one step: of several that find a dead holder, one takes it
-            others = [
-                path for path in self.path.parent.iterdir() if re.fullmatch(self.against, path.name)
-            ]
-            for lock in [self, *map(StudyLock, others)]:
-                if lock.holder_alive() and (holder := lock.holder()):
-                    raise Locked(
-                        f"{self.path.parent} is being run by process {holder['pid']} on {holder['host']}; "
-                        "wait for it or stop it"
-                    )
+        # Look and take in one step: of several that find a dead holder, one takes the lock.
+        with guarded(self.path.parent):
+            self._refuse_if_held()
             replace(self.path, json.dumps(mine).encode())
         self._thread = threading.Thread(target=self._beat, daemon=True)
         self._thread.start()
         return self
+
+    def _refuse_if_held(self) -> None:
+        """Raise Locked if a living process holds this lock, or one that it excludes."""
+        folder = self.path.parent
+        others = [path for path in folder.iterdir() if re.fullmatch(self.against, path.name)]
+        for lock in [self, *map(StudyLock, others)]:
+            holder = lock.holder() if lock.holder_alive() else None
+            if holder:
+                raise Locked(
+                    f"{folder} is being run by process {holder['pid']} on {holder['host']}; "
+                    "wait for it or stop it"
+                )
 
     def _beat(self) -> None:
         while not self._stop.wait(HEARTBEAT_S):

@@ -21,7 +21,14 @@ class NotATrial(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Reproduction:
-    """What the second run showed: the first epoch and metrics that differ, and the fingerprint's differing fields."""
+    """What the second run showed.
+
+    Args:
+        epochs: epochs of the first run.
+        epoch: the first epoch that differs; None if all are the same.
+        metrics: names of the metrics that differ in it.
+        fingerprint: fields of the fingerprint that differ.
+    """
 
     epochs: int
     epoch: int | None
@@ -29,22 +36,25 @@ class Reproduction:
     fingerprint: list[str]
 
     def __str__(self) -> str:
-        """`identical: all 30 rows, seconds aside`, or from where on what is different."""
+        """`identical: all 30 rows, seconds aside`, or what differs, and from which epoch."""
         if self.identical:
             return f"identical: all {self.epochs} rows, seconds aside"
-        shown = ", ".join(self.metrics[:6]) + (", …" if len(self.metrics) > 6 else "")
+        shown = ", ".join(self.metrics[:6])
+        if len(self.metrics) > 6:
+            shown += ", …"
         return f"different from epoch {self.epoch} on: {shown}"
 
     @property
     def identical(self) -> bool:
-        """Whether every row is the same, seconds aside."""
+        """Whether every row is the same but for its seconds."""
         return self.epoch is None
 
 
 def reproduce(path: Path, machine: Machine, own_code: bool = False) -> Reproduction:
     """Run the trial of a folder again in a temporary one.
 
-    The `source` of an own method or model is a program that came with the folder: it is run only with `own_code`.
+    The `source` of an own method or model is a program that came with the folder: it is run only
+    with `own_code`.
 
     Raises:
         NotATrial: the folder holds no finished trial, or none that can and may be run again.
@@ -56,7 +66,8 @@ def reproduce(path: Path, machine: Machine, own_code: bool = False) -> Reproduct
         )
     if not own_code and _has_code(old.trial.get("config")):
         raise NotATrial(
-            f"{path}/trial.json holds the code of an own method or model: read it, then add --own-code"
+            f"{path}/trial.json holds the code of an own method or model: "
+            "read it, then add --own-code"
         )
     try:
         config = stored_config(old.trial["config"])
@@ -78,19 +89,31 @@ def reproduce(path: Path, machine: Machine, own_code: bool = False) -> Reproduct
 
 
 def _has_code(config: Any) -> bool:
-    sections = config.values() if isinstance(config, dict) else ()
-    return any(isinstance(section, dict) and "source" in section for section in sections)
+    if not isinstance(config, dict):
+        return False
+    return any(isinstance(section, dict) and "source" in section for section in config.values())
 
 
 def _as_then(machine: Machine, old: TrialFolder) -> Machine:
-    """This machine with the first run's number of threads, and on the CPU if that was: sums depend on both."""
-    made = (old.trial or {}).get("fingerprint", {})
-    device = "cpu" if str(made.get("device", "")).startswith("cpu") else machine.device
-    return dataclasses.replace(machine, threads=made.get("threads", machine.threads), device=device)
+    """This machine with the first run's threads, and on the CPU if that was.
+
+    Sums depend on both.
+    """
+    made = _fingerprint(old)
+    threads = made.get("threads", machine.threads)
+    device = machine.device
+    if str(made.get("device", "")).startswith("cpu"):
+        device = "cpu"
+    return dataclasses.replace(machine, threads=threads, device=device)
+
+
+def _fingerprint(folder: TrialFolder) -> dict[str, Any]:
+    fingerprint: dict[str, Any] = (folder.trial or {}).get("fingerprint", {})
+    return fingerprint
 
 
 def _source(path: Path, config: TrialConfig) -> Path | None:
-    """Folder of the trial that this one used, wherever it is now among the study's. Raises NotATrial."""
+    """Folder of the trial that this one used, where it is now in the study. Raises NotATrial."""
     if config.from_arm is None:
         return None
     runs = next((parent for parent in path.resolve().parents if parent.name == RUNS), path)
@@ -102,21 +125,27 @@ def _source(path: Path, config: TrialConfig) -> Path | None:
 
 def compare(old: TrialFolder, new: TrialFolder) -> Reproduction:
     """Compare two folders of one trial, row by row."""
-    before, after = (
-        (old.trial or {}).get("fingerprint", {}),
-        (new.trial or {}).get("fingerprint", {}),
-    )
-    fields = [name for name in sorted({*before, *after}) if before.get(name) != after.get(name)]
-    first, second = old.rows(), new.rows()
-    for epoch in range(1, max(len(first), len(second)) + 1):
-        a, b = (_untimed(rows[epoch - 1]) if epoch <= len(rows) else {} for rows in (first, second))
-        if a != b:
-            differing = sorted(name for name in {*a, *b} if a.get(name) != b.get(name))
-            return Reproduction(len(first), epoch, differing, fields)
-    return Reproduction(len(first), None, [], fields)
+    fields = _differing(_fingerprint(old), _fingerprint(new))
+    old_rows = old.rows()
+    new_rows = new.rows()
+    for epoch in range(1, max(len(old_rows), len(new_rows)) + 1):
+        before = _untimed(old_rows, epoch)
+        after = _untimed(new_rows, epoch)
+        if before != after:
+            return Reproduction(len(old_rows), epoch, _differing(before, after), fields)
+    return Reproduction(len(old_rows), None, [], fields)
 
 
-def _untimed(row: dict[str, Any]) -> dict[str, Any]:
-    return json.loads(
-        json.dumps({name: value for name, value in row.items() if not name.startswith("time/")})
-    )
+def _differing(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
+    """Sorted names of what differs."""
+    every = sorted({*first, *second})
+    return [name for name in every if first.get(name) != second.get(name)]
+
+
+def _untimed(rows: list[dict[str, Any]], epoch: int) -> dict[str, Any]:
+    """An epoch's row (epochs count from 1) without its seconds, as JSON keeps it; empty if none."""
+    if epoch > len(rows):
+        return {}
+    row = {name: value for name, value in rows[epoch - 1].items() if not name.startswith("time/")}
+    kept: dict[str, Any] = json.loads(json.dumps(row))
+    return kept

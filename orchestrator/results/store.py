@@ -1,6 +1,7 @@
-"""The results folder of one study, as those who run it use it: locks, states, renamed and stale trials.
+"""The results folder of one study, for its runners: locks, states, renamed and stale trials.
 
-Its layout and its states are the contract in `analysis/results/study_folder.py`. Standard library only.
+Its layout and its states are the contract in `analysis/results/study_folder.py`. This module uses
+the standard library only.
 """
 
 import contextlib
@@ -35,8 +36,8 @@ MOVING = ".moving"
 class Snapshot:
     """What the trial folders below `runs/` held at one moment.
 
-    `files` is by the folder's name: all planned trials, and whatever else is on disk. `owned` names the trials whose
-    owner may still run.
+    `files` is by the folder's name: all planned trials, and whatever else is on disk. `owned` names
+    the trials whose owner may still run.
     """
 
     files: Mapping[str, TrialFiles]
@@ -55,19 +56,26 @@ class Store:
         return StudyLock(self.root / names.STUDY_LOCK, against=_shard_locks())
 
     def shard_lock(self, index: int, of: int, plan: str) -> StudyLock:
-        """The lock of one share of the study; other shares of the same number, and of the same plan, may run beside it.
+        """The lock of one share of the study.
 
-        `plan` is a word that is the same for equal trials: a study that is edited meanwhile has other shares.
+        Other shares may run at the same time if their number and their plan are the same. `plan` is
+        a word that is the same for equal trials: a study that is edited meanwhile has other shares.
         """
-        lock = names.SHARD_LOCK.format(index=index, of=of, plan=plan)
+        file = names.SHARD_LOCK.format(index=index, of=of, plan=plan)
         same_array = _shard_locks(of=str(of), plan=plan)
         against = rf"{re.escape(names.STUDY_LOCK)}|(?!{same_array}$){_shard_locks()}"
-        return StudyLock(self.root / lock, against=against)
+        return StudyLock(self.root / file, against=against)
 
     def runners(self) -> list[dict[str, Any]]:
         """Living processes that run the study or shares of it: host, pid, …."""
-        locks = [StudyLock(path) for path in sorted(self.root.glob("*.lock"))]
-        return [holder for lock in locks if lock.holder_alive() and (holder := lock.holder())]
+        holders = []
+        for path in sorted(self.root.glob("*.lock")):
+            study_lock = StudyLock(path)
+            if study_lock.holder_alive():
+                holder = study_lock.holder()
+                if holder:
+                    holders.append(holder)
+        return holders
 
     def folder(self, record: TrialRecord) -> TrialFolder:
         """A trial's folder."""
@@ -84,7 +92,10 @@ class Store:
     # --- the plan ---
 
     def write_plan(self, text: str, plan: StudyPlan) -> None:
-        """Keep the study as it is run now; `text` is its file. Arms that left it stay on disk, uncounted."""
+        """Keep the study as it is run now; `text` is its file.
+
+        Arms that left it stay on disk, uncounted.
+        """
         self.root.mkdir(parents=True, exist_ok=True)
         replace(self.root / names.STUDY, text.encode())
         replace(self.root / names.PLAN, plan.to_json().encode())
@@ -98,27 +109,33 @@ class Store:
     def states(self, records: Iterable[TrialRecord], max_failures: int) -> dict[TrialRecord, State]:
         """The state of each trial, from files alone."""
         records = list(records)
-        snapshot = self._snapshot((record.name for record in records), bool(self.runners()))
+        trial_names = [record.name for record in records]
+        snapshot = self._snapshot(trial_names, bool(self.runners()))
         return study_states(records, snapshot.files, max_failures, snapshot.owned)
 
     def snapshot(self, records: Iterable[TrialRecord]) -> Snapshot:
         """What the folders of these trials hold, and all other trial folders on disk.
 
-        This process does not count as one that runs the study: a plan is the same before and after it takes the lock.
+        This process does not count as one that runs the study: a plan is the same before and after
+        it takes the lock.
         """
         others = [holder for holder in self.runners() if not lock.is_this_process(holder)]
-        return self._snapshot(
-            [*(record.name for record in records), *self._on_disk()], bool(others)
-        )
+        trial_names = [record.name for record in records]
+        trial_names += self._on_disk()
+        return self._snapshot(trial_names, bool(others))
 
-    def _snapshot(self, trial_names: Iterable[str], running: bool) -> Snapshot:
-        files = {
-            name: read_files(TrialFolder(self.runs / name)) for name in dict.fromkeys(trial_names)
-        }
+    def _snapshot(self, trial_names: list[str], running: bool) -> Snapshot:
+        """What the folders of these names hold; owners count only while the study is `running`."""
+        files: dict[str, TrialFiles] = {}
+        for name in trial_names:
+            if name not in files:
+                files[name] = read_files(TrialFolder(self.runs / name))
         if not running:
             return Snapshot(files)
-        owners = {name: found.owner for name, found in files.items() if found.owner}
-        owned = {name for name, owner in owners.items() if lock.alive(owner["host"], owner["pid"])}
+        owned = set()
+        for name, found in files.items():
+            if found.owner and lock.alive(found.owner["host"], found.owner["pid"]):
+                owned.add(name)
         return Snapshot(files, frozenset(owned))
 
     def code(self, record: TrialRecord) -> str | None:
@@ -132,10 +149,8 @@ class Store:
 
     def _on_disk(self) -> list[str]:
         """Names of all folders below `runs/` that say what was trained in them."""
-        return [
-            file.parent.relative_to(self.runs).as_posix()
-            for file in self.runs.rglob(f"seed=*/{names.TRIAL}")
-        ]
+        files = self.runs.rglob(f"seed=*/{names.TRIAL}")
+        return [file.parent.relative_to(self.runs).as_posix() for file in files]
 
     def forget_failures(self, records: Iterable[TrialRecord]) -> None:
         """Let failed trials be tried again, from their checkpoints."""
@@ -147,21 +162,21 @@ class Store:
     def rename(self, moves: Mapping[str, str]) -> None:
         """Move trials to new names, old name → new name.
 
-        All are first moved out of the way, below `runs/.moving/`; after a crash in between they are found there.
+        All are first moved out of the way, below `runs/.moving/`; after a crash in between they are
+        found there.
         """
-        aside = self.runs / MOVING / secrets.token_hex(4)
+        waiting = self.runs / MOVING / secrets.token_hex(4)
         for old in moves:
-            _move(self.runs / old, aside / old)
+            _move(self.runs / old, waiting / old)
         for old, new in moves.items():
-            _move(aside / old, self.runs / new)
+            _move(waiting / old, self.runs / new)
         if moves:
             _prune(self.runs)
 
     def set_aside(self, trial_names: Iterable[str]) -> Path:
         """Move folders below `runs/` to `archive/<time>/`, which is returned."""
-        target = (
-            self.root / names.ARCHIVE / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
-        )
+        now = time.strftime("%Y%m%d-%H%M%S")
+        target = self.root / names.ARCHIVE / f"{now}-{secrets.token_hex(2)}"
         for name in trial_names:
             _move(self.runs / name, target / name)
         _prune(self.runs)
@@ -169,8 +184,9 @@ class Store:
 
 
 def _shard_locks(of: str = r"\d+", plan: str = r"\w+") -> str:
-    """A pattern of the names of shards' locks; by default of any number of shards, and of any plan."""
-    return names.SHARD_LOCK.format(index=r"\d+", of=of, plan=plan).replace(".lock", r"\.lock")
+    """A pattern of the names of shards' locks; by default any number of shards, and any plan."""
+    pattern = names.SHARD_LOCK.format(index=r"\d+", of=of, plan=plan)
+    return pattern.replace(".lock", r"\.lock")
 
 
 def _move(old: Path, new: Path) -> None:

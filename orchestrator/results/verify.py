@@ -1,4 +1,7 @@
-"""Running random finished trials of a study again: do code and data still give the rows that are on disk?"""
+"""Running random finished trials of a study again.
+
+It tells whether code and data still give the rows that are on disk.
+"""
 
 import random
 from collections.abc import Iterator
@@ -15,24 +18,22 @@ DATA = ("data", "noise")
 
 
 def drawn(store: Store, fraction: float) -> tuple[list[TrialRecord], int]:
-    """A random part of the finished trials, at least one, in the study's order; and how many have finished.
+    """A random part of the finished trials, and how many have finished.
+
+    The part has at least one trial, and is in the study's order.
 
     Raises:
         NoStudy: the folder holds no study's results.
         NotATrial: no trial has finished.
     """
     plan = store.read_plan()
-    done = [
-        record
-        for record, state in store.states(plan.records, plan.max_failures).items()
-        if state == "done"
-    ]
+    states = store.states(plan.records, plan.max_failures)
+    done = [record for record, state in states.items() if state == "done"]
     if not done:
         raise NotATrial(f"{store.root} holds no finished trial")
-    chosen = set(
-        random.SystemRandom().sample(range(len(done)), max(1, round(fraction * len(done))))
-    )
-    return [record for k, record in enumerate(done) if k in chosen], len(done)
+    count = max(1, round(fraction * len(done)))
+    chosen = sorted(random.SystemRandom().sample(range(len(done)), count))
+    return [done[k] for k in chosen], len(done)
 
 
 def verify(
@@ -48,8 +49,7 @@ def verify(
 
 def holds(found: Outcome) -> bool:
     """Whether a second run had the same rows from the same data."""
-    return (
-        isinstance(found, Reproduction)
-        and found.identical
-        and not set(DATA) & set(found.fingerprint)
-    )
+    if not isinstance(found, Reproduction):
+        return False
+    same_data = not set(DATA) & set(found.fingerprint)
+    return found.identical and same_data

@@ -1,10 +1,13 @@
-"""`plan --cost`: hours and bytes of what is missing, from timed steps of each distinct configuration."""
+"""`plan --cost`: hours and bytes of what is missing.
+
+They follow from timed steps of each distinct configuration.
+"""
 
 from dataclasses import replace
 
 from rich.console import Console
 
-from orchestrator.display.status import duration
+from orchestrator.display.status import arm_name, duration
 from orchestrator.results.store import Store
 from orchestrator.scheduling.disk_space import free_bytes, size
 from orchestrator.study.load import Study
@@ -20,27 +23,23 @@ def show_cost(
     """Print time and space for the missing trials, and compare with the free space."""
     costs: dict[tuple[str | None, str], Cost] = {}
     unknown: dict[str, str | None] = {}
-    seconds, kept = 0.0, 0
+    seconds = 0.0
+    kept = 0
     for trial in missing:
-        place = (trial.record.setting, trial.record.arm)
+        record = trial.record
+        place = (record.setting, record.arm)
         if place not in costs:
-            source = store.source_dir(trial.record)
+            source = store.source_dir(record)
             if source and TrialFolder(source).summary is None:
-                unknown.setdefault(place[1], trial.record.source)
+                unknown.setdefault(record.arm, record.source)
                 continue
             costs[place] = estimate(trial.config, replace(machine, source_dir=source))
-        seconds, kept = seconds + costs[place].seconds, kept + costs[place].kept
-    for arm, waits_for in unknown.items():
-        console.print(
-            f"  {arm}: not known before {waits_for} is done, and left out below", markup=False
-        )
+        seconds += costs[place].seconds
+        kept += costs[place].kept
+    _show_unknown(unknown, console)
+    _show_arms(costs, console)
     slots = study.file.run.max_concurrent_trials or 1
     running = slots * max((cost.while_running for cost in costs.values()), default=0)
-    for (setting, arm), cost in costs.items():
-        name = f"{setting}/{arm}" if setting else arm
-        console.print(
-            f"  {name}: {duration(cost.seconds)} a trial, {size(cost.kept)} kept", markup=False
-        )
     console.print(
         f"cost of {len(missing)} missing trials: {duration(seconds)} of training on one slot, "
         f"{size(kept)} kept and {size(running)} while running",
@@ -49,3 +48,19 @@ def show_cost(
     free = free_bytes(store.root)
     if kept + running > free:
         console.print(f"warning: only {size(free)} are free at {store.root}", markup=False)
+
+
+def _show_unknown(unknown: dict[str, str | None], console: Console) -> None:
+    """Print the arms that cannot be timed yet, and the trial that each depends on."""
+    for arm, waits_for in unknown.items():
+        console.print(
+            f"  {arm}: not known before {waits_for} is done, and left out below", markup=False
+        )
+
+
+def _show_arms(costs: dict[tuple[str | None, str], Cost], console: Console) -> None:
+    for (setting, arm), cost in costs.items():
+        name = arm_name(setting, arm)
+        console.print(
+            f"  {name}: {duration(cost.seconds)} a trial, {size(cost.kept)} kept", markup=False
+        )

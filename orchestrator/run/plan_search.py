@@ -1,4 +1,7 @@
-"""What a run of a search would do, said without Optuna: the space, the budget, what lies on disk, the confirmation."""
+"""What a run of a search would do, told without Optuna.
+
+That is the space, the budget, what is on disk, and the confirmation.
+"""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -16,26 +19,33 @@ def lines(plan: SearchPlan, store: Store) -> Iterator[str]:
     """Sentences for people."""
     file = plan.file
     metrics = ", ".join(f"{metric.goal} {metric.name}" for metric in file.metric)
-    yield f"{metrics}; sampler {file.sampler.name} (seed {file.sampler.seed}), scheduler {_scheduler(file.scheduler)}"
+    yield (
+        f"{metrics}; sampler {file.sampler.name} (seed {file.sampler.seed}), "
+        f"scheduler {_scheduler(file.scheduler)}"
+    )
     for search in plan.searches:
         name = search.arm or file.name
-        there = on_disk(store, search.arm, file.seeds)
-        yield f"search {name}: {plan.budget(search)} trials × {len(file.seeds)} seeds{there}"
+        present = on_disk(store, search.arm, file.seeds)
+        yield f"search {name}: {plan.budget(search)} trials × {len(file.seeds)} seeds{present}"
         for dimension in search.space.dimensions:
             yield f"  {described(dimension.path, dimension.parameter)}"
     stand_ins = list(plan.expected({}))
     epochs = sum(trial.record.epochs for trial in stand_ins)
     fresh = len(file.confirm.seeds)
-    yield f"confirmation: {len(stand_ins)} trials to full length, {epochs} epochs, on {fresh} fresh seeds"
+    yield (
+        f"confirmation: {len(stand_ins)} trials to full length, {epochs} epochs, "
+        f"on {fresh} fresh seeds"
+    )
     yield from comparison_families.describe(trial.record for trial in stand_ins)
 
 
 def on_disk(store: Store, arm: str | None, seeds: list[int]) -> str:
     """`, on disk: 12 done, 5 stopped`; proposals that repeat an earlier one leave no folder."""
     counts = _counts(store, arm, seeds)
-    return (
-        f", on disk: {', '.join(f'{n} {ended}' for ended, n in counts.items())}" if counts else ""
-    )
+    if not counts:
+        return ""
+    listed = ", ".join(f"{count} {ending}" for ending, count in counts.items())
+    return f", on disk: {listed}"
 
 
 def missing(plan: SearchPlan, store: Store) -> dict[str | None, int]:
@@ -58,27 +68,32 @@ def confirmed(plan: SearchPlan, store: Store) -> bool:
         return False
     seeds = {record.seed for record in on_disk.records}
     states = store.states(on_disk.records, on_disk.max_failures)
-    ended = all(state in ("done", "failed") for state in states.values())
-    return (
-        ended
-        and seeds == {*plan.file.confirm.seeds}
-        and len(on_disk.records) == len(list(plan.expected({})))
-    )
+    if any(state not in ("done", "failed") for state in states.values()):
+        return False
+    if seeds != {*plan.file.confirm.seeds}:
+        return False
+    return len(on_disk.records) == len(list(plan.expected({})))
 
 
 def _counts(store: Store, arm: str | None, seeds: list[int]) -> Counter[str]:
     """How the trials of a search have ended."""
     counts: Counter[str] = Counter()
     for path in store.runs.joinpath(arm or "").glob("trial-*"):
-        for folder in (TrialFolder(path / f"seed={seed}") for seed in seeds):
+        for seed in seeds:
+            folder = TrialFolder(path / f"seed={seed}")
             if folder.trial is not None:
-                ends = (
-                    ("done", folder.summary),
-                    ("stopped", folder.stopped),
-                    ("failed", folder.failure),
-                )
-                counts[next((word for word, file in ends if file), "begun")] += 1
+                counts[_ending(folder)] += 1
     return counts
+
+
+def _ending(folder: TrialFolder) -> str:
+    if folder.summary:
+        return "done"
+    if folder.stopped:
+        return "stopped"
+    if folder.failure:
+        return "failed"
+    return "begun"
 
 
 def _scheduler(scheduler: Any) -> str:
@@ -92,13 +107,21 @@ def described(path: str, parameter: Parameter) -> str:
     if parameter.values is not None:
         text = ", ".join(map(_shown, parameter.values))
     else:
-        text = f"{parameter.low} to {parameter.high}{', log' if parameter.log else ''}"
-        text += f", step {parameter.step}" if parameter.step is not None else ""
-    when = ", ".join(f"{other} is {_shown(value)}" for other, value in parameter.when.items())
-    return f"{path}: {text}{f' (when {when})' if when else ''}"
+        text = f"{parameter.low} to {parameter.high}"
+        if parameter.log:
+            text += ", log"
+        if parameter.step is not None:
+            text += f", step {parameter.step}"
+    if parameter.when:
+        when = ", ".join(f"{other} is {_shown(value)}" for other, value in parameter.when.items())
+        text += f" (when {when})"
+    return f"{path}: {text}"
 
 
 def _shown(value: Any) -> str:
+    """A value as YAML writes it; several with `or` between them."""
     if isinstance(value, list):
         return " or ".join(map(_shown, value))
-    return {True: "true", False: "false"}[value] if isinstance(value, bool) else str(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)

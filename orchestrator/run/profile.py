@@ -1,8 +1,10 @@
 """`run --profile ARM`: the time of one epoch by phase, and a trace of it."""
 
 import os
+from typing import Any
 
 from rich.console import Console
+from rich.table import Table
 
 from orchestrator.display.status import grid
 from orchestrator.exit_codes import WRONG, Ended
@@ -29,28 +31,35 @@ def profile_arm(study: Study, store: Store, machine: Machine, arm: str, console:
         raise Ended(
             f"--profile: the study has no arm {arm}; it has {', '.join(reversed(first))}", WRONG
         )
-    if lacking := absent([first[arm]], machine):
+    trial = first[arm]
+    lacking = absent([trial], machine)
+    if lacking:
         raise Ended("\n".join(lacking), WRONG)
     trace = store.root / names.PROFILE / f"{arm}.json.gz"
     try:
-        row = profile_epoch(first[arm].config, machine, trace)
+        row = profile_epoch(trial.config, machine, trace)
     except TrialError as error:
-        raise Ended(f"{first[arm].record.name}: {error}", WRONG) from None
-    total = row[names.EPOCH_SECONDS]
-    seconds = {
-        name.removeprefix("time/").removesuffix("_s"): value
-        for name, value in row.items()
-        if name.startswith("time/") and name != names.EPOCH_SECONDS
-    }
-    table = grid("seconds", "share")
-    for phase, value in {**seconds, "rest": total - sum(seconds.values()), "epoch": total}.items():
-        table.add_row(phase, f"{value:.3f}", f"{value / total:.0%}")
-    table.columns[0].header = "phase"
+        raise Ended(f"{trial.record.name}: {error}", WRONG) from None
     console.print(
-        f"epoch {row['epoch']} ({row['phase']}) of {first[arm].record.name}, under the profiler:",
+        f"epoch {row['epoch']} ({row['phase']}) of {trial.record.name}, under the profiler:",
         markup=False,
     )
-    console.print(table)
+    console.print(_phases(row))
     console.print(
         f"trace: {trace} (open it at ui.perfetto.dev, which keeps it on this machine)", markup=False
     )
+
+
+def _phases(row: dict[str, Any]) -> Table:
+    """Seconds of each phase of an epoch, and its share of the whole."""
+    total = row[names.EPOCH_SECONDS]
+    seconds = {}
+    for name, value in row.items():
+        if name.startswith("time/") and name != names.EPOCH_SECONDS:
+            seconds[name.removeprefix("time/").removesuffix("_s")] = value
+    rest = total - sum(seconds.values())
+    table = grid("seconds", "share")
+    for phase, value in {**seconds, "rest": rest, "epoch": total}.items():
+        table.add_row(phase, f"{value:.3f}", f"{value / total:.0%}")
+    table.columns[0].header = "phase"
+    return table

@@ -1,4 +1,7 @@
-"""One run of a search: what is missing is proposed and trained, and the best are confirmed on fresh seeds."""
+"""One run of a search.
+
+What is missing is proposed and trained, then the best are confirmed on fresh seeds.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -32,34 +35,16 @@ def run_search(
     """
     assert study.search is not None
     check_selection(options, study)
-    if lacking := absent(list(study.search.expected({})), machine):
+    lacking = absent(list(study.search.expected({})), machine)
+    if lacking:
         raise Ended("\n".join(lacking), WRONG)
     with store.lock():
-        run = _Run(
-            study,
-            study.search,
-            store,
-            machine,
-            options,
-            console,
-            SearchPool(study.name, study.search, store),
-        )
+        searches = SearchPool(study.name, study.search, store)
+        run = _Run(study, study.search, store, machine, options, console, searches)
         run.settle_changed()
-        run.searches.reconcile()
+        searches.reconcile()
         run.plan_confirmation(run.confirmed_before())
-        searching = not run.searches.finished
-        todo = [] if searching else run.unconfirmed()
-        signal = None
-        if searching or todo:
-            with started(run.study, store, machine, options, console, run.headline(todo)):
-                signal = run.search() if searching else None
-                if signal is None and run.searches.finished:
-                    signal = run.confirm(todo or run.unconfirmed())
-        else:
-            console.print(
-                f"Nothing to do: the search and the confirmation of {store.root} have ended.",
-                markup=False,
-            )
+        signal = run.search_and_confirm()
     return run.end(signal)
 
 
@@ -75,21 +60,41 @@ class _Run:
     console: Console
     searches: SearchPool
 
+    def search_and_confirm(self) -> int | None:
+        """Run what is missing; the number of the signal that stopped it, if one did."""
+        searching = not self.searches.finished
+        todo = [] if searching else self.unconfirmed()
+        if not searching and not todo:
+            self.console.print(
+                f"Nothing to do: the search and the confirmation of {self.store.root} have ended.",
+                markup=False,
+            )
+            return None
+        headline = self.headline(todo)
+        with started(self.study, self.store, self.machine, self.options, self.console, headline):
+            signal = self.search() if searching else None
+            if signal is None and self.searches.finished:
+                signal = self.confirm(todo or self.unconfirmed())
+        return signal
+
     def settle_changed(self) -> None:
         """Refuse, or archive, searches that the study (with --same-code: the code) has changed."""
-        changed = self.searches.changed(code_hash() if self.options.same_code else None)
-        if changed and self.options.stale == "archive":
-            self.console.print(
-                f"{', '.join(changed)}: moved to {self.searches.archive(changed)}", markup=False
-            )
-        elif changed:
-            names = "\n".join(f"  {name}: {', '.join(parts)}" for name, parts in changed.items())
-            raise Ended(
-                f"searches in {self.store.root} began with another definition than the study has now:\n{names}\n"
-                "Only n_trials may grow. Keep them aside and search anew with --stale archive, or choose another "
-                "--results or another study name.",
-                REFUSED,
-            )
+        code = code_hash() if self.options.same_code else None
+        changed = self.searches.changed(code)
+        if not changed:
+            return
+        if self.options.stale == "archive":
+            target = self.searches.archive(changed)
+            self.console.print(f"{', '.join(changed)}: moved to {target}", markup=False)
+            return
+        parts_changed = [f"  {name}: {', '.join(parts)}\n" for name, parts in changed.items()]
+        raise Ended(
+            f"searches in {self.store.root} began with another definition than the study has now:\n"
+            f"{''.join(parts_changed)}"
+            "Only n_trials may grow. Keep them aside and search anew with --stale archive, "
+            "or choose another --results or another study name.",
+            REFUSED,
+        )
 
     def plan_confirmation(self, winners: dict[str, TrialConfig]) -> None:
         """Make the confirmation the study's plan: it is what the comparison reads."""
@@ -97,44 +102,41 @@ class _Run:
         self.store.write_plan(self.study.text, self.study.plan)
 
     def confirmed_before(self) -> dict[str, TrialConfig]:
-        """Winners so far that an earlier run has begun to confirm: they stay in the result for now."""
+        """Winners so far that an earlier run has begun to confirm.
+
+        They stay in the result for now.
+        """
         winners = self.searches.winners()
-        states = self.store.states(
-            [trial.record for trial in self.plan.confirmations(winners)],
-            self.study.file.run.max_failures,
-        )
-        done = {
-            record.arm
-            for record, state in states.items()
-            if state == "done" and record.setting != FIXED
-        }
+        records = [trial.record for trial in self.plan.confirmations(winners)]
+        states = self.store.states(records, self.study.file.run.max_failures)
+        done = set()
+        for record, state in states.items():
+            if state == "done" and record.setting != FIXED:
+                done.add(record.arm)
         return {name: config for name, config in winners.items() if name in done}
 
     def unconfirmed(self) -> list[PlannedTrial]:
-        """Choose what is confirmed, set confirmations of earlier winners aside; returns what has to be trained."""
+        """Choose what is confirmed, and archive confirmations of earlier winners.
+
+        Returns:
+            What has to be trained.
+        """
         self.plan_confirmation(self.searches.winners())
-        trials, max_failures = self.study.trials, self.study.file.run.max_failures
+        trials = self.study.trials
         snapshot = self.store.snapshot(trial.record for trial in trials)
         # What is stale here is a confirmation of an earlier winner.
         options = Options(stale="archive", retry_failed=self.options.retry_failed)
-        return apply_plan(
-            plan_run(trials, snapshot, max_failures, options),
-            self.store,
-            self.machine,
-            self.console,
-        )
+        plan = plan_run(trials, snapshot, self.study.file.run.max_failures, options)
+        return apply_plan(plan, self.store, self.machine, self.console)
 
     def headline(self, todo: list[PlannedTrial]) -> str:
         """What this run is going to do first."""
-        missing, total = (
-            sum(self.searches.missing.values()),
-            sum(search.budget for search in self.searches.all),
-        )
-        what = (
-            f"{missing} of {total} trials of the search"
-            if missing
-            else f"{len(todo)} trials of the confirmation"
-        )
+        missing = sum(self.searches.missing.values())
+        if missing:
+            total = sum(search.budget for search in self.searches.all)
+            what = f"{missing} of {total} trials of the search"
+        else:
+            what = f"{len(todo)} trials of the confirmation"
         return f"{self.study.name}: {what} to run, results in {self.store.root}"
 
     def search(self) -> int | None:
@@ -144,18 +146,22 @@ class _Run:
         return train(self.study, self.store, self.searches, self.machine, view)
 
     def confirm(self, todo: list[PlannedTrial]) -> int | None:
-        """Run the best, and the baseline, on fresh seeds; the number of the signal that stopped it, if one did."""
+        """Run the best, and the baseline, on fresh seeds.
+
+        Returns:
+            The number of the signal that stopped it, if one did.
+        """
         records = [trial.record for trial in self.study.trials]
+        to_train = [trial.record for trial in todo]
         self.console.print(
             f"confirmation: {len(todo)} of {len(records)} trials to run on fresh seeds",
             markup=False,
         )
-        view = View(
-            self.console, self.store, records, [trial.record for trial in todo], self.options.events
-        )
+        view = View(self.console, self.store, records, to_train, self.options.events)
         if not todo:
             return None
-        return train(self.study, self.store, DependencyQueue(todo, self.store), self.machine, view)
+        source = DependencyQueue(todo, self.store)
+        return train(self.study, self.store, source, self.machine, view)
 
     def end(self, signal: int | None) -> int:
         """Show what came out; the exit code."""
@@ -168,8 +174,6 @@ class _Run:
         show_optimism(self.store, self.console)
         if signal is not None:
             return 128 + signal
-        return (
-            DONE
-            if self.searches.finished and all(state == "done" for state in states.values())
-            else FAILED
-        )
+        if not self.searches.finished:
+            return FAILED
+        return DONE if all(state == "done" for state in states.values()) else FAILED

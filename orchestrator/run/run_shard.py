@@ -1,7 +1,8 @@
-"""One share of a study's missing trials without Ray, one after another in this process: a task of a job array.
+"""One share of a study's missing trials without Ray, for a task of a job array.
 
-Shares of one array have no trial in common, whenever each of them begins: they follow from the ids of all trials. They
-write into one results folder side by side; shares of other trials, and a run of the whole study, exclude them.
+The trials run one after another in this process. Shares of one array have no trial in common,
+whenever each of them begins: they follow from the ids of all trials. They write into one results
+folder at the same time; shares of other trials, and a run of the whole study, exclude them.
 """
 
 import hashlib
@@ -17,6 +18,7 @@ from types import FrameType
 
 from rich.console import Console
 
+from analysis.results.study_folder import State, TrialRecord
 from orchestrator.display.live import View
 from orchestrator.display.status import blocked, failures, in_state
 from orchestrator.display.tensorboard import write_layout
@@ -54,13 +56,11 @@ def run_shard(
     if not 0 <= index < of:
         raise Ended(f"--index {index} --of {of}: the index counts from 0 to {of - 1}", WRONG)
     check_selection(options, study)
-    os.environ.setdefault(
-        "OMP_NUM_THREADS", str(machine.threads)
-    )  # before torch is imported, which reads it
+    # Before torch is imported, which reads it.
+    os.environ.setdefault("OMP_NUM_THREADS", str(machine.threads))
     share = share_of(study.trials, index, of)
-    ids = sorted(trial.record.id for trial in study.trials)
-    digest = hashlib.sha256("".join(ids).encode()).hexdigest()[:12]
-    with store.shard_lock(index, of, digest), terminable():
+    records = [trial.record for trial in share if options.selects(trial.record)]
+    with store.shard_lock(index, of, _digest(study.trials)), terminable():
         machine = _here(study, machine)
         snapshot = store.snapshot(trial.record for trial in share)
         plan = plan_run(share, snapshot, study.file.run.max_failures, options)
@@ -69,20 +69,26 @@ def run_shard(
             store.write_plan(study.text, study.plan)
             provenance.record(store.root)
             write_layout(store.runs, [trial.record for trial in study.trials])
-        records = [trial.record for trial in share if options.selects(trial.record)]
         console.print(
             f"{study.name}, shard {index} of {of}: {len(todo)} of {len(records)} trials to run",
             markup=False,
         )
-        _train(
-            study,
-            todo,
-            store,
-            machine,
-            View(console, store, records, [trial.record for trial in todo]),
-        )
-    states = store.states([trial.record for trial in share], study.file.run.max_failures)
-    states = {record: states[record] for record in records}
+        view = View(console, store, records, [trial.record for trial in todo])
+        _train(study, todo, store, machine, view)
+    every = store.states([trial.record for trial in share], study.file.run.max_failures)
+    states = {record: every[record] for record in records}
+    _show_end(store, states, console)
+    return DONE if all(state == "done" for state in states.values()) else FAILED
+
+
+def _digest(trials: list[PlannedTrial]) -> str:
+    """A word that is the same for equal trials."""
+    ids = sorted(trial.record.id for trial in trials)
+    return hashlib.sha256("".join(ids).encode()).hexdigest()[:12]
+
+
+def _show_end(store: Store, states: dict[TrialRecord, State], console: Console) -> None:
+    """What failed in a share, and where its results are."""
     for failure in failures(store, states):
         console.print(
             f"failed: {failure['name']}: {failure['kind']}: {failure['message']}", markup=False
@@ -95,11 +101,10 @@ def run_shard(
         f"Results: {store.root} (this share: {counted(states) or 'no trials'})", markup=False
     )
     console.print(f"Report:  python -m orchestrator report {store.root}", markup=False)
-    return DONE if all(state == "done" for state in states.values()) else FAILED
 
 
 def share_of(trials: list[PlannedTrial], index: int, of: int) -> list[PlannedTrial]:
-    """Every `of`-th trial in the order of the ids, so that shares hold arms and seeds alike.
+    """Every `of`-th trial in the order of the ids, so that arms and seeds are spread over shares.
 
     A trial that uses another one is in the share of that one.
     """
@@ -119,12 +124,17 @@ def _here(study: Study, machine: Machine) -> Machine:
     """The machine as one trial after another may use it. Raises Ended if it is too small."""
     from trainable.trial.trial import choose_device
 
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    node = Node(socket.gethostname(), cpus, float(choose_device("auto").type == "cuda"))
+    if hasattr(os, "sched_getaffinity"):
+        cpus = len(os.sched_getaffinity(0))
+    else:
+        cpus = os.cpu_count() or 1
+    gpus = 1.0 if choose_device("auto").type == "cuda" else 0.0
+    node = Node(socket.gethostname(), cpus, gpus)
     try:
-        return machine.sharing(requested(study.file.resources, [node])[1])
+        _, gpu = requested(study.file.resources, [node])
     except CannotRun as error:
         raise Ended(str(error), WRONG) from None
+    return machine.sharing(gpu)
 
 
 def _train(
@@ -144,11 +154,16 @@ def _train(
 def _attempt(
     trial: PlannedTrial, max_failures: int, store: Store, machine: Machine, view: View
 ) -> None:
-    """Train a trial until it is done, or has failed too often. Raises Ended where nothing can be written."""
+    """Train a trial until it is done, or has failed too often.
+
+    Raises:
+        Ended: nothing can be written.
+    """
     from trainable.storage.trial_folder import LostFolder
     from trainable.trial.session import Session
 
-    record, folder = trial.record, store.folder(trial.record)
+    record = trial.record
+    folder = store.folder(record)
     machine = replace(machine, source_dir=store.source_dir(record))
     place: dict[str, str | int] = {
         "setting": record.setting or "",
@@ -161,7 +176,8 @@ def _attempt(
             session = Session(trial.config, folder.path, machine, place)
             try:
                 while not session.finished:
-                    if row := session.advance():
+                    row = session.advance()
+                    if row:
                         view.epoch(record.name, row)
             finally:
                 session.close()
@@ -176,7 +192,10 @@ def _attempt(
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """SIGTERM, with which batch systems announce the end of the time, ends the trial after its last whole epoch."""
+    """Let SIGTERM end the trial after its last whole epoch.
+
+    Batch systems announce the end of the time with it.
+    """
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         raise SystemExit(128 + number)

@@ -54,11 +54,8 @@ def run_study(
     show_end(store, records, states, console)
     if interrupted is not None:
         return 128 + interrupted
-    return (
-        DONE
-        if all(state == "done" for record, state in states.items() if options.selects(record))
-        else FAILED
-    )
+    selected = [state for record, state in states.items() if options.selects(record)]
+    return DONE if all(state == "done" for state in selected) else FAILED
 
 
 def _show_nothing_to_do(
@@ -110,9 +107,8 @@ def started(
     console.print(f"TensorBoard:   python -m orchestrator tensorboard {store.root}", markup=False)
     try:
         if options.address:
-            with cluster(
-                options.address, store.root, {trial.config.data for trial in study.trials}, machine
-            ):
+            data = {trial.config.data for trial in study.trials}
+            with cluster(options.address, store.root, data, machine):
                 yield
         else:
             with local_ray(options.dashboard) as address:
@@ -127,7 +123,10 @@ def started(
 
 
 def _import_ahead() -> None:
-    """Import, while the processor waits for Ray's services, what the run and its report need: seconds."""
+    """Import what the run and its report need, while the processor waits for Ray's services.
+
+    This takes seconds.
+    """
     from orchestrator.ray_backend.local import prepare
 
     prepare()
@@ -144,8 +143,8 @@ def train(
     stop = execute(study, store, source, machine, view)
     if stop.no_space:
         raise Ended(
-            f"stopped: {stop.no_space}\nMake room or choose another --results, and run again: finished trials stay, "
-            "the others go on from their checkpoints.",
+            f"stopped: {stop.no_space}\nMake room or choose another --results, and run again: "
+            "finished trials stay, the others go on from their checkpoints.",
             REFUSED,
         )
     return stop.signal
@@ -158,7 +157,7 @@ def show_end(
     console: Console,
     searched: Iterable[TrialRecord] = (),
 ) -> None:
-    """The comparison, what failed, and where everything lies.
+    """The comparison, what failed, and where everything is.
 
     `searched` are trials of a search: they are known, and not compared.
     """
@@ -182,8 +181,11 @@ def show_end(
         console.print(f"Report:      {store.root / names.REPORT / names.REPORT_PAGE}", markup=False)
     console.print(f"Results:     {store.root} ({counted(states)})", markup=False)
     console.print(f"TensorBoard: python -m orchestrator tensorboard {store.root}", markup=False)
-    if uncounted := store.uncounted([*records, *searched]):
-        shown = ", ".join(uncounted[:5]) + (", …" if len(uncounted) > 5 else "")
+    uncounted = store.uncounted([*records, *searched])
+    if uncounted:
+        shown = ", ".join(uncounted[:5])
+        if len(uncounted) > 5:
+            shown += ", …"
         console.print(
             f"note: {len(uncounted)} trials on disk are not in the study: {shown}", markup=False
         )

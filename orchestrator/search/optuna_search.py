@@ -1,8 +1,9 @@
 """Searches: Optuna proposes, the trials' folders answer.
 
-The folders are the truth, the journal indexes them. Whatever a killed process has left in the journal is brought in
-step with the folders by `reconcile`: what is done is told, what is not goes on as the same Optuna trial. Ray is not
-needed here: a search is a queue of trials and two answers, `observe` after an epoch and `settle` after the last.
+Trial folders are the source of truth; the journal indexes them. `reconcile` brings whatever a
+killed process has left in the journal in step with the folders: completed trials are told, the
+others resume as the same Optuna trials. Ray is not needed here: a search is a queue of trials and
+two answers, `observe` after an epoch and `settle` after the last.
 """
 
 import json
@@ -26,11 +27,19 @@ from trainable.config.trial import TrialConfig, trial_id
 from trainable.storage.names import VALIDATION_ACCURACY
 from trainable.storage.trial_folder import score
 
-SAME_AS, REASON = "same_as", "reason"
-"""User attributes of an Optuna trial: the trial with the same configuration, and why it failed."""
-DEFINITION, N_TRIALS, ARM = "definition", "n_trials", "arm"
-"""User attributes of an Optuna study: all that decides its proposals and scores, how many trials it is to have, and the
-arm that it is for (the folder of its trials below `runs/`; None: they lie there themselves)."""
+SAME_AS = "same_as"
+"""User attribute of an Optuna trial: the number of the trial with the same configuration."""
+REASON = "reason"
+"""User attribute of an Optuna trial: why it failed."""
+DEFINITION = "definition"
+"""User attribute of an Optuna study: all that decides its proposals and scores."""
+N_TRIALS = "n_trials"
+"""User attribute of an Optuna study: how many trials it is to have."""
+ARM = "arm"
+"""User attribute of an Optuna study: the arm that it is for.
+
+This is the folder of its trials below `runs/`; None: they are in `runs/` itself.
+"""
 
 
 class Search:
@@ -39,7 +48,10 @@ class Search:
     def __init__(
         self, name: str, search: ArmSearch, plan: SearchPlan, store: Store, storage: JournalStorage
     ):
-        self.search, self.plan, self.store, self.storage = search, plan, store, storage
+        self.search = search
+        self.plan = plan
+        self.store = store
+        self.storage = storage
         self.budget = plan.budget(search)
         self.study = optuna.create_study(
             storage=storage,
@@ -50,7 +62,8 @@ class Search:
         )
         self._first: dict[str, int] = {}  # configuration → the first trial that has it
         for trial in self.trials:
-            if (config := self.config(trial)) is not None:
+            config = self.config(trial)
+            if config is not None:
                 self._first.setdefault(trial_id(config), trial.number)
 
     @property
@@ -84,9 +97,11 @@ class Search:
     @property
     def changed(self) -> list[str]:
         """The parts of the definition that the study file has changed since the first proposal."""
+        if not self.trials:
+            return []
         now = json.loads(json.dumps(self.plan.definition(self.search)))
         then = self.study.user_attrs.get(DEFINITION, now)
-        return [part for part in now if now[part] != then.get(part)] if self.trials else []
+        return [part for part in now if now[part] != then.get(part)]
 
     def note(self) -> None:
         """Write down what this search is: `status` and the report read it."""
@@ -97,23 +112,22 @@ class Search:
     # --- ask ---
 
     def ask(self) -> list[PlannedTrial]:
-        """Propose the next Optuna trial; returns what has to be trained for it, perhaps nothing."""
+        """Propose the next Optuna trial; returns what has to be trained for it, if anything."""
         number = len(self.trials)
         proposal = self._propose(number)
         config = self.config(proposal)
-        if (
-            config is not None
-            and (first := self._first.setdefault(trial_id(config), number)) != number
-        ):
-            proposal.user_attrs[SAME_AS] = first
+        if config is not None:
+            first = self._first.setdefault(trial_id(config), number)
+            if first != number:
+                proposal.user_attrs[SAME_AS] = first
         self.study.add_trial(proposal)
         return self.catch_up(self.trials[number])
 
     def _propose(self, number: int) -> FrozenTrial:
         """A trial with all its parameters, not yet in the journal.
 
-        It is asked from a copy of the study, so that it enters the journal whole, in one line: a kill leaves all of
-        a proposal or nothing, and the next run proposes the same.
+        It is asked from a copy of the study, so that it enters the journal whole, in one line: a
+        kill leaves all of a proposal or nothing, and the next run proposes the same.
         """
         file = self.plan.file
         copy = optuna.create_study(
@@ -121,14 +135,19 @@ class Search:
             sampler=sampler(file.sampler.name, file.sampler.seed, number),
         )
         copy.add_trials(self.study.get_trials(deepcopy=False))
-        if (point := self._given(number)) is not None:
+        point = self._given(number)
+        if point is not None:
             copy.enqueue_trial(point)
         trial = copy.ask()
         self.search.space.walk(lambda dimension: dimension.suggest(trial))
         return copy.get_trials(deepcopy=False)[number]
 
     def _given(self, number: int) -> Point | None:
-        """The arms' own settings come first; a grid's points follow in an order that the sampler's seed decides."""
+        """The point that trial `number` has to take; None where the sampler chooses it.
+
+        The arms' own settings come first; a grid's points follow in an order that the sampler's
+        seed decides.
+        """
         starts = self.search.space.starts
         if number < len(starts):
             return starts[number]
@@ -141,7 +160,11 @@ class Search:
     # --- tell ---
 
     def catch_up(self, trial: FrozenTrial) -> list[PlannedTrial]:
-        """Tell what the folders know about an unfinished Optuna trial; returns what has yet to be trained for it."""
+        """Tell what the folders know about an unfinished Optuna trial.
+
+        Returns:
+            What has yet to be trained for it.
+        """
         if SAME_AS in trial.user_attrs:
             self._repeat(trial, self.trials[trial.user_attrs[SAME_AS]])
             return []
@@ -149,18 +172,23 @@ class Search:
         if not planned:
             self._tell(trial, TrialState.FAIL, reason="these values together are no configuration")
             return []
-        records = [p.record for p in planned]
+        records = [each.record for each in planned]
         states = self.store.states(records, self.plan.file.run.max_failures)
-        if foreign := [record for record, state in states.items() if state == "stale"]:
-            self.store.set_aside(record.name for record in foreign)
+        stale = [record.name for record, state in states.items() if state == "stale"]
+        if stale:
+            self.store.set_aside(stale)
         self._settle(trial, records)
-        if trial.number in {t.number for t in self.trials if not t.state.is_finished()}:
-            return [p for p in planned if states[p.record] != "done"]
-        return []
+        if self.trials[trial.number].state.is_finished():
+            return []
+        return [each for each in planned if states[each.record] != "done"]
 
     def observe(self, trial: FrozenTrial) -> bool:
-        """Report new epochs of an unfinished trial; whether it is to be stopped, which its folder then says."""
-        records = [p.record for p in self.planned(trial)]
+        """Report new epochs of an unfinished trial.
+
+        Returns:
+            Whether the trial is to be stopped; its folder then says so.
+        """
+        records = self._records(trial)
         if self.plan.file.two_metrics or trial.state.is_finished():
             return trial.state == TrialState.PRUNED
         for epoch, value in self._curve(records):
@@ -176,9 +204,15 @@ class Search:
         return False
 
     def settle(self, trial: FrozenTrial) -> None:
-        """Tell the end of an Optuna trial, if all its trials have ended; one that was interrupted stays unfinished."""
+        """Tell the end of an Optuna trial, if all its trials have ended.
+
+        One that was interrupted stays unfinished.
+        """
         if not trial.state.is_finished():
-            self._settle(trial, [p.record for p in self.planned(trial)])
+            self._settle(trial, self._records(trial))
+
+    def _records(self, trial: FrozenTrial) -> list[TrialRecord]:
+        return [planned.record for planned in self.planned(trial)]
 
     def _settle(self, trial: FrozenTrial, records: list[TrialRecord]) -> None:
         states = self.store.states(records, self.plan.file.run.max_failures)
@@ -186,31 +220,32 @@ class Search:
             self._report(trial, records)
             self._tell(trial, TrialState.PRUNED)
         elif "failed" in states.values():
-            record = next(r for r, state in states.items() if state == "failed")
-            failure = self.store.folder(record).failure or {}
-            self._tell(
-                trial, TrialState.FAIL, reason=f"{failure.get('kind')}: {failure.get('message')}"
-            )
+            failed = [record for record, state in states.items() if state == "failed"]
+            failure = self.store.folder(failed[0]).failure or {}
+            reason = f"{failure.get('kind')}: {failure.get('message')}"
+            self._tell(trial, TrialState.FAIL, reason=reason)
         elif set(states.values()) == {"done"}:
             self._report(trial, records)
-            values = self._values(records)
-            if values is None:
-                self._tell(
-                    trial,
-                    TrialState.FAIL,
-                    reason="its rows have no val/accuracy: is there a validation set?",
-                )
-            else:
-                self._tell(trial, TrialState.COMPLETE, values)
+            self._complete(trial, records)
         else:
             self.observe(trial)
 
+    def _complete(self, trial: FrozenTrial, records: list[TrialRecord]) -> None:
+        """Tell the scores of an Optuna trial whose trials are all done."""
+        values = self._values(records)
+        if values is None:
+            reason = "its rows have no val/accuracy: is there a validation set?"
+            self._tell(trial, TrialState.FAIL, reason=reason)
+        else:
+            self._tell(trial, TrialState.COMPLETE, values)
+
     def _report(self, trial: FrozenTrial, records: list[TrialRecord]) -> None:
-        """Report the epochs that the journal does not know yet, of a trial that nothing can stop any more."""
-        if not self.plan.file.two_metrics:
-            for epoch, value in self._curve(records):
-                if epoch not in trial.intermediate_values:
-                    self.storage.set_trial_intermediate_value(self._id(trial), epoch, value)
+        """Report the epochs that the journal lacks, of a trial that can no longer be stopped."""
+        if self.plan.file.two_metrics:
+            return
+        for epoch, value in self._curve(records):
+            if epoch not in trial.intermediate_values:
+                self.storage.set_trial_intermediate_value(self._id(trial), epoch, value)
 
     def _tell(
         self,
@@ -232,10 +267,10 @@ class Search:
             return
         for epoch, value in first.intermediate_values.items():
             self.storage.set_trial_intermediate_value(self._id(trial), epoch, value)
-        complete = first.state == TrialState.COMPLETE
-        self._tell(
-            trial, first.state, first.values if complete else None, first.user_attrs.get(REASON)
-        )
+        values = None
+        if first.state == TrialState.COMPLETE:
+            values = first.values
+        self._tell(trial, first.state, values, first.user_attrs.get(REASON))
 
     def _id(self, trial: FrozenTrial) -> int:
         study = self.storage.get_study_id_from_name(self.study.study_name)
@@ -244,36 +279,41 @@ class Search:
     # --- scores ---
 
     def _curve(self, records: list[TrialRecord]) -> Iterator[tuple[int, float]]:
-        """(epoch, noisy-validation accuracy, mean over seeds) of the epochs that every seed has finished."""
+        """(epoch, noisy-validation accuracy as the mean over seeds).
+
+        Only of the epochs that every seed has finished.
+        """
         metric = self.plan.file.metric[0].name
-        curves = [
-            [row.get(metric) for row in self.store.folder(record).rows()] for record in records
-        ]
-        for epoch, values in enumerate(zip(*curves, strict=False), start=1):
+        curves = [self.store.folder(record).rows() for record in records]
+        for epoch, rows in enumerate(zip(*curves, strict=False), start=1):
+            values = [row.get(metric) for row in rows]
             if None not in values:
                 yield epoch, fmean(values)
 
     def _values(self, records: list[TrialRecord]) -> list[float] | None:
         """One score a metric, mean over seeds; None if some rows do not have one."""
-        rows = [self.store.folder(record).rows() for record in records]
-        scores = [[score(r, metric.name) for r in rows] for metric in self.plan.file.metric]
-        known = [[value for value in values if value is not None] for values in scores]
-        return (
-            [fmean(values) for values in known]
-            if all(len(values) == len(rows) for values in known)
-            else None
-        )
+        curves = [self.store.folder(record).rows() for record in records]
+        means = []
+        for metric in self.plan.file.metric:
+            scores = []
+            for rows in curves:
+                value = score(rows, metric.name)
+                if value is None:
+                    return None
+                scores.append(value)
+            means.append(fmean(scores))
+        return means
 
     def best(self, count: int) -> list[FrozenTrial]:
-        """The best distinct configurations that ran to full length; of two metrics, from the front of trade-offs."""
+        """The best distinct configurations that ran to full length.
+
+        With two metrics, those on the front of trade-offs.
+        """
         if self.plan.file.two_metrics:
             found = self.study.best_trials
         else:
             found = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         found = [trial for trial in found if SAME_AS not in trial.user_attrs]
-        accuracy = next(
-            k
-            for k, metric in enumerate(self.plan.file.metric)
-            if metric.name == VALIDATION_ACCURACY
-        )
+        metrics: list[str] = [metric.name for metric in self.plan.file.metric]
+        accuracy = metrics.index(VALIDATION_ACCURACY)
         return sorted(found, key=lambda trial: (-trial.values[accuracy], trial.number))[:count]

@@ -25,7 +25,9 @@ class SearchPool:
     """Where `next` gives nothing, it never will again."""
 
     def __init__(self, name: str, plan: SearchPlan, store: Store):
-        self.name, self.plan, self.store = name, plan, store
+        self.name = name
+        self.plan = plan
+        self.store = store
         self.path = store.root / names.JOURNAL
         self.storage = journal.write(self.path)
         self.all = [self._open(search) for search in plan.searches]
@@ -37,25 +39,32 @@ class SearchPool:
         return Search(search.arm or self.name, search, self.plan, self.store, self.storage)
 
     def changed(self, code: str | None = None) -> dict[str, list[str]]:
-        """Search → the parts of it that have changed since it began; with `code`, that of its trials too."""
-        found = {search.study.study_name: [*search.changed] for search in self.all}
+        """Search → the parts of it that have changed since it began.
+
+        With `code`, the hash of the code now, the code that made its trials is compared too.
+        """
+        found = {}
         for search in self.all:
-            records = [p.record for trial in search.trials for p in search.planned(trial)]
-            if code is not None and any(
-                self.store.code(record) not in (None, code) for record in records
-            ):
-                found[search.study.study_name].append("code")
-        return {name: parts for name, parts in found.items() if parts}
+            parts = list(search.changed)
+            if code is not None and self._other_code(search, code):
+                parts.append("code")
+            if parts:
+                found[search.study.study_name] = parts
+        return found
+
+    def _other_code(self, search: Search, code: str) -> bool:
+        """Whether other code than `code` made a trial of this search."""
+        return any(self.store.code(record) not in (None, code) for record in _records(search))
 
     def archive(self, searches: Collection[str]) -> Path:
-        """Move searches aside, with the journal as it was, and begin them anew."""
+        """Archive searches, with the journal as it was, and begin them anew."""
         old = [search for search in self.all if search.study.study_name in searches]
-        folders = [
-            folder.relative_to(self.store.runs).as_posix()
-            for search in old
-            for folder in self.store.runs.joinpath(search.search.arm or "").glob("trial-*")
-        ]
-        target = self.store.set_aside(folders)
+        folders: list[Path] = []
+        for search in old:
+            place = self.store.runs / (search.search.arm or "")
+            folders += place.glob("trial-*")
+        below_runs = [folder.relative_to(self.store.runs).as_posix() for folder in folders]
+        target = self.store.set_aside(below_runs)
         target.mkdir(parents=True, exist_ok=True)
         shutil.copy(self.path, target)
         for search in old:
@@ -72,35 +81,33 @@ class SearchPool:
             for trial in search.trials:
                 if not trial.state.is_finished():
                     self._enqueue(search, trial.number, search.catch_up(trial))
-        for stopped in self.store.runs.rglob(
-            names.STOPPED
-        ):  # an actor that was killed could not tidy up
+        # An actor that was killed could not remove its checkpoints.
+        for stopped in self.store.runs.rglob(names.STOPPED):
             for checkpoint in (names.CHECKPOINT, names.PREVIOUS_CHECKPOINT):
                 (stopped.parent / checkpoint).unlink(missing_ok=True)
 
     def next(self) -> PlannedTrial | None:
         """The next trial to train; None when nothing is left."""
         while True:
-            for k, planned in enumerate(self._queue):
+            while self._queue:
+                planned = self._queue.pop(0)
                 search, number = self._place[planned.record.name]
-                if not search.trials[
-                    number
-                ].state.is_finished():  # one that failed on another seed needs no more
-                    del self._queue[: k + 1]
+                # An Optuna trial that failed on another seed needs no more trials.
+                if not search.trials[number].state.is_finished():
                     return planned
-            self._queue.clear()
-            search = min(
-                self.all, key=lambda search: len(search.trials) if search.missing else float("inf")
-            )
-            if not search.missing:
+            unfinished = [search for search in self.all if search.missing]
+            if not unfinished:
                 return None
+            search = min(unfinished, key=lambda search: len(search.trials))
             number = len(search.trials)
             self._enqueue(search, number, search.ask())
 
-    def _enqueue(self, search: Search, number: int, planned: list[PlannedTrial]) -> None:
-        self._queue += planned
-        self._place |= {p.record.name: (search, number) for p in planned}
-        self._records |= {p.record.name: p.record for p in planned}
+    def _enqueue(self, search: Search, number: int, trials: list[PlannedTrial]) -> None:
+        self._queue += trials
+        for planned in trials:
+            record = planned.record
+            self._place[record.name] = (search, number)
+            self._records[record.name] = record
 
     @property
     def waiting(self) -> list[PlannedTrial]:
@@ -125,11 +132,11 @@ class SearchPool:
     @property
     def missing(self) -> dict[str | None, int]:
         """Arm → Optuna trials that are not finished or not yet proposed."""
-        return {
-            search.search.arm: search.missing
-            + sum(not t.state.is_finished() for t in search.trials)
-            for search in self.all
-        }
+        found = {}
+        for search in self.all:
+            unfinished = [trial for trial in search.trials if not trial.state.is_finished()]
+            found[search.search.arm] = search.missing + len(unfinished)
+        return found
 
     @property
     def finished(self) -> bool:
@@ -139,27 +146,38 @@ class SearchPool:
     @property
     def records(self) -> list[TrialRecord]:
         """Every trial that was proposed so far."""
-        return [
-            p.record
-            for search in self.all
-            for trial in search.trials
-            for p in search.planned(trial)
-        ]
+        found = []
+        for search in self.all:
+            found += _records(search)
+        return found
 
     def winners(self) -> dict[str, TrialConfig]:
-        """What is confirmed beside the baseline, by its name in the result."""
+        """What is confirmed in addition to the baseline, by its name in the result."""
         found: dict[str, TrialConfig] = {}
         for search in self.all:
-            if (arm := search.search.arm) is not None:
+            arm = search.search.arm
+            if arm is None:
+                found.update(self._best_trials(search))
+            else:
                 for trial in search.best(1):
                     found[arm] = search.certain_config(trial)
-                continue
-            own = trial_id(search.search.space.config(search.search.space.starts[0]))
-            ranked = [
-                (trial, search.certain_config(trial)) for trial in search.best(len(search.trials))
-            ]
-            others = [(trial, config) for trial, config in ranked if trial_id(config) != own]
-            found |= {
-                f"trial-{trial.number:04}": config for trial, config in others[: self.plan.top_k]
-            }
         return found
+
+    def _best_trials(self, search: Search) -> dict[str, TrialConfig]:
+        """The `top_k` best configurations of a search, other than the baseline's own."""
+        space = search.search.space
+        baseline = trial_id(space.config(space.starts[0]))
+        found: dict[str, TrialConfig] = {}
+        for trial in search.best(len(search.trials)):
+            config = search.certain_config(trial)
+            if len(found) < self.plan.top_k and trial_id(config) != baseline:
+                found[f"trial-{trial.number:04}"] = config
+        return found
+
+
+def _records(search: Search) -> list[TrialRecord]:
+    """Every trial that a search has proposed so far."""
+    found = []
+    for trial in search.trials:
+        found += [planned.record for planned in search.planned(trial)]
+    return found

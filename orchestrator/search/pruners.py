@@ -6,7 +6,10 @@ from orchestrator.study.search_schema import Asha, Median, NoScheduler
 
 
 def pruner(scheduler: NoScheduler | Asha | Median) -> pruners.BasePruner:
-    """The rule that stops trials. It knows the journal's intermediate values only, so it survives a kill too."""
+    """The rule that stops trials.
+
+    It knows the journal's intermediate values only, so it survives a kill too.
+    """
     match scheduler:
         case Asha():
             return pruners.SuccessiveHalvingPruner(

@@ -7,8 +7,8 @@ from optuna import samplers
 def sampler(name: str, seed: int, number: int) -> samplers.BaseSampler:
     """The sampler that proposes trial `number`.
 
-    It is made anew for every proposal, from both numbers, so that a proposal depends on the trials before it and on
-    nothing that a killed process took with it. A grid is walked by the search itself.
+    It is made anew for every proposal, from both numbers, so that a proposal depends on the trials
+    before it and on nothing that a killed process took with it. The search itself walks a grid.
     """
     drawn = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
     match name:
