@@ -196,8 +196,8 @@ def costs(results: Results) -> pd.DataFrame:
     rows = []
     for (setting, arm), group in results.trials.groupby(["setting", "arm"], sort=False):
         done = group[group["state"] == "done"]
-        row = {"setting": setting, "arm": arm, "n": len(done)}
-        row.update(done[measures].mean().to_dict())
+        means = done[measures].mean().to_dict()
+        row = {"setting": setting, "arm": arm, "n": len(done), **means}
         seconds = pairs(results, str(setting), str(arm), EPOCH_SECONDS)
         work = pairs(results, str(setting), str(arm), FORWARDS)
         row["seconds_ratio"] = _ratio_to_baseline(seconds.sum())
