@@ -1,5 +1,9 @@
-"""Figures that compare arms: the forest plot, factor curves, accuracy against work, a product's heat map."""
+"""Figures that compare arms.
 
+The forest plot, factor curves, accuracy against work, a product's heat map.
+"""
+
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +20,15 @@ from analysis.stats.paired import mean_interval
 from trainable.storage.names import FORWARDS, LAST10
 
 ACCURACY = "last-10 test accuracy %"
+FACES = {"matters": "black", "equivalent": "0.6", "undecided": "white"}
+"""Colour of a point of the forest plot by the verdict on its arm."""
 
 
 def forest(results: Results, table: pd.DataFrame, folder: Path) -> list[Path]:
-    """Paired differences with their t intervals, an arm a line, a panel a setting; filled where an arm matters."""
+    """Paired differences with their t intervals, an arm a line, a panel a setting.
+
+    Points are filled where an arm matters.
+    """
     compared = table[table["pairs"].fillna(0) > 0]
     if compared.empty:
         return []
@@ -28,31 +37,51 @@ def forest(results: Results, table: pd.DataFrame, folder: Path) -> list[Path]:
     figure, axes = panels(1, len(settings), 6.4, 1.2 + 0.3 * tallest)
     for axis, setting in zip(axes[0], settings, strict=True):
         rows = compared[compared["setting"] == setting].reset_index(drop=True)
-        axis.axvspan(-results.margin, results.margin, color="0.9", lw=0)
-        axis.axvline(0, color="black", lw=1)
-        for y, row in enumerate(rows.to_dict("records")):
-            line = [row["low"], row["high"]] if pd.notna(row["low"]) else [row["difference"]] * 2
-            axis.plot(line, [y, y], color="black", lw=1.5, solid_capstyle="butt")
-            face = {"matters": "black", "equivalent": "0.6"}.get(row["verdict"], "white")
-            axis.plot(row["difference"], y, "o", color="black", markerfacecolor=face, ms=6)
-        for y in np.flatnonzero(rows["family"].ne(rows["family"].shift())[1:]) + 0.5:
-            axis.axhline(y, color="0.7", lw=0.8, ls=":")
-        axis.set_yticks(range(len(rows)), rows["arm"])
-        axis.set_ylim(len(rows) - 0.5, -0.5)
-        axis.set_xlabel("arm − baseline, points of last-10 test accuracy, 95 % t interval")
+        _differences(axis, rows, results.margin)
         axis.set_title(title(setting))
-    handles = [
-        Line2D([], [], marker="o", ls="", color="black", markerfacecolor=face, label=text)
-        for face, text in (
-            ("black", "matters"),
-            ("0.6", f"equivalent within ±{results.margin:g} (band)"),
-            ("white", "undecided"),
-        )
-    ]
     figure.legend(
-        handles=handles, loc="outside lower center", ncols=3, fontsize="small", frameon=False
+        handles=_verdict_handles(results.margin),
+        loc="outside lower center",
+        ncols=3,
+        fontsize="small",
+        frameon=False,
     )
     return save(figure, folder / "forest")
+
+
+def _differences(axis: Axes, rows: pd.DataFrame, margin: float) -> None:
+    """Draw a setting's differences over the band of ± margin, with a rule between families."""
+    axis.axvspan(-margin, margin, color="0.9", lw=0)
+    axis.axvline(0, color="black", lw=1)
+    for y, row in enumerate(rows.to_dict("records")):
+        difference = row["difference"]
+        interval = [row["low"], row["high"]]
+        if pd.isna(row["low"]):
+            interval = [difference, difference]
+        axis.plot(interval, [y, y], color="black", lw=1.5, solid_capstyle="butt")
+        face = FACES.get(row["verdict"], "white")
+        axis.plot(difference, y, "o", color="black", markerfacecolor=face, ms=6)
+    family_begins = rows["family"].ne(rows["family"].shift())
+    for y in np.flatnonzero(family_begins[1:]) + 0.5:
+        axis.axhline(y, color="0.7", lw=0.8, ls=":")
+    axis.set_yticks(range(len(rows)), rows["arm"])
+    axis.set_ylim(len(rows) - 0.5, -0.5)
+    axis.set_xlabel("arm − baseline, points of last-10 test accuracy, 95 % t interval")
+
+
+def _verdict_handles(margin: float) -> list[Line2D]:
+    """Entries of the legend: a point for each verdict."""
+    labels = {
+        "matters": "matters",
+        "equivalent": f"equivalent within ±{margin:g} (band)",
+        "undecided": "undecided",
+    }
+    handles = []
+    for verdict, label in labels.items():
+        face = FACES[verdict]
+        handle = Line2D([], [], marker="o", ls="", color="black", markerfacecolor=face, label=label)
+        handles.append(handle)
+    return handles
 
 
 def factor_curves(results: Results, folder: Path) -> list[Path]:
@@ -71,30 +100,42 @@ def factor_curves(results: Results, folder: Path) -> list[Path]:
 
 
 def _factor(axis: Axes, results: Results, setting: str, path: str) -> None:
+    """Draw accuracy over one factor's values; the baseline's point is white."""
+    done = results.done[results.done["setting"] == setting]
+    points = _points(results, setting, path)
+    numeric = all(_is_number(value) for value, _ in points)
+    if numeric:
+        points.sort()
+    factor_values = [value for value, _ in points]
+    arms = [arm for _, arm in points]
+    places = factor_values if numeric else list(range(len(points)))
+    accuracies = done.pivot_table(index="seed", columns="arm", values=LAST10)
+    accuracies = accuracies.reindex(columns=arms)
+    for seed in accuracies.index:
+        axis.plot(places, accuracies.loc[seed], color="0.75", lw=0.8)
+    for place, arm in zip(places, arms, strict=True):
+        mean, low, high = mean_interval(accuracies[arm].dropna().to_numpy(float))
+        face = "white" if arm == BASELINE else "black"
+        axis.plot([place, place], [low, high], color="black", lw=1.5)
+        axis.plot(place, mean, "o", color="black", markerfacecolor=face)
+    if points and not numeric:
+        axis.set_xticks(places, list(map(str, factor_values)))
+
+
+def _points(results: Results, setting: str, path: str) -> list[tuple[Any, str]]:
+    """(value of a factor, arm) of the baseline and of the arms that change only this factor."""
     done = results.done[results.done["setting"] == setting]
     points = []
     for arm in [BASELINE, *done.loc[done["family"] == path, "arm"].unique()]:
         trial = results.first_done(setting, str(arm))
         if trial is not None:
             points.append((value_at(results.config(trial), path), str(arm)))
-    numeric = all(
-        isinstance(value, int | float) and not isinstance(value, bool) for value, _ in points
-    )
-    points = sorted(points) if numeric else points
-    places = [value if numeric else k for k, (value, _) in enumerate(points)]
-    values = done.pivot_table(index="seed", columns="arm", values=LAST10).reindex(
-        columns=[arm for _, arm in points]
-    )
-    for seed in values.index:
-        axis.plot(places, values.loc[seed], color="0.75", lw=0.8)
-    for place, (_, arm) in zip(places, points, strict=True):
-        mean, low, high = mean_interval(values[arm].dropna().to_numpy(float))
-        axis.plot([place] * 2, [low, high], color="black", lw=1.5)
-        axis.plot(
-            place, mean, "o", color="black", markerfacecolor="white" if arm == BASELINE else "black"
-        )
-    if points and not numeric:
-        axis.set_xticks(places, [str(value) for value, _ in points])
+    return points
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a factor's value has a place on a numeric axis; a switch has none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def accuracy_against_work(
@@ -104,21 +145,20 @@ def accuracy_against_work(
     if FORWARDS not in costs or costs[FORWARDS].isna().all():
         return []
     figure, axes = panels(1, len(results.settings), 6.4, 4.2, sharey=True)
-    joined = table.merge(costs[["setting", "arm", FORWARDS]], on=["setting", "arm"]).dropna(
-        subset=["mean"]
-    )
-    arms = [BASELINE, *(arm for arm in table["arm"].unique() if arm != BASELINE)]
+    joined = table.merge(costs[["setting", "arm", FORWARDS]], on=["setting", "arm"])
+    joined = joined.dropna(subset=["mean"])
+    # The baseline first, whatever the table's order: its look is that of number 0.
+    arms = list(dict.fromkeys([BASELINE, *table["arm"].unique()]))
     shown: dict[str, Line2D] = {}
     for axis, setting in zip(axes[0], results.settings, strict=True):
         for row in joined[joined["setting"] == setting].to_dict("records"):
-            style = {**look(arms.index(row["arm"])), "linestyle": "none"}
-            (shown[row["arm"]],) = axis.plot(row[FORWARDS] / 1e6, row["mean"], **style)
-            axis.plot(
-                [row[FORWARDS] / 1e6] * 2,
-                [row["mean_low"], row["mean_high"]],
-                color=style["color"],
-                lw=1,
-            )
+            arm = row["arm"]
+            millions = row[FORWARDS] / 1e6
+            style = look(arms.index(arm))
+            style["linestyle"] = "none"
+            shown[arm] = axis.plot(millions, row["mean"], **style)[0]
+            interval = [row["mean_low"], row["mean_high"]]
+            axis.plot([millions, millions], interval, color=style["color"], lw=1)
         axis.set_xlabel("million image forwards a trial (a backward counts as two)")
         axis.set_title(title(setting))
     axes[0, 0].set_ylabel(f"{ACCURACY}, 95 % t interval")
@@ -131,24 +171,24 @@ def accuracy_against_work(
 
 def heat_map(results: Results, folder: Path) -> list[Path]:
     """Mean accuracy of each cell of a product of two factors."""
-    products = {setting: interactions.product(results, setting) for setting in results.settings}
-    grids = {setting: cells for setting, cells in products.items() if cells}
+    grids = {}
+    for setting in results.settings:
+        cells = interactions.product(results, setting)
+        if cells:
+            grids[setting] = cells
     if len(results.factors) != 2 or not grids or LAST10 not in results.done:
         return []
     figure, axes = panels(1, len(grids), 4.6, 3.8)
     for axis, (setting, cells) in zip(axes[0], grids.items(), strict=True):
-        rows, columns = (_ordered(cell[k] for cell in cells.values()) for k in (0, 1))
-        means = results.done[results.done["setting"] == setting].groupby("arm")[LAST10].mean()
+        rows = _ordered(row for row, _ in cells.values())
+        columns = _ordered(column for _, column in cells.values())
+        done = results.done[results.done["setting"] == setting]
+        means = done.groupby("arm")[LAST10].mean()
         grid = np.full((len(rows), len(columns)), np.nan)
         for arm, (row, column) in cells.items():
             grid[rows.index(row), columns.index(column)] = means.get(arm, np.nan)
         image = axis.imshow(grid, cmap="cividis", aspect="auto")
-        for y, x in np.argwhere(~np.isnan(grid)):
-            value = grid[y, x]
-            dark = value < np.nanmean(grid)
-            axis.text(
-                x, y, f"{value:.1f}", ha="center", va="center", color="white" if dark else "black"
-            )
+        _label_cells(axis, grid)
         axis.grid(False)
         axis.set_yticks(range(len(rows)), map(str, rows))
         axis.set_xticks(range(len(columns)), map(str, columns))
@@ -159,9 +199,18 @@ def heat_map(results: Results, folder: Path) -> list[Path]:
     return save(figure, folder / "product")
 
 
-def _ordered(values: Any) -> list[Any]:
+def _label_cells(axis: Axes, grid: np.ndarray) -> None:
+    """Write each known value of a heat map into its cell, white where the cell is dark."""
+    for y, x in np.argwhere(~np.isnan(grid)):
+        value = grid[y, x]
+        dark = value < np.nanmean(grid)
+        color = "white" if dark else "black"
+        axis.text(x, y, f"{value:.1f}", ha="center", va="center", color=color)
+
+
+def _ordered(values: Iterable[Any]) -> list[Any]:
     """Distinct values, numbers by size, others in their order."""
     distinct = list(dict.fromkeys(values))
-    return (
-        sorted(distinct) if all(isinstance(value, int | float) for value in distinct) else distinct
-    )
+    if all(isinstance(value, int | float) for value in distinct):
+        distinct.sort()
+    return distinct
