@@ -79,9 +79,10 @@ def reliability(probability: np.ndarray, happened: np.ndarray) -> pd.DataFrame:
     Bins without a sample are left out. Columns: low, high, samples, probability (mean), share (that
     happened).
     """
-    place = np.minimum((probability * BINS).astype(int), BINS - 1)
-    samples = pd.DataFrame({"probability": probability, "share": happened.astype(float)})
-    groups = samples.groupby(place)
+    place = (probability * BINS).astype(int)
+    place = np.minimum(place, BINS - 1)  # a probability of 1 is in the last bin
+    samples = {"probability": probability, "share": happened.astype(float)}
+    groups = pd.DataFrame(samples).groupby(place)
     table = groups.mean()
     table.insert(0, "samples", groups.size())
     table.insert(0, "high", (table.index + 1) / BINS)

@@ -56,7 +56,11 @@ def page(title: str, lead: list[str], cards: list[Card], sections: list[Section]
         "suggested": sorted(suggested, key=_in_order),
     }
     return environment.from_string(source).render(
-        title=title, lead=lead, cards=cards, sections=sections, classes=classes
+        title=title,
+        lead=lead,
+        cards=cards,
+        sections=sections,
+        classes=classes,
     )
 
 

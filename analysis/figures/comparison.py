@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 
 from analysis.figures.style import look, panels, save, title
@@ -58,9 +59,22 @@ def _differences(axis: Axes, rows: pd.DataFrame, margin: float) -> None:
         interval = [row["low"], row["high"]]
         if pd.isna(row["low"]):
             interval = [difference, difference]
-        axis.plot(interval, [y, y], color="black", lw=1.5, solid_capstyle="butt")
+        axis.plot(
+            interval,
+            [y, y],
+            color="black",
+            lw=1.5,
+            solid_capstyle="butt",
+        )
         face = FACES.get(row["verdict"], "white")
-        axis.plot(difference, y, "o", color="black", markerfacecolor=face, ms=6)
+        axis.plot(
+            difference,
+            y,
+            "o",
+            color="black",
+            markerfacecolor=face,
+            ms=6,
+        )
     family_begins = rows["family"].ne(rows["family"].shift())
     for y in np.flatnonzero(family_begins[1:]) + 0.5:
         axis.axhline(y, color="0.7", lw=0.8, ls=":")
@@ -79,7 +93,15 @@ def _verdict_handles(margin: float) -> list[Line2D]:
     handles = []
     for verdict, label in labels.items():
         face = FACES[verdict]
-        handle = Line2D([], [], marker="o", ls="", color="black", markerfacecolor=face, label=label)
+        handle = Line2D(
+            [],
+            [],
+            marker="o",
+            ls="",
+            color="black",
+            markerfacecolor=face,
+            label=label,
+        )
         handles.append(handle)
     return handles
 
@@ -89,7 +111,13 @@ def factor_curves(results: Results, folder: Path) -> list[Path]:
     one_at_a_time = [path for path in results.factors if (results.trials["family"] == path).any()]
     if not one_at_a_time or LAST10 not in results.done:
         return []
-    figure, axes = panels(len(results.settings), len(one_at_a_time), 4, 3.2, sharey="row")
+    figure, axes = panels(
+        len(results.settings),
+        len(one_at_a_time),
+        4,
+        3.2,
+        sharey="row",
+    )
     for line, setting in zip(axes, results.settings, strict=True):
         for axis, path in zip(line, one_at_a_time, strict=True):
             _factor(axis, results, setting, path)
@@ -106,9 +134,14 @@ def _factor(axis: Axes, results: Results, setting: str, path: str) -> None:
     numeric = all(_is_number(value) for value, _ in points)
     if numeric:
         points.sort()
-    factor_values = [value for value, _ in points]
-    arms = [arm for _, arm in points]
-    places = factor_values if numeric else list(range(len(points)))
+    factor_values = []
+    arms = []
+    for value, arm in points:
+        factor_values.append(value)
+        arms.append(arm)
+    places = list(range(len(points)))
+    if numeric:
+        places = factor_values
     accuracies = done.pivot_table(index="seed", columns="arm", values=LAST10)
     accuracies = accuracies.reindex(columns=arms)
     for seed in accuracies.index:
@@ -117,7 +150,13 @@ def _factor(axis: Axes, results: Results, setting: str, path: str) -> None:
         mean, low, high = mean_interval(accuracies[arm].dropna().to_numpy(float))
         face = "white" if arm == BASELINE else "black"
         axis.plot([place, place], [low, high], color="black", lw=1.5)
-        axis.plot(place, mean, "o", color="black", markerfacecolor=face)
+        axis.plot(
+            place,
+            mean,
+            "o",
+            color="black",
+            markerfacecolor=face,
+        )
     if points and not numeric:
         axis.set_xticks(places, list(map(str, factor_values)))
 
@@ -141,24 +180,30 @@ def _is_number(value: Any) -> bool:
 def accuracy_against_work(
     results: Results, table: pd.DataFrame, costs: pd.DataFrame, folder: Path
 ) -> list[Path]:
-    """Mean accuracy with its t interval over the work of a trial, a point an arm, a panel a setting."""
+    """Mean accuracy with its t interval over the work of a trial.
+
+    A point an arm, a panel a setting.
+    """
     if FORWARDS not in costs or costs[FORWARDS].isna().all():
         return []
-    figure, axes = panels(1, len(results.settings), 6.4, 4.2, sharey=True)
-    joined = table.merge(costs[["setting", "arm", FORWARDS]], on=["setting", "arm"])
+    keys = ["setting", "arm"]
+    joined = table.merge(costs[[*keys, FORWARDS]], on=keys)
     joined = joined.dropna(subset=["mean"])
     # The baseline first, whatever the table's order: its look is that of number 0.
     arms = list(dict.fromkeys([BASELINE, *table["arm"].unique()]))
+    figure, axes = panels(
+        1,
+        len(results.settings),
+        6.4,
+        4.2,
+        sharey=True,
+    )
     shown: dict[str, Line2D] = {}
     for axis, setting in zip(axes[0], results.settings, strict=True):
-        for row in joined[joined["setting"] == setting].to_dict("records"):
+        rows = joined[joined["setting"] == setting]
+        for row in rows.to_dict("records"):
             arm = row["arm"]
-            millions = row[FORWARDS] / 1e6
-            style = look(arms.index(arm))
-            style["linestyle"] = "none"
-            shown[arm] = axis.plot(millions, row["mean"], **style)[0]
-            interval = [row["mean_low"], row["mean_high"]]
-            axis.plot([millions, millions], interval, color=style["color"], lw=1)
+            shown[arm] = _work_point(axis, row, look(arms.index(arm)))
         axis.set_xlabel("million image forwards a trial (a backward counts as two)")
         axis.set_title(title(setting))
     axes[0, 0].set_ylabel(f"{ACCURACY}, 95 % t interval")
@@ -167,6 +212,20 @@ def accuracy_against_work(
             list(shown.values()), list(shown), fontsize="x-small", loc="outside right upper"
         )
     return save(figure, folder / "accuracy_against_work")
+
+
+def _work_point(axis: Axes, row: dict[Any, Any], style: dict[str, Any]) -> Line2D:
+    """Draw an arm's mean accuracy over its work, with the interval, and return the point."""
+    millions = row[FORWARDS] / 1e6
+    style["linestyle"] = "none"
+    (point,) = axis.plot(millions, row["mean"], **style)
+    axis.plot(
+        [millions, millions],
+        [row["mean_low"], row["mean_high"]],
+        color=style["color"],
+        lw=1,
+    )
+    return point
 
 
 def heat_map(results: Results, folder: Path) -> list[Path]:
@@ -180,23 +239,31 @@ def heat_map(results: Results, folder: Path) -> list[Path]:
         return []
     figure, axes = panels(1, len(grids), 4.6, 3.8)
     for axis, (setting, cells) in zip(axes[0], grids.items(), strict=True):
-        rows = _ordered(row for row, _ in cells.values())
-        columns = _ordered(column for _, column in cells.values())
         done = results.done[results.done["setting"] == setting]
         means = done.groupby("arm")[LAST10].mean()
-        grid = np.full((len(rows), len(columns)), np.nan)
-        for arm, (row, column) in cells.items():
-            grid[rows.index(row), columns.index(column)] = means.get(arm, np.nan)
-        image = axis.imshow(grid, cmap="cividis", aspect="auto")
-        _label_cells(axis, grid)
-        axis.grid(False)
-        axis.set_yticks(range(len(rows)), map(str, rows))
-        axis.set_xticks(range(len(columns)), map(str, columns))
+        image = _draw_cells(axis, cells, means)
         axis.set_ylabel(results.factors[0])
         axis.set_xlabel(results.factors[1])
         axis.set_title(title(setting))
         figure.colorbar(image, ax=axis, label=ACCURACY)
     return save(figure, folder / "product")
+
+
+def _draw_cells(axis: Axes, cells: dict[str, interactions.Cell], means: pd.Series) -> AxesImage:
+    """Draw the mean of each arm at its values of the two factors."""
+    rows = _ordered(row for row, _ in cells.values())
+    columns = _ordered(column for _, column in cells.values())
+    grid = np.full((len(rows), len(columns)), np.nan)
+    for arm, (row, column) in cells.items():
+        y = rows.index(row)
+        x = columns.index(column)
+        grid[y, x] = means.get(arm, np.nan)
+    image = axis.imshow(grid, cmap="cividis", aspect="auto")
+    _label_cells(axis, grid)
+    axis.grid(False)
+    axis.set_yticks(range(len(rows)), map(str, rows))
+    axis.set_xticks(range(len(columns)), map(str, columns))
+    return image
 
 
 def _label_cells(axis: Axes, grid: np.ndarray) -> None:
@@ -205,7 +272,14 @@ def _label_cells(axis: Axes, grid: np.ndarray) -> None:
         value = grid[y, x]
         dark = value < np.nanmean(grid)
         color = "white" if dark else "black"
-        axis.text(x, y, f"{value:.1f}", ha="center", va="center", color=color)
+        axis.text(
+            x,
+            y,
+            f"{value:.1f}",
+            ha="center",
+            va="center",
+            color=color,
+        )
 
 
 def _ordered(values: Iterable[Any]) -> list[Any]:

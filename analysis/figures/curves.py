@@ -31,7 +31,13 @@ def accuracy_per_epoch(
     """
     rows = results.rows(metric)
     families = _families(results)
-    figure, axes = panels(len(results.settings), len(families), 5, 3.6, sharey=True)
+    figure, axes = panels(
+        len(results.settings),
+        len(families),
+        5,
+        3.6,
+        sharey=True,
+    )
     for line, setting in zip(axes, results.settings, strict=True):
         for axis, family in zip(line, families, strict=True):
             arms = _arms(results, setting, family)
@@ -56,7 +62,13 @@ def division_per_epoch(results: Results, folder: Path) -> list[Path]:
     if len(results.settings) > 1:
         families = families[:1]  # four panels a line: they would be many
     lines = list(itertools.product(results.settings, families))
-    figure, axes = panels(len(lines), len(DIVISION), 3.6, 3, sharex=True)
+    figure, axes = panels(
+        len(lines),
+        len(DIVISION),
+        3.6,
+        3,
+        sharex=True,
+    )
     for line, (setting, family) in zip(axes, lines, strict=True):
         arms = _arms(results, setting, family)
         for axis, (name, label) in zip(line, DIVISION.items(), strict=True):
@@ -106,7 +118,13 @@ def _curves(axis: Axes, rows: pd.DataFrame, metric: str, arms: list[str]) -> Non
         if len(by_epoch) == 1:
             style["marker"] = "o"
         label = f"{arm} (n={curves['seed'].nunique()})"
-        axis.plot(by_epoch.index, mean, label=label, lw=1.5, **style)
+        axis.plot(
+            by_epoch.index,
+            mean,
+            label=label,
+            lw=1.5,
+            **style,
+        )
         axis.fill_between(
             by_epoch.index,
             mean - sd,

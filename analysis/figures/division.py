@@ -20,6 +20,12 @@ from trainable.storage import names
 THRESHOLDS = np.arange(10) / 10
 SHOWN = {0.0: PALETTE[1], 0.5: PALETTE[4], 0.9: "black"}
 """Thresholds of the class histograms, and the colours of their bars."""
+Table = dict[str, np.ndarray]
+"""A trial's sample table, a column by its name."""
+
+Trial = dict[Any, Any]
+"""A row of `Results.trials`."""
+
 FEW = 4
 """Arms times settings of which all losses are shown."""
 
@@ -53,12 +59,17 @@ def loss_histograms(results: Results, folder: Path) -> list[Path]:
     return save(figure, folder / "loss_histograms")
 
 
-def _mixture_rows(results: Results, trial: dict[Any, Any]) -> dict[int, dict[str, Any]]:
+def _mixture_rows(results: Results, trial: Trial) -> dict[int, dict[str, Any]]:
     """A trial's rows by epoch; none where its mixture is on another scale than the losses drawn."""
     method = results.config(trial).get("method", {})
-    if method.get("mixture", "gmm") != "gmm" or not method.get("normalise_losses", True):
+    if method.get("mixture", "gmm") != "gmm":
         return {}
-    return {row["epoch"]: row for row in results.folder(trial).rows()}
+    if not method.get("normalise_losses", True):
+        return {}
+    rows = {}
+    for row in results.folder(trial).rows():
+        rows[row["epoch"]] = row
+    return rows
 
 
 def _losses(axis: Axes, losses: np.ndarray, clean: np.ndarray | None) -> None:
@@ -69,7 +80,13 @@ def _losses(axis: Axes, losses: np.ndarray, clean: np.ndarray | None) -> None:
         losses = losses / span
     bins = np.linspace(0, 1, 41).tolist()
     if clean is None:
-        axis.hist(losses, bins, color="0.6", density=True, label="all")
+        axis.hist(
+            losses,
+            bins,
+            color="0.6",
+            density=True,
+            label="all",
+        )
         return
     share = 40 / len(losses)  # one density over both
     for part, colour, hatch, label in (
@@ -92,12 +109,21 @@ def _mixture(axis: Axes, row: dict[str, Any]) -> None:
     x = np.linspace(0, 1, 400)
     top = axis.get_ylim()[1]
     for component, style in (("clean", "-"), ("noisy", "--")):
-        mean = row.get(names.MIXTURE.format(parameter="mean", component=component, k=0))
-        sd = row.get(names.MIXTURE.format(parameter="sd", component=component, k=0))
-        weight = row.get(names.MIXTURE.format(parameter="weight", component=component, k=0))
-        if mean is not None and sd is not None and weight is not None:
-            density = weight * stats.norm.pdf(x, mean, sd)
-            axis.plot(x, density, style, color="black", lw=1.2)
+        parameters = {}
+        for parameter in ("mean", "sd", "weight"):
+            metric = names.MIXTURE.format(parameter=parameter, component=component, k=0)
+            parameters[parameter] = row.get(metric)
+        if None in parameters.values():
+            continue
+        normal = stats.norm.pdf(x, parameters["mean"], parameters["sd"])
+        density = parameters["weight"] * normal
+        axis.plot(
+            x,
+            density,
+            style,
+            color="black",
+            lw=1.2,
+        )
     axis.set_ylim(0, top)  # a narrow component must not flatten the histogram
 
 
@@ -129,7 +155,13 @@ def _class_bars(axis: Axes, given: np.ndarray, probability: np.ndarray) -> None:
         label = f"all: {counts.sum()}"
         if threshold:
             label = f"clean probability > {threshold:g}: {counts.sum()}"
-        axis.bar(classes + (k - 1) * 0.27, counts, 0.27, color=colour, label=label)
+        axis.bar(
+            classes + (k - 1) * 0.27,
+            counts,
+            0.27,
+            color=colour,
+            label=label,
+        )
 
 
 def _kept(probability: np.ndarray, threshold: float) -> np.ndarray:
@@ -169,9 +201,7 @@ def thresholds(results: Results) -> pd.DataFrame:
     return means.reset_index()
 
 
-def _kept_row(
-    table: dict[str, np.ndarray], threshold: float, retrained: dict[float, float]
-) -> dict[str, Any]:
+def _kept_row(table: Table, threshold: float, retrained: dict[float, float]) -> dict[str, Any]:
     """Columns of `thresholds` from `kept` on, for one trial; empty where nothing is kept."""
     given, probability = _first_division(table)
     kept = _kept(probability, threshold)
@@ -195,7 +225,7 @@ def _kept_row(
     return row
 
 
-def _retrained(results: Results, judge: dict[Any, Any]) -> dict[float, float]:
+def _retrained(results: Results, judge: Trial) -> dict[float, float]:
     """Accuracy by threshold of the arms that retrain on what a trial judged clean."""
     source = judge["folder"].removeprefix(f"{names.RUNS}/")
     users = results.done[results.done["source"] == source]
@@ -207,7 +237,7 @@ def _retrained(results: Results, judge: dict[Any, Any]) -> dict[float, float]:
     return found
 
 
-def right(table: dict[str, np.ndarray]) -> np.ndarray | None:
+def right(table: Table) -> np.ndarray | None:
     """Whether each training sample's given label is the true one (n,).
 
     None where that is unknown.
@@ -220,19 +250,18 @@ def right(table: dict[str, np.ndarray]) -> np.ndarray | None:
     return given == true
 
 
-def _first_division(table: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def _first_division(table: Table) -> tuple[np.ndarray, np.ndarray]:
     """Given labels (n,) and clean probabilities (n,) of the training samples.
 
     At the first division; the probabilities are the mean of the networks.
     """
-    given = table["given"][table["split"] == 0]
-    probability = table["clean_probability"][0].astype(float).mean(0)
-    return given, probability
+    train = table["split"] == 0
+    given = table["given"][train]
+    of_networks = table["clean_probability"][0].astype(float)
+    return given, of_networks.mean(0)
 
 
-def _tables(
-    results: Results, few: int = 0
-) -> list[tuple[str, dict[Any, Any], dict[str, np.ndarray]]]:
+def _tables(results: Results, few: int = 0) -> list[tuple[str, Trial, Table]]:
     """(setting, trial, sample table) of one finished trial that judged its samples, a setting.
 
     Of the baseline; where that did, of all arms, if there are at most `few` settings and arms.
@@ -248,9 +277,7 @@ def _tables(
     return list(by_folder.values())
 
 
-def _divisions(
-    results: Results, trials: pd.DataFrame
-) -> Iterator[tuple[dict[Any, Any], dict[str, np.ndarray]]]:
+def _divisions(results: Results, trials: pd.DataFrame) -> Iterator[tuple[Trial, Table]]:
     """(trial, sample table) of each of the trials, or of the one that it uses.
 
     Without those of which neither judged its samples.
@@ -267,11 +294,13 @@ def _divisions(
                 break
 
 
-def _judged(table: dict[str, np.ndarray]) -> bool:
+def _judged(table: Table) -> bool:
     """Whether a table has a division of all training samples.
 
     Of large sets each epoch judges a part.
     """
-    if "clean_probability" not in table or "loss" not in table or len(table["epochs"]) == 0:
+    if "clean_probability" not in table or "loss" not in table:
+        return False
+    if len(table["epochs"]) == 0:
         return False
     return not np.isnan(table["clean_probability"]).any()

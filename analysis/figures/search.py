@@ -81,8 +81,20 @@ def _history(study: optuna.Study) -> Figure:
     table = history(study)
     figure = Figure(figsize=(6, 3.6), layout="constrained")
     axis = figure.subplots()
-    axis.plot(table["number"], table["accuracy"], "o", color="#56B4E9", label="full-length trial")
-    axis.step(table["number"], table["best"], where="post", color="black", label="best so far")
+    axis.plot(
+        table["number"],
+        table["accuracy"],
+        "o",
+        color="#56B4E9",
+        label="full-length trial",
+    )
+    axis.step(
+        table["number"],
+        table["best"],
+        where="post",
+        color="black",
+        label="best so far",
+    )
     axis.set_xlabel("trial")
     axis.set_ylabel(f"{LABEL} (search score, not a result)")
     axis.grid(alpha=0.3)

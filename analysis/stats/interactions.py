@@ -72,10 +72,14 @@ def _two_valued(cells: dict[str, Cell]) -> list[list[Any]]:
     Empty unless the cells are all combinations of two or more two-valued factors; hence empty also
     where a cell has no finished trial at all.
     """
-    levels = [list(dict.fromkeys(column)) for column in zip(*cells.values(), strict=True)]
-    if len(levels) < 2 or len(cells) != 2 ** len(levels):
-        return []
-    if any(len(values) != 2 for values in levels):
+    levels = []
+    for column in zip(*cells.values(), strict=True):
+        distinct = list(dict.fromkeys(column))
+        if len(distinct) != 2:
+            return []
+        levels.append(distinct)
+    combinations = 2 ** len(levels)
+    if len(levels) < 2 or len(cells) != combinations:
         return []
     return levels
 
@@ -94,13 +98,18 @@ def product(results: Results, setting: str) -> dict[str, Cell]:
         cell = _values(results, setting, arm)
         if cell is not None:
             cells[arm] = cell
-    crossed = [cell for arm, cell in cells.items() if arm != BASELINE]
-    levels = [set(column) for column in zip(*crossed, strict=True)]
-    own = cells.get(BASELINE, ())
-    is_cell = all(value in known for value, known in zip(own, levels, strict=False))
-    if not levels or not is_cell:
-        cells.pop(BASELINE, None)
+    own = cells.pop(BASELINE, None)
+    if own is not None and _is_cell(own, list(cells.values())):
+        return {BASELINE: own, **cells}
     return cells
+
+
+def _is_cell(own: Cell, crossed: list[Cell]) -> bool:
+    """Whether every value of `own` is one that its factor takes in the crossed cells."""
+    levels = [set(column) for column in zip(*crossed, strict=True)]
+    if not levels:
+        return False
+    return all(value in known for value, known in zip(own, levels, strict=False))
 
 
 def _values(results: Results, setting: str, arm: str) -> Cell | None:
@@ -121,11 +130,13 @@ def _contrasts(
     labels: list[str], levels: list[list[Any]], cells: list[Cell]
 ) -> Iterator[tuple[str, str, np.ndarray]]:
     """(kind, name, sign of each cell in the contrast (cells,) of ±1)."""
-    signs = []
+    signs = {}
     for factor, label in enumerate(labels):
         first, second = levels[factor]
         at_second = np.array([cell[factor] == second for cell in cells])
-        signs.append(np.where(at_second, 1, -1))
-        yield "main", f"{label}: {first} → {second}", signs[factor]
-    for one, other in itertools.combinations(range(len(labels)), 2):
-        yield "interaction", f"{labels[one]} × {labels[other]}", signs[one] * signs[other]
+        signs[factor] = np.where(at_second, 1, -1)
+        effect = f"{label}: {first} → {second}"
+        yield "main", effect, signs[factor]
+    for one, other in itertools.combinations(signs, 2):
+        effect = f"{labels[one]} × {labels[other]}"
+        yield "interaction", effect, signs[one] * signs[other]

@@ -49,7 +49,13 @@ def paired(differences: np.ndarray, confidence: float = 0.95) -> Paired:
     p = NAN
     if len(differences):
         p = float(sign_flip_p(differences))
-    return Paired(n=len(differences), mean=mean, low=low, high=high, p=p)
+    return Paired(
+        n=len(differences),
+        mean=mean,
+        low=low,
+        high=high,
+        p=p,
+    )
 
 
 def mean_interval(values: np.ndarray, confidence: float = 0.95) -> tuple[float, float, float]:

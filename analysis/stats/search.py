@@ -225,18 +225,26 @@ def importance(study: optuna.Study) -> pd.DataFrame:
     """
     place = accuracy_place(study)
     done = complete(study)
-    rows = []
+    columns = ["method", "parameter", "importance", "low", "high", "n"]
     shared = _shared_parameters(done)
     scores = {trial.values[place] for trial in done}
-    if len(done) >= FEWEST and shared and len(scores) > 1:
-        rng = np.random.default_rng(0)
-        for method in ("fANOVA", "PED-ANOVA"):
-            found = _importances(done, place, method, shared, trees=64)
-            draws = _resampled(done, place, method, shared, rng)
-            for parameter, value in found.items():
-                low, high = _spread(draws, parameter)
-                rows.append((method, parameter, value, low, high, len(done)))
-    return pd.DataFrame(rows, columns=["method", "parameter", "importance", "low", "high", "n"])
+    if len(done) < FEWEST or not shared or len(scores) == 1:
+        return pd.DataFrame(columns=columns)
+    rng = np.random.default_rng(0)
+    rows = []
+    for method in ("fANOVA", "PED-ANOVA"):
+        found = _importances(
+            done,
+            place,
+            method,
+            shared,
+            trees=64,
+        )
+        draws = _resampled(done, place, method, shared, rng)
+        for parameter, value in found.items():
+            low, high = _spread(draws, parameter)
+            rows.append((method, parameter, value, low, high, len(done)))
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _shared_parameters(done: list[FrozenTrial]) -> set[str]:
@@ -257,7 +265,15 @@ def _resampled(
     draws = []
     for _ in range(BOOTSTRAPS):
         sample = [done[k] for k in rng.integers(len(done), size=len(done))]
-        draws.append(_importances(sample, place, method, parameters, trees=16))
+        draws.append(
+            _importances(
+                sample,
+                place,
+                method,
+                parameters,
+                trees=16,
+            )
+        )
     return draws
 
 
@@ -271,7 +287,11 @@ def _spread(draws: list[dict[str, float]], parameter: str) -> tuple[float, float
 
 
 def _importances(
-    sample: list[FrozenTrial], place: int, method: str, parameters: set[str], trees: int
+    sample: list[FrozenTrial],
+    place: int,
+    method: str,
+    parameters: set[str],
+    trees: int,
 ) -> dict[str, float]:
     """Importance of each parameter in a sample of trials; none if all scored the same."""
     values = {trial.values[place] for trial in sample}
