@@ -26,7 +26,9 @@ Table = dict[str, np.ndarray]
 def judged(table: Table) -> bool:
     """Whether a sample table has a division and the ensemble's opinion of every training sample."""
     names = {"clean_probability", "ensemble_class", "ensemble_probability", "loss"}
-    if not names <= table.keys() or len(table["epochs"]) == 0:
+    if not names <= table.keys():
+        return False
+    if len(table["epochs"]) == 0:
         return False
     return not np.isnan(table["clean_probability"]).any()
 
@@ -51,7 +53,8 @@ def same_labels(tables: Sequence[Table]) -> list[list[int]]:
     groups: dict[bytes, list[int]] = {}
     for place, table in enumerate(tables):
         given = given_labels(table)
-        key = given.index.to_numpy().tobytes() + given.to_numpy().tobytes()
+        samples = given.index.to_numpy()
+        key = samples.tobytes() + given.to_numpy().tobytes()
         groups.setdefault(key, []).append(place)
     return list(groups.values())
 
@@ -166,7 +169,8 @@ def _after_warm_up(table: Table) -> range:
 def expected(ranked: pd.DataFrame, classes: int) -> pd.DataFrame:
     """One row a given class: samples, expected (how many of them are wrong), share."""
     groups = ranked.groupby("given")["wrong"]
-    table = pd.DataFrame({"samples": groups.size(), "expected": groups.sum()})
-    table = table.reindex(range(classes), fill_value=0)
-    table["share"] = table["expected"] / table["samples"].clip(lower=1)
+    columns = {"samples": groups.size(), "expected": groups.sum()}
+    table = pd.DataFrame(columns).reindex(range(classes), fill_value=0)
+    at_least_one = table["samples"].clip(lower=1)
+    table["share"] = table["expected"] / at_least_one
     return table.rename_axis("given").reset_index()

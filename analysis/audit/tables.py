@@ -49,7 +49,8 @@ def tables(audited: Audited, names: list[str]) -> dict[str, pd.DataFrame]:
     ranked = audited.ranked
     counts = expected(ranked, audited.classes)
     counts["given"] = names
-    matrix = pd.DataFrame(transition(ranked, audited.classes), columns=names).round(3)
+    probabilities = transition(ranked, audited.classes)
+    matrix = pd.DataFrame(probabilities, columns=names).round(3)
     matrix.insert(0, "true", names)
     found = {"classes": counts.round({"expected": 1, "share": 3}), "transition": matrix}
     if calibration.known(ranked):

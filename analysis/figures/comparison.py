@@ -147,7 +147,8 @@ def _factor(axis: Axes, results: Results, setting: str, path: str) -> None:
     for seed in accuracies.index:
         axis.plot(places, accuracies.loc[seed], color="0.75", lw=0.8)
     for place, arm in zip(places, arms, strict=True):
-        mean, low, high = mean_interval(accuracies[arm].dropna().to_numpy(float))
+        over_seeds = accuracies[arm].dropna()
+        mean, low, high = mean_interval(over_seeds.to_numpy(float))
         face = "white" if arm == BASELINE else "black"
         axis.plot([place, place], [low, high], color="black", lw=1.5)
         axis.plot(
@@ -164,17 +165,21 @@ def _factor(axis: Axes, results: Results, setting: str, path: str) -> None:
 def _points(results: Results, setting: str, path: str) -> list[tuple[Any, str]]:
     """(value of a factor, arm) of the baseline and of the arms that change only this factor."""
     done = results.done[results.done["setting"] == setting]
+    of_factor = done[done["family"] == path]
     points = []
-    for arm in [BASELINE, *done.loc[done["family"] == path, "arm"].unique()]:
+    for arm in [BASELINE, *of_factor["arm"].unique()]:
         trial = results.first_done(setting, str(arm))
         if trial is not None:
-            points.append((value_at(results.config(trial), path), str(arm)))
+            value = value_at(results.config(trial), path)
+            points.append((value, str(arm)))
     return points
 
 
 def _is_number(value: Any) -> bool:
     """Whether a factor's value has a place on a numeric axis; a switch has none."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    if isinstance(value, bool):
+        return False
+    return isinstance(value, int | float)
 
 
 def accuracy_against_work(

@@ -41,7 +41,8 @@ def accuracy_per_epoch(
     for line, setting in zip(axes, results.settings, strict=True):
         for axis, family in zip(line, families, strict=True):
             arms = _arms(results, setting, family)
-            _curves(axis, rows[rows["setting"] == setting], metric, arms)
+            of_setting = rows[rows["setting"] == setting]
+            _curves(axis, of_setting, metric, arms)
             axis.set_title(title(setting, family))
             axis.set_xlabel("epoch")
             _legend(axis)
@@ -71,8 +72,9 @@ def division_per_epoch(results: Results, folder: Path) -> list[Path]:
     )
     for line, (setting, family) in zip(axes, lines, strict=True):
         arms = _arms(results, setting, family)
+        of_setting = rows[rows["setting"] == setting]
         for axis, (name, label) in zip(line, DIVISION.items(), strict=True):
-            _curves(axis, rows[rows["setting"] == setting], name, arms)
+            _curves(axis, of_setting, name, arms)
             axis.set_title(title(setting, family), fontsize="small")
             axis.set_ylabel(label)
         _legend(line[0])
@@ -101,7 +103,8 @@ def _families(results: Results) -> list[str]:
 def _arms(results: Results, setting: str, family: str) -> list[str]:
     """The baseline, and the arms of a family in a setting."""
     planned = results.trials[results.trials["setting"] == setting]
-    return [BASELINE, *planned.loc[planned["family"] == family, "arm"].unique()]
+    of_family = planned[planned["family"] == family]
+    return [BASELINE, *of_family["arm"].unique()]
 
 
 def _curves(axis: Axes, rows: pd.DataFrame, metric: str, arms: list[str]) -> None:

@@ -183,7 +183,8 @@ def thresholds(results: Results) -> pd.DataFrame:
     percent), class_0, class_1, … (samples).
     """
     rows = []
-    for trial, table in _divisions(results, results.done[results.done["arm"] == BASELINE]):
+    baselines = results.done[results.done["arm"] == BASELINE]
+    for trial, table in _divisions(results, baselines):
         retrained = {}
         if len(table["epochs"]) == 1:  # of more, it uses the last
             retrained = _retrained(results, trial)
@@ -247,7 +248,8 @@ def right(table: Table) -> np.ndarray | None:
     true = table["true"][train]
     if (true < 0).any():
         return None
-    return given == true
+    same: np.ndarray = given == true
+    return same
 
 
 def _first_division(table: Table) -> tuple[np.ndarray, np.ndarray]:
@@ -267,7 +269,8 @@ def _tables(results: Results, few: int = 0) -> list[tuple[str, Trial, Table]]:
     Of the baseline; where that did, of all arms, if there are at most `few` settings and arms.
     """
     first = results.done.drop_duplicates(["setting", "arm"])
-    found = list(_divisions(results, first[first["arm"] == BASELINE]))
+    baselines = first[first["arm"] == BASELINE]
+    found = list(_divisions(results, baselines))
     if found and len(first) <= few:
         found = list(_divisions(results, first))
     # Two arms may use one trial: it is shown once.

@@ -94,9 +94,11 @@ def sign_flip_p(differences: np.ndarray) -> np.ndarray:
 def _signs(n: int) -> np.ndarray:
     """Patterns of n signs, all of them or FLIPS drawn ones: (n, patterns) of ±1."""
     if 2**n > FLIPS:
-        bits = np.random.default_rng(0).integers(0, 2, (FLIPS, n), np.int8)
+        rng = np.random.default_rng(0)
+        bits = rng.integers(0, 2, (FLIPS, n), np.int8)
     else:
-        bits = np.arange(2**n)[:, None] >> np.arange(n) & 1
+        numbers = np.arange(2**n)
+        bits = numbers[:, None] >> np.arange(n) & 1
     return (2.0 * bits - 1).T
 
 

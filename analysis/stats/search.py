@@ -142,7 +142,8 @@ def _confirmed_values(root: Path) -> dict[tuple[str | None, str], list[float]]:
         started = folder.trial or {}
         if started.get("id") != trial["id"] or folder.summary is None or value is None:
             continue
-        values_of.setdefault((trial["setting"], trial["arm"]), []).append(value)
+        key = (trial["setting"], trial["arm"])
+        values_of.setdefault(key, []).append(value)
     return values_of
 
 
@@ -264,7 +265,8 @@ def _resampled(
     """Importances in BOOTSTRAPS samples of the trials, drawn with replacement."""
     draws = []
     for _ in range(BOOTSTRAPS):
-        sample = [done[k] for k in rng.integers(len(done), size=len(done))]
+        chosen = rng.integers(len(done), size=len(done))
+        sample = [done[k] for k in chosen]
         draws.append(
             _importances(
                 sample,
