@@ -109,14 +109,16 @@ def _mixture(axis: Axes, row: dict[str, Any]) -> None:
     x = np.linspace(0, 1, 400)
     top = axis.get_ylim()[1]
     for component, style in (("clean", "-"), ("noisy", "--")):
-        parameters = {}
+        known = []
         for parameter in ("mean", "sd", "weight"):
             metric = names.MIXTURE.format(parameter=parameter, component=component, k=0)
-            parameters[parameter] = row.get(metric)
-        if None in parameters.values():
+            value = row.get(metric)
+            if value is not None:
+                known.append(value)
+        if len(known) < 3:
             continue
-        normal = stats.norm.pdf(x, parameters["mean"], parameters["sd"])
-        density = parameters["weight"] * normal
+        mean, sd, weight = known
+        density = weight * stats.norm.pdf(x, mean, sd)
         axis.plot(
             x,
             density,
