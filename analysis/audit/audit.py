@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.audit.label_suggestions import given_labels, judged, rank, same_labels
+from analysis.audit.label_suggestions import Table, given_labels, judged, rank, same_labels
 from analysis.results.read import Results, read_results
 
 
@@ -34,7 +34,10 @@ class Audited:
     @property
     def name(self) -> str:
         """`seeds 0, 1, 2`."""
-        return f"seed{'s' if len(self.seeds) > 1 else ''} {', '.join(map(str, self.seeds))}"
+        listed = ", ".join(map(str, self.seeds))
+        if len(self.seeds) > 1:
+            return f"seeds {listed}"
+        return f"seed {listed}"
 
     @property
     def unjudged(self) -> int:
@@ -45,7 +48,9 @@ class Audited:
 def audit(
     root: Path, setting: str | None = None, arm: str = "baseline", seed: int | None = None
 ) -> list[Audited]:
-    """Rank the training samples of an arm's finished trials, those together that were given the same labels.
+    """Rank the training samples of an arm's finished trials.
+
+    Trials that were given the same labels are ranked together.
 
     Raises:
         NoStudy: `root` holds no study's results.
@@ -57,20 +62,30 @@ def audit(
     for trial, table in zip(trials, tables, strict=True):
         if not judged(table):
             raise NoAudit(
-                f"{root / trial['folder']}/samples.npz has no clean probability of every training sample: the method "
-                "does not divide them (cross_entropy), or judges a part in each epoch, or the file is damaged"
+                f"{root / trial['folder']}/samples.npz has no clean probability of every training "
+                "sample: the method does not divide them (cross_entropy), or judges a part in each "
+                "epoch, or the file is damaged"
             )
-    classes = 1 + max(
-        int(table[name].max()) for table in tables for name in ("given", "true", "ensemble_class")
-    )
+    classes = 1 + max(_greatest_class(table) for table in tables)
     found = []
     for places in same_labels(tables):
-        ranked = rank([tables[k] for k in places], classes)
-        given = given_labels(tables[places[0]])
-        found.append(
-            Audited([trials[k]["seed"] for k in places], trials[places[0]], given, ranked, classes)
+        first = places[0]
+        audited = Audited(
+            seeds=[trials[place]["seed"] for place in places],
+            trial=trials[first],
+            given=given_labels(tables[first]),
+            ranked=rank([tables[place] for place in places], classes),
+            classes=classes,
         )
+        found.append(audited)
     return found
+
+
+def _greatest_class(table: Table) -> int:
+    """The greatest class in a sample table: given, true or preferred by the ensemble."""
+    return max(
+        int(table["given"].max()), int(table["true"].max()), int(table["ensemble_class"].max())
+    )
 
 
 def _chosen(
@@ -82,18 +97,14 @@ def _chosen(
             f"the study has several settings; name one with --setting: {', '.join(study.settings)}"
         )
     trials = study.trials
-    for option, column, wanted in (
-        ("setting", "setting", setting),
-        ("arm", "arm", arm),
-        ("seed", "seed", seed),
-    ):
+    for column, wanted in {"setting": setting, "arm": arm, "seed": seed}.items():
+        if wanted is None:
+            continue
         there = list(dict.fromkeys(map(str, trials[column])))
-        if wanted is not None and str(wanted) not in there:
-            raise NoAudit(
-                f"--{option} {wanted}: the study has {', '.join(filter(None, there)) or 'none'}"
-            )
-        if wanted is not None:
-            trials = trials[trials[column] == wanted]
+        if str(wanted) not in there:
+            choices = ", ".join(filter(None, there)) or "none"
+            raise NoAudit(f"--{column} {wanted}: the study has {choices}")
+        trials = trials[trials[column] == wanted]
     done = trials[trials["state"] == "done"].to_dict("records")
     if not done:
         raise NoAudit(

@@ -1,4 +1,7 @@
-"""How good a ranking of wrong labels is, and what its probabilities are worth, where the true labels are known."""
+"""How good a ranking of wrong labels is, and what its probabilities are worth.
+
+Only where the true labels are known.
+"""
 
 import numpy as np
 import pandas as pd
@@ -15,50 +18,71 @@ def known(ranked: pd.DataFrame) -> bool:
 
 
 def quality(ranked: pd.DataFrame) -> dict[str, float]:
-    """Measures of a ranking (`label_suggestions.rank`) against the truth; those that are undefined are NaN.
+    """Measures of a ranking (`label_suggestions.rank`) against the truth; NaN where undefined.
 
-    samples; wrong (labels that are); expected (sum of the probabilities); count_error (expected ÷ wrong − 1);
-    auc and average_precision of the order; precision@10, @100, @1000 of the first so many; precision@wrong of the first
-    `wrong` ones (which is their recall too); precision_half and recall_half of those with a probability above 0.5;
-    calibration_error (mean distance of probability and share of wrong labels over ten bins); suggestion_expected and
-    suggestion_right (of the labels above 0.5: mean confidence, and share of the suggestions that are right).
+    samples; wrong (labels that are); expected (sum of the probabilities); count_error
+    (expected ÷ wrong − 1); auc and average_precision of the order; precision@10, @100, @1000 of the
+    first samples of the list; precision@wrong of the first `wrong` ones (which is their recall
+    too); precision_half and recall_half of those with a probability above 0.5; calibration_error
+    (mean distance of probability and share of wrong labels over ten bins); suggestion_expected and
+    suggestion_right (of the labels above 0.5: mean confidence, and share of the suggestions that
+    are right).
     """
-    wrong, probability = (ranked["given"] != ranked["true"]).to_numpy(), ranked["wrong"].to_numpy()
-    count, order = (
-        int(wrong.sum()),
-        -np.arange(len(ranked)),
-    )  # the list decides between equal probabilities
-    likely, right = probability > 0.5, (ranked["suggested"] == ranked["true"]).to_numpy()
-    both = 0 < count < len(wrong)
-    bins = reliability(probability, wrong)
+    wrong = (ranked["given"] != ranked["true"]).to_numpy()
+    right = (ranked["suggested"] == ranked["true"]).to_numpy()
+    probability = ranked["wrong"].to_numpy()
+    confidence = ranked["confidence"].to_numpy()
+    likely = probability > 0.5
+    count = int(wrong.sum())
     return {
         "samples": len(ranked),
         "wrong": count,
         "expected": float(probability.sum()),
         "count_error": _ratio(probability.sum() - count, count),
-        "auc": float(roc_auc_score(wrong, order)) if both else np.nan,
-        "average_precision": float(average_precision_score(wrong, order)) if count else np.nan,
-        **{f"precision@{k}": float(wrong[:k].mean()) for k in FIRST if k <= len(wrong)},
-        "precision@wrong": float(wrong[:count].mean()) if count else np.nan,
+        **_order_quality(wrong),
         "precision_half": _ratio(wrong[likely].sum(), likely.sum()),
         "recall_half": _ratio(wrong[likely].sum(), count),
-        "calibration_error": float(
-            (bins["samples"] * (bins["probability"] - bins["share"]).abs()).sum() / len(wrong)
-        ),
-        "suggestion_expected": _ratio(ranked["confidence"].to_numpy()[likely].sum(), likely.sum()),
+        "calibration_error": _calibration_error(probability, wrong),
+        "suggestion_expected": _ratio(confidence[likely].sum(), likely.sum()),
         "suggestion_right": _ratio(right[likely].sum(), likely.sum()),
     }
 
 
-def reliability(probability: np.ndarray, happened: np.ndarray) -> pd.DataFrame:
-    """Probabilities (n,) against what happened (n,) bool, in ten bins of equal width that are not empty.
+def _order_quality(wrong: np.ndarray) -> dict[str, float]:
+    """Measures of the order alone; `wrong` (n,) bool, the most surely wrong label first."""
+    count = int(wrong.sum())
+    auc = average_precision = precision_at_wrong = np.nan
+    order = -np.arange(len(wrong))  # the list decides between equal probabilities
+    if 0 < count < len(wrong):
+        auc = float(roc_auc_score(wrong, order))
+    if count:
+        average_precision = float(average_precision_score(wrong, order))
+        precision_at_wrong = float(wrong[:count].mean())
+    found = {"auc": auc, "average_precision": average_precision}
+    for length in FIRST:
+        if length <= len(wrong):
+            found[f"precision@{length}"] = float(wrong[:length].mean())
+    found["precision@wrong"] = precision_at_wrong
+    return found
 
-    Columns: low, high, samples, probability (mean), share (that happened).
+
+def _calibration_error(probability: np.ndarray, happened: np.ndarray) -> float:
+    """Mean distance of probability and share over ten bins, weighted by their samples."""
+    bins = reliability(probability, happened)
+    distance = (bins["probability"] - bins["share"]).abs()
+    return float((bins["samples"] * distance).sum() / len(happened))
+
+
+def reliability(probability: np.ndarray, happened: np.ndarray) -> pd.DataFrame:
+    """Probabilities (n,) against what happened (n,) bool, in ten bins of equal width.
+
+    Bins without a sample are left out. Columns: low, high, samples, probability (mean), share (that
+    happened).
     """
-    place = np.minimum((probability * BINS).astype(int), BINS - 1)
-    groups = pd.DataFrame({"probability": probability, "share": happened.astype(float)}).groupby(
-        place
-    )
+    place = (probability * BINS).astype(int)
+    place = np.minimum(place, BINS - 1)  # a probability of 1 is in the last bin
+    samples = {"probability": probability, "share": happened.astype(float)}
+    groups = pd.DataFrame(samples).groupby(place)
     table = groups.mean()
     table.insert(0, "samples", groups.size())
     table.insert(0, "high", (table.index + 1) / BINS)
@@ -67,4 +91,7 @@ def reliability(probability: np.ndarray, happened: np.ndarray) -> pd.DataFrame:
 
 
 def _ratio(part: float, whole: float) -> float:
-    return float(part / whole) if whole else np.nan
+    """`part` over `whole`; NaN where `whole` is 0."""
+    if not whole:
+        return np.nan
+    return float(part / whole)

@@ -1,4 +1,7 @@
-"""The contact sheet of an audit: one self-contained page with the images whose labels are most surely wrong."""
+"""The contact sheet of an audit.
+
+One self-contained page with the images whose labels are most surely wrong.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +17,9 @@ class Card:
     Attributes:
         source: address of the image; a data URI, so that the page needs no other file.
         key: file name or row of the data set.
-        given, suggested, true: names of classes; `true` is None where nobody knows it.
-        wrong, confidence: probabilities that the given label is wrong and that the suggestion is right.
+        given, suggested, true: names of classes; `true` is None where it is unknown.
+        wrong, confidence: probabilities that the given label is wrong and that the suggestion is
+            right.
     """
 
     source: str
@@ -37,20 +41,31 @@ class Section:
 
 
 def page(title: str, lead: list[str], cards: list[Card], sections: list[Section]) -> str:
-    """The page: `lead`'s sentences, the cards with filters by given and suggested class, the sections."""
+    """Render the page.
+
+    It shows `lead`'s sentences, the cards with filters by given and suggested class, the sections.
+    """
     source = Path(__file__).with_name("contact_sheet.html.jinja").read_text(encoding="utf-8")
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
+    given = {card.given for card in cards}
+    suggested = {card.suggested for card in cards}
     classes = {
-        name: sorted({getattr(card, name) for card in cards}, key=_in_order)
-        for name in ("given", "suggested")
+        "given": sorted(given, key=_in_order),
+        "suggested": sorted(suggested, key=_in_order),
     }
     return environment.from_string(source).render(
-        title=title, lead=lead, cards=cards, sections=sections, classes=classes
+        title=title,
+        lead=lead,
+        cards=cards,
+        sections=sections,
+        classes=classes,
     )
 
 
 def _in_order(name: str) -> tuple[bool, int, str]:
     """Numbers by their value, before words."""
-    return (not name.isdecimal(), int(name) if name.isdecimal() else 0, name)
+    if name.isdecimal():
+        return False, int(name), name
+    return True, 0, name

@@ -1,11 +1,16 @@
-"""Figures that compare arms: the forest plot, factor curves, accuracy against work, a product's heat map."""
+"""Figures that compare arms.
 
+The forest plot, factor curves, accuracy against work, a product's heat map.
+"""
+
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 
 from analysis.figures.style import look, panels, save, title
@@ -16,10 +21,15 @@ from analysis.stats.paired import mean_interval
 from trainable.storage.names import FORWARDS, LAST10
 
 ACCURACY = "last-10 test accuracy %"
+FACES = {"matters": "black", "equivalent": "0.6", "undecided": "white"}
+"""Colour of a point of the forest plot by the verdict on its arm."""
 
 
 def forest(results: Results, table: pd.DataFrame, folder: Path) -> list[Path]:
-    """Paired differences with their t intervals, an arm a line, a panel a setting; filled where an arm matters."""
+    """Paired differences with their t intervals, an arm a line, a panel a setting.
+
+    Points are filled where an arm matters.
+    """
     compared = table[table["pairs"].fillna(0) > 0]
     if compared.empty:
         return []
@@ -28,31 +38,72 @@ def forest(results: Results, table: pd.DataFrame, folder: Path) -> list[Path]:
     figure, axes = panels(1, len(settings), 6.4, 1.2 + 0.3 * tallest)
     for axis, setting in zip(axes[0], settings, strict=True):
         rows = compared[compared["setting"] == setting].reset_index(drop=True)
-        axis.axvspan(-results.margin, results.margin, color="0.9", lw=0)
-        axis.axvline(0, color="black", lw=1)
-        for y, row in enumerate(rows.to_dict("records")):
-            line = [row["low"], row["high"]] if pd.notna(row["low"]) else [row["difference"]] * 2
-            axis.plot(line, [y, y], color="black", lw=1.5, solid_capstyle="butt")
-            face = {"matters": "black", "equivalent": "0.6"}.get(row["verdict"], "white")
-            axis.plot(row["difference"], y, "o", color="black", markerfacecolor=face, ms=6)
-        for y in np.flatnonzero(rows["family"].ne(rows["family"].shift())[1:]) + 0.5:
-            axis.axhline(y, color="0.7", lw=0.8, ls=":")
-        axis.set_yticks(range(len(rows)), rows["arm"])
-        axis.set_ylim(len(rows) - 0.5, -0.5)
-        axis.set_xlabel("arm − baseline, points of last-10 test accuracy, 95 % t interval")
+        _differences(axis, rows, results.margin)
         axis.set_title(title(setting))
-    handles = [
-        Line2D([], [], marker="o", ls="", color="black", markerfacecolor=face, label=text)
-        for face, text in (
-            ("black", "matters"),
-            ("0.6", f"equivalent within ±{results.margin:g} (band)"),
-            ("white", "undecided"),
-        )
-    ]
     figure.legend(
-        handles=handles, loc="outside lower center", ncols=3, fontsize="small", frameon=False
+        handles=_verdict_handles(results.margin),
+        loc="outside lower center",
+        ncols=3,
+        fontsize="small",
+        frameon=False,
     )
     return save(figure, folder / "forest")
+
+
+def _differences(axis: Axes, rows: pd.DataFrame, margin: float) -> None:
+    """Draw a setting's differences over the band of ± margin, with a rule between families."""
+    axis.axvspan(-margin, margin, color="0.9", lw=0)
+    axis.axvline(0, color="black", lw=1)
+    for y, row in enumerate(rows.to_dict("records")):
+        difference = row["difference"]
+        interval = [row["low"], row["high"]]
+        if pd.isna(row["low"]):
+            interval = [difference, difference]
+        axis.plot(
+            interval,
+            [y, y],
+            color="black",
+            lw=1.5,
+            solid_capstyle="butt",
+        )
+        face = FACES.get(row["verdict"], "white")
+        axis.plot(
+            difference,
+            y,
+            "o",
+            color="black",
+            markerfacecolor=face,
+            ms=6,
+        )
+    family_begins = rows["family"].ne(rows["family"].shift())
+    for y in np.flatnonzero(family_begins[1:]) + 0.5:
+        axis.axhline(y, color="0.7", lw=0.8, ls=":")
+    axis.set_yticks(range(len(rows)), rows["arm"])
+    axis.set_ylim(len(rows) - 0.5, -0.5)
+    axis.set_xlabel("arm − baseline, points of last-10 test accuracy, 95 % t interval")
+
+
+def _verdict_handles(margin: float) -> list[Line2D]:
+    """Entries of the legend: a point for each verdict."""
+    labels = {
+        "matters": "matters",
+        "equivalent": f"equivalent within ±{margin:g} (band)",
+        "undecided": "undecided",
+    }
+    handles = []
+    for verdict, label in labels.items():
+        face = FACES[verdict]
+        handle = Line2D(
+            [],
+            [],
+            marker="o",
+            ls="",
+            color="black",
+            markerfacecolor=face,
+            label=label,
+        )
+        handles.append(handle)
+    return handles
 
 
 def factor_curves(results: Results, folder: Path) -> list[Path]:
@@ -60,7 +111,13 @@ def factor_curves(results: Results, folder: Path) -> list[Path]:
     one_at_a_time = [path for path in results.factors if (results.trials["family"] == path).any()]
     if not one_at_a_time or LAST10 not in results.done:
         return []
-    figure, axes = panels(len(results.settings), len(one_at_a_time), 4, 3.2, sharey="row")
+    figure, axes = panels(
+        len(results.settings),
+        len(one_at_a_time),
+        4,
+        3.2,
+        sharey="row",
+    )
     for line, setting in zip(axes, results.settings, strict=True):
         for axis, path in zip(line, one_at_a_time, strict=True):
             _factor(axis, results, setting, path)
@@ -71,54 +128,87 @@ def factor_curves(results: Results, folder: Path) -> list[Path]:
 
 
 def _factor(axis: Axes, results: Results, setting: str, path: str) -> None:
+    """Draw accuracy over one factor's values; the baseline's point is white."""
     done = results.done[results.done["setting"] == setting]
-    points = []
-    for arm in [BASELINE, *done.loc[done["family"] == path, "arm"].unique()]:
-        trial = results.first_done(setting, str(arm))
-        if trial is not None:
-            points.append((value_at(results.config(trial), path), str(arm)))
-    numeric = all(
-        isinstance(value, int | float) and not isinstance(value, bool) for value, _ in points
-    )
-    points = sorted(points) if numeric else points
-    places = [value if numeric else k for k, (value, _) in enumerate(points)]
-    values = done.pivot_table(index="seed", columns="arm", values=LAST10).reindex(
-        columns=[arm for _, arm in points]
-    )
-    for seed in values.index:
-        axis.plot(places, values.loc[seed], color="0.75", lw=0.8)
-    for place, (_, arm) in zip(places, points, strict=True):
-        mean, low, high = mean_interval(values[arm].dropna().to_numpy(float))
-        axis.plot([place] * 2, [low, high], color="black", lw=1.5)
+    points = _points(results, setting, path)
+    numeric = all(_is_number(value) for value, _ in points)
+    if numeric:
+        points.sort()
+    factor_values = []
+    arms = []
+    for value, arm in points:
+        factor_values.append(value)
+        arms.append(arm)
+    places = list(range(len(points)))
+    if numeric:
+        places = factor_values
+    accuracies = done.pivot_table(index="seed", columns="arm", values=LAST10)
+    accuracies = accuracies.reindex(columns=arms)
+    for seed in accuracies.index:
+        axis.plot(places, accuracies.loc[seed], color="0.75", lw=0.8)
+    for place, arm in zip(places, arms, strict=True):
+        over_seeds = accuracies[arm].dropna()
+        mean, low, high = mean_interval(over_seeds.to_numpy(float))
+        face = "white" if arm == BASELINE else "black"
+        axis.plot([place, place], [low, high], color="black", lw=1.5)
         axis.plot(
-            place, mean, "o", color="black", markerfacecolor="white" if arm == BASELINE else "black"
+            place,
+            mean,
+            "o",
+            color="black",
+            markerfacecolor=face,
         )
     if points and not numeric:
-        axis.set_xticks(places, [str(value) for value, _ in points])
+        axis.set_xticks(places, list(map(str, factor_values)))
+
+
+def _points(results: Results, setting: str, path: str) -> list[tuple[Any, str]]:
+    """(value of a factor, arm) of the baseline and of the arms that change only this factor."""
+    done = results.done[results.done["setting"] == setting]
+    of_factor = done[done["family"] == path]
+    points = []
+    for arm in [BASELINE, *of_factor["arm"].unique()]:
+        trial = results.first_done(setting, str(arm))
+        if trial is not None:
+            value = value_at(results.config(trial), path)
+            points.append((value, str(arm)))
+    return points
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a factor's value has a place on a numeric axis; a switch has none."""
+    if isinstance(value, bool):
+        return False
+    return isinstance(value, int | float)
 
 
 def accuracy_against_work(
     results: Results, table: pd.DataFrame, costs: pd.DataFrame, folder: Path
 ) -> list[Path]:
-    """Mean accuracy with its t interval over the work of a trial, a point an arm, a panel a setting."""
+    """Mean accuracy with its t interval over the work of a trial.
+
+    A point an arm, a panel a setting.
+    """
     if FORWARDS not in costs or costs[FORWARDS].isna().all():
         return []
-    figure, axes = panels(1, len(results.settings), 6.4, 4.2, sharey=True)
-    joined = table.merge(costs[["setting", "arm", FORWARDS]], on=["setting", "arm"]).dropna(
-        subset=["mean"]
+    keys = ["setting", "arm"]
+    joined = table.merge(costs[[*keys, FORWARDS]], on=keys)
+    joined = joined.dropna(subset=["mean"])
+    # The baseline first, whatever the table's order: its look is that of number 0.
+    arms = list(dict.fromkeys([BASELINE, *table["arm"].unique()]))
+    figure, axes = panels(
+        1,
+        len(results.settings),
+        6.4,
+        4.2,
+        sharey=True,
     )
-    arms = [BASELINE, *(arm for arm in table["arm"].unique() if arm != BASELINE)]
     shown: dict[str, Line2D] = {}
     for axis, setting in zip(axes[0], results.settings, strict=True):
-        for row in joined[joined["setting"] == setting].to_dict("records"):
-            style = {**look(arms.index(row["arm"])), "linestyle": "none"}
-            (shown[row["arm"]],) = axis.plot(row[FORWARDS] / 1e6, row["mean"], **style)
-            axis.plot(
-                [row[FORWARDS] / 1e6] * 2,
-                [row["mean_low"], row["mean_high"]],
-                color=style["color"],
-                lw=1,
-            )
+        rows = joined[joined["setting"] == setting]
+        for row in rows.to_dict("records"):
+            arm = row["arm"]
+            shown[arm] = _work_point(axis, row, look(arms.index(arm)))
         axis.set_xlabel("million image forwards a trial (a backward counts as two)")
         axis.set_title(title(setting))
     axes[0, 0].set_ylabel(f"{ACCURACY}, 95 % t interval")
@@ -129,29 +219,34 @@ def accuracy_against_work(
     return save(figure, folder / "accuracy_against_work")
 
 
+def _work_point(axis: Axes, row: dict[Any, Any], style: dict[str, Any]) -> Line2D:
+    """Draw an arm's mean accuracy over its work, with the interval, and return the point."""
+    millions = row[FORWARDS] / 1e6
+    style["linestyle"] = "none"
+    (point,) = axis.plot(millions, row["mean"], **style)
+    axis.plot(
+        [millions, millions],
+        [row["mean_low"], row["mean_high"]],
+        color=style["color"],
+        lw=1,
+    )
+    return point
+
+
 def heat_map(results: Results, folder: Path) -> list[Path]:
     """Mean accuracy of each cell of a product of two factors."""
-    products = {setting: interactions.product(results, setting) for setting in results.settings}
-    grids = {setting: cells for setting, cells in products.items() if cells}
+    grids = {}
+    for setting in results.settings:
+        cells = interactions.product(results, setting)
+        if cells:
+            grids[setting] = cells
     if len(results.factors) != 2 or not grids or LAST10 not in results.done:
         return []
     figure, axes = panels(1, len(grids), 4.6, 3.8)
     for axis, (setting, cells) in zip(axes[0], grids.items(), strict=True):
-        rows, columns = (_ordered(cell[k] for cell in cells.values()) for k in (0, 1))
-        means = results.done[results.done["setting"] == setting].groupby("arm")[LAST10].mean()
-        grid = np.full((len(rows), len(columns)), np.nan)
-        for arm, (row, column) in cells.items():
-            grid[rows.index(row), columns.index(column)] = means.get(arm, np.nan)
-        image = axis.imshow(grid, cmap="cividis", aspect="auto")
-        for y, x in np.argwhere(~np.isnan(grid)):
-            value = grid[y, x]
-            dark = value < np.nanmean(grid)
-            axis.text(
-                x, y, f"{value:.1f}", ha="center", va="center", color="white" if dark else "black"
-            )
-        axis.grid(False)
-        axis.set_yticks(range(len(rows)), map(str, rows))
-        axis.set_xticks(range(len(columns)), map(str, columns))
+        done = results.done[results.done["setting"] == setting]
+        means = done.groupby("arm")[LAST10].mean()
+        image = _draw_cells(axis, cells, means)
         axis.set_ylabel(results.factors[0])
         axis.set_xlabel(results.factors[1])
         axis.set_title(title(setting))
@@ -159,9 +254,42 @@ def heat_map(results: Results, folder: Path) -> list[Path]:
     return save(figure, folder / "product")
 
 
-def _ordered(values: Any) -> list[Any]:
+def _draw_cells(axis: Axes, cells: dict[str, interactions.Cell], means: pd.Series) -> AxesImage:
+    """Draw the mean of each arm at its values of the two factors."""
+    rows = _ordered(row for row, _ in cells.values())
+    columns = _ordered(column for _, column in cells.values())
+    grid = np.full((len(rows), len(columns)), np.nan)
+    for arm, (row, column) in cells.items():
+        y = rows.index(row)
+        x = columns.index(column)
+        grid[y, x] = means.get(arm, np.nan)
+    image = axis.imshow(grid, cmap="cividis", aspect="auto")
+    _label_cells(axis, grid)
+    axis.grid(False)
+    axis.set_yticks(range(len(rows)), map(str, rows))
+    axis.set_xticks(range(len(columns)), map(str, columns))
+    return image
+
+
+def _label_cells(axis: Axes, grid: np.ndarray) -> None:
+    """Write each known value of a heat map into its cell, white where the cell is dark."""
+    for y, x in np.argwhere(~np.isnan(grid)):
+        value = grid[y, x]
+        dark = value < np.nanmean(grid)
+        color = "white" if dark else "black"
+        axis.text(
+            x,
+            y,
+            f"{value:.1f}",
+            ha="center",
+            va="center",
+            color=color,
+        )
+
+
+def _ordered(values: Iterable[Any]) -> list[Any]:
     """Distinct values, numbers by size, others in their order."""
     distinct = list(dict.fromkeys(values))
-    return (
-        sorted(distinct) if all(isinstance(value, int | float) for value in distinct) else distinct
-    )
+    if all(isinstance(value, int | float) for value in distinct):
+        distinct.sort()
+    return distinct

@@ -1,5 +1,6 @@
 """Figures over epochs: accuracy, and how well the division finds clean samples."""
 
+import itertools
 from pathlib import Path
 
 import pandas as pd
@@ -18,17 +19,30 @@ DIVISION = {
 }
 """Metrics of each network, and their labels."""
 
+NETWORKS = (0, 1)
+
 
 def accuracy_per_epoch(
     results: Results, folder: Path, metric: str = names.TEST_ACCURACY
 ) -> list[Path]:
-    """Mean over seeds with a band of ± one sd, one panel a family and setting, the baseline black in each."""
+    """Mean over seeds with a band of ± one sd, one panel a family and setting.
+
+    The baseline is black in each.
+    """
     rows = results.rows(metric)
     families = _families(results)
-    figure, axes = panels(len(results.settings), len(families), 5, 3.6, sharey=True)
+    figure, axes = panels(
+        len(results.settings),
+        len(families),
+        5,
+        3.6,
+        sharey=True,
+    )
     for line, setting in zip(axes, results.settings, strict=True):
         for axis, family in zip(line, families, strict=True):
-            _curves(axis, rows[rows["setting"] == setting], metric, _arms(results, setting, family))
+            arms = _arms(results, setting, family)
+            of_setting = rows[rows["setting"] == setting]
+            _curves(axis, of_setting, metric, arms)
             axis.set_title(title(setting, family))
             axis.set_xlabel("epoch")
             _legend(axis)
@@ -37,24 +51,30 @@ def accuracy_per_epoch(
 
 
 def division_per_epoch(results: Results, folder: Path) -> list[Path]:
-    """AUC, labeled fraction, precision and recall, mean over networks and seeds; nothing if no trial divides.
+    """AUC, labeled fraction, precision and recall, mean over networks and seeds.
 
-    A line of panels for each family; in a study with settings for each setting, with the first family's arms.
+    A line of panels for each family; in a study with settings for each setting, with the first
+    family's arms. Nothing if no trial divides.
     """
-    rows = results.rows(*(name.format(k=k) for name in DIVISION for k in (0, 1)))
-    for name in DIVISION:
-        rows[name] = rows[[name.format(k=k) for k in (0, 1)]].mean(axis=1)
-    rows = rows.dropna(subset=list(DIVISION), how="all")
+    rows = _division_rows(results)
     if rows.empty:
         return []
-    families = _families(results)[
-        : None if len(results.settings) == 1 else 1
-    ]  # four panels a line: they would be many
-    lines = [(setting, family) for setting in results.settings for family in families]
-    figure, axes = panels(len(lines), len(DIVISION), 3.6, 3, sharex=True)
+    families = _families(results)
+    if len(results.settings) > 1:
+        families = families[:1]  # four panels a line: they would be many
+    lines = list(itertools.product(results.settings, families))
+    figure, axes = panels(
+        len(lines),
+        len(DIVISION),
+        3.6,
+        3,
+        sharex=True,
+    )
     for line, (setting, family) in zip(axes, lines, strict=True):
+        arms = _arms(results, setting, family)
+        of_setting = rows[rows["setting"] == setting]
         for axis, (name, label) in zip(line, DIVISION.items(), strict=True):
-            _curves(axis, rows[rows["setting"] == setting], name, _arms(results, setting, family))
+            _curves(axis, of_setting, name, arms)
             axis.set_title(title(setting, family), fontsize="small")
             axis.set_ylabel(label)
         _legend(line[0])
@@ -63,33 +83,63 @@ def division_per_epoch(results: Results, folder: Path) -> list[Path]:
     return save(figure, folder / "division_per_epoch")
 
 
+def _division_rows(results: Results) -> pd.DataFrame:
+    """Rows of all epochs with a division: each metric of DIVISION as the mean over networks."""
+    columns = {}
+    for name in DIVISION:
+        columns[name] = [name.format(k=k) for k in NETWORKS]
+    rows = results.rows(*itertools.chain.from_iterable(columns.values()))
+    for name, of_networks in columns.items():
+        rows[name] = rows[of_networks].mean(axis=1)
+    return rows.dropna(subset=list(DIVISION), how="all")
+
+
 def _families(results: Results) -> list[str]:
-    return [f for f in results.trials["family"].dropna().unique() if f] or [""]
+    """Families of the study's arms; [""] where it has none."""
+    families = [family for family in results.trials["family"].dropna().unique() if family]
+    return families or [""]
 
 
 def _arms(results: Results, setting: str, family: str) -> list[str]:
+    """The baseline, and the arms of a family in a setting."""
     planned = results.trials[results.trials["setting"] == setting]
-    return [BASELINE, *planned.loc[planned["family"] == family, "arm"].unique()]
+    of_family = planned[planned["family"] == family]
+    return [BASELINE, *of_family["arm"].unique()]
 
 
 def _curves(axis: Axes, rows: pd.DataFrame, metric: str, arms: list[str]) -> None:
+    """Draw each arm's mean over seeds by epoch, with its band; a single epoch as a point."""
     for k, arm in enumerate(arms):
         curves = rows[rows["arm"] == arm].dropna(subset=[metric])
         if curves.empty:
             continue
         by_epoch: pd.DataFrame = curves.groupby("epoch")[metric].agg(["mean", "std"])
-        style = {**look(k), "marker": "o" if len(by_epoch) == 1 else None}
+        mean = by_epoch["mean"]
+        sd = by_epoch["std"]
+        style = look(k)
+        style["marker"] = None
+        if len(by_epoch) == 1:
+            style["marker"] = "o"
+        label = f"{arm} (n={curves['seed'].nunique()})"
         axis.plot(
             by_epoch.index,
-            by_epoch["mean"],
-            label=f"{arm} (n={curves['seed'].nunique()})",
+            mean,
+            label=label,
             lw=1.5,
             **style,
         )
-        low, high = by_epoch["mean"] - by_epoch["std"], by_epoch["mean"] + by_epoch["std"]
-        axis.fill_between(by_epoch.index, low, high, color=style["color"], alpha=0.12, lw=0)
+        axis.fill_between(
+            by_epoch.index,
+            mean - sd,
+            mean + sd,
+            color=style["color"],
+            alpha=0.12,
+            lw=0,
+        )
 
 
 def _legend(axis: Axes) -> None:
+    """Add a legend of the panel's lines, if it has any."""
     if axis.lines:
-        axis.legend(axis.lines, [str(line.get_label()) for line in axis.lines], fontsize="x-small")
+        labels = [str(line.get_label()) for line in axis.lines]
+        axis.legend(axis.lines, labels, fontsize="x-small")

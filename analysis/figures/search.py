@@ -1,7 +1,7 @@
 """Figures of a search over its full-length trials; Optuna's own plots where they serve."""
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,28 +27,34 @@ def write(study: optuna.Study, importances: pd.DataFrame, folder: Path) -> list[
     if not done:
         return []
     full = by_accuracy(done, accuracy_place(study))
-    parameters = _varied(full)
     files = _save(_history(study), folder / "history")
-    if parameters:
-        files += _drawn(
-            lambda: plots.plot_slice(full, parameters, target_name=LABEL), folder / "slices"
-        )
-    if len(parameters) > 1:
-        first, second = _leading(parameters, importances)
-        files += _drawn(
-            lambda: plots.plot_contour(full, [first, second], target_name=LABEL), folder / "contour"
-        )
-        files += _drawn(
-            lambda: plots.plot_parallel_coordinate(full, parameters, target_name=LABEL),
-            folder / "parallel_coordinates",
-        )
+    files += _parameter_plots(full, importances, folder)
     if len(importances):
         files += _save(_importance(importances), folder / "importance")
     if len(study.directions) > 1:
         names = [metric["name"] for metric in study.user_attrs["definition"]["metric"]]
-        files += _drawn(
-            lambda: plots.plot_pareto_front(study, target_names=names), folder / "pareto_front"
-        )
+        with _pyplot_restored():
+            plots.plot_pareto_front(study, target_names=names)
+            files += _save_drawn(folder / "pareto_front")
+    return files
+
+
+def _parameter_plots(study: optuna.Study, importances: pd.DataFrame, folder: Path) -> list[Path]:
+    """Draw Optuna's plots of the accuracy over the parameters that took more than one value."""
+    files: list[Path] = []
+    parameters = _varied(study)
+    if parameters:
+        with _pyplot_restored():
+            plots.plot_slice(study, parameters, target_name=LABEL)
+            files += _save_drawn(folder / "slices")
+    if len(parameters) > 1:
+        first, second = _leading(parameters, importances)
+        with _pyplot_restored():
+            plots.plot_contour(study, [first, second], target_name=LABEL)
+            files += _save_drawn(folder / "contour")
+        with _pyplot_restored():
+            plots.plot_parallel_coordinate(study, parameters, target_name=LABEL)
+            files += _save_drawn(folder / "parallel_coordinates")
     return files
 
 
@@ -63,21 +69,32 @@ def _varied(study: optuna.Study) -> list[str]:
 
 def _leading(parameters: list[str], importances: pd.DataFrame) -> tuple[str, str]:
     """The two parameters that matter most, as far as that is known."""
-    known = (
-        importances.groupby("parameter")["importance"].mean()
-        if len(importances)
-        else pd.Series(dtype=float)
-    )
-    first, second, *_ = sorted(parameters, key=lambda name: -float(known.get(name, 0.0)))
-    return first, second
+    known = pd.Series(dtype=float)
+    if len(importances):
+        known = importances.groupby("parameter")["importance"].mean()
+    ordered = sorted(parameters, key=lambda name: -float(known.get(name, 0.0)))
+    return ordered[0], ordered[1]
 
 
 def _history(study: optuna.Study) -> Figure:
+    """Accuracy of each full-length trial, and the best so far."""
     table = history(study)
     figure = Figure(figsize=(6, 3.6), layout="constrained")
     axis = figure.subplots()
-    axis.plot(table["number"], table["accuracy"], "o", color="#56B4E9", label="full-length trial")
-    axis.step(table["number"], table["best"], where="post", color="black", label="best so far")
+    axis.plot(
+        table["number"],
+        table["accuracy"],
+        "o",
+        color="#56B4E9",
+        label="full-length trial",
+    )
+    axis.step(
+        table["number"],
+        table["best"],
+        where="post",
+        color="black",
+        label="best so far",
+    )
     axis.set_xlabel("trial")
     axis.set_ylabel(f"{LABEL} (search score, not a result)")
     axis.grid(alpha=0.3)
@@ -87,7 +104,8 @@ def _history(study: optuna.Study) -> Figure:
 
 def _importance(table: pd.DataFrame) -> Figure:
     """Bars with the spread over resampled trials, the two methods side by side."""
-    parameters = list(table.groupby("parameter")["importance"].mean().sort_values().index)
+    means = table.groupby("parameter")["importance"].mean()
+    parameters = list(means.sort_values().index)
     figure = Figure(figsize=(6, 1.2 + 0.6 * len(parameters)), layout="constrained")
     axis = figure.subplots()
     for k, (method, colour) in enumerate(COLOURS.items()):
@@ -95,46 +113,47 @@ def _importance(table: pd.DataFrame) -> Figure:
         place = np.arange(len(parameters)) + 0.2 - 0.4 * k
         value = part["importance"].to_numpy(float)
         # The percentiles of resampled values need not enclose the value itself.
-        spread = np.abs(
-            np.vstack(
-                [np.minimum(part["low"], value) - value, np.maximum(part["high"], value) - value]
-            )
-        )
+        below = np.minimum(part["low"], value) - value
+        above = np.maximum(part["high"], value) - value
         axis.barh(
             place,
             value,
             height=0.36,
             color=colour,
             label=method,
-            xerr=spread,
+            xerr=np.abs(np.vstack([below, above])),
             ecolor="black",
             capsize=2,
         )
     axis.set_yticks(range(len(parameters)), parameters)
-    axis.set_xlabel(f"importance ({table['n'].iloc[0]} trials; lines: 5th to 95th percentile)")
+    count = table["n"].iloc[0]
+    axis.set_xlabel(f"importance ({count} trials; lines: 5th to 95th percentile)")
     axis.legend(fontsize="small")
     return figure
 
 
-def _drawn(draw: Callable[[], object], stem: Path) -> list[Path]:
-    """Save what one of Optuna's plots has drawn, and leave pyplot as it was."""
-    with _untouched():
-        draw()
-        figure = pyplot.gcf()
-        figure.set_size_inches(max(figure.get_size_inches()[0], 7), 4.5)
-        return _save(figure, stem)
+def _save_drawn(stem: Path) -> list[Path]:
+    """Save what one of Optuna's plots has drawn."""
+    figure = pyplot.gcf()
+    width = max(figure.get_size_inches()[0], 7)
+    figure.set_size_inches(width, 4.5)
+    return _save(figure, stem)
 
 
 @contextmanager
-def _untouched() -> Iterator[None]:
-    """Optuna's plots choose a style for the whole process, open figures and call themselves experimental."""
+def _pyplot_restored() -> Iterator[None]:
+    """Leave pyplot as it was.
+
+    Optuna's plots choose a style for the whole process, open figures and call themselves
+    experimental.
+    """
     before = set(pyplot.get_fignums())
     with matplotlib.rc_context(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             yield
         finally:
-            for number in {*pyplot.get_fignums()} - before:
+            for number in set(pyplot.get_fignums()) - before:
                 pyplot.close(number)
 
 

@@ -1,1 +1,4 @@
-"""The statistics of comparison: paired differences, corrections, searches. Tables of numbers, no text."""
+"""The statistics of comparison: paired differences, corrections, searches.
+
+Returns tables of numbers, no text.
+"""

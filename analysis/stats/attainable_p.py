@@ -5,10 +5,14 @@ ALPHA = 0.05
 
 
 def smallest_p(comparisons: int, seeds: int) -> float:
-    """The smallest Holm-adjusted p that an exact sign-flip test of `seeds` pairs can give: comparisons · 2/2ⁿ."""
-    return min(1.0, comparisons * 2 / 2**seeds)
+    """Smallest Holm-adjusted p of an exact sign-flip test of `seeds` pairs: comparisons · 2/2ⁿ."""
+    patterns: int = 2**seeds
+    return min(1.0, comparisons * 2 / patterns)
 
 
 def seeds_to_reach(comparisons: int) -> int:
-    """The fewest pairs with which one of so many comparisons can become significant."""
-    return next(n for n in range(1, 1000) if smallest_p(comparisons, n) <= ALPHA)
+    """Fewest pairs with which one of `comparisons` comparisons can become significant."""
+    seeds = 1
+    while smallest_p(comparisons, seeds) > ALPHA:
+        seeds += 1
+    return seeds

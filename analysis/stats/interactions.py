@@ -14,99 +14,129 @@ from analysis.stats.paired import paired
 from trainable.storage.names import LAST10
 
 Cell = tuple[Any, ...]
+COLUMNS = ["setting", "kind", "effect", "pairs", "difference", "low", "high", "p"]
 
 
 def effects(results: Results, metric: str = LAST10) -> pd.DataFrame:
     """One row a setting and effect; empty unless the study is a product of two-valued factors.
 
-    A main effect is the mean change of `metric` (points) from a factor's first value to its second, over all values of
-    the others; an interaction is how much the change by one factor differs between the values of another (over all
-    values of the rest). Each seed that finished every cell gives one number. Columns: setting, kind (`main`,
-    `interaction`), effect, pairs, difference, low, high (95 % t interval), p (exact sign-flip), p_holm (adjusted
-    within setting and kind), verdict.
+    A main effect is the mean change of `metric` (points) from a factor's first value to its second,
+    over all values of the others; an interaction is how much the change by one factor differs
+    between the values of another (over all values of the rest). Each seed that finished every cell
+    gives one number. Columns: setting, kind (`main`, `interaction`), effect, pairs, difference,
+    low, high (95 % t interval), p (exact sign-flip), p_holm (adjusted within setting and kind),
+    verdict.
     """
     rows = []
     for setting in results.settings:
-        cells = product(results, setting)
-        levels = [list(dict.fromkeys(column)) for column in zip(*cells.values(), strict=True)]
-        if (
-            len(levels) < 2
-            or any(len(values) != 2 for values in levels)
-            or len(cells) != 2 ** len(levels)
-        ):
-            continue  # also where a cell has no finished trial at all
-        done = results.done[results.done["setting"] == setting]
-        if metric not in done:
-            continue
-        table = (
-            done.pivot(index="seed", columns="arm", values=metric)
-            .reindex(columns=list(cells))
-            .dropna()
-        )
-        for kind, effect, contrast in _contrasts(
-            [path.rsplit(".", 1)[-1] for path in results.factors], levels
-        ):
-            weights = np.array([contrast(cell) for cell in cells.values()])
-            test = paired(
-                table.to_numpy(float) @ weights * 2 ** (kind == "interaction") / (len(cells) / 2)
-            )
-            rows.append(
-                {
-                    "setting": setting,
-                    "kind": kind,
-                    "effect": effect,
-                    "pairs": test.n,
-                    "difference": test.mean,
-                }
-                | {"low": test.low, "high": test.high, "p": test.p}
-            )
-    table = pd.DataFrame(
-        rows, columns=["setting", "kind", "effect", "pairs", "difference", "low", "high", "p"]
-    )
-    table["p_holm"] = table.groupby(["setting", "kind"])["p"].transform(
-        lambda p: holm(p.to_numpy(float))
-    )
+        rows += _effects_in(results, setting, metric)
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    families = table.groupby(["setting", "kind"])
+    table["p_holm"] = families["p"].transform(lambda p: holm(p.to_numpy(float)))
     table["verdict"] = [verdict(row, results.margin) for row in table.to_dict("records")]
     return table
 
 
+def _effects_in(results: Results, setting: str, metric: str) -> list[dict[str, Any]]:
+    """Rows of one setting, without `p_holm` and `verdict`."""
+    cells = product(results, setting)
+    levels = _two_valued(cells)
+    done = results.done[results.done["setting"] == setting]
+    if not levels or metric not in done:
+        return []
+    table = done.pivot(index="seed", columns="arm", values=metric)
+    values = table.reindex(columns=list(cells)).dropna().to_numpy(float)
+    labels = [path.rsplit(".", 1)[-1] for path in results.factors]
+    rows = []
+    for kind, effect, signs in _contrasts(labels, levels, list(cells.values())):
+        scale = 2 if kind == "interaction" else 1
+        test = paired(values @ signs * scale / (len(cells) / 2))
+        rows.append(
+            {
+                "setting": setting,
+                "kind": kind,
+                "effect": effect,
+                "pairs": test.n,
+                "difference": test.mean,
+                "low": test.low,
+                "high": test.high,
+                "p": test.p,
+            }
+        )
+    return rows
+
+
+def _two_valued(cells: dict[str, Cell]) -> list[list[Any]]:
+    """Two values of each factor, in the order of the cells.
+
+    Empty unless the cells are all combinations of two or more two-valued factors; hence empty also
+    where a cell has no finished trial at all.
+    """
+    levels = []
+    for column in zip(*cells.values(), strict=True):
+        distinct = list(dict.fromkeys(column))
+        if len(distinct) != 2:
+            return []
+        levels.append(distinct)
+    combinations = 2 ** len(levels)
+    if len(levels) < 2 or len(cells) != combinations:
+        return []
+    return levels
+
+
 def product(results: Results, setting: str) -> dict[str, Cell]:
-    """Arm → its values of the study's factors, for a study that crosses them; the baseline where it is a cell."""
+    """Arm → its values of the study's factors, for a study that crosses them.
+
+    With the baseline where it is a cell.
+    """
     planned = results.trials[results.trials["setting"] == setting]
     arms = [BASELINE, *planned.loc[planned["family"] == "product", "arm"].unique()]
     if len(arms) == 1:
         return {}
-    values = {arm: cell for arm in arms if (cell := _values(results, setting, arm)) is not None}
-    levels = [
-        set(column)
-        for column in zip(*(v for arm, v in values.items() if arm != BASELINE), strict=True)
-    ]
-    own = values.get(BASELINE, ())
-    if not levels or not all(value in known for value, known in zip(own, levels, strict=False)):
-        values.pop(BASELINE, None)
-    return values
+    cells: dict[str, Cell] = {}
+    for arm in arms:
+        cell = _values(results, setting, arm)
+        if cell is not None:
+            cells[arm] = cell
+    own = cells.pop(BASELINE, None)
+    if own is not None and _is_cell(own, list(cells.values())):
+        return {BASELINE: own, **cells}
+    return cells
+
+
+def _is_cell(own: Cell, crossed: list[Cell]) -> bool:
+    """Whether every value of `own` is one that its factor takes in the crossed cells."""
+    levels = [set(column) for column in zip(*crossed, strict=True)]
+    if not levels:
+        return False
+    return all(value in known for value, known in zip(own, levels, strict=False))
 
 
 def _values(results: Results, setting: str, arm: str) -> Cell | None:
+    """An arm's values of the study's factors, lists as tuples; None if no trial of it is done."""
     trial = results.first_done(setting, arm)
     if trial is None:
         return None
-    values = (value_at(results.config(trial), path) for path in results.factors)
-    return tuple(tuple(value) if isinstance(value, list) else value for value in values)
+    values = []
+    for path in results.factors:
+        value = value_at(results.config(trial), path)
+        if isinstance(value, list):
+            value = tuple(value)
+        values.append(value)
+    return tuple(values)
 
 
-def _contrasts(names: list[str], levels: list[list[Any]]) -> Iterator[tuple[str, str, Any]]:
-    """(kind, name, function of a cell: its sign in the contrast)."""
-
-    def sign(factor: int, cell: Cell) -> int:
-        return 1 if cell[factor] == levels[factor][1] else -1
-
-    for k, name in enumerate(names):
-        first, second = levels[k]
-        yield "main", f"{name}: {first} → {second}", lambda cell, k=k: sign(k, cell)
-    for a, b in itertools.combinations(range(len(names)), 2):
-        yield (
-            "interaction",
-            f"{names[a]} × {names[b]}",
-            lambda cell, a=a, b=b: sign(a, cell) * sign(b, cell),
-        )
+def _contrasts(
+    labels: list[str], levels: list[list[Any]], cells: list[Cell]
+) -> Iterator[tuple[str, str, np.ndarray]]:
+    """(kind, name, sign of each cell in the contrast (cells,) of ±1)."""
+    signs = {}
+    for factor, label in enumerate(labels):
+        first, second = levels[factor]
+        at_second = np.array([cell[factor] == second for cell in cells])
+        signs[factor] = np.where(at_second, 1, -1)
+        effect = f"{label}: {first} → {second}"
+        yield "main", effect, signs[factor]
+    for one, other in itertools.combinations(signs, 2):
+        effect = f"{labels[one]} × {labels[other]}"
+        yield "interaction", effect, signs[one] * signs[other]

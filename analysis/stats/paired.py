@@ -6,20 +6,31 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+NAN = float("nan")
+
 FLIPS = 100_000
-"""The sign-flip test is exact up to 16 pairs (2^16 < FLIPS); beyond, it draws so many flips from a fixed seed."""
+"""The sign-flip test is exact up to 16 pairs (2^16 < FLIPS).
+
+For more pairs it draws this number of sign patterns from a fixed seed.
+"""
 
 RESAMPLES = 10_000
 """Of a bootstrap interval, from a fixed seed."""
 
 
 TIE = 1e-9
-"""Sums of differences (in points) that are closer than this are equal: they differ by rounding only."""
+"""Sums of differences (in points) that are closer than this are equal.
+
+They differ by rounding only.
+"""
 
 
 @dataclass(frozen=True)
 class Paired:
-    """Mean of paired differences with its t interval, and the exact sign-flip p. NaN where n is too small."""
+    """Mean of paired differences with its t interval, and the exact sign-flip p.
+
+    NaN where n is too small.
+    """
 
     n: int
     mean: float
@@ -31,55 +42,73 @@ class Paired:
 def paired(differences: np.ndarray, confidence: float = 0.95) -> Paired:
     """Compare differences (n,) with zero.
 
-    The t interval is the headline: with eight seeds it keeps its coverage where bootstrap intervals do not.
+    The t interval is the headline: with eight seeds it keeps its coverage where bootstrap
+    intervals do not.
     """
-    n = len(differences)
+    mean, low, high = mean_interval(differences, confidence)
+    p = NAN
+    if len(differences):
+        p = float(sign_flip_p(differences))
     return Paired(
-        n,
-        *mean_interval(differences, confidence),
-        float(sign_flip_p(differences)) if n else float("nan"),
+        n=len(differences),
+        mean=mean,
+        low=low,
+        high=high,
+        p=p,
     )
 
 
 def mean_interval(values: np.ndarray, confidence: float = 0.95) -> tuple[float, float, float]:
     """Mean of values (n,) with its t interval: (mean, low, high), NaN where n is too small."""
-    n, nan = len(values), float("nan")
-    if n < 2:
-        return (float(values[0]) if n else nan), nan, nan
-    mean, half = (
-        np.mean(values),
-        stats.t.ppf((1 + confidence) / 2, n - 1) * np.std(values, ddof=1) / np.sqrt(n),
-    )
+    n = len(values)
+    if n == 0:
+        return NAN, NAN, NAN
+    if n == 1:
+        return float(values[0]), NAN, NAN
+    mean = np.mean(values)
+    quantile = stats.t.ppf((1 + confidence) / 2, n - 1)
+    half = quantile * np.std(values, ddof=1) / np.sqrt(n)
     return float(mean), float(mean - half), float(mean + half)
 
 
 def sign_flip_p(differences: np.ndarray) -> np.ndarray:
-    """Two-sided p of "the sign of each difference is a coin toss" (…, n) → (…), by the sum's permutation distribution.
+    """Two-sided p of "the sign of each difference is a coin toss" (…, n) → (…).
 
-    Own code for the ties: scipy's `permutation_test` takes sums as equal within 100 eps of the observed one, and
-    differences of accuracies round worse.
+    By the permutation distribution of the sum. Own code for the ties: scipy's `permutation_test`
+    takes sums as equal within 100 eps of the observed one, and differences of accuracies round
+    worse.
     """
-    signs = _signs(differences.shape[-1])
-    sampled = 2 ** differences.shape[-1] > FLIPS
+    n = differences.shape[-1]
+    signs = _signs(n)
+    patterns = signs.shape[1]
     sums = np.abs(differences @ signs)
-    extreme = np.count_nonzero(sums >= np.abs(differences.sum(-1))[..., None] - TIE, axis=-1)
-    return (extreme + sampled) / (signs.shape[1] + sampled)
+    observed = np.abs(differences.sum(-1))
+    extreme = np.count_nonzero(sums >= observed[..., None] - TIE, axis=-1)
+    # Drawn patterns need not hold the observed one: it is counted in addition to them.
+    added = int(2**n > FLIPS)
+    p: np.ndarray = (extreme + added) / (patterns + added)
+    return p
 
 
 @functools.lru_cache(maxsize=2)
 def _signs(n: int) -> np.ndarray:
     """Patterns of n signs, all of them or FLIPS drawn ones: (n, patterns) of ±1."""
     if 2**n > FLIPS:
-        bits = np.random.default_rng(0).integers(0, 2, (FLIPS, n), np.int8)
+        rng = np.random.default_rng(0)
+        bits = rng.integers(0, 2, (FLIPS, n), np.int8)
     else:
-        bits = np.arange(2**n)[:, None] >> np.arange(n) & 1
+        numbers = np.arange(2**n)
+        bits = numbers[:, None] >> np.arange(n) & 1
     return (2.0 * bits - 1).T
 
 
 def bootstrap(differences: np.ndarray, confidence: float = 0.95) -> tuple[float, float]:
-    """Percentile interval of the mean of differences (n,); NaN for fewer than two. Too narrow for few seeds."""
+    """Percentile interval of the mean of differences (n,); NaN for fewer than two.
+
+    Too narrow for few seeds.
+    """
     if len(differences) < 2:
-        return float("nan"), float("nan")
+        return NAN, NAN
     interval = stats.bootstrap(
         (differences,),
         np.mean,
@@ -92,17 +121,28 @@ def bootstrap(differences: np.ndarray, confidence: float = 0.95) -> tuple[float,
 
 
 def effect_size(differences: np.ndarray) -> float:
-    """Cohen's d of paired samples: mean of the differences (n,) over their sd; 0 if all are 0, NaN if undefined."""
+    """Cohen's d of paired samples: mean of the differences (n,) over their sd.
+
+    0 if all are 0, NaN if undefined.
+    """
     if len(differences) < 2:
-        return float("nan")
-    mean, sd = float(np.mean(differences)), float(np.std(differences, ddof=1))
+        return NAN
+    mean = float(np.mean(differences))
+    sd = float(np.std(differences, ddof=1))
     if sd > TIE:
         return mean / sd
-    return 0.0 if abs(mean) <= TIE else float("nan")
+    if abs(mean) <= TIE:
+        return 0.0
+    return NAN
 
 
 def improvement(differences: np.ndarray) -> float:
-    """Share of seeds on which the arm is better than the baseline, ties counted half; of differences (n,)."""
+    """Share of seeds on which the arm is better than the baseline, of differences (n,).
+
+    Ties are counted half.
+    """
     if not len(differences):
-        return float("nan")
-    return float(np.mean(differences > TIE) + np.mean(np.abs(differences) <= TIE) / 2)
+        return NAN
+    better = np.mean(differences > TIE)
+    tied = np.mean(np.abs(differences) <= TIE)
+    return float(better + tied / 2)

@@ -7,8 +7,10 @@ from scipy import stats
 
 from analysis.stats.attainable_p import ALPHA, smallest_p
 
+INFINITE = float("inf")
+
 MOST_SEEDS = 10_000
-"""Beyond so many, the seeds that a comparison would need are not counted."""
+"""A comparison that would need more seeds than this needs infinitely many."""
 
 
 def power(effect: float, n: int, alpha: float = ALPHA) -> float:
@@ -18,44 +20,67 @@ def power(effect: float, n: int, alpha: float = ALPHA) -> float:
     """
     if not effect:  # scipy's noncentral F is wrong without noncentrality
         return alpha
-    return float(stats.ncf.sf(stats.t.ppf(1 - alpha / 2, n - 1) ** 2, 1, n - 1, n * effect**2))
+    freedom = n - 1
+    critical = stats.t.ppf(1 - alpha / 2, freedom)
+    return float(stats.ncf.sf(critical**2, 1, freedom, n * effect**2))
 
 
 def seeds_to_detect(effect: float, comparisons: int = 1, chance: float = 0.8) -> float:
-    """Seeds that find an effect of this size with this chance among so many comparisons; inf for no effect.
+    """Seeds that find an effect of this size with this chance; inf for no effect.
 
-    The t test's power at ALPHA / comparisons (Holm's worst case), and never fewer than the exact test needs.
+    The effect is one of `comparisons` in its family: the t test's power is taken at
+    ALPHA / comparisons (Holm's worst case). Never fewer seeds than the exact test needs.
     """
     if np.isnan(effect):
         return float("nan")
+    if not effect:
+        return INFINITE
 
     def enough(n: int) -> bool:
-        return (
-            smallest_p(comparisons, n) <= ALPHA and power(effect, n, ALPHA / comparisons) >= chance
-        )
+        if smallest_p(comparisons, n) > ALPHA:
+            return False
+        return power(effect, n, ALPHA / comparisons) >= chance
 
-    return _fewest(enough) if effect else float("inf")
+    return _fewest(enough)
 
 
 def seeds_for_equivalence(mean: float, sd: float, margin: float, confidence: float = 0.95) -> float:
-    """Seeds with which the t interval of such a mean and sd lies inside ± margin; inf where it never does."""
+    """Seeds with which the t interval of such a mean and sd is inside ± margin.
+
+    inf where it never is.
+    """
     if np.isnan(mean) or np.isnan(sd):
         return float("nan")
+    distance = abs(mean)
+    if not distance < margin:
+        return INFINITE
 
     def enough(n: int) -> bool:
-        return bool(abs(mean) + stats.t.ppf((1 + confidence) / 2, n - 1) * sd / np.sqrt(n) < margin)
+        quantile = stats.t.ppf((1 + confidence) / 2, n - 1)
+        half = quantile * sd / np.sqrt(n)
+        return bool(distance + half < margin)
 
-    return _fewest(enough) if abs(mean) < margin else float("inf")
+    return _fewest(enough)
 
 
 def _fewest(enough: Callable[[int], bool]) -> float:
-    """The smallest n ≥ 2 up to MOST_SEEDS that is enough, found by doubling and halving; inf if none is."""
-    low, high = 1, 2
+    """Find the smallest n ≥ 2 up to MOST_SEEDS that is enough; inf if none is.
+
+    By doubling, then halving.
+    """
+    low = 1
+    high = 2
     while not enough(high):
-        low, high = high, 2 * high
+        low = high
+        high = 2 * high
         if low > MOST_SEEDS:
-            return float("inf")
+            return INFINITE
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return high if high <= MOST_SEEDS else float("inf")
+        if enough(middle):
+            high = middle
+        else:
+            low = middle
+    if high > MOST_SEEDS:
+        return INFINITE
+    return high

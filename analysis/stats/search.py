@@ -1,6 +1,7 @@
-"""What a search found, read from its journal and its trials' folders: history, optimism, importance, work saved.
+"""What a search found: history, optimism, importance, work saved.
 
-Neither torch nor ray is imported. Scores of a search are chosen to be high; the result is the confirmation's table.
+Read from its journal and its trials' folders; neither torch nor ray is imported. Scores of a search
+are chosen to be high; the result is the confirmation's table.
 """
 
 import json
@@ -39,57 +40,65 @@ def read(root: Path) -> list[optuna.Study]:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage = JournalStorage(JournalFileBackend(str(path)))
     names = optuna.get_all_study_names(storage)
-    if strange := [
-        name for name in names if not PLACE.fullmatch(f"{name}/seed=0")
-    ]:  # tables are named after them
-        raise NoStudy(f"{path}: {strange[0]!r} cannot be the name of a search")
+    for name in names:
+        # Tables are named after the searches.
+        if not PLACE.fullmatch(f"{name}/seed=0"):
+            raise NoStudy(f"{path}: {name!r} cannot be the name of a search")
     return [optuna.load_study(study_name=name, storage=storage) for name in names]
 
 
 def trials(root: Path, study: optuna.Study) -> pd.DataFrame:
     """One row a trial of a search.
 
-    Columns: trial (name), state (complete, pruned, fail, running), same_as (name of the trial that it repeats, or ""),
-    accuracy (its score; of a stopped one the last epoch's, not comparable), epochs (trained, summed over seeds),
-    planned (epochs at full length), one column a parameter.
+    Columns: trial (name), state (complete, pruned, fail, running), same_as (name of the trial that
+    it repeats, or ""), accuracy (its score; of a stopped one the last epoch's, not comparable),
+    epochs (trained, summed over seeds), planned (epochs at full length), one column a parameter.
     """
     place = accuracy_place(study)
     rows = []
     for trial in study.get_trials(deepcopy=False):
-        place_on_disk = _folder(
-            root, study, trial.number
-        )  # where its confirmation on fresh seeds may lie too
-        folders = [
-            TrialFolder(place_on_disk / f"seed={seed}")
-            for seed in study.user_attrs["definition"]["seeds"]
-        ]
-        repeats = "same_as" in trial.user_attrs
-        rows.append(
-            {
-                "trial": name(trial.number),
-                "state": trial.state.name.lower(),
-                "same_as": name(trial.user_attrs["same_as"]) if repeats else "",
-                "accuracy": trial.values[place] if trial.values else np.nan,
-                "epochs": 0 if repeats else sum(len(folder.rows()) for folder in folders),
-                "planned": 0 if repeats else sum(_length(folder) for folder in folders),
-                **trial.params,
-            }
-        )
+        # Not all seeds on disk: its confirmation on fresh seeds may be in the same folder.
+        on_disk = _folder(root, study, trial.number)
+        seeds = study.user_attrs["definition"]["seeds"]
+        folders = [TrialFolder(on_disk / f"seed={seed}") for seed in seeds]
+        rows.append(_trial_row(trial, place, folders))
     return pd.DataFrame(rows)
+
+
+def _trial_row(trial: FrozenTrial, place: int, folders: list[TrialFolder]) -> dict[str, Any]:
+    """A row of `trials`; a repeated trial trained nothing."""
+    row: dict[str, Any] = {
+        "trial": name(trial.number),
+        "state": trial.state.name.lower(),
+        "same_as": "",
+        "accuracy": np.nan,
+        "epochs": 0,
+        "planned": 0,
+    }
+    if trial.values:
+        row["accuracy"] = trial.values[place]
+    if "same_as" in trial.user_attrs:
+        row["same_as"] = name(trial.user_attrs["same_as"])
+    else:
+        row["epochs"] = sum(len(folder.rows()) for folder in folders)
+        row["planned"] = sum(_length(folder) for folder in folders)
+    row.update(trial.params)
+    return row
 
 
 def history(study: optuna.Study) -> pd.DataFrame:
     """Full-length trials in the order of their proposals: number, accuracy, and the best so far."""
     place = accuracy_place(study)
-    table = pd.DataFrame(
-        [(trial.number, trial.values[place]) for trial in complete(study)],
-        columns=["number", "accuracy"],
-    )
+    rows = [(trial.number, trial.values[place]) for trial in complete(study)]
+    table = pd.DataFrame(rows, columns=["number", "accuracy"])
     return table.assign(best=table["accuracy"].cummax())
 
 
 def complete(study: optuna.Study) -> list[FrozenTrial]:
-    """Distinct configurations that ran to full length; a repeated proposal brought no new knowledge."""
+    """Distinct configurations that ran to full length.
+
+    Repeated proposals are left out: they brought no new knowledge.
+    """
     found = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     return [trial for trial in found if "same_as" not in trial.user_attrs]
 
@@ -97,175 +106,252 @@ def complete(study: optuna.Study) -> list[FrozenTrial]:
 def optimism(root: Path) -> pd.DataFrame:
     """What the search promised and what fresh seeds showed: one row a confirmed configuration.
 
-    Columns: setting, arm, trial, n (fresh seeds done), score (the search's noisy-validation accuracy; unknown if the
-    search stopped the trial early, as it may the baseline), confirmed (mean over fresh seeds of the same metric), sd
-    (over seeds, in points), optimism (score − confirmed), promised and gained (score and confirmed, less the
-    baseline's: what seeds and splits have in common cancels out there).
+    Columns: setting, arm, trial, n (fresh seeds done), score (the search's noisy-validation
+    accuracy; unknown if the search stopped the trial early, as it may the baseline), confirmed
+    (mean over fresh seeds of the same metric), sd (over seeds, in points), optimism
+    (score − confirmed), promised and gained (score and confirmed, less the baseline's: what seeds
+    and splits have in common cancels out there).
     """
+    values_of = _confirmed_values(root)
+    studies = read(root)
+    rows = []
+    for (setting, arm), values in values_of.items():
+        study, trial = _searched(studies, setting, arm)
+        if study is not None and trial is not None:
+            row = {"setting": setting or "", "arm": arm}
+            row.update(_promise(study, trial, values))
+            rows.append(row)
+    columns = ["setting", "arm", "trial", "n", "score", "confirmed", "sd", "optimism"]
+    table = pd.DataFrame(rows, columns=columns)
+    baselines = table[table["arm"] == BASELINE].set_index("setting")
+    table["promised"] = table["score"] - table["setting"].map(baselines["score"])
+    table["gained"] = table["confirmed"] - table["setting"].map(baselines["confirmed"])
+    return table
+
+
+def _confirmed_values(root: Path) -> dict[tuple[str | None, str], list[float]]:
+    """Validation accuracies of the plan's finished trials, by setting and arm."""
     try:
         planned = json.loads((root / PLAN).read_bytes())["trials"]
     except (OSError, ValueError, KeyError):
         planned = []
-    confirmed: dict[tuple[str | None, str], list[float]] = {}
+    values_of: dict[tuple[str | None, str], list[float]] = {}
     for trial in planned:
         folder = TrialFolder(root / trial["folder"])
         value = score(folder.rows(), VALIDATION_ACCURACY)
-        if (
-            (folder.trial or {}).get("id") == trial["id"]
-            and folder.summary is not None
-            and value is not None
-        ):
-            confirmed.setdefault((trial["setting"], trial["arm"]), []).append(value)
-    studies = read(root)
-    rows = []
-    for (setting, arm), values in confirmed.items():
-        study, trial = _searched(studies, setting, arm)
-        if study is None or trial is None:
+        started = folder.trial or {}
+        if started.get("id") != trial["id"] or folder.summary is None or value is None:
             continue
-        # The score that Optuna has of a stopped trial is that of its last epoch.
-        whole = trial.state == TrialState.COMPLETE
-        promised = trial.values[accuracy_place(study)] if whole else float("nan")
-        mean, sd = (
-            float(np.mean(values)),
-            float(np.std(values, ddof=1)) if len(values) > 1 else float("nan"),
-        )
-        row = {
-            "setting": setting or "",
-            "arm": arm,
-            "trial": name(trial.number),
-            "n": len(values),
-            "score": promised,
-        }
-        rows.append({**row, "confirmed": mean, "sd": sd, "optimism": promised - mean})
-    columns = ["setting", "arm", "trial", "n", "score", "confirmed", "sd", "optimism"]
-    table = pd.DataFrame(rows, columns=columns)
-    baselines = table[table["arm"] == BASELINE].set_index("setting")
-    for gain, of in (("promised", "score"), ("gained", "confirmed")):
-        table[gain] = table[of] - table["setting"].map(baselines[of])
-    return table
+        key = (trial["setting"], trial["arm"])
+        values_of.setdefault(key, []).append(value)
+    return values_of
+
+
+def _promise(study: optuna.Study, trial: FrozenTrial, values: list[float]) -> dict[str, Any]:
+    """A search trial's score against the `values` that it reached on fresh seeds."""
+    promised = float("nan")
+    # The score that Optuna has of a stopped trial is that of its last epoch.
+    if trial.state == TrialState.COMPLETE:
+        promised = trial.values[accuracy_place(study)]
+    mean = float(np.mean(values))
+    sd = float("nan")
+    if len(values) > 1:
+        sd = float(np.std(values, ddof=1))
+    return {
+        "trial": name(trial.number),
+        "n": len(values),
+        "score": promised,
+        "confirmed": mean,
+        "sd": sd,
+        "optimism": promised - mean,
+    }
 
 
 def confirmed(root: Path) -> dict[str, dict[str, Any]]:
-    """The parameters of each configuration that fresh seeds confirmed, by its name in the result."""
-    studies, found = read(root), {}
+    """Parameters of each configuration that fresh seeds confirmed, by its name in the result."""
+    studies = read(root)
+    found = {}
     for row in optimism(root).to_dict("records"):
         _, trial = _searched(studies, row["setting"] or None, row["arm"])
         if trial is not None and trial.params:
-            found["/".join(filter(None, [row["setting"], row["arm"]]))] = trial.params
+            parts = filter(None, [row["setting"], row["arm"]])
+            found["/".join(parts)] = trial.params
     return found
 
 
 def _searched(
     studies: list[optuna.Study], setting: str | None, arm: str
 ) -> tuple[optuna.Study | None, FrozenTrial | None]:
-    """The search and the trial that a confirmed configuration comes from: an arm's own setting is its first trial."""
-    study = next(
-        (s for s in studies if s.user_attrs.get("arm") == (arm if setting else None)), None
-    )
+    """The search and the trial that a confirmed configuration comes from.
+
+    With settings, each arm has a search: `fixed` is the arm as it was, which is the search's first
+    trial, and any other setting is its best one. Without, the only search has the baseline as its
+    first trial, and every other arm is named after its trial.
+    """
+    searched_arm = arm if setting else None
+    study = _search_of(studies, searched_arm)
     if study is None:
         return None, None
     tried = study.get_trials(deepcopy=False)
     if setting == FIXED or (setting is None and arm == BASELINE):
         return study, next(iter(tried), None)
     if setting is None:
-        return study, next((trial for trial in tried if name(trial.number) == arm), None)
-    return study, max(
-        complete(study), key=lambda trial: (trial.values[0], -trial.number), default=None
-    )
+        named = (trial for trial in tried if name(trial.number) == arm)
+        return study, next(named, None)
+    return study, max(complete(study), key=_first_value, default=None)
+
+
+def _search_of(studies: list[optuna.Study], arm: str | None) -> optuna.Study | None:
+    """The first of the searches that is of this arm."""
+    for study in studies:
+        if study.user_attrs.get("arm") == arm:
+            return study
+    return None
+
+
+def _first_value(trial: FrozenTrial) -> tuple[float, int]:
+    """Order of trials by their first value; of equal ones the earlier is the greater."""
+    return trial.values[0], -trial.number
 
 
 def importance(study: optuna.Study) -> pd.DataFrame:
-    """Which parameters the accuracy of full-length trials depends on, by two methods that need not agree.
+    """Which parameters the accuracy of full-length trials depends on, by two methods.
 
-    fANOVA explains the variance over the whole space, PED-ANOVA what sets the better part of the trials apart. `low`
-    and `high` are the 5th and 95th percentile over resampled trials. Parameters that only some trials have are left
-    out.
+    The two need not agree: fANOVA explains the variance over the whole space, PED-ANOVA what sets
+    the better part of the trials apart. `low` and `high` are the 5th and 95th percentile over
+    resampled trials. Parameters that only some trials have are left out.
 
-    Columns: method, parameter, importance, low, high, n. Empty with fewer than FEWEST trials, or equal scores.
+    Columns: method, parameter, importance, low, high, n. Empty with fewer than FEWEST trials, or
+    equal scores.
     """
-    place, done = accuracy_place(study), complete(study)
+    place = accuracy_place(study)
+    done = complete(study)
     columns = ["method", "parameter", "importance", "low", "high", "n"]
-    shared = set.intersection(*(set(trial.params) for trial in done)) if done else set()
-    if len(done) < FEWEST or not shared or len({trial.values[place] for trial in done}) == 1:
+    shared = _shared_parameters(done)
+    scores = {trial.values[place] for trial in done}
+    if len(done) < FEWEST or not shared or len(scores) == 1:
         return pd.DataFrame(columns=columns)
     rng = np.random.default_rng(0)
     rows = []
     for method in ("fANOVA", "PED-ANOVA"):
-        found = _importances(done, place, method, shared, trees=64)
-        draws = [
-            _importances(
-                [done[k] for k in rng.integers(len(done), size=len(done))],
-                place,
-                method,
-                shared,
-                trees=16,
-            )
-            for _ in range(BOOTSTRAPS)
-        ]
+        found = _importances(
+            done,
+            place,
+            method,
+            shared,
+            trees=64,
+        )
+        draws = _resampled(done, place, method, shared, rng)
         for parameter, value in found.items():
-            spread = [draw[parameter] for draw in draws if parameter in draw]
-            low, high = np.percentile(spread, [5, 95]) if spread else (np.nan, np.nan)
-            rows.append((method, parameter, value, float(low), float(high), len(done)))
+            low, high = _spread(draws, parameter)
+            rows.append((method, parameter, value, low, high, len(done)))
     return pd.DataFrame(rows, columns=columns)
 
 
+def _shared_parameters(done: list[FrozenTrial]) -> set[str]:
+    """Parameters that every trial has."""
+    if not done:
+        return set()
+    return set.intersection(*(set(trial.params) for trial in done))
+
+
+def _resampled(
+    done: list[FrozenTrial],
+    place: int,
+    method: str,
+    parameters: set[str],
+    rng: np.random.Generator,
+) -> list[dict[str, float]]:
+    """Importances in BOOTSTRAPS samples of the trials, drawn with replacement."""
+    draws = []
+    for _ in range(BOOTSTRAPS):
+        chosen = rng.integers(len(done), size=len(done))
+        sample = [done[k] for k in chosen]
+        draws.append(
+            _importances(
+                sample,
+                place,
+                method,
+                parameters,
+                trees=16,
+            )
+        )
+    return draws
+
+
+def _spread(draws: list[dict[str, float]], parameter: str) -> tuple[float, float]:
+    """5th and 95th percentile of a parameter's importance over the draws that have one."""
+    values = [draw[parameter] for draw in draws if parameter in draw]
+    if not values:
+        return float("nan"), float("nan")
+    low, high = np.percentile(values, [5, 95])
+    return float(low), float(high)
+
+
 def _importances(
-    sample: list[FrozenTrial], place: int, method: str, parameters: set[str], trees: int
+    sample: list[FrozenTrial],
+    place: int,
+    method: str,
+    parameters: set[str],
+    trees: int,
 ) -> dict[str, float]:
     """Importance of each parameter in a sample of trials; none if all scored the same."""
-    values = [trial.values[place] for trial in sample]
-    if len(set(values)) < 2:
+    values = {trial.values[place] for trial in sample}
+    if len(values) < 2:
         return {}
     study = by_accuracy(sample, place)
-    evaluator = (
-        FanovaImportanceEvaluator(n_trees=trees, seed=0)
-        if method == "fANOVA"
-        else PedAnovaImportanceEvaluator()
-    )
+    evaluator: FanovaImportanceEvaluator | PedAnovaImportanceEvaluator
+    if method == "fANOVA":
+        evaluator = FanovaImportanceEvaluator(n_trees=trees, seed=0)
+    else:
+        evaluator = PedAnovaImportanceEvaluator()
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # a resampled study may hold a single value of some parameter
-        return {
-            name: float(value)
-            for name, value in get_param_importances(
-                study, evaluator=evaluator, params=sorted(parameters)
-            ).items()
-        }
+        # A resampled study may hold a single value of some parameter.
+        warnings.simplefilter("ignore")
+        found = get_param_importances(study, evaluator=evaluator, params=sorted(parameters))
+    return {parameter: float(value) for parameter, value in found.items()}
 
 
 def by_accuracy(sample: list[FrozenTrial], place: int) -> optuna.Study:
-    """A study in memory of these trials, with the accuracy (at `place` of their values) as the only one."""
+    """A study in memory of these trials.
+
+    Their only value is the accuracy, which is at `place` of the given trials' values.
+    """
+    copies = []
+    for trial in sample:
+        copy = optuna.trial.create_trial(
+            params=trial.params,
+            distributions=trial.distributions,
+            value=trial.values[place],
+        )
+        copies.append(copy)
     study = optuna.create_study(direction="maximize")
-    study.add_trials(
-        [
-            optuna.trial.create_trial(
-                params=trial.params, distributions=trial.distributions, value=trial.values[place]
-            )
-            for trial in sample
-        ]
-    )
+    study.add_trials(copies)
     return study
 
 
 def work(root: Path, study: optuna.Study) -> dict[str, Any]:
-    """Epochs that were trained, those that full lengths would have taken, and the share that stopping saved."""
+    """Epochs that were trained and that full lengths would have taken.
+
+    Keys: trials (that ran), stopped (of them), epochs, full_length, saved (the share of epochs that
+    stopping saved).
+    """
     table = trials(root, study)
-    ran = (
-        table[table["state"].isin(["complete", "pruned"]) & (table["same_as"] == "")]
-        if len(table)
-        else table
-    )
-    trained, planned = (
-        int(ran[column].sum()) if len(ran) else 0 for column in ("epochs", "planned")
-    )
-    stopped = int((ran["state"] == "pruned").sum()) if len(ran) else 0
+    stopped = trained = planned = 0
+    if len(table):
+        table = table[table["state"].isin(["complete", "pruned"]) & (table["same_as"] == "")]
+        stopped = int((table["state"] == "pruned").sum())
+        trained = int(table["epochs"].sum())
+        planned = int(table["planned"].sum())
+    saved = 0.0
+    if planned:
+        saved = 1 - trained / planned
     return {
-        "trials": len(ran),
+        "trials": len(table),
         "stopped": stopped,
         "epochs": trained,
         "full_length": planned,
-        "saved": 1 - trained / planned if planned else 0.0,
+        "saved": saved,
     }
 
 
@@ -275,15 +361,23 @@ def name(number: int) -> str:
 
 
 def _folder(root: Path, study: optuna.Study, number: int) -> Path:
-    return root / RUNS / (study.user_attrs.get("arm") or "") / name(number)
+    """Folder of a trial of a search, with a subfolder for each seed."""
+    arm = study.user_attrs.get("arm") or ""
+    return root / RUNS / arm / name(number)
 
 
 def _length(folder: TrialFolder) -> int:
     """Epochs of a trial at full length."""
-    return ((folder.trial or {}).get("config") or {}).get("train", {}).get("epochs", 0)
+    trial = folder.trial or {}
+    config = trial.get("config") or {}
+    epochs: int = config.get("train", {}).get("epochs", 0)
+    return epochs
 
 
 def accuracy_place(study: optuna.Study) -> int:
     """Which of a trial's values is the accuracy."""
     metrics = study.user_attrs.get("definition", {}).get("metric", [])
-    return next((k for k, metric in enumerate(metrics) if metric["name"] == VALIDATION_ACCURACY), 0)
+    for place, metric in enumerate(metrics):
+        if metric["name"] == VALIDATION_ACCURACY:
+            return place
+    return 0
