@@ -8,6 +8,7 @@ import pytest
 
 from analysis.report import cells, formats, tables, verdicts
 from analysis.stats import comparison, paired
+from analysis.stats.power import seeds_to_detect
 from tests.analysis.material import sample_table
 
 COMPARISON = ["difference", "low", "high", "p", "p_holm"]
