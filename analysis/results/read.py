@@ -79,6 +79,14 @@ class Results:
             return pd.DataFrame(columns=[*wanted, "setting", "arm", "seed"])
         return pd.concat(parts, ignore_index=True).astype({"epoch": int})
 
+    def metrics(self) -> list[str]:
+        """Names of the numbers that finished trials recorded, by first appearance; not epoch."""
+        found: dict[str, None] = {}
+        for trial in self.done[["folder"]].to_dict("records"):
+            found.update(dict.fromkeys(self._numbers(trial).columns))
+        found.pop("epoch", None)
+        return list(found)
+
     def _numbers(self, trial: Mapping[Any, Any]) -> pd.DataFrame:
         """A trial's numbers by epoch, read once: parsing thousands of trials takes most of a report's time."""
         if trial["folder"] not in self._measured:
