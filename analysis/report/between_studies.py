@@ -29,7 +29,9 @@ def join(first: Results, second: Results, metric: str = LAST10) -> pd.DataFrame:
     rows = []
     for place in both.to_dict("records"):
         here = (pairs["setting"] == place["setting"]) & (pairs["arm"] == place["arm"])
-        rows.append({**place, **_compared(pairs[here], metric)})
+        row = dict(place)
+        row.update(_compared(pairs[here], metric))
+        rows.append(row)
     table = pd.DataFrame(rows, columns=columns)
     return table.assign(p_holm=holm(table["p"].to_numpy(float)))
 

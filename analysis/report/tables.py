@@ -115,7 +115,7 @@ def costs(table: pd.DataFrame) -> pd.DataFrame:
     headers = {EPOCH_SECONDS: "seconds a trial", "seconds_ratio": "× baseline"}
     for column in table.columns:
         if column.startswith("time/") and column != EPOCH_SECONDS:
-            part = column.removeprefix("time/").removesuffix("_s")
+            part = column[len("time/") : -len("_s")]
             headers[column] = f"{part} s"
     headers[FORWARDS] = "million forwards"
     headers["work_ratio"] = "work × baseline"

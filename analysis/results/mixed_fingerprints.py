@@ -1,4 +1,7 @@
-"""What finished trials do not have in common: code, libraries, kind of device. Standard library only."""
+"""What finished trials do not have in common: code, libraries, kind of device.
+
+Standard library only.
+"""
 
 from collections import Counter
 from collections.abc import Iterable

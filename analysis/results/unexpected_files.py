@@ -14,35 +14,37 @@ SEARCHED = re.compile(r"(^|/)trial-\d{4,}/seed=")
 
 def unexpected(results: Results) -> Iterator[str]:
     """Sentences about files below `runs/` that the plan does not know, and about lost rows."""
-    yield from _unplanned_trials(results)
-    yield from _stray_files(results)
+    trial_files = sorted((results.root / names.RUNS).rglob(f"seed=*/{names.TRIAL}"))
+    yield from _unplanned_trials(results, trial_files)
+    yield from _stray_files(results, trial_files)
     yield from _lost_rows(results)
 
 
-def _unplanned_trials(results: Results) -> Iterator[str]:
+def _unplanned_trials(results: Results, trial_files: list[Path]) -> Iterator[str]:
     """Trials that neither the plan nor a search's journal knows."""
     planned = set(results.trials["folder"])
     planned_as = dict(zip(results.trials["id"], results.trials["folder"], strict=True))
     searched = (results.root / names.JOURNAL).is_file()
-    for file in _trial_files(results.root):
+    for file in trial_files:
         folder = file.parent.relative_to(results.root).as_posix()
         if folder in planned or (searched and SEARCHED.search(folder)):
             continue
         try:
-            twin = planned_as.get(json.loads(file.read_bytes())["id"])
+            identity = json.loads(file.read_bytes())["id"]
         except (OSError, ValueError, KeyError, TypeError):
             yield f"{folder}: not in the study, and its {names.TRIAL} is damaged"
             continue
+        twin = planned_as.get(identity)
         if twin:
             yield f"{folder}: not in the study; it is the same trial as {twin}, counted once"
         else:
             yield f"{folder}: not in the study"
 
 
-def _stray_files(results: Results) -> Iterator[str]:
+def _stray_files(results: Results, trial_files: list[Path]) -> Iterator[str]:
     """Files in no trial's folder."""
     trials = {results.root / folder for folder in results.trials["folder"]}
-    trials.update(file.parent for file in _trial_files(results.root))
+    trials.update(file.parent for file in trial_files)
     for file in sorted((results.root / names.RUNS).rglob("*")):
         if file.is_file() and file.suffix != ".study" and trials.isdisjoint(file.parents):
             yield f"{file.relative_to(results.root).as_posix()}: belongs to no trial"
@@ -56,8 +58,3 @@ def _lost_rows(results: Results) -> Iterator[str]:
         if found != trained:
             folder = trial["folder"]
             yield f"{folder}: {found} of its {trained:.0f} rows can be read; curves lack the others"
-
-
-def _trial_files(root: Path) -> list[Path]:
-    """Every `trial.json` below `runs/`."""
-    return sorted((root / names.RUNS).rglob(f"seed=*/{names.TRIAL}"))
