@@ -18,6 +18,19 @@ from analysis.results.study_folder import NoStudy
 
 def main() -> int:
     """Exit code 0, or 2 if a folder holds no results or a file is no bundle."""
+    options = _parser().parse_args()
+    try:
+        _run(options)
+    except (NoStudy, bundle.NotABundle) as error:
+        print(error, file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"{error.filename}: {error.strerror}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m analysis",
         description=__doc__,
@@ -34,29 +47,27 @@ def main() -> int:
     )
     unpack.add_argument("bundle", metavar="BUNDLE.zip", type=Path)
     unpack.add_argument("folder", metavar="DIR", type=Path)
-    options = parser.parse_args()
-    try:
-        if options.command == "compare":
-            _compare(read_results(options.first), read_results(options.second))
-        elif options.command == "unpack":
-            print(f"{bundle.unpack(options.bundle, options.folder)} files in {options.folder}")
-        else:
-            for run_dir in options.run_dirs:
-                for path in write_report(run_dir):
-                    print(path)
-    except (NoStudy, bundle.NotABundle) as error:
-        print(error, file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"{error.filename}: {error.strerror}", file=sys.stderr)
-        return 2
-    return 0
+    return parser
+
+
+def _run(options: argparse.Namespace) -> None:
+    """Do what the command line asks for."""
+    if options.command == "compare":
+        _compare(read_results(options.first), read_results(options.second))
+    elif options.command == "unpack":
+        count = bundle.unpack(options.bundle, options.folder)
+        print(f"{count} files in {options.folder}")
+    else:
+        for run_dir in options.run_dirs:
+            for path in write_report(run_dir):
+                print(path)
 
 
 def _compare(first: Results, second: Results) -> None:
-    names = [
-        study.study if first.study != second.study else str(study.root) for study in (first, second)
-    ]
+    """Print both studies' arms next to each other; folders name studies of the same name."""
+    names = [first.study, second.study]
+    if first.study == second.study:
+        names = [str(first.root), str(second.root)]
     table = between_studies.join(first, second)
     print(formats.markdown(between_studies.text(table, *names)))
     print(

@@ -1,6 +1,7 @@
 """Two studies side by side: the same setting, arm and seed in both."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pandas as pd
 
@@ -17,27 +18,54 @@ PLACE = ["setting", "arm"]
 def join(first: Results, second: Results, metric: str = LAST10) -> pd.DataFrame:
     """One row a setting and arm that both studies plan, in the first one's order.
 
-    Columns: setting, arm, first, second (means in percent over the seeds that both finished on the same data and
-    noise), pairs, difference (second − first, points), low, high (95 % t interval), p (exact sign-flip), p_holm (over
-    all rows), same (how many of the pairs have the same id, that is the same configuration).
+    Columns: setting, arm, first, second (means in percent over the seeds that both finished on the
+    same data and noise), pairs, difference (second − first, points), low, high (95 % t interval), p
+    (exact sign-flip), p_holm (over all rows), same (how many of the pairs have the same id, that is
+    the same configuration).
     """
-    rows = []
-    both = first.trials[PLACE].drop_duplicates().merge(second.trials[PLACE].drop_duplicates())
-    sides = [
-        study.done.reindex(columns=[*PLACE, *PAIRING, "id", metric]) for study in (first, second)
-    ]
-    joined = sides[0].merge(sides[1], on=[*PLACE, *PAIRING], suffixes=("_first", "_second"))
-    joined = joined.dropna(subset=[f"{metric}_first", f"{metric}_second", *PAIRING])
-    for place in both.to_dict("records"):
-        pairs = joined[(joined["setting"] == place["setting"]) & (joined["arm"] == place["arm"])]
-        one, two = pairs[f"{metric}_first"], pairs[f"{metric}_second"]
-        test = paired((two - one).to_numpy(float))
-        same = int((pairs["id_first"] == pairs["id_second"]).sum())
-        values = (one.mean(), two.mean(), test.n, test.mean, test.low, test.high, test.p, same)
-        rows.append([place["setting"], place["arm"], *values])
     columns = [*PLACE, "first", "second", "pairs", "difference", "low", "high", "p", "same"]
+    pairs = _pairs(first, second, metric)
+    both = _places(first).merge(_places(second))
+    rows = []
+    for place in both.to_dict("records"):
+        here = (pairs["setting"] == place["setting"]) & (pairs["arm"] == place["arm"])
+        row = dict(place)
+        row.update(_compared(pairs[here], metric))
+        rows.append(row)
     table = pd.DataFrame(rows, columns=columns)
     return table.assign(p_holm=holm(table["p"].to_numpy(float)))
+
+
+def _places(study: Results) -> pd.DataFrame:
+    """Setting and arm of each planned arm."""
+    return study.trials[PLACE].drop_duplicates()
+
+
+def _pairs(first: Results, second: Results, metric: str) -> pd.DataFrame:
+    """One row a pair of finished trials: place, seed, hashes, and each side's id and metric."""
+    on = [*PLACE, *PAIRING]
+    left = first.done.reindex(columns=[*on, "id", metric])
+    right = second.done.reindex(columns=[*on, "id", metric])
+    joined = left.merge(right, on=on, suffixes=("_first", "_second"))
+    return joined.dropna(subset=[f"{metric}_first", f"{metric}_second", *PAIRING])
+
+
+def _compared(pairs: pd.DataFrame, metric: str) -> dict[str, float]:
+    """The statistics of one arm's pairs."""
+    first = pairs[f"{metric}_first"]
+    second = pairs[f"{metric}_second"]
+    test = paired((second - first).to_numpy(float))
+    same = pairs["id_first"] == pairs["id_second"]
+    return {
+        "first": first.mean(),
+        "second": second.mean(),
+        "pairs": test.n,
+        "difference": test.mean,
+        "low": test.low,
+        "high": test.high,
+        "p": test.p,
+        "same": int(same.sum()),
+    }
 
 
 def text(table: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
@@ -52,17 +80,24 @@ def text(table: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
                 row["difference"], row["low"], row["high"]
             ),
             "Holm p": lambda row: cells.p_value(row["p_holm"]),
-            "configuration": lambda row: (
-                "" if not row["pairs"] else "same" if row["same"] == row["pairs"] else "changed"
-            ),
+            "configuration": _configuration,
         },
     )
+
+
+def _configuration(row: dict[Any, Any]) -> str:
+    """Whether the pairs of an arm were trained with the same configuration."""
+    if not row["pairs"]:
+        return ""
+    if row["same"] == row["pairs"]:
+        return "same"
+    return "changed"
 
 
 def only(first: Results, second: Results) -> Iterator[str]:
     """Sentences about arms that just one of the studies has."""
     for study, other in ((first, second), (second, first)):
-        there = {tuple(place) for place in other.trials[PLACE].drop_duplicates().to_numpy()}
-        for setting, arm in study.trials[PLACE].drop_duplicates().to_numpy():
+        there = set(_places(other).itertuples(index=False, name=None))
+        for setting, arm in _places(study).itertuples(index=False, name=None):
             if (setting, arm) not in there:
                 yield f"only in {study.root}: {cells.place(setting, arm)}"

@@ -1,6 +1,7 @@
 """Numbers as the text of a cell: unknown ones are empty, minus signs are true ones."""
 
 import math
+from typing import Any
 
 
 def known(value: float | None) -> bool:
@@ -8,40 +9,63 @@ def known(value: float | None) -> bool:
     return value is not None and not math.isnan(value)
 
 
-def finished(row: dict) -> str:
-    """`8`, or `7 of 8`, or `8, 1 collapsed`."""
-    n = f"{row['n']}" if row["n"] == row["planned"] else f"{row['n']} of {row['planned']}"
-    return f"{n} ({row['collapsed']} collapsed)" if row["collapsed"] else n
+def finished(row: dict[Any, Any]) -> str:
+    """`8`, or `7 of 8`, or `8 (1 collapsed)`."""
+    done = row["n"]
+    planned = row["planned"]
+    collapsed = row["collapsed"]
+    text = f"{done}"
+    if done != planned:
+        text = f"{done} of {planned}"
+    if collapsed:
+        text += f" ({collapsed} collapsed)"
+    return text
 
 
 def spread(mean: float, sd: float) -> str:
     """`91.16 ± 4.68`."""
-    return (f"{mean:.2f}" if known(mean) else "") + (f" ± {sd:.2f}" if known(sd) else "")
+    text = number(mean)
+    if known(sd):
+        text += f" ± {sd:.2f}"
+    return text
 
 
 def interval(value: float, low: float, high: float) -> str:
     """`+0.31 [−0.10, +0.72]`."""
-    return (signed(value) + " " + bounds(low, high)).strip()
+    text = f"{signed(value)} {bounds(low, high)}"
+    return text.strip()
 
 
 def bounds(low: float, high: float) -> str:
     """`[−0.10, +0.72]`."""
-    return f"[{signed(low)}, {signed(high)}]" if known(low) else ""
+    if not known(low):
+        return ""
+    return f"[{signed(low)}, {signed(high)}]"
 
 
 def number(value: float) -> str:
     """`1.25`."""
-    return f"{value:.2f}" if known(value) else ""
+    if not known(value):
+        return ""
+    return f"{value:.2f}"
 
 
 def p_value(p: float) -> str:
     """`0.0469`, never 0."""
-    return "" if not known(p) else f"{p:.4f}" if p >= 0.00005 else "<0.0001"
+    if not known(p):
+        return ""
+    if p < 0.00005:
+        return "<0.0001"
+    return f"{p:.4f}"
 
 
 def seeds(count: float) -> str:
     """`12`, or `many` beyond the count's limit."""
-    return "" if not known(count) else "many" if math.isinf(count) else f"{count:.0f}"
+    if not known(count):
+        return ""
+    if math.isinf(count):
+        return "many"
+    return f"{count:.0f}"
 
 
 def signed(value: float) -> str:
@@ -49,9 +73,13 @@ def signed(value: float) -> str:
     if not known(value):
         return ""
     text = f"{value:+.2f}"
-    return "0.00" if float(text) == 0 else text.replace("-", "−")
+    if float(text) == 0:
+        return "0.00"
+    return text.replace("-", "−")
 
 
 def place(setting: str, arm: str) -> str:
     """`sym80/baseline`, or the arm alone."""
-    return f"{setting}/{arm}" if setting else arm
+    if not setting:
+        return arm
+    return f"{setting}/{arm}"

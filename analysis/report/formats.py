@@ -1,28 +1,36 @@
 """A table of text as Markdown and as LaTeX."""
 
+from typing import Any
+
 import pandas as pd
+
+LATEX = {
+    "−": "$-$",
+    "±": r"$\pm$",
+    "×": r"$\times$",
+    "→": r"$\to$",
+    "<": "$<$",
+}
+"""Commands for the characters that a LaTeX font may lack."""
 
 
 def markdown(table: pd.DataFrame) -> str:
     """A table of text as Markdown."""
-    lines = [list(table.columns), ["---"] * len(table.columns), *table.to_numpy().tolist()]
-    return (
-        "\n".join(
-            f"| {' | '.join(str(cell).replace('|', '&#124;') for cell in line)} |" for line in lines
-        )
-        + "\n"
-    )
+    columns = list(table.columns)
+    text = _markdown_line(columns) + _markdown_line(["---"] * len(columns))
+    for line in table.to_numpy().tolist():
+        text += _markdown_line(line)
+    return text
+
+
+def _markdown_line(line: list[Any]) -> str:
+    cells = [str(cell).replace("|", "&#124;") for cell in line]
+    return f"| {' | '.join(cells)} |\n"
 
 
 def latex(table: pd.DataFrame) -> str:
     """A table of text as LaTeX, for the package booktabs."""
-    text = table.to_latex(index=False, escape=True)
-    for character, command in {
-        "−": "$-$",
-        "±": r"$\pm$",
-        "×": r"$\times$",
-        "→": r"$\to$",
-        "<": "$<$",
-    }.items():
+    text = str(table.to_latex(index=False, escape=True))
+    for character, command in LATEX.items():
         text = text.replace(character, command)
     return text

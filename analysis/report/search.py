@@ -1,4 +1,7 @@
-"""What a search adds to the report of its confirmation: tables, their CSV files, figures. Loads Optuna."""
+"""What a search adds to the report of its confirmation: tables, their CSV files, figures.
+
+It loads Optuna.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,14 +19,14 @@ from trainable.storage import names
 NOTES = {
     "optimism": (
         "What the search promised",
-        "Noisy validation accuracy, mean of the last ten epochs. Optimism: the search's score less the mean over fresh "
-        "seeds; promised and gained: both less the baseline's. The search chose the best of its scores: they are no "
-        "result.",
+        "Noisy validation accuracy, mean of the last ten epochs. Optimism: the search's score less "
+        "the mean over fresh seeds; promised and gained: both less the baseline's. The search "
+        "chose the best of its scores: they are no result.",
     ),
     "trials": (
         "What was tried",
-        "Accuracy is the score on the noisy validation labels; of a stopped trial the last epoch's, which cannot be "
-        "compared with the others'.",
+        "Accuracy is the score on the noisy validation labels; of a stopped trial the last "
+        "epoch's, which cannot be compared with the others'.",
     ),
     "work": (
         "What the search cost",
@@ -31,8 +34,8 @@ NOTES = {
     ),
     "importance": (
         "Importance of parameters",
-        "Of full-length trials, with the 5th and 95th percentile over resampled ones. The two methods ask different "
-        "questions and need not agree.",
+        "Of full-length trials, with the 5th and 95th percentile over resampled ones. The two "
+        "methods ask different questions and need not agree.",
     ),
 }
 """Title and explanation of the tables that a report shows."""
@@ -58,13 +61,12 @@ def write_search(root: Path) -> SearchReport:
         trials = search.trials(root, study)
         if trials.empty:
             continue
+        name = study.study_name
         importance = search.importance(study)
-        for kind, table in (
-            ("trials", trials),
-            ("importance", importance),
-            ("work", pd.DataFrame([search.work(root, study)])),
-        ):
-            _add_table(report, root, kind, table, study.study_name)
+        work = pd.DataFrame([search.work(root, study)])
+        _add_table(report, root, "trials", trials, name)
+        _add_table(report, root, "importance", importance, name)
+        _add_table(report, root, "work", work, name)
         report.pictures.extend(_pictures(root, study, importance))
     promised = search.optimism(root)
     if len(promised):
@@ -77,15 +79,16 @@ def _add_table(
 ) -> None:
     """Write a table's CSV file, and show it unless it is empty; `name` is that of its search."""
     title, note = NOTES[kind]
-    stem = f"search_{name}_{kind}" if name else kind
+    stem = kind
+    if name:
+        stem = f"search_{name}_{kind}"
+        title = f"{title}: {name}"
     file = root / names.REPORT / names.TABLES / f"{stem}.csv"
     file.parent.mkdir(parents=True, exist_ok=True)
     table.to_csv(file, index=False)
     report.files.append(file)
     if len(table):
-        report.blocks.append(
-            Block(stem, f"{title}: {name}" if name else title, tables.plain(table), note)
-        )
+        report.blocks.append(Block(stem, title, tables.plain(table), note))
 
 
 def _pictures(root: Path, study: optuna.Study, importance: pd.DataFrame) -> Iterator[Picture]:

@@ -1,6 +1,7 @@
-"""Tables as text: what a comparison looks like in a terminal, in Markdown, in LaTeX and in a page."""
+"""Tables as text: a comparison in a terminal, in Markdown, in LaTeX and in a page."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pandas as pd
 
@@ -33,10 +34,11 @@ SHORT = {
 """Headers of the accuracies; `NOTE` explains them."""
 
 NOTE = (
-    "Accuracy is the ensemble's on the clean test set: “last-10”, the mean of the last ten epochs; “selected”, at the "
-    "epoch with the best noisy validation; “best”, the highest of all epochs, for comparison with the literature only. "
-    "mean ± sd over seeds. Differences are arm − baseline on the same seeds, in points, with a 95 % t interval; p is "
-    "the exact sign-flip test's, adjusted by Holm within each family (the named arms; each factor's values)."
+    "Accuracy is the ensemble's on the clean test set: “last-10”, the mean of the last ten epochs; "
+    "“selected”, at the epoch with the best noisy validation; “best”, the highest of all epochs, "
+    "for comparison with the literature only. mean ± sd over seeds. Differences are arm − baseline "
+    "on the same seeds, in points, with a 95 % t interval; p is the exact sign-flip test's, "
+    "adjusted by Holm within each family (the named arms; each factor's values)."
 )
 
 
@@ -47,13 +49,18 @@ def shown(table: pd.DataFrame, metric: str = LAST10) -> pd.DataFrame:
         {
             "n": finished,
             SHORT[metric]: lambda row: spread(row["mean"], row["sd"]),
-            "difference [95 % interval]": lambda row: (
-                interval(row["difference"], row["low"], row["high"])
-                + (f" ({row['pairs']:.0f} pairs)" if 0 < row["pairs"] < row["n"] else "")
-            ),
+            "difference [95 % interval]": _difference,
             "Holm p": lambda row: p_value(row["p_holm"]),
         },
     )
+
+
+def _difference(row: dict[Any, Any]) -> str:
+    """An arm's difference to the baseline, and its pairs where they are fewer than its seeds."""
+    text = interval(row["difference"], row["low"], row["high"])
+    if 0 < row["pairs"] < row["n"]:
+        text += f" ({row['pairs']:.0f} pairs)"
+    return text
 
 
 def judged(table: pd.DataFrame, metric: str = LAST10) -> pd.DataFrame:
@@ -62,24 +69,23 @@ def judged(table: pd.DataFrame, metric: str = LAST10) -> pd.DataFrame:
 
 
 def accuracies(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """All accuracies of each arm, from the comparison by each metric: mean ± sd [95 % t interval of the mean]."""
+    """All accuracies of each arm, from the comparison by each metric.
+
+    A cell is mean ± sd [95 % t interval of the mean].
+    """
     first = next(iter(tables.values()))
     text = rows(first, {"n": finished})
     for metric, table in tables.items():
-        text[SHORT[metric]] = rows(
-            table,
-            {
-                "": lambda row: (
-                    spread(row["mean"], row["sd"])
-                    + (
-                        f" [{row['mean_low']:.2f}, {row['mean_high']:.2f}]"
-                        if known(row["mean_low"])
-                        else ""
-                    )
-                )
-            },
-        )[""]
+        text[SHORT[metric]] = [_mean(row) for row in table.to_dict("records")]
     text["sd within the last 10"] = [number(value) for value in first["within_sd"]]
+    return text
+
+
+def _mean(row: dict[Any, Any]) -> str:
+    """An arm's mean ± sd [95 % t interval of the mean]."""
+    text = spread(row["mean"], row["sd"])
+    if known(row["mean_low"]):
+        text += f" [{row['mean_low']:.2f}, {row['mean_high']:.2f}]"
     return text
 
 
@@ -106,43 +112,45 @@ def details(table: pd.DataFrame) -> pd.DataFrame:
 
 def costs(table: pd.DataFrame) -> pd.DataFrame:
     """Seconds by part, work and their ratios."""
-    headers = {
-        EPOCH_SECONDS: "seconds a trial",
-        "seconds_ratio": "× baseline",
-        **{
-            c: f"{c[5:-2]} s" for c in table.columns if c.startswith("time/") and c != EPOCH_SECONDS
-        },
-        FORWARDS: "million forwards",
-        "work_ratio": "work × baseline",
-    }
-    scaled = table.assign(**{FORWARDS: table[FORWARDS] / 1e6}) if FORWARDS in table else table
-    names = ["setting", "arm"] if (scaled["setting"] != "").any() else ["arm"]
-    measured = [name for name in headers if name in scaled]
-    return scaled[names].join(scaled[measured].map(number)).rename(columns=headers)
+    headers = {EPOCH_SECONDS: "seconds a trial", "seconds_ratio": "× baseline"}
+    for column in table.columns:
+        if column.startswith("time/") and column != EPOCH_SECONDS:
+            part = column[len("time/") : -len("_s")]
+            headers[column] = f"{part} s"
+    headers[FORWARDS] = "million forwards"
+    headers["work_ratio"] = "work × baseline"
+    if FORWARDS in table:
+        table = table.assign(**{FORWARDS: table[FORWARDS] / 1e6})
+    place = ["setting", "arm"] if _has_settings(table) else ["arm"]
+    measured = [name for name in headers if name in table]
+    return table[place].join(table[measured].map(number)).rename(columns=headers)
 
 
 DETAILS = (
-    "The t interval is the headline: bootstrap intervals are too narrow for few seeds. p: exact sign-flip test. d: "
-    "mean of the paired differences over their sd. sd ratio: the arm's sd over seeds to the baseline's. Seeds to "
-    "detect: for a difference of this size, with a chance of 80 %, after the correction."
+    "The t interval is the headline: bootstrap intervals are too narrow for few seeds. "
+    "p: exact sign-flip test. d: mean of the paired differences over their sd. sd ratio: the arm's "
+    "sd over seeds to the baseline's. Seeds to detect: for a difference of this size, with a "
+    "chance of 80 %, after the correction."
 )
 COSTS = (
-    "Mean over finished trials. Seconds of training, its parts, and forward passes of one image (a backward counts as "
-    "two), with the ratio to the baseline on the same seeds."
+    "Mean over finished trials. Seconds of training, its parts, and forward passes of one image "
+    "(a backward counts as two), with the ratio to the baseline on the same seeds."
 )
 RANKS = (
-    "Place of each arm in each setting by its mean last-10 test accuracy, and, for arms that have one in every "
-    "setting, the mean of its places; n as above. Arms on other data or noise than the baseline have none."
+    "Place of each arm in each setting by its mean last-10 test accuracy, and, for arms that have "
+    "one in every setting, the mean of its places; n as above. Arms on other data or noise than "
+    "the baseline have none."
 )
 EFFECTS = (
-    "A main effect is the change from a factor's first value to its second, over all values of the others; an "
-    "interaction, how much that change differs between the values of the other factor. Points, paired by seed."
+    "A main effect is the change from a factor's first value to its second, over all values of the "
+    "others; an interaction, how much that change differs between the values of the other factor. "
+    "Points, paired by seed."
 )
 THRESHOLDS = (
-    "Training samples whose clean probability (mean of the networks) after the warm-up is greater than a threshold: "
-    "how many, how many of their labels are wrong, the last-10 test accuracy of the arm that trains on just these "
-    "(where one does), and the share of the smallest and the largest class. Of the baseline, or of the arm whose "
-    "trials it uses; mean over seeds."
+    "Training samples whose clean probability (mean of the networks) after the warm-up is greater "
+    "than a threshold: how many, how many of their labels are wrong, the last-10 test accuracy of "
+    "the arm that trains on just these (where one does), and the share of the smallest and the "
+    "largest class. Of the baseline, or of the arm whose trials it uses; mean over seeds."
 )
 
 
@@ -165,53 +173,53 @@ def effects(table: pd.DataFrame) -> pd.DataFrame:
 
 def thresholds(table: pd.DataFrame) -> pd.DataFrame:
     """What thresholds keep."""
-    text = rows(
-        table.assign(arm=table["threshold"].map("{:g}".format)),
-        {
-            "kept": lambda row: f"{row['kept']:.0f}",
-            "wrong labels %": lambda row: number(row["residual_noise"]),
-            **(
-                {"retrained %": lambda row: number(row["retrained"])}
-                if table["retrained"].notna().any()
-                else {}
-            ),
-            "smallest class %": lambda row: number(row["smallest_class"]),
-            "largest class %": lambda row: number(row["largest_class"]),
-        },
-    )
+    columns: dict[str, Callable[[dict[Any, Any]], str]] = {
+        "kept": lambda row: f"{row['kept']:.0f}",
+        "wrong labels %": lambda row: number(row["residual_noise"]),
+    }
+    if table["retrained"].notna().any():
+        columns["retrained %"] = lambda row: number(row["retrained"])
+    columns["smallest class %"] = lambda row: number(row["smallest_class"])
+    columns["largest class %"] = lambda row: number(row["largest_class"])
+    text = rows(table.assign(arm=table["threshold"].map("{:g}".format)), columns)
     return text.rename(columns={"arm": "threshold"})
 
 
 def by_setting(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Arms down, settings across, a line for each accuracy: the layout of the DivideMix paper's Table 5."""
-    lines: dict[tuple[str, str], dict[str, str]] = {}
+    """Arms down, settings across, a line for each accuracy.
+
+    This is the layout of the DivideMix paper's Table 5.
+    """
+    texts: dict[tuple[str, str], dict[str, str]] = {}
+    arms: dict[str, None] = {}
     for metric, table in tables.items():
         for row in table.to_dict("records"):
-            line = lines.setdefault((row["arm"], SHORT[metric]), {})
-            line[row["setting"]] = spread(row["mean"], row["sd"])
-    arms = list(dict.fromkeys(arm for arm, _ in lines))
-    ordered = [
-        (arm, SHORT[metric]) for arm in arms for metric in tables if (arm, SHORT[metric]) in lines
-    ]
-    settings = list(dict.fromkeys(setting for line in lines.values() for setting in line))
-    return pd.DataFrame(
-        [
-            {"arm": arm, "accuracy": name}
-            | {setting: lines[arm, name].get(setting, "") for setting in settings}
-            for arm, name in ordered
-        ]
-    )
+            arms[row["arm"]] = None
+            text = texts.setdefault((row["arm"], metric), {})
+            text[row["setting"]] = spread(row["mean"], row["sd"])
+    settings: dict[str, None] = {}
+    for text in texts.values():
+        settings.update(dict.fromkeys(text))
+    lines = []
+    for arm in arms:
+        for metric in tables:
+            if (arm, metric) in texts:
+                line = {"arm": arm, "accuracy": SHORT[metric]}
+                for setting in settings:
+                    line[setting] = texts[arm, metric].get(setting, "")
+                lines.append(line)
+    return pd.DataFrame(lines)
 
 
 def ranks(table: pd.DataFrame) -> pd.DataFrame:
-    """The place of each arm (down) in each setting (across), 1 for the highest mean, and the mean of its places.
+    """The place of each arm (down) in each setting (across), 1 for the highest mean.
 
-    Arms on other data or noise than the baseline have none; nor has an arm a mean that lacks a place in some setting.
+    The last column is the mean of an arm's places; it is empty for an arm that lacks a place in
+    some setting. Arms on other data or noise than the baseline have no places.
     """
     table = table[table["paired"] | (table["arm"] == BASELINE)]
-    means = table.pivot(index="arm", columns="setting", values="mean").reindex(
-        table["arm"].unique()
-    )
+    means = table.pivot(index="arm", columns="setting", values="mean")
+    means = means.reindex(table["arm"].unique())
     places = means[table["setting"].unique()].rank(ascending=False, method="min")
     text = places.map(lambda place: f"{place:.0f}" if known(place) else "")
     text["mean place"] = [number(value) for value in places.mean(axis=1, skipna=False)]
@@ -226,30 +234,43 @@ def families(table: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
             yield str(setting), str(family), group[members | (group["arm"] == BASELINE)]
 
 
-def rows(table: pd.DataFrame, columns: dict[str, Callable[[dict], str]]) -> pd.DataFrame:
+def rows(table: pd.DataFrame, columns: dict[str, Callable[[dict[Any, Any]], str]]) -> pd.DataFrame:
     """Setting (where there are any), arm, and the columns' texts; what is not known is empty."""
-    lines = [
-        {
-            "setting": row["setting"],
-            "arm": row["arm"],
-            **{name: text(row) for name, text in columns.items()},
-        }
-        for row in table.to_dict("records")
-    ]
-    text = pd.DataFrame(lines, columns=["setting", "arm", *columns])
-    return text if (table["setting"] != "").any() else text.drop(columns="setting")
+    lines = []
+    for row in table.to_dict("records"):
+        line = {"setting": row["setting"], "arm": row["arm"]}
+        for name, text in columns.items():
+            line[name] = text(row)
+        lines.append(line)
+    shown = pd.DataFrame(lines, columns=["setting", "arm", *columns])
+    if not _has_settings(table):
+        shown = shown.drop(columns="setting")
+    return shown
+
+
+def _has_settings(table: pd.DataFrame) -> bool:
+    return bool((table["setting"] != "").any())
 
 
 def plain(table: pd.DataFrame) -> pd.DataFrame:
-    """A table as text: fractions with two decimals, parameters (dotted names) with four digits; no empty columns."""
+    """A table as text, without empty columns.
 
-    def text(column: pd.Series) -> pd.Series:
-        digits = "{:.4g}".format if "." in str(column.name) else number
-        return column.map(
-            lambda value: (
-                "" if pd.isna(value) else digits(value) if isinstance(value, float) else str(value)
-            )
-        )
-
-    shown = table.apply(text)
+    Fractions have two decimals, parameters (columns with a dotted name) four significant digits.
+    """
+    shown = table.apply(_plain_column)
     return shown.loc[:, (shown != "").any()]
+
+
+def _plain_column(column: "pd.Series[Any]") -> "pd.Series[Any]":
+    is_parameter = "." in str(column.name)
+
+    def text(value: Any) -> str:
+        if pd.isna(value):
+            return ""
+        if not isinstance(value, float):
+            return str(value)
+        if is_parameter:
+            return f"{value:.4g}"
+        return number(value)
+
+    return column.map(text)

@@ -1,4 +1,4 @@
-"""Results in sentences: what matters, what does not, and what nobody can tell yet."""
+"""Results in sentences: what matters, what does not, and what is inconclusive."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -15,13 +15,14 @@ VERDICTS = ("matters", "equivalent", "undecided")
 
 def sentence(row: Mapping[Any, Any], margin: float) -> str:
     """`one_network: −2.00 points [−2.60, −1.40], 8 seeds: matters`."""
-    place = f"{row['setting']}: " if row["setting"] else ""
-    interval = cells.interval(row["difference"], row["low"], row["high"]).replace(
-        " ", " points ", 1
-    )
-    interval = interval if "[" in interval else f"{interval} points"
+    points = f"{cells.signed(row['difference'])} points"
+    bounds = cells.bounds(row["low"], row["high"])
+    interval = f"{points} {bounds}".rstrip()
     pairs = f"{row['pairs']:.0f} {_seeds(row['pairs'])}"
-    return f"{place}{row['arm']}: {interval}, {pairs}: {meaning(row, margin)}"
+    text = f"{row['arm']}: {interval}, {pairs}: {meaning(row, margin)}"
+    if row["setting"]:
+        text = f"{row['setting']}: {text}"
+    return text
 
 
 def meaning(row: Mapping[Any, Any], margin: float) -> str:
@@ -30,13 +31,22 @@ def meaning(row: Mapping[Any, Any], margin: float) -> str:
         return f"matters (Holm p {cells.p_value(row['p_holm'])})"
     if row["verdict"] == "equivalent":
         return f"equivalent within ±{margin:g} points"
-    detect, equivalent = row["seeds_to_detect"], row["seeds_for_equivalence"]
+    return _undecided(row, margin)
+
+
+def _undecided(row: Mapping[Any, Any], margin: float) -> str:
+    """How many seeds would decide, by the shorter way."""
+    detect = row["seeds_to_detect"]
+    equivalent = row["seeds_for_equivalence"]
     if not cells.known(detect):
-        return f"undecided: {'one seed has' if row['pairs'] == 1 else 'the differences have'} no spread"
+        if row["pairs"] == 1:
+            return "undecided: one seed has no spread"
+        return "undecided: the differences have no spread"
     if math.isinf(min(detect, equivalent)):
         return "undecided, and no number of seeds that is worth it would tell"
     if equivalent <= detect:
-        return f"undecided; about {cells.seeds(equivalent)} seeds would show that it is within ±{margin:g} points"
+        count = cells.seeds(equivalent)
+        return f"undecided; about {count} seeds would show that it is within ±{margin:g} points"
     return f"undecided; about {cells.seeds(detect)} seeds would detect such a difference"
 
 
@@ -44,22 +54,34 @@ def summary(table: pd.DataFrame, margin: float) -> dict[str, list[str]]:
     """Sentences about every paired arm by verdict; within one, the largest differences first."""
     rows = table[table["verdict"] != ""].to_dict("records")
     rows.sort(key=lambda row: -abs(row["difference"]))
-    return {v: [sentence(row, margin) for row in rows if row["verdict"] == v] for v in VERDICTS}
+    sentences: dict[str, list[str]] = {verdict: [] for verdict in VERDICTS}
+    for row in rows:
+        sentences[row["verdict"]].append(sentence(row, margin))
+    return sentences
 
 
 def reach(table: pd.DataFrame) -> Iterator[str]:
     """One sentence a setting and family: whether its seeds can reach significance at all."""
     for setting, family, rows in tables.families(table):
         compared = rows[rows["arm"] != BASELINE]
-        comparisons, pairs = int(compared["comparisons"].max()), int(compared["pairs"].max())
-        if not pairs:
-            continue
-        p = smallest_p(comparisons, pairs)
-        text = f"{setting + ': ' if setting else ''}family {family}: with {pairs} {_seeds(pairs)} and {comparisons} "
-        text += f"comparison{'s' * (comparisons != 1)} the smallest Holm p is {p:.4f}"
-        yield text + (
-            "" if p <= ALPHA else f"; from {seeds_to_reach(comparisons)} seeds on an arm can matter"
-        )
+        comparisons = int(compared["comparisons"].max())
+        pairs = int(compared["pairs"].max())
+        if pairs:
+            text = f"family {family}: {_reach(comparisons, pairs)}"
+            if setting:
+                text = f"{setting}: {text}"
+            yield text
+
+
+def _reach(comparisons: int, pairs: int) -> str:
+    """The smallest p that these pairs can give, and the seeds needed where it is too large."""
+    p = smallest_p(comparisons, pairs)
+    plural = "" if comparisons == 1 else "s"
+    text = f"with {pairs} {_seeds(pairs)} and {comparisons} comparison{plural}"
+    text += f" the smallest Holm p is {p:.4f}"
+    if p > ALPHA:
+        text += f"; from {seeds_to_reach(comparisons)} seeds on an arm can matter"
+    return text
 
 
 def _seeds(count: float) -> str:

@@ -1,4 +1,4 @@
-"""The report of a study: one self-contained page, and its tables and figures as files, below `report/`."""
+"""The report of a study, below `report/`: one self-contained page, and its tables and figures."""
 
 import json
 from collections.abc import Iterator
@@ -31,29 +31,24 @@ def write_report(root: Path) -> list[Path]:
     study = whole.begun
     folder = root / names.REPORT
     (folder / names.TABLES).mkdir(parents=True, exist_ok=True)
-    metrics = [LAST10, SELECTED_ACCURACY, BEST_ACCURACY, *({ALONE} & {*study.trials.columns})]
+    metrics = [LAST10, SELECTED_ACCURACY, BEST_ACCURACY]
+    if ALONE in study.trials.columns:
+        metrics.append(ALONE)
     compared = {metric: comparison.compare(study, metric) for metric in metrics}
-    costs, effects = comparison.costs(study), interactions.effects(study)
+    costs = comparison.costs(study)
+    effects = interactions.effects(study)
     thresholds = division.thresholds(study)
     blocks = list(_blocks(study, compared, costs, effects, thresholds))
     pictures = list(_pictures(study, compared[LAST10], costs, folder / names.FIGURES))
+    by_metric = [table.assign(metric=metric) for metric, table in compared.items()]
     data = {
         "arms": compared[LAST10],
-        "accuracies": pd.concat(
-            [table.assign(metric=metric) for metric, table in compared.items()]
-        ),
+        "accuracies": pd.concat(by_metric),
         "costs": costs,
         "interactions": effects,
         "thresholds": thresholds,
     }
-    written = []
-    for name, table in data.items():
-        if len(table):
-            written.append(folder / names.TABLES / f"{name}.csv")
-            table.to_csv(written[-1], index=False)
-    for block in blocks:
-        written.append(folder / names.TABLES / f"{block.name}.tex")
-        written[-1].write_text(formats.latex(block.table), encoding="utf-8")
+    written = _write_tables(data, blocks, folder / names.TABLES)
     if (root / names.JOURNAL).is_file():
         from analysis.report.search import write_search  # optuna: an ablation's report does without
 
@@ -62,10 +57,29 @@ def write_report(root: Path) -> list[Path]:
         pictures[1:1] = searched.pictures
         written += searched.files
     facts = _facts(whole, study, compared[LAST10])
-    page, text = folder / names.REPORT_PAGE, folder / names.REPORT_TEXT
-    page.write_text(_template().render(blocks=blocks, pictures=pictures, **facts), encoding="utf-8")
+    html = _template().render(blocks=blocks, pictures=pictures, **facts)
+    page = folder / names.REPORT_PAGE
+    page.write_text(html, encoding="utf-8")
+    text = folder / names.REPORT_TEXT
     text.write_text("\n".join(_markdown(blocks, facts)), encoding="utf-8")
-    return [page, text, *written, *(path for picture in pictures for path in picture.paths)]
+    for picture in pictures:
+        written.extend(picture.paths)
+    return [page, text, *written]
+
+
+def _write_tables(data: dict[str, pd.DataFrame], blocks: list[Block], folder: Path) -> list[Path]:
+    """Write each table that is not empty as CSV, and those of the page as LaTeX."""
+    written = []
+    for name, table in data.items():
+        if len(table):
+            file = folder / f"{name}.csv"
+            table.to_csv(file, index=False)
+            written.append(file)
+    for block in blocks:
+        file = folder / f"{block.name}.tex"
+        file.write_text(formats.latex(block.table), encoding="utf-8")
+        written.append(file)
+    return written
 
 
 def _blocks(
@@ -75,76 +89,95 @@ def _blocks(
     effects: pd.DataFrame,
     thresholds: pd.DataFrame,
 ) -> Iterator[Block]:
+    """The page's tables, in its order."""
     main = compared[LAST10]
-    several = len(study.settings) > 1 or study.settings[0] != ""
-    for k, (setting, family, rows) in enumerate(tables.families(main)):
-        heading = f"Family {family}" + (f", setting {setting}" if setting else "")
-        yield Block(f"family_{k + 1}", heading, tables.judged(rows), "" if k else tables.NOTE)
-    other = main[~main["paired"] & (main["arm"] != BASELINE)]
-    if len(other):
-        note = "They see other data or noise than the baseline, so there are no pairs to compare."
-        yield Block("other_data", "Arms on other data or noise", tables.shown(other), note)
-    if several:
-        paper = {
-            metric: compared[metric]
-            for metric in (BEST_ACCURACY, LAST10, ALONE)
-            if metric in compared
-        }
-        note = "The layout of Table 5 of the DivideMix paper. Mean ± sd over seeds."
-        yield Block("by_setting", "Arms and settings", tables.by_setting(paper), note)
-        if main["arm"].nunique() > 2:
-            yield Block("ranks", "Ranks", tables.ranks(main), tables.RANKS)
+    yield from _families(main)
+    if len(study.settings) > 1 or study.settings[0] != "":
+        yield from _settings(compared)
     if len(effects):
-        yield Block(
-            "interactions", "Main effects and interactions", tables.effects(effects), tables.EFFECTS
-        )
-    yield Block(
-        "accuracies",
-        "Accuracies",
-        tables.accuracies(compared),
-        "Mean ± sd over seeds [95 % t interval].",
-    )
+        title = "Main effects and interactions"
+        yield Block("interactions", title, tables.effects(effects), tables.EFFECTS)
+    note = "Mean ± sd over seeds [95 % t interval]."
+    yield Block("accuracies", "Accuracies", tables.accuracies(compared), note)
     details = tables.details(main)
     if len(details):
         yield Block("details", "Statistics of the paired differences", details, tables.DETAILS)
     yield Block("costs", "What the arms cost", tables.costs(costs), tables.COSTS)
     if len(thresholds):
-        yield Block(
-            "thresholds", "What a threshold keeps", tables.thresholds(thresholds), tables.THRESHOLDS
-        )
+        kept = tables.thresholds(thresholds)
+        yield Block("thresholds", "What a threshold keeps", kept, tables.THRESHOLDS)
+
+
+def _families(main: pd.DataFrame) -> Iterator[Block]:
+    """Each family of arms against the baseline; then the arms that cannot be compared with it."""
+    note = tables.NOTE
+    for number, (setting, family, rows) in enumerate(tables.families(main), 1):
+        heading = f"Family {family}"
+        if setting:
+            heading += f", setting {setting}"
+        yield Block(f"family_{number}", heading, tables.judged(rows), note)
+        note = ""  # once is enough
+    other = main[~main["paired"] & (main["arm"] != BASELINE)]
+    if len(other):
+        note = "They see other data or noise than the baseline, so there are no pairs to compare."
+        yield Block("other_data", "Arms on other data or noise", tables.shown(other), note)
+
+
+def _settings(compared: dict[str, pd.DataFrame]) -> Iterator[Block]:
+    """The settings of a study next to each other."""
+    paper = {}
+    for metric in (BEST_ACCURACY, LAST10, ALONE):
+        if metric in compared:
+            paper[metric] = compared[metric]
+    note = "The layout of Table 5 of the DivideMix paper. Mean ± sd over seeds."
+    yield Block("by_setting", "Arms and settings", tables.by_setting(paper), note)
+    main = compared[LAST10]
+    if main["arm"].nunique() > 2:
+        yield Block("ranks", "Ranks", tables.ranks(main), tables.RANKS)
 
 
 def _pictures(
     study: Results, table: pd.DataFrame, costs: pd.DataFrame, folder: Path
 ) -> Iterator[Picture]:
-    drawn = {
-        "Paired differences to the baseline.": figures.forest(study, table, folder),
-        "Test accuracy per epoch.": curves.accuracy_per_epoch(study, folder),
-        "Accuracy over each factor's values; thin lines are seeds, the white dot is the baseline.": (
-            figures.factor_curves(study, folder)
+    """The page's figures, in its order; a figure without data has no files."""
+    drawn = [
+        Picture("Paired differences to the baseline.", figures.forest(study, table, folder)),
+        Picture("Test accuracy per epoch.", curves.accuracy_per_epoch(study, folder)),
+        Picture(
+            "Accuracy over each factor's values; "
+            "thin lines are seeds, the white dot is the baseline.",
+            figures.factor_curves(study, folder),
         ),
-        "Mean accuracy of each cell of the product.": figures.heat_map(study, folder),
-        "Accuracy against the work of a trial.": figures.accuracy_against_work(
-            study, table, costs, folder
+        Picture("Mean accuracy of each cell of the product.", figures.heat_map(study, folder)),
+        Picture(
+            "Accuracy against the work of a trial.",
+            figures.accuracy_against_work(study, table, costs, folder),
         ),
-        "How the division finds clean samples: mean of the networks, band of ± one sd over seeds.": (
-            curves.division_per_epoch(study, folder)
+        Picture(
+            "How the division finds clean samples: "
+            "mean of the networks, band of ± one sd over seeds.",
+            curves.division_per_epoch(study, folder),
         ),
-        "Losses of right and wrong labels in network 0 of the baseline (of all arms if few), with the mixture.": (
-            division.loss_histograms(study, folder)
+        Picture(
+            "Losses of right and wrong labels in network 0 of the baseline "
+            "(of all arms if few), with the mixture.",
+            division.loss_histograms(study, folder),
         ),
-        "Classes that stay at a threshold on the baseline's clean probability.": (
-            division.class_histograms(study, folder)
+        Picture(
+            "Classes that stay at a threshold on the baseline's clean probability.",
+            division.class_histograms(study, folder),
         ),
-    }
-    return (Picture(caption, paths) for caption, paths in drawn.items() if paths)
+    ]
+    return (picture for picture in drawn if picture.paths)
 
 
 def _counts(whole: Results, begun: Results) -> str:
     """How many trials have finished, and the settings that the report leaves out."""
-    left_out = [setting for setting in whole.settings if setting not in begun.settings]
     counts = f"{len(whole.done)} of {len(whole.trials)} trials finished"
-    return f"{counts}, none of the settings {', '.join(left_out)}" if left_out else counts
+    left_out = [setting for setting in whole.settings if setting not in begun.settings]
+    if left_out:
+        counts += f", none of the settings {', '.join(left_out)}"
+    return counts
 
 
 def _facts(whole: Results, study: Results, table: pd.DataFrame) -> dict[str, Any]:
@@ -168,11 +201,12 @@ def _facts(whole: Results, study: Results, table: pd.DataFrame) -> dict[str, Any
 
 def _markdown(blocks: list[Block], facts: dict[str, Any]) -> Iterator[str]:
     yield f"# {facts['study']}\n\n{facts['counts']}.\n"
-    yield from (
-        f"- {sentence}" for sentences in facts["verdicts"].values() for sentence in sentences
-    )
+    for sentences in facts["verdicts"].values():
+        for sentence in sentences:
+            yield f"- {sentence}"
     yield ""
-    yield from (f"{sentence}.\n" for sentence in facts["reach"])
+    for sentence in facts["reach"]:
+        yield f"{sentence}.\n"
     for block in blocks:
         yield f"## {block.title}\n\n{formats.markdown(block.table)}"
         if block.note:
@@ -180,7 +214,9 @@ def _markdown(blocks: list[Block], facts: dict[str, Any]) -> Iterator[str]:
     for title, key in SECTIONS.items():
         if facts[key]:
             yield f"## {title}\n"
-            yield from (f"- {' '.join(line.split())}" for line in facts[key])
+            for line in facts[key]:
+                words = line.split()
+                yield f"- {' '.join(words)}"
             yield ""
 
 

@@ -1,6 +1,7 @@
-"""A study's results as one file: what reports and `verify` read, without weights, checkpoints and events.
+"""A study's results as one file: what reports and `verify` read.
 
-Standard library only. Only names that a results folder can have are unpacked: nothing else is ever written.
+Weights, checkpoints and events are left out. Standard library only. Only names that a results
+folder can have are unpacked: nothing else is ever written.
 """
 
 import re
@@ -21,9 +22,9 @@ OF_TRIAL = (
     names.METRICS_FILE,
     names.SAMPLES,
 )
-KEPT = re.compile(
-    f"({'|'.join(map(re.escape, OF_STUDY))})|{names.RUNS}/{PLACE.pattern}/({'|'.join(map(re.escape, OF_TRIAL))})"
-)
+_STUDY_FILE = "|".join(map(re.escape, OF_STUDY))
+_TRIAL_FILE = "|".join(map(re.escape, OF_TRIAL))
+KEPT = re.compile(f"({_STUDY_FILE})|{names.RUNS}/{PLACE.pattern}/({_TRIAL_FILE})")
 """Files of a bundle, as paths below the study's folder."""
 WRITTEN = (1980, 1, 1, 0, 0, 0)
 """The time of every file in a bundle, so that equal results make equal bundles."""
@@ -34,37 +35,34 @@ class NotABundle(Exception):
 
 
 def pack(root: Path, out: Path) -> int:
-    """Write the bundle of the study in `root`; the number of its files."""
-    paths = {path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.is_file()}
+    """Write the bundle of the study in `root`; return the number of its files."""
+    paths = {}
+    for path in root.rglob("*"):
+        if path.is_file():
+            paths[path.relative_to(root).as_posix()] = path
     kept = sorted(filter(KEPT.fullmatch, paths))
     fresh = out.with_name(f".{out.name}.tmp")
     with zipfile.ZipFile(fresh, "w", zipfile.ZIP_DEFLATED) as bundle:
         for name in kept:
-            bundle.writestr(
-                zipfile.ZipInfo(name, WRITTEN), paths[name].read_bytes(), zipfile.ZIP_DEFLATED
-            )
+            entry = zipfile.ZipInfo(name, WRITTEN)
+            bundle.writestr(entry, paths[name].read_bytes(), zipfile.ZIP_DEFLATED)
     fresh.replace(out)
     return len(kept)
 
 
 def unpack(file: Path, folder: Path) -> int:
-    """Unpack a bundle into a new folder; the number of its files.
+    """Unpack a bundle into a new folder; return the number of its files.
 
     Raises:
-        NotABundle: a name in it is not that of a study's file, it does not fit on the disk, or its content is damaged;
-            nothing of it is left in the folder.
+        NotABundle: a name in it is not that of a study's file, it does not fit on the disk, or its
+            content is damaged; nothing of it is left in the folder.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise NotABundle(f"{folder} exists already; name a new folder")
     try:
         with zipfile.ZipFile(file) as bundle:
             members = bundle.infolist()
-            if strange := [
-                member.filename for member in members if not KEPT.fullmatch(member.filename)
-            ]:
-                raise NotABundle(
-                    f"{file}: {strange[0]!r} is no file of a study's results; nothing was unpacked"
-                )
+            _check_names(file, members)
             _check_room(file, sum(member.file_size for member in members), folder)
             for member in members:
                 path = folder / member.filename
@@ -77,7 +75,17 @@ def unpack(file: Path, folder: Path) -> int:
     return len(members)
 
 
+def _check_names(file: Path, members: list[zipfile.ZipInfo]) -> None:
+    """Refuse a bundle with a file that a study's results cannot have."""
+    for member in members:
+        if not KEPT.fullmatch(member.filename):
+            raise NotABundle(
+                f"{file}: {member.filename!r} is no file of a study's results; nothing was unpacked"
+            )
+
+
 def _check_room(file: Path, needed: int, folder: Path) -> None:
+    """Refuse a bundle that needs more bytes than are free where `folder` will be."""
     place = next(parent for parent in folder.resolve().parents if parent.exists())
     free = shutil.disk_usage(place).free
     if needed > free:

@@ -32,11 +32,11 @@ class Results:
     """One study.
 
     Attributes:
-        trials: one row a planned trial: setting ("" where the study has none), arm, seed, id, family, baseline, folder,
-            source (name of the trial that it uses, or None), state (as `status` shows it; of a trial that is running
-            just now, what its folder holds), reason (why it is not done), collapsed, and the summary's fields of done
-            ones.
-        margin: differences within ± so many points count as none.
+        trials: one row a planned trial: setting ("" where the study has none), arm, seed, id,
+            family, baseline, folder, source (name of the trial that it uses, or None), state (as
+            `status` shows it; of a trial that is running just now, what its folder holds), reason
+            (why it is not done), collapsed, and the summary's fields of done ones.
+        margin: differences within ±`margin` points count as none.
         factors: paths of the fields that the study's factors change.
     """
 
@@ -59,10 +59,12 @@ class Results:
 
     @property
     def begun(self) -> "Results":
-        """The study without the settings of which no trial has been run, unless that is so of all."""
+        """The study without settings of which no trial has been run; itself if none has at all."""
         run = self.trials[~self.trials["reason"].str.startswith(NOT_RUN)]
         there = self.trials["setting"].isin(run["setting"].unique())
-        return replace(self, trials=self.trials[there]) if there.any() else self
+        if not there.any():
+            return self
+        return replace(self, trials=self.trials[there])
 
     def folder(self, trial: Mapping[Any, Any]) -> TrialFolder:
         """The folder of a row of `trials`."""
@@ -74,24 +76,32 @@ class Results:
         parts = []
         for trial in self.done[["setting", "arm", "seed", "folder"]].to_dict("records"):
             part = self._numbers(trial).reindex(columns=wanted)
-            parts.append(part.assign(**{name: trial[name] for name in ("setting", "arm", "seed")}))
+            part["setting"] = trial["setting"]
+            part["arm"] = trial["arm"]
+            part["seed"] = trial["seed"]
+            parts.append(part)
         if not parts:
             return pd.DataFrame(columns=[*wanted, "setting", "arm", "seed"])
         return pd.concat(parts, ignore_index=True).astype({"epoch": int})
 
+    def metrics(self) -> list[str]:
+        """Names of the numbers that finished trials recorded, by first appearance; not epoch."""
+        found: dict[str, None] = {}
+        for trial in self.done[["folder"]].to_dict("records"):
+            found.update(dict.fromkeys(self._numbers(trial).columns))
+        found.pop("epoch", None)
+        return list(found)
+
     def _numbers(self, trial: Mapping[Any, Any]) -> pd.DataFrame:
-        """A trial's numbers by epoch, read once: parsing thousands of trials takes most of a report's time."""
-        if trial["folder"] not in self._measured:
-            folder = self.folder(trial)
-            try:
-                rows = pd.read_json(folder.path / names.METRICS_FILE, lines=True, engine="pyarrow")
-            except (
-                OSError,
-                ValueError,
-            ):  # rows are lost or torn; line by line, all whole ones are found
-                rows = pd.DataFrame(folder.rows())
-            self._measured[trial["folder"]] = rows.select_dtypes("number").astype(float)
-        return self._measured[trial["folder"]]
+        """A trial's numbers by epoch.
+
+        They are read once: parsing thousands of trials takes most of a report's time.
+        """
+        place = trial["folder"]
+        if place not in self._measured:
+            rows = _read_rows(self.folder(trial))
+            self._measured[place] = rows.select_dtypes("number").astype(float)
+        return self._measured[place]
 
     def epochs(self, trial: Mapping[Any, Any]) -> int:
         """How many rows of a trial can be read."""
@@ -99,22 +109,23 @@ class Results:
 
     def first_done(self, setting: str, arm: str) -> dict[Any, Any] | None:
         """The finished trial of an arm with the study's first seed of those that finished."""
-        found = self.done[(self.done["setting"] == setting) & (self.done["arm"] == arm)].to_dict(
-            "records"
-        )
-        return dict(found[0]) if found else None
+        done = self.done
+        found = done[(done["setting"] == setting) & (done["arm"] == arm)]
+        if found.empty:
+            return None
+        return dict(found.to_dict("records")[0])
 
     def config(self, trial: Mapping[Any, Any]) -> dict[str, Any]:
         """A trial's resolved configuration, as plain data."""
-        return dict((self.folder(trial).trial or {}).get("config") or {})
+        about = self.folder(trial).trial or {}
+        return dict(about.get("config") or {})
 
     def samples(self, trial: Mapping[Any, Any]) -> dict[str, np.ndarray]:
         """A finished trial's table of training samples; empty if it is lost or damaged."""
+        file = self.folder(trial).path / names.SAMPLES
         try:
-            with np.load(
-                io.BytesIO((self.folder(trial).path / names.SAMPLES).read_bytes()),
-                allow_pickle=False,
-            ) as table:
+            content = io.BytesIO(file.read_bytes())
+            with np.load(content, allow_pickle=False) as table:
                 return dict(table)
         except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError):
             return {}
@@ -122,7 +133,16 @@ class Results:
     def fingerprints(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """(name, `trial.json`) of each finished trial."""
         for trial in self.done[["folder"]].to_dict("records"):
-            yield trial["folder"].removeprefix(f"{names.RUNS}/"), self.folder(trial).trial or {}
+            name = trial["folder"].removeprefix(f"{names.RUNS}/")
+            yield name, self.folder(trial).trial or {}
+
+
+def _read_rows(folder: TrialFolder) -> pd.DataFrame:
+    """A trial's rows; if some are lost or torn, line by line all whole ones."""
+    try:
+        return pd.read_json(folder.path / names.METRICS_FILE, lines=True, engine="pyarrow")
+    except (OSError, ValueError):
+        return pd.DataFrame(folder.rows())
 
 
 def read_results(root: Path) -> Results:
@@ -140,10 +160,13 @@ def read_results(root: Path) -> Results:
     done = {record.name for record, state in states.items() if state == "done"}
     rows = []
     for record, state in states.items():
-        held, folder = files[record.name], folders[record.name]
-        waits = record.source is not None and record.source not in done
-        reason = "" if state == "done" else _reason(record, state, held, folder, waits)
-        rows.append({**_row(record, state, held), "reason": reason})
+        held = files[record.name]
+        row = _row(record, state, held)
+        row["reason"] = ""
+        if state != "done":
+            waits = record.source is not None and record.source not in done
+            row["reason"] = _reason(record, state, held, folders[record.name], waits)
+        rows.append(row)
     trials = pd.DataFrame(rows)
     results = Results(root, plan.study, trials, plan.margin, plan.factors)
     trials["collapsed"] = _collapsed(results)
@@ -152,29 +175,32 @@ def read_results(root: Path) -> Results:
 
 def _row(record: TrialRecord, state: State, files: TrialFiles) -> dict[str, Any]:
     """One row of `Results.trials` but the reason; a trial that is not done has no metrics."""
-    planned = {
-        "id": record.id,
-        "setting": record.setting or "",
-        "arm": record.arm,
-        "seed": record.seed,
-        "family": record.family,
-        "baseline": record.baseline,
-        "source": record.source,
-        "folder": f"{names.RUNS}/{record.name}",
-    }
-    metrics = files.summary if state == "done" and files.summary else {}
-    return {**metrics, **planned, "state": state}
+    row: dict[str, Any] = {}
+    if state == "done" and files.summary:
+        row.update(files.summary)
+    row.update(
+        {
+            "id": record.id,
+            "setting": record.setting or "",
+            "arm": record.arm,
+            "seed": record.seed,
+            "family": record.family,
+            "baseline": record.baseline,
+            "source": record.source,
+            "folder": f"{names.RUNS}/{record.name}",
+            "state": state,
+        }
+    )
+    return row
 
 
 def _reason(
     record: TrialRecord, state: State, files: TrialFiles, folder: TrialFolder, waits: bool
 ) -> str:
     """Why a trial has no result; `waits`: the one that it depends on has none either."""
-    failed = (
-        f"{files.failure.get('kind', '')}: {files.failure.get('message', '')}"
-        if files.failure
-        else ""
-    )
+    failed = ""
+    if files.failure:
+        failed = f"{files.failure.get('kind', '')}: {files.failure.get('message', '')}"
     match state:
         case "failed":
             return failed
@@ -190,7 +216,9 @@ def _reason(
         return f"its {names.SUMMARY} is damaged"
     if files.trial is not None:
         return "not finished"
-    return f"{NOT_RUN}: it uses {record.source}, which has no result" if waits else NOT_RUN
+    if waits:
+        return f"{NOT_RUN}: it uses {record.source}, which has no result"
+    return NOT_RUN
 
 
 def _collapsed(results: Results) -> pd.Series:
@@ -199,8 +227,7 @@ def _collapsed(results: Results) -> pd.Series:
     if LAST10 not in results.trials:
         return collapsed
     for _, group in results.done.groupby("setting"):
-        tables = (results.samples(trial) for trial in group.to_dict("records"))
-        labels = next((table["given"] for table in tables if len(table.get("given", ()))), None)
+        labels = _given_labels(results, group)
         if labels is None:
             continue
         chance = 100 / (int(labels.max()) + 1)
@@ -209,9 +236,20 @@ def _collapsed(results: Results) -> pd.Series:
     return collapsed
 
 
+def _given_labels(results: Results, trials: pd.DataFrame) -> np.ndarray | None:
+    """Given labels (n,) of the first of these trials whose sample table can be read."""
+    for trial in trials.to_dict("records"):
+        labels = results.samples(trial).get("given")
+        if labels is not None and len(labels):
+            return labels
+    return None
+
+
 def value_at(config: dict[str, Any], path: str) -> Any:
     """The value of a dotted path in a configuration; None where there is none."""
     content: Any = config
     for key in path.split("."):
-        content = content.get(key) if isinstance(content, dict) else None
+        if not isinstance(content, dict):
+            return None
+        content = content.get(key)
     return content

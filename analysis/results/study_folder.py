@@ -1,9 +1,10 @@
-"""The contract of a study's results folder: its plan, and the state of each trial, from files alone.
+"""The contract of a study's results folder: its plan, and the state of each trial.
 
-Layout: `study.yaml`, `trials.json`, `provenance.json`, `study.lock`, `runs/[<setting>/]<arm>/seed=<n>/`,
-`archive/<time>/…`, `report/`; file names are in `trainable/storage/names.py`. Whoever asks for a trial's state (status,
-plan, run, shard, report) asks `trial_state`. Standard library only: it answers while a study runs, after the machine
-has died, and where neither torch nor Ray nor pandas is installed.
+Layout: `study.yaml`, `trials.json`, `provenance.json`, `study.lock`,
+`runs/[<setting>/]<arm>/seed=<n>/`, `archive/<time>/…`, `report/`; file names are in
+`trainable/storage/names.py`. status, plan, run, shard and report all call `trial_state` for a
+trial's state. It is derived from files alone, by the standard library: also while a study runs,
+after a node has failed, and where neither torch nor Ray nor pandas is installed.
 """
 
 import json
@@ -30,9 +31,10 @@ class NoStudy(Exception):
 class TrialRecord:
     """One planned trial as `trials.json` has it.
 
-    `family` groups the comparisons that are corrected together: None for the baseline, "arms", or a factor's path.
-    `baseline` names the arm it is paired with; None if the arm changes data or noise and cannot be paired.
-    `source` is the name of the trial that it uses (`from_arm`), which has to be done first.
+    `family` groups the comparisons that are corrected together: None for the baseline, "arms", or a
+    factor's path. `baseline` names the arm it is paired with; None if the arm changes data or noise
+    and cannot be paired. `source` is the name of the trial that it uses (`from_arm`), which has to
+    be done first.
     """
 
     id: str
@@ -59,8 +61,9 @@ def trial_name(setting: str | None, arm: str, seed: int) -> str:
 class StudyPlan:
     """What `trials.json` holds: the study as it was last run.
 
-    `max_failures` is the number of failed attempts after which a trial is not tried again. Differences within ±`margin`
-    points count as none. `factors` are the paths of the fields that the study's factors change.
+    `max_failures` is the number of failed attempts after which a trial is not tried again.
+    Differences within ±`margin` points count as none. `factors` are the paths of the fields that
+    the study's factors change.
     """
 
     study: str
@@ -71,9 +74,11 @@ class StudyPlan:
 
     def to_json(self) -> str:
         """The content of `trials.json`."""
-        trials = [
-            {**asdict(record), "folder": f"{names.RUNS}/{record.name}"} for record in self.records
-        ]
+        trials = []
+        for record in self.records:
+            trial = asdict(record)
+            trial["folder"] = f"{names.RUNS}/{record.name}"
+            trials.append(trial)
         content = {
             "study": self.study,
             "max_failures": self.max_failures,
@@ -90,16 +95,17 @@ def read_plan(root: Path) -> StudyPlan:
     Raises:
         NoStudy: there is no readable plan, or it names a folder outside of `runs/`.
     """
-    known = [each.name for each in fields(TrialRecord)]
     try:
         content = json.loads((root / names.PLAN).read_bytes())
-        records = [
-            TrialRecord(**{name: trial[name] for name in known if name in trial})
-            for trial in content["trials"]
-        ]
+        records = [_record(trial) for trial in content["trials"]]
         record_names = [record.name for record in records]
-        study, max_failures = content["study"], content["max_failures"]
-        margin, factors = content.get("margin", 0.5), content.get("factors", [])
+        plan = StudyPlan(
+            study=content["study"],
+            max_failures=content["max_failures"],
+            records=records,
+            margin=content.get("margin", 0.5),
+            factors=content.get("factors", []),
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise NoStudy(
             f"{root} holds no study's results (there is no readable {names.PLAN} in it)"
@@ -107,7 +113,13 @@ def read_plan(root: Path) -> StudyPlan:
     for name in record_names:
         if not PLACE.fullmatch(name):
             raise NoStudy(f"{root}/{names.PLAN}: {name} is no folder of a trial")
-    return StudyPlan(study, max_failures, records, margin, factors)
+    return plan
+
+
+def _record(trial: dict[str, Any]) -> TrialRecord:
+    """A trial of `trials.json`; fields that later versions add are ignored."""
+    known = [each.name for each in fields(TrialRecord)]
+    return TrialRecord(**{name: trial[name] for name in known if name in trial})
 
 
 # --- states ---
@@ -117,7 +129,8 @@ def read_plan(root: Path) -> StudyPlan:
 class TrialFiles:
     """What the small files of a trial's folder hold; None where one is absent or cannot be read.
 
-    Files that no longer matter are not read: a trial that is done has neither a failure nor an owner.
+    Files that no longer matter are not read: a trial that is done has neither a failure nor an
+    owner.
     """
 
     exists: bool = False
@@ -136,16 +149,19 @@ class TrialFiles:
     @property
     def code(self) -> str | None:
         """Hash of the code that trained it."""
-        return ((self.trial or {}).get("fingerprint") or {}).get("code")
+        about = self.trial or {}
+        fingerprint = about.get("fingerprint") or {}
+        return fingerprint.get("code")
 
 
 def read_files(folder: TrialFolder) -> TrialFiles:
     """Read what decides on a trial's state."""
     if not folder.path.exists():
         return TrialFiles()
-    trial, summary = folder.trial, folder.summary
+    trial = folder.trial
+    summary = folder.summary
     if summary is not None:
-        return TrialFiles(True, trial, summary)
+        return TrialFiles(exists=True, trial=trial, summary=summary)
     return TrialFiles(
         exists=True,
         trial=trial,
@@ -168,9 +184,8 @@ def trial_state(
         owner_alive: whether the process that owns the folder may still run.
     """
     if files.trial is None:
-        return (
-            "todo" if files.summary is None else "stale"
-        )  # a result of something that nobody can tell
+        # A summary without `trial.json` is the result of an unknown configuration.
+        return "todo" if files.summary is None else "stale"
     if files.id != planned_id:
         return "stale"
     if files.summary is not None:
@@ -203,12 +218,10 @@ def study_states(
         owned: names of the trials whose owner may still run.
     """
     absent = TrialFiles()
-    states = {
-        record: trial_state(
-            files.get(record.name, absent), record.id, max_failures, record.name in owned
-        )
-        for record in records
-    }
+    states: dict[TrialRecord, State] = {}
+    for record in records:
+        held = files.get(record.name, absent)
+        states[record] = trial_state(held, record.id, max_failures, record.name in owned)
     by_name = {record.name: record for record in states}
 
     def blocked(record: TrialRecord) -> bool:
@@ -217,4 +230,6 @@ def study_states(
         source = by_name[record.source]
         return states[source] == "failed" or blocked(source)
 
-    return {record: "blocked" if blocked(record) else state for record, state in states.items()}
+    waiting = [record for record in states if blocked(record)]
+    states.update(dict.fromkeys(waiting, "blocked"))
+    return states

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from analysis.results.read import Results
 from trainable.storage import names
@@ -12,15 +13,20 @@ SEARCHED = re.compile(r"(^|/)trial-\d{4,}/seed=")
 
 
 def unexpected(results: Results) -> Iterator[str]:
-    """Sentences about files below `runs/` that the plan does not know, and about rows that are lost."""
-    runs = results.root / names.RUNS
-    planned = dict(zip(results.trials["folder"], results.trials["id"], strict=True))
-    ids = {identity: folder for folder, identity in planned.items()}
+    """Sentences about files below `runs/` that the plan does not know, and about lost rows."""
+    trial_files = sorted((results.root / names.RUNS).rglob(f"seed=*/{names.TRIAL}"))
+    yield from _unplanned_trials(results, trial_files)
+    yield from _stray_files(results, trial_files)
+    yield from _lost_rows(results)
+
+
+def _unplanned_trials(results: Results, trial_files: list[Path]) -> Iterator[str]:
+    """Trials that neither the plan nor a search's journal knows."""
+    planned = set(results.trials["folder"])
+    planned_as = dict(zip(results.trials["id"], results.trials["folder"], strict=True))
     searched = (results.root / names.JOURNAL).is_file()
-    known = {results.root / folder for folder in planned}
-    for file in sorted(runs.rglob(f"seed=*/{names.TRIAL}")):
+    for file in trial_files:
         folder = file.parent.relative_to(results.root).as_posix()
-        known.add(file.parent)
         if folder in planned or (searched and SEARCHED.search(folder)):
             continue
         try:
@@ -28,14 +34,27 @@ def unexpected(results: Results) -> Iterator[str]:
         except (OSError, ValueError, KeyError, TypeError):
             yield f"{folder}: not in the study, and its {names.TRIAL} is damaged"
             continue
-        twin = ids.get(identity)
-        yield f"{folder}: not in the study" + (
-            f"; it is the same trial as {twin}, counted once" if twin else ""
-        )
-    for file in sorted(runs.rglob("*")):
-        if file.is_file() and file.suffix != ".study" and not known.intersection(file.parents):
+        twin = planned_as.get(identity)
+        if twin:
+            yield f"{folder}: not in the study; it is the same trial as {twin}, counted once"
+        else:
+            yield f"{folder}: not in the study"
+
+
+def _stray_files(results: Results, trial_files: list[Path]) -> Iterator[str]:
+    """Files in no trial's folder."""
+    trials = {results.root / folder for folder in results.trials["folder"]}
+    trials.update(file.parent for file in trial_files)
+    for file in sorted((results.root / names.RUNS).rglob("*")):
+        if file.is_file() and file.suffix != ".study" and trials.isdisjoint(file.parents):
             yield f"{file.relative_to(results.root).as_posix()}: belongs to no trial"
+
+
+def _lost_rows(results: Results) -> Iterator[str]:
+    """Finished trials of which fewer rows than epochs can be read."""
     for trial in results.done.to_dict("records"):
-        epochs = results.epochs(trial)
-        if epochs != trial.get("epochs", epochs):
-            yield f"{trial['folder']}: {epochs} of its {trial['epochs']:.0f} rows can be read; curves lack the others"
+        found = results.epochs(trial)
+        trained = trial.get("epochs", found)
+        if found != trained:
+            folder = trial["folder"]
+            yield f"{folder}: {found} of its {trained:.0f} rows can be read; curves lack the others"

@@ -1,0 +1,86 @@
+"""A study's results as DataFrames, for notebooks: `study = analysis.read("results/ablation")`."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from analysis.results.read import Results, read_results
+from analysis.stats.comparison import compare
+
+PLACE = ["setting", "arm", "seed", "epoch"]
+"""The first columns of `Study.rows`."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """One study; each table is computed when it is first used, and then kept.
+
+    `trainable/storage/names.py` lists every metric with its unit: accuracies are in percent,
+    `time/*_s` in seconds. The tables are the caller's own: changing one changes no other.
+
+    Attributes:
+        name: the study's name.
+        folder: its results folder.
+        margin: differences within ±`margin` points count as none.
+    """
+
+    name: str
+    folder: Path
+    margin: float
+    _results: Results = field(repr=False, compare=False)
+
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        """One row a planned trial, in the study's order.
+
+        Columns:
+            setting: name of the setting; "" where the study has none.
+            arm, seed: the arm (ablation variant) and the number of the paired seed.
+            id: hash of the trial's configuration.
+            family: comparisons that are corrected together; None for the baseline.
+            baseline: the arm that it is paired with; None if it sees other data or noise.
+            source: name of the trial that it depends on, or None.
+            folder: its folder below the study's folder.
+            state: `done`, `stopped`, `partial`, `failed`, `blocked`, `stale` or `todo`.
+            reason: why it has no result; "" if it is done.
+            collapsed: whether it ended nearer to chance than to the best seed of its arm.
+            the fields of `summary.json`, such as `test/accuracy_last10` (%, mean of the last ten
+                epochs) and `time/epoch_s` (seconds, all epochs); NaN where a trial is not done.
+        """
+        return self._results.trials.copy()
+
+    @cached_property
+    def rows(self) -> pd.DataFrame:
+        """One row an epoch of each completed trial, in the order of `trials`.
+
+        Columns: setting, arm, seed, epoch (from 1), and every number that the trials recorded, such
+        as `test/accuracy` (%) and `time/train_s` (seconds); NaN where an epoch has none.
+        """
+        table = self._results.rows(*self._results.metrics())
+        metrics = table.columns.difference(PLACE, sort=False)
+        return table[[*PLACE, *metrics]]
+
+    @cached_property
+    def comparison(self) -> pd.DataFrame:
+        """One row a setting and arm: its last-10 test accuracy, paired with the baseline's.
+
+        `n`, `mean`, `sd` (%, over seeds) describe the arm. `difference`, `low`, `high` (points,
+        arm − baseline on the same seeds, 95 % t interval), `p_holm` and `verdict` compare it.
+        `analysis.stats.comparison.compare` documents all columns.
+        """
+        return compare(self._results)
+
+
+def read(folder: str | Path) -> Study:
+    """Read the study in a results folder.
+
+    Args:
+        folder: the folder that `--results` named, or a link to it.
+
+    Raises:
+        NoStudy: there is no readable plan in it, or the plan has no trials.
+    """
+    results = read_results(Path(folder))
+    return Study(results.study, results.root, results.margin, results)
