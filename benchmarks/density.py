@@ -1,7 +1,8 @@
 """How much a line of code holds: `python benchmarks/density.py [MODULES]`, densest modules first.
 
-Columns: code lines (no blank, comment or docstring lines), AST expressions and statements a code line, conditional
-expressions (`a if c else b`) and comprehensions per 1,000 code lines, lines of more than 100 columns.
+Columns: code lines (no blank, comment or docstring lines), AST expressions and statements a code
+line, conditional expressions (`a if c else b`) and comprehensions per 1,000 code lines, lines of
+more than 100 columns.
 """
 
 import ast

@@ -2,10 +2,11 @@
 
     python benchmarks/engine.py --data cifar10.npz [--images 2000] [--turns 5] [--network lenet|preact_resnet18]
 
-The plain program is `benchmarks/reference.py`. Both get the same images, labels, networks and division (every second
-image is labeled). First a step of each is compared on the same views; then each phase is run by both in turns, so that
-another program on the machine slows both. Printed are medians over the turns and, for each phase, the median ratio of a
-turn, as a whole and apart for loading (decoding, augmenting, normalising) and computing (everything else).
+The plain program is `benchmarks/reference.py`. Both get the same images, labels, networks and
+division (every second image is labeled). First a step of each is compared on the same views; then
+each phase is run by both in turns, so that another program on the machine slows both. Printed are
+medians over the turns and, for each phase, the median ratio of a turn, as a whole and apart for
+loading (decoding, augmenting, normalising) and computing (everything else).
 """
 
 import argparse
@@ -70,7 +71,8 @@ def main() -> None:
 
 
 def read(file: Path, count: int) -> Arrays:
-    """The first `count` training images of a MedMNIST-layout file, and a quarter as many test images."""
+    """The first `count` training images of a MedMNIST-layout file, and a quarter as many test
+    images."""
     content = np.load(file)
     train, test = (
         first(
@@ -160,7 +162,8 @@ class Pair:
         self.verdicts = [verdict, verdict]
 
     def difference(self) -> tuple[float, float]:
-        """Largest difference of the losses and of the weights after one epoch of training on the same views.
+        """Largest difference of the losses and of the weights after one epoch of training on the
+        same views.
 
         Losses are compared as an epoch's means, so the data should make one step.
         """
@@ -268,7 +271,8 @@ class Seconds:
 def measure(
     pair: Pair, turns: int, clock: Callable[[], float] = time.process_time
 ) -> dict[str, Seconds]:
-    """Seconds of each phase, reference and engine one after the other; a first turn is not counted."""
+    """Seconds of each phase, reference and engine one after the other; a first turn is not
+    counted."""
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in pair.phases()}
     for _ in range(turns + 1):
         for name, sides in pair.phases().items():
@@ -282,7 +286,8 @@ def measure(
 
 
 def table(seconds: dict[str, Seconds], images: int) -> str:
-    """The phases in columns: seconds, ratios, training images a second, shares of a DivideMix epoch."""
+    """The phases in columns: seconds, ratios, training images a second, shares of a DivideMix
+    epoch."""
     epoch = seconds["loss evaluation"] + seconds["training"] + seconds["test"]
     whole = [float(np.median(side)) for side in (epoch.reference, epoch.engine)]
     lines = [

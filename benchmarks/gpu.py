@@ -2,12 +2,14 @@
 
     python benchmarks/gpu.py --data cifar10.npz [--epochs 5] [--device cuda] [--precision bf16] [--compile]
 
-Trains DivideMix with the authors' ResNet on 50 % symmetric noise, one epoch of warm-up, and prints the machine's rate
-of matrix products, then for each phase steps and images a second and, from the FLOP of a counted forward pass, the
-fraction of that rate; peak memory; a whole run of 300 epochs at this speed; how many times as long the plain program of
-`benchmarks/reference.py` takes; and what two and four trials at once get together, each a process of its own.
+Trains DivideMix with the authors' ResNet on 50 % symmetric noise, one epoch of warm-up, and prints
+the machine's rate of matrix products, then for each phase steps and images a second and, from the
+FLOP of a counted forward pass, the fraction of that rate; peak memory; a whole run of 300 epochs at
+this speed; how many times as long the plain program of `benchmarks/reference.py` takes; and what
+two and four trials at once get together, each a process of its own.
 
-With `--device cpu` and small `--images` it shows that everything runs; its numbers then say nothing about a GPU.
+With `--device cpu` and small `--images` it shows that everything runs; its numbers then say nothing
+about a GPU.
 """
 
 import argparse
@@ -134,7 +136,8 @@ def flop_per_forward(name: str) -> int:
 
 
 def describe(single: list[Row], rate: float, flop: int) -> None:
-    """Print each phase's speed and the length of a whole run; the first epoch of DivideMix is left out if it can be."""
+    """Print each phase's speed and the length of a whole run; the first epoch of DivideMix is left
+    out if it can be."""
     main_phase = single[2:] or single[1:]
     phases = {"warm-up": single[:1], "DivideMix": main_phase}
     for name, epochs in phases.items():
@@ -165,7 +168,8 @@ def mean(epochs: list[Row], name: str) -> float:
 
 
 def reference_ratio(options: argparse.Namespace) -> float:
-    """Seconds of the plain program's training phase ÷ the engine's, on the same device, of the second run each."""
+    """Seconds of the plain program's training phase ÷ the engine's, on the same device, of the
+    second run each."""
     arrays, device = read(options.data, options.reference_images), torch.device(options.device)
     pair = Pair(
         arrays,

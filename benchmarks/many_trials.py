@@ -1,4 +1,5 @@
-"""Seconds of `plan` and `status` on a study with thousands of finished trials: `python benchmarks/many_trials.py`."""
+"""Seconds of `plan` and `status` on a study with thousands of finished trials: `python
+benchmarks/many_trials.py`."""
 
 import argparse
 import json

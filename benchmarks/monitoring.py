@@ -1,10 +1,12 @@
-"""What watching a trial costs: TensorBoard's events and Ray's gauges against an epoch of a CIFAR-sized network.
+"""What watching a trial costs: TensorBoard's events and Ray's gauges against an epoch of a
+CIFAR-sized network.
 
     python benchmarks/monitoring.py [--images 128] [--epochs 5] [--samples 50000]
 
-Trains DivideMix with two PreAct ResNet-18 on made-up images of 32×32 pixels and measures, in seconds of processor time,
-an epoch, its scalars, its gauges, and a picture of its division as drawn for the whole of CIFAR-10 (`--samples`). An
-epoch of the whole data set takes `samples / images` times as long, so the share printed is far above that of real use.
+Trains DivideMix with two PreAct ResNet-18 on made-up images of 32×32 pixels and measures, in
+seconds of processor time, an epoch, its scalars, its gauges, and a picture of its division as drawn
+for the whole of CIFAR-10 (`--samples`). An epoch of the whole data set takes `samples / images`
+times as long, so the share printed is far above that of real use.
 """
 
 import argparse

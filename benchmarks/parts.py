@@ -2,9 +2,9 @@
 
     python benchmarks/parts.py [--samples 1000000] [--turns 3] [--seeds 8]
 
-The mixture is fitted to made-up losses of two overlapping groups. Beside its seconds stands scikit-learn's own fit to
-all samples: its seconds, how far its posteriors move from one seed to another (its k-means stops early), and how far
-ours are from them.
+The mixture is fitted to made-up losses of two overlapping groups. Beside its seconds stands
+scikit-learn's own fit to all samples: its seconds, how far its posteriors move from one seed to
+another (its k-means stops early), and how far ours are from them.
 """
 
 import argparse
@@ -68,7 +68,8 @@ def main() -> None:
 
 
 def largest(some: np.ndarray, others: np.ndarray) -> float:
-    """The largest difference of an entry between any row of one and any row of the other, (seeds, n) each."""
+    """The largest difference of an entry between any row of one and any row of the other, (seeds,
+    n) each."""
     return max(float(np.abs(a - b).max()) for a in some for b in others)
 
 

@@ -1,4 +1,5 @@
-"""One trial without Ray: `python -m trainable CONFIG.yaml --out DIR`, with the same folder and rows as in a study."""
+"""One trial without Ray: `python -m trainable CONFIG.yaml --out DIR`, with the same folder and rows
+as in a study."""
 
 import argparse
 import os
@@ -54,7 +55,8 @@ def write_noise(config: TrialConfig, machine: Machine, folder: Path) -> int:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run or continue the trial. Exit code: 0 done, 1 failed, 2 wrong input, 3 nothing can be written."""
+    """Run or continue the trial. Exit code: 0 done, 1 failed, 2 wrong input, 3 nothing can be
+    written."""
     parser = argparse.ArgumentParser(prog="python -m trainable", description=__doc__)
     parser.add_argument(
         "config", type=Path, help="YAML file with the fields of trainable/config/trial.py"

@@ -1,4 +1,5 @@
-"""The Ray Tune Trainable: a `Session` behind Tune's interface. The only module of this package that imports ray."""
+"""The Ray Tune Trainable: a `Session` behind Tune's interface. The only module of this package that
+imports ray."""
 
 import os
 import time
@@ -34,8 +35,8 @@ REPORTED = ("epoch", names.TEST_ACCURACY, names.VALIDATION_ACCURACY, names.EPOCH
 class DivideMixTrainable(tune.Trainable):
     """One trial an instance; one epoch a step, or as many as fit into `report_every` seconds.
 
-    The configuration is a `TrialJob`'s. The trial's own folder is the truth: the first step resumes from it, so Tune's
-    checkpoints are only there for its own pauses.
+    The configuration is a `TrialJob`'s. The trial's own folder is the truth: the first step resumes
+    from it, so Tune's checkpoints are only there for its own pauses.
     """
 
     job: TrialJob | None = None
@@ -51,13 +52,15 @@ class DivideMixTrainable(tune.Trainable):
     def setup(self, config: dict[str, Any]) -> None:
         """Note what to train.
 
-        The folder is claimed by the first step, not here: Tune starts an actor for a trial and may give the trial to
-        another actor that becomes free first; the one that never trains must not take the folder away from it.
+        The folder is claimed by the first step, not here: Tune starts an actor for a trial and may
+        give the trial to another actor that becomes free first; the one that never trains must not
+        take the folder away from it.
         """
         self.job = TrialJob.from_config(config)
 
     def step(self) -> dict[str, Any]:
-        """Train for one report. The rows are in the folder; Tune gets what schedulers and the monitor need.
+        """Train for one report. The rows are in the folder; Tune gets what schedulers and the
+        monitor need.
 
         A report costs about 5 ms, which counts where an epoch takes 100.
         """
@@ -104,7 +107,8 @@ class DivideMixTrainable(tune.Trainable):
         session.folder.keep_rows(session.trial.epoch)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Become another trial: all state hangs on the session, so closing it and opening another leaves nothing."""
+        """Become another trial: all state hangs on the session, so closing it and opening another
+        leaves nothing."""
         self.cleanup()
         self.setup(new_config)
         return True

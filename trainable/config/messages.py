@@ -1,4 +1,5 @@
-"""What pydantic finds wrong, in sentences for people: the field, its value, and what would be right."""
+"""What pydantic finds wrong, in sentences for people: the field, its value, and what would be
+right."""
 
 import difflib
 import json
@@ -18,7 +19,8 @@ class Misfit(ValueError):
 
 
 def explain(error: ValidationError, root: type[BaseModel]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """(path of the field, what is wrong and what would be right) for each mistake that pydantic found in `root`."""
+    """(path of the field, what is wrong and what would be right) for each mistake that pydantic
+    found in `root`."""
     found: dict[tuple[tuple[str, ...], int | None], list[str]] = {}
     for item in error.errors():
         path, owner = _walk(item["loc"], root)
@@ -37,7 +39,8 @@ def explain(error: ValidationError, root: type[BaseModel]) -> Iterator[tuple[tup
 def _walk(
     loc: tuple[int | str, ...], root: type[BaseModel]
 ) -> tuple[tuple[str, ...], type[BaseModel]]:
-    """The field's path, free of pydantic's union tags and list positions, and the model that owns its last key."""
+    """The field's path, free of pydantic's union tags and list positions, and the model that owns
+    its last key."""
     path: list[str] = []
     owner = root
     model: type[BaseModel] | None = root

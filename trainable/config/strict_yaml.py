@@ -1,7 +1,8 @@
 """YAML 1.2 with line numbers and without surprises, on top of PyYAML's parser.
 
-`1e-3` is a number, `no` and `2024-01-01` are strings (YAML 1.2 core schema, yaml.org/spec/1.2.2 §10.3), a key that
-stands twice is an error, and so is any tag. PyYAML alone follows YAML 1.1 and lets the last duplicate win.
+`1e-3` is a number, `no` and `2024-01-01` are strings (YAML 1.2 core schema, yaml.org/spec/1.2.2
+§10.3), a key that stands twice is an error, and so is any tag. PyYAML alone follows YAML 1.1 and
+lets the last duplicate win.
 """
 
 import re
@@ -42,7 +43,8 @@ class _Loader(yaml.SafeLoader):
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One mistake in a file: its line (0 where there is none), the path of the key, and a sentence for people."""
+    """One mistake in a file: its line (0 where there is none), the path of the key, and a sentence
+    for people."""
 
     line: int
     where: str
@@ -50,7 +52,8 @@ class Problem:
 
 
 class ConfigError(Exception):
-    """A file of settings that cannot be used; `str` has one line a problem, each with file and line."""
+    """A file of settings that cannot be used; `str` has one line a problem, each with file and
+    line."""
 
     def __init__(self, file: str | Path, problems: list[Problem]):
         super().__init__(file, problems)
@@ -65,14 +68,16 @@ class ConfigError(Exception):
 
 @dataclass
 class Document:
-    """Plain data of a YAML file, and the line of every key and list item (a path of keys and positions)."""
+    """Plain data of a YAML file, and the line of every key and list item (a path of keys and
+    positions)."""
 
     data: Any
     lines: dict[Path_, int]
     problems: list[Problem] = field(default_factory=list)
 
     def report(self, where: Path_, message: str, line: int | None = None) -> None:
-        """Note a problem at a path of keys, on the line of its deepest part that stands in the file."""
+        """Note a problem at a path of keys, on the line of its deepest part that stands in the
+        file."""
         if line is None:
             parts = (where[:n] for n in range(len(where), 0, -1))
             line = next((self.lines[part] for part in parts if part in self.lines), 0)
@@ -137,7 +142,8 @@ def parse(text: str, source: str | Path) -> Document:
 def plain(
     node: yaml.Node, document: Document, path: Path_ = (), parents: tuple[int, ...] = ()
 ) -> Any:
-    """Data of a node; lines and problems go to `document`, `parents` guards against an alias that contains itself."""
+    """Data of a node; lines and problems go to `document`, `parents` guards against an alias that
+    contains itself."""
     line = node.start_mark.line + 1
     document.lines.setdefault(path, line)
 

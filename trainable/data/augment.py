@@ -18,10 +18,12 @@ def crop_and_flip(
     rng: torch.Generator,
     side: int | None = None,
 ) -> torch.Tensor:
-    """Random crops of the images at `index`, each flipped left-right with probability 1/2 if `flip`.
+    """Random crops of the images at `index`, each flipped left-right with probability 1/2 if
+    `flip`.
 
     Args:
-        padded: (n, h + 2·padding, w + 2·padding, channels), uint8, zeros around the images as torchvision's RandomCrop.
+        padded: (n, h + 2·padding, w + 2·padding, channels), uint8, zeros around the images as
+            torchvision's RandomCrop.
         index: (batch,) positions in `padded`.
         probability: share of the images that are shifted at all; the others stay in the centre.
         rng: generator on the device of `padded`.
@@ -67,10 +69,11 @@ def resized_crop(
     flip: bool,
     rng: torch.Generator,
 ) -> torch.Tensor:
-    """Random parts of the images at `index`, scaled to `size`, each flipped left-right with probability 1/2 if `flip`.
+    """Random parts of the images at `index`, scaled to `size`, each flipped left-right with
+    probability 1/2 if `flip`.
 
-    A part has 8 to 100 % of the area and 3:4 to 4:3 sides, as torchvision's `RandomResizedCrop` draws it: ten tries,
-    then the whole image. Scaling is bilinear.
+    A part has 8 to 100 % of the area and 3:4 to 4:3 sides, as torchvision's `RandomResizedCrop`
+    draws it: ten tries, then the whole image. Scaling is bilinear.
 
     Args:
         images: (n, h, w, channels), uint8.

@@ -1,14 +1,17 @@
-"""Strong augmentation: AutoAugment's CIFAR-10 policy (Cubuk et al. 2019, arXiv 1805.09501) as torchvision has it."""
+"""Strong augmentation: AutoAugment's CIFAR-10 policy (Cubuk et al. 2019, arXiv 1805.09501) as
+torchvision has it."""
 
 import torch
 from torchvision.transforms import AutoAugment, AutoAugmentPolicy
 
 GREY = 128.0
-"""Of the pixels that a shift or a turn leaves without an image, as in AugDesc's `autoaugment.py`."""
+"""Of the pixels that a shift or a turn leaves without an image, as in AugDesc's
+`autoaugment.py`."""
 
 
 class _Drawn(AutoAugment):
-    """AutoAugment with draws that are given to it: its own come from the global generator, one for a whole batch."""
+    """AutoAugment with draws that are given to it: its own come from the global generator, one for
+    a whole batch."""
 
     drawn: tuple[int, torch.Tensor, torch.Tensor]
 
@@ -17,7 +20,8 @@ class _Drawn(AutoAugment):
 
 
 def auto_augment(images: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
-    """Each image under one of 25 pairs of operations, each operation with its own probability and a random sign.
+    """Each image under one of 25 pairs of operations, each operation with its own probability and a
+    random sign.
 
     Args:
         images: (batch, h, w, channels) uint8, of 1 or 3 channels.

@@ -25,7 +25,8 @@ KEYS = {
 def with_human_labels(data: Cifar10N | Cifar100N, machine: Machine) -> Arrays:
     """CIFAR with the labels of the published `.pt` file as given ones.
 
-    The file has the clean labels too: they must be those of the images, row by row, or its order is another one.
+    The file has the clean labels too: they must be those of the images, row by row, or its order is
+    another one.
     """
     arrays = cifar.load(Cifar10() if isinstance(data, Cifar10N) else Cifar100(), machine)
     path, key = (
@@ -43,7 +44,8 @@ def with_human_labels(data: Cifar10N | Cifar100N, machine: Machine) -> Arrays:
 
 
 def _plain_arrays(path: Path) -> dict[str, Any]:
-    """The dict of NumPy arrays in a torch file, read by torch's restricted reader: nothing in it can be run."""
+    """The dict of NumPy arrays in a torch file, read by torch's restricted reader: nothing in it
+    can be run."""
     import torch
     from numpy._core.multiarray import _reconstruct
 

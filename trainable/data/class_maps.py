@@ -7,7 +7,8 @@ import numpy as np
 from trainable.errors import DataError
 
 CIFAR10 = [0, 1, 0, 5, 7, 3, 6, 7, 8, 1]
-"""truck→automobile, bird→airplane, deer→horse, cat↔dog; the others have no target (the authors' `transition`)."""
+"""truck→automobile, bird→airplane, deer→horse, cat↔dog; the others have no target (the authors'
+`transition`)."""
 
 # fmt: off
 CIFAR100_SUPERCLASS = [
@@ -17,13 +18,13 @@ CIFAR100_SUPERCLASS = [
     12, 9, 13, 15, 13, 16, 19, 2, 4, 6, 19, 5, 5, 8, 19, 18, 1, 2, 15, 6, 0, 17, 8, 14, 13,
 ]
 # fmt: on
-"""The published superclass of each of CIFAR-100's classes, which are in alphabetical order. (Blocks of five classes,
-as some code has it, are other groups.)"""
+"""The published superclass of each of CIFAR-100's classes, which are in alphabetical order. (Blocks
+of five classes, as some code has it, are other groups.)"""
 
 
 def target_classes(map_: Literal["cifar10", "cifar100"] | list[int], classes: int) -> np.ndarray:
-    """The target of each class (classes,), its own number where it has none. Raises DataError if the map is not for
-    so many classes."""
+    """The target of each class (classes,), its own number where it has none. Raises DataError if
+    the map is not for so many classes."""
     named = {"cifar10": CIFAR10, "cifar100": _next_in_group(CIFAR100_SUPERCLASS)}
     targets = np.array(named[map_] if isinstance(map_, str) else map_, np.int64)
     if len(targets) != classes or targets.max(initial=0) >= classes:

@@ -1,5 +1,5 @@
-"""Published sets of photographs: their lists become files and labels. The layouts are those of the publishers and, for
-Clothing1M and WebVision, of the authors' `dataloader_*.py`."""
+"""Published sets of photographs: their lists become files and labels. The layouts are those of the
+publishers and, for Clothing1M and WebVision, of the authors' `dataloader_*.py`."""
 
 import os
 from collections.abc import Iterator
@@ -20,7 +20,8 @@ CLOTHING1M = (0.6959, 0.6537, 0.6371), (0.3113, 0.3192, 0.3214)  # of the author
 
 
 def cub200(data: Cub200, machine: Machine) -> Arrays:
-    """CUB-200-2011: `images.txt`, `image_class_labels.txt` (from 1) and `train_test_split.txt` share image numbers."""
+    """CUB-200-2011: `images.txt`, `image_class_labels.txt` (from 1) and `train_test_split.txt`
+    share image numbers."""
     root = _root(data, machine)
     names = dict(_pairs(root / "images.txt"))
     labels = {
@@ -61,7 +62,8 @@ def clothing1m(data: Clothing1M, machine: Machine) -> Arrays:
 
 
 def webvision(data: WebVision, machine: Machine) -> Arrays:
-    """The first classes of the Google part; tests on WebVision's own validation images and on ILSVRC12's."""
+    """The first classes of the Google part; tests on WebVision's own validation images and on
+    ILSVRC12's."""
     root = _root(data, machine)
 
     def split(file: str, folder: str) -> Split:

@@ -1,4 +1,5 @@
-"""Image files as arrays that trials on one machine share: decoded by the first, mapped by those after it."""
+"""Image files as arrays that trials on one machine share: decoded by the first, mapped by those
+after it."""
 
 import hashlib
 import os
@@ -14,10 +15,11 @@ ROOM = 2
 
 
 def decoded(files: Files, place: Path | None, threads: int) -> np.ndarray:
-    """All images of `files`, uint8 (n, height, width, channels), read-only if they lie in the folder `place`.
+    """All images of `files`, uint8 (n, height, width, channels), read-only if they lie in the
+    folder `place`.
 
-    They are looked for there, and left there; None, or a folder without room, keeps them in this process alone. A file
-    that has changed since is decoded again.
+    They are looked for there, and left there; None, or a folder without room, keeps them in this
+    process alone. A file that has changed since is decoded again.
 
     Raises:
         DataError: a file is no image, or not like the others.

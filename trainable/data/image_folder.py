@@ -12,7 +12,8 @@ from trainable.errors import DataError
 
 
 def load(root: Path, data: ImageFolder) -> Arrays:
-    """Find the images of `train`, `test` and perhaps `val`. Raises DataError about what is missing or too much."""
+    """Find the images of `train`, `test` and perhaps `val`. Raises DataError about what is missing
+    or too much."""
     classes = class_folders(root / "train")
     if len(classes) < 2:
         raise DataError(
@@ -73,7 +74,8 @@ def class_folders(folder: Path) -> list[str]:
 
 
 def list_split(root: Path, name: str, classes: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """(names from `root` as bytes, labels) of a split's images, by class and name. Raises DataError."""
+    """(names from `root` as bytes, labels) of a split's images, by class and name. Raises
+    DataError."""
     if unknown := set(class_folders(root / name)) - set(classes):
         raise DataError(
             f"{root / name} has the class {', '.join(sorted(unknown)[:5])}, which train/ has not"

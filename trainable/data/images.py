@@ -1,8 +1,9 @@
 """Image files: one file becomes an array of bytes, always in the same way.
 
-What an image becomes: grey and palette images get the colours that they show; transparent pixels lie on black; 16-bit
-pixels keep their high byte. Anything else is refused with the file's name. Scaling follows torchvision's `Resize` and
-`CenterCrop` (bilinear, antialiased), so that arrays equal what those make of the same file.
+What an image becomes: grey and palette images get the colours that they show; transparent pixels
+lie on black; 16-bit pixels keep their high byte. Anything else is refused with the file's name.
+Scaling follows torchvision's `Resize` and `CenterCrop` (bilinear, antialiased), so that arrays
+equal what those make of the same file.
 """
 
 import hashlib
@@ -52,7 +53,8 @@ class Files:
         return self.root / os.fsdecode(self.names[row])
 
     def load(self, rows: np.ndarray, threads: int = 1) -> np.ndarray:
-        """The images at `rows`, uint8 (batch, height, width, channels). Raises DataError that names the bad files."""
+        """The images at `rows`, uint8 (batch, height, width, channels). Raises DataError that names
+        the bad files."""
         images = np.empty((len(rows), *self.shape), np.uint8)
 
         def fill(position: int) -> str | None:
@@ -83,7 +85,8 @@ class Files:
 
     @property
     def hash(self) -> str:
-        """Hex digits over names, sizes in bytes and the form of the arrays. Contents are not read: that takes hours."""
+        """Hex digits over names, sizes in bytes and the form of the arrays. Contents are not read:
+        that takes hours."""
         digest = hashlib.sha256(repr(self.shape).encode())
         for row, name in enumerate(self.names):
             digest.update(name + b"\0%d\0" % self.path(row).stat().st_size)
@@ -97,7 +100,8 @@ def dimensions(path: Path) -> tuple[int, int]:
 
 
 def decode(path: Path, size: int | None, channels: int) -> np.ndarray:
-    """One image, uint8 (height, width, channels): its central square at `size` pixels, or all of it as it is.
+    """One image, uint8 (height, width, channels): its central square at `size` pixels, or all of it
+    as it is.
 
     Raises:
         DataError: it cannot be read, or has pixels that are no colours.

@@ -10,7 +10,8 @@ from trainable.errors import DataError
 
 
 def load(data: Mnist | FashionMnist | Kmnist, machine: Machine) -> Arrays:
-    """Read the four files through torchvision, normalised by their own training pixels. Raises DataError."""
+    """Read the four files through torchvision, normalised by their own training pixels. Raises
+    DataError."""
     from torchvision import datasets
 
     kind = {

@@ -27,13 +27,14 @@ def corrupt(
 ) -> np.ndarray:
     """Noisy copy of integer labels (n,).
 
-    Symmetric noise that may keep the true class, and asymmetric noise, are the authors' (`dataloader_cifar.py`):
-    exactly int(rate·n) samples are chosen. The other models draw per sample, as Co-teaching's and JoCoR's transition
-    matrices do.
+    Symmetric noise that may keep the true class, and asymmetric noise, are the authors'
+    (`dataloader_cifar.py`): exactly int(rate·n) samples are chosen. The other models draw per
+    sample, as Co-teaching's and JoCoR's transition matrices do.
 
     Args:
         images: (n, …) uint8, for noise that depends on them.
-        projections: draws what such noise sees in an image (default: `rng`); two sets with equal ones err alike.
+        projections: draws what such noise sees in an image (default: `rng`); two sets with equal
+            ones err alike.
 
     Raises:
         DataError: the noise does not fit the classes.
@@ -69,7 +70,8 @@ def class_dependent(noise: Noise) -> bool:
 
 
 def transition(true: np.ndarray, given: np.ndarray, classes: int) -> np.ndarray:
-    """P(given | true) as it came out, (classes, classes) with a row for each true class; zeros where there is none."""
+    """P(given | true) as it came out, (classes, classes) with a row for each true class; zeros
+    where there is none."""
     counts = np.bincount(true * classes + given, minlength=classes**2).reshape(classes, classes)
     return counts / np.maximum(counts.sum(1, keepdims=True), 1)
 
@@ -87,10 +89,11 @@ def _part_dependent(
     images: np.ndarray,
     projections: np.random.Generator,
 ) -> np.ndarray:
-    """Noise of Xia et al. (NeurIPS 2020), as `get_instance_noisy_label` of Part-dependent-label-noise draws it.
+    """Noise of Xia et al. (NeurIPS 2020), as `get_instance_noisy_label` of
+    Part-dependent-label-noise draws it.
 
-    Each class has a random matrix that maps flattened images (bytes as they are) to a score for every other class; a
-    sample goes to class c with its own rate times the softmax of its scores.
+    Each class has a random matrix that maps flattened images (bytes as they are) to a score for
+    every other class; a sample goes to class c with its own rate times the softmax of its scores.
     """
     low, high = -rate / INSTANCE_SD, (1 - rate) / INSTANCE_SD
     own_rate = truncnorm.rvs(

@@ -19,8 +19,8 @@ def read_labels(
 ) -> np.ndarray:
     """A given label for every row of the training split, (n,) int64.
 
-    A table may leave rows out, which keep their label, and may name classes; JSON lists and arrays have every row, in
-    the data set's order. Raises DataError that says what is wrong where.
+    A table may leave rows out, which keep their label, and may name classes; JSON lists and arrays
+    have every row, in the data set's order. Raises DataError that says what is wrong where.
     """
     try:
         match path.suffix.lower():
@@ -54,7 +54,8 @@ def read_labels(
 def write_labels(folder: Path, config: TrialConfig, given: np.ndarray) -> Path:
     """Write given labels (n,) as the authors' code does, a JSON list, and return the file.
 
-    Their names (`0.5_sym.json`) round the rate, so that 5, 10 and 15 % are one file; ours end in a hash of the labels.
+    Their names (`0.5_sym.json`) round the rate, so that 5, 10 and 15 % are one file; ours end in a
+    hash of the labels.
     """
     rate = getattr(config.noise, "rate", None)
     digest = hashlib.sha256(np.ascontiguousarray(given, np.int64).data).hexdigest()[:8]

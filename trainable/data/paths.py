@@ -1,4 +1,5 @@
-"""Where a data set's files must lie. Standard library only, so that a plan can warn without loading torch."""
+"""Where a data set's files must lie. Standard library only, so that a plan can warn without loading
+torch."""
 
 from pathlib import Path
 

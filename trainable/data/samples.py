@@ -1,8 +1,9 @@
 """The images and labels that methods see, normalised and augmented on the device.
 
-`Samples` is the interface: `views(index, count, rng)` for training and `plain(index)` for judging and testing, both
-float images in channels-last memory. Its images are resident, uint8 on the device, read once and indexed after; or
-they are streamed, decoded when they are needed, which changes nothing but the time it takes.
+`Samples` is the interface: `views(index, count, rng)` for training and `plain(index)` for judging
+and testing, both float images in channels-last memory. Its images are resident, uint8 on the
+device, read once and indexed after; or they are streamed, decoded when they are needed, which
+changes nothing but the time it takes.
 """
 
 import dataclasses
@@ -18,8 +19,8 @@ from trainable.data.augment import crop_and_flip, resized_crop
 from trainable.data.streaming import Batch, Index, Streamed
 
 MOST_PIXELS = {"cpu": 256 * 32 * 32, "cuda": 2048 * 32 * 32}
-"""Of the images that are judged at once: what a processor's caches hold, and what keeps a GPU busy. On the CPU the
-results are the same whatever the number."""
+"""Of the images that are judged at once: what a processor's caches hold, and what keeps a GPU busy.
+On the CPU the results are the same whatever the number."""
 
 
 @dataclass
@@ -27,7 +28,8 @@ class Samples:
     """One split on the device.
 
     Attributes:
-        images: (n, h + 2·padding, w + 2·padding, channels) uint8, padded with zeros once, or streamed in that form.
+        images: (n, h + 2·padding, w + 2·padding, channels) uint8, padded with zeros once, or
+            streamed in that form.
         given: (n,) labels that training may see.
         true: (n,) labels for measuring only; −1 where nobody knows them.
         source_index: (n,) row in the data set as read.
@@ -65,7 +67,8 @@ class Samples:
         return bool((self.true >= 0).all())
 
     def views(self, index: torch.Tensor, count: int, rng: torch.Generator) -> list[torch.Tensor]:
-        """`count` independent augmentations of the images at `index`, each (batch, channels, h, w) float."""
+        """`count` independent augmentations of the images at `index`, each (batch, channels, h, w)
+        float."""
         images, where = self._padded(index)
         return [self._normalised(self._weak(images, where, rng)) for _ in range(count)]
 
@@ -98,7 +101,8 @@ class Samples:
         return self._normalised(images[where][:, top : top + height, left : left + width])
 
     def ahead(self, batches: Iterable[Batch]) -> Iterator[Batch]:
-        """`batches`, one after the other: indices, or tuples that hold some. Streamed images are decoded meanwhile."""
+        """`batches`, one after the other: indices, or tuples that hold some. Streamed images are
+        decoded meanwhile."""
         return (
             iter(batches) if isinstance(self.images, torch.Tensor) else self.images.ahead(batches)
         )

@@ -17,7 +17,8 @@ from trainable.random_streams import Streams
 
 @dataclass(frozen=True)
 class Part:
-    """Samples of a split: their rows in it, and a given label for every row of the split, (len(split),)."""
+    """Samples of a split: their rows in it, and a given label for every row of the split,
+    (len(split),)."""
 
     split: Split
     rows: np.ndarray
@@ -47,9 +48,10 @@ class Parts:
 def divide(arrays: Arrays, data: ImageData, noise: Noise, streams: Streams, folder: Path) -> Parts:
     """Put noise on the labels and hold the validation samples out.
 
-    Noise is injected before the split, so another `validation_fraction` does not change a sample's label; with
-    `clean_validation` it is injected after it, into the training part. A validation set that comes with the data gets
-    the same noise, or none. Relative paths of noise files start at `folder`.
+    Noise is injected before the split, so another `validation_fraction` does not change a sample's
+    label; with `clean_validation` it is injected after it, into the training part. A validation set
+    that comes with the data gets the same noise, or none. Relative paths of noise files start at
+    `folder`.
 
     Raises:
         DataError: too few samples are left, or labels that are needed are not there.

@@ -1,6 +1,7 @@
 """Images that do not fit into memory: workers decode the batches that are needed next.
 
-A method announces its batches with `ahead`; by the time it asks for their pixels they lie here as bytes.
+A method announces its batches with `ahead`; by the time it asks for their pixels they lie here as
+bytes.
 """
 
 from collections import deque
@@ -22,7 +23,8 @@ Request = tuple[int, np.ndarray]
 
 
 class _Decoding(Dataset[Any]):
-    """What a worker does with a request. A bad file comes back as a sentence: raised there, it would be a traceback."""
+    """What a worker does with a request. A bad file comes back as a sentence: raised there, it
+    would be a traceback."""
 
     def __init__(self, parts: list[Files]):
         self.parts = parts
@@ -45,7 +47,8 @@ class _Requests:
 
 
 class Stream:
-    """Decodes images of several splits in `workers` processes, which live as long as this object."""
+    """Decodes images of several splits in `workers` processes, which live as long as this
+    object."""
 
     def __init__(self, parts: list[Files], workers: int, device: torch.device):
         self.parts, self.device = parts, device
@@ -63,11 +66,13 @@ class Stream:
         )
 
     def fetch(self, part: int, rows: np.ndarray) -> torch.Tensor:
-        """Images uint8 (batch, height, width, channels) on the device, decoded here and now. Raises DataError."""
+        """Images uint8 (batch, height, width, channels) on the device, decoded here and now. Raises
+        DataError."""
         return self._ready(self._decoding[part, rows])
 
     def requested(self, requests: Iterator[Request]) -> Iterator[torch.Tensor]:
-        """The images of each request, in order; the next ones are being decoded. Raises DataError."""
+        """The images of each request, in order; the next ones are being decoded. Raises
+        DataError."""
         self._requests.now = requests
         yield from map(self._ready, self._loader)
 

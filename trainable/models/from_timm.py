@@ -1,4 +1,5 @@
-"""Networks of the package timm (github.com/huggingface/pytorch-image-models), an optional dependency."""
+"""Networks of the package timm (github.com/huggingface/pytorch-image-models), an optional
+dependency."""
 
 import difflib
 
@@ -9,7 +10,8 @@ from trainable.errors import DataError
 
 
 def timm_network(model: Timm, shape: tuple[int, int, int], classes: int) -> nn.Module:
-    """The network without weights, for images of `shape` (channels, h, w). Raises DataError: timm has none such."""
+    """The network without weights, for images of `shape` (channels, h, w). Raises DataError: timm
+    has none such."""
     if lacking := missing_package(model.name):
         raise DataError(lacking)
     import timm

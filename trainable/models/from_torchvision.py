@@ -14,7 +14,8 @@ Initialise = Callable[[torch.Tensor], object]
 
 
 def torchvision_network(model: Torchvision, shape: tuple[int, int, int], classes: int) -> nn.Module:
-    """The network for images of `shape` (channels, h, w). Raises DataError if they have a wrong size for it."""
+    """The network for images of `shape` (channels, h, w). Raises DataError if they have a wrong
+    size for it."""
     match model.name:
         case "mobilenet_v2":
             return _mobilenet_v2(model.stem, shape, classes)
@@ -114,7 +115,8 @@ def _swin_t(stem: str, shape: tuple[int, int, int], classes: int) -> nn.Module:
 def _first(
     old: nn.Conv2d, shape: tuple[int, int, int], kernel: int, stride: int, initialise: Initialise
 ) -> nn.Conv2d:
-    """The first layer, made anew if it takes another number of channels or has another kernel or stride."""
+    """The first layer, made anew if it takes another number of channels or has another kernel or
+    stride."""
     if (
         old.in_channels == shape[0]
         and old.kernel_size == (kernel, kernel)

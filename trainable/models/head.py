@@ -6,7 +6,8 @@ from trainable.errors import DataError
 
 
 def head(network: nn.Module) -> nn.Linear:
-    """The last linear layer of a network, which makes logits of features. Raises DataError if it has none."""
+    """The last linear layer of a network, which makes logits of features. Raises DataError if it
+    has none."""
     return network.get_submodule(head_name(network))  # type: ignore[return-value]
 
 

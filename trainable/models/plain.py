@@ -8,7 +8,8 @@ from trainable.errors import DataError
 def small_cnn(width: int, shape: tuple[int, int, int], classes: int) -> nn.Module:
     """3×3 convolutions of stride 2 until the map is at most 2 pixels wide, then two linear layers.
 
-    Strided convolutions instead of pooling: max-pooling was a third of a step on a CPU. Raises DataError.
+    Strided convolutions instead of pooling: max-pooling was a third of a step on a CPU. Raises
+    DataError.
     """
     channels, height, side = shape
     if not 8 <= min(height, side) <= max(height, side) <= 64:
@@ -29,7 +30,8 @@ def small_cnn(width: int, shape: tuple[int, int, int], classes: int) -> nn.Modul
 
 
 def lenet(shape: tuple[int, int, int], classes: int) -> nn.Module:
-    """Two 5×5 convolutions, each with ReLU and 2×2 max-pooling, and linear layers of 120, 84 and `classes` units.
+    """Two 5×5 convolutions, each with ReLU and 2×2 max-pooling, and linear layers of 120, 84 and
+    `classes` units.
 
     Raises DataError for images below 16×16, of which nothing would be left.
     """
@@ -46,10 +48,11 @@ def lenet(shape: tuple[int, int, int], classes: int) -> nn.Module:
 
 
 def cnn6(shape: tuple[int, int, int], classes: int) -> nn.Module:
-    """Six 3×3 convolutions with BatchNorm and ReLU, 2×2 max-pooling after every second, one linear layer.
+    """Six 3×3 convolutions with BatchNorm and ReLU, 2×2 max-pooling after every second, one linear
+    layer.
 
-    Raises DataError for images below 8×8: a network must be able to train on a batch of one image, and BatchNorm cannot
-    on a 1×1 map.
+    Raises DataError for images below 8×8: a network must be able to train on a batch of one image,
+    and BatchNorm cannot on a 1×1 map.
     """
     channels, height, width = shape
     _at_least(8, "cnn6", shape)

@@ -8,7 +8,8 @@ from trainable.errors import DataError
 
 
 class _PreactBlock(nn.Module):
-    """Pre-activation block as in the authors' `PreResNet.py`: every shortcut carries the *activated* input."""
+    """Pre-activation block as in the authors' `PreResNet.py`: every shortcut carries the
+    *activated* input."""
 
     def __init__(self, inner: int, outer: int, stride: int):
         super().__init__()
@@ -27,7 +28,8 @@ class _PreactBlock(nn.Module):
 class PreactResNet(nn.Module):
     """The authors' variant: BatchNorm and ReLU after the stem, none before the pooling.
 
-    `depths` are the numbers of blocks of 64, 128, 256 and 512 channels; `name` is for the message. Raises DataError.
+    `depths` are the numbers of blocks of 64, 128, 256 and 512 channels; `name` is for the message.
+    Raises DataError.
     """
 
     def __init__(

@@ -1,8 +1,9 @@
 """The contract of the results folder: every file name and every metric name, once.
 
-`orchestrator`, `trainable` and `analysis` read and write the same folders and share these names; a test refuses the
-literals elsewhere. Methods yield metrics under literal names, and the same test checks that `METRICS` has them. A name
-with `{k}` is a template: `AUC.format(k=0)` is the name for network 0. Standard library only.
+`orchestrator`, `trainable` and `analysis` read and write the same folders and share these names; a
+test refuses the literals elsewhere. Methods yield metrics under literal names, and the same test
+checks that `METRICS` has them. A name with `{k}` is a template: `AUC.format(k=0)` is the name for
+network 0. Standard library only.
 """
 
 import re
@@ -107,7 +108,8 @@ METRICS: dict[str, str] = {
     "time/eval_s": "wall time of testing and validation, s; in a summary of all epochs",
     FORWARDS: "image-forward equivalents, a backward pass counts as two; in a summary of all epochs",
 }
-"""Metrics of rows and summaries, with their units. In a summary: the value of the last epoch, unless stated."""
+"""Metrics of rows and summaries, with their units. In a summary: the value of the last epoch,
+unless stated."""
 
 FIELDS: dict[str, str] = {
     "epoch": "number of the epoch, from 1",
@@ -126,7 +128,8 @@ FIELDS: dict[str, str] = {
 
 
 def registered(name: str) -> bool:
-    """Whether a field of a row or a summary is known here; `{k}` stands for any network's number."""
+    """Whether a field of a row or a summary is known here; `{k}` stands for any network's
+    number."""
     return name in FIELDS or any(pattern.fullmatch(name) for pattern in _PATTERNS)
 
 

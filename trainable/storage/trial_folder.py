@@ -1,9 +1,10 @@
 """The folder of one trial: configuration, rows, checkpoints, summary, failure, owner.
 
-Everything is bytes or JSON, and every file but the rows is replaced atomically, so a crash at any moment leaves either
-the old or the new content. Rows are appended and flushed to disk *before* the checkpoint of the same epoch, so that a
-checkpoint never knows an epoch that the rows do not. `summary.json` is written last: it exists ⇔ the trial is done.
-Standard library only: the analysis and the orchestrator read these folders without torch.
+Everything is bytes or JSON, and every file but the rows is replaced atomically, so a crash at any
+moment leaves either the old or the new content. Rows are appended and flushed to disk *before* the
+checkpoint of the same epoch, so that a checkpoint never knows an epoch that the rows do not.
+`summary.json` is written last: it exists ⇔ the trial is done. Standard library only: the analysis
+and the orchestrator read these folders without torch.
 """
 
 import contextlib
@@ -21,7 +22,8 @@ from typing import Any
 from trainable.storage import names
 
 PLACE = re.compile(r"([a-z0-9_][a-z0-9_.=+,-]*/){1,3}seed=\d+")
-"""Where a trial's folder may lie below `runs/`: names that lead nowhere else, whatever a file says."""
+"""Where a trial's folder may lie below `runs/`: names that lead nowhere else, whatever a file
+says."""
 _MAGIC = b"dividemix-checkpoint sha256 "
 
 
@@ -39,7 +41,8 @@ class TrialFolder:
     # --- owner ---
 
     def claim(self) -> None:
-        """Become the one writer: an actor that lives on behind a lost node finds another token and stops."""
+        """Become the one writer: an actor that lives on behind a lost node finds another token and
+        stops."""
         self.path.mkdir(parents=True, exist_ok=True)
         for torn in self.path.glob(".*.tmp"):  # of a writer that was killed
             torn.unlink(missing_ok=True)
@@ -102,11 +105,13 @@ class TrialFolder:
 
     @property
     def stopped(self) -> dict[str, Any] | None:
-        """`stopped.json`: epoch and reason; there ⇔ a search's scheduler has stopped the trial for good."""
+        """`stopped.json`: epoch and reason; there ⇔ a search's scheduler has stopped the trial for
+        good."""
         return _json(self.path / names.STOPPED)
 
     def stop(self, epoch: int, reason: str) -> None:
-        """Stop the trial for good. The search decides so while an actor owns the folder, so no claim is needed."""
+        """Stop the trial for good. The search decides so while an actor owns the folder, so no
+        claim is needed."""
         replace(self.path / names.STOPPED, json.dumps({"epoch": epoch, "reason": reason}).encode())
 
     def log(self, message: str) -> None:
@@ -136,7 +141,8 @@ class TrialFolder:
         return list(_parsed(whole.splitlines()))
 
     def keep_rows(self, epochs: int) -> None:
-        """Drop rows past `epochs`: they were trained after the checkpoint that the trial goes on from."""
+        """Drop rows past `epochs`: they were trained after the checkpoint that the trial goes on
+        from."""
         self._check_owner()
         rows = [row for row in self.rows() if row["epoch"] <= epochs]
         replace(
@@ -147,7 +153,8 @@ class TrialFolder:
     # --- checkpoints ---
 
     def save_checkpoint(self, state: bytes) -> None:
-        """Keep a complete state under its checksum; the one before it stays as `checkpoint.prev.pt`."""
+        """Keep a complete state under its checksum; the one before it stays as
+        `checkpoint.prev.pt`."""
         self._check_owner()
         newest, previous = self.path / names.CHECKPOINT, self.path / names.PREVIOUS_CHECKPOINT
         fresh = _write_synced(
@@ -159,7 +166,8 @@ class TrialFolder:
         _sync_folder(self.path)
 
     def load_checkpoints(self) -> Iterator[bytes]:
-        """States from the newest to the oldest; a damaged one is set aside, with a line in `train.log`."""
+        """States from the newest to the oldest; a damaged one is set aside, with a line in
+        `train.log`."""
         for name in (names.CHECKPOINT, names.PREVIOUS_CHECKPOINT):
             path = self.path / name
             try:
@@ -200,13 +208,15 @@ class TrialFolder:
         self.write_json(names.FAILURE, {**about, "traceback": traceback})
 
     def finish(self, summary: dict[str, Any]) -> None:
-        """Mark the trial done. The checkpoints are deleted after, not before, the summary is on disk."""
+        """Mark the trial done. The checkpoints are deleted after, not before, the summary is on
+        disk."""
         self.write_json(names.SUMMARY, summary)
         self.remove(names.CHECKPOINT, names.PREVIOUS_CHECKPOINT, names.FAILURE)
 
 
 def score(rows: list[dict[str, Any]], metric: str) -> float | None:
-    """One number for a trial: the mean of its last ten epochs (all if fewer), of `work/…` the total.
+    """One number for a trial: the mean of its last ten epochs (all if fewer), of `work/…` the
+    total.
 
     None if a row does not have the metric, or there are no rows.
     """

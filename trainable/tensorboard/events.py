@@ -1,4 +1,5 @@
-"""TensorBoard events of one trial: its rows as scalars, its configuration, and what its divisions look like."""
+"""TensorBoard events of one trial: its rows as scalars, its configuration, and what its divisions
+look like."""
 
 import json
 import time
@@ -17,13 +18,15 @@ from trainable.tensorboard import images as drawn
 
 
 class Events:
-    """Writes below a trial's folder. Whatever an earlier process wrote of later epochs, TensorBoard then hides.
+    """Writes below a trial's folder. Whatever an earlier process wrote of later epochs, TensorBoard
+    then hides.
 
     Args:
         path: the trial's folder.
         finished: epochs that the trial goes on after.
         config: the trial's configuration as plain data, for the text page.
-        place: `setting`, `arm` and `seed` in a study, for the table of hyper-parameters; {} outside of one.
+        place: `setting`, `arm` and `seed` in a study, for the table of hyper-parameters; {} outside
+            of one.
     """
 
     def __init__(self, path: Path, finished: int, config: dict[str, Any], place: dict[str, Any]):
@@ -44,7 +47,8 @@ class Events:
                 self._file.add_summary(hparams.hparams_pb(place, trial_id=name))
 
     def add(self, row: dict[str, Any]) -> None:
-        """Add every number of a row at its epoch, and show it within a second or with the next row."""
+        """Add every number of a row at its epoch, and show it within a second or with the next
+        row."""
         numbers = {n: v for n, v in row.items() if isinstance(v, int | float) and n != "epoch"}
         # One event for the whole row: thirty calls of `add_scalar` take ten times as long.
         values = [Summary.Value(tag=name, simple_value=value) for name, value in numbers.items()]
@@ -58,8 +62,8 @@ class Events:
     ) -> None:
         """Add what a division saw and thought of the training samples.
 
-        `record` has `loss` and `clean_probability` (networks, n) and `ensemble_class` (n,); `mixture` has the row's
-        `mixture/*`, where they are known.
+        `record` has `loss` and `clean_probability` (networks, n) and `ensemble_class` (n,);
+        `mixture` has the row's `mixture/*`, where they are known.
         """
         writer, train = self._writer, data.train
         mixture = mixture if self._drawable else {}
@@ -99,7 +103,8 @@ class Events:
         self._writer.add_image(name, image, step, dataformats="HWC")
 
     def close(self, done: bool = False) -> None:
-        """Close the file; a `done` trial is shown as successful in the table of hyper-parameters."""
+        """Close the file; a `done` trial is shown as successful in the table of
+        hyper-parameters."""
         if done:
             self._file.add_summary(torch_hparams({}, {})[2])
         self._writer.close()

@@ -1,5 +1,5 @@
-"""Small pictures for TensorBoard, drawn by Pillow: importing a plotting library would cost a short trial a tenth of
-its time."""
+"""Small pictures for TensorBoard, drawn by Pillow: importing a plotting library would cost a short
+trial a tenth of its time."""
 
 from typing import Any
 
@@ -18,10 +18,11 @@ BINS = 50
 def losses_and_mixture(
     losses: np.ndarray, clean: np.ndarray | None, mixture: dict[str, Any], network: int
 ) -> np.ndarray:
-    """Normalised losses (n,) of right (blue) and wrong (orange) labels as bars, the fitted mixture as lines.
+    """Normalised losses (n,) of right (blue) and wrong (orange) labels as bars, the fitted mixture
+    as lines.
 
-    `clean` (n,) bool says which labels are right, None if nobody knows; `mixture` has its numbers by the names of rows,
-    or nothing. An image (height, width, 3) uint8.
+    `clean` (n,) bool says which labels are right, None if nobody knows; `mixture` has its numbers
+    by the names of rows, or nothing. An image (height, width, 3) uint8.
     """
     width, height, scale = 500, 250, np.ptp(losses)
     x = (losses - losses.min()) / (scale if scale > 0 else 1)
@@ -53,7 +54,8 @@ def losses_and_mixture(
 
 
 def confusion(rows: np.ndarray, columns: np.ndarray, classes: int) -> np.ndarray:
-    """How often each class of `columns` (n,) meets each of `rows` (n,), each row scaled to 1: dark is often.
+    """How often each class of `columns` (n,) meets each of `rows` (n,), each row scaled to 1: dark
+    is often.
 
     An image (height, width, 3) uint8 with one square a pair of classes.
     """
@@ -64,7 +66,8 @@ def confusion(rows: np.ndarray, columns: np.ndarray, classes: int) -> np.ndarray
 
 
 def sheet(images: torch.Tensor, captions: list[str]) -> np.ndarray:
-    """Normalised images (n, channels, h, w) in rows of eight with a caption below each; (height, width, 3) uint8."""
+    """Normalised images (n, channels, h, w) in rows of eight with a caption below each; (height,
+    width, 3) uint8."""
     low, high = images.amin((1, 2, 3), keepdim=True), images.amax((1, 2, 3), keepdim=True)
     pixels = (
         (255 * (images - low) / (high - low).clamp_min(1e-6))

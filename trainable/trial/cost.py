@@ -21,8 +21,8 @@ STEPS = 9
 class Cost:
     """An estimate for one trial.
 
-    `seconds` is training and testing on this machine; `kept` bytes stay when the trial is done, `while_running` are
-    needed on top until then (two checkpoints).
+    `seconds` is training and testing on this machine; `kept` bytes stay when the trial is done,
+    `while_running` are needed on top until then (two checkpoints).
     """
 
     seconds: float
@@ -33,11 +33,12 @@ class Cost:
 def estimate(config: TrialConfig, machine: Machine) -> Cost:
     """Build the trial, time a few training steps and scale by its image-forward equivalents.
 
-    A DivideMix step costs, per labeled image and network, the gradient pass over its views and those of an unlabeled
-    image (12 forwards for two each), and the predictions that its targets need. How many samples will be labeled is not
-    known before the run: as many are assumed as have right labels, and all where nobody knows. Nor is the end of an
-    automatic warm-up: one epoch is assumed, which makes the estimate an upper bound. Of the other methods, ELR+ asks an
-    average for its targets, and an estimated forget rate needs the losses of all samples in the gradual epochs.
+    A DivideMix step costs, per labeled image and network, the gradient pass over its views and
+    those of an unlabeled image (12 forwards for two each), and the predictions that its targets
+    need. How many samples will be labeled is not known before the run: as many are assumed as have
+    right labels, and all where nobody knows. Nor is the end of an automatic warm-up: one epoch is
+    assumed, which makes the estimate an upper bound. Of the other methods, ELR+ asks an average for
+    its targets, and an estimated forget rate needs the losses of all samples in the gradual epochs.
     """
     trial = Trial(config, machine)
     data = trial.data

@@ -1,4 +1,5 @@
-"""The finished trial that another one uses (`from_arm`): its weights, and what it thought of each sample."""
+"""The finished trial that another one uses (`from_arm`): its weights, and what it thought of each
+sample."""
 
 import io
 import zipfile
@@ -35,7 +36,8 @@ class Source:
         return self._folder.path / names.MODEL
 
     def clean_probability(self, train: Samples) -> np.ndarray:
-        """What it thought of `train` at its end: the mean of its networks (n,); NaN where it did not judge a sample."""
+        """What it thought of `train` at its end: the mean of its networks (n,); NaN where it did
+        not judge a sample."""
         path = self._folder.path / names.SAMPLES
         try:
             with np.load(io.BytesIO(path.read_bytes())) as file:
