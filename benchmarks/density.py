@@ -48,7 +48,8 @@ class Counts:
         """The counts as a line of the table."""
         lines = max(self.lines, 1)
         return (
-            f"{name:<48}{self.lines:>7}{self.nodes / lines:>8.2f}{1000 * self.conditionals / lines:>8.0f}"
+            f"{name:<48}{self.lines:>7}{self.nodes / lines:>8.2f}"
+            f"{1000 * self.conditionals / lines:>8.0f}"
             f"{1000 * self.comprehensions / lines:>8.0f}{len(self.wide):>7}"
         )
 

@@ -1,6 +1,7 @@
 """The engine beside a plain program: processor seconds of each phase of DivideMix, on one thread.
 
-    python benchmarks/engine.py --data cifar10.npz [--images 2000] [--turns 5] [--network lenet|preact_resnet18]
+    python benchmarks/engine.py --data cifar10.npz [--images 2000] [--turns 5]
+                                [--network lenet|preact_resnet18]
 
 The plain program is `benchmarks/reference.py`. Both get the same images, labels, networks and
 division (every second image is labeled). First a step of each is compared on the same views; then
@@ -59,7 +60,8 @@ def main() -> None:
     small = replace(arrays, train=first(arrays.train, 2 * BATCH))
     pair = Pair(small, [copy.deepcopy(each) for each in networks], guess_batched=False)
     print(
-        f"{options.network}, {len(arrays.train)} images, {processor()}, one thread, torch {torch.__version__}"
+        f"{options.network}, {len(arrays.train)} images, {processor()}, one thread, torch "
+        f"{torch.__version__}"
     )
     print(
         "largest difference of one step: losses {:.1e}, weights {:.1e}\n".format(*pair.difference())
@@ -291,7 +293,8 @@ def table(seconds: dict[str, Seconds], images: int) -> str:
     epoch = seconds["loss evaluation"] + seconds["training"] + seconds["test"]
     whole = [float(np.median(side)) for side in (epoch.reference, epoch.engine)]
     lines = [
-        f"{'both networks':<16} {'reference s':>11} {'engine s':>9} {'ratio':>6} {'loading':>8} {'computing':>9} "
+        f"{'both networks':<16} {'reference s':>11} {'engine s':>9} {'ratio':>6} {'loading':>8} "
+        f"{'computing':>9} "
         f"{'images/s':>15} {'% of an epoch':>14}"
     ]
     for name, each in [*((name, seconds[name]) for name in PHASES), ("DivideMix epoch", epoch)]:
@@ -306,7 +309,8 @@ def table(seconds: dict[str, Seconds], images: int) -> str:
         )
         speed = f"{seen / reference:.0f} → {seen / engine:.0f}" if name != "DivideMix epoch" else ""
         lines.append(
-            f"{name:<16} {reference:11.3f} {engine:9.3f} {each.ratio:6.2f} {apart} {speed:>15} {shares:>14}"
+            f"{name:<16} {reference:11.3f} {engine:9.3f} {each.ratio:6.2f} {apart} {speed:>15} "
+            f"{shares:>14}"
         )
     return "\n".join(lines)
 

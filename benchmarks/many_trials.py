@@ -78,7 +78,8 @@ def main() -> None:
                 seconds.append(time.perf_counter() - start)
                 busy.append(sum(after[2:4]) - sum(before[2:4]))
             print(
-                f"{name} of {trials} finished trials: {min(seconds):.2f} s ({min(busy):.2f} s of CPU), best of three"
+                f"{name} of {trials} finished trials: {min(seconds):.2f} s ({min(busy):.2f} s of "
+                "CPU), best of three"
             )
 
 

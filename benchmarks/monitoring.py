@@ -73,13 +73,15 @@ def main() -> None:
         size = sum(file.stat().st_size for file in Path(folder).glob("events.out.*"))
     middle = {name: float(np.median(values[1:])) for name, values in spent.items()}
     print(
-        f"{options.images} images, {options.epochs} epochs; medians without the first, in seconds of processor time"
+        f"{options.images} images, {options.epochs} epochs; medians without the first, in seconds "
+        "of processor time"
     )
     for name, seconds in middle.items():
         print(f"{name:9} {seconds:8.4f}  {seconds / middle['epoch']:7.2%} of this epoch")
     share = (middle["scalars"] + middle["gauges"] + middle["pictures"]) / middle["epoch"]
     print(
-        f"all monitoring, pictures in every epoch: {share:.2%} of an epoch of {options.images} images, which is"
+        f"all monitoring, pictures in every epoch: {share:.2%} of an epoch of {options.images} "
+        "images, which is"
     )
     print(f"{share * options.images / options.samples:.4%} of one of {options.samples}")
     print(f"{size / 1024:.0f} KiB of events, {len(spent['pictures'])} divisions among them")

@@ -60,10 +60,12 @@ def main() -> None:
     theirs = np.stack([whole(losses, seed) for seed in range(options.seeds)])
     ours = np.stack([fit_mixture(losses, seed).clean_probability for seed in range(options.seeds)])
     print(
-        f"largest difference of a posterior, {options.seeds} seeds: {largest(theirs, theirs):.1e} among scikit-learn's,"
+        f"largest difference of a posterior, {options.seeds} seeds: {largest(theirs, theirs):.1e} "
+        "among scikit-learn's,"
     )
     print(
-        f"{largest(ours, theirs):.1e} from ours to those; of the means over seeds {largest(*means(ours, theirs)):.1e}"
+        f"{largest(ours, theirs):.1e} from ours to those; of the means over seeds "
+        f"{largest(*means(ours, theirs)):.1e}"
     )
 
 

@@ -66,7 +66,8 @@ def main() -> None:
     """Print the tables."""
     print(f"{STUDIES} simulated studies a cell.\n")
     print(
-        "| runs | seeds | t interval covers % | bootstrap covers % | a false “matters” in a null study % |"
+        "| runs | seeds | t interval covers % | bootstrap covers % | a false “matters” in a null "
+        "study % |"
     )
     print("| --- | --- | --- | --- | --- |")
     for collapsing in (False, True):

@@ -123,7 +123,8 @@ def main(arguments: list[str] | None = None) -> int:
             if row := session.advance():
                 print(
                     f"epoch {row['epoch']}/{config.train.epochs} {row['phase']} "
-                    f"{names.TEST_ACCURACY} {row[names.TEST_ACCURACY]:.2f} ({row[names.EPOCH_SECONDS]:.1f} s)",
+                    f"{names.TEST_ACCURACY} {row[names.TEST_ACCURACY]:.2f} "
+                    f"({row[names.EPOCH_SECONDS]:.1f} s)",
                     flush=True,
                 )
     finally:

@@ -131,7 +131,8 @@ def _class(kind: str, source: str, path: str, name: str) -> type:
         )
     if kind == "method" and "networks" not in fields.model_fields:
         raise _wrong(
-            f"`{name}.Config` of {path} does not say how many networks are trained: `networks: int = 2`"
+            f"`{name}.Config` of {path} does not say how many networks are trained: `networks: int "
+            "= 2`"
         )
     return found
 

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from trainable.config.base import Fraction, Section
 
-# --- data ---------------------------------------------------------------------------------------------------------
+# --- data -----------------------------------------------------------------------------------------
 
 
 class ImageData(Section):
@@ -37,7 +37,8 @@ class Digits(ImageData):
     known_classes = 10
     name: Literal["digits"] = "digits"
     crop_padding: Annotated[int, Field(ge=0, le=4)] = 1
-    # A shift in every view keeps plain training from overfitting 8×8 images at all; one in four leaves it real.
+    # A shift in every view keeps plain training from overfitting 8×8 images at all; a shift in one
+    # view of four leaves that problem real.
     crop_probability: Fraction = 0.25
 
 
@@ -218,7 +219,7 @@ Data = Annotated[
     Field(discriminator="name"),
 ]
 
-# --- noise --------------------------------------------------------------------------------------------------------
+# --- noise ----------------------------------------------------------------------------------------
 
 
 class NoNoise(Section):

@@ -87,7 +87,10 @@ def _message(item: Any, path: tuple[str, ...], owner: type[BaseModel]) -> str:
         known.sort(
             key=lambda name: name not in owner.__annotations__
         )  # those it shares with others come last
-        return f"unknown key `{path[-1]}`{suggestion(path[-1], known) or '; known are ' + ', '.join(known)}"
+        return (
+            "unknown key "
+            f"`{path[-1]}`{suggestion(path[-1], known) or '; known are ' + ', '.join(known)}"
+        )
     if item["type"] == "union_tag_invalid":
         known = [t.strip().strip("'") for t in context["expected_tags"].split(",")]
         own = ", or FILE.py:CLASS" if path in (("model", "name"), ("method", "name")) else ""
@@ -108,4 +111,7 @@ def _message(item: Any, path: tuple[str, ...], owner: type[BaseModel]) -> str:
     if item["type"] == "value_error":
         return str(context["error"])
     shown = json.dumps(given, default=repr)
-    return f"{shown if len(shown) < 60 else shown[:57] + '...'} is not right: it {item['msg'].removeprefix('Input ')}"
+    return (
+        f"{shown if len(shown) < 60 else shown[:57] + '...'} is not right: it "
+        f"{item['msg'].removeprefix('Input ')}"
+    )

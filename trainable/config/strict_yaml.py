@@ -61,7 +61,8 @@ class ConfigError(Exception):
 
     def __str__(self) -> str:
         return "\n".join(
-            f"{self.file}{f':{p.line}' if p.line else ''}: {f'{p.where}: ' if p.where else ''}{p.message}"
+            f"{self.file}{f':{p.line}' if p.line else ''}: "
+            f"{f'{p.where}: ' if p.where else ''}{p.message}"
             for p in self.problems
         )
 
@@ -182,7 +183,8 @@ def plain(
         if key in mapping:
             first = document.lines[(*path, key)]
             wrong(
-                f"the key `{key}` stands here a second time (first on line {first}); keep one of them",
+                f"the key `{key}` stands here a second time (first on line {first}); keep one of "
+                "them",
                 at,
             )
             continue

@@ -96,7 +96,10 @@ class TrialConfig(Section):
         needed_by = getattr(self.method, "source_needed_by", None)
         if needed_by and self.from_arm is None:
             value = getattr(self.method, needed_by)
-            what = f"`{needed_by}: {value}` needs the key `from_arm`, the name of the arm whose trial it uses"
+            what = (
+                f"`{needed_by}: {value}` needs the key `from_arm`, the name of the arm whose trial "
+                "it uses"
+            )
             raise Misfit(("method", needed_by), what)
         if self.from_arm is not None and not needed_by:
             users = "`method.name: retrain` and `method.init: from_arm`"

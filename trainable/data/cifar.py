@@ -27,7 +27,8 @@ def load(data: Cifar10 | Cifar100, machine: Machine) -> Arrays:
     except (RuntimeError, OSError, EOFError, KeyError) as error:
         archive = f"{'cifar-10' if isinstance(data, Cifar10) else 'cifar-100'}-python.tar.gz"
         raise DataError(
-            f"{data.name}: {location(data, machine)} is not a whole copy ({error}); unpack {archive} again"
+            f"{data.name}: {location(data, machine)} is not a whole copy ({error}); unpack "
+            f"{archive} again"
         ) from None
     splits = [Split(part.data, np.asarray(part.targets, np.int64)) for part in (train, test)]
     classes, mean, std = CONSTANTS[data.name]

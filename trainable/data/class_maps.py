@@ -30,7 +30,8 @@ def target_classes(map_: Literal["cifar10", "cifar100"] | list[int], classes: in
     if len(targets) != classes or targets.max(initial=0) >= classes:
         name = map_ if isinstance(map_, str) else "a list"
         raise DataError(
-            f"noise.map: {name} has {len(targets)} targets up to class {targets.max(initial=0)}, and the data have "
+            f"noise.map: {name} has {len(targets)} targets up to class {targets.max(initial=0)}, "
+            "and the data have "
             f"{classes} classes; write the target of each class, its own number where it has none"
         )
     return targets

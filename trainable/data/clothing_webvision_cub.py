@@ -31,7 +31,8 @@ def cub200(data: Cub200, machine: Machine) -> Arrays:
     trained = dict(_pairs(root / "train_test_split.txt"))
     if not names.keys() == labels.keys() == trained.keys():
         raise DataError(
-            f"{root}: images.txt, image_class_labels.txt and train_test_split.txt list different images"
+            f"{root}: images.txt, image_class_labels.txt and train_test_split.txt list different "
+            "images"
         )
 
     def split(flag: str) -> Split:
@@ -89,7 +90,8 @@ def _ilsvrc12(data: WebVision, root: Path) -> Split:
         )
         if not files:
             raise DataError(
-                f"{folder} has no images; expected ILSVRC12's validation images of WebVision's class {label} there, or "
+                f"{folder} has no images; expected ILSVRC12's validation images of WebVision's "
+                f"class {label} there, or "
                 "data.ilsvrc12: false"
             )
         listed += [(f"{label}/{name}", label) for name in files]

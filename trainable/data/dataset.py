@@ -112,7 +112,8 @@ def prepare(
     if files and not resident(list(files.values()), machine.resident, device):
         if isinstance(noise, InstanceNoise):
             raise DataError(
-                "instance noise looks at all images, and these are streamed; run.resident: true loads them"
+                "instance noise looks at all images, and these are streamed; run.resident: true "
+                "loads them"
             )
         stream = Stream(list(files.values()), machine.threads, device)
     else:

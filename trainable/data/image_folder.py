@@ -17,7 +17,8 @@ def load(root: Path, data: ImageFolder) -> Arrays:
     classes = class_folders(root / "train")
     if len(classes) < 2:
         raise DataError(
-            f"{root / 'train'} has {len(classes)} class folders; expected train/CLASS/*.jpg, two or more"
+            f"{root / 'train'} has {len(classes)} class folders; expected train/CLASS/*.jpg, two "
+            "or more"
         )
     found = {
         name: list_split(root, name, classes)
@@ -68,7 +69,8 @@ def class_folders(folder: Path) -> list[str]:
     )
     if strange := [name for name in names if not name.isprintable()]:
         raise DataError(
-            f"{folder} has a class folder with a name that cannot be shown, {strange[0]!a}: rename it"
+            f"{folder} has a class folder with a name that cannot be shown, {strange[0]!a}: rename "
+            "it"
         )
     return names
 

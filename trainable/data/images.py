@@ -78,8 +78,10 @@ class Files:
         image = decode(path, self.size, self.channels)
         if image.shape != self.shape:
             raise DataError(
-                f"{path} is {image.shape[1]}×{image.shape[0]} pixels and {self.first} {self.shape[1]}×{self.shape[0]}: "
-                "images of different sizes need `data.size`, the side of the squares that they are scaled to"
+                f"{path} is {image.shape[1]}×{image.shape[0]} pixels and {self.first} "
+                f"{self.shape[1]}×{self.shape[0]}: "
+                "images of different sizes need `data.size`, the side of the squares that they are "
+                "scaled to"
             )
         return image
 

@@ -33,7 +33,8 @@ def load(data: Mnist | FashionMnist | Kmnist, machine: Machine) -> Arrays:
         Exception
     ) as error:  # torchvision asserts, and struct, NumPy and torch raise each its own
         raise DataError(
-            f"{data.name}: {location(data, machine)} is not a whole copy ({error or type(error).__name__}); "
+            f"{data.name}: {location(data, machine)} is not a whole copy "
+            f"({error or type(error).__name__}); "
             "unpack its four files again"
         ) from None
     return measured(splits[0], None, splits[1], classes=10)

@@ -11,7 +11,10 @@ from trainable.config.trial import TrialConfig
 from trainable.data.arrays import Split
 from trainable.errors import DataError
 
-FORMS = "a JSON list of labels (.json), an integer array (.npy), or a table with file,label or index,label (.csv)"
+FORMS = (
+    "a JSON list of labels (.json), an integer array (.npy), or a table with file,label or "
+    "index,label (.csv)"
+)
 
 
 def read_labels(
@@ -46,7 +49,8 @@ def read_labels(
     outside = np.flatnonzero((labels < 0) | (labels >= classes))
     if len(outside):
         raise DataError(
-            f"{path}: row {outside[0]} has the label {labels[outside[0]]}; classes are 0 to {classes - 1}"
+            f"{path}: row {outside[0]} has the label {labels[outside[0]]}; classes are 0 to "
+            f"{classes - 1}"
         )
     return labels
 
@@ -77,7 +81,8 @@ def _whole(path: Path, labels: np.ndarray, n: int) -> np.ndarray:
         labels = labels[:, 0]
     if labels.shape != (n,) or not np.issubdtype(labels.dtype, np.integer):
         raise DataError(
-            f"{path} holds {labels.dtype} {labels.shape}; expected one integer for each of the {n} training images"
+            f"{path} holds {labels.dtype} {labels.shape}; expected one integer for each of the {n} "
+            "training images"
         )
     return labels.astype(np.int64)
 

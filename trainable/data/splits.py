@@ -63,7 +63,8 @@ def divide(arrays: Arrays, data: ImageData, noise: Noise, streams: Streams, fold
         rows, held = np.sort(shuffled[count:]), np.sort(shuffled[:count])
     if len(rows) < 2:
         raise DataError(
-            f"{len(rows)} training images are left after the validation split; at least 2 are needed"
+            f"{len(rows)} training images are left after the validation split; at least 2 are "
+            "needed"
         )
 
     rng, clean = streams.numpy("noise"), data.clean_validation
@@ -80,7 +81,8 @@ def divide(arrays: Arrays, data: ImageData, noise: Noise, streams: Streams, fold
         validation = Part(own, every, _noisy(own, every, arrays, noise, rng, streams, folder))
     if clean and validation is not None and (validation.split.labels[validation.rows] < 0).any():
         raise DataError(
-            "data.clean_validation needs right labels, and these data have none for their validation set"
+            "data.clean_validation needs right labels, and these data have none for their "
+            "validation set"
         )
     return Parts(part, validation)
 

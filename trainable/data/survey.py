@@ -60,7 +60,8 @@ def _folder(root: Path) -> Survey:
     if not (root / "train").is_dir():
         there = sorted(entry.name for entry in root.iterdir())[:SHOWN]
         raise DataError(
-            f"{root} has no folder train; expected train/CLASS/*.jpg|png, test/CLASS/… and perhaps val/CLASS/…, and it "
+            f"{root} has no folder train; expected train/CLASS/*.jpg|png, test/CLASS/… and perhaps "
+            "val/CLASS/…, and it "
             f"has {', '.join(there) or 'nothing'}"
         )
     classes = image_folder.class_folders(root / "train")
@@ -86,7 +87,8 @@ def _folder(root: Path) -> Survey:
                 unreadable.append(f"{name.decode(errors='backslashreplace')} ({str(error)[:60]})")
     if unreadable:
         raise DataError(
-            f"{root}: {len(unreadable)} images cannot be read: {_shown(unreadable)}; mend or delete them"
+            f"{root}: {len(unreadable)} images cannot be read: {_shown(unreadable)}; mend or "
+            "delete them"
         )
     data = image_folder.load(
         root, ImageFolder(path=str(root), size=None if len(sizes) == 1 else 32)
@@ -173,7 +175,8 @@ def _uneven(found: Survey) -> Iterable[str]:
         yield f"fewer than {FEW} training images: {_shown(few)}"
     if max(train) > UNEVEN * max(1, min(train)):
         yield (
-            f"uneven classes: {max(train)} training images of the largest and {min(train)} of the smallest; "
+            f"uneven classes: {max(train)} training images of the largest and {min(train)} of the "
+            "smallest; "
             "method.prior_penalty pushes towards equal classes, and 0 switches it off"
         )
     if untested := those(lambda count: count == 0, "test"):

@@ -104,6 +104,7 @@ def _tried(
     if getattr(logits, "shape", None) != (2, classes):
         given = getattr(logits, "shape", type(logits).__name__)
         raise DataError(
-            f"{name} should return logits of shape (batch, {classes}); for 2 images of {what} it gave {given}"
+            f"{name} should return logits of shape (batch, {classes}); for 2 images of {what} it "
+            f"gave {given}"
         )
     return survives_one_image(network.train())

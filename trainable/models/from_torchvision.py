@@ -61,7 +61,8 @@ def _convnext_tiny(stem: str, shape: tuple[int, int, int], classes: int) -> nn.M
     patch = 2 if stem == "cifar" else 4
     if min(shape[1:]) < 8 * patch:  # halved three times after the patches
         raise DataError(
-            f"convnext_tiny with `stem: {stem}` takes images of at least {8 * patch}×{8 * patch} pixels; "
+            f"convnext_tiny with `stem: {stem}` takes images of at least {8 * patch}×{8 * patch} "
+            "pixels; "
             f"these are {shape[1]}×{shape[2]}"
         )
     network = models.convnext_tiny(num_classes=classes)
@@ -80,7 +81,8 @@ def _vit_b_16(stem: str, shape: tuple[int, int, int], classes: int) -> nn.Module
     patch = 4 if stem == "cifar" else 16
     if height != width or height % patch:
         raise DataError(
-            f"vit_b_16 with `stem: {stem}` takes square images whose side is a multiple of {patch} pixels; "
+            f"vit_b_16 with `stem: {stem}` takes square images whose side is a multiple of {patch} "
+            "pixels; "
             f"these are {height}×{width}"
         )
     network = models.VisionTransformer(height, patch, 12, 12, 768, 3072, num_classes=classes)

@@ -181,7 +181,8 @@ class TrialFolder:
                 aside = path.with_suffix(".damaged")
                 path.replace(aside)
                 self.log(
-                    f"{name} does not match its checksum: kept as {aside.name}, the one before it is used"
+                    f"{name} does not match its checksum: kept as {aside.name}, the one before it "
+                    "is used"
                 )
 
     @property

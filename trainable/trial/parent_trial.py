@@ -21,13 +21,15 @@ class Source:
     def __init__(self, config: TrialConfig, machine: Machine):
         if machine.source_dir is None:
             raise DataError(
-                f"this trial uses the trial {config.from_arm}, and the folder of that one is not given"
+                f"this trial uses the trial {config.from_arm}, and the folder of that one is not "
+                "given"
             )
         self._folder = TrialFolder(machine.source_dir)
         there = (self._folder.trial or {}).get("id")
         if there != config.from_arm or self._folder.summary is None:
             raise DataError(
-                f"{machine.source_dir} does not hold the finished trial {config.from_arm} that this one uses"
+                f"{machine.source_dir} does not hold the finished trial {config.from_arm} that "
+                "this one uses"
             )
 
     @property

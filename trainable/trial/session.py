@@ -151,7 +151,8 @@ class Session:
         if limit is not None and spent > limit and not self.finished:
             self._save(self.trial)
             raise TimedOut(
-                f"{spent:.3g} s of training for {self.trial.epoch} of {self.config.train.epochs} epochs are more than "
+                f"{spent:.3g} s of training for {self.trial.epoch} of {self.config.train.epochs} "
+                "epochs are more than "
                 f"run.trial_timeout: {limit:g}; with a larger one, --retry-failed goes on from here"
             )
         return row
@@ -182,7 +183,8 @@ class Session:
         self.folder.write(names.MODEL, trial.weights())
         self.folder.write(names.SAMPLES, trial.samples())
         self.folder.finish(trial.summary())
-        self.folder.release()  # at once: a process that is killed before it closes must not look like an owner
+        # At once: a process that is killed before it closes must not look like an owner.
+        self.folder.release()
         self.finished = True
 
     def _guarded(self, work: Callable[[], T]) -> T | None:

@@ -90,11 +90,13 @@ class Trial:
             )
         if self.data.epoch_batches and getattr(config.method, "loss_history", 1) > 1:
             raise DataError(
-                "method.loss_history above 1 needs the same samples in every epoch; these are drawn anew"
+                "method.loss_history above 1 needs the same samples in every epoch; these are "
+                "drawn anew"
             )
         if self.data.epoch_batches and getattr(config.method, "agreement", "none") != "none":
             raise DataError(
-                "method.agreement needs both networks to judge the same samples; theirs are drawn apart"
+                "method.agreement needs both networks to judge the same samples; theirs are drawn "
+                "apart"
             )
         networks = [
             build(config.model, self.data.shape, self.data.classes, streams.number(f"init{k}"))
@@ -148,7 +150,8 @@ class Trial:
 
     def restore(self, state: bytes, rows: list[Row]) -> None:
         """Go on after the epoch at which `state` was taken; `rows` are those up to it."""
-        # To the CPU first: loading copies weights to the networks' device, and the per-sample arrays stay here.
+        # To the CPU first: loading copies weights to the networks' device, and the per-sample
+        # arrays stay on the CPU.
         self.method.load_state_dict(
             torch.load(io.BytesIO(state), weights_only=True, map_location="cpu")
         )
