@@ -96,12 +96,17 @@ def main(arguments: list[str] | None = None) -> int:
     except strict_yaml.ConfigError as error:
         print(error, file=sys.stderr)
         return 2
-    resident: bool | Literal["auto"] = (
-        "auto" if options.resident == "auto" else options.resident == "true"
-    )
-    place, how = (options.config.parent, options.data), (options.threads, options.device)
+    resident: bool | Literal["auto"] = "auto"
+    if options.resident != "auto":
+        resident = options.resident == "true"
     machine = Machine(
-        *place, *how, resident=resident, compile=options.compile, source_dir=options.source
+        study_dir=options.config.parent,
+        data_dir=options.data,
+        threads=options.threads,
+        device=options.device,
+        compile=options.compile,
+        resident=resident,
+        source_dir=options.source,
     )
     if options.noise_file:
         return write_noise(config, machine, options.noise_file)

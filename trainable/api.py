@@ -6,7 +6,8 @@ A method is derived from `Method` and has a `Config(Section)`; a model is a `tor
 """
 
 from trainable.config.base import Fraction, NonNegative, Positive, Section
-from trainable.data.dataset import Dataset, Samples
+from trainable.data.dataset import Dataset
+from trainable.data.samples import Samples
 from trainable.engine.learner import Learner
 from trainable.errors import DataError, TrialError
 from trainable.methods.base import Losses, Method, Row

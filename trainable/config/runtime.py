@@ -42,4 +42,6 @@ class Machine:
     def sharing(self, gpu: float) -> "Machine":
         """This machine for trials that take so much of a GPU each. Without any, they stay on the
         CPU: Ray hides no GPU from a process that asks for none."""
-        return replace(self, gpu_share=gpu) if gpu else replace(self, device="cpu")
+        if gpu:
+            return replace(self, gpu_share=gpu)
+        return replace(self, device="cpu")

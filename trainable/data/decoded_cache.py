@@ -29,7 +29,7 @@ def decoded(files: Files, place: Path | None, threads: int) -> np.ndarray:
         return files.load(rows, threads)
     kept = place / f"{_identity(files)}.npy"
     try:
-        return np.load(kept, mmap_mode="r", allow_pickle=False)
+        return _mapped(kept)
     except OSError:
         images = files.load(rows, threads)
     try:
@@ -40,9 +40,15 @@ def decoded(files: Files, place: Path | None, threads: int) -> np.ndarray:
         with fresh.open("wb") as file:
             np.save(file, images)
         fresh.replace(kept)
-        return np.load(kept, mmap_mode="r", allow_pickle=False)
+        return _mapped(kept)
     except OSError:  # what is shared saves time; a trial can do without
         return images
+
+
+def _mapped(file: Path) -> np.ndarray:
+    """The array of a file, read-only and not loaded before it is used."""
+    array: np.ndarray = np.load(file, mmap_mode="r", allow_pickle=False)
+    return array
 
 
 def _identity(files: Files) -> str:

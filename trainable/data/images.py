@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from trainable.errors import DataError
 
@@ -42,8 +42,11 @@ class Files:
     """(height, width, channels) of every image."""
 
     def __post_init__(self) -> None:
-        height, width = (self.size, self.size) if self.size else dimensions(self.first)
-        object.__setattr__(self, "shape", (height, width, self.channels))
+        if self.size:
+            shape = (self.size, self.size, self.channels)
+        else:
+            shape = (*dimensions(self.first), self.channels)
+        object.__setattr__(self, "shape", shape)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -65,10 +68,11 @@ class Files:
             return None
 
         if threads == 1:
-            problems = list(filter(None, map(fill, range(len(rows)))))
+            answers = [fill(position) for position in range(len(rows))]
         else:
             with ThreadPoolExecutor(threads) as pool:  # decoders let go of Python's lock
-                problems = list(filter(None, pool.map(fill, range(len(rows)))))
+                answers = list(pool.map(fill, range(len(rows))))
+        problems = [answer for answer in answers if answer]
         if problems:
             more = f"\n… and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
             raise DataError("\n".join(problems[:SHOWN]) + more)
@@ -127,7 +131,7 @@ def _opened(path: Path) -> Image.Image:
     except FileNotFoundError:
         raise DataError(f"{path} does not exist") from None
     except Exception as error:
-        detail = "" if isinstance(error, Image.UnidentifiedImageError) else f": {error}"
+        detail = "" if isinstance(error, UnidentifiedImageError) else f": {error}"
         raise DataError(f"{path} is not an image that can be read{detail}") from None
 
 
@@ -144,9 +148,17 @@ def _coloured(image: Image.Image, path: Path) -> Image.Image:
 
 
 def _square(image: Image.Image, size: int) -> Image.Image:
+    """The image scaled until its shorter side has `size` pixels, and the square in its middle."""
     short = min(image.size)
     if short != size:
-        width, height = (size if side == short else int(size * side / short) for side in image.size)
-        image = image.resize((width, height), Image.Resampling.BILINEAR)
-    left, top = round((image.width - size) / 2), round((image.height - size) / 2)
-    return image if image.size == (size, size) else image.crop((left, top, left + size, top + size))
+        width, height = image.size
+        if width == short:
+            scaled = (size, size if height == short else int(size * height / short))
+        else:
+            scaled = (int(size * width / short), size)
+        image = image.resize(scaled, Image.Resampling.BILINEAR)
+    if image.size == (size, size):
+        return image
+    left = round((image.width - size) / 2)
+    top = round((image.height - size) / 2)
+    return image.crop((left, top, left + size, top + size))

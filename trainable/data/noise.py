@@ -73,7 +73,8 @@ def transition(true: np.ndarray, given: np.ndarray, classes: int) -> np.ndarray:
     """P(given | true) as it came out, (classes, classes) with a row for each true class; zeros
     where there is none."""
     counts = np.bincount(true * classes + given, minlength=classes**2).reshape(classes, classes)
-    return counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    shares: np.ndarray = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    return shares
 
 
 def _chosen(n: int, rate: float, rng: np.random.Generator) -> np.ndarray:
@@ -95,24 +96,22 @@ def _part_dependent(
     Each class has a random matrix that maps flattened images (bytes as they are) to a score for
     every other class; a sample goes to class c with its own rate times the softmax of its scores.
     """
-    low, high = -rate / INSTANCE_SD, (1 - rate) / INSTANCE_SD
+    low = -rate / INSTANCE_SD
+    high = (1 - rate) / INSTANCE_SD
     own_rate = truncnorm.rvs(
         low, high, loc=rate, scale=INSTANCE_SD, size=len(labels), random_state=rng
     )
     draw = rng.random(len(labels))
     noisy = labels.copy()
-    for c in range(
-        classes
-    ):  # a class at a time: all matrices together are gigabytes for 100 classes
-        matrix = projections.standard_normal(
-            (int(np.prod(images.shape[1:])), classes), dtype=np.float32
-        )
+    pixels = int(np.prod(images.shape[1:]))
+    # A class at a time: all matrices together are gigabytes for 100 classes.
+    for c in range(classes):
+        matrix = projections.standard_normal((pixels, classes), dtype=np.float32)
         rows = np.flatnonzero(labels == c)
         if len(rows) == 0:
             continue
-        scores = (images[rows].reshape(len(rows), -1).astype(np.float32) @ matrix).astype(
-            np.float64
-        )
+        flattened = images[rows].reshape(len(rows), -1).astype(np.float32)
+        scores = (flattened @ matrix).astype(np.float64)
         scores[:, c] = -np.inf
         share = np.exp(scores - scores.max(1, keepdims=True))
         probability = own_rate[rows, None] * share / share.sum(1, keepdims=True)

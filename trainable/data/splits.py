@@ -27,7 +27,8 @@ class Part:
     @property
     def wrong(self) -> np.ndarray:
         """Whether each sample's given label differs from the true one, (len(rows),) bool."""
-        return self.given[self.rows] != self.split.labels[self.rows]
+        wrong: np.ndarray = self.given[self.rows] != self.split.labels[self.rows]
+        return wrong
 
 
 @dataclass(frozen=True)

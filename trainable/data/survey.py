@@ -136,7 +136,7 @@ def _npz(path: Path) -> Survey:
         data.train.given is not None,
     )
     contents = {
-        name: [hashlib.sha256(image.tobytes()).digest() for image in split.images]  # type: ignore[union-attr]
+        name: [hashlib.sha256(image.tobytes()).digest() for image in np.asarray(split.images)]
         for name, split in there.items()
     }
     found.problems += _same(contents, splits)
@@ -153,8 +153,12 @@ def _same(contents: dict[str, list[bytes]], splits: dict[str, Split | None]) -> 
     for name in ("test", "val"):
         if leaked := sum(content in labels for content in contents.get(name, [])):
             yield f"{leaked} {name} images are training images too: accuracy on them means nothing"
-    if torn := sum(len(several) > 1 for several in labels.values()):
-        yield f"{torn} training images are there under several classes: at least one of those labels is wrong"
+    torn = sum(len(several) > 1 for several in labels.values())
+    if torn:
+        yield (
+            f"{torn} training images are there under several classes: at least one of those "
+            "labels is wrong"
+        )
     if len(train) > len(labels):
         yield f"{len(train) - len(labels)} training images are copies of another"
 

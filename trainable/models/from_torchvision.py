@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import cast
 
 import torch
 from torch import nn
@@ -36,25 +37,24 @@ def _resnet(name: str, stem: str, shape: tuple[int, int, int], classes: int) -> 
         network.maxpool = nn.Identity()
     else:
         network.conv1 = _first(network.conv1, shape, 7, 2, _he)
-    return network
+    return cast(nn.Module, network)
 
 
 def _mobilenet_v2(stem: str, shape: tuple[int, int, int], classes: int) -> nn.Module:
-    small = stem == "cifar"
+    stride = 1 if stem == "cifar" else 2  # of the first layer and of the second stage
+    # Expansion, channels, blocks and stride of each stage, as in the paper's table 2.
     stages = [
         [1, 16, 1, 1],
-        [6, 24, 2, 1 if small else 2],
+        [6, 24, 2, stride],
         [6, 32, 3, 2],
         [6, 64, 4, 2],
         [6, 96, 3, 1],
-    ]
-    stages += [
         [6, 160, 3, 2],
         [6, 320, 1, 1],
-    ]  # expansion, channels, blocks, stride, as in the paper's table 2
+    ]
     network = models.mobilenet_v2(num_classes=classes, inverted_residual_setting=stages)
-    network.features[0][0] = _first(network.features[0][0], shape, 3, 1 if small else 2, _he)
-    return network
+    network.features[0][0] = _first(network.features[0][0], shape, 3, stride, _he)
+    return cast(nn.Module, network)
 
 
 def _convnext_tiny(stem: str, shape: tuple[int, int, int], classes: int) -> nn.Module:
@@ -73,7 +73,7 @@ def _convnext_tiny(stem: str, shape: tuple[int, int, int], classes: int) -> nn.M
         patch,
         lambda weight: nn.init.trunc_normal_(weight, std=0.02),
     )
-    return network
+    return cast(nn.Module, network)
 
 
 def _vit_b_16(stem: str, shape: tuple[int, int, int], classes: int) -> nn.Module:
@@ -94,7 +94,7 @@ def _vit_b_16(stem: str, shape: tuple[int, int, int], classes: int) -> nn.Module
         patch,
         lambda weight: nn.init.trunc_normal_(weight, std=std),
     )
-    return network
+    return cast(nn.Module, network)
 
 
 def _swin_t(stem: str, shape: tuple[int, int, int], classes: int) -> nn.Module:
@@ -111,7 +111,7 @@ def _swin_t(stem: str, shape: tuple[int, int, int], classes: int) -> nn.Module:
     network.features[0][0] = _first(
         network.features[0][0], shape, patch, patch, lambda weight: None
     )
-    return network
+    return cast(nn.Module, network)
 
 
 def _first(
@@ -119,11 +119,8 @@ def _first(
 ) -> nn.Conv2d:
     """The first layer, made anew if it takes another number of channels or has another kernel or
     stride."""
-    if (
-        old.in_channels == shape[0]
-        and old.kernel_size == (kernel, kernel)
-        and old.stride == (stride, stride)
-    ):
+    same_kernel = old.kernel_size == (kernel, kernel) and old.stride == (stride, stride)
+    if same_kernel and old.in_channels == shape[0]:
         return old
     padding = 0 if kernel == stride else kernel // 2  # patches do not overlap
     new = nn.Conv2d(shape[0], old.out_channels, kernel, stride, padding, bias=old.bias is not None)

@@ -17,7 +17,7 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from trainable.storage import names
 
@@ -57,7 +57,8 @@ class TrialFolder:
 
     def release(self) -> None:
         """Give the folder up, if it is still ours."""
-        if self._token and (owner := self.owner) and owner.get("token") == self._token:
+        owner = self.owner if self._token else None
+        if owner and owner.get("token") == self._token:
             (self.path / names.OWNER).unlink(missing_ok=True)
         self._token = None
 
@@ -145,10 +146,8 @@ class TrialFolder:
         from."""
         self._check_owner()
         rows = [row for row in self.rows() if row["epoch"] <= epochs]
-        replace(
-            self.path / names.METRICS_FILE,
-            b"".join(json.dumps(row).encode() + b"\n" for row in rows),
-        )
+        content = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+        replace(self.path / names.METRICS_FILE, content)
 
     # --- checkpoints ---
 
@@ -156,10 +155,9 @@ class TrialFolder:
         """Keep a complete state under its checksum; the one before it stays as
         `checkpoint.prev.pt`."""
         self._check_owner()
-        newest, previous = self.path / names.CHECKPOINT, self.path / names.PREVIOUS_CHECKPOINT
-        fresh = _write_synced(
-            newest, _MAGIC + hashlib.sha256(state).hexdigest().encode() + b"\n" + state
-        )
+        newest = self.path / names.CHECKPOINT
+        previous = self.path / names.PREVIOUS_CHECKPOINT
+        fresh = _write_synced(newest, _header(state) + b"\n" + state)
         with contextlib.suppress(FileNotFoundError):
             newest.replace(previous)
         fresh.replace(newest)
@@ -174,23 +172,23 @@ class TrialFolder:
                 header, _, state = path.read_bytes().partition(b"\n")
             except FileNotFoundError:
                 continue
-            if header == _MAGIC + hashlib.sha256(state).hexdigest().encode():
+            if header == _header(state):
                 yield state
             else:
                 self._check_owner()
-                aside = path.with_suffix(".damaged")
-                path.replace(aside)
+                damaged = path.with_suffix(".damaged")
+                path.replace(damaged)
                 self.log(
-                    f"{name} does not match its checksum: kept as {aside.name}, the one before it "
-                    "is used"
+                    f"{name} does not match its checksum: kept as {damaged.name}, the one before "
+                    "it is used"
                 )
 
     @property
     def has_checkpoint(self) -> bool:
-        """Whether there is something to go on from."""
-        return any(
-            (self.path / name).exists() for name in (names.CHECKPOINT, names.PREVIOUS_CHECKPOINT)
-        )
+        """Whether there is a checkpoint to resume from."""
+        newest = self.path / names.CHECKPOINT
+        previous = self.path / names.PREVIOUS_CHECKPOINT
+        return newest.exists() or previous.exists()
 
     # --- end ---
 
@@ -205,8 +203,9 @@ class TrialFolder:
             "epoch": epoch,
             "retry": retry,
             "attempts": attempts,
+            "traceback": traceback,
         }
-        self.write_json(names.FAILURE, {**about, "traceback": traceback})
+        self.write_json(names.FAILURE, about)
 
     def finish(self, summary: dict[str, Any]) -> None:
         """Mark the trial done. The checkpoints are deleted after, not before, the summary is on
@@ -235,6 +234,11 @@ def replace(path: Path, content: bytes) -> None:
     _sync_folder(path.parent)
 
 
+def _header(state: bytes) -> bytes:
+    """The first line of a checkpoint: the checksum of what follows."""
+    return _MAGIC + hashlib.sha256(state).hexdigest().encode()
+
+
 def _write_synced(path: Path, content: bytes) -> Path:
     """Write a neighbour of `path` and flush it to disk; the caller renames it into place."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -254,11 +258,13 @@ def _sync_folder(path: Path) -> None:
         os.close(descriptor)
 
 
-def _json(path: Path) -> Any:
+def _json(path: Path) -> dict[str, Any] | None:
+    """The object in a JSON file; None if the file is absent or no JSON."""
     try:
-        return json.loads(path.read_bytes())
+        content = json.loads(path.read_bytes())
     except (FileNotFoundError, ValueError):
         return None
+    return cast(dict[str, Any] | None, content)
 
 
 def _parsed(lines: list[bytes]) -> Iterator[dict[str, Any]]:

@@ -59,4 +59,6 @@ class Source:
                 raise DataError(
                     f"{path} is about other training samples or labels than this trial has"
                 )
-        return table["clean_probability"][-1].astype(float).mean(0)
+        last: np.ndarray = table["clean_probability"][-1]
+        mean: np.ndarray = last.astype(float).mean(0)
+        return mean
