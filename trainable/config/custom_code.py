@@ -153,8 +153,11 @@ def _module(source: str, path: str) -> types.ModuleType:
             for frame in traceback.extract_tb(error.__traceback__)
             if frame.filename == path
         ]
-        line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
-        text = error.msg if isinstance(error, SyntaxError) else error
+        line = lines[-1] if lines else None
+        text = str(error)
+        if isinstance(error, SyntaxError):
+            line = error.lineno
+            text = error.msg
         raise _wrong(f"{path}:{line}: {type(error).__name__}: {text}") from None
     return module
 
@@ -162,6 +165,7 @@ def _module(source: str, path: str) -> types.ModuleType:
 @functools.cache
 def _section(implementation: type) -> type[Own]:
     fields: type[Section] = implementation.Config  # type: ignore[attr-defined]
-    section: type[Own] = create_model(implementation.__name__, __base__=(Own, fields))  # type: ignore[arg-type]
+    bases: Any = (Own, fields)
+    section: type[Own] = create_model(implementation.__name__, __base__=bases)
     section.implementation = implementation
     return section

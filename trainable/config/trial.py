@@ -160,7 +160,8 @@ def trial_id(config: TrialConfig) -> str:
         model: Section = getattr(config, section)
         changed[section] = model.model_dump(exclude_defaults=True)
         if "name" in type(model).model_fields:
-            changed[section]["name"] = model.name.rpartition(".py:")[2]  # type: ignore[attr-defined]
+            name: str = model.name  # type: ignore[attr-defined]
+            changed[section]["name"] = name.rpartition(".py:")[2]
         if isinstance(model, Start):
             changed[section].pop("weights", None)
     if config.from_arm is not None:
