@@ -3,20 +3,22 @@
     pip install -e '.[bench]'                       (cleanlab; without it its rows are left out)
     python benchmarks/audit.py [FILE.npz] [--seeds 8] [--epochs 30] [--width 32] [--map cifar10]
 
-Without a file the data are scikit-learn's digits. Labels are made wrong at random (40 % of them), and class by class
-(40 % of the classes that `--map` sends to another one; by default each even class goes to the next, and 2→7, 3→8,
-5↔6, 7→1 for digits); a file that has `train_noisy_labels` is taken as it is. All methods train pairs of one network
-on the same images, labels and initial weights:
+Without a file the data are scikit-learn's digits. Labels are made wrong at random (40 % of them),
+and class by class (40 % of the classes that `--map` sends to another one; by default each even
+class goes to the next, and 2→7, 3→8, 5↔6, 7→1 for digits); a file that has `train_noisy_labels` is
+taken as it is. All methods train pairs of one network on the same images, labels and initial
+weights:
 
-- audit: DivideMix, a third of its epochs warm-up, with the confidence penalty (as `init` writes it, for any noise);
-  samples ranked as `python -m orchestrator audit` ranks them.
-- cleanlab: cross-entropy on five folds, `get_label_quality_scores` of the out-of-fold probabilities (mean of the pair)
-  after the epoch in which these agree best with the given labels; its count is `num_label_issues`.
-- AUM (Pleiss et al. 2020): cross-entropy on all samples; the margin of the given class's logit over the largest
-  other one, in eval mode after every epoch, mean over epochs and the pair.
+- audit: DivideMix, a third of its epochs warm-up, with the confidence penalty (as `init` writes it,
+  for any noise); samples ranked as `python -m orchestrator audit` ranks them.
+- cleanlab: cross-entropy on five folds, `get_label_quality_scores` of the out-of-fold probabilities
+  (mean of the pair) after the epoch in which these agree best with the given labels; its count is
+  `num_label_issues`.
+- AUM (Pleiss et al. 2020): cross-entropy on all samples; the margin of the given class's logit over
+  the largest other one, in eval mode after every epoch, mean over epochs and the pair.
 
-Work is counted in image-forwards, a backward pass as two, evaluation included; the others train as many epochs as
-DivideMix's work pays for. Printed are means over seeds with 95 % t intervals.
+Work is counted in image-forwards, a backward pass as two, evaluation included; the others train as
+many epochs as DivideMix's work pays for. Printed are means over seeds with 95 % t intervals.
 """
 
 import argparse
@@ -109,7 +111,8 @@ def configured(options: argparse.Namespace, noise: dict, seed: int) -> TrialConf
 
 
 def methods(config: TrialConfig) -> Iterator[tuple[str, pd.DataFrame, float]]:
-    """(method, samples with given, true and wrong: the higher, the more surely; number of wrong labels it expects)."""
+    """(method, samples with given, true and wrong: the higher, the more surely; number of wrong
+    labels it expects)."""
     trial = Trial(config, Machine())
     work = sum(row["work/forwards"] for row in trial)
     with np.load(io.BytesIO(trial.samples())) as samples:
@@ -132,7 +135,8 @@ def methods(config: TrialConfig) -> Iterator[tuple[str, pd.DataFrame, float]]:
 
 
 def area_under_margin(trial: Trial, work: float) -> np.ndarray:
-    """Mean margin of each training sample's given label (n,) over the epochs that `work` pays for."""
+    """Mean margin of each training sample's given label (n,) over the epochs that `work` pays
+    for."""
     method, train = trial.method, trial.data.train
     margins, spent = [], 0.0
     while not margins or method.forwards + spent <= work:
@@ -148,10 +152,11 @@ def area_under_margin(trial: Trial, work: float) -> np.ndarray:
 
 
 def out_of_fold(trial: Trial, work: float) -> np.ndarray:
-    """Class probabilities (n, classes) of each training sample from a pair of networks that never saw it.
+    """Class probabilities (n, classes) of each training sample from a pair of networks that never
+    saw it.
 
-    All folds train side by side for the epochs that `work` pays for; the epoch that agrees best with the given labels
-    is taken.
+    All folds train side by side for the epochs that `work` pays for; the epoch that agrees best
+    with the given labels is taken.
     """
     config, data, streams = trial.config, trial.data, Streams(trial.config.seed)
     fold = streams.numpy("folds").permutation(len(data.train)) % FOLDS

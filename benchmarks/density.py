@@ -1,7 +1,8 @@
 """How much a line of code holds: `python benchmarks/density.py [MODULES]`, densest modules first.
 
-Columns: code lines (no blank, comment or docstring lines), AST expressions and statements a code line, conditional
-expressions (`a if c else b`) and comprehensions per 1,000 code lines, lines of more than 100 columns.
+Columns: code lines (no blank, comment or docstring lines), AST expressions and statements a code
+line, conditional expressions (`a if c else b`) and comprehensions per 1,000 code lines, lines of
+more than 100 columns.
 """
 
 import ast
@@ -47,7 +48,8 @@ class Counts:
         """The counts as a line of the table."""
         lines = max(self.lines, 1)
         return (
-            f"{name:<48}{self.lines:>7}{self.nodes / lines:>8.2f}{1000 * self.conditionals / lines:>8.0f}"
+            f"{name:<48}{self.lines:>7}{self.nodes / lines:>8.2f}"
+            f"{1000 * self.conditionals / lines:>8.0f}"
             f"{1000 * self.comprehensions / lines:>8.0f}{len(self.wide):>7}"
         )
 

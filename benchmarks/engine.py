@@ -1,11 +1,13 @@
 """The engine beside a plain program: processor seconds of each phase of DivideMix, on one thread.
 
-    python benchmarks/engine.py --data cifar10.npz [--images 2000] [--turns 5] [--network lenet|preact_resnet18]
+    python benchmarks/engine.py --data cifar10.npz [--images 2000] [--turns 5]
+                                [--network lenet|preact_resnet18]
 
-The plain program is `benchmarks/reference.py`. Both get the same images, labels, networks and division (every second
-image is labeled). First a step of each is compared on the same views; then each phase is run by both in turns, so that
-another program on the machine slows both. Printed are medians over the turns and, for each phase, the median ratio of a
-turn, as a whole and apart for loading (decoding, augmenting, normalising) and computing (everything else).
+The plain program is `benchmarks/reference.py`. Both get the same images, labels, networks and
+division (every second image is labeled). First a step of each is compared on the same views; then
+each phase is run by both in turns, so that another program on the machine slows both. Printed are
+medians over the turns and, for each phase, the median ratio of a turn, as a whole and apart for
+loading (decoding, augmenting, normalising) and computing (everything else).
 """
 
 import argparse
@@ -58,7 +60,8 @@ def main() -> None:
     small = replace(arrays, train=first(arrays.train, 2 * BATCH))
     pair = Pair(small, [copy.deepcopy(each) for each in networks], guess_batched=False)
     print(
-        f"{options.network}, {len(arrays.train)} images, {processor()}, one thread, torch {torch.__version__}"
+        f"{options.network}, {len(arrays.train)} images, {processor()}, one thread, torch "
+        f"{torch.__version__}"
     )
     print(
         "largest difference of one step: losses {:.1e}, weights {:.1e}\n".format(*pair.difference())
@@ -70,7 +73,8 @@ def main() -> None:
 
 
 def read(file: Path, count: int) -> Arrays:
-    """The first `count` training images of a MedMNIST-layout file, and a quarter as many test images."""
+    """The first `count` training images of a MedMNIST-layout file, and a quarter as many test
+    images."""
     content = np.load(file)
     train, test = (
         first(
@@ -160,7 +164,8 @@ class Pair:
         self.verdicts = [verdict, verdict]
 
     def difference(self) -> tuple[float, float]:
-        """Largest difference of the losses and of the weights after one epoch of training on the same views.
+        """Largest difference of the losses and of the weights after one epoch of training on the
+        same views.
 
         Losses are compared as an epoch's means, so the data should make one step.
         """
@@ -268,7 +273,8 @@ class Seconds:
 def measure(
     pair: Pair, turns: int, clock: Callable[[], float] = time.process_time
 ) -> dict[str, Seconds]:
-    """Seconds of each phase, reference and engine one after the other; a first turn is not counted."""
+    """Seconds of each phase, reference and engine one after the other; a first turn is not
+    counted."""
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in pair.phases()}
     for _ in range(turns + 1):
         for name, sides in pair.phases().items():
@@ -282,11 +288,13 @@ def measure(
 
 
 def table(seconds: dict[str, Seconds], images: int) -> str:
-    """The phases in columns: seconds, ratios, training images a second, shares of a DivideMix epoch."""
+    """The phases in columns: seconds, ratios, training images a second, shares of a DivideMix
+    epoch."""
     epoch = seconds["loss evaluation"] + seconds["training"] + seconds["test"]
     whole = [float(np.median(side)) for side in (epoch.reference, epoch.engine)]
     lines = [
-        f"{'both networks':<16} {'reference s':>11} {'engine s':>9} {'ratio':>6} {'loading':>8} {'computing':>9} "
+        f"{'both networks':<16} {'reference s':>11} {'engine s':>9} {'ratio':>6} {'loading':>8} "
+        f"{'computing':>9} "
         f"{'images/s':>15} {'% of an epoch':>14}"
     ]
     for name, each in [*((name, seconds[name]) for name in PHASES), ("DivideMix epoch", epoch)]:
@@ -301,7 +309,8 @@ def table(seconds: dict[str, Seconds], images: int) -> str:
         )
         speed = f"{seen / reference:.0f} → {seen / engine:.0f}" if name != "DivideMix epoch" else ""
         lines.append(
-            f"{name:<16} {reference:11.3f} {engine:9.3f} {each.ratio:6.2f} {apart} {speed:>15} {shares:>14}"
+            f"{name:<16} {reference:11.3f} {engine:9.3f} {each.ratio:6.2f} {apart} {speed:>15} "
+            f"{shares:>14}"
         )
     return "\n".join(lines)
 

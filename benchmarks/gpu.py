@@ -1,13 +1,16 @@
 """What a trial gets out of a GPU, without Ray.
 
-    python benchmarks/gpu.py --data cifar10.npz [--epochs 5] [--device cuda] [--precision bf16] [--compile]
+    python benchmarks/gpu.py --data cifar10.npz [--epochs 5] [--device cuda] [--precision bf16]
+                             [--compile]
 
-Trains DivideMix with the authors' ResNet on 50 % symmetric noise, one epoch of warm-up, and prints the machine's rate
-of matrix products, then for each phase steps and images a second and, from the FLOP of a counted forward pass, the
-fraction of that rate; peak memory; a whole run of 300 epochs at this speed; how many times as long the plain program of
-`benchmarks/reference.py` takes; and what two and four trials at once get together, each a process of its own.
+Trains DivideMix with the authors' ResNet on 50 % symmetric noise, one epoch of warm-up, and prints
+the machine's rate of matrix products, then for each phase steps and images a second and, from the
+FLOP of a counted forward pass, the fraction of that rate; peak memory; a whole run of 300 epochs at
+this speed; how many times as long the plain program of `benchmarks/reference.py` takes; and what
+two and four trials at once get together, each a process of its own.
 
-With `--device cpu` and small `--images` it shows that everything runs; its numbers then say nothing about a GPU.
+With `--device cpu` and small `--images` it shows that everything runs; its numbers then say nothing
+about a GPU.
 """
 
 import argparse
@@ -68,11 +71,13 @@ def main() -> None:
     device = torch.device(options.device)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
     print(
-        f"{name}, torch {torch.__version__}, {options.network}, {options.precision}, compile {options.compile}"
+        f"{name}, torch {torch.__version__}, {options.network}, {options.precision}, compile "
+        f"{options.compile}"
     )
     rate, flop = matmul_rate(device, options.precision), flop_per_forward(options.network)
     print(
-        f"matrix products: {rate / 1e12:.3g} TFLOP/s; a forward pass of one image: {flop / 1e9:.3g} GFLOP"
+        f"matrix products: {rate / 1e12:.3g} TFLOP/s; a forward pass of one image: "
+        f"{flop / 1e9:.3g} GFLOP"
     )
     single = rows(options)
     describe(single, rate, flop)
@@ -82,7 +87,8 @@ def main() -> None:
     for count in options.packed:
         together = packed(count)
         print(
-            f"{count} trials at once: {together / speed(single[1:]):.2f} × the images a second of one alone"
+            f"{count} trials at once: {together / speed(single[1:]):.2f} × the images a second of "
+            "one alone"
         )
 
 
@@ -134,7 +140,8 @@ def flop_per_forward(name: str) -> int:
 
 
 def describe(single: list[Row], rate: float, flop: int) -> None:
-    """Print each phase's speed and the length of a whole run; the first epoch of DivideMix is left out if it can be."""
+    """Print each phase's speed and the length of a whole run; the first epoch of DivideMix is left
+    out if it can be."""
     main_phase = single[2:] or single[1:]
     phases = {"warm-up": single[:1], "DivideMix": main_phase}
     for name, epochs in phases.items():
@@ -144,7 +151,8 @@ def describe(single: list[Row], rate: float, flop: int) -> None:
         shown = ", ".join(f"{part} {seconds:.3g} s" for part, seconds in parts.items() if seconds)
         work = mean(epochs, "work/forwards")
         print(
-            f"{name}: {speed(epochs):.0f} forwards a second, {100 * speed(epochs) * flop / rate:.1f} % of the rate"
+            f"{name}: {speed(epochs):.0f} forwards a second, "
+            f"{100 * speed(epochs) * flop / rate:.1f} % of the rate"
         )
         print(f"  {work:.3g} forwards an epoch: {shown}")
     if main_phase:
@@ -165,7 +173,8 @@ def mean(epochs: list[Row], name: str) -> float:
 
 
 def reference_ratio(options: argparse.Namespace) -> float:
-    """Seconds of the plain program's training phase ÷ the engine's, on the same device, of the second run each."""
+    """Seconds of the plain program's training phase ÷ the engine's, on the same device, of the
+    second run each."""
     arrays, device = read(options.data, options.reference_images), torch.device(options.device)
     pair = Pair(
         arrays,

@@ -1,4 +1,5 @@
-"""Seconds of `plan` and `status` on a study with thousands of finished trials: `python benchmarks/many_trials.py`."""
+"""Seconds of `plan` and `status` on a study with thousands of finished trials: `python
+benchmarks/many_trials.py`."""
 
 import argparse
 import json
@@ -77,7 +78,8 @@ def main() -> None:
                 seconds.append(time.perf_counter() - start)
                 busy.append(sum(after[2:4]) - sum(before[2:4]))
             print(
-                f"{name} of {trials} finished trials: {min(seconds):.2f} s ({min(busy):.2f} s of CPU), best of three"
+                f"{name} of {trials} finished trials: {min(seconds):.2f} s ({min(busy):.2f} s of "
+                "CPU), best of three"
             )
 
 

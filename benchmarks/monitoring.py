@@ -1,10 +1,12 @@
-"""What watching a trial costs: TensorBoard's events and Ray's gauges against an epoch of a CIFAR-sized network.
+"""What watching a trial costs: TensorBoard's events and Ray's gauges against an epoch of a
+CIFAR-sized network.
 
     python benchmarks/monitoring.py [--images 128] [--epochs 5] [--samples 50000]
 
-Trains DivideMix with two PreAct ResNet-18 on made-up images of 32×32 pixels and measures, in seconds of processor time,
-an epoch, its scalars, its gauges, and a picture of its division as drawn for the whole of CIFAR-10 (`--samples`). An
-epoch of the whole data set takes `samples / images` times as long, so the share printed is far above that of real use.
+Trains DivideMix with two PreAct ResNet-18 on made-up images of 32×32 pixels and measures, in
+seconds of processor time, an epoch, its scalars, its gauges, and a picture of its division as drawn
+for the whole of CIFAR-10 (`--samples`). An epoch of the whole data set takes `samples / images`
+times as long, so the share printed is far above that of real use.
 """
 
 import argparse
@@ -71,13 +73,15 @@ def main() -> None:
         size = sum(file.stat().st_size for file in Path(folder).glob("events.out.*"))
     middle = {name: float(np.median(values[1:])) for name, values in spent.items()}
     print(
-        f"{options.images} images, {options.epochs} epochs; medians without the first, in seconds of processor time"
+        f"{options.images} images, {options.epochs} epochs; medians without the first, in seconds "
+        "of processor time"
     )
     for name, seconds in middle.items():
         print(f"{name:9} {seconds:8.4f}  {seconds / middle['epoch']:7.2%} of this epoch")
     share = (middle["scalars"] + middle["gauges"] + middle["pictures"]) / middle["epoch"]
     print(
-        f"all monitoring, pictures in every epoch: {share:.2%} of an epoch of {options.images} images, which is"
+        f"all monitoring, pictures in every epoch: {share:.2%} of an epoch of {options.images} "
+        "images, which is"
     )
     print(f"{share * options.images / options.samples:.4%} of one of {options.samples}")
     print(f"{size / 1024:.0f} KiB of events, {len(spent['pictures'])} divisions among them")

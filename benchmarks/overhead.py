@@ -2,11 +2,12 @@
 
     python benchmarks/overhead.py [STUDY] [--set KEY=VALUE …]
 
-Runs the study (default: the digits ablation) in a temporary folder, dashboard on, and prints the wall seconds of the
-whole command against two sums over the trials: of `time/epoch_s`, training and testing alone, and of the seconds from
-the making of a trial's folder to its summary: reading the data and keeping rows, weights and pictures are a trial's own
-work, whoever runs it. Then the seconds before the first trial and after the last, and the ratio without these. The
-machine should be otherwise idle: trials that wait for a core count as training.
+Runs the study (default: the digits ablation) in a temporary folder, dashboard on, and prints the
+wall seconds of the whole command against two sums over the trials: of `time/epoch_s`, training and
+testing alone, and of the seconds from the making of a trial's folder to its summary: reading the
+data and keeping rows, weights and pictures are a trial's own work, whoever runs it. Then the
+seconds before the first trial and after the last, and the ratio without these. The machine should
+be otherwise idle: trials that wait for a core count as training.
 """
 
 import argparse

@@ -2,9 +2,9 @@
 
     python benchmarks/parts.py [--samples 1000000] [--turns 3] [--seeds 8]
 
-The mixture is fitted to made-up losses of two overlapping groups. Beside its seconds stands scikit-learn's own fit to
-all samples: its seconds, how far its posteriors move from one seed to another (its k-means stops early), and how far
-ours are from them.
+The mixture is fitted to made-up losses of two overlapping groups. Beside its seconds stands
+scikit-learn's own fit to all samples: its seconds, how far its posteriors move from one seed to
+another (its k-means stops early), and how far ours are from them.
 """
 
 import argparse
@@ -60,15 +60,18 @@ def main() -> None:
     theirs = np.stack([whole(losses, seed) for seed in range(options.seeds)])
     ours = np.stack([fit_mixture(losses, seed).clean_probability for seed in range(options.seeds)])
     print(
-        f"largest difference of a posterior, {options.seeds} seeds: {largest(theirs, theirs):.1e} among scikit-learn's,"
+        f"largest difference of a posterior, {options.seeds} seeds: {largest(theirs, theirs):.1e} "
+        "among scikit-learn's,"
     )
     print(
-        f"{largest(ours, theirs):.1e} from ours to those; of the means over seeds {largest(*means(ours, theirs)):.1e}"
+        f"{largest(ours, theirs):.1e} from ours to those; of the means over seeds "
+        f"{largest(*means(ours, theirs)):.1e}"
     )
 
 
 def largest(some: np.ndarray, others: np.ndarray) -> float:
-    """The largest difference of an entry between any row of one and any row of the other, (seeds, n) each."""
+    """The largest difference of an entry between any row of one and any row of the other, (seeds,
+    n) each."""
     return max(float(np.abs(a - b).max()) for a in some for b in others)
 
 

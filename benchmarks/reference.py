@@ -1,9 +1,9 @@
 """DivideMix as a plain program: what the engine is compared with, in speed and in numbers.
 
 Written after the description of the authors' `Train_cifar.py` and `dataloader_cifar.py`
-(github.com/LiJunnan1992/DivideMix), the way they work: images are decoded and augmented one at a time by PIL in a
-`DataLoader` a set, every guess is a forward of its own, losses are noted sample by sample, tensors lie channels first,
-SGD is torch's default. Nothing of the engine is used here.
+(github.com/LiJunnan1992/DivideMix), the way they work: images are decoded and augmented one at a
+time by PIL in a `DataLoader` a set, every guess is a forward of its own, losses are noted sample by
+sample, tensors lie channels first, SGD is torch's default. Nothing of the engine is used here.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,8 @@ TEMPERATURE, ALPHA = 0.5, 4.0
 
 
 class Images(Dataset[Any]):
-    """Some rows of an image array: `count` views of each, its label, its clean probability and its index."""
+    """Some rows of an image array: `count` views of each, its label, its clean probability and its
+    index."""
 
     def __init__(
         self,
@@ -108,7 +109,8 @@ class Reference:
     def training_loaders(
         self, labeled: np.ndarray, weight: np.ndarray
     ) -> tuple[DataLoader[Any], DataLoader[Any]]:
-        """The labeled and the unlabeled images, two views of each; `labeled` (n,) bool, `weight` (n,)."""
+        """The labeled and the unlabeled images, two views of each; `labeled` (n,) bool, `weight`
+        (n,)."""
         x, u = (
             Images(self.pixels, self.labels, np.flatnonzero(rows), self.augmented, 2, weight)
             for rows in (labeled, ~labeled)

@@ -2,7 +2,8 @@
 
     python benchmarks/simulation.py
 
-Prints the tables of docs/statistics.md. Every number comes from the functions that the report uses; the seed is fixed.
+Prints the tables of docs/statistics.md. Every number comes from the functions that the report uses;
+the seed is fixed.
 """
 
 import numpy as np
@@ -17,12 +18,14 @@ COLLAPSE, LOSS = 0.1, 40.0
 
 
 def runs(rng: np.random.Generator, shape: tuple[int, ...], collapsing: bool) -> np.ndarray:
-    """Accuracies of runs around 0 with an sd of one point; some lose LOSS points if `collapsing`."""
+    """Accuracies of runs around 0 with an sd of one point; some lose LOSS points if
+    `collapsing`."""
     return rng.normal(size=shape) - LOSS * (collapsing & (rng.random(shape) < COLLAPSE))
 
 
 def coverage(n: int, collapsing: bool, studies: int = STUDIES) -> tuple[float, float]:
-    """Share of studies whose t and bootstrap 95 % interval of the paired difference holds the true one, 0."""
+    """Share of studies whose t and bootstrap 95 % interval of the paired difference holds the true
+    one, 0."""
     rng = np.random.default_rng([n, collapsing])
     differences = runs(rng, (studies, n), collapsing) - runs(rng, (studies, n), collapsing)
     found = np.zeros(2)
@@ -33,9 +36,11 @@ def coverage(n: int, collapsing: bool, studies: int = STUDIES) -> tuple[float, f
 
 
 def matters(n: int, shift: float, collapsing: bool, studies: int = STUDIES) -> tuple[float, float]:
-    """A family of ARMS arms of which the first differs by `shift` sds of the paired difference, the others by 0.
+    """A family of ARMS arms of which the first differs by `shift` sds of the paired difference, the
+    others by 0.
 
-    Returns the share of studies in which the first arm matters, and in which one of the others does.
+    Returns the share of studies in which the first arm matters, and in which one of the others
+    does.
     """
     rng = np.random.default_rng([n, collapsing, round(10 * shift)])
     found = np.zeros(2)
@@ -61,7 +66,8 @@ def main() -> None:
     """Print the tables."""
     print(f"{STUDIES} simulated studies a cell.\n")
     print(
-        "| runs | seeds | t interval covers % | bootstrap covers % | a false “matters” in a null study % |"
+        "| runs | seeds | t interval covers % | bootstrap covers % | a false “matters” in a null "
+        "study % |"
     )
     print("| --- | --- | --- | --- | --- |")
     for collapsing in (False, True):

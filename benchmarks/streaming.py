@@ -2,10 +2,11 @@
 
     python benchmarks/streaming.py [--images 1500] [--workers 1] [--size 256] [--turns 5]
 
-Writes JPEG photographs of 400×300 pixels of made-up content to a temporary folder and reads them in batches of 64,
-scaled and cut to squares, in turns: torchvision's `ImageFolder`, `Resize`, `CenterCrop` and `PILToTensor` in a
-`DataLoader`, and this project's stream. Printed are images per second of processor time (main process and workers
-together, so that a busy machine changes little) and per second of the clock, medians over the turns, and their ratios.
+Writes JPEG photographs of 400×300 pixels of made-up content to a temporary folder and reads them in
+batches of 64, scaled and cut to squares, in turns: torchvision's `ImageFolder`, `Resize`,
+`CenterCrop` and `PILToTensor` in a `DataLoader`, and this project's stream. Printed are images per
+second of processor time (main process and workers together, so that a busy machine changes little)
+and per second of the clock, medians over the turns, and their ratios.
 """
 
 import argparse
@@ -57,7 +58,8 @@ def main() -> None:
 
 
 def write_photographs(root: Path, count: int) -> None:
-    """JPEGs with a content that takes as long to decode as a photograph: blurred noise, about 25 kB each."""
+    """JPEGs with a content that takes as long to decode as a photograph: blurred noise, about 25 kB
+    each."""
     rng = np.random.default_rng(0)
     for k in range(count):
         small = Image.fromarray(rng.integers(0, 256, (75, 100, 3), dtype=np.uint8))

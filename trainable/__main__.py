@@ -1,4 +1,5 @@
-"""One trial without Ray: `python -m trainable CONFIG.yaml --out DIR`, with the same folder and rows as in a study."""
+"""One trial without Ray: `python -m trainable CONFIG.yaml --out DIR`, with the same folder and rows
+as in a study."""
 
 import argparse
 import os
@@ -54,7 +55,8 @@ def write_noise(config: TrialConfig, machine: Machine, folder: Path) -> int:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run or continue the trial. Exit code: 0 done, 1 failed, 2 wrong input, 3 nothing can be written."""
+    """Run or continue the trial. Exit code: 0 done, 1 failed, 2 wrong input, 3 nothing can be
+    written."""
     parser = argparse.ArgumentParser(prog="python -m trainable", description=__doc__)
     parser.add_argument(
         "config", type=Path, help="YAML file with the fields of trainable/config/trial.py"
@@ -94,12 +96,17 @@ def main(arguments: list[str] | None = None) -> int:
     except strict_yaml.ConfigError as error:
         print(error, file=sys.stderr)
         return 2
-    resident: bool | Literal["auto"] = (
-        "auto" if options.resident == "auto" else options.resident == "true"
-    )
-    place, how = (options.config.parent, options.data), (options.threads, options.device)
+    resident: bool | Literal["auto"] = "auto"
+    if options.resident != "auto":
+        resident = options.resident == "true"
     machine = Machine(
-        *place, *how, resident=resident, compile=options.compile, source_dir=options.source
+        study_dir=options.config.parent,
+        data_dir=options.data,
+        threads=options.threads,
+        device=options.device,
+        compile=options.compile,
+        resident=resident,
+        source_dir=options.source,
     )
     if options.noise_file:
         return write_noise(config, machine, options.noise_file)
@@ -121,7 +128,8 @@ def main(arguments: list[str] | None = None) -> int:
             if row := session.advance():
                 print(
                     f"epoch {row['epoch']}/{config.train.epochs} {row['phase']} "
-                    f"{names.TEST_ACCURACY} {row[names.TEST_ACCURACY]:.2f} ({row[names.EPOCH_SECONDS]:.1f} s)",
+                    f"{names.TEST_ACCURACY} {row[names.TEST_ACCURACY]:.2f} "
+                    f"({row[names.EPOCH_SECONDS]:.1f} s)",
                     flush=True,
                 )
     finally:

@@ -1,4 +1,5 @@
-"""The Ray Tune Trainable: a `Session` behind Tune's interface. The only module of this package that imports ray."""
+"""The Ray Tune Trainable: a `Session` behind Tune's interface. The only module of this package that
+imports ray."""
 
 import os
 import time
@@ -12,9 +13,8 @@ from trainable.storage import names
 from trainable.trial.job import TrialJob
 
 if TYPE_CHECKING:
-    from trainable.trial.session import (
-        Session,
-    )  # torch: the process that starts a study never needs it
+    # It loads torch, which the process that starts a study does not need.
+    from trainable.trial.session import Session
 
 TAGS = ("study", "setting", "arm", "seed")
 MEASURES = {
@@ -31,11 +31,11 @@ REPORTED = ("epoch", names.TEST_ACCURACY, names.VALIDATION_ACCURACY, names.EPOCH
 """What schedulers and the monitor need of a row."""
 
 
-class DivideMixTrainable(tune.Trainable):
+class DivideMixTrainable(tune.Trainable):  # type: ignore[misc, unused-ignore]  # Ray has no types
     """One trial an instance; one epoch a step, or as many as fit into `report_every` seconds.
 
-    The configuration is a `TrialJob`'s. The trial's own folder is the truth: the first step resumes from it, so Tune's
-    checkpoints are only there for its own pauses.
+    The configuration is a `TrialJob`'s. The trial's own folder is the truth: the first step resumes
+    from it, so Tune's checkpoints are only there for its own pauses.
     """
 
     job: TrialJob | None = None
@@ -51,13 +51,15 @@ class DivideMixTrainable(tune.Trainable):
     def setup(self, config: dict[str, Any]) -> None:
         """Note what to train.
 
-        The folder is claimed by the first step, not here: Tune starts an actor for a trial and may give the trial to
-        another actor that becomes free first; the one that never trains must not take the folder away from it.
+        The folder is claimed by the first step, not here: Tune starts an actor for a trial and may
+        give the trial to another actor that becomes free first; the one that never trains must not
+        take the folder away from it.
         """
         self.job = TrialJob.from_config(config)
 
     def step(self) -> dict[str, Any]:
-        """Train for one report. The rows are in the folder; Tune gets what schedulers and the monitor need.
+        """Train for one report. The rows are in the folder; Tune gets what schedulers and the
+        monitor need.
 
         A report costs about 5 ms, which counts where an epoch takes 100.
         """
@@ -71,9 +73,12 @@ class DivideMixTrainable(tune.Trainable):
         while not session.finished and time.monotonic() < end:
             row = session.advance() or row
         result: dict[str, Any] = {"done": session.finished, "no_space": session.no_space}
-        result |= {key: row[key] for key in REPORTED if key in row}
+        for key in REPORTED:
+            if key in row:
+                result[key] = row[key]
         if row:
-            self.gauges = self.gauges or Gauges()
+            if self.gauges is None:
+                self.gauges = Gauges()
             self.gauges.show(row, {"study": self.job.study, **self.job.place})
             result["training_iteration"] = row["epoch"]
         if opened_now and session.trial:
@@ -104,7 +109,8 @@ class DivideMixTrainable(tune.Trainable):
         session.folder.keep_rows(session.trial.epoch)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Become another trial: all state hangs on the session, so closing it and opening another leaves nothing."""
+        """Become another trial: all state hangs on the session, so closing it and opening another
+        leaves nothing."""
         self.cleanup()
         self.setup(new_config)
         return True
@@ -117,16 +123,18 @@ class DivideMixTrainable(tune.Trainable):
 
     def __repr__(self) -> str:
         # Ray asks once, when the actor starts; the actor then trains one trial after another.
-        return f"{self.job.study}/{os.getpid()}" if self.job else type(self).__name__
+        if self.job is None:
+            return type(self).__name__
+        return f"{self.job.study}/{os.getpid()}"
 
 
 class Gauges:
     """One gauge a measure in this process; each trial has its own tags."""
 
     def __init__(self) -> None:
-        self._gauges = {
-            name: Gauge(PREFIX + name, text, TAGS) for name, (_, text) in MEASURES.items()
-        }
+        self._gauges: dict[str, Gauge] = {}
+        for name, (_, text) in MEASURES.items():
+            self._gauges[name] = Gauge(PREFIX + name, text, TAGS)
         self._speed = Gauge(
             PREFIX + "images_per_second", "Forward passes of one image a second of training", TAGS
         )

@@ -1,8 +1,9 @@
 """Methods and models from somebody's own file: `name: FILE.py:CLASS` in place of a known name.
 
-The file's text becomes a field of the trial. So it is part of the trial's id, reaches the process that trains, and
-stays with the results; the file may change or go while a study runs. It is run when a study that names it is read, and
-wherever its trials are built. The standard library and pydantic only: what else is loaded is up to the file.
+The file's text becomes a field of the trial. So it is part of the trial's id, reaches the process
+that trains, and stays with the results; the file may change or go while a study runs. It is run
+when a study that names it is read, and wherever its trials are built. The standard library and
+pydantic only: what else is loaded is up to the file.
 """
 
 import functools
@@ -33,7 +34,8 @@ class Own(Section):
 
     implementation: ClassVar[type]
     name: str
-    """FILE.py:CLASS. Counts as written, and only by its class; a relative path is looked up beside the study file."""
+    """FILE.py:CLASS. Counts as written, and only by its class; a relative path is looked up beside
+    the study file."""
     source: Annotated[str, Field(repr=False)]
     """Text of the file, filled in when a study is read."""
 
@@ -50,7 +52,8 @@ def own_section(
 
     Args:
         kind: what the class must be.
-        content: `name` and the class's fields; without a `study_dir` also `source`, as a trial keeps it.
+        content: `name` and the class's fields; without a `study_dir` also `source`, as a trial
+            keeps it.
         study_dir: where a relative path starts, when a study is read.
 
     Raises:
@@ -73,7 +76,8 @@ def checked(section: type[AnySection], content: dict[str, Any]) -> AnySection:
     """`content` as that section, outside a union.
 
     Raises:
-        ValidationError: whose mistakes `explain` finds as if the section were a member of the union.
+        ValidationError: whose mistakes `explain` finds as if the section were a member of the
+            union.
     """
     try:
         return section.model_validate(content)
@@ -127,14 +131,16 @@ def _class(kind: str, source: str, path: str, name: str) -> type:
         )
     if kind == "method" and "networks" not in fields.model_fields:
         raise _wrong(
-            f"`{name}.Config` of {path} does not say how many networks are trained: `networks: int = 2`"
+            f"`{name}.Config` of {path} does not say how many networks are trained: `networks: int "
+            "= 2`"
         )
     return found
 
 
 @functools.cache
 def _module(source: str, path: str) -> types.ModuleType:
-    """The file as a module, run once in this process. Raises Misfit with the line at which it fails."""
+    """The file as a module, run once in this process. Raises Misfit with the line at which it
+    fails."""
     module = types.ModuleType(f"own_{hashlib.sha256(source.encode()).hexdigest()[:16]}")
     module.__file__ = path
     sys.modules[module.__name__] = module  # pydantic looks up the names of annotations there
@@ -147,8 +153,11 @@ def _module(source: str, path: str) -> types.ModuleType:
             for frame in traceback.extract_tb(error.__traceback__)
             if frame.filename == path
         ]
-        line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
-        text = error.msg if isinstance(error, SyntaxError) else error
+        line = lines[-1] if lines else None
+        text = str(error)
+        if isinstance(error, SyntaxError):
+            line = error.lineno
+            text = error.msg
         raise _wrong(f"{path}:{line}: {type(error).__name__}: {text}") from None
     return module
 
@@ -156,6 +165,7 @@ def _module(source: str, path: str) -> types.ModuleType:
 @functools.cache
 def _section(implementation: type) -> type[Own]:
     fields: type[Section] = implementation.Config  # type: ignore[attr-defined]
-    section: type[Own] = create_model(implementation.__name__, __base__=(Own, fields))  # type: ignore[arg-type]
+    bases: Any = (Own, fields)
+    section: type[Own] = create_model(implementation.__name__, __base__=bases)
     section.implementation = implementation
     return section

@@ -15,16 +15,17 @@ class Start(Section):
     """Initial weights, and how long only the last layer learns."""
 
     init: Literal["random", "pretrained", "from_arm"] = "random"
-    """pretrained: from the file `weights`. from_arm: from the last weights of the trial that `from_arm` names; it may
-    have been trained on other data."""
+    """pretrained: from the file `weights`. from_arm: from the last weights of the trial that
+    `from_arm` names; it may have been trained on other data."""
     weights: str | None = None
-    """A state dict, or a list of them with one a network, as `model.pt` and `best.pt` of a finished trial are. Only its
-    content counts, not its place; a relative path is looked up beside the study file. A last layer for another number
-    of classes is left out."""
+    """A state dict, or a list of them with one a network, as `model.pt` and `best.pt` of a finished
+    trial are. Only its content counts, not its place; a relative path is looked up beside the study
+    file. A last layer for another number of classes is left out."""
     weights_hash: Annotated[str | None, Field(repr=False)] = None
     """Of the file's content (SHA-256), filled in when a study is read."""
     head_only_epochs: Annotated[int, Field(ge=0)] = 0
-    """In the first so many epochs only the last linear layer learns; statistics of BatchNorm move all the same."""
+    """In the first so many epochs only the last linear layer learns; statistics of BatchNorm move
+    all the same."""
 
     @property
     def source_needed_by(self) -> str | None:
@@ -34,7 +35,8 @@ class Start(Section):
     @model_validator(mode="before")
     @classmethod
     def _identify(cls, content: Any, info: ValidationInfo) -> Any:
-        """Look at the file when a study is read; a trial that comes back from its folder knows the hash already."""
+        """Look at the file when a study is read; a trial that comes back from its folder knows the
+        hash already."""
         study_dir = (info.context or {}).get("study_dir")
         if not isinstance(content, dict) or (study_dir is None and "weights_hash" in content):
             return content

@@ -1,4 +1,5 @@
-"""What pydantic finds wrong, in sentences for people: the field, its value, and what would be right."""
+"""What pydantic finds wrong, in sentences for people: the field, its value, and what would be
+right."""
 
 import difflib
 import json
@@ -18,26 +19,38 @@ class Misfit(ValueError):
 
 
 def explain(error: ValidationError, root: type[BaseModel]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """(path of the field, what is wrong and what would be right) for each mistake that pydantic found in `root`."""
+    """(path of the field, what is wrong and what would be right) for each mistake that pydantic
+    found in `root`."""
     found: dict[tuple[tuple[str, ...], int | None], list[str]] = {}
     for item in error.errors():
         path, owner = _walk(item["loc"], root)
         path += getattr(item.get("ctx", {}).get("error"), "path", ())
         if item["type"].startswith("union_tag"):
             path = (*path, "name")
-        position = next((part for part in item["loc"] if isinstance(part, int)), None)  # in a list
+        messages = found.setdefault((path, _list_position(item["loc"])), [])
         message = _message(item, path, owner)
-        if message not in found.setdefault((path, position), []):
-            found[path, position].append(message)
-    for (path, _), messages in found.items():  # a union of plain types reports one message a member
-        head, *rest = messages
-        yield path, head + "".join(f", or {m.split(': it ', 1)[-1]}" for m in rest)
+        if message not in messages:
+            messages.append(message)
+    for (path, _), messages in found.items():
+        sentence = messages[0]
+        for other in messages[1:]:  # a union of plain types reports one message a member
+            sentence += f", or {other.split(': it ', 1)[-1]}"
+        yield path, sentence
+
+
+def _list_position(loc: tuple[int | str, ...]) -> int | None:
+    """The position in a list that a mistake is at."""
+    for part in loc:
+        if isinstance(part, int):
+            return part
+    return None
 
 
 def _walk(
     loc: tuple[int | str, ...], root: type[BaseModel]
 ) -> tuple[tuple[str, ...], type[BaseModel]]:
-    """The field's path, free of pydantic's union tags and list positions, and the model that owns its last key."""
+    """The field's path, free of pydantic's union tags and list positions, and the model that owns
+    its last key."""
     path: list[str] = []
     owner = root
     model: type[BaseModel] | None = root
@@ -50,12 +63,14 @@ def _walk(
         field = model.model_fields.get(str(part))
         annotation = field.annotation if field else None
         if get_origin(annotation) is dict:
-            path += [str(key) for key in [next(parts, None)] if key is not None]
+            key = next(parts, None)
+            if key is not None:
+                path.append(str(key))
             annotation = get_args(annotation)[1]
         members = _models(annotation)
         if len(members) > 1:
             tag = next(parts, None)
-            members = [m for m in members if tag in get_args(m.model_fields["name"].annotation)]
+            members = [member for member in members if tag in _names(member)]
         model = members[0] if members else None
     return tuple(path), owner
 
@@ -65,8 +80,16 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     if get_origin(annotation) in (Union, types.UnionType):
-        return [m for a in get_args(annotation) for m in _models(a)]
+        found = []
+        for member in get_args(annotation):
+            found += _models(member)
+        return found
     return []
+
+
+def _names(model: type[BaseModel]) -> tuple[Any, ...]:
+    """The values that a union's member takes for its `name`."""
+    return get_args(model.model_fields["name"].annotation)
 
 
 def suggestion(word: str, choices: list[str]) -> str:
@@ -76,33 +99,50 @@ def suggestion(word: str, choices: list[str]) -> str:
 
 
 def _message(item: Any, path: tuple[str, ...], owner: type[BaseModel]) -> str:
-    context, given = item.get("ctx", {}), item["input"]
-    if item["type"] == "extra_forbidden":
-        known = [
-            name for name, field in owner.model_fields.items() if field.repr
-        ]  # others are filled in
-        known.sort(
-            key=lambda name: name not in owner.__annotations__
-        )  # those it shares with others come last
-        return f"unknown key `{path[-1]}`{suggestion(path[-1], known) or '; known are ' + ', '.join(known)}"
-    if item["type"] == "union_tag_invalid":
-        known = [t.strip().strip("'") for t in context["expected_tags"].split(",")]
-        own = ", or FILE.py:CLASS" if path in (("model", "name"), ("method", "name")) else ""
-        close = suggestion(context["tag"], known)
-        return f"`{context['tag']}` is not a known name: use one of {', '.join(known)}{own}{close}"
-    if item["type"] == "union_tag_not_found":
-        return "is missing"
-    if item["type"] == "missing":
-        return "is missing"
-    if item["type"] == "too_short":
-        return f"needs at least {context['min_length']} of them, and has {context['actual_length']}"
-    if item["type"] in ("model_type", "model_attributes_type", "dict_type"):
-        return (
-            f"{json.dumps(given, default=repr)} is not right: it should be a mapping (key: value)"
-        )
-    if item["type"] in ("bool_type", "bool_parsing"):
-        return f"{json.dumps(given, default=repr)} is not right: it should be true or false"
-    if item["type"] == "value_error":
-        return str(context["error"])
-    shown = json.dumps(given, default=repr)
-    return f"{shown if len(shown) < 60 else shown[:57] + '...'} is not right: it {item['msg'].removeprefix('Input ')}"
+    """What is wrong with a field, and what would be right."""
+    context = item.get("ctx", {})
+    match item["type"]:
+        case "extra_forbidden":
+            return _unknown_key(path[-1], owner)
+        case "union_tag_invalid":
+            return _unknown_name(context, path)
+        case "union_tag_not_found" | "missing":
+            return "is missing"
+        case "too_short":
+            length = context["actual_length"]
+            return f"needs at least {context['min_length']} of them, and has {length}"
+        case "model_type" | "model_attributes_type" | "dict_type":
+            return f"{_json(item)} is not right: it should be a mapping (key: value)"
+        case "bool_type" | "bool_parsing":
+            return f"{_json(item)} is not right: it should be true or false"
+        case "value_error":
+            return str(context["error"])
+    given = _json(item)
+    if len(given) >= 60:
+        given = given[:57] + "..."
+    return f"{given} is not right: it {item['msg'].removeprefix('Input ')}"
+
+
+def _json(item: Any) -> str:
+    """The value that a field was given."""
+    return json.dumps(item["input"], default=repr)
+
+
+def _unknown_key(key: str, owner: type[BaseModel]) -> str:
+    """The message about a key that `owner` does not have."""
+    # Fields without a repr are filled in by the program.
+    known = [name for name, field in owner.model_fields.items() if field.repr]
+    # Fields that a section shares with others come last.
+    known.sort(key=lambda name: name not in owner.__annotations__)
+    close = suggestion(key, known)
+    if not close:
+        close = "; known are " + ", ".join(known)
+    return f"unknown key `{key}`{close}"
+
+
+def _unknown_name(context: dict[str, Any], path: tuple[str, ...]) -> str:
+    """The message about a `name` that no member of a union has."""
+    known = [tag.strip().strip("'") for tag in context["expected_tags"].split(",")]
+    own = ", or FILE.py:CLASS" if path in (("model", "name"), ("method", "name")) else ""
+    close = suggestion(context["tag"], known)
+    return f"`{context['tag']}` is not a known name: use one of {', '.join(known)}{own}{close}"

@@ -1,7 +1,9 @@
-"""Fields of the methods that DivideMix is compared with. Imports pydantic only, as `trainable/config/trial.py` does.
+"""Fields of the methods that DivideMix is compared with. Imports pydantic only, as
+`trainable/config/trial.py` does.
 
-Learning rate, momentum and batches are those of `train`, for every method: arms of a study differ in the method alone.
-Batches are twice `train.batch_size`, as warm-up's are (the authors of all these methods take 128 images).
+Learning rate, momentum and batches are those of `train`, for every method: arms of a study differ
+in the method alone. Batches are twice `train.batch_size`, as warm-up's are (the authors of all
+these methods take 128 images).
 """
 
 from typing import Annotated, ClassVar, Literal
@@ -16,7 +18,8 @@ Steps = Annotated[int, Field(ge=0)]
 
 
 class CrossEntropy(Start):
-    """Plain training on the given labels; with two networks their summed logits are tested, as DivideMix's are."""
+    """Plain training on the given labels; with two networks their summed logits are tested, as
+    DivideMix's are."""
 
     name: Literal["cross_entropy"] = "cross_entropy"
     networks: Annotated[int, Field(ge=1, le=2)] = 2
@@ -35,8 +38,9 @@ class Forgetting(Section):
     """What the methods share that leave out the samples of a batch with the largest losses."""
 
     forget_rate: Annotated[float, Field(ge=0, lt=1)] | Literal["estimated", "known"] = "estimated"
-    """Share of each batch that is left out in the end. estimated: the share of wrong labels by the mixture that
-    DivideMix fits; known: the true one (the authors', which uses knowledge of the noise)."""
+    """Share of each batch that is left out in the end. estimated: the share of wrong labels by the
+    mixture that DivideMix fits; known: the true one (the authors', which uses knowledge of the
+    noise)."""
     gradual_epochs: Annotated[int, Field(ge=1)] = 10
     """So many epochs the share grows (the authors' `num_gradual`)."""
 
@@ -49,7 +53,8 @@ class CoTeaching(Forgetting):
 
 
 class CoTeachingPlus(Forgetting):
-    """Co-teaching on the samples of a batch about which the two networks disagree (Yu et al. 2019)."""
+    """Co-teaching on the samples of a batch about which the two networks disagree (Yu et al.
+    2019)."""
 
     name: Literal["co_teaching_plus"] = "co_teaching_plus"
     networks: ClassVar[int] = 2
@@ -63,16 +68,17 @@ class CoTeachingPlus(Forgetting):
 
 
 class Jocor(Forgetting):
-    """Networks that learn together and are drawn towards one another (Wei et al. 2020; with more than two, Fazekas)."""
+    """Networks that learn together and are drawn towards one another (Wei et al. 2020; with more
+    than two, Fazekas)."""
 
     name: Literal["jocor"] = "jocor"
     networks: Annotated[int, Field(ge=2, le=16)] = 2
     contrast: Literal["pairs", "circular", "cross_entropy"] = "pairs"
-    """pairs: KL of every ordered pair; circular: of each network and the next, the last and the first (the same for
-    two); cross_entropy: cross-entropies in place of the KLs of all pairs."""
+    """pairs: KL of every ordered pair; circular: of each network and the next, the last and the
+    first (the same for two); cross_entropy: cross-entropies in place of the KLs of all pairs."""
     co_lambda: Fraction = 0.9
-    """Weight of the contrast; the labels have the rest. (The authors: 0.9 on CIFAR-10, 0.65 at 80 % noise, 0.85 on
-    CIFAR-100.)"""
+    """Weight of the contrast; the labels have the rest. (The authors: 0.9 on CIFAR-10, 0.65 at 80 %
+    noise, 0.85 on CIFAR-100.)"""
 
 
 class Elr(Section):
@@ -81,14 +87,15 @@ class Elr(Section):
     name: Literal["elr"] = "elr"
     networks: Networks = 1
     beta: Fraction = 0.7
-    """Memory of a sample's target, a moving average of predictions (the authors: 0.9 under asymmetric noise and on
-    CIFAR-100)."""
+    """Memory of a sample's target, a moving average of predictions (the authors: 0.9 under
+    asymmetric noise and on CIFAR-100)."""
     lambda_elr: NonNegative = 3.0
     """Weight of the regulariser (the authors: 1 under asymmetric noise, 7 on CIFAR-100)."""
 
 
 class ElrPlus(Section):
-    """ELR with two networks, MixUp, and targets by the other network's average (Liu et al. 2020)."""
+    """ELR with two networks, MixUp, and targets by the other network's average (Liu et al.
+    2020)."""
 
     name: Literal["elr_plus"] = "elr_plus"
     networks: ClassVar[int] = 2
@@ -107,7 +114,8 @@ class ElrPlus(Section):
 
 
 class MixMatch(Section):
-    """One network that divides and guesses for itself: "Divide and MixMatch" of the DivideMix paper's ablation."""
+    """One network that divides and guesses for itself: "Divide and MixMatch" of the DivideMix
+    paper's ablation."""
 
     name: Literal["mixmatch"] = "mixmatch"
     networks: ClassVar[int] = 1
@@ -127,12 +135,14 @@ class MixMatch(Section):
 
 
 class Retrain(Section):
-    """Plain training on the samples that the trial of another arm (`from_arm`) judged clean after its last epoch."""
+    """Plain training on the samples that the trial of another arm (`from_arm`) judged clean after
+    its last epoch."""
 
     name: Literal["retrain"] = "retrain"
     networks: Annotated[int, Field(ge=1, le=2)] = 1
     p_threshold: Annotated[float, Field(ge=0, lt=1)] = 0.5
-    """A sample is kept if its clean probability, the mean over that trial's networks, is greater; 0 keeps all."""
+    """A sample is kept if its clean probability, the mean over that trial's networks, is greater; 0
+    keeps all."""
 
     @property
     def source_needed_by(self) -> str:

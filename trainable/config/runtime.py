@@ -24,18 +24,24 @@ class Machine:
     trial_timeout: float | None = None
     """Seconds of training after which a trial is given up."""
     compile: bool = False
-    """Whether whole batches run through `torch.compile` and CUDA graphs; without effect on the CPU, where it does not
-    pay. Rounding is another one, as on another GPU."""
+    """Whether whole batches run through `torch.compile` and CUDA graphs; without effect on the CPU,
+    where it does not pay. Rounding is another one, as on another GPU."""
     resident: bool | Literal["auto"] = "auto"
-    """Whether image files are all decoded into memory, or in every epoch anew; auto: in memory if they fit."""
+    """Whether image files are all decoded into memory, or in every epoch anew; auto: in memory if
+    they fit."""
     shared_dir: Path | None = None
-    """Folder in which the first trial leaves decoded images for others; None: every trial decodes its own."""
+    """Folder in which the first trial leaves decoded images for others; None: every trial decodes
+    its own."""
     source_dir: Path | None = None
-    """Folder of the finished trial that the trial uses (`from_arm`); whether it is the right one, its id tells."""
+    """Folder of the finished trial that the trial uses (`from_arm`); whether it is the right one,
+    its id tells."""
     pictures_every: int | None = None
-    """Epochs between TensorBoard's pictures of a division; None: only at the epochs that the sample table keeps."""
+    """Epochs between TensorBoard's pictures of a division; None: only at the epochs that the sample
+    table keeps."""
 
     def sharing(self, gpu: float) -> "Machine":
-        """This machine for trials that take so much of a GPU each. Without any, they stay on the CPU: Ray hides
-        no GPU from a process that asks for none."""
-        return replace(self, gpu_share=gpu) if gpu else replace(self, device="cpu")
+        """This machine for trials that take so much of a GPU each. Without any, they stay on the
+        CPU: Ray hides no GPU from a process that asks for none."""
+        if gpu:
+            return replace(self, gpu_share=gpu)
+        return replace(self, device="cpu")

@@ -1,7 +1,8 @@
 """YAML 1.2 with line numbers and without surprises, on top of PyYAML's parser.
 
-`1e-3` is a number, `no` and `2024-01-01` are strings (YAML 1.2 core schema, yaml.org/spec/1.2.2 §10.3), a key that
-stands twice is an error, and so is any tag. PyYAML alone follows YAML 1.1 and lets the last duplicate win.
+`1e-3` is a number, `no` and `2024-01-01` are strings (YAML 1.2 core schema, yaml.org/spec/1.2.2
+§10.3), a key that stands twice is an error, and so is any tag. PyYAML alone follows YAML 1.1 and
+lets the last duplicate win.
 """
 
 import re
@@ -33,7 +34,8 @@ class _Loader(yaml.SafeLoader):
     """Remembers which tags were written; PyYAML gives every node one."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        written = getattr(self.peek_event(), "tag", None)
+        event = self.peek_event()  # type: ignore[no-untyped-call, unused-ignore]  # PyYAML's stubs
+        written = getattr(event, "tag", None)
         node = super().compose_node(parent, index)
         if written is not None and node is not None:
             node.written_tag = written  # type: ignore[attr-defined]
@@ -42,7 +44,8 @@ class _Loader(yaml.SafeLoader):
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One mistake in a file: its line (0 where there is none), the path of the key, and a sentence for people."""
+    """One mistake in a file: its line (0 where there is none), the path of the key, and a sentence
+    for people."""
 
     line: int
     where: str
@@ -50,33 +53,48 @@ class Problem:
 
 
 class ConfigError(Exception):
-    """A file of settings that cannot be used; `str` has one line a problem, each with file and line."""
+    """A file of settings that cannot be used; `str` has one line a problem, each with file and
+    line."""
 
     def __init__(self, file: str | Path, problems: list[Problem]):
         super().__init__(file, problems)
-        self.file, self.problems = str(file), sorted(set(problems))
+        self.file = str(file)
+        self.problems = sorted(set(problems))
 
     def __str__(self) -> str:
-        return "\n".join(
-            f"{self.file}{f':{p.line}' if p.line else ''}: {f'{p.where}: ' if p.where else ''}{p.message}"
-            for p in self.problems
-        )
+        return "\n".join(self._sentence(problem) for problem in self.problems)
+
+    def _sentence(self, problem: Problem) -> str:
+        """One problem as `file:line: field: message`."""
+        place = f"{self.file}:{problem.line}" if problem.line else self.file
+        if problem.where:
+            place += f": {problem.where}"
+        return f"{place}: {problem.message}"
 
 
 @dataclass
 class Document:
-    """Plain data of a YAML file, and the line of every key and list item (a path of keys and positions)."""
+    """Plain data of a YAML file, and the line of every key and list item (a path of keys and
+    positions)."""
 
     data: Any
     lines: dict[Path_, int]
     problems: list[Problem] = field(default_factory=list)
 
     def report(self, where: Path_, message: str, line: int | None = None) -> None:
-        """Note a problem at a path of keys, on the line of its deepest part that stands in the file."""
+        """Note a problem at a path of keys, on the line of its deepest part that stands in the
+        file."""
         if line is None:
-            parts = (where[:n] for n in range(len(where), 0, -1))
-            line = next((self.lines[part] for part in parts if part in self.lines), 0)
+            line = self._deepest_line(where)
         self.problems.append(Problem(line, ".".join(where), message))
+
+    def _deepest_line(self, where: Path_) -> int:
+        """The line of the deepest part of a path that is in the file; 0 if none is."""
+        for length in range(len(where), 0, -1):
+            part = where[:length]
+            if part in self.lines:
+                return self.lines[part]
+        return 0
 
 
 def scalar(text: str) -> Any:
@@ -126,9 +144,9 @@ def parse(text: str, source: str | Path) -> Document:
         reason = " ".join(filter(None, [error.context, error.problem]))
         raise refused(f"is not YAML: {reason}", mark.line + 1 if mark else 0) from None
     except (yaml.YAMLError, ValueError, OverflowError) as error:
-        raise refused(
-            f"is not YAML: {(str(error).splitlines() or [type(error).__name__])[0]}"
-        ) from None
+        lines = str(error).splitlines()
+        reason = lines[0] if lines else type(error).__name__
+        raise refused(f"is not YAML: {reason}") from None
     except RecursionError:
         raise refused("is nested too deeply") from None
     return document
@@ -137,7 +155,8 @@ def parse(text: str, source: str | Path) -> Document:
 def plain(
     node: yaml.Node, document: Document, path: Path_ = (), parents: tuple[int, ...] = ()
 ) -> Any:
-    """Data of a node; lines and problems go to `document`, `parents` guards against an alias that contains itself."""
+    """Data of a node; lines and problems go to `document`, `parents` guards against an alias that
+    contains itself."""
     line = node.start_mark.line + 1
     document.lines.setdefault(path, line)
 
@@ -176,7 +195,8 @@ def plain(
         if key in mapping:
             first = document.lines[(*path, key)]
             wrong(
-                f"the key `{key}` stands here a second time (first on line {first}); keep one of them",
+                f"the key `{key}` stands here a second time (first on line {first}); keep one of "
+                "them",
                 at,
             )
             continue

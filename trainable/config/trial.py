@@ -1,7 +1,8 @@
 """`TrialConfig`: every field that changes a trial's result, and nothing else.
 
-Device, threads, data folders and concurrency are in `trainable/config/runtime.py`: they may not change a result. This
-package imports pydantic and yaml only, so a study can be checked without loading torch.
+Device, threads, data folders and concurrency are in `trainable/config/runtime.py`: they may not
+change a result. This package imports pydantic and yaml only, so a study can be checked without
+loading torch.
 """
 
 import hashlib
@@ -38,13 +39,15 @@ from trainable.config.models import Model, SmallCnn, Timm
 from trainable.config.optimization import Train
 
 SCHEMA = 2
-"""Part of every trial's id: raise it when a default or the meaning of a field changes, and old results become stale."""
+"""Part of every trial's id: raise it when a default or the meaning of a field changes, and old
+results become stale."""
 
 RETIRED: dict[tuple[str, str], dict[str, Any]] = {
     ("method", "co_teaching_plus"): {"as_published": False},
     ("method", "jocor"): {"normalise_pairs": False},
 }
-"""Fields that have been removed, by section and its name, with the default that stored configurations hold."""
+"""Fields that have been removed, by section and its name, with the default that stored
+configurations hold."""
 
 Method = Annotated[
     DivideMix
@@ -70,8 +73,8 @@ class TrialConfig(Section):
     train: Train = Train()
     method: SerializeAsAny[Method] = DivideMix()
     from_arm: str | None = None
-    """The finished trial that this one uses, with the same setting and seed. A study names its arm; in a trial it is
-    that trial's id."""
+    """The finished trial that this one uses, with the same setting and seed. A study names its arm;
+    in a trial it is that trial's id."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
 
     @field_validator("model", "method", mode="wrap")
@@ -93,7 +96,10 @@ class TrialConfig(Section):
         needed_by = getattr(self.method, "source_needed_by", None)
         if needed_by and self.from_arm is None:
             value = getattr(self.method, needed_by)
-            what = f"`{needed_by}: {value}` needs the key `from_arm`, the name of the arm whose trial it uses"
+            what = (
+                f"`{needed_by}: {value}` needs the key `from_arm`, the name of the arm whose trial "
+                "it uses"
+            )
             raise Misfit(("method", needed_by), what)
         if self.from_arm is not None and not needed_by:
             users = "`method.name: retrain` and `method.init: from_arm`"
@@ -116,11 +122,12 @@ class TrialConfig(Section):
 def stored_config(content: dict[str, Any]) -> TrialConfig:
     """Read the configuration that a trial.json holds.
 
-    A trial.json holds every field, also those that have been removed since. Such a field is dropped where it had its
-    default, so that the trial's id stays the same.
+    A trial.json holds every field, also those that have been removed since. Such a field is dropped
+    where it had its default, so that the trial's id stays the same.
 
     Raises:
-        ValidationError: a field is unknown or wrong, or a removed field has another value than its default.
+        ValidationError: a field is unknown or wrong, or a removed field has another value than its
+            default.
     """
     if isinstance(content, dict):
         content = {
@@ -144,15 +151,17 @@ def _without_retired(section: str, stored: Any) -> Any:
 def trial_id(config: TrialConfig) -> str:
     """16 hex digits that name what a trial computes.
 
-    Hashed are the schema number, the seed, and the fields that differ from their defaults: a new field with a default
-    keeps old results valid. Of own code and of weights the content counts, not the place.
+    Hashed are the schema number, the seed, and the fields that differ from their defaults: a new
+    field with a default keeps old results valid. Of own code and of weights the content counts, not
+    the place.
     """
     changed: dict[str, Any] = {"schema": SCHEMA, "seed": config.seed}
     for section in ("data", "noise", "model", "train", "method"):
         model: Section = getattr(config, section)
         changed[section] = model.model_dump(exclude_defaults=True)
         if "name" in type(model).model_fields:
-            changed[section]["name"] = model.name.rpartition(".py:")[2]  # type: ignore[attr-defined]
+            name: str = model.name  # type: ignore[attr-defined]
+            changed[section]["name"] = name.rpartition(".py:")[2]
         if isinstance(model, Start):
             changed[section].pop("weights", None)
     if config.from_arm is not None:

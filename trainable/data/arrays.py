@@ -18,7 +18,8 @@ class Split:
     Attributes:
         images: (n, h, w, channels) uint8, or files of them.
         labels: (n,) int64, the true classes; −1 where nobody knows them.
-        given: (n,) int64, noisy labels that the data set has of its own; None: its labels are the true ones.
+        given: (n,) int64, noisy labels that the data set has of its own; None: its labels are the
+            true ones.
         names: (n,) file names as bytes, for images that come from files.
     """
 
@@ -79,7 +80,8 @@ def measured(
 ) -> Arrays:
     """Arrays normalised by the mean and standard deviation of their own training images.
 
-    Of files, every n-th is measured, so that at most 512 are decoded. Raises DataError if one is bad.
+    Of files, every n-th is measured, so that at most 512 are decoded. Raises DataError if one is
+    bad.
     """
     images = train.images
     if isinstance(images, Files):

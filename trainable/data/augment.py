@@ -5,7 +5,9 @@ import math
 import torch
 import torch.nn.functional as F
 
-AREA, RATIO, TRIES = (0.08, 1.0), (3 / 4, 4 / 3), 10
+AREA = (0.08, 1.0)
+RATIO = (3 / 4, 4 / 3)
+TRIES = 10
 """torchvision's defaults for `RandomResizedCrop`."""
 
 
@@ -18,10 +20,12 @@ def crop_and_flip(
     rng: torch.Generator,
     side: int | None = None,
 ) -> torch.Tensor:
-    """Random crops of the images at `index`, each flipped left-right with probability 1/2 if `flip`.
+    """Random crops of the images at `index`, each flipped left-right with probability 1/2 if
+    `flip`.
 
     Args:
-        padded: (n, h + 2·padding, w + 2·padding, channels), uint8, zeros around the images as torchvision's RandomCrop.
+        padded: (n, h + 2·padding, w + 2·padding, channels), uint8, zeros around the images as
+            torchvision's RandomCrop.
         index: (batch,) positions in `padded`.
         probability: share of the images that are shifted at all; the others stay in the centre.
         rng: generator on the device of `padded`.
@@ -30,34 +34,55 @@ def crop_and_flip(
     Returns:
         (batch, h, w, channels), uint8.
     """
-    batch, device = len(index), padded.device
-    height, width = padded.shape[1] - 2 * padding, padded.shape[2] - 2 * padding
-    centre = torch.full((2, 1), padding, device=device)
+    height = padded.shape[1] - 2 * padding
+    width = padded.shape[2] - 2 * padding
     if side is None:
-        offset = torch.randint(0, 2 * padding + 1, (2, batch), generator=rng, device=device)
+        centre = torch.full((2, 1), padding, device=padded.device)
+        shape = (2, len(index))
+        offset = torch.randint(0, 2 * padding + 1, shape, generator=rng, device=padded.device)
     else:
-        height, width, spare = side, side, [extent - side for extent in padded.shape[1:3]]
-        centre = torch.stack(
-            [torch.full((1,), s // 2, device=device) for s in spare]
-        )  # a tensor of a list would wait
-        offset = torch.stack(
-            [torch.randint(0, s + 1, (batch,), generator=rng, device=device) for s in spare]
-        )
+        height = side
+        width = side
+        centre, offset = _square_offsets(padded, len(index), side, rng)
     if probability < 1:
-        shifted = torch.rand(batch, generator=rng, device=device) < probability
+        shifted = torch.rand(len(index), generator=rng, device=padded.device) < probability
         offset = torch.where(shifted, offset, centre)
-    rows = offset[0, :, None] + torch.arange(height, device=device)
-    columns = torch.arange(width, device=device).expand(batch, width)
+    rows = offset[0, :, None] + torch.arange(height, device=padded.device)
+    columns = torch.arange(width, device=padded.device).expand(len(index), width)
     if flip:
-        mirrored = torch.rand(batch, generator=rng, device=device) < 0.5
+        mirrored = torch.rand(len(index), generator=rng, device=padded.device) < 0.5
         columns = torch.where(mirrored[:, None], width - 1 - columns, columns)
     columns = columns + offset[1, :, None]
+    return _gathered(padded, index, rows, columns)
+
+
+def _square_offsets(
+    padded: torch.Tensor, batch: int, side: int, rng: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(centre (2, 1), random (2, batch)) offsets of squares of `side` pixels in the images."""
+    device = padded.device
+    centres = []
+    offsets = []
+    for extent in padded.shape[1:3]:
+        spare = extent - side
+        # A tensor made of a list would wait for the device.
+        centres.append(torch.full((1,), spare // 2, device=device))
+        offsets.append(torch.randint(0, spare + 1, (batch,), generator=rng, device=device))
+    return torch.stack(centres), torch.stack(offsets)
+
+
+def _gathered(
+    padded: torch.Tensor, index: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor
+) -> torch.Tensor:
+    """Pixels (batch, h, w, channels) at `rows` (batch, h) and `columns` (batch, w) of each image.
+
+    One index a pixel is several times as fast as an index for each of three axes.
+    """
     full_height, full_width, channels = padded.shape[1:]
-    pixels = (index[:, None] * full_height + rows)[:, :, None] * full_width + columns[:, None, :]
-    # One index a pixel is several times as fast as an index for each of three axes.
-    return (
-        padded.flatten(0, 2).index_select(0, pixels.flatten()).view(batch, height, width, channels)
-    )
+    lines = index[:, None] * full_height + rows
+    pixels = lines[:, :, None] * full_width + columns[:, None, :]
+    chosen = padded.flatten(0, 2).index_select(0, pixels.flatten())
+    return chosen.view(len(index), rows.shape[1], columns.shape[1], channels)
 
 
 def resized_crop(
@@ -67,10 +92,11 @@ def resized_crop(
     flip: bool,
     rng: torch.Generator,
 ) -> torch.Tensor:
-    """Random parts of the images at `index`, scaled to `size`, each flipped left-right with probability 1/2 if `flip`.
+    """Random parts of the images at `index`, scaled to `size`, each flipped left-right with
+    probability 1/2 if `flip`.
 
-    A part has 8 to 100 % of the area and 3:4 to 4:3 sides, as torchvision's `RandomResizedCrop` draws it: ten tries,
-    then the whole image. Scaling is bilinear.
+    A part has 8 to 100 % of the area and 3:4 to 4:3 sides, as torchvision's `RandomResizedCrop`
+    draws it: ten tries, then the whole image. Scaling is bilinear.
 
     Args:
         images: (n, h, w, channels), uint8.
@@ -81,25 +107,19 @@ def resized_crop(
     Returns:
         (batch, *size, channels), uint8.
     """
-    batch, device, (height, width) = len(index), images.device, images.shape[1:3]
-    draw = torch.rand(4, batch, TRIES, generator=rng, device=device)
-    area = height * width * (AREA[0] + (AREA[1] - AREA[0]) * draw[0])
-    ratio = torch.exp(math.log(RATIO[0]) + (math.log(RATIO[1]) - math.log(RATIO[0])) * draw[1])
-    wide, high = (area * ratio).sqrt().round(), (area / ratio).sqrt().round()
-    fits = (wide <= width) & (high <= height)
-    first = fits.int().argmax(1, keepdim=True)
-    none = ~fits.any(1, keepdim=True)
-    wide, high = (
-        wide.gather(1, first).masked_fill(none, width),
-        high.gather(1, first).masked_fill(none, height),
-    )
+    batch = len(index)
+    height, width = images.shape[1:3]
+    draw = torch.rand(4, batch, TRIES, generator=rng, device=images.device)
+    wide, high, first = _part_sizes(draw, height, width)
     left = (draw[2].gather(1, first) * (width - wide + 1)).floor()
     top = (draw[3].gather(1, first) * (height - high + 1)).floor()
-    # Of the new pixels' centres, as shares of the part; then from −1 to 1 over the image.
-    down, right = ((torch.arange(extent, device=device) + 0.5) / extent for extent in size)
-    rows, columns = (top + high * down) / height * 2 - 1, (left + wide * right) / width * 2 - 1
+    # The centres of the new pixels as shares of the part, then from −1 to 1 over the image.
+    down = (torch.arange(size[0], device=images.device) + 0.5) / size[0]
+    right = (torch.arange(size[1], device=images.device) + 0.5) / size[1]
+    rows = (top + high * down) / height * 2 - 1
+    columns = (left + wide * right) / width * 2 - 1
     if flip:
-        mirrored = torch.rand(batch, generator=rng, device=device) < 0.5
+        mirrored = torch.rand(batch, generator=rng, device=images.device) < 0.5
         columns = torch.where(mirrored[:, None], columns.flip(1), columns)
     grid = torch.stack(
         [columns[:, None].expand(-1, size[0], -1), rows[:, :, None].expand(-1, -1, size[1])], dim=-1
@@ -109,3 +129,27 @@ def resized_crop(
         pixels, grid, mode="bilinear", padding_mode="border", align_corners=False
     )
     return scaled.round().to(torch.uint8).permute(0, 2, 3, 1)
+
+
+def _part_sizes(
+    draw: torch.Tensor, height: int, width: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Sizes of random parts, and the try that each is from.
+
+    Args:
+        draw: (2 or more, batch, tries) uniform numbers: of the area and of the ratio.
+
+    Returns:
+        (width, height, number of the first try that fits into the image), each (batch, 1); the
+        whole image where no try fits.
+    """
+    area = height * width * (AREA[0] + (AREA[1] - AREA[0]) * draw[0])
+    ratio = torch.exp(math.log(RATIO[0]) + (math.log(RATIO[1]) - math.log(RATIO[0])) * draw[1])
+    wide = (area * ratio).sqrt().round()
+    high = (area / ratio).sqrt().round()
+    fits = (wide <= width) & (high <= height)
+    first = fits.int().argmax(1, keepdim=True)
+    none = ~fits.any(1, keepdim=True)
+    wide = wide.gather(1, first).masked_fill(none, width)
+    high = high.gather(1, first).masked_fill(none, height)
+    return wide, high, first

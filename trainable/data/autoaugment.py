@@ -1,14 +1,17 @@
-"""Strong augmentation: AutoAugment's CIFAR-10 policy (Cubuk et al. 2019, arXiv 1805.09501) as torchvision has it."""
+"""Strong augmentation: AutoAugment's CIFAR-10 policy (Cubuk et al. 2019, arXiv 1805.09501) as
+torchvision has it."""
 
 import torch
 from torchvision.transforms import AutoAugment, AutoAugmentPolicy
 
 GREY = 128.0
-"""Of the pixels that a shift or a turn leaves without an image, as in AugDesc's `autoaugment.py`."""
+"""Of the pixels that a shift or a turn leaves without an image, as in AugDesc's
+`autoaugment.py`."""
 
 
-class _Drawn(AutoAugment):
-    """AutoAugment with draws that are given to it: its own come from the global generator, one for a whole batch."""
+class _Drawn(AutoAugment):  # type: ignore[misc, unused-ignore]  # torchvision has no types
+    """AutoAugment with draws that are given to it: its own come from the global generator, one for
+    a whole batch."""
 
     drawn: tuple[int, torch.Tensor, torch.Tensor]
 
@@ -17,7 +20,8 @@ class _Drawn(AutoAugment):
 
 
 def auto_augment(images: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
-    """Each image under one of 25 pairs of operations, each operation with its own probability and a random sign.
+    """Each image under one of 25 pairs of operations, each operation with its own probability and a
+    random sign.
 
     Args:
         images: (batch, h, w, channels) uint8, of 1 or 3 channels.
@@ -27,19 +31,28 @@ def auto_augment(images: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
         The same shape and type.
     """
     transform = _Drawn(AutoAugmentPolicy.CIFAR10, fill=[GREY] * images.shape[3])
-    batch, device = len(images), images.device
-    pair = torch.randint(len(transform.policies), (batch, 1), generator=rng, device=device)
-    probability = torch.tensor(
-        [[p for _, p, _ in operations] for operations in transform.policies], device=device
-    )
+    drawn = _draw_operations(transform, len(images), images.device, rng)
+    # Images with the same draws go through torchvision's functions together.
+    draws, group = torch.unique(drawn, dim=0, return_inverse=True)
+    pixels = images.permute(0, 3, 1, 2).clone(memory_format=torch.contiguous_format)
+    for number, draw in enumerate(draws.cpu()):
+        same = group == number
+        # An operation is applied if its number is at most its probability.
+        applied = torch.where(draw[1:3] > 0, 0.0, 2.0)
+        transform.drawn = (int(draw[0]), applied, draw[3:])
+        pixels[same] = transform(pixels[same])
+    return pixels.permute(0, 2, 3, 1)
+
+
+def _draw_operations(
+    transform: _Drawn, batch: int, device: torch.device, rng: torch.Generator
+) -> torch.Tensor:
+    """Draw (batch, 5): the pair of operations, whether each is applied, and the sign of each."""
+    probabilities = []
+    for first, second in transform.policies:
+        probabilities.append([first[1], second[1]])
+    probability = torch.tensor(probabilities, device=device)
+    pair = torch.randint(len(probabilities), (batch, 1), generator=rng, device=device)
     applied = torch.rand(batch, 2, generator=rng, device=device) < probability[pair[:, 0]]
     sign = torch.randint(2, (batch, 2), generator=rng, device=device)
-    # Images with the same draws go through torchvision's functions together.
-    draws, group = torch.cat([pair, applied, sign * applied], 1).unique(dim=0, return_inverse=True)
-    pixels = images.permute(0, 3, 1, 2).clone(memory_format=torch.contiguous_format)
-    for k, draw in enumerate(draws.cpu()):
-        there = group == k
-        # An operation is applied if its number is at most its probability.
-        transform.drawn = int(draw[0]), torch.where(draw[1:3] > 0, 0.0, 2.0), draw[3:]
-        pixels[there] = transform(pixels[there])
-    return pixels.permute(0, 2, 3, 1)
+    return torch.cat([pair, applied, sign * applied], 1)

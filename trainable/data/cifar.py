@@ -19,16 +19,21 @@ def load(data: Cifar10 | Cifar100, machine: Machine) -> Arrays:
     """Read the published folder through torchvision, which checks its files. Raises DataError."""
     from torchvision import datasets
 
-    kind = datasets.CIFAR10 if isinstance(data, Cifar10) else datasets.CIFAR100
+    if isinstance(data, Cifar10):
+        kind = datasets.CIFAR10
+        archive = "cifar-10-python.tar.gz"
+    else:
+        kind = datasets.CIFAR100
+        archive = "cifar-100-python.tar.gz"
     try:
-        train, test = (
-            kind(str(machine.data_dir), train=part, download=False) for part in (True, False)
-        )
+        train = kind(str(machine.data_dir), train=True, download=False)
+        test = kind(str(machine.data_dir), train=False, download=False)
     except (RuntimeError, OSError, EOFError, KeyError) as error:
-        archive = f"{'cifar-10' if isinstance(data, Cifar10) else 'cifar-100'}-python.tar.gz"
         raise DataError(
-            f"{data.name}: {location(data, machine)} is not a whole copy ({error}); unpack {archive} again"
+            f"{data.name}: {location(data, machine)} is not a whole copy ({error}); unpack "
+            f"{archive} again"
         ) from None
-    splits = [Split(part.data, np.asarray(part.targets, np.int64)) for part in (train, test)]
+    train_split = Split(train.data, np.asarray(train.targets, np.int64))
+    test_split = Split(test.data, np.asarray(test.targets, np.int64))
     classes, mean, std = CONSTANTS[data.name]
-    return Arrays(splits[0], None, splits[1], classes, mean, std, tuple(train.classes))
+    return Arrays(train_split, None, test_split, classes, mean, std, tuple(train.classes))

@@ -25,7 +25,8 @@ KEYS = {
 def with_human_labels(data: Cifar10N | Cifar100N, machine: Machine) -> Arrays:
     """CIFAR with the labels of the published `.pt` file as given ones.
 
-    The file has the clean labels too: they must be those of the images, row by row, or its order is another one.
+    The file has the clean labels too: they must be those of the images, row by row, or its order is
+    another one.
     """
     arrays = cifar.load(Cifar10() if isinstance(data, Cifar10N) else Cifar100(), machine)
     path, key = (
@@ -36,14 +37,16 @@ def with_human_labels(data: Cifar10N | Cifar100N, machine: Machine) -> Arrays:
     clean, given = (_column(path, content, name, arrays) for name in ("clean_label", key))
     if differ := int((clean != arrays.train.labels).sum()):
         raise DataError(
-            f"{path}: clean_label differs from the images' labels in {differ} of {len(clean)} rows, so the file is not "
+            f"{path}: clean_label differs from the images' labels in {differ} of {len(clean)} "
+            "rows, so the file is not "
             "in the order of the python version of CIFAR"
         )
     return dataclasses.replace(arrays, train=dataclasses.replace(arrays.train, given=given))
 
 
 def _plain_arrays(path: Path) -> dict[str, Any]:
-    """The dict of NumPy arrays in a torch file, read by torch's restricted reader: nothing in it can be run."""
+    """The dict of NumPy arrays in a torch file, read by torch's restricted reader: nothing in it
+    can be run."""
     import torch
     from numpy._core.multiarray import _reconstruct
 
@@ -64,7 +67,8 @@ def _plain_arrays(path: Path) -> dict[str, Any]:
             else str(error).split("\n")[0]
         )
         raise DataError(
-            f"{path} is not a CIFAR-N label file ({reason}) and was not read further; get it from {CIFARN_SITE}"
+            f"{path} is not a CIFAR-N label file ({reason}) and was not read further; get it from "
+            f"{CIFARN_SITE}"
         ) from None
     return content if isinstance(content, dict) else {}
 
@@ -77,10 +81,12 @@ def _column(path: Path, content: dict[str, Any], key: str, arrays: Arrays) -> np
     labels, n = np.asarray(content[key]), len(arrays.train)
     if labels.shape != (n,) or not np.issubdtype(labels.dtype, np.integer):
         raise DataError(
-            f"{path}: {key} is {labels.dtype} {labels.shape}; expected one integer for each of {n} images"
+            f"{path}: {key} is {labels.dtype} {labels.shape}; expected one integer for each of {n} "
+            "images"
         )
     if labels.min() < 0 or labels.max() >= arrays.classes:
         raise DataError(
-            f"{path}: {key} has the classes {labels.min()} to {labels.max()}, not 0 to {arrays.classes - 1}"
+            f"{path}: {key} has the classes {labels.min()} to {labels.max()}, not 0 to "
+            f"{arrays.classes - 1}"
         )
     return labels.astype(np.int64)

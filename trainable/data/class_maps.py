@@ -7,7 +7,8 @@ import numpy as np
 from trainable.errors import DataError
 
 CIFAR10 = [0, 1, 0, 5, 7, 3, 6, 7, 8, 1]
-"""truck→automobile, bird→airplane, deer→horse, cat↔dog; the others have no target (the authors' `transition`)."""
+"""truck→automobile, bird→airplane, deer→horse, cat↔dog; the others have no target (the authors'
+`transition`)."""
 
 # fmt: off
 CIFAR100_SUPERCLASS = [
@@ -17,27 +18,40 @@ CIFAR100_SUPERCLASS = [
     12, 9, 13, 15, 13, 16, 19, 2, 4, 6, 19, 5, 5, 8, 19, 18, 1, 2, 15, 6, 0, 17, 8, 14, 13,
 ]
 # fmt: on
-"""The published superclass of each of CIFAR-100's classes, which are in alphabetical order. (Blocks of five classes,
-as some code has it, are other groups.)"""
+"""The published superclass of each of CIFAR-100's classes, which are in alphabetical order. (Blocks
+of five classes, as some code has it, are other groups.)"""
 
 
 def target_classes(map_: Literal["cifar10", "cifar100"] | list[int], classes: int) -> np.ndarray:
-    """The target of each class (classes,), its own number where it has none. Raises DataError if the map is not for
-    so many classes."""
-    named = {"cifar10": CIFAR10, "cifar100": _next_in_group(CIFAR100_SUPERCLASS)}
-    targets = np.array(named[map_] if isinstance(map_, str) else map_, np.int64)
-    if len(targets) != classes or targets.max(initial=0) >= classes:
+    """Look up the target of each class (classes,), its own number where it has none.
+
+    Raises:
+        DataError: the map is for another number of classes.
+    """
+    if map_ == "cifar10":
+        targets = np.array(CIFAR10, np.int64)
+    elif map_ == "cifar100":
+        targets = np.array(_next_in_group(CIFAR100_SUPERCLASS), np.int64)
+    else:
+        targets = np.array(map_, np.int64)
+    largest = targets.max(initial=0)
+    if len(targets) != classes or largest >= classes:
         name = map_ if isinstance(map_, str) else "a list"
         raise DataError(
-            f"noise.map: {name} has {len(targets)} targets up to class {targets.max(initial=0)}, and the data have "
-            f"{classes} classes; write the target of each class, its own number where it has none"
+            f"noise.map: {name} has {len(targets)} targets up to class {largest}, and the data "
+            f"have {classes} classes; write the target of each class, its own number where it has "
+            "none"
         )
     return targets
 
 
 def _next_in_group(groups: list[int]) -> list[int]:
     """For each class, the next one of its group; the first after the last."""
-    members = {
-        group: [c for c, other in enumerate(groups) if other == group] for group in set(groups)
-    }
-    return [members[g][(members[g].index(c) + 1) % len(members[g])] for c, g in enumerate(groups)]
+    members: dict[int, list[int]] = {}
+    for label, group in enumerate(groups):
+        members.setdefault(group, []).append(label)
+    following = [0] * len(groups)
+    for labels in members.values():
+        for place, label in enumerate(labels):
+            following[label] = labels[(place + 1) % len(labels)]
+    return following

@@ -1,5 +1,5 @@
-"""Published sets of photographs: their lists become files and labels. The layouts are those of the publishers and, for
-Clothing1M and WebVision, of the authors' `dataloader_*.py`."""
+"""Published sets of photographs: their lists become files and labels. The layouts are those of the
+publishers and, for Clothing1M and WebVision, of the authors' `dataloader_*.py`."""
 
 import os
 from collections.abc import Iterator
@@ -15,30 +15,41 @@ from trainable.data.images import Files
 from trainable.data.paths import ilsvrc12, location
 from trainable.errors import DataError
 
-IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-CLOTHING1M = (0.6959, 0.6537, 0.6371), (0.3113, 0.3192, 0.3214)  # of the authors' transforms
+# (mean, standard deviation) of each channel
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+CLOTHING1M = ((0.6959, 0.6537, 0.6371), (0.3113, 0.3192, 0.3214))  # of the authors' transforms
+
+Listed = list[tuple[str, int]]
+"""(file name from the root, class) of each image of a split."""
 
 
 def cub200(data: Cub200, machine: Machine) -> Arrays:
-    """CUB-200-2011: `images.txt`, `image_class_labels.txt` (from 1) and `train_test_split.txt` share image numbers."""
+    """CUB-200-2011: `images.txt`, `image_class_labels.txt` (from 1) and `train_test_split.txt`
+    share image numbers."""
     root = _root(data, machine)
     names = dict(_pairs(root / "images.txt"))
-    labels = {
-        k: _label(root / "image_class_labels.txt", v, 200, 1)
-        for k, v in _pairs(root / "image_class_labels.txt")
-    }
+    labels = {}
+    label_file = root / "image_class_labels.txt"
+    for number, text in _pairs(label_file):
+        labels[number] = _label(label_file, text, 200, 1)
     trained = dict(_pairs(root / "train_test_split.txt"))
     if not names.keys() == labels.keys() == trained.keys():
         raise DataError(
-            f"{root}: images.txt, image_class_labels.txt and train_test_split.txt list different images"
+            f"{root}: images.txt, image_class_labels.txt and train_test_split.txt list different "
+            "images"
         )
 
-    def split(flag: str) -> Split:
-        chosen = [(f"images/{names[k]}", labels[k]) for k in names if trained[k] == flag]
-        return _split(root, chosen, data)
-
+    train: Listed = []
+    test: Listed = []
+    for number, name in names.items():
+        if trained[number] == "1":
+            train.append((f"images/{name}", labels[number]))
+        elif trained[number] == "0":
+            test.append((f"images/{name}", labels[number]))
     class_names = tuple(name for _, name in _pairs(root / "classes.txt"))
-    return Arrays(split("1"), None, split("0"), 200, *IMAGENET, class_names)
+    train_split = _split(root, train, data)
+    test_split = _split(root, test, data)
+    return Arrays(train_split, None, test_split, 200, *IMAGENET, class_names)
 
 
 def clothing1m(data: Clothing1M, machine: Machine) -> Arrays:
@@ -46,60 +57,74 @@ def clothing1m(data: Clothing1M, machine: Machine) -> Arrays:
     root = _root(data, machine)
 
     def split(keys: str, table: str) -> Split:
-        labels = {name: _label(root / table, text, 14) for name, text in _pairs(root / table)}
-        listed = [line.strip() for line in _lines(root / keys) if line.strip()]
-        if absent := next((name for name in listed if name not in labels), None):
-            raise DataError(f"{root / keys}: {absent} has no label in {table}")
-        return _split(root, [(name.removeprefix("images/"), labels[name]) for name in listed], data)
+        return _split(root, _clothing1m_list(root, keys, table), data)
 
     train = split("noisy_train_key_list.txt", "noisy_label_kv.txt").untrusted()
-    validation = (
-        split("clean_val_key_list.txt", "clean_label_kv.txt") if data.clean_validation else None
-    )
+    validation = None
+    if data.clean_validation:
+        validation = split("clean_val_key_list.txt", "clean_label_kv.txt")
     test = split("clean_test_key_list.txt", "clean_label_kv.txt")
     return Arrays(train, validation, test, 14, *CLOTHING1M)
 
 
+def _clothing1m_list(root: Path, keys: str, table: str) -> Listed:
+    """List the images of the file `keys` with their labels of the file `table`."""
+    labels = {}
+    for name, text in _pairs(root / table):
+        labels[name] = _label(root / table, text, 14)
+    names = [line.strip() for line in _lines(root / keys) if line.strip()]
+    for name in names:
+        if name not in labels:
+            raise DataError(f"{root / keys}: {name} has no label in {table}")
+    return [(name.removeprefix("images/"), labels[name]) for name in names]
+
+
 def webvision(data: WebVision, machine: Machine) -> Arrays:
-    """The first classes of the Google part; tests on WebVision's own validation images and on ILSVRC12's."""
+    """The first classes of the Google part; tests on WebVision's own validation images and on
+    ILSVRC12's."""
     root = _root(data, machine)
 
     def split(file: str, folder: str) -> Split:
-        pairs = [
-            (folder + name, _label(root / file, text, 1000)) for name, text in _pairs(root / file)
-        ]
-        return _split(root, [pair for pair in pairs if pair[1] < data.classes], data)
+        listed: Listed = []
+        for name, text in _pairs(root / file):
+            label = _label(root / file, text, 1000)
+            if label < data.classes:
+                listed.append((folder + name, label))
+        return _split(root, listed, data)
 
     train = split("info/train_filelist_google.txt", "").untrusted()
     test = split("info/val_filelist.txt", "val_images_256/")
-    more = {"ilsvrc12": _ilsvrc12(data, ilsvrc12(machine))} if data.ilsvrc12 else {}
-    return Arrays(train, None, test, data.classes, *IMAGENET, more_tests=more)
+    more_tests = {}
+    if data.ilsvrc12:
+        more_tests["ilsvrc12"] = _ilsvrc12(data, ilsvrc12(machine))
+    return Arrays(train, None, test, data.classes, *IMAGENET, more_tests=more_tests)
 
 
 def _ilsvrc12(data: WebVision, root: Path) -> Split:
-    listed = []
+    """ILSVRC12's validation images of the first classes. Raises DataError if a class has none."""
+    listed: Listed = []
     for label in range(data.classes):
         folder = root / str(label)
-        files = (
-            sorted(file.name for file in folder.iterdir() if is_image(file))
-            if folder.is_dir()
-            else []
-        )
+        files: list[str] = []
+        if folder.is_dir():
+            files = sorted(file.name for file in folder.iterdir() if is_image(file))
         if not files:
             raise DataError(
-                f"{folder} has no images; expected ILSVRC12's validation images of WebVision's class {label} there, or "
-                "data.ilsvrc12: false"
+                f"{folder} has no images; expected ILSVRC12's validation images of WebVision's "
+                f"class {label} there, or data.ilsvrc12: false"
             )
-        listed += [(f"{label}/{name}", label) for name in files]
+        for name in files:
+            listed.append((f"{label}/{name}", label))
     return _split(root, listed, data)
 
 
-def _split(root: Path, listed: list[tuple[str, int]], data: Photos) -> Split:
+def _split(root: Path, listed: Listed, data: Photos) -> Split:
     if not listed:
         raise DataError(f"{root}: a split has no images; its list is empty")
     names = np.array([os.fsencode(name) for name, _ in listed], dtype=np.bytes_)
     labels = np.array([label for _, label in listed], np.int64)
-    return Split(Files(root, names, data.size, 3, root / listed[0][0]), labels, None, names)
+    first = root / listed[0][0]
+    return Split(Files(root, names, data.size, 3, first), labels, None, names)
 
 
 def _root(data: Cub200 | Clothing1M | WebVision, machine: Machine) -> Path:

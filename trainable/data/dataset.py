@@ -25,7 +25,8 @@ from trainable.random_streams import Streams
 
 @dataclass
 class Dataset:
-    """What a trial trains on and is measured by. `validation` has noisy labels and is never trained on."""
+    """What a trial trains on and is measured by. `validation` has noisy labels and is never trained
+    on."""
 
     train: Samples
     validation: Samples | None
@@ -40,9 +41,11 @@ class Dataset:
     more_tests: dict[str, Samples] = field(default_factory=dict)
     """Further test sets by the name that their metrics begin with."""
     judged: np.ndarray | None = None
-    """Clean probability (n,) of each training sample by the trial that `from_arm` names; NaN: it did not judge it."""
+    """Clean probability (n,) of each training sample by the trial that `from_arm` names; NaN: it
+    did not judge it."""
     epoch_batches: int | None = None
-    """None: an epoch trains on all samples. Else on so many batches, drawn anew for each network and balanced."""
+    """None: an epoch trains on all samples. Else on so many batches, drawn anew for each network
+    and balanced."""
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -51,7 +54,8 @@ class Dataset:
         return channels, height, width
 
     def epoch_rows(self, rng: np.random.Generator, batch_size: int) -> np.ndarray | None:
-        """Places (m,) of the training samples that a network sees in an epoch; None: it sees all."""
+        """Places (m,) of the training samples that a network sees in an epoch; None: it sees
+        all."""
         if self.epoch_batches is None:
             return None
         return balanced(
@@ -66,7 +70,8 @@ class Dataset:
 def balanced(labels: np.ndarray, classes: int, count: int, rng: np.random.Generator) -> np.ndarray:
     """Rows of up to `count` samples in random order, of every class at most its share, rounded up.
 
-    As `clothing_dataset(mode='all')` of the authors' code draws them: shuffled, and taken while there is room.
+    As `clothing_dataset(mode='all')` of the authors' code draws them: shuffled, and taken while
+    there is room.
     """
     order = rng.permutation(len(labels))
     by_class = np.argsort(labels[order], kind="stable")
@@ -84,7 +89,8 @@ def prepare(
     device: torch.device,
     machine: Machine | None = None,
 ) -> Dataset:
-    """Corrupt the labels, split off the validation set, and move everything that fits to the device.
+    """Corrupt the labels, split off the validation set, and move everything that fits to the
+    device.
 
     Raises:
         DataError: the noise does not fit the data, or an image is bad.
@@ -106,7 +112,8 @@ def prepare(
     if files and not resident(list(files.values()), machine.resident, device):
         if isinstance(noise, InstanceNoise):
             raise DataError(
-                "instance noise looks at all images, and these are streamed; run.resident: true loads them"
+                "instance noise looks at all images, and these are streamed; run.resident: true "
+                "loads them"
             )
         stream = Stream(list(files.values()), machine.threads, device)
     else:
@@ -167,7 +174,8 @@ def prepare(
 
 
 def resident(files: list[Files], wish: bool | Literal["auto"], device: torch.device) -> bool:
-    """Whether to decode all images at once; auto: if they fill at most a quarter of the device's memory."""
+    """Whether to decode all images at once; auto: if they fill at most a quarter of the device's
+    memory."""
     if wish != "auto":
         return wish
     needed = sum(len(images) * math.prod(images.shape) for images in files)

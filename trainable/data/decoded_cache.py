@@ -1,4 +1,5 @@
-"""Image files as arrays that trials on one machine share: decoded by the first, mapped by those after it."""
+"""Image files as arrays that trials on one machine share: decoded by the first, mapped by those
+after it."""
 
 import hashlib
 import os
@@ -14,10 +15,11 @@ ROOM = 2
 
 
 def decoded(files: Files, place: Path | None, threads: int) -> np.ndarray:
-    """All images of `files`, uint8 (n, height, width, channels), read-only if they lie in the folder `place`.
+    """All images of `files`, uint8 (n, height, width, channels), read-only if they lie in the
+    folder `place`.
 
-    They are looked for there, and left there; None, or a folder without room, keeps them in this process alone. A file
-    that has changed since is decoded again.
+    They are looked for there, and left there; None, or a folder without room, keeps them in this
+    process alone. A file that has changed since is decoded again.
 
     Raises:
         DataError: a file is no image, or not like the others.
@@ -27,7 +29,7 @@ def decoded(files: Files, place: Path | None, threads: int) -> np.ndarray:
         return files.load(rows, threads)
     kept = place / f"{_identity(files)}.npy"
     try:
-        return np.load(kept, mmap_mode="r", allow_pickle=False)
+        return _mapped(kept)
     except OSError:
         images = files.load(rows, threads)
     try:
@@ -38,9 +40,15 @@ def decoded(files: Files, place: Path | None, threads: int) -> np.ndarray:
         with fresh.open("wb") as file:
             np.save(file, images)
         fresh.replace(kept)
-        return np.load(kept, mmap_mode="r", allow_pickle=False)
+        return _mapped(kept)
     except OSError:  # what is shared saves time; a trial can do without
         return images
+
+
+def _mapped(file: Path) -> np.ndarray:
+    """The array of a file, read-only and not loaded before it is used."""
+    array: np.ndarray = np.load(file, mmap_mode="r", allow_pickle=False)
+    return array
 
 
 def _identity(files: Files) -> str:

@@ -12,11 +12,13 @@ from trainable.errors import DataError
 
 
 def load(root: Path, data: ImageFolder) -> Arrays:
-    """Find the images of `train`, `test` and perhaps `val`. Raises DataError about what is missing or too much."""
+    """Find the images of `train`, `test` and perhaps `val`. Raises DataError about what is missing
+    or too much."""
     classes = class_folders(root / "train")
     if len(classes) < 2:
         raise DataError(
-            f"{root / 'train'} has {len(classes)} class folders; expected train/CLASS/*.jpg, two or more"
+            f"{root / 'train'} has {len(classes)} class folders; expected train/CLASS/*.jpg, two "
+            "or more"
         )
     found = {
         name: list_split(root, name, classes)
@@ -67,13 +69,15 @@ def class_folders(folder: Path) -> list[str]:
     )
     if strange := [name for name in names if not name.isprintable()]:
         raise DataError(
-            f"{folder} has a class folder with a name that cannot be shown, {strange[0]!a}: rename it"
+            f"{folder} has a class folder with a name that cannot be shown, {strange[0]!a}: rename "
+            "it"
         )
     return names
 
 
 def list_split(root: Path, name: str, classes: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """(names from `root` as bytes, labels) of a split's images, by class and name. Raises DataError."""
+    """(names from `root` as bytes, labels) of a split's images, by class and name. Raises
+    DataError."""
     if unknown := set(class_folders(root / name)) - set(classes):
         raise DataError(
             f"{root / name} has the class {', '.join(sorted(unknown)[:5])}, which train/ has not"

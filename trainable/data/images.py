@@ -1,8 +1,9 @@
 """Image files: one file becomes an array of bytes, always in the same way.
 
-What an image becomes: grey and palette images get the colours that they show; transparent pixels lie on black; 16-bit
-pixels keep their high byte. Anything else is refused with the file's name. Scaling follows torchvision's `Resize` and
-`CenterCrop` (bilinear, antialiased), so that arrays equal what those make of the same file.
+What an image becomes: grey and palette images get the colours that they show; transparent pixels
+lie on black; 16-bit pixels keep their high byte. Anything else is refused with the file's name.
+Scaling follows torchvision's `Resize` and `CenterCrop` (bilinear, antialiased), so that arrays
+equal what those make of the same file.
 """
 
 import hashlib
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from trainable.errors import DataError
 
@@ -41,8 +42,11 @@ class Files:
     """(height, width, channels) of every image."""
 
     def __post_init__(self) -> None:
-        height, width = (self.size, self.size) if self.size else dimensions(self.first)
-        object.__setattr__(self, "shape", (height, width, self.channels))
+        if self.size:
+            shape = (self.size, self.size, self.channels)
+        else:
+            shape = (*dimensions(self.first), self.channels)
+        object.__setattr__(self, "shape", shape)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -52,7 +56,8 @@ class Files:
         return self.root / os.fsdecode(self.names[row])
 
     def load(self, rows: np.ndarray, threads: int = 1) -> np.ndarray:
-        """The images at `rows`, uint8 (batch, height, width, channels). Raises DataError that names the bad files."""
+        """The images at `rows`, uint8 (batch, height, width, channels). Raises DataError that names
+        the bad files."""
         images = np.empty((len(rows), *self.shape), np.uint8)
 
         def fill(position: int) -> str | None:
@@ -63,10 +68,11 @@ class Files:
             return None
 
         if threads == 1:
-            problems = list(filter(None, map(fill, range(len(rows)))))
+            answers = [fill(position) for position in range(len(rows))]
         else:
             with ThreadPoolExecutor(threads) as pool:  # decoders let go of Python's lock
-                problems = list(filter(None, pool.map(fill, range(len(rows)))))
+                answers = list(pool.map(fill, range(len(rows))))
+        problems = [answer for answer in answers if answer]
         if problems:
             more = f"\n… and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
             raise DataError("\n".join(problems[:SHOWN]) + more)
@@ -76,14 +82,17 @@ class Files:
         image = decode(path, self.size, self.channels)
         if image.shape != self.shape:
             raise DataError(
-                f"{path} is {image.shape[1]}×{image.shape[0]} pixels and {self.first} {self.shape[1]}×{self.shape[0]}: "
-                "images of different sizes need `data.size`, the side of the squares that they are scaled to"
+                f"{path} is {image.shape[1]}×{image.shape[0]} pixels and {self.first} "
+                f"{self.shape[1]}×{self.shape[0]}: "
+                "images of different sizes need `data.size`, the side of the squares that they are "
+                "scaled to"
             )
         return image
 
     @property
     def hash(self) -> str:
-        """Hex digits over names, sizes in bytes and the form of the arrays. Contents are not read: that takes hours."""
+        """Hex digits over names, sizes in bytes and the form of the arrays. Contents are not read:
+        that takes hours."""
         digest = hashlib.sha256(repr(self.shape).encode())
         for row, name in enumerate(self.names):
             digest.update(name + b"\0%d\0" % self.path(row).stat().st_size)
@@ -97,7 +106,8 @@ def dimensions(path: Path) -> tuple[int, int]:
 
 
 def decode(path: Path, size: int | None, channels: int) -> np.ndarray:
-    """One image, uint8 (height, width, channels): its central square at `size` pixels, or all of it as it is.
+    """One image, uint8 (height, width, channels): its central square at `size` pixels, or all of it
+    as it is.
 
     Raises:
         DataError: it cannot be read, or has pixels that are no colours.
@@ -121,7 +131,7 @@ def _opened(path: Path) -> Image.Image:
     except FileNotFoundError:
         raise DataError(f"{path} does not exist") from None
     except Exception as error:
-        detail = "" if isinstance(error, Image.UnidentifiedImageError) else f": {error}"
+        detail = "" if isinstance(error, UnidentifiedImageError) else f": {error}"
         raise DataError(f"{path} is not an image that can be read{detail}") from None
 
 
@@ -138,9 +148,17 @@ def _coloured(image: Image.Image, path: Path) -> Image.Image:
 
 
 def _square(image: Image.Image, size: int) -> Image.Image:
+    """The image scaled until its shorter side has `size` pixels, and the square in its middle."""
     short = min(image.size)
     if short != size:
-        width, height = (size if side == short else int(size * side / short) for side in image.size)
-        image = image.resize((width, height), Image.Resampling.BILINEAR)
-    left, top = round((image.width - size) / 2), round((image.height - size) / 2)
-    return image if image.size == (size, size) else image.crop((left, top, left + size, top + size))
+        width, height = image.size
+        if width == short:
+            scaled = (size, size if height == short else int(size * height / short))
+        else:
+            scaled = (int(size * width / short), size)
+        image = image.resize(scaled, Image.Resampling.BILINEAR)
+    if image.size == (size, size):
+        return image
+    left = round((image.width - size) / 2)
+    top = round((image.height - size) / 2)
+    return image.crop((left, top, left + size, top + size))

@@ -10,7 +10,8 @@ from trainable.errors import DataError
 
 
 def load(data: Mnist | FashionMnist | Kmnist, machine: Machine) -> Arrays:
-    """Read the four files through torchvision, normalised by their own training pixels. Raises DataError."""
+    """Read the four files through torchvision, normalised by their own training pixels. Raises
+    DataError."""
     from torchvision import datasets
 
     kind = {
@@ -32,7 +33,8 @@ def load(data: Mnist | FashionMnist | Kmnist, machine: Machine) -> Arrays:
         Exception
     ) as error:  # torchvision asserts, and struct, NumPy and torch raise each its own
         raise DataError(
-            f"{data.name}: {location(data, machine)} is not a whole copy ({error or type(error).__name__}); "
+            f"{data.name}: {location(data, machine)} is not a whole copy "
+            f"({error or type(error).__name__}); "
             "unpack its four files again"
         ) from None
     return measured(splits[0], None, splits[1], classes=10)

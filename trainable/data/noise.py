@@ -27,13 +27,14 @@ def corrupt(
 ) -> np.ndarray:
     """Noisy copy of integer labels (n,).
 
-    Symmetric noise that may keep the true class, and asymmetric noise, are the authors' (`dataloader_cifar.py`):
-    exactly int(rate·n) samples are chosen. The other models draw per sample, as Co-teaching's and JoCoR's transition
-    matrices do.
+    Symmetric noise that may keep the true class, and asymmetric noise, are the authors'
+    (`dataloader_cifar.py`): exactly int(rate·n) samples are chosen. The other models draw per
+    sample, as Co-teaching's and JoCoR's transition matrices do.
 
     Args:
         images: (n, …) uint8, for noise that depends on them.
-        projections: draws what such noise sees in an image (default: `rng`); two sets with equal ones err alike.
+        projections: draws what such noise sees in an image (default: `rng`); two sets with equal
+            ones err alike.
 
     Raises:
         DataError: the noise does not fit the classes.
@@ -69,9 +70,11 @@ def class_dependent(noise: Noise) -> bool:
 
 
 def transition(true: np.ndarray, given: np.ndarray, classes: int) -> np.ndarray:
-    """P(given | true) as it came out, (classes, classes) with a row for each true class; zeros where there is none."""
+    """P(given | true) as it came out, (classes, classes) with a row for each true class; zeros
+    where there is none."""
     counts = np.bincount(true * classes + given, minlength=classes**2).reshape(classes, classes)
-    return counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    shares: np.ndarray = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    return shares
 
 
 def _chosen(n: int, rate: float, rng: np.random.Generator) -> np.ndarray:
@@ -87,29 +90,28 @@ def _part_dependent(
     images: np.ndarray,
     projections: np.random.Generator,
 ) -> np.ndarray:
-    """Noise of Xia et al. (NeurIPS 2020), as `get_instance_noisy_label` of Part-dependent-label-noise draws it.
+    """Noise of Xia et al. (NeurIPS 2020), as `get_instance_noisy_label` of
+    Part-dependent-label-noise draws it.
 
-    Each class has a random matrix that maps flattened images (bytes as they are) to a score for every other class; a
-    sample goes to class c with its own rate times the softmax of its scores.
+    Each class has a random matrix that maps flattened images (bytes as they are) to a score for
+    every other class; a sample goes to class c with its own rate times the softmax of its scores.
     """
-    low, high = -rate / INSTANCE_SD, (1 - rate) / INSTANCE_SD
+    low = -rate / INSTANCE_SD
+    high = (1 - rate) / INSTANCE_SD
     own_rate = truncnorm.rvs(
         low, high, loc=rate, scale=INSTANCE_SD, size=len(labels), random_state=rng
     )
     draw = rng.random(len(labels))
     noisy = labels.copy()
-    for c in range(
-        classes
-    ):  # a class at a time: all matrices together are gigabytes for 100 classes
-        matrix = projections.standard_normal(
-            (int(np.prod(images.shape[1:])), classes), dtype=np.float32
-        )
+    pixels = int(np.prod(images.shape[1:]))
+    # A class at a time: all matrices together are gigabytes for 100 classes.
+    for c in range(classes):
+        matrix = projections.standard_normal((pixels, classes), dtype=np.float32)
         rows = np.flatnonzero(labels == c)
         if len(rows) == 0:
             continue
-        scores = (images[rows].reshape(len(rows), -1).astype(np.float32) @ matrix).astype(
-            np.float64
-        )
+        flattened = images[rows].reshape(len(rows), -1).astype(np.float32)
+        scores = (flattened @ matrix).astype(np.float64)
         scores[:, c] = -np.inf
         share = np.exp(scores - scores.max(1, keepdims=True))
         probability = own_rate[rows, None] * share / share.sum(1, keepdims=True)

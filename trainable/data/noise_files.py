@@ -11,7 +11,10 @@ from trainable.config.trial import TrialConfig
 from trainable.data.arrays import Split
 from trainable.errors import DataError
 
-FORMS = "a JSON list of labels (.json), an integer array (.npy), or a table with file,label or index,label (.csv)"
+FORMS = (
+    "a JSON list of labels (.json), an integer array (.npy), or a table with file,label or "
+    "index,label (.csv)"
+)
 
 
 def read_labels(
@@ -19,8 +22,8 @@ def read_labels(
 ) -> np.ndarray:
     """A given label for every row of the training split, (n,) int64.
 
-    A table may leave rows out, which keep their label, and may name classes; JSON lists and arrays have every row, in
-    the data set's order. Raises DataError that says what is wrong where.
+    A table may leave rows out, which keep their label, and may name classes; JSON lists and arrays
+    have every row, in the data set's order. Raises DataError that says what is wrong where.
     """
     try:
         match path.suffix.lower():
@@ -46,7 +49,8 @@ def read_labels(
     outside = np.flatnonzero((labels < 0) | (labels >= classes))
     if len(outside):
         raise DataError(
-            f"{path}: row {outside[0]} has the label {labels[outside[0]]}; classes are 0 to {classes - 1}"
+            f"{path}: row {outside[0]} has the label {labels[outside[0]]}; classes are 0 to "
+            f"{classes - 1}"
         )
     return labels
 
@@ -54,7 +58,8 @@ def read_labels(
 def write_labels(folder: Path, config: TrialConfig, given: np.ndarray) -> Path:
     """Write given labels (n,) as the authors' code does, a JSON list, and return the file.
 
-    Their names (`0.5_sym.json`) round the rate, so that 5, 10 and 15 % are one file; ours end in a hash of the labels.
+    Their names (`0.5_sym.json`) round the rate, so that 5, 10 and 15 % are one file; ours end in a
+    hash of the labels.
     """
     rate = getattr(config.noise, "rate", None)
     digest = hashlib.sha256(np.ascontiguousarray(given, np.int64).data).hexdigest()[:8]
@@ -76,7 +81,8 @@ def _whole(path: Path, labels: np.ndarray, n: int) -> np.ndarray:
         labels = labels[:, 0]
     if labels.shape != (n,) or not np.issubdtype(labels.dtype, np.integer):
         raise DataError(
-            f"{path} holds {labels.dtype} {labels.shape}; expected one integer for each of the {n} training images"
+            f"{path} holds {labels.dtype} {labels.shape}; expected one integer for each of the {n} "
+            "training images"
         )
     return labels.astype(np.int64)
 

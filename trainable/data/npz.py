@@ -16,65 +16,92 @@ def load(path: Path, data: Npz) -> Arrays:
             content = {name: np.asarray(file[name]) for name in file.files}
     except Exception as error:  # NumPy, zipfile and zlib raise a dozen types for damaged files
         raise DataError(f"{path} is not a readable .npz file of plain arrays: {error}") from None
-    train, test = _split(path, content, "train"), _split(path, content, "test")
-    given = any(content[key].size for key in ("val_images", "val_labels") if key in content)
-    validation = _split(path, content, "val") if given else None
-    for name, split in (("val", validation), ("test", test)):
-        if split and split.images.shape[1:] != train.images.shape[1:]:
-            raise DataError(
-                f"{path}: {name}_images are {split.images.shape[1:]} and train_images {train.images.shape[1:]}; "
-                "all images must have one size"
-            )
-    classes = int(train.labels.max()) + 1
-    if classes > len(train):
-        raise DataError(
-            f"{path}: train_labels has class {classes - 1}, more than its {len(train)} images can show"
-        )
-    if classes < 2:
-        raise DataError(f"{path}: train_labels has one class only; at least two are needed")
-    for name, split in (("train", train), ("val", validation), ("test", test)):
-        if split and split.labels.max() >= classes:
-            raise DataError(
-                f"{path}: {name}_labels has class {split.labels.max()}, which train_labels never has"
-            )
-        if split and split.given is not None and split.given.max() >= classes:
-            raise DataError(
-                f"{path}: {name}_noisy_labels has class {split.given.max()}, which train_labels never has"
-            )
+    train = _split(path, content, "train")
+    test = _split(path, content, "test")
+    splits = {"train": train, "test": test}
+    if _has_validation(content):
+        splits = {"train": train, "val": _split(path, content, "val"), "test": test}
+    _check_sizes(path, splits)
+    classes = _number_of_classes(path, train)
+    _check_classes(path, splits, classes)
+    validation = splits.get("val")
     if not data.labels_are_true:
         if train.given is not None:
             raise DataError(
-                f"{path} has train_noisy_labels, so train_labels are the right ones: leave data.labels_are_true out"
+                f"{path} has train_noisy_labels, so train_labels are the right ones: leave "
+                "data.labels_are_true out"
             )
         train = train.untrusted()
-        validation = validation and (
-            validation if data.clean_validation else validation.untrusted()
-        )
+        if validation is not None and not data.clean_validation:
+            validation = validation.untrusted()
     return measured(train, validation, test, classes)
 
 
+def _has_validation(content: dict[str, np.ndarray]) -> bool:
+    """Whether one of the validation arrays is there and not empty."""
+    there = [content[key] for key in ("val_images", "val_labels") if key in content]
+    return any(array.size for array in there)
+
+
+def _check_sizes(path: Path, splits: dict[str, Split]) -> None:
+    """Refuse images of several sizes. Raises DataError."""
+    expected = splits["train"].images.shape[1:]
+    for name, split in splits.items():
+        found = split.images.shape[1:]
+        if found != expected:
+            raise DataError(
+                f"{path}: {name}_images are {found} and train_images {expected}; all images must "
+                "have one size"
+            )
+
+
+def _number_of_classes(path: Path, train: Split) -> int:
+    """Count the classes of the training labels. Raises DataError if they make no sense."""
+    classes = int(train.labels.max()) + 1
+    if classes > len(train):
+        raise DataError(
+            f"{path}: train_labels has class {classes - 1}, more than its {len(train)} images can "
+            "show"
+        )
+    if classes < 2:
+        raise DataError(f"{path}: train_labels has one class only; at least two are needed")
+    return classes
+
+
+def _check_classes(path: Path, splits: dict[str, Split], classes: int) -> None:
+    """Refuse labels of a class that the training labels do not have. Raises DataError."""
+    for name, split in splits.items():
+        for key, labels in (
+            (f"{name}_labels", split.labels),
+            (f"{name}_noisy_labels", split.given),
+        ):
+            if labels is not None and labels.max() >= classes:
+                raise DataError(
+                    f"{path}: {key} has class {labels.max()}, which train_labels never has"
+                )
+
+
 def _split(path: Path, content: dict[str, np.ndarray], name: str) -> Split:
-    """One split of a MedMNIST-layout file, checked."""
+    """Read one split of a MedMNIST-layout file and check it."""
     for key in (f"{name}_images", f"{name}_labels"):
         if key not in content:
-            raise DataError(
-                f"{path}: the array `{key}` is missing; it has {', '.join(sorted(content)) or 'none'}"
-            )
-    images, labels = content[f"{name}_images"], content[f"{name}_labels"]
+            there = ", ".join(sorted(content)) or "none"
+            raise DataError(f"{path}: the array `{key}` is missing; it has {there}")
+    images = content[f"{name}_images"]
+    labels = content[f"{name}_labels"]
     if images.ndim == 3:
         images = images[..., None]
     if images.ndim != 4 or images.dtype != np.uint8 or images.shape[-1] not in (1, 3):
         raise DataError(
-            f"{path}: {name}_images is {images.dtype} {images.shape}; expected uint8 (n, height, width) or (…, 1 or 3)"
+            f"{path}: {name}_images is {images.dtype} {images.shape}; expected uint8 (n, height, "
+            "width) or (…, 1 or 3)"
         )
     if len(images) == 0 and len(labels) == 0:
         raise DataError(f"{path}: {name}_images is empty")
+    given = None
     noisy = f"{name}_noisy_labels"
-    given = (
-        _labels(path, noisy, content[noisy], len(images))
-        if noisy in content and name != "test"
-        else None
-    )
+    if noisy in content and name != "test":
+        given = _labels(path, noisy, content[noisy], len(images))
     return Split(images, _labels(path, f"{name}_labels", labels, len(images)), given)
 
 
@@ -84,7 +111,8 @@ def _labels(path: Path, key: str, labels: np.ndarray, n: int) -> np.ndarray:
         labels = labels[:, 0]
     if labels.ndim != 1 or len(labels) != n or not np.issubdtype(labels.dtype, np.integer):
         raise DataError(
-            f"{path}: {key} is {labels.dtype} {labels.shape}; expected one integer class for each of the {n} images"
+            f"{path}: {key} is {labels.dtype} {labels.shape}; expected one integer class for each "
+            f"of the {n} images"
         )
     if labels.min() < 0:
         raise DataError(f"{path}: {key} has the negative class {labels.min()}")

@@ -1,4 +1,5 @@
-"""Where a data set's files must lie. Standard library only, so that a plan can warn without loading torch."""
+"""Where a data set's files must lie. Standard library only, so that a plan can warn without loading
+torch."""
 
 from pathlib import Path
 
@@ -70,7 +71,8 @@ def missing(data: Data, machine: Machine) -> str | None:
         )
     if isinstance(data, WebVision) and data.ilsvrc12:
         text = (
-            f"expected the folders 0 … {data.classes - 1}, WebVision's class numbers, with the ILSVRC12 validation "
+            f"expected the folders 0 … {data.classes - 1}, WebVision's class numbers, with the "
+            "ILSVRC12 validation "
             "images of each (https://image-net.org), or data.ilsvrc12: false"
         )
         places.append((ilsvrc12(machine), text))
@@ -88,19 +90,27 @@ def _expected(data: Data) -> str:
     there = "; unpack it there, or name its parent with --data DIR"
     match data:
         case Npz():
-            return "expected a file with train_images, train_labels, test_images, test_labels and perhaps val_* (uint8)"
+            return (
+                "expected a file with train_images, train_labels, test_images, test_labels and "
+                "perhaps val_* (uint8)"
+            )
         case ImageFolder():
             return (
-                "expected a folder with train/CLASS/*.jpg (or .jpeg, .png), test/CLASS/… and perhaps val/CLASS/…, "
+                "expected a folder with train/CLASS/*.jpg (or .jpeg, .png), test/CLASS/… and "
+                "perhaps val/CLASS/…, "
                 "with the same class folders"
             )
         case Cifar10() | Cifar10N():
             return (
-                "expected the folder of cifar-10-python.tar.gz (data_batch_1 … 5, test_batch, batches.meta) from "
+                "expected the folder of cifar-10-python.tar.gz (data_batch_1 … 5, test_batch, "
+                "batches.meta) from "
                 f"{CIFAR_SITE}{there}"
             )
         case Cifar100() | Cifar100N():
-            return f"expected the folder of cifar-100-python.tar.gz (train, test, meta) from {CIFAR_SITE}{there}"
+            return (
+                "expected the folder of cifar-100-python.tar.gz (train, test, meta) from "
+                f"{CIFAR_SITE}{there}"
+            )
         case Mnist() | FashionMnist() | Kmnist():
             site = {
                 "mnist": "https://ossci-datasets.s3.amazonaws.com/mnist",
@@ -108,24 +118,32 @@ def _expected(data: Data) -> str:
                 "kmnist": "https://codh.rois.ac.jp/kmnist",
             }[data.name]
             return (
-                "expected train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and "
-                f"t10k-labels-idx1-ubyte, unpacked, from {site}; put them there, or name the parent of "
+                "expected train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte "
+                "and "
+                f"t10k-labels-idx1-ubyte, unpacked, from {site}; put them there, or name the "
+                "parent of "
                 "its parent folder with --data DIR"
             )
         case Cub200():
             return (
-                "expected the folder of CUB_200_2011.tgz (images.txt, image_class_labels.txt, train_test_split.txt, "
-                f"classes.txt, images/) from https://www.vision.caltech.edu/datasets/cub_200_2011{there}"
+                "expected the folder of CUB_200_2011.tgz (images.txt, image_class_labels.txt, "
+                "train_test_split.txt, "
+                "classes.txt, images/) from "
+                f"https://www.vision.caltech.edu/datasets/cub_200_2011{there}"
             )
         case Clothing1M():
             return (
-                "expected noisy_label_kv.txt, clean_label_kv.txt, noisy_train_key_list.txt, clean_val_key_list.txt, "
-                "clean_test_key_list.txt and the folders of images that they name (0/ … 9/), from the authors of "
+                "expected noisy_label_kv.txt, clean_label_kv.txt, noisy_train_key_list.txt, "
+                "clean_val_key_list.txt, "
+                "clean_test_key_list.txt and the folders of images that they name (0/ … 9/), from "
+                "the authors of "
                 "https://github.com/Cysu/noisy_label, who send them on request"
             )
         case WebVision():
             return (
-                "expected info/train_filelist_google.txt, info/val_filelist.txt, google/ and val_images_256/ of "
-                "WebVision 1.0, resized, from https://data.vision.ee.ethz.ch/cvl/webvision/dataset2017.html"
+                "expected info/train_filelist_google.txt, info/val_filelist.txt, google/ and "
+                "val_images_256/ of "
+                "WebVision 1.0, resized, from "
+                "https://data.vision.ee.ethz.ch/cvl/webvision/dataset2017.html"
             )
     return ""

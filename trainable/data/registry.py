@@ -1,5 +1,5 @@
-"""Data sets by name, read into arrays or lists of files; every mistake in them is a `DataError` that says what was
-expected."""
+"""Data sets by name, read into arrays or lists of files; every mistake in them is a `DataError`
+that says what was expected."""
 
 import numpy as np
 

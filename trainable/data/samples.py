@@ -1,8 +1,9 @@
 """The images and labels that methods see, normalised and augmented on the device.
 
-`Samples` is the interface: `views(index, count, rng)` for training and `plain(index)` for judging and testing, both
-float images in channels-last memory. Its images are resident, uint8 on the device, read once and indexed after; or
-they are streamed, decoded when they are needed, which changes nothing but the time it takes.
+`Samples` is the interface: `views(index, count, rng)` for training and `plain(index)` for judging
+and testing, both float images in channels-last memory. Its images are resident, uint8 on the
+device, read once and indexed after; or they are streamed, decoded when they are needed, which
+changes nothing but the time it takes.
 """
 
 import dataclasses
@@ -18,8 +19,8 @@ from trainable.data.augment import crop_and_flip, resized_crop
 from trainable.data.streaming import Batch, Index, Streamed
 
 MOST_PIXELS = {"cpu": 256 * 32 * 32, "cuda": 2048 * 32 * 32}
-"""Of the images that are judged at once: what a processor's caches hold, and what keeps a GPU busy. On the CPU the
-results are the same whatever the number."""
+"""Of the images that are judged at once: what a processor's caches hold, and what keeps a GPU busy.
+On the CPU the results are the same whatever the number."""
 
 
 @dataclass
@@ -27,7 +28,8 @@ class Samples:
     """One split on the device.
 
     Attributes:
-        images: (n, h + 2·padding, w + 2·padding, channels) uint8, padded with zeros once, or streamed in that form.
+        images: (n, h + 2·padding, w + 2·padding, channels) uint8, padded with zeros once, or
+            streamed in that form.
         given: (n,) labels that training may see.
         true: (n,) labels for measuring only; −1 where nobody knows them.
         source_index: (n,) row in the data set as read.
@@ -65,7 +67,8 @@ class Samples:
         return bool((self.true >= 0).all())
 
     def views(self, index: torch.Tensor, count: int, rng: torch.Generator) -> list[torch.Tensor]:
-        """`count` independent augmentations of the images at `index`, each (batch, channels, h, w) float."""
+        """`count` independent augmentations of the images at `index`, each (batch, channels, h, w)
+        float."""
         images, where = self._padded(index)
         return [self._normalised(self._weak(images, where, rng)) for _ in range(count)]
 
@@ -73,9 +76,8 @@ class Samples:
         self, index: torch.Tensor, count: int, rng: torch.Generator
     ) -> list[torch.Tensor]:
         """As `views`, with AutoAugment after the crop and the flip."""
-        from trainable.data.autoaugment import (
-            auto_augment,
-        )  # torchvision: seconds, where it is not needed
+        # torchvision takes seconds to load, and most trials do not need it.
+        from trainable.data.autoaugment import auto_augment
 
         images, where = self._padded(index)
         weak = torch.cat([self._weak(images, where, rng) for _ in range(count)])
@@ -83,11 +85,11 @@ class Samples:
 
     def _weak(self, images: torch.Tensor, where: Any, rng: torch.Generator) -> torch.Tensor:
         """Randomly cropped and flipped images, (batch, h, w, channels) uint8."""
-        a = self.augmentation
-        if isinstance(a, Photos) and a.resized_crop:
-            return resized_crop(images, where, self._size, a.flip, rng)
+        fields = self.augmentation
+        if isinstance(fields, Photos) and fields.resized_crop:
+            return resized_crop(images, where, self._size, fields.flip, rng)
         return crop_and_flip(
-            images, where, self.padding, a.crop_probability, a.flip, rng, self.side
+            images, where, self.padding, fields.crop_probability, fields.flip, rng, self.side
         )
 
     def plain(self, index: Index) -> torch.Tensor:
@@ -98,10 +100,11 @@ class Samples:
         return self._normalised(images[where][:, top : top + height, left : left + width])
 
     def ahead(self, batches: Iterable[Batch]) -> Iterator[Batch]:
-        """`batches`, one after the other: indices, or tuples that hold some. Streamed images are decoded meanwhile."""
-        return (
-            iter(batches) if isinstance(self.images, torch.Tensor) else self.images.ahead(batches)
-        )
+        """`batches`, one after the other: indices, or tuples that hold some. Streamed images are
+        decoded meanwhile."""
+        if isinstance(self.images, torch.Tensor):
+            return iter(batches)
+        return self.images.ahead(batches)
 
     def only(self, rows: np.ndarray) -> "Samples":
         """The samples at `rows` (m,) alone, in that order."""
@@ -130,18 +133,12 @@ class Samples:
 
     def _normalised(self, images: torch.Tensor) -> torch.Tensor:
         width, channels = images.shape[2:]
-        repeats = (
-            width if channels > 1 else 1
-        )  # a row of pixels at a time: three channels do not fill a vector
-        mean, std = self.mean.repeat(repeats), self.std.repeat(repeats)
-        pixels = (
-            images.to(torch.float32)
-            .flatten(2)
-            .div_(255)
-            .sub_(mean)
-            .div_(std)
-            .unflatten(2, (width, channels))
-        )
-        return pixels.permute(
-            0, 3, 1, 2
-        )  # NHWC in memory: channels-last for the convolutions, without a copy
+        # A row of pixels at a time: three channels do not fill a vector of the processor.
+        repeats = width if channels > 1 else 1
+        mean = self.mean.repeat(repeats)
+        std = self.std.repeat(repeats)
+        lines = images.to(torch.float32).flatten(2)
+        lines.div_(255).sub_(mean).div_(std)
+        pixels = lines.view(*lines.shape[:2], width, channels)
+        # NHWC in memory: channels-last for the convolutions, without a copy.
+        return pixels.permute(0, 3, 1, 2)

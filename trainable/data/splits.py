@@ -17,7 +17,8 @@ from trainable.random_streams import Streams
 
 @dataclass(frozen=True)
 class Part:
-    """Samples of a split: their rows in it, and a given label for every row of the split, (len(split),)."""
+    """Samples of a split: their rows in it, and a given label for every row of the split,
+    (len(split),)."""
 
     split: Split
     rows: np.ndarray
@@ -26,7 +27,8 @@ class Part:
     @property
     def wrong(self) -> np.ndarray:
         """Whether each sample's given label differs from the true one, (len(rows),) bool."""
-        return self.given[self.rows] != self.split.labels[self.rows]
+        wrong: np.ndarray = self.given[self.rows] != self.split.labels[self.rows]
+        return wrong
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,10 @@ class Parts:
 def divide(arrays: Arrays, data: ImageData, noise: Noise, streams: Streams, folder: Path) -> Parts:
     """Put noise on the labels and hold the validation samples out.
 
-    Noise is injected before the split, so another `validation_fraction` does not change a sample's label; with
-    `clean_validation` it is injected after it, into the training part. A validation set that comes with the data gets
-    the same noise, or none. Relative paths of noise files start at `folder`.
+    Noise is injected before the split, so another `validation_fraction` does not change a sample's
+    label; with `clean_validation` it is injected after it, into the training part. A validation set
+    that comes with the data gets the same noise, or none. Relative paths of noise files start at
+    `folder`.
 
     Raises:
         DataError: too few samples are left, or labels that are needed are not there.
@@ -61,7 +64,8 @@ def divide(arrays: Arrays, data: ImageData, noise: Noise, streams: Streams, fold
         rows, held = np.sort(shuffled[count:]), np.sort(shuffled[:count])
     if len(rows) < 2:
         raise DataError(
-            f"{len(rows)} training images are left after the validation split; at least 2 are needed"
+            f"{len(rows)} training images are left after the validation split; at least 2 are "
+            "needed"
         )
 
     rng, clean = streams.numpy("noise"), data.clean_validation
@@ -78,7 +82,8 @@ def divide(arrays: Arrays, data: ImageData, noise: Noise, streams: Streams, fold
         validation = Part(own, every, _noisy(own, every, arrays, noise, rng, streams, folder))
     if clean and validation is not None and (validation.split.labels[validation.rows] < 0).any():
         raise DataError(
-            "data.clean_validation needs right labels, and these data have none for their validation set"
+            "data.clean_validation needs right labels, and these data have none for their "
+            "validation set"
         )
     return Parts(part, validation)
 

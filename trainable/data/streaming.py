@@ -1,6 +1,7 @@
 """Images that do not fit into memory: workers decode the batches that are needed next.
 
-A method announces its batches with `ahead`; by the time it asks for their pixels they lie here as bytes.
+A method announces its batches with `ahead`; when it asks for their pixels, they are in memory as
+bytes.
 """
 
 from collections import deque
@@ -22,7 +23,8 @@ Request = tuple[int, np.ndarray]
 
 
 class _Decoding(Dataset[Any]):
-    """What a worker does with a request. A bad file comes back as a sentence: raised there, it would be a traceback."""
+    """What a worker does with a request. A bad file comes back as a sentence: raised there, it
+    would be a traceback."""
 
     def __init__(self, parts: list[Files]):
         self.parts = parts
@@ -45,11 +47,14 @@ class _Requests:
 
 
 class Stream:
-    """Decodes images of several splits in `workers` processes, which live as long as this object."""
+    """Decodes images of several splits in `workers` processes, which live as long as this
+    object."""
 
     def __init__(self, parts: list[Files], workers: int, device: torch.device):
-        self.parts, self.device = parts, device
-        self._decoding, self._requests = _Decoding(parts), _Requests()
+        self.parts = parts
+        self.device = device
+        self._decoding = _Decoding(parts)
+        self._requests = _Requests()
         self._loader = DataLoader(
             self._decoding,
             batch_size=None,  # a request is a batch already
@@ -63,11 +68,13 @@ class Stream:
         )
 
     def fetch(self, part: int, rows: np.ndarray) -> torch.Tensor:
-        """Images uint8 (batch, height, width, channels) on the device, decoded here and now. Raises DataError."""
+        """Images uint8 (batch, height, width, channels) on the device, decoded here and now. Raises
+        DataError."""
         return self._ready(self._decoding[part, rows])
 
     def requested(self, requests: Iterator[Request]) -> Iterator[torch.Tensor]:
-        """The images of each request, in order; the next ones are being decoded. Raises DataError."""
+        """The images of each request, in order; the next ones are being decoded. Raises
+        DataError."""
         self._requests.now = requests
         yield from map(self._ready, self._loader)
 
@@ -86,7 +93,10 @@ class Streamed:
     """
 
     def __init__(self, stream: Stream, part: int, rows: np.ndarray, padding: int = 0):
-        self.stream, self.part, self.rows, self.padding = stream, part, rows, padding
+        self.stream = stream
+        self.part = part
+        self.rows = rows
+        self.padding = padding
         height, width, channels = stream.parts[part].shape
         self.shape = (len(rows), height + 2 * padding, width + 2 * padding, channels)
         self._batch = torch.empty(0)
@@ -102,8 +112,9 @@ class Streamed:
 
         def requests() -> Iterator[Request]:
             for batch in batches:
-                waiting.append((batch, self._index(batch)))
-                yield self.part, self.rows[waiting[-1][1].numpy()]
+                index = self._index(batch)
+                waiting.append((batch, index))
+                yield self.part, self.rows[index.numpy()]
 
         for images in self.stream.requested(requests()):
             batch, index = waiting.popleft()
@@ -118,7 +129,7 @@ class Streamed:
         """The images at `index`, uint8 with zeros around them, on the device."""
         chosen = self._index(index)
         places = self._place[chosen]
-        if (places < 0).any():  # nobody announced them
+        if (places < 0).any():  # they were not announced
             images = self.stream.fetch(self.part, self.rows[chosen.numpy()])
         else:
             images = self._batch[places.to(self._batch.device)]
@@ -127,12 +138,12 @@ class Streamed:
     def _index(self, batch: Any) -> torch.Tensor:
         """All samples that a batch, an index or a tuple that holds some, is about."""
         if isinstance(batch, tuple):
-            return torch.cat(
-                [self._index(part) for part in batch if isinstance(part, torch.Tensor)]
-            )
+            indices = [self._index(part) for part in batch if isinstance(part, torch.Tensor)]
+            return torch.cat(indices)
         if isinstance(batch, slice):
             return torch.arange(*batch.indices(len(self.rows)))
-        return batch.cpu()
+        index: torch.Tensor = batch.cpu()
+        return index
 
 
 def _as_it_is(answer: Any) -> Any:

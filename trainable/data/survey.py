@@ -60,7 +60,8 @@ def _folder(root: Path) -> Survey:
     if not (root / "train").is_dir():
         there = sorted(entry.name for entry in root.iterdir())[:SHOWN]
         raise DataError(
-            f"{root} has no folder train; expected train/CLASS/*.jpg|png, test/CLASS/… and perhaps val/CLASS/…, and it "
+            f"{root} has no folder train; expected train/CLASS/*.jpg|png, test/CLASS/… and perhaps "
+            "val/CLASS/…, and it "
             f"has {', '.join(there) or 'nothing'}"
         )
     classes = image_folder.class_folders(root / "train")
@@ -86,7 +87,8 @@ def _folder(root: Path) -> Survey:
                 unreadable.append(f"{name.decode(errors='backslashreplace')} ({str(error)[:60]})")
     if unreadable:
         raise DataError(
-            f"{root}: {len(unreadable)} images cannot be read: {_shown(unreadable)}; mend or delete them"
+            f"{root}: {len(unreadable)} images cannot be read: {_shown(unreadable)}; mend or "
+            "delete them"
         )
     data = image_folder.load(
         root, ImageFolder(path=str(root), size=None if len(sizes) == 1 else 32)
@@ -134,7 +136,7 @@ def _npz(path: Path) -> Survey:
         data.train.given is not None,
     )
     contents = {
-        name: [hashlib.sha256(image.tobytes()).digest() for image in split.images]  # type: ignore[union-attr]
+        name: [hashlib.sha256(image.tobytes()).digest() for image in np.asarray(split.images)]
         for name, split in there.items()
     }
     found.problems += _same(contents, splits)
@@ -151,8 +153,12 @@ def _same(contents: dict[str, list[bytes]], splits: dict[str, Split | None]) -> 
     for name in ("test", "val"):
         if leaked := sum(content in labels for content in contents.get(name, [])):
             yield f"{leaked} {name} images are training images too: accuracy on them means nothing"
-    if torn := sum(len(several) > 1 for several in labels.values()):
-        yield f"{torn} training images are there under several classes: at least one of those labels is wrong"
+    torn = sum(len(several) > 1 for several in labels.values())
+    if torn:
+        yield (
+            f"{torn} training images are there under several classes: at least one of those "
+            "labels is wrong"
+        )
     if len(train) > len(labels):
         yield f"{len(train) - len(labels)} training images are copies of another"
 
@@ -173,7 +179,8 @@ def _uneven(found: Survey) -> Iterable[str]:
         yield f"fewer than {FEW} training images: {_shown(few)}"
     if max(train) > UNEVEN * max(1, min(train)):
         yield (
-            f"uneven classes: {max(train)} training images of the largest and {min(train)} of the smallest; "
+            f"uneven classes: {max(train)} training images of the largest and {min(train)} of the "
+            "smallest; "
             "method.prior_penalty pushes towards equal classes, and 0 switches it off"
         )
     if untested := those(lambda count: count == 0, "test"):

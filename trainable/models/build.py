@@ -27,7 +27,8 @@ def build(
 ) -> nn.Module:
     """A freshly initialised network for images of `shape` (channels, h, w).
 
-    torch's layers draw their first weights from the global generator; it is seeded inside a fork and left as it was.
+    torch's layers draw their first weights from the global generator; it is seeded inside a fork
+    and left as it was.
     """
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
@@ -63,7 +64,8 @@ def build(
 def survives_one_image(network: nn.Module) -> nn.Module:
     """The network, whose BatchNorm normalises a batch of one image by its running statistics.
 
-    The last batch of an epoch may hold one image, and on 1×1 maps its variance does not exist: torch refuses it.
+    The last batch of an epoch may hold one image, and on 1×1 maps its variance does not exist:
+    torch refuses it.
     """
     switched: list[nn.Module] = []
 
@@ -102,6 +104,7 @@ def _tried(
     if getattr(logits, "shape", None) != (2, classes):
         given = getattr(logits, "shape", type(logits).__name__)
         raise DataError(
-            f"{name} should return logits of shape (batch, {classes}); for 2 images of {what} it gave {given}"
+            f"{name} should return logits of shape (batch, {classes}); for 2 images of {what} it "
+            f"gave {given}"
         )
     return survives_one_image(network.train())

@@ -1,4 +1,5 @@
-"""Networks of the package timm (github.com/huggingface/pytorch-image-models), an optional dependency."""
+"""Networks of the package timm (github.com/huggingface/pytorch-image-models), an optional
+dependency."""
 
 import difflib
 
@@ -9,8 +10,10 @@ from trainable.errors import DataError
 
 
 def timm_network(model: Timm, shape: tuple[int, int, int], classes: int) -> nn.Module:
-    """The network without weights, for images of `shape` (channels, h, w). Raises DataError: timm has none such."""
-    if lacking := missing_package(model.name):
+    """The network without weights, for images of `shape` (channels, h, w). Raises DataError: timm
+    has none such."""
+    lacking = missing_package(model.name)
+    if lacking:
         raise DataError(lacking)
     import timm
 
@@ -19,4 +22,7 @@ def timm_network(model: Timm, shape: tuple[int, int, int], classes: int) -> nn.M
         close = difflib.get_close_matches(name, timm.list_models(), n=1)
         known = f"; did you mean `timm:{close[0]}`?" if close else ""
         raise DataError(f"model.name: timm {timm.__version__} has no model `{name}`{known}")
-    return timm.create_model(name, pretrained=False, num_classes=classes, in_chans=shape[0])
+    network: nn.Module = timm.create_model(
+        name, pretrained=False, num_classes=classes, in_chans=shape[0]
+    )
+    return network

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import cast
 
 import torch
 from torch import nn
@@ -14,7 +15,8 @@ Initialise = Callable[[torch.Tensor], object]
 
 
 def torchvision_network(model: Torchvision, shape: tuple[int, int, int], classes: int) -> nn.Module:
-    """The network for images of `shape` (channels, h, w). Raises DataError if they have a wrong size for it."""
+    """The network for images of `shape` (channels, h, w). Raises DataError if they have a wrong
+    size for it."""
     match model.name:
         case "mobilenet_v2":
             return _mobilenet_v2(model.stem, shape, classes)
@@ -35,32 +37,32 @@ def _resnet(name: str, stem: str, shape: tuple[int, int, int], classes: int) -> 
         network.maxpool = nn.Identity()
     else:
         network.conv1 = _first(network.conv1, shape, 7, 2, _he)
-    return network
+    return cast(nn.Module, network)
 
 
 def _mobilenet_v2(stem: str, shape: tuple[int, int, int], classes: int) -> nn.Module:
-    small = stem == "cifar"
+    stride = 1 if stem == "cifar" else 2  # of the first layer and of the second stage
+    # Expansion, channels, blocks and stride of each stage, as in the paper's table 2.
     stages = [
         [1, 16, 1, 1],
-        [6, 24, 2, 1 if small else 2],
+        [6, 24, 2, stride],
         [6, 32, 3, 2],
         [6, 64, 4, 2],
         [6, 96, 3, 1],
-    ]
-    stages += [
         [6, 160, 3, 2],
         [6, 320, 1, 1],
-    ]  # expansion, channels, blocks, stride, as in the paper's table 2
+    ]
     network = models.mobilenet_v2(num_classes=classes, inverted_residual_setting=stages)
-    network.features[0][0] = _first(network.features[0][0], shape, 3, 1 if small else 2, _he)
-    return network
+    network.features[0][0] = _first(network.features[0][0], shape, 3, stride, _he)
+    return cast(nn.Module, network)
 
 
 def _convnext_tiny(stem: str, shape: tuple[int, int, int], classes: int) -> nn.Module:
     patch = 2 if stem == "cifar" else 4
     if min(shape[1:]) < 8 * patch:  # halved three times after the patches
         raise DataError(
-            f"convnext_tiny with `stem: {stem}` takes images of at least {8 * patch}×{8 * patch} pixels; "
+            f"convnext_tiny with `stem: {stem}` takes images of at least {8 * patch}×{8 * patch} "
+            "pixels; "
             f"these are {shape[1]}×{shape[2]}"
         )
     network = models.convnext_tiny(num_classes=classes)
@@ -71,7 +73,7 @@ def _convnext_tiny(stem: str, shape: tuple[int, int, int], classes: int) -> nn.M
         patch,
         lambda weight: nn.init.trunc_normal_(weight, std=0.02),
     )
-    return network
+    return cast(nn.Module, network)
 
 
 def _vit_b_16(stem: str, shape: tuple[int, int, int], classes: int) -> nn.Module:
@@ -79,7 +81,8 @@ def _vit_b_16(stem: str, shape: tuple[int, int, int], classes: int) -> nn.Module
     patch = 4 if stem == "cifar" else 16
     if height != width or height % patch:
         raise DataError(
-            f"vit_b_16 with `stem: {stem}` takes square images whose side is a multiple of {patch} pixels; "
+            f"vit_b_16 with `stem: {stem}` takes square images whose side is a multiple of {patch} "
+            "pixels; "
             f"these are {height}×{width}"
         )
     network = models.VisionTransformer(height, patch, 12, 12, 768, 3072, num_classes=classes)
@@ -91,7 +94,7 @@ def _vit_b_16(stem: str, shape: tuple[int, int, int], classes: int) -> nn.Module
         patch,
         lambda weight: nn.init.trunc_normal_(weight, std=std),
     )
-    return network
+    return cast(nn.Module, network)
 
 
 def _swin_t(stem: str, shape: tuple[int, int, int], classes: int) -> nn.Module:
@@ -108,18 +111,16 @@ def _swin_t(stem: str, shape: tuple[int, int, int], classes: int) -> nn.Module:
     network.features[0][0] = _first(
         network.features[0][0], shape, patch, patch, lambda weight: None
     )
-    return network
+    return cast(nn.Module, network)
 
 
 def _first(
     old: nn.Conv2d, shape: tuple[int, int, int], kernel: int, stride: int, initialise: Initialise
 ) -> nn.Conv2d:
-    """The first layer, made anew if it takes another number of channels or has another kernel or stride."""
-    if (
-        old.in_channels == shape[0]
-        and old.kernel_size == (kernel, kernel)
-        and old.stride == (stride, stride)
-    ):
+    """The first layer, made anew if it takes another number of channels or has another kernel or
+    stride."""
+    same_kernel = old.kernel_size == (kernel, kernel) and old.stride == (stride, stride)
+    if same_kernel and old.in_channels == shape[0]:
         return old
     padding = 0 if kernel == stride else kernel // 2  # patches do not overlap
     new = nn.Conv2d(shape[0], old.out_channels, kernel, stride, padding, bias=old.bias is not None)

@@ -1,4 +1,5 @@
-"""The identity of this package's code. Standard library only: a run compares it without loading torch."""
+"""The identity of this package's code. Standard library only: a run compares it without loading
+torch."""
 
 import hashlib
 from pathlib import Path

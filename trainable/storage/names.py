@@ -1,8 +1,9 @@
 """The contract of the results folder: every file name and every metric name, once.
 
-`orchestrator`, `trainable` and `analysis` read and write the same folders and share these names; a test refuses the
-literals elsewhere. Methods yield metrics under literal names, and the same test checks that `METRICS` has them. A name
-with `{k}` is a template: `AUC.format(k=0)` is the name for network 0. Standard library only.
+`orchestrator`, `trainable` and `analysis` read and write the same folders and share these names; a
+test refuses the literals elsewhere. Methods yield metrics under literal names, and the same test
+checks that `METRICS` has them. A name with `{k}` is a template: `AUC.format(k=0)` is the name for
+network 0. Standard library only.
 """
 
 import re
@@ -58,33 +59,53 @@ AUC = "division/auc_net{k}"
 LABELED_FRACTION = "division/labeled_fraction_net{k}"
 PRECISION = "division/precision_net{k}"
 RECALL = "division/recall_net{k}"
-MIXTURE = "mixture/{parameter}_{component}_net{k}"  # parameters: mean, sd, weight; components: clean, noisy
+# parameters: mean, sd, weight; components: clean, noisy
+MIXTURE = "mixture/{parameter}_{component}_net{k}"
 EPOCH_SECONDS = "time/epoch_s"
 FORWARDS = "work/forwards"
 
 METRICS: dict[str, str] = {
-    TEST_ACCURACY: "accuracy of the ensemble on the clean test set after an epoch, %; in a summary after the last one",
-    TEST_TOP5: "share of test images whose true class is among the ensemble's five best, %; from 20 classes on",
+    TEST_ACCURACY: (
+        "accuracy of the ensemble on the clean test set after an epoch, %; in a summary after the "
+        "last one"
+    ),
+    TEST_TOP5: (
+        "share of test images whose true class is among the ensemble's five best, %; from 20 "
+        "classes on"
+    ),
     NETWORK_ACCURACY: "accuracy of network k alone on the clean test set, %",
     LAST10: "mean test accuracy of the last ten epochs (of all if fewer), %",
-    LAST10_SD: "standard deviation of the test accuracy over the last ten epochs, percentage points",
+    LAST10_SD: (
+        "standard deviation of the test accuracy over the last ten epochs, percentage points"
+    ),
     NETWORK_LAST10: "mean test accuracy of network k alone in the last ten epochs, %",
-    BEST_ACCURACY: "best test accuracy of any epoch, %; selected on the test set, for comparison with papers only",
+    BEST_ACCURACY: (
+        "best test accuracy of any epoch, %; selected on the test set, for comparison with papers "
+        "only"
+    ),
     SELECTED_ACCURACY: "test accuracy at the epoch with the best validation accuracy, %",
     "ilsvrc12/accuracy": "accuracy of the ensemble on ILSVRC12's validation images, %",
     "ilsvrc12/top5": "top-5 accuracy of the ensemble on ILSVRC12's validation images, %",
     VALIDATION_ACCURACY: "agreement of the ensemble with the given labels of the validation set, %",
-    "train/accuracy_given": "agreement of the ensemble with the given labels of the training set, %",
+    "train/accuracy_given": (
+        "agreement of the ensemble with the given labels of the training set, %"
+    ),
     "train/accuracy_true": "agreement of the ensemble with the true labels of the training set, %",
     "train/agreement": "share of training samples that both networks predict alike, %",
     AUC: "area under the ROC curve of network k's clean probability, 0 to 1",
-    "division/auc_loss_net{k}": "the same of the negative loss, where the division does not use the loss alone, 0 to 1",
+    "division/auc_loss_net{k}": (
+        "the same of the negative loss, where the division does not use the loss alone, 0 to 1"
+    ),
     LABELED_FRACTION: "share of the training samples in the labeled set of network k, 0 to 1",
     PRECISION: "share of the labeled set whose given label is right, 0 to 1",
     RECALL: "share of the right labels that are in the labeled set, 0 to 1",
     "division/residual_noise_net{k}": "share of the labeled set whose given label is wrong, 0 to 1",
-    "division/agreed_fraction_net{k}": "share of the training samples that both divisions agree to label, 0 to 1",
-    "division/threshold_net{k}": "clean probability above which a sample enters the labeled set, 0 to 1",
+    "division/agreed_fraction_net{k}": (
+        "share of the training samples that both divisions agree to label, 0 to 1"
+    ),
+    "division/threshold_net{k}": (
+        "clean probability above which a sample enters the labeled set, 0 to 1"
+    ),
     "mixture/mean_clean_net{k}": "mean of the clean component, normalised loss",
     "mixture/mean_noisy_net{k}": "mean of the noisy component, normalised loss",
     "mixture/sd_clean_net{k}": "standard deviation of the clean component, normalised loss",
@@ -97,7 +118,9 @@ METRICS: dict[str, str] = {
     "loss/prior": "divergence of the mean prediction from the class prior, nats",
     "loss/contrast": "divergence between the networks' predictions (JoCoR), nats",
     "loss/early_learning": "early-learning regularisation term (ELR), before its weight, nats",
-    "warmup/separation": "distance of the means of the two loss components after a warm-up epoch, nats",
+    "warmup/separation": (
+        "distance of the means of the two loss components after a warm-up epoch, nats"
+    ),
     "schedule/lr": "learning rate of the epoch",
     "schedule/lambda_u": "weight of the unlabeled loss at the end of the epoch",
     "schedule/forget_rate": "share of each batch that is left out, 0 to 1",
@@ -105,16 +128,21 @@ METRICS: dict[str, str] = {
     "time/divide_s": "wall time of dividing the training samples, s; in a summary of all epochs",
     "time/train_s": "wall time of training, s; in a summary of all epochs",
     "time/eval_s": "wall time of testing and validation, s; in a summary of all epochs",
-    FORWARDS: "image-forward equivalents, a backward pass counts as two; in a summary of all epochs",
+    FORWARDS: (
+        "image-forward equivalents, a backward pass counts as two; in a summary of all epochs"
+    ),
 }
-"""Metrics of rows and summaries, with their units. In a summary: the value of the last epoch, unless stated."""
+"""Metrics of rows and summaries, with their units. In a summary: the value of the last epoch,
+unless stated."""
 
 FIELDS: dict[str, str] = {
     "epoch": "number of the epoch, from 1",
     "phase": "what the epoch did: `warmup`, `dividemix` or the method's name",
     "epochs": "number of trained epochs",
     "selected_epoch": "the epoch with the best validation accuracy, the earliest of equals",
-    "noise_rate": "share of training labels that are wrong, 0 to 1; null where the true labels are unknown",
+    "noise_rate": (
+        "share of training labels that are wrong, 0 to 1; null where the true labels are unknown"
+    ),
     "noise_rate_nominal": "the rate that the configuration asks for, 0 to 1",
     "noise_transition": "P(given label | true label), one row a true class",
     "data_hash": "hash of the images and true labels",
@@ -126,7 +154,8 @@ FIELDS: dict[str, str] = {
 
 
 def registered(name: str) -> bool:
-    """Whether a field of a row or a summary is known here; `{k}` stands for any network's number."""
+    """Whether a field of a row or a summary is known here; `{k}` stands for any network's
+    number."""
     return name in FIELDS or any(pattern.fullmatch(name) for pattern in _PATTERNS)
 
 

@@ -1,9 +1,10 @@
 """The folder of one trial: configuration, rows, checkpoints, summary, failure, owner.
 
-Everything is bytes or JSON, and every file but the rows is replaced atomically, so a crash at any moment leaves either
-the old or the new content. Rows are appended and flushed to disk *before* the checkpoint of the same epoch, so that a
-checkpoint never knows an epoch that the rows do not. `summary.json` is written last: it exists ⇔ the trial is done.
-Standard library only: the analysis and the orchestrator read these folders without torch.
+Everything is bytes or JSON, and every file but the rows is replaced atomically, so a crash at any
+moment leaves either the old or the new content. Rows are appended and flushed to disk *before* the
+checkpoint of the same epoch, so that a checkpoint never knows an epoch that the rows do not.
+`summary.json` is written last: it exists ⇔ the trial is done. Standard library only: the analysis
+and the orchestrator read these folders without torch.
 """
 
 import contextlib
@@ -16,12 +17,13 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from trainable.storage import names
 
 PLACE = re.compile(r"([a-z0-9_][a-z0-9_.=+,-]*/){1,3}seed=\d+")
-"""Where a trial's folder may lie below `runs/`: names that lead nowhere else, whatever a file says."""
+"""Where a trial's folder may lie below `runs/`: names that lead nowhere else, whatever a file
+says."""
 _MAGIC = b"dividemix-checkpoint sha256 "
 
 
@@ -39,7 +41,8 @@ class TrialFolder:
     # --- owner ---
 
     def claim(self) -> None:
-        """Become the one writer: an actor that lives on behind a lost node finds another token and stops."""
+        """Become the one writer: an actor that lives on behind a lost node finds another token and
+        stops."""
         self.path.mkdir(parents=True, exist_ok=True)
         for torn in self.path.glob(".*.tmp"):  # of a writer that was killed
             torn.unlink(missing_ok=True)
@@ -54,7 +57,8 @@ class TrialFolder:
 
     def release(self) -> None:
         """Give the folder up, if it is still ours."""
-        if self._token and (owner := self.owner) and owner.get("token") == self._token:
+        owner = self.owner if self._token else None
+        if owner and owner.get("token") == self._token:
             (self.path / names.OWNER).unlink(missing_ok=True)
         self._token = None
 
@@ -102,11 +106,13 @@ class TrialFolder:
 
     @property
     def stopped(self) -> dict[str, Any] | None:
-        """`stopped.json`: epoch and reason; there ⇔ a search's scheduler has stopped the trial for good."""
+        """`stopped.json`: epoch and reason; there ⇔ a search's scheduler has stopped the trial for
+        good."""
         return _json(self.path / names.STOPPED)
 
     def stop(self, epoch: int, reason: str) -> None:
-        """Stop the trial for good. The search decides so while an actor owns the folder, so no claim is needed."""
+        """Stop the trial for good. The search decides so while an actor owns the folder, so no
+        claim is needed."""
         replace(self.path / names.STOPPED, json.dumps({"epoch": epoch, "reason": reason}).encode())
 
     def log(self, message: str) -> None:
@@ -136,52 +142,53 @@ class TrialFolder:
         return list(_parsed(whole.splitlines()))
 
     def keep_rows(self, epochs: int) -> None:
-        """Drop rows past `epochs`: they were trained after the checkpoint that the trial goes on from."""
+        """Drop rows past `epochs`: they were trained after the checkpoint that the trial goes on
+        from."""
         self._check_owner()
         rows = [row for row in self.rows() if row["epoch"] <= epochs]
-        replace(
-            self.path / names.METRICS_FILE,
-            b"".join(json.dumps(row).encode() + b"\n" for row in rows),
-        )
+        content = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+        replace(self.path / names.METRICS_FILE, content)
 
     # --- checkpoints ---
 
     def save_checkpoint(self, state: bytes) -> None:
-        """Keep a complete state under its checksum; the one before it stays as `checkpoint.prev.pt`."""
+        """Keep a complete state under its checksum; the one before it stays as
+        `checkpoint.prev.pt`."""
         self._check_owner()
-        newest, previous = self.path / names.CHECKPOINT, self.path / names.PREVIOUS_CHECKPOINT
-        fresh = _write_synced(
-            newest, _MAGIC + hashlib.sha256(state).hexdigest().encode() + b"\n" + state
-        )
+        newest = self.path / names.CHECKPOINT
+        previous = self.path / names.PREVIOUS_CHECKPOINT
+        fresh = _write_synced(newest, _header(state) + b"\n" + state)
         with contextlib.suppress(FileNotFoundError):
             newest.replace(previous)
         fresh.replace(newest)
         _sync_folder(self.path)
 
     def load_checkpoints(self) -> Iterator[bytes]:
-        """States from the newest to the oldest; a damaged one is set aside, with a line in `train.log`."""
+        """States from the newest to the oldest; a damaged one is set aside, with a line in
+        `train.log`."""
         for name in (names.CHECKPOINT, names.PREVIOUS_CHECKPOINT):
             path = self.path / name
             try:
                 header, _, state = path.read_bytes().partition(b"\n")
             except FileNotFoundError:
                 continue
-            if header == _MAGIC + hashlib.sha256(state).hexdigest().encode():
+            if header == _header(state):
                 yield state
             else:
                 self._check_owner()
-                aside = path.with_suffix(".damaged")
-                path.replace(aside)
+                damaged = path.with_suffix(".damaged")
+                path.replace(damaged)
                 self.log(
-                    f"{name} does not match its checksum: kept as {aside.name}, the one before it is used"
+                    f"{name} does not match its checksum: kept as {damaged.name}, the one before "
+                    "it is used"
                 )
 
     @property
     def has_checkpoint(self) -> bool:
-        """Whether there is something to go on from."""
-        return any(
-            (self.path / name).exists() for name in (names.CHECKPOINT, names.PREVIOUS_CHECKPOINT)
-        )
+        """Whether there is a checkpoint to resume from."""
+        newest = self.path / names.CHECKPOINT
+        previous = self.path / names.PREVIOUS_CHECKPOINT
+        return newest.exists() or previous.exists()
 
     # --- end ---
 
@@ -196,17 +203,20 @@ class TrialFolder:
             "epoch": epoch,
             "retry": retry,
             "attempts": attempts,
+            "traceback": traceback,
         }
-        self.write_json(names.FAILURE, {**about, "traceback": traceback})
+        self.write_json(names.FAILURE, about)
 
     def finish(self, summary: dict[str, Any]) -> None:
-        """Mark the trial done. The checkpoints are deleted after, not before, the summary is on disk."""
+        """Mark the trial done. The checkpoints are deleted after, not before, the summary is on
+        disk."""
         self.write_json(names.SUMMARY, summary)
         self.remove(names.CHECKPOINT, names.PREVIOUS_CHECKPOINT, names.FAILURE)
 
 
 def score(rows: list[dict[str, Any]], metric: str) -> float | None:
-    """One number for a trial: the mean of its last ten epochs (all if fewer), of `work/…` the total.
+    """One number for a trial: the mean of its last ten epochs (all if fewer), of `work/…` the
+    total.
 
     None if a row does not have the metric, or there are no rows.
     """
@@ -222,6 +232,11 @@ def replace(path: Path, content: bytes) -> None:
     """Write a file so that a crash leaves the old content or the new, never a part."""
     _write_synced(path, content).replace(path)
     _sync_folder(path.parent)
+
+
+def _header(state: bytes) -> bytes:
+    """The first line of a checkpoint: the checksum of what follows."""
+    return _MAGIC + hashlib.sha256(state).hexdigest().encode()
 
 
 def _write_synced(path: Path, content: bytes) -> Path:
@@ -243,11 +258,13 @@ def _sync_folder(path: Path) -> None:
         os.close(descriptor)
 
 
-def _json(path: Path) -> Any:
+def _json(path: Path) -> dict[str, Any] | None:
+    """The object in a JSON file; None if the file is absent or no JSON."""
     try:
-        return json.loads(path.read_bytes())
+        content = json.loads(path.read_bytes())
     except (FileNotFoundError, ValueError):
         return None
+    return cast(dict[str, Any] | None, content)
 
 
 def _parsed(lines: list[bytes]) -> Iterator[dict[str, Any]]:

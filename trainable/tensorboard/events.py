@@ -1,4 +1,5 @@
-"""TensorBoard events of one trial: its rows as scalars, its configuration, and what its divisions look like."""
+"""TensorBoard events of one trial: its rows as scalars, its configuration, and what its divisions
+look like."""
 
 import json
 import time
@@ -17,37 +18,41 @@ from trainable.tensorboard import images as drawn
 
 
 class Events:
-    """Writes below a trial's folder. Whatever an earlier process wrote of later epochs, TensorBoard then hides.
+    """Writes below a trial's folder. Whatever an earlier process wrote of later epochs, TensorBoard
+    then hides.
 
     Args:
         path: the trial's folder.
-        finished: epochs that the trial goes on after.
+        finished: epochs after which the trial resumes.
         config: the trial's configuration as plain data, for the text page.
-        place: `setting`, `arm` and `seed` in a study, for the table of hyper-parameters; {} outside of one.
+        place: `setting`, `arm` and `seed` in a study, for the table of hyper-parameters; {} outside
+            of one.
     """
 
     def __init__(self, path: Path, finished: int, config: dict[str, Any], place: dict[str, Any]):
-        self._writer = SummaryWriter(str(path), purge_step=finished + 1 if finished else 0)
-        self._file = self._writer._get_file_writer()
+        purge_step = finished + 1 if finished else 0
+        self._writer = SummaryWriter(str(path), purge_step=purge_step)
+        self._file = self._writer._get_file_writer()  # type: ignore[no-untyped-call, unused-ignore]
         self._flushed = 0.0
         method = config["method"]
         # Other mixtures are on another scale than the picture of the losses.
-        self._drawable = method.get("mixture", "gmm") == "gmm" and method.get(
-            "normalise_losses", True
-        )
+        gaussian = method.get("mixture", "gmm") == "gmm"
+        self._drawable = gaussian and method.get("normalise_losses", True)
         if not finished:
-            self._writer.add_text(
-                "configuration", f"```json\n{json.dumps(config, indent=1)}\n```", 0
-            )
+            shown = json.dumps(config, indent=1)
+            self._writer.add_text("configuration", f"```json\n{shown}\n```", 0)
             if place:
                 name = "/".join(str(part) for part in place.values() if part != "")
                 self._file.add_summary(hparams.hparams_pb(place, trial_id=name))
 
     def add(self, row: dict[str, Any]) -> None:
-        """Add every number of a row at its epoch, and show it within a second or with the next row."""
-        numbers = {n: v for n, v in row.items() if isinstance(v, int | float) and n != "epoch"}
+        """Add every number of a row at its epoch, and show it within a second or with the next
+        row."""
         # One event for the whole row: thirty calls of `add_scalar` take ten times as long.
-        values = [Summary.Value(tag=name, simple_value=value) for name, value in numbers.items()]
+        values = []
+        for name, value in row.items():
+            if isinstance(value, int | float) and name != "epoch":
+                values.append(Summary.Value(tag=name, simple_value=value))
         self._file.add_summary(Summary(value=values), row["epoch"])
         if time.monotonic() - self._flushed > 1:
             self._writer.flush()
@@ -58,48 +63,59 @@ class Events:
     ) -> None:
         """Add what a division saw and thought of the training samples.
 
-        `record` has `loss` and `clean_probability` (networks, n) and `ensemble_class` (n,); `mixture` has the row's
-        `mixture/*`, where they are known.
+        `record` has `loss` and `clean_probability` (networks, n) and `ensemble_class` (n,);
+        `mixture` has the row's `mixture/*`, where they are known.
         """
-        writer, train = self._writer, data.train
-        mixture = mixture if self._drawable else {}
-        given, true = train.given.cpu().numpy(), train.true.cpu().numpy()
+        train = data.train
+        given = train.given.cpu().numpy()
+        true = train.true.cpu().numpy()
         clean = None if (true < 0).any() else given == true
-        parts = (
-            {"all": np.ones(len(given), bool)}
-            if clean is None
-            else {"clean": clean, "noisy": ~clean}
-        )
-        for k, (losses, probability) in enumerate(
-            zip(record["loss"], record["clean_probability"], strict=True)
-        ):
-            writer.add_histogram(f"division/clean_probability_net{k}", probability, step)
-            for name, part in parts.items():
-                if part.any():
-                    writer.add_histogram(f"division/loss_{name}_net{k}", losses[part], step)
-            self._picture(
-                f"division/losses_net{k}", drawn.losses_and_mixture(losses, clean, mixture, k), step
-            )
-            if clean is not None and clean.any() and not clean.all():
-                writer.add_pr_curve(f"division/clean_net{k}", clean, probability, step)
+        for k, losses in enumerate(record["loss"]):
+            self._network(step, k, losses, record["clean_probability"][k], clean, mixture)
         guess = record["ensemble_class"].astype(np.int64)
-        self._picture(
-            "confusion/given_and_guess", drawn.confusion(given, guess, data.classes), step
-        )
+        matrix = drawn.confusion(given, guess, data.classes)
+        self._picture("confusion/given_and_guess", matrix, step)
         if clean is not None:
-            self._picture(
-                "confusion/true_and_guess", drawn.confusion(true, guess, data.classes), step
-            )
-        worst = np.argsort(record["clean_probability"].mean(0), kind="stable")[: drawn.SHEET]
+            matrix = drawn.confusion(true, guess, data.classes)
+            self._picture("confusion/true_and_guess", matrix, step)
+        mean_probability = record["clean_probability"].mean(0)
+        worst = np.argsort(mean_probability, kind="stable")[: drawn.SHEET]
         images = train.plain(torch.from_numpy(worst).to(train.device))
         captions = [f"{given[i]} > {guess[i]}" for i in worst]
         self._picture("most_surely_mislabeled", drawn.sheet(images, captions), step)
+
+    def _network(
+        self,
+        step: int,
+        network: int,
+        losses: np.ndarray,
+        probability: np.ndarray,
+        clean: np.ndarray | None,
+        mixture: dict[str, Any],
+    ) -> None:
+        """Add one network's losses (n,) and clean probabilities (n,); `clean`: which are right."""
+        writer = self._writer
+        writer.add_histogram(f"division/clean_probability_net{network}", probability, step)
+        if clean is None:
+            parts = {"all": np.ones(len(losses), bool)}
+        else:
+            parts = {"clean": clean, "noisy": ~clean}
+        for name, part in parts.items():
+            if part.any():
+                writer.add_histogram(f"division/loss_{name}_net{network}", losses[part], step)
+        fitted = mixture if self._drawable else {}
+        picture = drawn.losses_and_mixture(losses, clean, fitted, network)
+        self._picture(f"division/losses_net{network}", picture, step)
+        if clean is not None and clean.any() and not clean.all():
+            writer.add_pr_curve(f"division/clean_net{network}", clean, probability, step)
 
     def _picture(self, name: str, image: np.ndarray, step: int) -> None:
         self._writer.add_image(name, image, step, dataformats="HWC")
 
     def close(self, done: bool = False) -> None:
-        """Close the file; a `done` trial is shown as successful in the table of hyper-parameters."""
+        """Close the file; a `done` trial is shown as successful in the table of
+        hyper-parameters."""
         if done:
-            self._file.add_summary(torch_hparams({}, {})[2])
+            summaries = torch_hparams({}, {})  # type: ignore[no-untyped-call, unused-ignore]
+            self._file.add_summary(summaries[2])
         self._writer.close()

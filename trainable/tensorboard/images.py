@@ -1,5 +1,5 @@
-"""Small pictures for TensorBoard, drawn by Pillow: importing a plotting library would cost a short trial a tenth of
-its time."""
+"""Small pictures for TensorBoard, drawn by Pillow: importing a plotting library would cost a short
+trial a tenth of its time."""
 
 from typing import Any
 
@@ -9,76 +9,110 @@ from PIL import Image, ImageDraw
 
 from trainable.storage import names
 
-CLEAN, NOISY, OTHER, BLACK = (0, 114, 178), (213, 94, 0), (150, 150, 150), (0, 0, 0)
+CLEAN = (0, 114, 178)
+NOISY = (213, 94, 0)
+OTHER = (150, 150, 150)
+BLACK = (0, 0, 0)
 """Colours of Okabe and Ito, told apart without colour vision."""
 SHEET = 24
+"""Images on a sheet."""
 BINS = 50
+PLOT_WIDTH = 500
+PLOT_HEIGHT = 250
+"""Pixels of the picture of losses."""
 
 
 def losses_and_mixture(
     losses: np.ndarray, clean: np.ndarray | None, mixture: dict[str, Any], network: int
 ) -> np.ndarray:
-    """Normalised losses (n,) of right (blue) and wrong (orange) labels as bars, the fitted mixture as lines.
+    """Normalised losses (n,) of right (blue) and wrong (orange) labels as bars, the fitted mixture
+    as lines.
 
-    `clean` (n,) bool says which labels are right, None if nobody knows; `mixture` has its numbers by the names of rows,
-    or nothing. An image (height, width, 3) uint8.
+    `clean` (n,) bool says which labels are right, None if nobody knows; `mixture` has its numbers
+    by the names of rows, or nothing. An image (height, width, 3) uint8.
     """
-    width, height, scale = 500, 250, np.ptp(losses)
-    x = (losses - losses.min()) / (scale if scale > 0 else 1)
-    groups = [(x, OTHER)] if clean is None else [(x[clean], CLEAN), (x[~clean], NOISY)]
-    counts = [
-        np.histogram(values, BINS, (0, 1))[0] * BINS / len(x) for values, _ in groups
-    ]  # densities of the whole
-    top = max(float(np.max(counts)), 1e-9) * 1.05
-    image = Image.new("RGB", (width, height), "white")
+    scale = np.ptp(losses)
+    if not scale > 0:
+        scale = 1
+    scaled = (losses - losses.min()) / scale
+    if clean is None:
+        groups = [(scaled, OTHER)]
+    else:
+        groups = [(scaled[clean], CLEAN), (scaled[~clean], NOISY)]
+    # Densities of the whole: the bars of all groups together have the area 1.
+    densities = [np.histogram(values, BINS, (0, 1))[0] * BINS / len(scaled) for values, _ in groups]
+    top = max(float(np.max(densities)), 1e-9) * 1.05
+    image = Image.new("RGB", (PLOT_WIDTH, PLOT_HEIGHT), "white")
     draw = ImageDraw.Draw(image, "RGBA")
-    for heights, (_, colour) in zip(counts, groups, strict=True):
-        for k, value in enumerate(heights):
-            left, y = k * width / BINS, height * (1 - value / top)
-            draw.rectangle((left, y, left + width / BINS - 1, height), fill=(*colour, 130))
-    grid = np.linspace(0, 1, width)
-    for side in ("clean", "noisy"):
-        mean, sd, weight = (
-            mixture.get(names.MIXTURE.format(parameter=parameter, component=side, k=network))
-            for parameter in ("mean", "sd", "weight")
-        )
-        if mean is not None and sd:
-            density = weight * np.exp(-(((grid - mean) / sd) ** 2) / 2) / (sd * np.sqrt(2 * np.pi))
-            draw.line(
-                list(zip(grid * width, height * (1 - density / top), strict=True)),
-                fill=BLACK,
-                width=2,
-            )
+    for density, (_, colour) in zip(densities, groups, strict=True):
+        _draw_bars(draw, density, top, colour)
+    for component in ("clean", "noisy"):
+        _draw_component(draw, mixture, component, network, top)
     return np.asarray(image)
 
 
+def _draw_bars(
+    draw: ImageDraw.ImageDraw, density: np.ndarray, top: float, colour: tuple[int, int, int]
+) -> None:
+    """Draw one bar a bin; a bar of the height `top` fills the picture."""
+    bar = PLOT_WIDTH / BINS
+    for k, value in enumerate(density):
+        left = k * PLOT_WIDTH / BINS
+        upper = PLOT_HEIGHT * (1 - value / top)
+        draw.rectangle((left, upper, left + bar - 1, PLOT_HEIGHT), fill=(*colour, 130))
+
+
+def _draw_component(
+    draw: ImageDraw.ImageDraw, mixture: dict[str, Any], component: str, network: int, top: float
+) -> None:
+    """Draw the density of one Gaussian of the mixture, if its numbers are known."""
+
+    def number(parameter: str) -> Any:
+        name = names.MIXTURE.format(parameter=parameter, component=component, k=network)
+        return mixture.get(name)
+
+    mean = number("mean")
+    sd = number("sd")
+    if mean is None or not sd:
+        return
+    grid = np.linspace(0, 1, PLOT_WIDTH)
+    weight = number("weight")
+    density = weight * np.exp(-(((grid - mean) / sd) ** 2) / 2) / (sd * np.sqrt(2 * np.pi))
+    points = zip(grid * PLOT_WIDTH, PLOT_HEIGHT * (1 - density / top), strict=True)
+    draw.line(list(points), fill=BLACK, width=2)
+
+
 def confusion(rows: np.ndarray, columns: np.ndarray, classes: int) -> np.ndarray:
-    """How often each class of `columns` (n,) meets each of `rows` (n,), each row scaled to 1: dark is often.
+    """How often each class of `columns` (n,) meets each of `rows` (n,), each row scaled to 1: dark
+    is often.
 
     An image (height, width, 3) uint8 with one square a pair of classes.
     """
     counts = np.bincount(rows * classes + columns, minlength=classes**2).reshape(classes, classes)
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     side = max(2, 400 // classes)
-    return np.kron(255 - (255 * shares)[..., None], np.ones((side, side, 3))).astype(np.uint8)
+    grey = 255 - (255 * shares)[..., None]
+    square = np.ones((side, side, 3))
+    return np.kron(grey, square).astype(np.uint8)
 
 
 def sheet(images: torch.Tensor, captions: list[str]) -> np.ndarray:
-    """Normalised images (n, channels, h, w) in rows of eight with a caption below each; (height, width, 3) uint8."""
-    low, high = images.amin((1, 2, 3), keepdim=True), images.amax((1, 2, 3), keepdim=True)
-    pixels = (
-        (255 * (images - low) / (high - low).clamp_min(1e-6))
-        .byte()
-        .permute(0, 2, 3, 1)
-        .cpu()
-        .numpy()
-    )
+    """Normalised images (n, channels, h, w) in rows of eight with a caption below each; (height,
+    width, 3) uint8."""
+    low = images.amin((1, 2, 3), keepdim=True)
+    high = images.amax((1, 2, 3), keepdim=True)
+    scaled = 255 * (images - low) / (high - low).clamp_min(1e-6)
+    pixels = scaled.byte().permute(0, 2, 3, 1).cpu().numpy()
     side = 64
-    page = Image.new("RGB", (8 * (side + 4), -(-len(pixels) // 8) * (side + 16)), "white")
+    rows = -(-len(pixels) // 8)
+    page = Image.new("RGB", (8 * (side + 4), rows * (side + 16)), "white")
     draw = ImageDraw.Draw(page)
     for k, (image, caption) in enumerate(zip(pixels, captions, strict=True)):
-        left, top = k % 8 * (side + 4), k // 8 * (side + 16)
-        small = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
-        page.paste(small.resize((side, side), Image.Resampling.NEAREST), (left, top))
+        left = k % 8 * (side + 4)
+        top = k // 8 * (side + 16)
+        if image.shape[-1] == 1:
+            image = image[..., 0]
+        small = Image.fromarray(image).resize((side, side), Image.Resampling.NEAREST)
+        page.paste(small, (left, top))
         draw.text((left + 2, top + side + 1), caption, fill=BLACK)
     return np.asarray(page)

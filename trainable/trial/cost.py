@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
+from trainable.config.base import Section
 from trainable.config.dividemix import DivideMix
 from trainable.config.methods import ElrPlus, Forgetting, MixMatch
 from trainable.config.runtime import Machine
@@ -21,8 +22,8 @@ STEPS = 9
 class Cost:
     """An estimate for one trial.
 
-    `seconds` is training and testing on this machine; `kept` bytes stay when the trial is done, `while_running` are
-    needed on top until then (two checkpoints).
+    `seconds` is training and testing on this machine; `kept` bytes stay when the trial is done,
+    `while_running` are needed on top until then (two checkpoints).
     """
 
     seconds: float
@@ -33,67 +34,93 @@ class Cost:
 def estimate(config: TrialConfig, machine: Machine) -> Cost:
     """Build the trial, time a few training steps and scale by its image-forward equivalents.
 
-    A DivideMix step costs, per labeled image and network, the gradient pass over its views and those of an unlabeled
-    image (12 forwards for two each), and the predictions that its targets need. How many samples will be labeled is not
-    known before the run: as many are assumed as have right labels, and all where nobody knows. Nor is the end of an
-    automatic warm-up: one epoch is assumed, which makes the estimate an upper bound. Of the other methods, ELR+ asks an
-    average for its targets, and an estimated forget rate needs the losses of all samples in the gradual epochs.
+    A DivideMix step costs, per labeled image and network, the gradient pass over its views and
+    those of an unlabeled image (12 forwards for two each), and the predictions that its targets
+    need. How many samples will be labeled is not known before the run: as many are assumed as have
+    right labels, and all where nobody knows. Nor is the end of an automatic warm-up: one epoch is
+    assumed, which makes the estimate an upper bound. Of the other methods, ELR+ asks an average for
+    its targets, and an estimated forget rate needs the losses of all samples in the gradual epochs.
     """
     trial = Trial(config, machine)
+    kept, while_running = space(trial)
+    return Cost(_forwards(trial) * _seconds_per_forward(trial), kept, while_running)
+
+
+def _forwards(trial: Trial) -> int:
+    """Image-forward equivalents of the whole trial, as `estimate` describes them."""
+    config = trial.config
     data = trial.data
-    method = as_dividemix(config.method) if isinstance(config.method, MixMatch) else config.method
-    networks, epochs = method.networks, config.train.epochs
-    tested = len(data.test) + (len(data.validation) if data.validation else 0)
+    method: Section = config.method
+    if isinstance(method, MixMatch):
+        method = as_dividemix(method)
+    epochs = config.train.epochs
+    networks = config.method.networks
+    tested = len(data.test)
+    if data.validation:
+        tested += len(data.validation)
     seen = len(data.train)
     if data.epoch_batches:
         seen = min(seen, data.epoch_batches * config.train.batch_size)
     plain = networks * (3 * seen + tested)
-    forwards = epochs * plain
     if isinstance(method, DivideMix):
         warmup = min(method.shortest_warmup, epochs)
         labeled = (1 - (data.noise_rate or 0)) * seen
-        learned = 3 if method.forward_rows == "labeled" else 6
-        guesses = (method.co_guess != "peer") + bool(method.co_guess and networks == 2)
-        per_labeled = method.n_aug * (learned + guesses + method.co_refine)
-        each = networks * (seen + labeled * per_labeled + tested)
-        forwards = warmup * plain + (epochs - warmup) * int(each)
-    elif isinstance(method, ElrPlus):
+        each = networks * (seen + labeled * _forwards_per_labeled(method) + tested)
+        return warmup * plain + (epochs - warmup) * int(each)
+    forwards = epochs * plain
+    if isinstance(method, ElrPlus):
         forwards += epochs * networks * seen
     elif isinstance(method, Forgetting) and method.forget_rate == "estimated":
         forwards += min(method.gradual_epochs, epochs - 1) * networks * seen
-    return Cost(forwards * _seconds_per_forward(trial), *space(trial))
+    return forwards
+
+
+def _forwards_per_labeled(method: DivideMix) -> int:
+    """Image-forward equivalents of a step, per labeled image and network."""
+    learned = 3 if method.forward_rows == "labeled" else 6
+    guesses = 0
+    if method.co_guess != "peer":  # the network's own guess
+        guesses += 1
+    if method.co_guess and method.networks == 2:
+        guesses += 1
+    return method.n_aug * (learned + guesses + method.co_refine)
 
 
 def space(trial: Trial) -> tuple[int, int]:
-    """(`kept`, `while_running`) bytes of one trial."""
-    data, networks, epochs = trial.data, trial.config.method.networks, trial.config.train.epochs
-    tensors = [
-        t for learner in trial.method.learners for t in learner.network.state_dict().values()
-    ]
-    weights = sum(t.numel() * t.element_size() for t in tensors)
-    rows = (
-        epochs * 4000 + 100_000
-    )  # a row, the same numbers as TensorBoard events, and pictures of three divisions
-    table = len(data.train) * (3 * (4 * networks + 4) + 21)
-    averages = weights * (2 if trial.config.train.optimizer == "adam" else 1)
-    averages += weights if trial.config.train.ema_decay else 0
-    # A checkpoint has these averages beside the weights, and there are two checkpoints.
-    return weights * (2 if data.validation else 1) + rows + table, 2 * (weights + averages)
+    """Estimate (`kept`, `while_running`) bytes of one trial."""
+    data = trial.data
+    train = trial.config.train
+    weights = 0
+    for learner in trial.method.learners:
+        for tensor in learner.network.state_dict().values():
+            weights += tensor.numel() * tensor.element_size()
+    # A row, the same numbers as TensorBoard events, and pictures of three divisions.
+    rows = train.epochs * 4000 + 100_000
+    table = len(data.train) * (3 * (4 * trial.config.method.networks + 4) + 21)
+    kept = weights + rows + table
+    if data.validation:  # the best weights too
+        kept += weights
+    # A checkpoint has the weights, the optimizer's averages and the weights' moving average.
+    checkpoint = 2 * weights
+    if train.optimizer == "adam":
+        checkpoint += weights
+    if train.ema_decay:
+        checkpoint += weights
+    return kept, 2 * checkpoint
 
 
 def _seconds_per_forward(trial: Trial) -> float:
-    """Seconds of one image-forward equivalent, from training steps on the first network."""
-    learner, data, size = (
-        trial.method.learners[0],
-        trial.data.train,
-        2 * trial.config.train.batch_size,
-    )
+    """Time training steps on the first network: seconds of one image-forward equivalent."""
+    learner = trial.method.learners[0]
+    data = trial.data.train
     rng = trial.method.streams.torch("cost", device=data.device)
-    index = torch.arange(len(data), device=data.device)[:size]
+    index = torch.arange(len(data), device=data.device)[: 2 * trial.config.train.batch_size]
     seconds = []
     for _ in range(STEPS + 1):
-        start, before = time.perf_counter(), learner.forwards
-        loss = F.cross_entropy(learner(data.views(index, 1, rng)[0]), data.given[index])
+        start = time.perf_counter()
+        before = learner.forwards
+        images = data.views(index, 1, rng)[0]
+        loss = F.cross_entropy(learner(images), data.given[index])
         learner.step(loss)
         _synchronize(trial.device)
         seconds.append((time.perf_counter() - start) / (learner.forwards - before))

@@ -1,4 +1,5 @@
-"""What besides its configuration a trial's numbers depend on: code, data, libraries, kind of device."""
+"""What besides its configuration a trial's numbers depend on: code, data, libraries, kind of
+device."""
 
 import platform
 from importlib.metadata import version
@@ -11,7 +12,8 @@ from trainable.trial.trial import Trial
 
 
 def fingerprint(trial: Trial) -> dict[str, Any]:
-    """Plain data for `trial.json`: two trials with equal fingerprints and ids have equal rows on one machine's CPU."""
+    """Plain data for `trial.json`: two trials with equal fingerprints and ids have equal rows on
+    one machine's CPU."""
     device = (
         torch.cuda.get_device_name(trial.device)
         if trial.device.type == "cuda"

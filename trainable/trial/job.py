@@ -1,4 +1,5 @@
-"""One trial as it is handed to the process that trains it. No torch: the process that starts a study makes it."""
+"""One trial as it is handed to the process that trains it. No torch: the process that starts a
+study makes it."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -20,7 +21,8 @@ class TrialJob:
         config: what the trial computes.
         folder: the trial's folder, absolute.
         machine: settings of the machine that change no result.
-        study, setting, arm, seed: the trial's place in the study; `setting` is "" where there is none.
+        study, setting, arm, seed: the trial's place in the study; `setting` is "" where there is
+            none.
         cpu, gpu: CPUs and (fractions of) GPUs that the trial takes.
         report_every: seconds of training between two reports; 0: after every epoch.
     """

@@ -1,4 +1,5 @@
-"""The finished trial that another one uses (`from_arm`): its weights, and what it thought of each sample."""
+"""The finished trial that another one uses (`from_arm`): its weights, and what it thought of each
+sample."""
 
 import io
 import zipfile
@@ -20,13 +21,15 @@ class Source:
     def __init__(self, config: TrialConfig, machine: Machine):
         if machine.source_dir is None:
             raise DataError(
-                f"this trial uses the trial {config.from_arm}, and the folder of that one is not given"
+                f"this trial uses the trial {config.from_arm}, and the folder of that one is not "
+                "given"
             )
         self._folder = TrialFolder(machine.source_dir)
         there = (self._folder.trial or {}).get("id")
         if there != config.from_arm or self._folder.summary is None:
             raise DataError(
-                f"{machine.source_dir} does not hold the finished trial {config.from_arm} that this one uses"
+                f"{machine.source_dir} does not hold the finished trial {config.from_arm} that "
+                "this one uses"
             )
 
     @property
@@ -35,7 +38,8 @@ class Source:
         return self._folder.path / names.MODEL
 
     def clean_probability(self, train: Samples) -> np.ndarray:
-        """What it thought of `train` at its end: the mean of its networks (n,); NaN where it did not judge a sample."""
+        """What it thought of `train` at its end: the mean of its networks (n,); NaN where it did
+        not judge a sample."""
         path = self._folder.path / names.SAMPLES
         try:
             with np.load(io.BytesIO(path.read_bytes())) as file:
@@ -55,4 +59,6 @@ class Source:
                 raise DataError(
                     f"{path} is about other training samples or labels than this trial has"
                 )
-        return table["clean_probability"][-1].astype(float).mean(0)
+        last: np.ndarray = table["clean_probability"][-1]
+        mean: np.ndarray = last.astype(float).mean(0)
+        return mean

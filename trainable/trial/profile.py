@@ -10,7 +10,8 @@ from trainable.methods.base import Row
 from trainable.trial.trial import Trial
 
 BEFORE = 2
-"""Epochs before the profiled one: a warm-up epoch where the method has one, then one that allocates and caches."""
+"""Epochs before the profiled one: a warm-up epoch where the method has one, then one that allocates
+and caches."""
 
 
 def profile_epoch(config: TrialConfig, machine: Machine, trace: Path) -> Row:

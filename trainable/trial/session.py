@@ -1,6 +1,8 @@
-"""One trial at work in its folder: goes on where it stopped, keeps every epoch, ends in a summary or a failure.
+"""One trial at work in its folder: goes on where it stopped, keeps every epoch, ends in a summary
+or a failure.
 
-Ray Tune, `python -m trainable` and the tests drive the same object: `advance` until `finished`, then `close`.
+Ray Tune, `python -m trainable` and the tests drive the same object: `advance` until `finished`,
+then `close`.
 """
 
 import contextlib
@@ -40,9 +42,10 @@ NO_SPACE = {
 class Session:
     """Claims the folder, builds the trial and continues from the newest whole checkpoint.
 
-    A `TrialError` (wrong data, non-finite loss) is written to `failure.json` and ends the session: trying again would
-    not help. Any other exception is written too and raised, so that the caller may try again. `place` names the
-    trial's `setting`, `arm` and `seed` in a study, for TensorBoard.
+    A `TrialError` (wrong data, non-finite loss) is written to `failure.json` and ends the session:
+    trying again would not help. Any other exception is written too and raised, so that the caller
+    may try again. `place` names the trial's `setting`, `arm` and `seed` in a study, for
+    TensorBoard.
     """
 
     def __init__(
@@ -56,7 +59,8 @@ class Session:
         self.folder = TrialFolder(folder)
         self.trial: Trial | None = None
         self.no_space: str | None = None
-        """Why nothing more can be written here; the session has then ended, and its last checkpoint stays."""
+        """Why nothing more can be written here; the session has then ended, and its last checkpoint
+        stays."""
         self._events: Events | None = None
         self._drawn: set[int] = set()
         self._saved = 0
@@ -121,7 +125,8 @@ class Session:
         self._saved, self._between_epochs = trial.epoch, True
 
     def advance(self) -> Row | None:
-        """Train one epoch, keep it and return its row; None if the session has ended without one."""
+        """Train one epoch, keep it and return its row; None if the session has ended without
+        one."""
         return None if self.finished else self._guarded(self._advance)
 
     def _advance(self) -> Row:
@@ -146,13 +151,15 @@ class Session:
         if limit is not None and spent > limit and not self.finished:
             self._save(self.trial)
             raise TimedOut(
-                f"{spent:.3g} s of training for {self.trial.epoch} of {self.config.train.epochs} epochs are more than "
+                f"{spent:.3g} s of training for {self.trial.epoch} of {self.config.train.epochs} "
+                "epochs are more than "
                 f"run.trial_timeout: {limit:g}; with a larger one, --retry-failed goes on from here"
             )
         return row
 
     def _show(self, trial: Trial, events: Events, row: Row) -> None:
-        """Write TensorBoard's events of an epoch: its row, and its division if the method kept one."""
+        """Write TensorBoard's events of an epoch: its row, and its division if the method kept
+        one."""
         events.add(row)
         records, every = trial.method.records, self.machine.pictures_every
         due = {epoch: record for epoch, record in records.items() if epoch not in self._drawn}
@@ -176,11 +183,13 @@ class Session:
         self.folder.write(names.MODEL, trial.weights())
         self.folder.write(names.SAMPLES, trial.samples())
         self.folder.finish(trial.summary())
-        self.folder.release()  # at once: a process that is killed before it closes must not look like an owner
+        # At once: a process that is killed before it closes must not look like an owner.
+        self.folder.release()
         self.finished = True
 
     def _guarded(self, work: Callable[[], T]) -> T | None:
-        """Run `work`; write down whatever ends it. A full disk is the disk's fault, and nothing can be written down."""
+        """Run `work`; write down whatever ends it. A full disk is the disk's fault, and nothing can
+        be written down."""
         try:
             try:
                 return work()
@@ -202,7 +211,8 @@ class Session:
         return None
 
     def close(self) -> None:
-        """Keep a finished epoch that no checkpoint has yet, close the events and give the folder up."""
+        """Keep a finished epoch that no checkpoint has yet, close the events and give the folder
+        up."""
         if self._events:
             self._events.close(done=self.folder.summary is not None)
         with contextlib.suppress(LostFolder, OSError):
@@ -220,7 +230,8 @@ def _disk(error: Exception) -> bool:
 
 
 def _out_of_memory(error: Exception) -> bool:
-    """Whether the GPU's or the host's memory was too small; torch's CPU allocator raises a plain RuntimeError."""
+    """Whether the GPU's or the host's memory was too small; torch's CPU allocator raises a plain
+    RuntimeError."""
     return isinstance(
         error, MemoryError | torch.OutOfMemoryError
     ) or "can't allocate memory" in str(error)

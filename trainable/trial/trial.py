@@ -1,4 +1,5 @@
-"""A trial: data, networks and method built from a `TrialConfig`; an iterator of rows with state in and state out."""
+"""A trial: data, networks and method built from a `TrialConfig`; an iterator of rows with state in
+and state out."""
 
 import dataclasses
 import hashlib
@@ -35,9 +36,11 @@ from trainable.storage import names
 from trainable.trial.parent_trial import Source
 
 BESIDE_TENSORS = 0.1
-"""Part of a shared GPU's memory left for what every process has there beside its tensors: CUDA's context, libraries."""
+"""Part of a shared GPU's memory left for what every process has there beside its tensors: CUDA's
+context, libraries."""
 MOST_GRAPHS = 64
-"""Compiled forms of a step in one trial: two networks, with and without gradient, in both modes, at several sizes."""
+"""Compiled forms of a step in one trial: two networks, with and without gradient, in both modes, at
+several sizes."""
 HALF_MAX = float(np.finfo(np.float16).max)
 
 METHODS: dict[str, type[Method]] = {
@@ -55,7 +58,8 @@ METHODS: dict[str, type[Method]] = {
 
 
 class Trial:
-    """One training run. `next` trains an epoch and returns its row; it ends after `train.epochs` rows.
+    """One training run. `next` trains an epoch and returns its row; it ends after `train.epochs`
+    rows.
 
     `notes` are sentences about what somebody should know of its start.
 
@@ -86,11 +90,13 @@ class Trial:
             )
         if self.data.epoch_batches and getattr(config.method, "loss_history", 1) > 1:
             raise DataError(
-                "method.loss_history above 1 needs the same samples in every epoch; these are drawn anew"
+                "method.loss_history above 1 needs the same samples in every epoch; these are "
+                "drawn anew"
             )
         if self.data.epoch_batches and getattr(config.method, "agreement", "none") != "none":
             raise DataError(
-                "method.agreement needs both networks to judge the same samples; theirs are drawn apart"
+                "method.agreement needs both networks to judge the same samples; theirs are drawn "
+                "apart"
             )
         networks = [
             build(config.model, self.data.shape, self.data.classes, streams.number(f"init{k}"))
@@ -144,29 +150,34 @@ class Trial:
 
     def restore(self, state: bytes, rows: list[Row]) -> None:
         """Go on after the epoch at which `state` was taken; `rows` are those up to it."""
-        # To the CPU first: loading copies weights to the networks' device, and the per-sample arrays stay here.
+        # To the CPU first: loading copies weights to the networks' device, and the per-sample
+        # arrays stay on the CPU.
         self.method.load_state_dict(
             torch.load(io.BytesIO(state), weights_only=True, map_location="cpu")
         )
         self.rows = rows[: self.epoch]
 
     def weights(self) -> bytes:
-        """The tested networks' weights, a list of state dicts, for `torch.load(…, weights_only=True)`."""
+        """The tested networks' weights, a list of state dicts, for `torch.load(…,
+        weights_only=True)`."""
         return _saved([learner.tested.state_dict() for learner in self.method.learners])
 
     @property
     def is_best(self) -> bool:
-        """Whether the last row has the best noisy-validation accuracy so far (the earliest of equals)."""
+        """Whether the last row has the best noisy-validation accuracy so far (the earliest of
+        equals)."""
         scores = [
             row[names.VALIDATION_ACCURACY] for row in self.rows if names.VALIDATION_ACCURACY in row
         ]
         return bool(scores) and scores.index(max(scores)) == len(scores) - 1
 
     def samples(self) -> bytes:
-        """The per-sample table as .npz: what the division saw and thought of each training and validation sample.
+        """The per-sample table as .npz: what the division saw and thought of each training and
+        validation sample.
 
-        Per-sample arrays have one column a sample: first the training, then the validation samples. `loss` and
-        `clean_probability` are (epochs, networks, training samples), `ensemble_*` (epochs, training samples).
+        Per-sample arrays have one column a sample: first the training, then the validation samples.
+        `loss` and `clean_probability` are (epochs, networks, training samples), `ensemble_*`
+        (epochs, training samples).
         """
         train, validation = self.data.train, self.data.validation
         parts = [train] + ([validation] if validation else [])
@@ -248,7 +259,8 @@ def choose_device(name: str) -> torch.device:
 
 
 def limit_memory(device: torch.device, share: float) -> None:
-    """Let this process have its share of a GPU's memory and no more, so that it fails before its neighbours do."""
+    """Let this process have its share of a GPU's memory and no more, so that it fails before its
+    neighbours do."""
     if device.type == "cuda":
         # A device without a number is refused here, and only here; None is the current one.
         torch.cuda.set_per_process_memory_fraction(
@@ -257,7 +269,8 @@ def limit_memory(device: torch.device, share: float) -> None:
 
 
 def compile_afresh() -> None:
-    """Forget what earlier trials of this process compiled: it counts against torch's limit, past which steps are eager.
+    """Forget what earlier trials of this process compiled: it counts against torch's limit, past
+    which steps are eager.
 
     What runs compiled, and so how it rounds, must not depend on who trained here before.
     """
