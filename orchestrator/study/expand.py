@@ -295,8 +295,7 @@ class Expansion:
         never = [
             f"{setting + '/' if setting else ''}{arm}"
             for (setting, arm), config in self.configs.items()
-            if getattr(config.method, "shortest_warmup", 0) >= config.train.epochs
-            and (setting, arm) not in used
+            if config.method.shortest_warmup >= config.train.epochs and (setting, arm) not in used
         ]
         if never:
             shown = ", ".join(never[:4]) + (f" and {len(never) - 4} more" if len(never) > 4 else "")

@@ -271,7 +271,7 @@ def _check_sampler(document: Document, planned: SearchPlan) -> None:
 def _doubts(file: SearchFile, arms: dict[str, TrialConfig]) -> Iterator[str]:
     """What is allowed and seldom meant."""
     if isinstance(file.scheduler, Asha | Median):
-        warmup = getattr(arms[BASELINE].method, "shortest_warmup", 0)
+        warmup = arms[BASELINE].method.shortest_warmup
         if file.scheduler.grace_period <= warmup:
             yield (
                 f"scheduler.grace_period ({file.scheduler.grace_period}) is within warm-up ({warmup} epochs): "

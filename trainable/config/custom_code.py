@@ -18,6 +18,7 @@ from pydantic_core import InitErrorDetails
 
 from trainable.config.base import Section
 from trainable.config.messages import Misfit, explain, suggestion
+from trainable.config.method_base import MethodConfig
 
 AnySection = TypeVar("AnySection", bound=Section)
 
@@ -63,7 +64,7 @@ def own_section(
             )
         path, _, class_name = content["name"].rpartition(":")
         source = content.get("source") or _read((study_dir or Path()) / path, path)
-        section = _section(_class(kind, source, path, class_name))
+        section = _section(kind, _class(kind, source, path, class_name))
     except Misfit as misfit:
         raise _error(content, [(misfit.path, str(misfit))]) from None
     return checked(section, {**content, "source": source})
@@ -154,8 +155,10 @@ def _module(source: str, path: str) -> types.ModuleType:
 
 
 @functools.cache
-def _section(implementation: type) -> type[Own]:
+def _section(kind: str, implementation: type) -> type[Own]:
     fields: type[Section] = implementation.Config  # type: ignore[attr-defined]
-    section: type[Own] = create_model(implementation.__name__, __base__=(Own, fields))  # type: ignore[arg-type]
+    # The defaults of MethodConfig come last: what the class's own `Config` says counts.
+    bases = (Own, fields, MethodConfig) if kind == "method" else (Own, fields)
+    section: type[Own] = create_model(implementation.__name__, __base__=bases)  # type: ignore[arg-type]
     section.implementation = implementation
     return section

@@ -57,7 +57,7 @@ class Method:
             raise StopIteration
         start, before = time.perf_counter(), self.forwards
         self._seconds = {}
-        head_only = self.epoch < getattr(self.config.method, "head_only_epochs", 0)
+        head_only = self.config.method.trains_head_only(self.epoch)
         for learner in self.learners:
             lr = learner.start_epoch(self.epoch, head_only)
         with self.streams.of_layers(self.epoch, device=self.data.train.device):
