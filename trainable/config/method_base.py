@@ -26,7 +26,7 @@ class MethodConfig(Section):
 
     @property
     def needs_agreement(self) -> bool:
-        """Whether both networks must judge the same samples, because their predictions are compared."""
+        """Whether networks compare their predictions, so both must judge the same samples."""
         return False
 
     @property

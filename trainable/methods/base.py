@@ -259,7 +259,7 @@ class Method:
         }
 
     def record_losses(self) -> None:
-        """After the middle and the last epoch, keep each sample's loss and the ensemble's opinion."""
+        """After the middle and the last epoch, keep the losses and the ensemble's predictions."""
         finished = self.epoch + 1
         epochs = self.config.train.epochs
         if finished not in {(epochs + 1) // 2, epochs}:

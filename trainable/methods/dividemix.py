@@ -90,7 +90,7 @@ class DivideMix(Method):
         return row
 
     def separate(self) -> Row:
-        """With `warmup_epochs: auto`, the separation of the two groups of losses after the epoch."""
+        """With `warmup_epochs: auto`, how far apart the two groups of losses are after the epoch."""
         if self.method.warmup_epochs != "auto":
             return {}
         finished = self.epoch + 1
