@@ -90,7 +90,7 @@ class DivideMix(Method):
         return row
 
     def separate(self) -> Row:
-        """With `warmup_epochs: auto`, how far apart the two groups of losses are after the epoch."""
+        """With `warmup_epochs: auto`, how far apart the two groups of losses are."""
         if self.method.warmup_epochs != "auto":
             return {}
         finished = self.epoch + 1
@@ -278,7 +278,7 @@ class DivideMix(Method):
         return torch.stack([each.softmax(1) for each in logits]).mean(0)
 
     def seen(self, verdicts: list[Verdict]) -> dict[str, np.ndarray]:
-        """Each sample's loss and clean probability, (networks, n), and the ensemble's class (n,)."""
+        """Each sample's loss and clean probability, (networks, n), and the ensemble's class."""
         all_losses = []
         probabilities = []
         for verdict in verdicts:
@@ -290,7 +290,7 @@ class DivideMix(Method):
         return record
 
     def placed(self, values: np.ndarray, verdict: Verdict) -> np.ndarray:
-        """Values of the judged samples as values of all (n,); NaN for those that were not judged."""
+        """Values of the judged samples as values of all (n,); NaN for samples not judged."""
         if verdict.rows is None:
             return values
         everywhere = np.full(len(self.data.train), np.nan, values.dtype)

@@ -150,7 +150,7 @@ def guessed_targets(
 def refined_targets(
     m: DivideMix, own: Predictions, one_hot: torch.Tensor, weight: torch.Tensor
 ) -> torch.Tensor:
-    """Targets of the labeled images (batch, classes): own predictions, the peer's weight (batch,)."""
+    """Targets of the labeled images (batch, classes): own predictions, peer's weight (batch,)."""
     if not m.co_refine:
         return one_hot
     temperature = m.temperature if m.sharpen != "guess" else 1
