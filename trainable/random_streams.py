@@ -1,9 +1,9 @@
 """Randomness: one seed, named streams.
 
-A stream is addressed by name and counters, for instance ("order", epoch, network), and always starts
-at its beginning. So nothing that one component draws, or does not draw, shifts another's numbers;
-two arms with the same seed see the same order of images in the same epoch whatever happened before;
-and a checkpoint has no generator to keep.
+A stream is addressed by name and counters, for instance ("order", epoch, network), and always
+starts at its beginning. So nothing that one component draws, or does not draw, shifts another's
+numbers; two arms with the same seed see the same order of images in the same epoch whatever
+happened before; and a checkpoint has no generator to keep.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,10 @@ import torch
 
 
 class Streams:
-    """Independent generators derived from one seed (numpy.random.SeedSequence with the name as spawn key)."""
+    """Independent generators derived from one seed.
+
+    They are those of numpy.random.SeedSequence with the name as spawn key.
+    """
 
     def __init__(self, seed: int):
         self.seed = seed

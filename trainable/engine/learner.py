@@ -175,7 +175,7 @@ class Learner:
 
 
 def build_optimizer(network: nn.Module, train: Train) -> torch.optim.Optimizer | SGD:
-    """The optimiser of `train` for all parameters, BatchNorm's included (as in the authors' code)."""
+    """The optimiser of `train` for all parameters, BatchNorm's included (as the authors' code)."""
     weights = network.parameters()
     decay = train.weight_decay
     if train.optimizer == "adam":

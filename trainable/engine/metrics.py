@@ -33,7 +33,8 @@ def division(
 ) -> dict[str, float]:
     """How well a division finds the clean samples (all arrays (n,); `clean` is the truth, bool).
 
-    Precision and recall are of "clean"; residual noise is 1 − precision. What is undefined is left out.
+    Precision and recall are of "clean"; residual noise is 1 − precision. What is undefined is left
+    out.
     """
     values: dict[str, float] = {}
     area = auc(clean_probability, clean)

@@ -20,8 +20,8 @@ def load_pretrained(
 ) -> list[str]:
     """Give networks the weights of a file; what was left out is returned in sentences.
 
-    `expected` is the hash of the file's content, where the file itself is what was asked for. A list
-    of several state dicts is dealt out to the networks in turn.
+    `expected` is the hash of the file's content, where the file itself is what was asked for. A
+    list of several state dicts is dealt out to the networks in turn.
 
     Raises:
         DataError: the file is gone, has changed, holds no weights, or those of another network.

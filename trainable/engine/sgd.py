@@ -1,7 +1,7 @@
 """Stochastic gradient descent with momentum, by torch's own functional form.
 
-`torch.optim.SGD` imports torch's compiler with its first instance: four seconds in every process, more than a short
-trial takes to train. The arithmetic here is the same kernel's, bit for bit.
+`torch.optim.SGD` imports torch's compiler with its first instance: four seconds in every process,
+more than a short trial takes to train. The arithmetic here is the same kernel's, bit for bit.
 """
 
 from collections.abc import Iterable
@@ -14,8 +14,8 @@ from torch.optim.sgd import sgd
 class SGD:
     """The part of `torch.optim.SGD(…, fused=True)` that a `Learner` uses.
 
-    Each parameter has an average of its gradients from the start, zero before its first step; a parameter without a
-    gradient stays as it is.
+    Each parameter has an average of its gradients from the start, zero before its first step; a
+    parameter without a gradient stays as it is.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """Co-teaching: each network learns from what the other finds easiest.
 
 Han et al., NeurIPS 2018, arXiv 1804.06872. Follows `loss_coteaching` of
-github.com/bhanML/Co-teaching, but for its dividing the mean loss by the number of samples once more,
-which Adam does not notice and SGD would.
+github.com/bhanML/Co-teaching, but for its dividing the mean loss by the number of samples once
+more, which Adam does not notice and SGD would.
 """
 
 import torch

@@ -1,10 +1,10 @@
 """Co-teaching+ (Yu et al., ICML 2019, arXiv 1901.04215): Co-teaching where the networks disagree.
 
-Follows the intent of github.com/xingruiyu/coteaching_plus: after `init_epochs` a batch is restricted
-to the samples that the networks put into different classes; where there are none, both learn from
-the whole batch during the first 5,000 steps, and not at all after. Slips of that code are not
-repeated: cross-entropy of probabilities, sample 0 left out, 5,000 compared with epoch × batch, a
-mean divided again.
+Follows the intent of github.com/xingruiyu/coteaching_plus: after `init_epochs` a batch is
+restricted to the samples that the networks put into different classes; where there are none, both
+learn from the whole batch during the first 5,000 steps, and not at all after. Slips of that code
+are not repeated: cross-entropy of probabilities, sample 0 left out, 5,000 compared with epoch ×
+batch, a mean divided again.
 """
 
 from typing import Any

@@ -44,7 +44,7 @@ class Elr(Method):
     def loss(
         self, k: int, images: torch.Tensor, given: torch.Tensor, index: torch.Tensor
     ) -> Losses:
-        """Cross-entropy with the given labels, and the regulariser with the targets as just moved."""
+        """Cross-entropy with the given labels, and the regulariser with the targets just moved."""
         logits = self.learners[k](images)
         targets = self.move_targets(k, index, clamped_softmax(logits.detach()))
         labeled = F.cross_entropy(logits, given)

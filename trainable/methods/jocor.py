@@ -22,7 +22,7 @@ from trainable.random_streams import Streams
 
 
 class Jocor(SmallLoss):
-    """Networks that choose their samples together, by a loss that draws them towards one another."""
+    """Networks that choose samples together, by a loss that draws them towards one another."""
 
     def __init__(
         self, config: TrialConfig, data: Dataset, learners: list[Learner], streams: Streams

@@ -1,7 +1,7 @@
 """Plain cross-entropy on the samples that another trial judged clean.
 
-So a threshold on the clean probability is measured by what it leaves to learn from: a high one keeps
-few wrong labels, but it may also keep few samples, and hardly any of the difficult classes.
+So a threshold on the clean probability is measured by what it leaves to learn from: a high one
+keeps few wrong labels, but it may also keep few samples, and hardly any of the difficult classes.
 """
 
 from dataclasses import replace

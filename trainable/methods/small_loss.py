@@ -1,8 +1,8 @@
 """What Co-teaching, Co-teaching+ and JoCoR share.
 
-Their networks see the same batches and leave out large losses. The share that they leave out follows
-`trainable/noisy_labels/forget_rate.py`. Their authors' codes use Adam (`train.optimizer: adam`),
-whose first beta falls to 0.1 while `lr` falls linearly towards 0 in the later epochs; here
+Their networks see the same batches and leave out large losses. The share that they leave out
+follows `trainable/noisy_labels/forget_rate.py`. Their authors' codes use Adam (`train.optimizer:
+adam`), whose first beta falls to 0.1 while `lr` falls linearly towards 0 in the later epochs; here
 `train.lr_schedule` alone does that. The last batch of an epoch is used although it is short, and at
 least one sample of a batch is kept. The ensemble is tested, as for every method; the single
 networks, whose accuracies the papers report, are in rows of their own.

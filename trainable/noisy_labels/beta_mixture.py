@@ -22,8 +22,8 @@ def fit_beta_mixture(losses: np.ndarray) -> Mixture:
     """Fit two Betas to losses (n,); means and sds are on the scale of `_unit_interval`.
 
     The clean probability is read from a table of 100 cells over that scale. Right of the noisy
-    component's peak it stays as low as at the peak, so unlike the Gaussians' it cannot rise again for
-    the largest losses.
+    component's peak it stays as low as at the peak, so unlike the Gaussians' it cannot rise again
+    for the largest losses.
     """
     if np.ptp(losses) < CONSTANT:
         return constant(losses)
@@ -53,8 +53,8 @@ def fit_beta_mixture(losses: np.ndarray) -> Mixture:
 def _unit_interval(losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Losses (n,) scaled from their 5th and 95th percentile to (0, 1), and which are inside.
 
-    Losses outside are moved to the ends. If nearly all are alike, or they are very few, the scale is
-    from the smallest to the largest.
+    Losses outside are moved to the ends. If nearly all are alike, or they are very few, the scale
+    is from the smallest to the largest.
     """
     low = np.percentile(losses, 5)
     high = np.percentile(losses, 95)

@@ -1,8 +1,8 @@
 """Co-divide: per-sample losses become a clean probability, and a threshold splits the samples.
 
 Follows `eval_train` of the authors' `Train_cifar.py`: min-max normalisation, a mixture of two
-Gaussians with their settings, the posterior of the component with the smaller mean. The variants are
-other people's, as their fields say.
+Gaussians with their settings, the posterior of the component with the smaller mean. The variants
+are other people's, as their fields say.
 """
 
 import warnings
@@ -16,7 +16,7 @@ from sklearn.mixture import GaussianMixture
 CONSTANT = 1e-8
 LARGE = 2**18
 GROUPS = 2**16
-"""From `LARGE` losses on, a mixture is fitted to the means of `GROUPS` groups of neighbouring ones."""
+"""From `LARGE` losses on, a mixture is fitted to the means of `GROUPS` groups of neighbours."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def constant(losses: np.ndarray) -> Mixture:
 
 
 def fit_mixture(evidence: np.ndarray, seed: int) -> Mixture:
-    """Fit two Gaussians to evidence against the labels: losses (n,), or (n, dimensions) with others.
+    """Fit two Gaussians to losses (n,), or to them with other evidence, (n, dimensions).
 
     The component nearer to the origin is the clean one.
     `reg_covar` keeps a component's sd above 0.0224; the posterior need not be monotone in the loss.
@@ -65,8 +65,8 @@ def fit_mixture(evidence: np.ndarray, seed: int) -> Mixture:
     if points.shape[1] == 1 and len(points) >= LARGE:
         fitted = condensed(points)
     with warnings.catch_warnings():
-        # Ten iterations are the authors' limit, and few distinct losses may leave one cluster empty:
-        # both are answers.
+        # Ten iterations are the authors' limit, and few distinct losses may leave one cluster
+        # empty: both are answers.
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(fitted)
         posterior = model.predict_proba(points)
@@ -81,7 +81,7 @@ def fit_mixture(evidence: np.ndarray, seed: int) -> Mixture:
 
 
 def condensed(points: np.ndarray) -> np.ndarray:
-    """Means (GROUPS, 1) of equally many neighbouring values of points (n, 1), in ascending order."""
+    """Means (GROUPS, 1) of equally many neighbouring values of points (n, 1), ascending."""
     values = np.sort(points[:, 0])
     starts = np.linspace(0, len(values), GROUPS + 1).astype(int)
     sums = np.add.reduceat(values, starts[:-1], dtype=np.float64)
@@ -92,8 +92,8 @@ def condensed(points: np.ndarray) -> np.ndarray:
 def monotone(clean_probability: np.ndarray, losses: np.ndarray) -> np.ndarray:
     """The posterior (n,) made to fall with the loss (n,).
 
-    It is level up to its peak, then its running minimum. The minimum alone would take everything down
-    where the smallest losses already have a low posterior.
+    It is level up to its peak, then its running minimum. The minimum alone would take everything
+    down where the smallest losses already have a low posterior.
     """
     order = np.argsort(losses, kind="stable")
     falling = clean_probability[order]

@@ -1,6 +1,7 @@
 """Division by visual embedding: do the nearest neighbours in feature space carry a sample's label?
 
-Follows the sample selection of SSR (Feng et al., BMVC 2022; `weighted_knn` in github.com/MrChenFeng/SSR_BMVC2022).
+Follows the sample selection of SSR (Feng et al., BMVC 2022; `weighted_knn` in
+github.com/MrChenFeng/SSR_BMVC2022).
 """
 
 import torch
@@ -13,11 +14,11 @@ CHUNK = 2048
 def label_support(
     features: torch.Tensor, labels: torch.Tensor, classes: int, neighbors: int
 ) -> torch.Tensor:
-    """Votes for each sample's label ÷ votes for its most voted class: (n,) in [0, 1], 1 where its label leads.
+    """Votes for each sample's label ÷ votes for its most voted class, (n,) in [0, 1].
 
-    The `neighbors` most similar samples by cosine (all, if there are fewer) have a vote each, the
-    sample itself among them; a class's votes are divided by how common the class is. SSR calls a
-    sample clean where this is 1.
+    It is 1 where the label has the most votes. The `neighbors` most similar samples by cosine (all,
+    if there are fewer) have a vote each, the sample itself among them; a class's votes are divided
+    by how common the class is. SSR calls a sample clean where this is 1.
 
     Args:
         features: (n, width), of any length each.

@@ -1,6 +1,7 @@
 """Which samples are labeled, from their clean probabilities: threshold, class balance, agreement.
 
-The threshold is that of the authors' `Train_cifar.py`; the variants are other people's, as they say.
+The threshold is that of the authors' `Train_cifar.py`; the variants are other people's, as they
+say.
 """
 
 from collections.abc import Sequence
@@ -16,9 +17,9 @@ def split(
 ) -> tuple[np.ndarray, float]:
     """Which samples are labeled (n,) bool, and the threshold that was used.
 
-    Labeled are those above the threshold, or on it if `inclusive`. The threshold is kept just inside
-    the range of the probabilities (as Contrast-to-Divide does), so neither side is empty; if all
-    probabilities are equal there is nothing to divide, and every sample is labeled.
+    Labeled are those above the threshold, or on it if `inclusive`. The threshold is kept just
+    inside the range of the probabilities (as Contrast-to-Divide does), so neither side is empty; if
+    all probabilities are equal there is nothing to divide, and every sample is labeled.
     """
     low = float(clean_probability.min())
     high = float(clean_probability.max())

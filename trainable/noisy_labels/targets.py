@@ -27,7 +27,7 @@ def harden(probabilities: torch.Tensor) -> torch.Tensor:
 
 
 def co_guess(predictions: Sequence[torch.Tensor], temperature: float) -> torch.Tensor:
-    """Target of unlabeled samples (batch, classes): the sharpened mean of predictions of that shape."""
+    """Target of unlabeled samples (batch, classes): the sharpened mean of such predictions."""
     return sharpen(torch.stack(tuple(predictions)).mean(0), temperature)
 
 
@@ -37,7 +37,7 @@ def co_refine(
     predictions: Sequence[torch.Tensor],
     temperature: float,
 ) -> torch.Tensor:
-    """Target of labeled samples (batch, classes): w·label + (1−w)·mean prediction, sharpened after mixing.
+    """Target of labeled samples (batch, classes): w·label + (1−w)·mean prediction, then sharpened.
 
     `labels` are one-hot (batch, classes); w = `clean_probability` (batch,) comes from the peer, the
     predictions from the trained network.
@@ -55,7 +55,10 @@ def mix(rows: torch.Tensor, weight: float, partner: torch.Tensor) -> torch.Tenso
 def mixup_partners(
     rng: np.random.Generator, rows: int, labeled_rows: int, same_set: bool
 ) -> np.ndarray:
-    """MixUp partners (rows,) of a batch whose first rows are labeled: any row, or one of its own side."""
+    """MixUp partners (rows,) of a batch whose first rows are labeled.
+
+    A row's partner is any row, or one of its own side.
+    """
     if not same_set:
         return rng.permutation(rows)
     of_labeled = rng.permutation(labeled_rows)
