@@ -71,6 +71,8 @@ def contrast(logits: list[torch.Tensor], kind: str) -> torch.Tensor:
         pairs = list(permutations(logs, 2))
     terms = []
     for a, b in pairs:
+        # `exp` first: gradients are added, and so rounded, in the order of these operations.
+        probabilities = a.exp()
         difference = 0 - b if kind == "cross_entropy" else a - b
-        terms.append((a.exp() * difference).sum(1))
+        terms.append((probabilities * difference).sum(1))
     return torch.stack(terms).sum(0)
