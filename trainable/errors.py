@@ -1,8 +1,11 @@
-"""Ends of a trial that trying again would not change; each is written to `failure.json` with its kind."""
+"""Ends of a trial that trying again would not change.
+
+Each is written to `failure.json` with its kind.
+"""
 
 
 class TrialError(Exception):
-    """A trial cannot go on, and the message says why and what to do."""
+    """A trial cannot continue, and the message says why and what to do."""
 
     kind = "error"
 

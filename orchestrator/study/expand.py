@@ -391,7 +391,7 @@ class Expansion:
             used.add((setting, config.from_arm))
         never = []
         for (setting, arm), config in self.configs.items():
-            warmup = getattr(config.method, "shortest_warmup", 0)
+            warmup = config.method.shortest_warmup
             if warmup < config.train.epochs or (setting, arm) in used:
                 continue
             name = f"{setting}/{arm}" if setting else arm

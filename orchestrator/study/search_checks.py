@@ -367,7 +367,7 @@ def _doubts(file: SearchFile, arms: dict[str, TrialConfig]) -> Iterator[str]:
     """Yield warnings about what is allowed and seldom meant."""
     if isinstance(file.scheduler, Asha | Median):
         grace_period = file.scheduler.grace_period
-        warmup = getattr(arms[BASELINE].method, "shortest_warmup", 0)
+        warmup = arms[BASELINE].method.shortest_warmup
         if grace_period <= warmup:
             yield (
                 f"scheduler.grace_period ({grace_period}) is within warm-up ({warmup} epochs): "

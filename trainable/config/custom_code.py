@@ -19,6 +19,7 @@ from pydantic_core import InitErrorDetails
 
 from trainable.config.base import Section
 from trainable.config.messages import Misfit, explain, suggestion
+from trainable.config.method_base import MethodConfig
 
 AnySection = TypeVar("AnySection", bound=Section)
 
@@ -66,7 +67,7 @@ def own_section(
             )
         path, _, class_name = content["name"].rpartition(":")
         source = content.get("source") or _read((study_dir or Path()) / path, path)
-        section = _section(_class(kind, source, path, class_name))
+        section = _section(kind, _class(kind, source, path, class_name))
     except Misfit as misfit:
         raise _error(content, [(misfit.path, str(misfit))]) from None
     return checked(section, {**content, "source": source})
@@ -163,9 +164,12 @@ def _module(source: str, path: str) -> types.ModuleType:
 
 
 @functools.cache
-def _section(implementation: type) -> type[Own]:
+def _section(kind: str, implementation: type) -> type[Own]:
     fields: type[Section] = implementation.Config  # type: ignore[attr-defined]
     bases: Any = (Own, fields)
+    if kind == "method":
+        # The defaults of MethodConfig come last: what the class's own `Config` says counts.
+        bases = (Own, fields, MethodConfig)
     section: type[Own] = create_model(implementation.__name__, __base__=bases)
     section.implementation = implementation
     return section

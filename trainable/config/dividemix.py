@@ -119,6 +119,21 @@ class DivideMix(Start):
         """`warmup_epochs`, or the fewest that `auto` may decide on."""
         return 1 if self.warmup_epochs == "auto" else self.warmup_epochs
 
+    @property
+    def losses_averaged(self) -> int:
+        """`loss_history`: each division needs the losses of the same samples in earlier ones."""
+        return self.loss_history
+
+    @property
+    def needs_agreement(self) -> bool:
+        """Whether any rule of `agreement` compares the networks' predictions."""
+        return self.agreement != "none"
+
+    @property
+    def class_frequencies(self) -> list[float] | None:
+        """`prior`, as it is written."""
+        return self.prior
+
     @model_validator(mode="after")
     def _peer_exists(self) -> "DivideMix":
         if self.networks == 1:

@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, model_validator
 
-from trainable.config.base import Section
 from trainable.config.messages import Misfit
+from trainable.config.method_base import MethodConfig
 
 
-class Start(Section):
+class Start(MethodConfig):
     """Initial weights, and how long only the last layer learns."""
 
     init: Literal["random", "pretrained", "from_arm"] = "random"
@@ -31,6 +31,10 @@ class Start(Section):
     def source_needed_by(self) -> str | None:
         """The field that needs `from_arm`, if one does."""
         return "init" if self.init == "from_arm" else None
+
+    def trains_head_only(self, finished: int) -> bool:
+        """Whether the epoch after `finished` ones is among the first `head_only_epochs`."""
+        return finished < self.head_only_epochs
 
     @model_validator(mode="before")
     @classmethod

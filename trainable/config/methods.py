@@ -10,8 +10,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from trainable.config.base import Fraction, NonNegative, Positive, Section
+from trainable.config.base import Fraction, NonNegative, Positive
 from trainable.config.initialization import Start
+from trainable.config.method_base import MethodConfig
 
 Networks = Annotated[int, Field(ge=1, le=2)]
 Steps = Annotated[int, Field(ge=0)]
@@ -25,7 +26,7 @@ class CrossEntropy(Start):
     networks: Annotated[int, Field(ge=1, le=2)] = 2
 
 
-class MixUp(Section):
+class MixUp(MethodConfig):
     """Cross-entropy on mixed images and labels (Zhang et al. 2018)."""
 
     name: Literal["mixup"] = "mixup"
@@ -34,7 +35,7 @@ class MixUp(Section):
     """MixUp's weight is l ~ Beta(alpha, alpha)."""
 
 
-class Forgetting(Section):
+class Forgetting(MethodConfig):
     """What the methods share that leave out the samples of a batch with the largest losses."""
 
     forget_rate: Annotated[float, Field(ge=0, lt=1)] | Literal["estimated", "known"] = "estimated"
@@ -81,7 +82,7 @@ class Jocor(Forgetting):
     noise, 0.85 on CIFAR-100.)"""
 
 
-class Elr(Section):
+class Elr(MethodConfig):
     """Early-learning regularisation (Liu et al. 2020)."""
 
     name: Literal["elr"] = "elr"
@@ -93,7 +94,7 @@ class Elr(Section):
     """Weight of the regulariser (the authors: 1 under asymmetric noise, 7 on CIFAR-100)."""
 
 
-class ElrPlus(Section):
+class ElrPlus(MethodConfig):
     """ELR with two networks, MixUp, and targets by the other network's average (Liu et al.
     2020)."""
 
@@ -113,7 +114,7 @@ class ElrPlus(Section):
     """Labels are multiplied by the sample's target (the authors: on CIFAR-100)."""
 
 
-class MixMatch(Section):
+class MixMatch(MethodConfig):
     """One network that divides and guesses for itself: "Divide and MixMatch" of the DivideMix
     paper's ablation."""
 
@@ -134,7 +135,7 @@ class MixMatch(Section):
         return self.warmup_epochs
 
 
-class Retrain(Section):
+class Retrain(MethodConfig):
     """Plain training on the samples that the trial of another arm (`from_arm`) judged clean after
     its last epoch."""
 

@@ -93,7 +93,7 @@ class TrialConfig(Section):
 
     @model_validator(mode="after")
     def _source_fits(self) -> "TrialConfig":
-        needed_by = getattr(self.method, "source_needed_by", None)
+        needed_by = self.method.source_needed_by
         if needed_by and self.from_arm is None:
             value = getattr(self.method, needed_by)
             what = (
@@ -110,7 +110,8 @@ class TrialConfig(Section):
 
     @model_validator(mode="after")
     def _prior_fits(self) -> "TrialConfig":
-        prior, classes = getattr(self.method, "prior", None), self.data.known_classes
+        prior = self.method.class_frequencies
+        classes = self.data.known_classes
         if prior and classes and len(prior) != classes:
             raise Misfit(
                 ("method", "prior"),

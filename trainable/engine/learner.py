@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from trainable.config.optimization import Train
-from trainable.data.dataset import Samples
+from trainable.data.samples import Samples
 from trainable.engine.sgd import SGD
 from trainable.models.head import head
 
@@ -29,18 +29,20 @@ class Learner:
     ):
         self.network = network.to(device).to(memory_format=torch.channels_last)
         self.averaged = copy.deepcopy(self.network).eval() if train.ema_decay else None
-        # Its results may be overwritten by the next call; what follows at once (float, softmax, loss) makes new ones.
-        graphs = compiled and device.type == "cuda"
-        self._compiled = (
-            torch.compile(self.network, mode="reduce-overhead", dynamic=False) if graphs else None
-        )
+        # The next call may overwrite its results; float, softmax and loss make new ones at once.
+        self._compiled: Callable[[torch.Tensor], torch.Tensor] | None = None
+        if compiled and device.type == "cuda":
+            self._compiled = torch.compile(self.network, mode="reduce-overhead", dynamic=False)
         self.train = train
         self.optimizer = build_optimizer(self.network, train)
         self.forwards = 0
         self.head_only = False
 
     def start_epoch(self, finished: int, head_only: bool = False) -> float:
-        """Set and return the learning rate for the epoch after `finished` ones; say whether only the head learns."""
+        """Set and return the learning rate for the epoch after `finished` ones.
+
+        With `head_only`, only the last linear layer learns in it.
+        """
         lr = learning_rate(self.train, finished)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
@@ -53,7 +55,8 @@ class Learner:
 
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
         """Logits (batch, classes) with gradient, in the network's present mode."""
-        self.forwards += (1 if self.head_only else 3) * len(images)
+        per_image = 1 if self.head_only else 3
+        self.forwards += per_image * len(images)
         return self._outputs(images)
 
     def step(self, loss: torch.Tensor) -> None:
@@ -95,23 +98,27 @@ class Learner:
     @torch.no_grad()
     def test_logits(self, samples: Samples) -> torch.Tensor:
         """`logits` of the network that is tested."""
-        return (
-            self.logits(samples)
-            if self.averaged is None
-            else self._all_logits(self.averaged, samples)
-        )
+        if self.averaged is None:
+            return self.logits(samples)
+        return self._all_logits(self.averaged, samples)
 
     def _all_logits(self, network: nn.Module, samples: Samples) -> torch.Tensor:
         self.forwards += len(samples)
         size = samples.most_at_once
         batches = samples.ahead(slice(s, s + size) for s in range(0, len(samples), size))
         with self._precision(samples.device):
-            return self._widened(torch.cat([network(samples.plain(batch)) for batch in batches]))
+            parts = [network(samples.plain(batch)) for batch in batches]
+            return self._widened(torch.cat(parts))
 
     def _outputs(self, images: torch.Tensor) -> torch.Tensor:
-        """Logits (batch, classes) in fp32. Batches of odd sizes, the last ones of an epoch, are not compiled."""
+        """Logits (batch, classes) in fp32.
+
+        Batches of odd sizes, the last ones of an epoch, are not compiled.
+        """
+        network: Callable[[torch.Tensor], torch.Tensor] = self.network
         whole = len(images) % self.train.batch_size == 0
-        network = self._compiled if self._compiled is not None and whole else self.network
+        if self._compiled is not None and whole:
+            network = self._compiled
         with self._precision(images.device):
             return self._widened(network(images))
 
@@ -122,7 +129,11 @@ class Learner:
         return torch.autocast(device.type, torch.bfloat16, enabled=self.train.precision == "bf16")
 
     def logits_and_features(self, samples: Samples) -> tuple[torch.Tensor, torch.Tensor]:
-        """`logits`, and what entered the network's last linear layer (n, width) on the way. Raises DataError."""
+        """`logits`, and what entered the network's last linear layer on the way, (n, width).
+
+        Raises:
+            DataError: the network has no such layer.
+        """
         features: list[torch.Tensor] = []
         hook = head(self.network).register_forward_pre_hook(
             lambda module, inputs: features.append(inputs[0])
@@ -135,21 +146,27 @@ class Learner:
     def frozen(self) -> "Learner":
         """A copy for predictions, whose weights stay as they are now; its work counts from 0."""
         twin = copy.copy(self)
-        twin.network, twin._compiled, twin.forwards = copy.deepcopy(self.network), None, 0
+        twin.network = copy.deepcopy(self.network)
+        twin._compiled = None
+        twin.forwards = 0
         return twin
 
     def state_dict(self) -> dict[str, Any]:
-        """Weights, BatchNorm buffers, their average if there is one, the optimiser's averages and work so far."""
-        averaged = {"averaged": self.averaged.state_dict()} if self.averaged is not None else {}
-        return {
+        """Weights with BatchNorm's buffers, the optimiser's averages, and work so far.
+
+        Also the average of the weights, if there is one.
+        """
+        state: dict[str, Any] = {
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "forwards": self.forwards,
-            **averaged,
         }
+        if self.averaged is not None:
+            state["averaged"] = self.averaged.state_dict()
+        return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from `state_dict`'s result."""
+        """Resume from `state_dict`'s result."""
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.forwards = state["forwards"]
@@ -158,12 +175,12 @@ class Learner:
 
 
 def build_optimizer(network: nn.Module, train: Train) -> torch.optim.Optimizer | SGD:
-    """The optimiser of `train` for all parameters, BatchNorm's included (as in the authors' code)."""
-    weights, decay = network.parameters(), train.weight_decay
+    """The optimiser of `train` for all parameters, BatchNorm's included (as the authors' code)."""
+    weights = network.parameters()
+    decay = train.weight_decay
     if train.optimizer == "adam":
-        return torch.optim.Adam(
-            weights, train.lr, (train.momentum, 0.999), weight_decay=decay, fused=True
-        )
+        betas = (train.momentum, 0.999)
+        return torch.optim.Adam(weights, train.lr, betas, weight_decay=decay, fused=True)
     return SGD(weights, train.lr, train.momentum, decay)
 
 
@@ -171,7 +188,7 @@ def step_together(learners: Sequence[Learner], loss: torch.Tensor) -> None:
     """One descent of several networks on a scalar loss that they share."""
     for learner in learners:
         learner.optimizer.zero_grad()
-    loss.backward()
+    torch.autograd.backward(loss)
     for learner in learners:
         learner.optimizer.step()
         if learner.averaged is not None:
@@ -194,8 +211,8 @@ def learning_rate(train: Train, finished: int) -> float:
 @torch.no_grad()
 def _follow(averaged: nn.Module, network: nn.Module, decay: float) -> None:
     """Move an average of weights and BatchNorm statistics on by one step."""
-    for kept, new in zip(
-        averaged.state_dict().values(), network.state_dict().values(), strict=True
-    ):
+    averages = averaged.state_dict().values()
+    values = network.state_dict().values()
+    for kept, new in zip(averages, values, strict=True):
         if kept.is_floating_point():
             kept.lerp_(new, 1 - decay)

@@ -12,6 +12,7 @@ from trainable.errors import DataError
 from trainable.models.head import head_name
 
 Weights = Mapping[str, torch.Tensor]
+Shape = tuple[int, ...]
 
 
 def load_pretrained(
@@ -19,8 +20,8 @@ def load_pretrained(
 ) -> list[str]:
     """Give networks the weights of a file; what was left out is returned in sentences.
 
-    `expected` is the hash of the file's content, where the file itself is what was asked for. A list of several state
-    dicts is dealt out to the networks in turn.
+    `expected` is the hash of the file's content, where the file itself is what was asked for. A
+    list of several state dicts is dealt out to the networks in turn.
 
     Raises:
         DataError: the file is gone, has changed, holds no weights, or those of another network.
@@ -28,9 +29,9 @@ def load_pretrained(
     notes = []
     states = _read(file, expected)
     for k, network in enumerate(networks):
-        state = states[k % len(states)]
-        note = _load(network, state, file)
-        notes += [f"network {k}: {note}"] if note else []
+        note = _load(network, states[k % len(states)], file)
+        if note:
+            notes.append(f"network {k}: {note}")
     return notes
 
 
@@ -45,24 +46,24 @@ def _read(file: Path, expected: str | None) -> list[Weights]:
     except DataError:
         raise
     except Exception as error:  # torch raises half a dozen kinds
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        lines = str(error).splitlines()
+        reason = lines[0] if lines else type(error).__name__
         raise DataError(
             f"{file} is no file of weights that can be loaded safely: {reason}"
         ) from None
     states = content if isinstance(content, list) else [content]
     if not states or not all(map(_is_state, states)):
         raise DataError(
-            f"{file} holds no weights: it should be as torch.save(network.state_dict(), …) writes it"
+            f"{file} holds no weights: "
+            "it should be as torch.save(network.state_dict(), …) writes it"
         )
     return states
 
 
 def _is_state(content: Any) -> bool:
-    return (
-        isinstance(content, Mapping)
-        and bool(content)
-        and all(isinstance(v, torch.Tensor) for v in content.values())
-    )
+    if not isinstance(content, Mapping) or not content:
+        return False
+    return all(isinstance(value, torch.Tensor) for value in content.values())
 
 
 def _load(network: nn.Module, state: Weights, file: Path) -> str:
@@ -70,27 +71,36 @@ def _load(network: nn.Module, state: Weights, file: Path) -> str:
     own = network.state_dict()
     last = {name for name in own if name.startswith(f"{head_name(network)}.")}
     shapes = {name: tuple(tensor.shape) for name, tensor in own.items()}
-    odd = {name for name in last if name not in state or tuple(state[name].shape) != shapes[name]}
-    kept = (
-        {name: tensor for name, tensor in state.items() if name not in last} if odd else dict(state)
-    )
-    wrong = [
-        f"{name} is missing"
-        for name in own
-        if name not in kept and name not in (last if odd else ())
-    ]
-    wrong += [f"{name} is unknown" for name in kept if name not in own]
-    wrong += [
-        f"{name} is {tuple(tensor.shape)} and should be {shapes[name]}"
-        for name, tensor in kept.items()
-        if name in own and tuple(tensor.shape) != shapes[name]
-    ]
+    head_fits = all(name in state and tuple(state[name].shape) == shapes[name] for name in last)
+    kept = dict(state)
+    expected = dict(shapes)
+    if not head_fits:
+        for name in last:
+            kept.pop(name, None)
+            expected.pop(name)
+    wrong = _differences(kept, expected, shapes)
     if wrong:
         rest = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
         raise DataError(f"{file} has the weights of another network: {', '.join(wrong[:3])}{rest}")
     network.load_state_dict({**own, **kept})
-    if not odd:
+    if head_fits:
         return ""
-    return (
-        f"the last layer ({', '.join(sorted(last))}) does not fit {file.name} and starts at random"
-    )
+    names = ", ".join(sorted(last))
+    return f"the last layer ({names}) does not fit {file.name} and starts at random"
+
+
+def _differences(
+    kept: Weights, expected: Mapping[str, Shape], shapes: Mapping[str, Shape]
+) -> list[str]:
+    """In what weights are not those of a network: missing ones, unknown ones, other shapes.
+
+    `expected` are the shapes of the weights that are needed, `shapes` of all that are known.
+    """
+    missing = [f"{name} is missing" for name in expected if name not in kept]
+    unknown = [f"{name} is unknown" for name in kept if name not in shapes]
+    misshapen = []
+    for name, tensor in kept.items():
+        found = tuple(tensor.shape)
+        if name in shapes and found != shapes[name]:
+            misshapen.append(f"{name} is {found} and should be {shapes[name]}")
+    return missing + unknown + misshapen

@@ -1,7 +1,7 @@
 """Stochastic gradient descent with momentum, by torch's own functional form.
 
-`torch.optim.SGD` imports torch's compiler with its first instance: four seconds in every process, more than a short
-trial takes to train. The arithmetic here is the same kernel's, bit for bit.
+`torch.optim.SGD` imports torch's compiler with its first instance: four seconds in every process,
+more than a short trial takes to train. The arithmetic here is the same kernel's, bit for bit.
 """
 
 from collections.abc import Iterable
@@ -14,8 +14,8 @@ from torch.optim.sgd import sgd
 class SGD:
     """The part of `torch.optim.SGD(…, fused=True)` that a `Learner` uses.
 
-    Each parameter has an average of its gradients from the start, zero before its first step; a parameter without a
-    gradient stays as it is.
+    Each parameter has an average of its gradients from the start, zero before its first step; a
+    parameter without a gradient stays as it is.
     """
 
     def __init__(
@@ -28,7 +28,8 @@ class SGD:
         self.parameters = list(parameters)
         self.averages = [torch.zeros_like(parameter) for parameter in self.parameters]
         self.param_groups: list[dict[str, Any]] = [{"params": self.parameters, "lr": lr}]
-        self.momentum, self.weight_decay = momentum, weight_decay
+        self.momentum = momentum
+        self.weight_decay = weight_decay
 
     def zero_grad(self) -> None:
         """Forget the gradients."""
@@ -38,15 +39,18 @@ class SGD:
     @torch.no_grad()
     def step(self) -> None:
         """One descent along the averages of the gradients."""
-        gradients = {
-            k: parameter.grad
-            for k, parameter in enumerate(self.parameters)
-            if parameter.grad is not None
-        }
+        moved: list[torch.Tensor] = []
+        gradients: list[torch.Tensor] = []
+        averages: list[torch.Tensor | None] = []
+        for parameter, average in zip(self.parameters, self.averages, strict=True):
+            if parameter.grad is not None:
+                moved.append(parameter)
+                gradients.append(parameter.grad)
+                averages.append(average)
         sgd(
-            [self.parameters[k] for k in gradients],
-            [*gradients.values()],
-            [self.averages[k] for k in gradients],
+            moved,
+            gradients,
+            averages,
             fused=True,
             lr=self.param_groups[0]["lr"],
             momentum=self.momentum,
@@ -58,11 +62,10 @@ class SGD:
 
     def state_dict(self) -> dict[str, Any]:
         """The averages, in the form of `torch.optim.SGD`'s state."""
-        return {
-            "state": {k: {"momentum_buffer": average} for k, average in enumerate(self.averages)}
-        }
+        state = {k: {"momentum_buffer": average} for k, average in enumerate(self.averages)}
+        return {"state": state}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from `state_dict`'s result, or from that of `torch.optim.SGD`."""
+        """Resume from `state_dict`'s result, or from that of `torch.optim.SGD`."""
         for k, entry in state["state"].items():
             self.averages[k].copy_(entry["momentum_buffer"])

@@ -1,7 +1,8 @@
-"""Co-teaching (Han et al., NeurIPS 2018, arXiv 1804.06872): each network learns from what the other finds easiest.
+"""Co-teaching: each network learns from what the other finds easiest.
 
-Follows `loss_coteaching` of github.com/bhanML/Co-teaching, but for its dividing the mean loss by the number of samples
-once more, which Adam does not notice and SGD would.
+Han et al., NeurIPS 2018, arXiv 1804.06872. Follows `loss_coteaching` of
+github.com/bhanML/Co-teaching, but for its dividing the mean loss by the number of samples once
+more, which Adam does not notice and SGD would.
 """
 
 import torch
@@ -23,11 +24,14 @@ class CoTeaching(SmallLoss):
 
 
 def exchange(logits: list[torch.Tensor], given: torch.Tensor, rate: float) -> tuple[Losses, Kept]:
-    """Two networks' mean cross-entropies on the samples that the other keeps: their sum, and each one's own choice.
+    """Two networks' mean cross-entropies on the samples that the other keeps.
 
-    A network's weights enter its own term only, so one step on the sum is a step of each on its term.
+    Returns their sum, and each network's own choice. A network's weights enter its own term only,
+    so one step on the sum is a step of each on its term.
     """
-    losses = [F.cross_entropy(each, given, reduction="none") for each in logits]
-    kept = [smallest(loss.detach(), rate) for loss in losses]
-    total = losses[0][kept[1]].mean() + losses[1][kept[0]].mean()
-    return (total, {"loss/labeled": total / 2}), kept
+    first = F.cross_entropy(logits[0], given, reduction="none")
+    second = F.cross_entropy(logits[1], given, reduction="none")
+    kept_by_first = smallest(first.detach(), rate)
+    kept_by_second = smallest(second.detach(), rate)
+    total = first[kept_by_second].mean() + second[kept_by_first].mean()
+    return (total, {"loss/labeled": total / 2}), [kept_by_first, kept_by_second]

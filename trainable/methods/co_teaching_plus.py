@@ -1,9 +1,10 @@
-"""Co-teaching+ (Yu et al., ICML 2019, arXiv 1901.04215): Co-teaching where the two networks disagree.
+"""Co-teaching+ (Yu et al., ICML 2019, arXiv 1901.04215): Co-teaching where the networks disagree.
 
-Follows the intent of github.com/xingruiyu/coteaching_plus: after `init_epochs` a batch is restricted to the samples
-that the networks put into different classes; where there are none, both learn from the whole batch during the first
-5,000 steps, and not at all after. Slips of that code are not repeated: cross-entropy of probabilities, sample 0 left
-out, 5,000 compared with epoch × batch, a mean divided again.
+Follows the intent of github.com/xingruiyu/coteaching_plus: after `init_epochs` a batch is
+restricted to the samples that the networks put into different classes; where there are none, both
+learn from the whole batch during the first 5,000 steps, and not at all after. Slips of that code
+are not repeated: cross-entropy of probabilities, sample 0 left out, 5,000 compared with epoch ×
+batch, a mean divided again.
 """
 
 from typing import Any
@@ -37,7 +38,9 @@ class CoTeachingPlus(SmallLoss):
     def train_epoch(self) -> Row:
         """An epoch of Co-teaching, or of Co-teaching on disagreement."""
         row = super().train_epoch()
-        return {**row, "phase": "warmup"} if self.epoch < self.method.init_epochs else row
+        if self.epoch < self.method.init_epochs:
+            row["phase"] = "warmup"
+        return row
 
     def select(
         self, logits: list[torch.Tensor], given: torch.Tensor, rate: float
@@ -48,11 +51,13 @@ class CoTeachingPlus(SmallLoss):
             return exchange(logits, given, rate)
         apart = (logits[0].argmax(1) != logits[1].argmax(1)).nonzero()[:, 0]
         if len(apart):
-            losses, kept = exchange([each[apart] for each in logits], given[apart], rate)
-            return losses, [apart[places] for places in kept]
+            disputed = [logits[0][apart], logits[1][apart]]
+            losses, kept = exchange(disputed, given[apart], rate)
+            return losses, [apart[kept[0]], apart[kept[1]]]
         learn = self.steps <= AGREEING_STEPS
         total = F.cross_entropy(logits[0], given) + F.cross_entropy(logits[1], given)
-        everything = torch.arange(len(given) if learn else 0, device=given.device)
+        rows = len(given) if learn else 0
+        everything = torch.arange(rows, device=given.device)
         return (total * learn, {"loss/labeled": total / 2}), [everything, everything]
 
     def state_dict(self) -> dict[str, Any]:
@@ -60,6 +65,6 @@ class CoTeachingPlus(SmallLoss):
         return {**super().state_dict(), "steps": self.steps}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from `state_dict`'s result."""
+        """Resume from `state_dict`'s result."""
         super().load_state_dict(state)
         self.steps = state["steps"]

@@ -1,4 +1,4 @@
-"""What a network thinks of the training samples: evidence, clean probability, division, and how good that is."""
+"""A network's judgement of the training samples: clean probability, division, and its quality."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from trainable.config.dividemix import DivideMix
-from trainable.data.dataset import Samples
+from trainable.data.samples import Samples
 from trainable.engine import metrics
 from trainable.noisy_labels.beta_mixture import fit_beta_mixture
 from trainable.noisy_labels.gaussian_mixture import Mixture, fit_mixture, monotone
@@ -29,13 +29,28 @@ class Verdict:
     """Places of the samples that were judged; None: all."""
 
 
+def all_judged(verdicts: Sequence[Verdict]) -> bool:
+    """Whether every network judged all samples; if not, each judged different ones."""
+    return all(verdict.rows is None for verdict in verdicts)
+
+
 def clean_mixture(m: DivideMix, losses: np.ndarray, support: np.ndarray, seed: int) -> Mixture:
-    """Clean probabilities from losses (n,) and, unless `division` is the loss, the neighbours' support (n,)."""
+    """Clean probabilities of the samples.
+
+    Args:
+        m: which evidence counts, and which mixture is fitted.
+        losses: (n,).
+        support: the neighbours' support of each label (n,); without use if `division` is the loss.
+        seed: for the Gaussian mixture.
+    """
     if m.division == "embedding":
         return Mixture(support, (), (), ())
     if m.division == "both":
         return fit_mixture(np.stack([losses, 1 - support], 1), seed)
-    mixture = fit_beta_mixture(losses) if m.mixture == "bmm" else fit_mixture(losses, seed)
+    if m.mixture == "bmm":
+        mixture = fit_beta_mixture(losses)
+    else:
+        mixture = fit_mixture(losses, seed)
     if m.monotone_posterior:
         return replace(mixture, clean_probability=monotone(mixture.clean_probability, losses))
     return mixture
@@ -52,19 +67,22 @@ def divide(
 
 
 def agree(m: DivideMix, verdicts: Sequence[Verdict], given: torch.Tensor) -> dict[str, float]:
-    """Restrict every division to what both networks agree on; where nothing would be left it stays as it was.
+    """Restrict every division to what both networks agree on.
 
-    Returns the share of samples that were agreed on, for the epoch's row.
+    A division of which nothing would be left stays as it was. Returns the share of samples that
+    were agreed on, for the epoch's row.
     """
     row: dict[str, float] = {}
-    if m.agreement != "none":
-        classes = [v.logits.argmax(1).cpu().numpy() for v in verdicts]
-        for k, v in enumerate(verdicts):
-            kept = agreed(
-                v.labeled, v.mixture.clean_probability, classes, given.cpu().numpy(), m.agreement
-            )
-            v.labeled = kept if kept.any() else v.labeled
-            row[f"division/agreed_fraction_net{k}"] = float(kept.mean())
+    if m.agreement == "none":
+        return row
+    classes = [verdict.logits.argmax(1).cpu().numpy() for verdict in verdicts]
+    labels = given.cpu().numpy()
+    for k, verdict in enumerate(verdicts):
+        probability = verdict.mixture.clean_probability
+        kept = agreed(verdict.labeled, probability, classes, labels, m.agreement)
+        if kept.any():
+            verdict.labeled = kept
+        row[f"division/agreed_fraction_net{k}"] = float(kept.mean())
     return row
 
 
@@ -72,35 +90,50 @@ def describe(m: DivideMix, verdicts: Sequence[Verdict], train: Samples) -> dict[
     """Quality of each network's division, against the truth where it is known."""
     clean = (train.given == train.true).cpu().numpy()
     row: dict[str, float] = {}
-    for k, v in enumerate(verdicts):
-        if train.true_known:
-            judged = clean if v.rows is None else clean[v.rows]
-            measured = metrics.division(v.mixture.clean_probability, v.labeled, judged)
-            row |= {f"division/{name}_net{k}": value for name, value in measured.items()}
-            if m.division != "loss" and (by_loss := metrics.auc(-v.losses, judged)) is not None:
-                row[f"division/auc_loss_net{k}"] = by_loss
-        row[f"division/labeled_fraction_net{k}"] = float(v.labeled.mean())
-        row[f"division/threshold_net{k}"] = v.threshold
-        for name, pair in (
-            ("mean", v.mixture.means),
-            ("sd", v.mixture.sds),
-            ("weight", v.mixture.weights),
-        ):
-            row |= {
-                f"mixture/{name}_{side}_net{k}": x
-                for side, x in zip(("clean", "noisy"), pair, strict=False)
-            }
+    for k, verdict in enumerate(verdicts):
+        described = _against_truth(m, verdict, clean) if train.true_known else {}
+        described["division/labeled_fraction"] = float(verdict.labeled.mean())
+        described["division/threshold"] = verdict.threshold
+        described.update(_components(verdict.mixture))
+        for name, value in described.items():
+            row[f"{name}_net{k}"] = value
     return row
+
+
+def _against_truth(m: DivideMix, verdict: Verdict, clean: np.ndarray) -> dict[str, float]:
+    """How well a division finds the samples that are `clean` (all training samples,) bool."""
+    judged = clean if verdict.rows is None else clean[verdict.rows]
+    measured = metrics.division(verdict.mixture.clean_probability, verdict.labeled, judged)
+    described = {f"division/{name}": value for name, value in measured.items()}
+    if m.division != "loss":
+        by_loss = metrics.auc(-verdict.losses, judged)
+        if by_loss is not None:
+            described["division/auc_loss"] = by_loss
+    return described
+
+
+def _components(mixture: Mixture) -> dict[str, float]:
+    """Mean, sd and weight of the clean and the noisy component; nothing without a mixture."""
+    described = {}
+    parameters = {"mean": mixture.means, "sd": mixture.sds, "weight": mixture.weights}
+    for name, pair in parameters.items():
+        for side, value in zip(("clean", "noisy"), pair, strict=False):
+            described[f"mixture/{name}_{side}"] = value
+    return described
 
 
 def opinion(
     verdicts: Sequence[Verdict], train: Samples, ensemble: torch.Tensor
 ) -> dict[str, float]:
-    """How far the networks agree on the training samples, and how right the ensemble's scores (n, classes) are."""
+    """How far the networks agree on the training samples, and how right the ensemble is.
+
+    `ensemble` are its scores (n, classes).
+    """
     row: dict[str, float] = {}
     if len(verdicts) == 2:
-        same = (verdicts[0].logits.argmax(1) == verdicts[1].logits.argmax(1)).double().mean()
-        row["train/agreement"] = 100 * same.item()
+        first = verdicts[0].logits.argmax(1)
+        second = verdicts[1].logits.argmax(1)
+        row["train/agreement"] = 100 * (first == second).double().mean().item()
     row["train/accuracy_given"] = metrics.accuracy(ensemble, train.given)
     if train.true_known:
         row["train/accuracy_true"] = metrics.accuracy(ensemble, train.true)

@@ -1,6 +1,6 @@
-"""Early-learning regularisation (Liu et al., NeurIPS 2020, arXiv 2007.00151): predictions stay near what they were.
+"""Early-learning regularisation: predictions stay near what they were.
 
-Follows `elr_loss` of github.com/shengliu66/ELR.
+Liu et al., NeurIPS 2020, arXiv 2007.00151. Follows `elr_loss` of github.com/shengliu66/ELR.
 """
 
 from typing import Any
@@ -44,28 +44,30 @@ class Elr(Method):
     def loss(
         self, k: int, images: torch.Tensor, given: torch.Tensor, index: torch.Tensor
     ) -> Losses:
-        """Cross-entropy with the given labels, and the regulariser with the targets as just moved."""
+        """Cross-entropy with the given labels, and the regulariser with the targets just moved."""
         logits = self.learners[k](images)
         targets = self.move_targets(k, index, clamped_softmax(logits.detach()))
-        labeled, early = F.cross_entropy(logits, given), early_learning_loss(logits, targets)
-        return labeled + self.method.lambda_elr * early, {
-            "loss/labeled": labeled,
-            "loss/early_learning": early,
-        }
+        labeled = F.cross_entropy(logits, given)
+        early = early_learning_loss(logits, targets)
+        terms = {"loss/labeled": labeled, "loss/early_learning": early}
+        return labeled + self.method.lambda_elr * early, terms
 
     def move_targets(self, k: int, index: torch.Tensor, predictions: torch.Tensor) -> torch.Tensor:
-        """Network k's targets (batch, classes) of the samples at `index`, moved towards predictions of that shape."""
+        """Network k's targets (batch, classes) of the samples at `index` (batch,).
+
+        They are moved towards predictions (batch, classes) first.
+        """
+        beta = self.method.beta
+        targets = self.targets[k]
         towards = predictions / predictions.sum(1, keepdim=True)
-        self.targets[k][index] = (
-            self.method.beta * self.targets[k][index] + (1 - self.method.beta) * towards
-        )
-        return self.targets[k][index]
+        targets[index] = beta * targets[index] + (1 - beta) * towards
+        return targets[index]
 
     def state_dict(self) -> dict[str, Any]:
         """The shared state and the targets."""
         return {**super().state_dict(), "targets": self.targets}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from `state_dict`'s result."""
+        """Resume from `state_dict`'s result."""
         super().load_state_dict(state)
         self.targets = [targets.to(self.data.train.device) for targets in state["targets"]]

@@ -1,8 +1,9 @@
-"""ELR+ (Liu et al., NeurIPS 2020, arXiv 2007.00151): ELR with MixUp, and targets by the other network's average.
+"""ELR+: ELR with MixUp, and targets by the other network's average.
 
-Follows `Trainer._train_epoch` and `elr_plus_loss` of github.com/shengliu66/ELR on one GPU, where the second network's
-targets already come from the first one's new average. The averages are of weights; as in the code they stay in train
-mode, so BatchNorm normalises by the batch that they are shown. Both networks see the same noise: the authors' code
+Liu et al., NeurIPS 2020, arXiv 2007.00151. Follows `Trainer._train_epoch` and `elr_plus_loss` of
+github.com/shengliu66/ELR on one GPU, where the second network's targets already come from the first
+one's new average. The averages are of weights; as in the code they stay in train mode, so BatchNorm
+normalises by the batch that they are shown. Both networks see the same noise: the authors' code
 draws it anew for the second, which shows one of them most labels as they were.
 """
 
@@ -40,38 +41,43 @@ class ElrPlus(Elr):
 
     def train_epoch(self) -> Row:
         """One epoch of mixed batches with regularised cross-entropy for each network."""
-        self.draws = [self.streams.numpy("mixup", self.epoch, k) for k in range(len(self.learners))]
+        networks = range(len(self.learners))
+        self.draws = [self.streams.numpy("mixup", self.epoch, k) for k in networks]
         return super().train_epoch()
 
     def loss(
         self, k: int, images: torch.Tensor, given: torch.Tensor, index: torch.Tensor
     ) -> Losses:
-        """Both terms with mixed labels and targets; the targets move by what the peer's average says of the images."""
+        """Both terms with mixed labels and targets.
+
+        The targets move towards what the peer's average predicts for the images.
+        """
         m = self.method
         targets = self.move_targets(k, index, self.averages[1 - k].probabilities(images))
-        weight, partner = mixing(self.draws[k], m.alpha, len(given), given.device)
-        one_hot = F.one_hot(given, self.data.classes).float()
-        inputs, labels, targets = (
-            mix(rows, max(weight, 1 - weight), partner) for rows in (images, one_hot, targets)
-        )
+        drawn, partner = mixing(self.draws[k], m.alpha, len(given), given.device)
+        weight = max(drawn, 1 - drawn)
+        inputs = mix(images, weight, partner)
+        labels = mix(F.one_hot(given, self.data.classes).float(), weight, partner)
+        targets = mix(targets, weight, partner)
         if m.label_times_target:
             labels = F.normalize(labels * targets, p=1, dim=1)
         logits = self.learners[k](inputs)
-        labeled, early = labeled_loss(logits, labels), early_learning_loss(logits, targets)
+        labeled = labeled_loss(logits, labels)
+        early = early_learning_loss(logits, targets)
         lambda_elr = m.lambda_elr * sigmoid_ramp_up(self.steps[k] + 1, m.rampup_steps)
-        return labeled + lambda_elr * early, {"loss/labeled": labeled, "loss/early_learning": early}
+        terms = {"loss/labeled": labeled, "loss/early_learning": early}
+        return labeled + lambda_elr * early, terms
 
     def descend(self, k: int, loss: torch.Tensor) -> None:
         """One step of network k, after which its average follows."""
         super().descend(k, loss)
         self.steps[k] += 1
-        decay = self.method.ema_decay * sigmoid_ramp_up(
-            self.steps[k] + 1, self.method.ema_rampup_steps
-        )
+        m = self.method
+        decay = m.ema_decay * sigmoid_ramp_up(self.steps[k] + 1, m.ema_rampup_steps)
+        averages = self.averages[k].network.parameters()
+        weights = self.learners[k].network.parameters()
         with torch.no_grad():
-            for average, weight in zip(
-                *(n.network.parameters() for n in (self.averages[k], self.learners[k])), strict=True
-            ):
+            for average, weight in zip(averages, weights, strict=True):
                 average.lerp_(weight, 1 - decay)
 
     @property
@@ -81,13 +87,16 @@ class ElrPlus(Elr):
 
     def state_dict(self) -> dict[str, Any]:
         """ELR's state, the averages and the number of steps."""
-        averages = [
-            {"network": a.network.state_dict(), "forwards": a.forwards} for a in self.averages
-        ]
-        return {**super().state_dict(), "averages": averages, "steps": self.steps}
+        state = super().state_dict()
+        state["averages"] = []
+        for average in self.averages:
+            saved = {"network": average.network.state_dict(), "forwards": average.forwards}
+            state["averages"].append(saved)
+        state["steps"] = self.steps
+        return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from `state_dict`'s result."""
+        """Resume from `state_dict`'s result."""
         super().load_state_dict(state)
         self.steps = list(state["steps"])
         for average, saved in zip(self.averages, state["averages"], strict=True):

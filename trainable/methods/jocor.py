@@ -1,8 +1,9 @@
 """JoCoR (Wei et al., CVPR 2020, arXiv 2003.02752) with any number of networks and three contrasts.
 
-Follows `loss_jocor` of github.com/hongxin001/JoCoR; more than two networks, the circular contrast and the one by
-cross-entropies are those of Fazekas, Forián and Barta (Infocommunications Journal 2023, doi 10.36244/icj.2023.5.2). All
-are computed from log-softmax, so a probability that vanishes leaves the loss finite.
+Follows `loss_jocor` of github.com/hongxin001/JoCoR; more than two networks, the circular contrast
+and the one by cross-entropies are those of Fazekas, Forián and Barta (Infocommunications Journal
+2023, doi 10.36244/icj.2023.5.2). All are computed from log-softmax, so a probability that vanishes
+leaves the loss finite.
 """
 
 from itertools import permutations
@@ -21,7 +22,7 @@ from trainable.random_streams import Streams
 
 
 class Jocor(SmallLoss):
-    """Networks that choose their samples together, by a loss in which they are also drawn towards one another."""
+    """Networks that choose samples together, by a loss that draws them towards one another."""
 
     def __init__(
         self, config: TrialConfig, data: Dataset, learners: list[Learner], streams: Streams
@@ -35,7 +36,8 @@ class Jocor(SmallLoss):
     ) -> tuple[Losses, Kept]:
         """The mean joint loss of the samples where it is smallest; all networks keep the same."""
         labels, apart = joint_losses(self.method, logits, given)
-        joint = (1 - self.method.co_lambda) * labels + self.method.co_lambda * apart
+        co_lambda = self.method.co_lambda
+        joint = (1 - co_lambda) * labels + co_lambda * apart
         kept = smallest(joint.detach(), rate)
         terms = {
             "loss/labeled": labels[kept].mean() / len(logits),
@@ -47,7 +49,7 @@ class Jocor(SmallLoss):
 def joint_losses(
     m: JocorConfig, logits: list[torch.Tensor], given: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Each sample's sum of the networks' cross-entropies with its label, and the contrast between them, (batch,) each.
+    """Each sample's cross-entropies with its label, and the contrast of networks, (batch,) each.
 
     Both are sums over networks and pairs, as in the authors' code.
     """
@@ -56,17 +58,21 @@ def joint_losses(
 
 
 def contrast(logits: list[torch.Tensor], kind: str) -> torch.Tensor:
-    """How far the networks' predictions of a sample lie apart, (batch,), from their logits (batch, classes).
+    """How far the networks' predictions of a sample are apart, (batch,).
 
-    `pairs`: KL(a ‖ b) summed over all ordered pairs of networks; `circular`: over each network and the next;
-    `cross_entropy`: H(a, b), which is KL(a ‖ b) plus the entropy of a, over all ordered pairs. Gradient flows through
-    both sides.
+    `logits` are one (batch, classes) a network. `pairs`: KL(a ‖ b) summed over all ordered pairs of
+    networks; `circular`: over each network and the next; `cross_entropy`: H(a, b), which is
+    KL(a ‖ b) plus the entropy of a, over all ordered pairs. Gradient flows through both sides.
     """
     logs = [each.log_softmax(1) for each in logits]
-    pairs = (
-        list(zip(logs, logs[1:] + logs[:1], strict=True))
-        if kind == "circular"
-        else list(permutations(logs, 2))
-    )
-    terms = [(a.exp() * ((0 if kind == "cross_entropy" else a) - b)).sum(1) for a, b in pairs]
+    if kind == "circular":
+        pairs = list(zip(logs, logs[1:] + logs[:1], strict=True))
+    else:
+        pairs = list(permutations(logs, 2))
+    terms = []
+    for a, b in pairs:
+        # `exp` first: gradients are added, and so rounded, in the order of these operations.
+        probabilities = a.exp()
+        difference = 0 - b if kind == "cross_entropy" else a - b
+        terms.append((probabilities * difference).sum(1))
     return torch.stack(terms).sum(0)

@@ -1,9 +1,10 @@
 """Divide-and-MixMatch: the lowest row of the DivideMix paper's ablation, with DivideMix's own step.
 
-One network divides for itself; labels of the labeled are taken as they are, the unlabeled get the sharpened mean of the
-network's own predictions. From MixMatch itself (Berthelot et al., NeurIPS 2019) it differs, as DivideMix does: labeled
-images have `n_aug` views too, the mean prediction is drawn to the prior (`prior_penalty: 0` for none), BatchNorm is in
-train mode while it guesses, and weights are not averaged for testing.
+One network divides for itself; labels of the labeled are taken as they are, the unlabeled get the
+sharpened mean of the network's own predictions. From MixMatch itself (Berthelot et al., NeurIPS
+2019) it differs, as DivideMix does: labeled images have `n_aug` views too, the mean prediction is
+drawn to the prior (`prior_penalty: 0` for none), BatchNorm is in train mode while it guesses, and
+weights are not averaged for testing.
 """
 
 from trainable.config.dividemix import DivideMix as DivideMixConfig

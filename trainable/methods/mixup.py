@@ -1,7 +1,7 @@
-"""MixUp (Zhang et al., ICLR 2018, arXiv 1710.09412): cross-entropy on images and labels that are mixed in pairs.
+"""MixUp: cross-entropy on images and labels that are mixed in pairs.
 
-One weight and one set of partners serve a batch, and the weight may be below a half, as in the authors' code
-(github.com/facebookresearch/mixup-cifar10).
+Zhang et al., ICLR 2018, arXiv 1710.09412. One weight and one set of partners serve a batch, and the
+weight may be below a half, as in the authors' code (github.com/facebookresearch/mixup-cifar10).
 """
 
 import numpy as np
@@ -35,9 +35,8 @@ class MixUp(Method):
         def loss(k: int, images: torch.Tensor, given: torch.Tensor, index: torch.Tensor) -> Losses:
             weight, partner = mixing(draws[k], self.method.alpha, len(given), given.device)
             one_hot = F.one_hot(given, self.data.classes).float()
-            value = labeled_loss(
-                self.learners[k](mix(images, weight, partner)), mix(one_hot, weight, partner)
-            )
+            logits = self.learners[k](mix(images, weight, partner))
+            value = labeled_loss(logits, mix(one_hot, weight, partner))
             return value, {"loss/labeled": value}
 
         row = self.each_in_turn(loss)
@@ -49,4 +48,6 @@ def mixing(
     rng: np.random.Generator, alpha: float, rows: int, device: torch.device
 ) -> tuple[float, torch.Tensor]:
     """A batch's weight ~ Beta(alpha, alpha) and its rows' partners (rows,)."""
-    return rng.beta(alpha, alpha), torch.from_numpy(rng.permutation(rows)).to(device)
+    weight = rng.beta(alpha, alpha)
+    partners = rng.permutation(rows)
+    return weight, torch.from_numpy(partners).to(device)

@@ -1,7 +1,7 @@
 """Plain cross-entropy on the samples that another trial judged clean.
 
-So a threshold on the clean probability is measured by what it leaves to learn from: a high one keeps few wrong labels,
-but perhaps also few samples, and hardly any of the difficult classes.
+So a threshold on the clean probability is measured by what it leaves to learn from: a high one
+keeps few wrong labels, but it may also keep few samples, and hardly any of the difficult classes.
 """
 
 from dataclasses import replace
@@ -20,7 +20,7 @@ from trainable.random_streams import Streams
 
 
 class Retrain(CrossEntropy):
-    """Cross-entropy on the kept samples; each epoch's row says again how many they are, and how many labels wrong."""
+    """Cross-entropy on the kept samples; every row repeats how many they are, and how good."""
 
     def __init__(
         self, config: TrialConfig, data: Dataset, learners: list[Learner], streams: Streams
@@ -28,25 +28,24 @@ class Retrain(CrossEntropy):
         super().__init__(config, replace(data, epoch_batches=None), learners, streams)
         assert isinstance(config.method, RetrainConfig)
         assert data.judged is not None
-        threshold, judged = config.method.p_threshold, np.nan_to_num(data.judged, nan=-1.0)
+        threshold = config.method.p_threshold
+        judged = np.nan_to_num(data.judged, nan=-1.0)
         clean = judged > threshold if threshold else np.ones(len(judged), bool)
         if clean.sum() < 2:
             raise DataError(
-                f"method.p_threshold: {threshold:g} keeps {clean.sum()} of {len(clean)} samples, and 2 are needed; "
-                f"the largest clean probability is {judged.max():.4g}"
+                f"method.p_threshold: {threshold:g} keeps {clean.sum()} of {len(clean)} samples, "
+                f"and 2 are needed; the largest clean probability is {judged.max():.4g}"
             )
         self.kept = np.flatnonzero(clean)
         self.described = {"labeled_fraction": float(clean.mean())}
         if data.train.true_known:
-            self.described |= metrics.division(
-                judged, clean, (data.train.given == data.train.true).cpu().numpy()
-            )
+            right = (data.train.given == data.train.true).cpu().numpy()
+            self.described.update(metrics.division(judged, clean, right))
 
     def train_epoch(self) -> Row:
         """One epoch of cross-entropy on the kept samples for each network."""
-        division = {
-            f"division/{name}_net{k}": v
-            for name, v in self.described.items()
-            for k in range(len(self.learners))
-        }
-        return {**super().train_epoch(), **division}
+        row = super().train_epoch()
+        for name, value in self.described.items():
+            for k in range(len(self.learners)):
+                row[f"division/{name}_net{k}"] = value
+        return row

@@ -1,10 +1,11 @@
-"""What Co-teaching, Co-teaching+ and JoCoR share: networks that see the same batches and leave out large losses.
+"""What Co-teaching, Co-teaching+ and JoCoR share.
 
-The share that they leave out follows `trainable/noisy_labels/forget_rate.py`. Their authors' codes use Adam
-(`train.optimizer: adam`), whose first beta falls to 0.1 while `lr` falls linearly towards 0 in the later epochs; here
-`train.lr_schedule` alone does that. The last batch of an epoch is used although it is short, and at least one sample of
-a batch is kept. The ensemble is tested, as for every method; the single networks, whose accuracies the papers report,
-are in rows of their own.
+Their networks see the same batches and leave out large losses. The share that they leave out
+follows `trainable/noisy_labels/forget_rate.py`. Their authors' codes use Adam (`train.optimizer:
+adam`), whose first beta falls to 0.1 while `lr` falls linearly towards 0 in the later epochs; here
+`train.lr_schedule` alone does that. The last batch of an epoch is used although it is short, and at
+least one sample of a batch is kept. The ensemble is tested, as for every method; the single
+networks, whose accuracies the papers report, are in rows of their own.
 """
 
 from abc import abstractmethod
@@ -27,7 +28,10 @@ Kept = list[torch.Tensor]
 
 
 class SmallLoss(Method):
-    """Trains all networks at once on one loss over the samples that are kept; `select` of a subclass says which."""
+    """Trains all networks at once on one loss over the samples that are kept.
+
+    `select` of a subclass says which samples are kept.
+    """
 
     def __init__(
         self, config: TrialConfig, data: Dataset, learners: list[Learner], streams: Streams
@@ -41,53 +45,55 @@ class SmallLoss(Method):
     def select(
         self, logits: list[torch.Tensor], given: torch.Tensor, rate: float
     ) -> tuple[Losses, Kept]:
-        """The loss of a batch and what is kept of it, from each network's logits (batch, classes)."""
+        """The loss of a batch and what is kept of it.
+
+        `logits` are one (batch, classes) a network, `given` its labels (batch,).
+        """
 
     def train_epoch(self) -> Row:
         """One epoch of all networks on the same batches."""
         self.estimate()
         rate = forget_rate(self.final_rate, self.epoch, self.forgetting.gradual_epochs)
         with self.timed("train"):
-            found = self.one_pass(
-                0, partial(self.loss, rate), partial(step_together, self.learners)
-            )
+            descend = partial(step_together, self.learners)
+            found = self.one_pass(0, partial(self.loss, rate), descend)
             means = {name: self.finite(mean, None) for name, mean in found.items()}
         self.record_losses()
-        losses = {name: value for name, value in means.items() if name.startswith("loss/")}
-        return {
-            "phase": self.config.method.name,
-            **losses,
-            "schedule/forget_rate": rate,
-            **self.described(means),
-        }
+        row: Row = {"phase": self.config.method.name}
+        for name, value in means.items():
+            if name.startswith("loss/"):
+                row[name] = value
+        row["schedule/forget_rate"] = rate
+        row.update(self.described(means))
+        return row
 
     def estimate(self) -> None:
-        """With `forget_rate: estimated`, estimate the final rate anew until the gradual epochs are over.
+        """With `forget_rate: estimated`, estimate the final rate until the gradual epochs are over.
 
-        From the second epoch on: networks that have learned nothing yet cannot tell. The losses are their mean.
+        It begins with the second epoch: networks that have learned nothing yet cannot tell. The
+        losses are the mean over the networks.
         """
-        if (
-            self.forgetting.forget_rate != "estimated"
-            or not 1 <= self.epoch <= self.forgetting.gradual_epochs
-        ):
+        if self.forgetting.forget_rate != "estimated":
+            return
+        if not 1 <= self.epoch <= self.forgetting.gradual_epochs:
             return
         with self.timed("divide"):
             train = self.data.chosen(self.rows_of_pass(0))
-            losses = torch.stack(
-                [self.judge_logits(learner, train)[1] for learner in self.learners]
-            ).mean(0)
+            per_network = [self.judge_logits(learner, train)[1] for learner in self.learners]
+            losses = torch.stack(per_network).mean(0)
             self.finite(losses.sum(), None)
-            self.final_rate = estimated_rate(
-                losses.cpu().numpy(), self.streams.number("mixture", self.epoch, 0)
-            )
+            seed = self.streams.number("mixture", self.epoch, 0)
+            self.final_rate = estimated_rate(losses.cpu().numpy(), seed)
 
     def loss(
         self, rate: float, images: torch.Tensor, given: torch.Tensor, index: torch.Tensor
     ) -> Losses:
-        """The loss of a batch, its terms, and what share of the batch each network keeps, also of the right labels."""
-        (value, terms), kept = self.select(
-            [learner(images) for learner in self.learners], given, rate
-        )
+        """The loss of a batch and its terms.
+
+        Among them is the share of the batch that each network keeps, in all and of right labels.
+        """
+        logits = [learner(images) for learner in self.learners]
+        (value, terms), kept = self.select(logits, given, rate)
         clean = (given == self.data.train.true[index]).float()
         for k, places in enumerate(kept):
             terms[f"kept{k}"] = torch.full_like(value, len(places) / len(given))
@@ -98,13 +104,12 @@ class SmallLoss(Method):
         """How good each network's choice was over the epoch, as far as true labels are known."""
         row: Row = {}
         for k in range(len(self.learners)):
-            kept, right = means[f"kept{k}"], means[f"right{k}"]
+            kept = means[f"kept{k}"]
+            right = means[f"right{k}"]
             row[f"division/labeled_fraction_net{k}"] = kept
             if self.data.train.true_known and kept:
-                row |= {
-                    f"division/precision_net{k}": right / kept,
-                    f"division/residual_noise_net{k}": 1 - right / kept,
-                }
+                row[f"division/precision_net{k}"] = right / kept
+                row[f"division/residual_noise_net{k}"] = 1 - right / kept
             if self.data.train.true_known and means["clean"]:
                 row[f"division/recall_net{k}"] = right / means["clean"]
         return row
@@ -114,7 +119,7 @@ class SmallLoss(Method):
         return {**super().state_dict(), "final_rate": self.final_rate}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from `state_dict`'s result."""
+        """Resume from `state_dict`'s result."""
         super().load_state_dict(state)
         self.final_rate = state["final_rate"]
 
@@ -127,6 +132,6 @@ def first_rate(m: Forgetting, data: Dataset) -> float:
                 "method.forget_rate: known needs true labels; give a number, or `estimated`"
             )
         return data.noise_rate
-    return (
-        0.0 if m.forget_rate == "estimated" else m.forget_rate
-    )  # an estimate begins with the second epoch
+    if m.forget_rate == "estimated":
+        return 0.0  # an estimate begins with the second epoch
+    return m.forget_rate

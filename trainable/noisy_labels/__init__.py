@@ -1,1 +1,1 @@
-"""What the methods know of noisy labels: mixtures, selection, targets, losses, schedules. Plain functions."""
+"""Plain functions for noisy labels: mixtures, selection, targets, losses, schedules."""

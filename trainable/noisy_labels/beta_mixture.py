@@ -1,7 +1,7 @@
 """Two Beta distributions fitted to per-sample losses (Arazo et al., ICML 2019).
 
-The constants are those of `BetaMixture1D` and the code around it in github.com/PaulAlbert31/LabelNoiseCorrection.
-Nothing here is random.
+The constants are those of `BetaMixture1D` and the code around it in
+github.com/PaulAlbert31/LabelNoiseCorrection. Nothing here is random.
 """
 
 import numpy as np
@@ -15,42 +15,68 @@ TABLE = 100
 NARROWEST_RANGE = 1e-4
 """Below it the offsets of the scale would turn it round."""
 NARROWEST = 1e-6
-"""Smallest variance of a component in the unit interval: losses that are all alike would leave none."""
+"""Smallest variance of a component in the unit interval: equal losses would leave none."""
 
 
 def fit_beta_mixture(losses: np.ndarray) -> Mixture:
-    """Fit two Betas to losses (n,); means and sds are on the scale from their 5th to their 95th percentile.
+    """Fit two Betas to losses (n,); means and sds are on the scale of `_unit_interval`.
 
-    The clean probability is read from a table of 100 cells over that scale. Right of the noisy component's peak it
-    stays as low as at the peak, so unlike the Gaussians' it cannot rise again for the largest losses.
+    The clean probability is read from a table of 100 cells over that scale. Right of the noisy
+    component's peak it stays as low as at the peak, so unlike the Gaussians' it cannot rise again
+    for the largest losses.
     """
     if np.ptp(losses) < CONSTANT:
         return constant(losses)
-    low, high = np.percentile(losses, 5), np.percentile(losses, 95)
-    inside = (losses >= low) & (losses <= high)
-    if (
-        high - low < NARROWEST_RANGE or not inside.any()
-    ):  # nearly all are alike, or they are very few
-        low, high, inside = losses.min(), losses.max(), np.ones(len(losses), bool)
-    scaled = (losses - (low + 1e-5)) / (high - (low + 1e-5) + 1e-6)
-    scaled = np.where(scaled >= 1, 1 - 1e-3, np.where(scaled <= 0, 1e-3, scaled)).astype(np.float64)
-    alphas, betas, weights = _expectation_maximisation(np.clip(scaled[inside], 1e-4, 1 - 1e-4))
+    scaled, inside = _unit_interval(losses)
+    fitted = np.clip(scaled[inside], 1e-4, 1 - 1e-4)
+    alphas, betas, weights = _expectation_maximisation(fitted)
     means = alphas / (alphas + betas)
     if means[0] > means[1]:  # the components have crossed
-        alphas, betas, weights, means = alphas[::-1], betas[::-1], weights[::-1], means[::-1]
+        alphas = alphas[::-1]
+        betas = betas[::-1]
+        weights = weights[::-1]
+        means = means[::-1]
     sds = np.sqrt(means * (1 - means) / (alphas + betas + 1))
-    density = _weighted(np.linspace(TINY, 1 - TINY, TABLE), alphas, betas, weights)
+    cells = np.linspace(TINY, 1 - TINY, TABLE)
+    density = _weighted(cells, alphas, betas, weights)
     noisy = density[1] / (density.sum(0) + TINY)
     noisy[noisy.argmax() :] = noisy.max()
-    clean_probability = 1 - noisy[(TABLE * scaled).astype(int)]
+    cell = (TABLE * scaled).astype(int)
     return Mixture(
-        clean_probability, tuple(means.tolist()), tuple(sds.tolist()), tuple(weights.tolist())
+        clean_probability=1 - noisy[cell],
+        means=tuple(means.tolist()),
+        sds=tuple(sds.tolist()),
+        weights=tuple(weights.tolist()),
     )
 
 
+def _unit_interval(losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Losses (n,) scaled from their 5th and 95th percentile to (0, 1), and which are inside.
+
+    Losses outside are moved to the ends. If nearly all are alike, or they are very few, the scale
+    is from the smallest to the largest.
+    """
+    low = np.percentile(losses, 5)
+    high = np.percentile(losses, 95)
+    inside = (losses >= low) & (losses <= high)
+    if high - low < NARROWEST_RANGE or not inside.any():
+        low = losses.min()
+        high = losses.max()
+        inside = np.ones(len(losses), bool)
+    start = low + 1e-5
+    scaled = (losses - start) / (high - start + 1e-6)
+    raised = np.where(scaled <= 0, 1e-3, scaled)
+    return np.where(scaled >= 1, 1 - 1e-3, raised).astype(np.float64), inside
+
+
 def _expectation_maximisation(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(alphas, betas, weights), each (2,), for values x (n,) inside the unit interval; the first starts at the left."""
-    alphas, betas, weights = np.array([1.0, 2.0]), np.array([2.0, 1.0]), np.array([0.5, 0.5])
+    """(alphas, betas, weights), each (2,), for values x (n,) inside the unit interval.
+
+    The first component starts at the left.
+    """
+    alphas = np.array([1.0, 2.0])
+    betas = np.array([2.0, 1.0])
+    weights = np.array([0.5, 0.5])
     for _ in range(ITERATIONS):
         density = np.maximum(_weighted(x, alphas, betas, weights), TINY)
         share = density / density.sum(0)
@@ -62,7 +88,8 @@ def _expectation_maximisation(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np
 def moments(x: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
     """(alpha, beta) of the Beta distribution with the weighted mean and variance of x (n,)."""
     mean = np.average(x, weights=weight)
-    variance = max(np.average((x - mean) ** 2, weights=weight), NARROWEST)
+    variance = np.average((x - mean) ** 2, weights=weight)
+    variance = max(variance, NARROWEST)
     alpha = mean * (mean * (1 - mean) / variance - 1)
     return float(alpha), float(alpha * (1 - mean) / mean)
 

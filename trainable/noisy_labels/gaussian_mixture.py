@@ -1,7 +1,8 @@
 """Co-divide: per-sample losses become a clean probability, and a threshold splits the samples.
 
-Follows `eval_train` of the authors' `Train_cifar.py`: min-max normalisation, a mixture of two Gaussians with their
-settings, the posterior of the component with the smaller mean. The variants are other people's, as their fields say.
+Follows `eval_train` of the authors' `Train_cifar.py`: min-max normalisation, a mixture of two
+Gaussians with their settings, the posterior of the component with the smaller mean. The variants
+are other people's, as their fields say.
 """
 
 import warnings
@@ -13,15 +14,16 @@ from sklearn.mixture import GaussianMixture
 
 # Two losses closer than this cannot be told apart in float32 once they are averaged over a history.
 CONSTANT = 1e-8
-LARGE, GROUPS = 2**18, 2**16
-"""From `LARGE` losses on, a mixture is fitted to the means of `GROUPS` groups of neighbouring ones."""
+LARGE = 2**18
+GROUPS = 2**16
+"""From `LARGE` losses on, a mixture is fitted to the means of `GROUPS` groups of neighbours."""
 
 
 @dataclass(frozen=True)
 class Mixture:
-    """Clean probability of every sample (n,), and the two components on the axis of losses, the clean one first.
+    """Clean probability of every sample (n,), and the two components, the clean one first.
 
-    The tuples are empty where no mixture was fitted.
+    Components are on the axis of losses. The tuples are empty where no mixture was fitted.
     """
 
     clean_probability: np.ndarray
@@ -32,8 +34,12 @@ class Mixture:
 
 def normalise(losses: np.ndarray) -> np.ndarray:
     """Losses (n,) scaled to [0, 1]; all zero if they are constant."""
-    low, high = losses.min(), losses.max()
-    return np.zeros_like(losses) if high - low < CONSTANT else (losses - low) / (high - low)
+    low = losses.min()
+    width = losses.max() - low
+    if width < CONSTANT:
+        return np.zeros_like(losses)
+    scaled: np.ndarray = (losses - low) / width
+    return scaled
 
 
 def constant(losses: np.ndarray) -> Mixture:
@@ -43,45 +49,51 @@ def constant(losses: np.ndarray) -> Mixture:
 
 
 def fit_mixture(evidence: np.ndarray, seed: int) -> Mixture:
-    """Fit two Gaussians to losses (n,), or to losses beside other evidence against the label, (n, dimensions).
+    """Fit two Gaussians to losses (n,), or to them with other evidence, (n, dimensions).
 
     The component nearer to the origin is the clean one.
     `reg_covar` keeps a component's sd above 0.0224; the posterior need not be monotone in the loss.
 
-    From `LARGE` losses on, the fit sees groups of neighbouring ones (`benchmarks/parts.py` says how little that moves
-    posteriors); every sample still has its own posterior.
+    From `LARGE` losses on, the fit sees groups of neighbouring ones (`benchmarks/parts.py` says how
+    little that moves posteriors); every sample still has its own posterior.
     """
     points = evidence.reshape(len(evidence), -1)
     if np.ptp(points, axis=0).max() < CONSTANT:
         return constant(points[:, 0])
     model = GaussianMixture(2, max_iter=10, tol=1e-2, reg_covar=5e-4, random_state=seed % 2**32)
+    fitted = points
+    if points.shape[1] == 1 and len(points) >= LARGE:
+        fitted = condensed(points)
     with warnings.catch_warnings():
-        # Ten iterations are the authors' limit, and few distinct losses may leave one cluster empty: both are answers.
+        # Ten iterations are the authors' limit, and few distinct losses may leave one cluster
+        # empty: both are answers.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(condensed(points) if points.shape[1] == 1 and len(points) >= LARGE else points)
+        model.fit(fitted)
         posterior = model.predict_proba(points)
     order = np.argsort(model.means_.sum(1))
-    means, sds, weights = (
-        model.means_[order, 0],
-        np.sqrt(model.covariances_[order, 0, 0]),
-        model.weights_[order],
-    )
+    sds = np.sqrt(model.covariances_[order, 0, 0])
     return Mixture(
-        posterior[:, order[0]], tuple(means.tolist()), tuple(sds.tolist()), tuple(weights.tolist())
+        clean_probability=posterior[:, order[0]],
+        means=tuple(model.means_[order, 0].tolist()),
+        sds=tuple(sds.tolist()),
+        weights=tuple(model.weights_[order].tolist()),
     )
 
 
 def condensed(points: np.ndarray) -> np.ndarray:
-    """Means (GROUPS, 1) of equally many neighbouring values of points (n, 1), in ascending order."""
+    """Means (GROUPS, 1) of equally many neighbouring values of points (n, 1), ascending."""
     values = np.sort(points[:, 0])
     starts = np.linspace(0, len(values), GROUPS + 1).astype(int)
-    return (np.add.reduceat(values, starts[:-1], dtype=np.float64) / np.diff(starts))[:, None]
+    sums = np.add.reduceat(values, starts[:-1], dtype=np.float64)
+    means: np.ndarray = sums / np.diff(starts)
+    return means[:, None]
 
 
 def monotone(clean_probability: np.ndarray, losses: np.ndarray) -> np.ndarray:
-    """The posterior (n,) made to fall with the loss (n,): level up to its peak, then its running minimum.
+    """The posterior (n,) made to fall with the loss (n,).
 
-    The minimum alone would take everything down where the smallest losses already have a low posterior.
+    It is level up to its peak, then its running minimum. The minimum alone would take everything
+    down where the smallest losses already have a low posterior.
     """
     order = np.argsort(losses, kind="stable")
     falling = clean_probability[order]

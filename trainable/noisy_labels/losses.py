@@ -15,9 +15,14 @@ def labeled_loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
 def unlabeled_loss(
     logits: torch.Tensor, targets: torch.Tensor, over_classes: str = "mean"
 ) -> torch.Tensor:
-    """Squared difference of probabilities: mean over rows, over classes the mean (`SemiLoss`'s Lu) or sum (paper)."""
+    """Squared difference of probabilities, mean over rows.
+
+    Over classes it is the mean (`SemiLoss`'s Lu) or the sum (paper).
+    """
     squares = (logits.softmax(1) - targets).square()
-    return squares.sum(1).mean() if over_classes == "sum" else squares.mean()
+    if over_classes == "sum":
+        return squares.sum(1).mean()
+    return squares.mean()
 
 
 def prior_loss(logits: torch.Tensor, prior: torch.Tensor | None = None) -> torch.Tensor:
@@ -25,20 +30,30 @@ def prior_loss(logits: torch.Tensor, prior: torch.Tensor | None = None) -> torch
 
     A vanished class counts 1e-8: it stays finite.
     """
-    mean = logits.softmax(1).mean(0).clamp_min(1e-8)
-    expected = 1 / logits.shape[1] if prior is None else prior
-    return (expected * (expected / mean).log()).sum()
+    predicted = logits.softmax(1)
+    mean = predicted.mean(0).clamp_min(1e-8)
+    if prior is None:
+        uniform = 1 / logits.shape[1]
+        return (uniform * (uniform / mean).log()).sum()
+    return (prior * (prior / mean).log()).sum()
 
 
 def negative_entropy(logits: torch.Tensor) -> torch.Tensor:
-    """Mean of Σ p log p, the warm-up penalty for class-dependent noise (`NegEntropy`), finite for any logits."""
+    """Mean of Σ p log p, the warm-up penalty for class-dependent noise (`NegEntropy`).
+
+    It is finite for any logits.
+    """
     log_p = F.log_softmax(logits, 1)
     return (log_p.exp() * log_p).sum(1).mean()
 
 
 def early_learning_loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """ELR's regulariser, the mean of log(1 − ⟨target, prediction⟩): it falls as predictions near their targets."""
-    return (1 - (targets * clamped_softmax(logits)).sum(1)).log().mean()
+    """ELR's regulariser, the mean of log(1 − ⟨target, prediction⟩).
+
+    It falls as predictions come near their targets.
+    """
+    product = (targets * clamped_softmax(logits)).sum(1)
+    return (1 - product).log().mean()
 
 
 def clamped_softmax(logits: torch.Tensor) -> torch.Tensor:

@@ -1,6 +1,7 @@
-"""Which samples are labeled, from their clean probabilities: threshold, balance between classes, agreement.
+"""Which samples are labeled, from their clean probabilities: threshold, class balance, agreement.
 
-The threshold is that of the authors' `Train_cifar.py`; the variants are other people's, as they say.
+The threshold is that of the authors' `Train_cifar.py`; the variants are other people's, as they
+say.
 """
 
 from collections.abc import Sequence
@@ -14,32 +15,38 @@ MARGIN = 1e-5
 def split(
     clean_probability: np.ndarray, threshold: float, inclusive: bool = False
 ) -> tuple[np.ndarray, float]:
-    """Which samples are labeled (n,) bool: those above the threshold, or on it if `inclusive`; and that threshold.
+    """Which samples are labeled (n,) bool, and the threshold that was used.
 
-    The threshold is kept just inside the range of the probabilities (as Contrast-to-Divide does), so neither side is
-    empty; if all probabilities are equal there is nothing to divide, and every sample is labeled.
+    Labeled are those above the threshold, or on it if `inclusive`. The threshold is kept just
+    inside the range of the probabilities (as Contrast-to-Divide does), so neither side is empty; if
+    all probabilities are equal there is nothing to divide, and every sample is labeled.
     """
-    low, high = float(clean_probability.min()), float(clean_probability.max())
+    low = float(clean_probability.min())
+    high = float(clean_probability.max())
     if high - low <= 2 * MARGIN:
         return np.ones(len(clean_probability), bool), threshold
     used = min(max(threshold, low + MARGIN), high - MARGIN)
-    return (clean_probability >= used) if inclusive else (clean_probability > used), used
+    if inclusive:
+        return clean_probability >= used, used
+    return clean_probability > used, used
 
 
 def balanced(
     labeled: np.ndarray, clean_probability: np.ndarray, losses: np.ndarray, given: np.ndarray
 ) -> np.ndarray:
-    """Labeled samples (n,) bool, as many as before, but equally many of each class that `given` (n,) has.
+    """Labeled samples (n,) bool, as many as before, but equally many of each class in `given` (n,).
 
-    Of each class those with the highest clean probability are taken, at equal ones those with the smallest loss
-    (UNICON's uniform selection, which ranks by a divergence). A class with too few samples gives all it has.
+    Of each class those with the highest clean probability are taken, at equal ones those with the
+    smallest loss (UNICON's uniform selection, which ranks by a divergence). A class with too few
+    samples gives all it has.
     """
     classes = np.unique(given)
     quota = max(1, int(labeled.sum()) // len(classes))
     order = np.lexsort((losses, -clean_probability))
     result = np.zeros_like(labeled)
     for c in classes:
-        result[order[given[order] == c][:quota]] = True
+        of_class = order[given[order] == c]
+        result[of_class[:quota]] = True
     return result
 
 
@@ -50,12 +57,17 @@ def agreed(
     given: np.ndarray,
     rule: str,
 ) -> np.ndarray:
-    """Labeled samples (n,) bool for which both networks predict one class; `classes` are their predictions, (n,) each.
+    """Labeled samples (n,) bool for which both networks predict one class.
 
-    Rules: `intended`; `strict`, the class must be the `given` one (n,) too; `published`, which takes any clean
-    probability above 0 for labeled, since the code behind the COMP6248 report compares a boolean with the threshold.
+    `classes` are their predictions, (n,) each. Rules: `intended`; `strict`, the class must be the
+    `given` one (n,) too; `published`, which takes any clean probability above 0 for labeled, since
+    the code behind the COMP6248 report compares a boolean with the threshold.
     """
-    agree = classes[0] == classes[1]
+    agree: np.ndarray = classes[0] == classes[1]
     if rule == "strict":
         agree &= classes[0] == given
-    return agree & ((clean_probability > 0) if rule == "published" else labeled)
+    if rule == "published":
+        agree &= clean_probability > 0
+    else:
+        agree &= labeled
+    return agree

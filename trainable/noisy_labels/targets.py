@@ -1,4 +1,7 @@
-"""Soft targets and mixing: sharpen, co-guess, co-refine, MixUp (`train` in the authors' `Train_cifar.py`)."""
+"""Soft targets and mixing: sharpen, co-guess, co-refine, MixUp.
+
+They follow `train` in the authors' `Train_cifar.py`.
+"""
 
 from collections.abc import Sequence
 
@@ -8,7 +11,10 @@ import torch.nn.functional as F
 
 
 def sharpen(probabilities: torch.Tensor, temperature: float) -> torch.Tensor:
-    """p^(1/T) normalised over the last axis. Computed in logarithms, so a small T does not underflow to 0/0."""
+    """p^(1/T) normalised over the last axis.
+
+    It is computed in logarithms, so a small T does not underflow to 0/0.
+    """
     if temperature == 1:
         return probabilities
     return (probabilities.log() / temperature).softmax(-1)  # a zero stays exactly zero
@@ -16,11 +22,12 @@ def sharpen(probabilities: torch.Tensor, temperature: float) -> torch.Tensor:
 
 def harden(probabilities: torch.Tensor) -> torch.Tensor:
     """The one-hot of the largest entry over the last axis: what `sharpen` tends to as T falls."""
-    return F.one_hot(probabilities.argmax(-1), probabilities.shape[-1]).to(probabilities.dtype)
+    classes = probabilities.shape[-1]
+    return F.one_hot(probabilities.argmax(-1), classes).to(probabilities.dtype)
 
 
 def co_guess(predictions: Sequence[torch.Tensor], temperature: float) -> torch.Tensor:
-    """Target of unlabeled samples (batch, classes): the sharpened mean of predictions of that shape."""
+    """Target of unlabeled samples (batch, classes): the sharpened mean of such predictions."""
     return sharpen(torch.stack(tuple(predictions)).mean(0), temperature)
 
 
@@ -30,10 +37,10 @@ def co_refine(
     predictions: Sequence[torch.Tensor],
     temperature: float,
 ) -> torch.Tensor:
-    """Target of labeled samples (batch, classes): w·label + (1−w)·mean prediction, sharpened after mixing.
+    """Target of labeled samples (batch, classes): w·label + (1−w)·mean prediction, then sharpened.
 
-    `labels` are one-hot (batch, classes); w = `clean_probability` (batch,) comes from the peer, the predictions from
-    the trained network.
+    `labels` are one-hot (batch, classes); w = `clean_probability` (batch,) comes from the peer, the
+    predictions from the trained network.
     """
     weight = clean_probability[:, None]
     mean = torch.stack(tuple(predictions)).mean(0)
@@ -48,9 +55,12 @@ def mix(rows: torch.Tensor, weight: float, partner: torch.Tensor) -> torch.Tenso
 def mixup_partners(
     rng: np.random.Generator, rows: int, labeled_rows: int, same_set: bool
 ) -> np.ndarray:
-    """MixUp partners (rows,) of a batch whose first rows are labeled: any row, or one of its own side."""
+    """MixUp partners (rows,) of a batch whose first rows are labeled.
+
+    A row's partner is any row, or one of its own side.
+    """
     if not same_set:
         return rng.permutation(rows)
-    return np.concatenate(
-        [rng.permutation(labeled_rows), labeled_rows + rng.permutation(rows - labeled_rows)]
-    )
+    of_labeled = rng.permutation(labeled_rows)
+    of_unlabeled = labeled_rows + rng.permutation(rows - labeled_rows)
+    return np.concatenate([of_labeled, of_unlabeled])

@@ -88,12 +88,12 @@ class Trial:
             self.data = dataclasses.replace(
                 self.data, judged=source.clean_probability(self.data.train)
             )
-        if self.data.epoch_batches and getattr(config.method, "loss_history", 1) > 1:
+        if self.data.epoch_batches and config.method.losses_averaged > 1:
             raise DataError(
                 "method.loss_history above 1 needs the same samples in every epoch; these are "
                 "drawn anew"
             )
-        if self.data.epoch_batches and getattr(config.method, "agreement", "none") != "none":
+        if self.data.epoch_batches and config.method.needs_agreement:
             raise DataError(
                 "method.agreement needs both networks to judge the same samples; theirs are drawn "
                 "apart"
