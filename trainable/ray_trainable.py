@@ -31,7 +31,7 @@ REPORTED = ("epoch", names.TEST_ACCURACY, names.VALIDATION_ACCURACY, names.EPOCH
 """What schedulers and the monitor need of a row."""
 
 
-class DivideMixTrainable(tune.Trainable):  # type: ignore[misc, unused-ignore]  # Ray has no types
+class DivideMixTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
     """One trial an instance; one epoch a step, or as many as fit into `report_every` seconds.
 
     The configuration is a `TrialJob`'s. The trial's own folder is the truth: the first step resumes

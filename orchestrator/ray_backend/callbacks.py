@@ -16,7 +16,7 @@ from trainable.storage.trial_folder import TrialFolder
 from trainable.trial.job import TrialJob
 
 
-class Progress(tune.Callback):  # type: ignore[misc, unused-ignore] # untyped Ray
+class Progress(tune.Callback):  # type: ignore[misc] # untyped Ray
     """Tells the view what Tune reports, and writes down deaths that a trial could not write down.
 
     Args:

@@ -16,7 +16,7 @@ from orchestrator.study.planned_trial import PlannedTrial
 from trainable.trial.job import TrialJob
 
 
-class SourceSearcher(Searcher):  # type: ignore[misc, unused-ignore] # untyped Ray
+class SourceSearcher(Searcher):  # type: ignore[misc] # untyped Ray
     """Gives Tune the trials of a source, at most `slots` at a time."""
 
     def __init__(
@@ -60,7 +60,7 @@ class SourceSearcher(Searcher):  # type: ignore[misc, unused-ignore] # untyped R
         return {"source": None, "job_of": None, "slots": 0}  # Tune pickles it; a journal cannot be
 
 
-class SourceScheduler(FIFOScheduler):  # type: ignore[misc, unused-ignore] # untyped Ray
+class SourceScheduler(FIFOScheduler):  # type: ignore[misc] # untyped Ray
     """Stops a trial when its source says so."""
 
     def __init__(self, source: TrialSource | None):

@@ -34,7 +34,7 @@ class _Loader(yaml.SafeLoader):
     """Remembers which tags were written; PyYAML gives every node one."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        event = self.peek_event()  # type: ignore[no-untyped-call, unused-ignore]  # PyYAML's stubs
+        event = self.peek_event()  # type: ignore[no-untyped-call]  # PyYAML's stubs
         written = getattr(event, "tag", None)
         node = super().compose_node(parent, index)
         if written is not None and node is not None:

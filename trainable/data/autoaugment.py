@@ -9,7 +9,7 @@ GREY = 128.0
 `autoaugment.py`."""
 
 
-class _Drawn(AutoAugment):  # type: ignore[misc, unused-ignore]  # torchvision has no types
+class _Drawn(AutoAugment):  # type: ignore[misc]  # torchvision has no types
     """AutoAugment with draws that are given to it: its own come from the global generator, one for
     a whole batch."""
 

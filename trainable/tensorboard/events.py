@@ -32,7 +32,7 @@ class Events:
     def __init__(self, path: Path, finished: int, config: dict[str, Any], place: dict[str, Any]):
         purge_step = finished + 1 if finished else 0
         self._writer = SummaryWriter(str(path), purge_step=purge_step)
-        self._file = self._writer._get_file_writer()  # type: ignore[no-untyped-call, unused-ignore]
+        self._file = self._writer._get_file_writer()  # type: ignore[no-untyped-call]
         self._flushed = 0.0
         method = config["method"]
         # Other mixtures are on another scale than the picture of the losses.
@@ -116,6 +116,6 @@ class Events:
         """Close the file; a `done` trial is shown as successful in the table of
         hyper-parameters."""
         if done:
-            summaries = torch_hparams({}, {})  # type: ignore[no-untyped-call, unused-ignore]
+            summaries = torch_hparams({}, {})  # type: ignore[no-untyped-call]
             self._file.add_summary(summaries[2])
         self._writer.close()
