@@ -110,9 +110,14 @@ def read_plan(root: Path) -> StudyPlan:
         raise NoStudy(
             f"{root} holds no study's results (there is no readable {names.PLAN} in it)"
         ) from None
-    for name in record_names:
+    for trial, name in zip(content["trials"], record_names, strict=True):
         if not PLACE.fullmatch(name):
             raise NoStudy(f"{root}/{names.PLAN}: {name} is no folder of a trial")
+        folder = trial.get("folder", f"{names.RUNS}/{name}")
+        if folder != f"{names.RUNS}/{name}":
+            raise NoStudy(
+                f"{root}/{names.PLAN}: {folder} is no folder of a trial: {name} is planned there"
+            )
     return plan
 
 

@@ -6,7 +6,6 @@ the newest checkpoint that its last snapshot knew, which may be far behind the n
 it cannot extend a study.
 """
 
-import math
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +26,10 @@ from orchestrator.study.planned_trial import PlannedTrial
 from trainable.config.runtime import Machine
 from trainable.ray_trainable import DivideMixTrainable
 from trainable.trial.job import TrialJob
+
+WAITING = 200
+"""Trials that Tune may be given at once where all are known, as many as Tune's own default: they
+wait there for slots, some of which may be on machines that join later."""
 
 REPORT_EVERY = 1.0
 """Seconds of training between two reports to Tune; each epoch is in the trial's folder anyway."""
@@ -83,11 +86,10 @@ def execute(study: Study, store: Store, source: TrialSource, machine: Machine, v
     machine = replace(machine.sharing(gpu), shared_dir=scratch / "images")
     report_every = 0.0 if source.sees_every_epoch else REPORT_EVERY
     jobs = _Jobs(study, store, machine, cpu, gpu, report_every)
-    slots = study.file.run.max_concurrent_trials or math.inf
+    at_once = WAITING
     if not source.knows_all:
-        # A trial that is known anyway may wait for a slot in Tune: one may become free on a machine
-        # that joins later.
-        slots = min(slots, sum(node.slots(cpu, gpu) for node in nodes))
+        at_once = sum(node.slots(cpu, gpu) for node in nodes)
+    at_once = min(at_once, study.file.run.max_concurrent_trials or at_once)
 
     def settle(name: str) -> None:
         for ended in [name, *source.settle(name)]:
@@ -99,8 +101,9 @@ def execute(study: Study, store: Store, source: TrialSource, machine: Machine, v
     tuner = tune.Tuner(
         DivideMixTrainable,
         tune_config=tune.TuneConfig(
-            search_alg=SourceSearcher(source, jobs.of, slots),
+            search_alg=SourceSearcher(source, jobs.of),
             scheduler=SourceScheduler(source),
+            max_concurrent_trials=at_once,
             num_samples=-1,
             reuse_actors=True,
         ),

@@ -17,38 +17,26 @@ from trainable.trial.job import TrialJob
 
 
 class SourceSearcher(Searcher):  # type: ignore[misc] # untyped Ray
-    """Gives Tune the trials of a source, at most `slots` at a time."""
+    """Gives Tune the trials of a source. How many at once, `max_concurrent_trials` of Tune says."""
 
     def __init__(
-        self,
-        source: TrialSource | None,
-        job_of: Callable[[PlannedTrial], TrialJob] | None,
-        slots: float,
+        self, source: TrialSource | None, job_of: Callable[[PlannedTrial], TrialJob] | None
     ):
         super().__init__()
         self.source = source
         self.job_of = job_of
-        self.slots = slots
-        self._live: set[str] = set()
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        """The next trial's configuration.
-
-        None while all slots are taken, or while what is left waits for other trials.
-        """
+        """The next trial's configuration; None while what is left waits for other trials."""
         assert self.source is not None
         assert self.job_of is not None
-        if len(self._live) >= self.slots:
-            return None
         planned = self.source.next()
         if planned is None:
             return Searcher.FINISHED if self.source.exhausted else None
-        self._live.add(trial_id)
         return self.job_of(planned).to_config()
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
-        """A slot is free. What the trial's end means, its folder says."""
-        self._live.discard(trial_id)
+        """Nothing: what the trial's end means, its folder says."""
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the journal and the folders are there already."""
@@ -57,7 +45,7 @@ class SourceSearcher(Searcher):  # type: ignore[misc] # untyped Ray
         """Nothing is ever restored from Tune."""
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"source": None, "job_of": None, "slots": 0}  # Tune pickles it; a journal cannot be
+        return {"source": None, "job_of": None}  # Tune pickles it; a journal cannot be
 
 
 class SourceScheduler(FIFOScheduler):  # type: ignore[misc] # untyped Ray

@@ -91,35 +91,34 @@ def describe(m: DivideMix, verdicts: Sequence[Verdict], train: Samples) -> dict[
     clean = (train.given == train.true).cpu().numpy()
     row: dict[str, float] = {}
     for k, verdict in enumerate(verdicts):
-        described = _against_truth(m, verdict, clean) if train.true_known else {}
-        described["division/labeled_fraction"] = float(verdict.labeled.mean())
-        described["division/threshold"] = verdict.threshold
-        described.update(_components(verdict.mixture))
-        for name, value in described.items():
-            row[f"{name}_net{k}"] = value
+        if train.true_known:
+            row.update(_against_truth(m, verdict, clean, k))
+        row[f"division/labeled_fraction_net{k}"] = float(verdict.labeled.mean())
+        row[f"division/threshold_net{k}"] = verdict.threshold
+        row.update(_components(verdict.mixture, k))
     return row
 
 
-def _against_truth(m: DivideMix, verdict: Verdict, clean: np.ndarray) -> dict[str, float]:
-    """How well a division finds the samples that are `clean` (all training samples,) bool."""
+def _against_truth(m: DivideMix, verdict: Verdict, clean: np.ndarray, k: int) -> dict[str, float]:
+    """How well network k finds the samples that are `clean` (all training samples,) bool."""
     judged = clean if verdict.rows is None else clean[verdict.rows]
     measured = metrics.division(verdict.mixture.clean_probability, verdict.labeled, judged)
-    described = {f"division/{name}": value for name, value in measured.items()}
+    row = {f"division/{name}_net{k}": value for name, value in measured.items()}
     if m.division != "loss":
         by_loss = metrics.auc(-verdict.losses, judged)
         if by_loss is not None:
-            described["division/auc_loss"] = by_loss
-    return described
+            row[f"division/auc_loss_net{k}"] = by_loss
+    return row
 
 
-def _components(mixture: Mixture) -> dict[str, float]:
-    """Mean, sd and weight of the clean and the noisy component; nothing without a mixture."""
-    described = {}
+def _components(mixture: Mixture, k: int) -> dict[str, float]:
+    """Mean, sd and weight of network k's clean and noisy component; nothing without a mixture."""
+    row = {}
     parameters = {"mean": mixture.means, "sd": mixture.sds, "weight": mixture.weights}
     for name, pair in parameters.items():
         for side, value in zip(("clean", "noisy"), pair, strict=False):
-            described[f"mixture/{name}_{side}"] = value
-    return described
+            row[f"mixture/{name}_{side}_net{k}"] = value
+    return row
 
 
 def opinion(
