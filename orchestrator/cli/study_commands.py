@@ -226,7 +226,7 @@ def _show_plan(study: Study, found: RunPlan, place: Store, lacking: list[str]) -
     """What a run would do, what it would refuse, and what its comparison can show."""
     selects = found.options.selects
     states = {record: state for record, state in found.states.items() if selects(record)}
-    run_study.show_states(place, list(states), states, console)
+    run_study.show_states(place, list(states), states, console, found.moves)
     if found.refused:
         console.print(f"a run refuses this: {refusal(found, place)}", markup=False)
     elif found.archive:

@@ -2,7 +2,7 @@
 
 import statistics
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich.console import Console
@@ -12,6 +12,7 @@ from analysis.results.mixed_fingerprints import mixed
 from analysis.results.study_folder import STATES, State, TrialRecord
 from orchestrator.results.store import Store
 from trainable.storage.names import EPOCH_SECONDS, LAST10, TEST_ACCURACY
+from trainable.storage.trial_folder import TrialFolder
 
 BARS = "▁▂▃▄▅▆▇█"
 WIDTH = 12
@@ -117,9 +118,20 @@ def sparkline(values: list[float], low: float, high: float) -> str:
 
 
 def status_table(
-    store: Store, records: list[TrialRecord], states: dict[TrialRecord, State]
+    store: Store,
+    records: list[TrialRecord],
+    states: dict[TrialRecord, State],
+    moves: Mapping[str, str] | None = None,
 ) -> Table:
-    """States by setting and arm, epochs done, mean ± sd of the finished trials."""
+    """States by setting and arm, epochs done, mean ± sd of the finished trials.
+
+    Args:
+        store: the study's results.
+        records: the trials to show.
+        states: the state of each of them, once `moves` have been made.
+        moves: renamed trials that have not been moved yet, old name → new name.
+    """
+    old_names = {new: old for old, new in (moves or {}).items()}
     present = [state for state in STATES if state in states.values()]
     table = grid(*present, "epochs", "accuracy")
     groups: dict[tuple[str | None, str], list[TrialRecord]] = {}
@@ -132,7 +144,8 @@ def status_table(
         accuracies = []
         for record in members:
             state = states[record]
-            summary = store.folder(record).summary if state == "done" else None
+            folder = TrialFolder(store.runs / old_names.get(record.name, record.name))
+            summary = folder.summary if state == "done" else None
             if summary:
                 epochs += record.epochs
                 accuracies.append(summary[LAST10])

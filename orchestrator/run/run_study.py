@@ -3,7 +3,7 @@
 import importlib
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -192,12 +192,16 @@ def show_end(
 
 
 def show_states(
-    store: Store, records: list[TrialRecord], states: dict[TrialRecord, State], console: Console
+    store: Store,
+    records: list[TrialRecord],
+    states: dict[TrialRecord, State],
+    console: Console,
+    moves: Mapping[str, str] | None = None,
 ) -> None:
-    """The state of every arm, and of all trials together."""
+    """The state of every arm, and of all trials together; `moves` as in `status_table`."""
     from orchestrator.display.status import status_table
 
-    console.print(status_table(store, records, states))
+    console.print(status_table(store, records, states, moves))
     console.print(f"{store.root}: {len(records)} trials: {counted(states)}", markup=False)
 
 

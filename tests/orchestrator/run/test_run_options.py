@@ -486,3 +486,22 @@ def test_a_trial_whose_data_is_gone_is_not_called_different(command, tmp_path):
     assert code == 2
     assert "gone.npz" in err
     assert "different" not in out
+
+
+def test_plan_shows_a_renamed_trial_as_done_before_it_is_moved_and_run_moves_it(command, executed):
+    study, store, records = study_file()
+    new = records[1]
+    old = TrialRecord(new.id, None, "old_name", new.seed, None, None, new.epochs)
+    finish(store, old)
+    before = tree()
+    code, out, _ = command("plan", study)
+    assert code == 0
+    assert tree() == before
+    assert f"to move: {old.name} to {new.name}" in out
+    (line,) = [
+        line.split() for line in out.splitlines() if line.startswith(f"{new.setting}/{new.arm}")
+    ]
+    assert line[-1] == "90.00"
+    assert command("run", study)[0] == 0
+    assert store.is_done(new.name)
+    assert new.name not in executed

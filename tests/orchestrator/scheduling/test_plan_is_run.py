@@ -186,7 +186,7 @@ def test_what_plan_prints_is_what_run_does(machine, tmp_path, monkeypatch):
     explore(machine, examples=25)
 
 
-@pytest.mark.nightly
+@pytest.mark.slow
 def test_what_plan_prints_is_what_run_does_in_many_folders(machine, tmp_path, monkeypatch):
     prepare(machine, tmp_path, monkeypatch)
     explore(machine, examples=300)
