@@ -22,11 +22,12 @@ lint: $(INSTALLED)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
-# uv installs in well under a minute what takes pip several.
+# uv installs in well under a minute what takes pip several. Compiled at once, because a study starts
+# many processes, and importing torch and Ray from source takes each of them twice as long.
 $(INSTALLED): requirements.lock pyproject.toml
 	test -x $(PYTHON) || python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet uv
-	$(VENV)/bin/uv pip install --quiet --requirement requirements.lock
+	$(VENV)/bin/uv pip install --quiet --compile-bytecode --requirement requirements.lock
 	$(VENV)/bin/uv pip install --quiet --no-deps --editable .
 	touch $@
 

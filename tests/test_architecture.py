@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LAYERS = {
-    "orchestrator": "cli > run > ray_backend > scheduling display audit > search > study > results exit_codes",
+    "orchestrator": "cli > run > ray_backend local_backend > execution > scheduling display audit > search > study > results exit_codes",
     "trainable": (
         "__main__ ray_trainable api > trial > methods tensorboard > engine > data models > noisy_labels > config"
         " > storage random_streams errors"
@@ -179,7 +179,7 @@ def test_the_layers_are_read_as_they_are_meant(module, imported, expected):
 
 
 def test_the_walk_sees_imports_inside_functions_and_modules_imported_from_their_package():
-    assert "orchestrator.ray_backend.execute" in IMPORTS["orchestrator.run.run_study"], (
+    assert "orchestrator.ray_backend.execute" in IMPORTS["orchestrator.run.executor"], (
         "imported inside a function"
     )
     assert "trainable.config.strict_yaml" in IMPORTS["orchestrator.study.load"], (

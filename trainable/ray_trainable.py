@@ -2,7 +2,6 @@
 imports ray."""
 
 import os
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from trainable.trial.job import TrialJob
 
 if TYPE_CHECKING:
     # It loads torch, which the process that starts a study does not need.
+    from trainable.trial.reports import Reporter
     from trainable.trial.session import Session
 
 TAGS = ("study", "setting", "arm", "seed")
@@ -27,8 +27,6 @@ MEASURES = {
     "epoch": ("epoch", "Finished epochs"),
 }
 PREFIX = "dividemix_"
-REPORTED = ("epoch", names.TEST_ACCURACY, names.VALIDATION_ACCURACY, names.EPOCH_SECONDS)
-"""What schedulers and the monitor need of a row."""
 
 
 class DivideMixTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
@@ -40,7 +38,7 @@ class DivideMixTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no ty
 
     job: TrialJob | None = None
     gauges: "Gauges | None" = None
-    session: "Session | None" = None
+    reporter: "Reporter | None" = None
 
     @classmethod
     def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
@@ -58,52 +56,41 @@ class DivideMixTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no ty
         self.job = TrialJob.from_config(config)
 
     def step(self) -> dict[str, Any]:
-        """Train for one report. The rows are in the folder; Tune gets what schedulers and the
-        monitor need.
-
-        A report costs about 5 ms, which counts where an epoch takes 100.
-        """
-        from trainable.trial.cost import space
-
+        """Train for one report."""
         assert self.job is not None
-        opened_now = self.session is None
-        session = self._opened(self.job)
-        end = time.monotonic() + self.job.report_every
-        row = session.advance() or {}
-        while not session.finished and time.monotonic() < end:
-            row = session.advance() or row
-        result: dict[str, Any] = {"done": session.finished, "no_space": session.no_space}
-        for key in REPORTED:
-            if key in row:
-                result[key] = row[key]
+        reporter = self._opened(self.job)
+        report = reporter.next()
+        row = reporter.row
         if row:
             if self.gauges is None:
                 self.gauges = Gauges()
             self.gauges.show(row, {"study": self.job.study, **self.job.place})
-            result["training_iteration"] = row["epoch"]
-        if opened_now and session.trial:
-            result["space"] = space(session.trial)
-        return result
+            report["training_iteration"] = row["epoch"]
+        return report
 
-    def _opened(self, job: TrialJob) -> "Session":
-        """The trial's session, which resumes from what its folder holds."""
+    def _opened(self, job: TrialJob) -> "Reporter":
+        """Return the trial's session with its reports; it resumes from what its folder holds."""
+        from trainable.trial.reports import Reporter
         from trainable.trial.session import Session
 
-        if self.session is None:
-            self.session = Session(job.config, job.folder, job.machine, job.place)
-        return self.session
+        if self.reporter is None:
+            session = Session(job.config, job.folder, job.machine, job.place)
+            self.reporter = Reporter(session, job.report_every)
+        return self.reporter
+
+    def _session(self) -> "Session":
+        assert self.job is not None
+        return self._opened(self.job).session
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Hand the trial's state to Tune."""
-        assert self.job is not None
-        trial = self._opened(self.job).trial
+        trial = self._session().trial
         assert trial is not None
         (Path(checkpoint_dir) / "state.pt").write_bytes(trial.state())
 
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Take a state back from Tune."""
-        assert self.job is not None
-        session = self._opened(self.job)
+        session = self._session()
         assert session.trial is not None
         session.trial.restore((Path(checkpoint) / "state.pt").read_bytes(), session.folder.rows())
         session.folder.keep_rows(session.trial.epoch)
@@ -117,9 +104,9 @@ class DivideMixTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no ty
 
     def cleanup(self) -> None:
         """Close the trial's files."""
-        if self.session is not None:
-            self.session.close()
-            self.session = None
+        if self.reporter is not None:
+            self.reporter.session.close()
+            self.reporter = None
 
     def __repr__(self) -> str:
         # Ray asks once, when the actor starts; the actor then trains one trial after another.

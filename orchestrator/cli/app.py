@@ -32,7 +32,8 @@ app.add_typer(result_commands.app)
 def main() -> None:
     """Run a command; mistakes become sentences and exit codes."""
     # Typer would turn a KeyboardInterrupt into code 1.
-    before = signal.signal(signal.SIGINT, _interrupted)
+    handled = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, _interrupted) for number in handled}
     try:
         app()
     except Ended as error:
@@ -44,7 +45,8 @@ def main() -> None:
     except OSError as error:
         _complain(f"{error.filename or ''}: {error.strerror or error}".lstrip(": "), REFUSED)
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _interrupted(number: int, frame: FrameType | None) -> NoReturn:

@@ -53,6 +53,9 @@ def run_command(
             help="Where the dashboard listens; by default it cannot be reached from other machines."
         ),
     ] = "127.0.0.1",
+    ray: Annotated[
+        bool, typer.Option(help="Train on Ray; --no-ray: in processes of this machine.")
+    ] = True,
     address: Annotated[
         str | None,
         typer.Option(
@@ -73,6 +76,8 @@ def run_command(
     ] = "",
 ) -> None:
     """Run what is missing, then compare a study's arms, or a search's best configurations."""
+    if address and not ray:
+        raise Ended("--address names a Ray cluster, and --no-ray uses none: leave one out", WRONG)
     planned = load_study(study_path, sets)
     place = Store(results / planned.name)
     shown = Console(highlight=False, soft_wrap=True, quiet=quiet or events)
@@ -81,6 +86,7 @@ def run_command(
         same_code=same_code,
         retry_failed=retry_failed,
         dashboard=dashboard_host if dashboard else None,
+        ray=ray,
         address=address,
         events=events,
         **_selected(planned, arms, seeds, settings),

@@ -1,1 +1,1 @@
-"""Trials on Ray Tune. The only package of the orchestrator that imports ray."""
+"""Training on Ray Tune. The only package of the orchestrator that imports ray."""

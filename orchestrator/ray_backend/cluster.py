@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from orchestrator.execution.resources import CannotRun
 from orchestrator.ray_backend.local import hush, prepare
-from orchestrator.ray_backend.resources import CannotRun
 from trainable.config.data import Data
 from trainable.config.runtime import Machine
 from trainable.data.paths import missing

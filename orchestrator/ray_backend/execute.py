@@ -6,69 +6,35 @@ the newest checkpoint that its last snapshot knew, which may be far behind the n
 it cannot extend a study.
 """
 
+import os
 import shutil
-from dataclasses import dataclass, replace
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from types import FrameType
 
 import ray
 from ray import tune
 
 from orchestrator.display.live import View
-from orchestrator.ray_backend.callbacks import Progress
-from orchestrator.ray_backend.interrupts import Stop, interruptible, watched
-from orchestrator.ray_backend.resources import Node, requested
+from orchestrator.execution.interrupts import Stop, interruptible, watched
+from orchestrator.execution.jobs import Jobs, report_interval
+from orchestrator.execution.progress import Progress
+from orchestrator.execution.resources import Node, requested
+from orchestrator.ray_backend.callbacks import ProgressCallback
 from orchestrator.ray_backend.tune_adapters import SourceScheduler, SourceSearcher
 from orchestrator.results.store import Store
 from orchestrator.scheduling.disk_space import Room
 from orchestrator.scheduling.trial_source import TrialSource
 from orchestrator.study.load import Study
-from orchestrator.study.planned_trial import PlannedTrial
 from trainable.config.runtime import Machine
 from trainable.ray_trainable import DivideMixTrainable
-from trainable.trial.job import TrialJob
 
 WAITING = 200
 """Trials that Tune may be given at once where all are known, as many as Tune's own default: they
 wait there for slots, some of which may be on machines that join later."""
-
-REPORT_EVERY = 1.0
-"""Seconds of training between two reports to Tune; each epoch is in the trial's folder anyway."""
-
-
-@dataclass(frozen=True)
-class _Jobs:
-    """Makes the jobs of one run's trials.
-
-    Args:
-        study: names the jobs.
-        store: knows the trials' folders.
-        machine: settings of every trial.
-        cpu, gpu: amounts that one trial takes.
-        report_every: seconds of training between two reports to Tune; 0 is every epoch.
-    """
-
-    study: Study
-    store: Store
-    machine: Machine
-    cpu: float
-    gpu: float
-    report_every: float
-
-    def of(self, trial: PlannedTrial) -> TrialJob:
-        """The job of a trial, as Tune passes it on."""
-        record = trial.record
-        return TrialJob(
-            config=trial.config,
-            folder=self.store.folder(record).path.resolve(),
-            machine=replace(self.machine, source_dir=self.store.source_dir(record)),
-            study=self.study.name,
-            setting=record.setting or "",
-            arm=record.arm,
-            seed=record.seed,
-            cpu=self.cpu,
-            gpu=self.gpu,
-            report_every=self.report_every,
-        )
 
 
 def execute(study: Study, store: Store, source: TrialSource, machine: Machine, view: View) -> Stop:
@@ -84,19 +50,15 @@ def execute(study: Study, store: Store, source: TrialSource, machine: Machine, v
     cpu, gpu = requested(study.file.resources, nodes)
     scratch = store.root.resolve() / ".tune"
     machine = replace(machine.sharing(gpu), shared_dir=scratch / "images")
-    report_every = 0.0 if source.sees_every_epoch else REPORT_EVERY
-    jobs = _Jobs(study, store, machine, cpu, gpu, report_every)
+    jobs = Jobs(study, store, machine, cpu, gpu, report_interval(source))
     at_once = WAITING
     if not source.knows_all:
         at_once = sum(node.slots(cpu, gpu) for node in nodes)
     at_once = min(at_once, study.file.run.max_concurrent_trials or at_once)
 
-    def settle(name: str) -> None:
-        for ended in [name, *source.settle(name)]:
-            view.ended(ended)
-
     stop = Stop()
     room = Room(store.root, source.waiting, study.file.run.max_concurrent_trials or 1)
+    progress = Progress(view, source, room, stop, ask_tune_to_stop)
     shutil.rmtree(scratch, ignore_errors=True)
     tuner = tune.Tuner(
         DivideMixTrainable,
@@ -107,17 +69,22 @@ def execute(study: Study, store: Store, source: TrialSource, machine: Machine, v
             num_samples=-1,
             reuse_actors=True,
         ),
-        run_config=_run_config(study, scratch, Progress(view, stop, settle, room)),
+        run_config=_run_config(study, scratch, ProgressCallback(progress)),
     )
     try:
-        with interruptible(stop), view, watched(view, study.file.run.stall_timeout):
+        with (
+            stoppable_before_tune(stop),
+            interruptible(stop, ask_tune_to_stop),
+            view,
+            watched(view, study.file.run.stall_timeout),
+        ):
             tuner.fit()
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return stop
 
 
-def _run_config(study: Study, scratch: Path, progress: Progress) -> tune.RunConfig:
+def _run_config(study: Study, scratch: Path, progress: ProgressCallback) -> tune.RunConfig:
     """Tune's settings of a run: retries are its own, checkpoints are the trials'."""
     return tune.RunConfig(
         name="run",
@@ -127,6 +94,31 @@ def _run_config(study: Study, scratch: Path, progress: Progress) -> tune.RunConf
         checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
         verbose=0,
     )
+
+
+def ask_tune_to_stop() -> None:
+    """Ask Tune to stop: it treats SIGUSR1 as a request to do so.
+
+    It closes every trial, which keeps its last epoch, and returns.
+    """
+    os.kill(os.getpid(), signal.SIGUSR1)
+
+
+@contextmanager
+def stoppable_before_tune(stop: Stop) -> Iterator[None]:
+    """End the process on SIGUSR1 as long as Tune has not put its own handler there.
+
+    Must be entered after `ray.init`: before it, Ray's own SIGTERM handler aborts the process.
+    """
+
+    def too_early(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + (stop.signal or signal.SIGINT))
+
+    before = signal.signal(signal.SIGUSR1, too_early)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
 
 def alive_nodes() -> list[Node]:

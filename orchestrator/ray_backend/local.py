@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 LOOPBACK = "127.0.0.1"
 QUIET = {
@@ -17,30 +18,33 @@ QUIET = {
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # Tune's own snapshots are never read
+    "RAY_agent_register_timeout_ms": "300000",  # on a busy machine, 100 s are too few
 }
 """Environment for Ray, read when it is imported.
 
-It gives no output of its own, no loggers that nothing reads, and access by token.
+It gives no output of its own, no loggers that nothing reads, access by token, and time to start.
 """
+
+
+class RayDidNotStart(Exception):
+    """A Ray of our own did not come up; the text is one sentence."""
 
 
 @contextmanager
 def local_ray(dashboard: str | None, temp_dir: str | None = None) -> Iterator[str | None]:
     """A Ray of our own on this machine; yields the dashboard's address, if there is one.
 
-    `dashboard` is the host that it listens on, None for none.
+    Args:
+        dashboard: the host that the dashboard listens on; None for no dashboard.
+        temp_dir: where Ray keeps its sockets and logs; None: Ray's own choice.
+
+    Raises:
+        RayDidNotStart: it did not come up, and not without its dashboard either.
     """
     prepare()
     import ray
 
-    context = ray.init(
-        address="local",  # never join another user's cluster
-        include_dashboard=dashboard is not None,
-        dashboard_host=dashboard or LOOPBACK,
-        log_to_driver=False,
-        logging_level=logging.CRITICAL,
-        _temp_dir=temp_dir,
-    )
+    context = _start(dashboard, temp_dir)
     hush()
     try:
         if dashboard and context.dashboard_url:
@@ -49,6 +53,33 @@ def local_ray(dashboard: str | None, temp_dir: str | None = None) -> Iterator[st
             yield None
     finally:
         ray.shutdown()
+
+
+def _start(dashboard: str | None, temp_dir: str | None) -> Any:
+    """Start Ray, a second time without its dashboard if need be; return Ray's context."""
+    import ray
+
+    hosts = [dashboard, None] if dashboard else [None, None]
+    for attempt, host in enumerate(hosts, start=1):
+        try:
+            return ray.init(
+                address="local",  # never join another user's cluster
+                include_dashboard=host is not None,
+                dashboard_host=host or LOOPBACK,
+                log_to_driver=False,
+                logging_level=logging.CRITICAL,
+                _temp_dir=temp_dir,
+            )
+        except Exception as error:  # Ray raises whatever its parts raise
+            ray.shutdown()
+            if attempt == len(hosts):
+                raise RayDidNotStart(f"Ray did not start ({_first_line(error)}).") from None
+    raise AssertionError("each attempt returns or raises")
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__
 
 
 def prepare() -> None:

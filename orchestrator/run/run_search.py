@@ -11,6 +11,7 @@ from orchestrator.display.live import View
 from orchestrator.display.search_live import SearchView, show_failures, show_optimism, table
 from orchestrator.exit_codes import DONE, FAILED, REFUSED, WRONG, Ended
 from orchestrator.results.store import Store
+from orchestrator.run.executor import Execute
 from orchestrator.run.run_study import show_end, started, train
 from orchestrator.scheduling.dependency_queue import DependencyQueue
 from orchestrator.scheduling.run_plan import absent, apply_plan, plan_run
@@ -71,10 +72,12 @@ class _Run:
             )
             return None
         headline = self.headline(todo)
-        with started(self.study, self.store, self.machine, self.options, self.console, headline):
-            signal = self.search() if searching else None
+        with started(
+            self.study, self.store, self.machine, self.options, self.console, headline
+        ) as execute:
+            signal = self.search(execute) if searching else None
             if signal is None and self.searches.finished:
-                signal = self.confirm(todo or self.unconfirmed())
+                signal = self.confirm(execute, todo or self.unconfirmed())
         return signal
 
     def settle_changed(self) -> None:
@@ -139,13 +142,13 @@ class _Run:
             what = f"{len(todo)} trials of the confirmation"
         return f"{self.study.name}: {what} to run, results in {self.store.root}"
 
-    def search(self) -> int | None:
+    def search(self, execute: Execute) -> int | None:
         """Run what the searches propose; the number of the signal that stopped it, if one did."""
         self.console.print(f"Optuna:        optuna-dashboard {self.searches.path}", markup=False)
         view = SearchView(self.console, self.store, self.searches, self.options.events)
-        return train(self.study, self.store, self.searches, self.machine, view)
+        return train(execute, self.study, self.store, self.searches, self.machine, view)
 
-    def confirm(self, todo: list[PlannedTrial]) -> int | None:
+    def confirm(self, execute: Execute, todo: list[PlannedTrial]) -> int | None:
         """Run the best, and the baseline, on fresh seeds.
 
         Returns:
@@ -161,7 +164,7 @@ class _Run:
         if not todo:
             return None
         source = DependencyQueue(todo, self.store)
-        return train(self.study, self.store, source, self.machine, view)
+        return train(execute, self.study, self.store, source, self.machine, view)
 
     def end(self, signal: int | None) -> int:
         """Show what came out; the exit code."""

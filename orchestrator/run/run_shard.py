@@ -1,20 +1,12 @@
 """One share of a study's missing trials without Ray, for a task of a job array.
 
-The trials run one after another in this process. Shares of one array have no trial in common,
-whenever each of them begins: they follow from the ids of all trials. They write into one results
-folder at the same time; shares of other trials, and a run of the whole study, exclude them.
+The trials run one after another, in a process of their own. Shares of one array have no trial in
+common, whenever each of them begins: they follow from the ids of all trials. They write into one
+results folder at the same time; shares of other trials, and a run of the whole study, exclude them.
 """
 
+import functools
 import hashlib
-import os
-import signal
-import socket
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
-from pathlib import Path
-from types import FrameType
 
 from rich.console import Console
 
@@ -22,12 +14,14 @@ from analysis.results.study_folder import State, TrialRecord
 from orchestrator.display.live import View
 from orchestrator.display.status import blocked, failures, in_state
 from orchestrator.display.tensorboard import write_layout
-from orchestrator.exit_codes import DONE, FAILED, REFUSED, WRONG, Ended
-from orchestrator.ray_backend.resources import CannotRun, Node, requested
+from orchestrator.execution.resources import CannotRun, requested, this_machine
+from orchestrator.exit_codes import DONE, FAILED, WRONG, Ended
+from orchestrator.local_backend.execute import execute
 from orchestrator.results import provenance
 from orchestrator.results.lock import guarded
 from orchestrator.results.store import Store
-from orchestrator.run.run_study import TRY_AGAIN, counted
+from orchestrator.run.executor import Execute
+from orchestrator.run.run_study import TRY_AGAIN, counted, train
 from orchestrator.scheduling.dependency_queue import DependencyQueue
 from orchestrator.scheduling.run_plan import apply_plan, plan_run
 from orchestrator.scheduling.trial_selection import Options, check_selection
@@ -56,12 +50,11 @@ def run_shard(
     if not 0 <= index < of:
         raise Ended(f"--index {index} --of {of}: the index counts from 0 to {of - 1}", WRONG)
     check_selection(options, study)
-    # Before torch is imported, which reads it.
-    os.environ.setdefault("OMP_NUM_THREADS", str(machine.threads))
     share = share_of(study.trials, index, of)
     records = [trial.record for trial in share if options.selects(trial.record)]
-    with store.shard_lock(index, of, _digest(study.trials)), terminable():
-        machine = _here(study, machine)
+    _check_resources(study)
+    interrupted = None
+    with store.shard_lock(index, of, _digest(study.trials)):
         snapshot = store.snapshot(trial.record for trial in share)
         plan = plan_run(share, snapshot, study.file.run.max_failures, options)
         todo = apply_plan(plan, store, machine, console)
@@ -74,11 +67,27 @@ def run_shard(
             markup=False,
         )
         view = View(console, store, records, [trial.record for trial in todo])
-        _train(study, todo, store, machine, view)
+        if todo:
+            source = DependencyQueue(todo, store)
+            interrupted = train(one_at_a_time, study, store, source, machine, view)
     every = store.states([trial.record for trial in share], study.file.run.max_failures)
     states = {record: every[record] for record in records}
     _show_end(store, states, console)
+    if interrupted is not None:
+        return 128 + interrupted
     return DONE if all(state == "done" for state in states.values()) else FAILED
+
+
+one_at_a_time: Execute = functools.partial(execute, at_most=1)
+"""Trains one trial after another."""
+
+
+def _check_resources(study: Study) -> None:
+    """Raise Ended if one trial asks for more than this machine has."""
+    try:
+        requested(study.file.resources, [this_machine()])
+    except CannotRun as error:
+        raise Ended(str(error), WRONG) from None
 
 
 def _digest(trials: list[PlannedTrial]) -> str:
@@ -118,90 +127,3 @@ def share_of(trials: list[PlannedTrial], index: int, of: int) -> list[PlannedTri
 
     chosen = {*sorted({first(trial) for trial in trials})[index::of]}
     return [trial for trial in trials if first(trial) in chosen]
-
-
-def _here(study: Study, machine: Machine) -> Machine:
-    """The machine as one trial after another may use it. Raises Ended if it is too small."""
-    from trainable.trial.trial import choose_device
-
-    if hasattr(os, "sched_getaffinity"):
-        cpus = len(os.sched_getaffinity(0))
-    else:
-        cpus = os.cpu_count() or 1
-    gpus = 1.0 if choose_device("auto").type == "cuda" else 0.0
-    node = Node(socket.gethostname(), cpus, gpus)
-    try:
-        _, gpu = requested(study.file.resources, [node])
-    except CannotRun as error:
-        raise Ended(str(error), WRONG) from None
-    return machine.sharing(gpu)
-
-
-def _train(
-    study: Study, todo: list[PlannedTrial], store: Store, machine: Machine, view: View
-) -> None:
-    queue = DependencyQueue(todo, store)
-    with view, tempfile.TemporaryDirectory() as shared:
-        machine = replace(machine, shared_dir=Path(shared))
-        while trial := queue.next():
-            name = trial.record.name
-            view.started(name)
-            _attempt(trial, study.file.run.max_failures, store, machine, view)
-            for ended in [name, *queue.settle(name)]:
-                view.ended(ended)
-
-
-def _attempt(
-    trial: PlannedTrial, max_failures: int, store: Store, machine: Machine, view: View
-) -> None:
-    """Train a trial until it is done, or has failed too often.
-
-    Raises:
-        Ended: nothing can be written.
-    """
-    from trainable.storage.trial_folder import LostFolder
-    from trainable.trial.session import Session
-
-    record = trial.record
-    folder = store.folder(record)
-    machine = replace(machine, source_dir=store.source_dir(record))
-    place: dict[str, str | int] = {
-        "setting": record.setting or "",
-        "arm": record.arm,
-        "seed": record.seed,
-    }
-    failed_before = (folder.failure or {}).get("attempts", 0)
-    for _ in range(max_failures + 1 - failed_before):
-        try:
-            session = Session(trial.config, folder.path, machine, place)
-            try:
-                while not session.finished:
-                    row = session.advance()
-                    if row:
-                        view.epoch(record.name, row)
-            finally:
-                session.close()
-        except LostFolder as error:
-            raise Ended(str(error), REFUSED) from None
-        except Exception:  # it is in failure.json
-            continue
-        if session.no_space:
-            raise Ended(f"stopped: {session.no_space}", REFUSED)
-        return
-
-
-@contextmanager
-def terminable() -> Iterator[None]:
-    """Let SIGTERM end the trial after its last whole epoch.
-
-    Batch systems announce the end of the time with it.
-    """
-
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, on_signal)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

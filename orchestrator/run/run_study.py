@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from analysis.results.study_folder import STATES, State, TrialRecord
+from orchestrator.execution.resources import CannotRun
 from orchestrator.exit_codes import DONE, FAILED, REFUSED, WRONG, Ended
-from orchestrator.ray_backend.resources import CannotRun
 from orchestrator.results.store import Store
+from orchestrator.run.executor import Execute, executor
 from orchestrator.scheduling.dependency_queue import DependencyQueue
 from orchestrator.scheduling.run_plan import RunPlan, apply_plan, longest_first, plan_run
 from orchestrator.scheduling.trial_selection import Options, check_selection
@@ -83,20 +84,18 @@ def _execute(
     records = [trial.record for trial in study.trials]
     source = DependencyQueue(longest_first(todo), store)
     headline = f"{study.name}: {len(todo)} of {len(records)} trials to run, results in {store.root}"
-    with started(study, store, machine, options, console, headline):
+    with started(study, store, machine, options, console, headline) as execute:
         view = View(console, store, records, [trial.record for trial in todo], options.events)
-        return train(study, store, source, machine, view)
+        return train(execute, study, store, source, machine, view)
 
 
 @contextmanager
 def started(
     study: Study, store: Store, machine: Machine, options: Options, console: Console, headline: str
-) -> Iterator[None]:
-    """A Ray to train in, and where to watch."""
-    threading.Thread(target=_import_ahead, daemon=True).start()
+) -> Iterator[Execute]:
+    """Say what is about to be trained and where to watch; yield what trains it."""
+    threading.Thread(target=_import_ahead, args=(options.ray,), daemon=True).start()
     from orchestrator.display.tensorboard import write_layout
-    from orchestrator.ray_backend.cluster import cluster
-    from orchestrator.ray_backend.local import local_ray, token_place
     from orchestrator.results import provenance
 
     provenance.record(store.root)
@@ -105,46 +104,43 @@ def started(
     for warning in study.warnings:
         console.print(f"note: {warning}", markup=False)
     console.print(f"TensorBoard:   python -m orchestrator tensorboard {store.root}", markup=False)
+    data = {trial.config.data for trial in study.trials}
     try:
-        if options.address:
-            data = {trial.config.data for trial in study.trials}
-            with cluster(options.address, store.root, data, machine):
-                yield
-        else:
-            with local_ray(options.dashboard) as address:
-                if address:
-                    console.print(
-                        f"Ray dashboard: {address} (it asks for the token in {token_place()})",
-                        markup=False,
-                    )
-                yield
+        with executor(options, store.root, data, machine, console) as execute:
+            yield execute
     except CannotRun as error:
         raise Ended(str(error), WRONG) from None
 
 
-def _import_ahead() -> None:
-    """Import what the run and its report need, while the processor waits for Ray's services.
+def _import_ahead(ray: bool) -> None:
+    """Import what the run and its report need, while the processor waits for other processes.
 
     This takes seconds.
     """
-    from orchestrator.ray_backend.local import prepare
+    modules = ["analysis.report.write"]
+    if ray:
+        from orchestrator.ray_backend.local import prepare
 
-    prepare()
-    for module in ("analysis.report.write", "orchestrator.ray_backend.execute"):
+        prepare()
+        modules.append("orchestrator.ray_backend.execute")
+    for module in modules:
         importlib.import_module(module)
 
 
 def train(
-    study: Study, store: Store, source: TrialSource, machine: Machine, view: "View"
+    execute: Execute,
+    study: Study,
+    store: Store,
+    source: TrialSource,
+    machine: Machine,
+    view: "View",
 ) -> int | None:
     """Run the trials of a source; the number of the signal that stopped it, if one did."""
-    from orchestrator.ray_backend.execute import execute
-
     stop = execute(study, store, source, machine, view)
     if stop.no_space:
         raise Ended(
-            f"stopped: {stop.no_space}\nMake room or choose another --results, and run again: "
-            "finished trials stay, the others go on from their checkpoints.",
+            f"stopped: {stop.no_space}\nFree disk space, or pass another --results folder, and run "
+            "again: completed trials are kept, the others resume from their checkpoints.",
             REFUSED,
         )
     return stop.signal

@@ -18,6 +18,8 @@ class Options:
     retry_failed: bool = False
     dashboard: str | None = "127.0.0.1"
     """The host that Ray's dashboard listens on; None for no dashboard."""
+    ray: bool = True
+    """Whether Ray trains; if not, local processes do."""
     address: str | None = None
     """A Ray cluster to use: `auto` or HOST:PORT; None to start a local Ray."""
     events: bool = False

@@ -16,7 +16,7 @@ import pytest
 
 from analysis.results.study_folder import TrialRecord
 from orchestrator.cli import app
-from orchestrator.ray_backend.resources import CannotRun
+from orchestrator.execution.resources import CannotRun
 from orchestrator.results.store import Store
 from orchestrator.scheduling.trial_source import TrialSource
 from orchestrator.study.load import load_study

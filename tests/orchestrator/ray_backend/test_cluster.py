@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.execution.resources import CannotRun
 from orchestrator.ray_backend.cluster import cluster, seen_from_here
-from orchestrator.ray_backend.resources import CannotRun
 from tests.orchestrator.runs import (
     STUDY,
     Environment,

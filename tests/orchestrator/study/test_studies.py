@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.execution.resources import Node, requested
 from orchestrator.exit_codes import Ended
-from orchestrator.ray_backend.resources import Node, requested
 from orchestrator.scheduling.run_plan import absent, absent_sources
 from orchestrator.scheduling.trial_selection import Options
 from orchestrator.study.load import load_study

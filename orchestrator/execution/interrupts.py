@@ -3,7 +3,7 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -22,28 +22,33 @@ class Stop:
     signal: int | None = None
     no_space: str | None = None
 
+    @property
+    def wanted(self) -> bool:
+        """Whether the run is to end early."""
+        return self.signal is not None or self.no_space is not None
+
 
 @contextmanager
-def interruptible(stop: Stop) -> Iterator[None]:
-    """Turn the first SIGINT or SIGTERM into Tune's graceful stop, the second into an immediate one.
+def interruptible(
+    stop: Stop, ask_to_stop: Callable[[], None], end_workers: Callable[[], None] = lambda: None
+) -> Iterator[None]:
+    """Turn the first SIGINT or SIGTERM into a graceful stop, the second into an immediate one.
 
-    Must be entered after `ray.init`: before it, Ray's own SIGTERM handler aborts the process.
+    Args:
+        stop: the signal is noted here.
+        ask_to_stop: called after the first signal; every trial keeps its last whole epoch.
+        end_workers: called after the second: a process that hangs does not follow by itself.
     """
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         if stop.signal is not None:
-            os._exit(128 + number)  # Ray's processes follow their driver within seconds
+            end_workers()
+            os._exit(128 + number)
         stop.signal = number
-        stop_gracefully()
-
-    def too_early(number: int, frame: FrameType | None) -> None:
-        # Tune has not yet put its own handler there.
-        raise SystemExit(128 + (stop.signal or signal.SIGINT))
+        ask_to_stop()
 
     before = {
-        signal.SIGINT: signal.signal(signal.SIGINT, on_signal),
-        signal.SIGTERM: signal.signal(signal.SIGTERM, on_signal),
-        signal.SIGUSR1: signal.signal(signal.SIGUSR1, too_early),
+        number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)
     }
     try:
         yield
@@ -52,19 +57,13 @@ def interruptible(stop: Stop) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def stop_gracefully() -> None:
-    """Ask Tune to stop: it treats SIGUSR1 as a request to do so.
-
-    It closes every trial, which keeps its last epoch, and returns.
-    """
-    os.kill(os.getpid(), signal.SIGUSR1)
-
-
 @contextmanager
-def watched(view: View, timeout: float) -> Iterator[None]:
+def watched(
+    view: View, timeout: float, end_workers: Callable[[], None] = lambda: None
+) -> Iterator[None]:
     """End the process if no trial reports anything for `timeout` seconds.
 
-    Tune may then be waiting for ever.
+    `end_workers` is called before: a process that hangs does not follow by itself.
     """
     over = threading.Event()
 
@@ -76,9 +75,10 @@ def watched(view: View, timeout: float) -> Iterator[None]:
                     f"\nno epoch from any trial for {silence:.0f} s "
                     f"(run.stall_timeout: {timeout:g}): stopped.\n"
                     f"last seen: {view.last_seen or 'no trial had started'}\n"
-                    "Run it again: finished trials stay, the others go on from their checkpoints.",
+                    "Run it again: completed trials are kept, the others resume.",
                     markup=False,
                 )
+                end_workers()
                 os._exit(STALLED)
 
     thread = threading.Thread(target=watch, daemon=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.ray_backend.resources import CannotRun, Node, requested
+from orchestrator.execution.resources import CannotRun, Node, requested
 from orchestrator.study.schema import Resources
 
 SMALL, LARGE = Node("small", 4, 0), Node("large", 2, 1)

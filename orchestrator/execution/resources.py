@@ -1,5 +1,8 @@
 """What one trial takes of a machine, and whether any machine has it."""
 
+import os
+import socket
+import subprocess
 from dataclasses import dataclass
 
 from orchestrator.study.schema import Resources
@@ -50,3 +53,25 @@ def _amount(cpu: float, gpu: float) -> str:
     cpus = "CPU" if cpu == 1 else "CPUs"
     gpus = "GPU" if gpu == 1 else "GPUs"
     return f"{cpu:g} {cpus} and {gpu:g} {gpus}"
+
+
+def this_machine() -> Node:
+    """Return the CPUs that this process may use, and the GPUs that it sees."""
+    if hasattr(os, "sched_getaffinity"):
+        cpus = len(os.sched_getaffinity(0))
+    else:
+        cpus = os.cpu_count() or 1
+    return Node(socket.gethostname(), cpus, len(visible_gpus()))
+
+
+def visible_gpus() -> list[str]:
+    """Return the GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is not None:
+        return [part.strip() for part in chosen.split(",") if part.strip() not in ("", "-1")]
+    try:
+        listed = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True)
+    except OSError:  # no driver
+        return []
+    gpus = [line for line in listed.stdout.splitlines() if line.startswith("GPU ")]
+    return [str(number) for number in range(len(gpus))]

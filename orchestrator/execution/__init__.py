@@ -1,0 +1,1 @@
+"""What both executors share: resources, interrupts, and what a run hears from its trials."""
