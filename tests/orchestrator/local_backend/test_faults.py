@@ -1,5 +1,8 @@
-"""Runs that are killed, starved, stopped and changed, in real processes. Whatever happened, the same command run again
-ends with every trial done once, each epoch once, and rows bit-identical to those of trials that nothing disturbed."""
+"""Runs whose processes are killed, starved, stopped, and whose study changes. Whatever happened, the same command run
+again ends with every trial done once, each epoch once, and rows bit-identical to those of undisturbed trials.
+
+Where only workers are disturbed, the run is in this process, and the disturbance in a thread.
+"""
 
 import contextlib
 import os
@@ -7,11 +10,14 @@ import re
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
+import sys
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from orchestrator.cli import app
 from tests.orchestrator.runs import (
     STUDY,
     Environment,
@@ -24,11 +30,53 @@ from tests.orchestrator.runs import (
 )
 from trainable.storage.trial_folder import TrialFolder
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
-EPOCHS = 60
+EPOCHS = 40
 NAMES = {"baseline/seed=0", "baseline/seed=1", "no_mixup/seed=0", "no_mixup/seed=1"}
 RENAMED = STUDY.replace("no_mixup:", "plain:")
+
+
+Run = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Call `run STUDY --no-ray` in this process, without its report: (exit code, output).
+
+    `during` is called meanwhile in a thread; what it raises is raised here.
+    """
+    monkeypatch.setattr("analysis.report.write.write_report", lambda root: [])
+
+    def _run(
+        study: Path,
+        *options: str,
+        results: Path = tmp_path,
+        during: Callable[[], object] = lambda: None,
+    ) -> tuple[int, str]:
+        arguments = ["run", str(study), "--no-ray", "--results", str(results), *options]
+        monkeypatch.setattr(sys, "argv", ["orchestrator", *arguments])
+        raised: list[BaseException] = []
+
+        def disturb() -> None:
+            try:
+                during()
+            except BaseException as error:
+                raised.append(error)
+
+        thread = threading.Thread(target=disturb)
+        capsys.readouterr()
+        thread.start()
+        with pytest.raises(SystemExit) as end:
+            app.main()
+        thread.join()
+        if raised:
+            raise raised[0]
+        output = capsys.readouterr()
+        assert_quiet(output.out + output.err)
+        return int(end.value.code or 0), output.out + output.err
+
+    return _run
 
 
 def runs_of(tmp_path: Path) -> Path:
@@ -41,7 +89,7 @@ def unfinished(runs: Path, epochs: int = 1) -> list[TrialFolder]:
     return [folder for folder in folders if len(folder.rows()) >= epochs and folder.summary is None]
 
 
-def wait_for_two(runs: Path, process: Process, epochs: int = 3) -> list[TrialFolder]:
+def wait_for_two(runs: Path, process: Process | None = None, epochs: int = 3) -> list[TrialFolder]:
     """Wait until both slots are in the middle of a trial."""
     wait_until(
         lambda: len(unfinished(runs, epochs)) >= 2, "both slots have trained some epochs", process
@@ -53,11 +101,11 @@ def name_of(folder: TrialFolder) -> str:
     return "/".join(folder.path.parts[-2:])
 
 
-def pid_of(folder: TrialFolder, environment: Environment) -> int:
-    """The actor that trains a trial."""
+def pid_of(folder: TrialFolder) -> int:
+    """The process that trains a trial."""
     owner = folder.owner
     assert owner is not None
-    assert owner["pid"] in workers(environment)
+    assert owner["pid"] != os.getpid()
     return owner["pid"]
 
 
@@ -66,10 +114,10 @@ def log_of(folder: TrialFolder) -> str:
 
 
 def kill(process: Process, environment: Environment) -> None:
-    """Kill -9 of the driver; its Ray follows by itself."""
+    """Kill -9 of the driver; the processes that it started follow by themselves."""
     process.kill()
     process.communicate()
-    wait_until(lambda: not workers(environment), "Ray's processes follow their killed driver")
+    wait_until(lambda: not workers(environment), "the workers follow their killed driver")
 
 
 def summaries(runs: Path) -> dict[Path, tuple[int, bytes]]:
@@ -87,52 +135,21 @@ def assert_quiet(output: str) -> None:
     assert "WARNING" not in output, output
 
 
-def test_a_driver_killed_at_three_moments(tmp_path, start, environment):
+def test_a_killed_driver_killed_workers_and_a_damaged_checkpoint(tmp_path, start, environment):
     study, runs = write_study(tmp_path, EPOCHS), runs_of(tmp_path)
 
-    process = start(study, "--no-dashboard")
+    process = start(study, "--no-ray")
     wait_until(lambda: any(runs.rglob("trial.json")), "a trial begins", process)
     kill(process, environment)
 
-    process = start(study, "--no-dashboard")
+    process = start(study, "--no-ray")
     wait_for_two(runs, process)
-    kill(process, environment)
-    partial, before = unfinished(runs, 3), len(summaries(runs))
-    assert partial
-
-    def resumed() -> bool:
-        logs = [log_of(folder) for folder in partial if (folder.path / "train.log").exists()]
-        return len(logs) == len(partial) and all("goes on after epoch" in log for log in logs)
-
-    process = start(study, "--no-dashboard")
-    wait_until(
-        lambda: resumed() and len(summaries(runs)) > before,
-        "all went on and another trial is done",
-        process,
-    )
-    kill(process, environment)
-    done = summaries(runs)
-
-    process = start(study, "--no-dashboard")
-    output = finish(process)
-    assert process.returncode == 0, output
-    assert_quiet(output)
-    assert f"{4 - len(done)} of 4 trials to run" in output
-    assert summaries(runs).items() >= done.items(), "no finished trial was touched"
-    assert_as_undisturbed(study, runs)
-
-
-def test_everything_killed_at_once_and_a_damaged_checkpoint(tmp_path, start, environment):
-    study, runs = write_study(tmp_path, EPOCHS), runs_of(tmp_path)
-    process = start(study, "--no-dashboard")
-    wait_for_two(runs, process)
-    for pid in workers(environment):  # driver, raylet, control service, agents, actors
+    for pid in workers(environment):  # driver, fork server, workers
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     process.communicate()
     wait_until(lambda: not workers(environment), "all are dead")
     assert process.returncode == -signal.SIGKILL
-
     folder = next(
         f for f in unfinished(runs) if {p.name for p in f.path.iterdir()} >= {"checkpoint.prev.pt"}
     )
@@ -141,32 +158,52 @@ def test_everything_killed_at_once_and_a_damaged_checkpoint(tmp_path, start, env
     )
     os.truncate(newest, newest.stat().st_size // 2)
     epochs = len(folder.rows())
+    partial, before = unfinished(runs, 3), len(summaries(runs))
 
-    process = start(study, "--no-dashboard")
+    def resumed() -> bool:
+        logs = [log_of(folder) for folder in partial if (folder.path / "train.log").exists()]
+        return len(logs) == len(partial) and all("after epoch" in log for log in logs)
+
+    process = start(study, "--no-ray")
+    wait_until(
+        lambda: resumed() and len(summaries(runs)) > before,
+        "all have resumed and another trial is done",
+        process,
+    )
+    kill(process, environment)
+    done = summaries(runs)
+    log = log_of(folder)
+    assert newest.name in log
+    assert newest.with_suffix(".damaged").name in log
+    assert newest.with_suffix(".damaged").exists()
+    if newest.name == "checkpoint.pt":
+        resumed_after = re.search(r"after epoch (\d+)", log)
+        assert resumed_after, log
+        assert epochs - 2 <= int(resumed_after[1]) < epochs, "from the checkpoint before"
+
+    process = start(study, "--no-ray")
     output = finish(process)
     assert process.returncode == 0, output
     assert_quiet(output)
-    log = log_of(folder)
-    assert f"{newest.name} does not match its checksum: kept as {newest.stem}.damaged" in log
-    assert newest.with_suffix(".damaged").exists()
-    if newest.name == "checkpoint.pt":
-        went_on = re.search(r"goes on after epoch (\d+)", log)
-        assert went_on, log
-        assert epochs - 2 <= int(went_on[1]) < epochs, "from the checkpoint before the damaged one"
+    assert f"{4 - len(done)} of 4 trials to run" in output
+    assert summaries(runs).items() >= done.items(), "no finished trial was touched"
     assert_as_undisturbed(study, runs)
 
 
-def test_a_killed_actor_is_a_named_failure_or_tried_again(tmp_path, start, environment):
+def test_a_killed_worker_is_a_named_failure_or_tried_again(tmp_path, run):
     study, runs = write_study(tmp_path, EPOCHS), runs_of(tmp_path)
-    process = start(study, "--no-dashboard")
-    victim = wait_for_two(runs, process)[0]
-    os.kill(pid_of(victim, environment), signal.SIGKILL)
-    output = finish(process)
-    assert process.returncode == 1, output
-    assert f"failed: {name_of(victim)}: process died: " in output
+    victims = []
+
+    def kill_one() -> None:
+        victims.append(wait_for_two(runs)[0])
+        os.kill(pid_of(victims[0]), signal.SIGKILL)
+
+    code, output = run(study, during=kill_one)
+    (victim,) = victims
+    assert code == 1, output
+    assert f"failed: {name_of(victim)}: process died: its process was ended by SIGKILL" in output
     assert "--retry-failed" in output
     assert "3 done, 1 failed" in output
-    assert_quiet(output)
     failure = victim.failure
     assert failure is not None
     assert failure["kind"] == "process died"
@@ -174,55 +211,49 @@ def test_a_killed_actor_is_a_named_failure_or_tried_again(tmp_path, start, envir
     done = summaries(runs)
     assert len(done) == 3
 
-    process = start(study, "--no-dashboard", "--retry-failed", "--set", "run.max_failures=2")
-    wait_until(
-        lambda: (
-            victim.owner
-            and victim.owner["pid"] in workers(environment)
-            and len(victim.rows()) > failure["epoch"]
-        ),
-        "the victim trains again",
-        process,
-    )
-    os.kill(pid_of(victim, environment), signal.SIGKILL)
-    output = finish(process)
-    assert process.returncode == 0, output
+    def kill_it_again() -> None:
+        wait_until(
+            lambda: victim.owner and len(victim.rows()) > failure["epoch"],
+            "the victim trains again",
+        )
+        os.kill(pid_of(victim), signal.SIGKILL)
+
+    code, output = run(study, "--retry-failed", "--set", "run.max_failures=2", during=kill_it_again)
+    assert code == 0, output
     assert "1 of 4 trials to run" in output
-    assert_quiet(output)
-    assert log_of(victim).count("goes on after epoch") == 2
+    assert log_of(victim).count("es after epoch") == 2
     assert victim.failure is None
     assert summaries(runs).items() >= done.items()
     assert_as_undisturbed(study, runs)
 
 
-def test_interrupts_keep_each_finished_epoch(tmp_path, start, environment):
+def test_interrupts_keep_each_finished_epoch(tmp_path, run):
     study, runs = write_study(tmp_path, EPOCHS), runs_of(tmp_path)
-    options = ["--no-dashboard", "--set", "run.checkpoint_every=10"]
+    options = ["--set", "run.checkpoint_every=100"]
     kept: list[tuple[TrialFolder, int]] = []
-    for number, code, epochs in ((signal.SIGINT, 130, 3), (signal.SIGTERM, 143, 13)):
-        process = start(study, *options)
-        wait_for_two(runs, process, epochs)
-        process.send_signal(number)
-        output = finish(process)
-        assert process.returncode == code, output
-        assert_quiet(output)
+    for number, code, epochs in ((signal.SIGINT, 130, 3), (signal.SIGTERM, 143, 16)):
+
+        def interrupt(number: int = number, epochs: int = epochs) -> None:
+            wait_for_two(runs, epochs=epochs)
+            os.kill(os.getpid(), number)
+
+        found, output = run(study, *options, during=interrupt)
+        assert found == code, output
         assert " partial" in output
-        wait_until(lambda: not workers(environment), "nothing is left running")
         assert not (tmp_path / "tiny" / "study.lock").exists()
         assert unfinished(runs)
         kept += [(folder, len(folder.rows())) for folder in unfinished(runs)]
         assert all(folder.owner is None for folder, _ in kept)
 
-    process = start(study, *options)
-    output = finish(process)
-    assert process.returncode == 0, output
+    code, output = run(study, *options)
+    assert code == 0, output
     for folder, epoch in kept:
-        assert f"goes on after epoch {epoch}\n" in log_of(folder)
+        assert f"after epoch {epoch}\n" in log_of(folder)
     assert_as_undisturbed(study, runs)
 
 
-def stop_actors(folders: list[TrialFolder], environment: Environment) -> list[int]:
-    pids = [pid_of(folder, environment) for folder in folders]
+def stop_workers(folders: list[TrialFolder]) -> list[int]:
+    pids = [pid_of(folder) for folder in folders]
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
     return pids
@@ -234,10 +265,10 @@ def go_on(pids: list[int]) -> None:
             os.kill(pid, signal.SIGCONT)
 
 
-def test_actors_that_hang(tmp_path, start, environment):
+def test_workers_that_hang(tmp_path, start, environment):
     study, runs = write_study(tmp_path, EPOCHS), runs_of(tmp_path)
-    process = start(study, "--no-dashboard")
-    pids = stop_actors(wait_for_two(runs, process), environment)
+    process = start(study, "--no-ray")
+    pids = stop_workers(wait_for_two(runs, process))
 
     def pressed_again() -> bool:
         process.send_signal(signal.SIGINT)
@@ -245,25 +276,25 @@ def test_actors_that_hang(tmp_path, start, environment):
             process.wait(1)
         return process.poll() is not None
 
-    wait_until(pressed_again, "a second Ctrl-C ends a run whose actors do not answer the first")
+    wait_until(pressed_again, "a second Ctrl-C ends a run whose workers do not answer the first")
     output = finish(process)
     assert process.returncode == 130, output
     assert_quiet(output)
     go_on(pids)
     wait_until(lambda: not workers(environment), "the actors follow")
 
-    process = start(study, "--no-dashboard", "--set", "run.stall_timeout=40")
+    process = start(study, "--no-ray", "--set", "run.stall_timeout=8")
     hung = wait_for_two(runs, process, 6)
-    pids = stop_actors(hung, environment)
+    pids = stop_workers(hung)
     output = finish(process)
     assert process.returncode == 1, output
     assert_quiet(output)
-    assert "run.stall_timeout: 40" in output
+    assert "run.stall_timeout: 8" in output
     assert re.search(r"last seen: (baseline|no_mixup)/seed=\d (epoch \d+|started) at ", output), (
         output
     )
 
-    process = start(study, "--no-dashboard")
+    process = start(study, "--no-ray")
     wait_until(
         lambda: all(f.summary or (f.owner and f.owner["pid"] not in pids) for f in hung),
         "others have taken over",
@@ -301,80 +332,81 @@ def fill(place: Path) -> None:
             file.write(bytes(4096))
 
 
-def test_a_full_disk(tmp_path, small_place, start, environment):
+def test_a_full_disk(tmp_path, small_place, run):
     study, runs = write_study(tmp_path, EPOCHS), runs_of(small_place)
-    process = start(study, "--no-dashboard", results=small_place)
-    output = finish(process)
-    assert process.returncode == 3, output
-    assert_quiet(output)
+    code, output = run(study, results=small_place)
+    assert code == 3, output
     assert str(small_place) in output
 
     resize(small_place, "8m")
-    process = start(study, "--no-dashboard", results=small_place)
-    wait_for_two(runs, process)
+    over = threading.Event()
 
-    def ended() -> bool:
-        fill(small_place)  # again and again, for a replaced checkpoint makes room
-        return process.poll() is not None
+    def fill_it() -> None:
+        wait_for_two(runs)
+        while not over.wait(0.05):
+            fill(small_place)  # again and again, for a replaced checkpoint makes room
 
-    wait_until(ended, "the run stops")
-    output = finish(process)
-    assert process.returncode == 3, output
-    assert_quiet(output)
+    filling = threading.Thread(target=fill_it)
+    filling.start()
+    code, output = run(study, results=small_place)
+    over.set()
+    filling.join()
+    assert code == 3, output
     assert str(runs) in output
     assert "No space left on device" in output
     assert "run again" in output
     assert not any(runs.rglob("failure.json")), "the disk is to blame, not the trial"
-    wait_until(lambda: not workers(environment), "nothing is left running")
 
     resize(small_place, "200m")
-    process = start(study, "--no-dashboard", results=small_place)
-    output = finish(process)
-    assert process.returncode == 0, output
-    assert_quiet(output)
+    code, output = run(study, results=small_place)
+    assert code == 0, output
     assert_as_undisturbed(study, runs)
 
 
-def test_results_below_a_file(tmp_path, start):
+def test_results_below_a_file(tmp_path, run):
     study, file = write_study(tmp_path, EPOCHS), tmp_path / "file"
     file.write_text("not a folder")
-    process = start(study, "--no-dashboard", results=file / "results")
-    output = finish(process)
-    assert process.returncode == 3, output
-    assert_quiet(output)
+    code, output = run(study, results=file / "results")
+    assert code == 3, output
     assert str(file) in output
     assert "Not a directory" in output
     assert len(output.strip().splitlines()) == 1
 
 
-def test_a_second_run_and_a_study_that_changes(tmp_path, start):
-    study, runs, options = write_study(tmp_path, 8), runs_of(tmp_path), ["--no-dashboard"]
-    first = start(study, *options)
-    wait_until(lambda: any(runs.rglob("trial.json")), "the first run trains", first)
-    second = start(study, *options)
-    output = finish(second)
-    assert second.returncode == 3, output
-    assert f"is being run by process {first.pid} on {socket.gethostname()}" in output
-    output = finish(first)
-    assert first.returncode == 0, output
+def test_a_second_run_while_the_first_trains(tmp_path, run, start):
+    study, runs = write_study(tmp_path, 8), runs_of(tmp_path)
+    refused = []
+
+    def run_too() -> None:
+        wait_until(lambda: any(runs.rglob("trial.json")), "the first run trains")
+        refused.append(start(study, "--no-ray"))
+        refused.append(finish(refused[0]))
+
+    code, output = run(study, during=run_too)
+    assert code == 0, output
     assert "4 done" in output
+    second, told = refused
+    assert second.returncode == 3, told
+    assert f"is being run by process {os.getpid()} on {socket.gethostname()}" in told
+
+
+def test_a_study_that_changes(tmp_path, run):
+    study, runs = write_study(tmp_path, 3), runs_of(tmp_path)
+    assert run(study)[0] == 0
     done = summaries(runs)
 
-    study = write_study(tmp_path, 8, STUDY.replace("arms:", "arms:\n  slow: {train.lr: 0.01}"))
+    study = write_study(tmp_path, 3, STUDY.replace("arms:", "arms:\n  slow: {train.lr: 0.01}"))
     changes = ["seeds=[0, 1, 2]"]
-    extended = [*options, "--set", *changes]
-    process = start(study, *extended)
-    output = finish(process)
-    assert process.returncode == 0, output
+    code, output = run(study, "--set", *changes)
+    assert code == 0, output
     assert "5 of 9 trials to run" in output
     assert summaries(runs).items() >= done.items(), "no finished trial was touched"
     assert_as_undisturbed(study, runs, changes)
 
     before = {path.parent.relative_to(runs): value for path, value in summaries(runs).items()}
-    study = write_study(tmp_path, 8, RENAMED.replace("arms:", "arms:\n  slow: {train.lr: 0.01}"))
-    process = start(study, *extended)
-    output = finish(process)
-    assert process.returncode == 0, output
+    study = write_study(tmp_path, 3, RENAMED.replace("arms:", "arms:\n  slow: {train.lr: 0.01}"))
+    code, output = run(study, "--set", *changes)
+    assert code == 0, output
     assert "moved no_mixup/seed=0 to plain/seed=0" in output
     assert "Nothing to do" in output
     moved = {Path(str(path).replace("no_mixup", "plain")): value for path, value in before.items()}
@@ -383,10 +415,8 @@ def test_a_second_run_and_a_study_that_changes(tmp_path, start):
     } == moved
 
     changes = ["base.train.lr=0.03"]
-    changed = [*options, "--set", *changes]
-    process = start(study, *changed)
-    output = finish(process)
-    assert process.returncode == 3, output
+    code, output = run(study, "--set", *changes)
+    assert code == 3, output
     assert "4 trials in " in output
     for name in ("baseline/seed=0", "baseline/seed=1", "plain/seed=0", "plain/seed=1"):
         assert f"\n  {name}\n" in output
@@ -396,9 +426,8 @@ def test_a_second_run_and_a_study_that_changes(tmp_path, start):
         name: content(runs / name)
         for name in ("baseline/seed=0", "plain/seed=1", "slow/seed=1", "plain/seed=2")
     }
-    process = start(study, *changed, "--stale", "archive")
-    output = finish(process)
-    assert process.returncode == 0, output
+    code, output = run(study, "--set", *changes, "--stale", "archive")
+    assert code == 0, output
     assert "4 stale trials moved to " in output
     assert "4 of 6 trials to run" in output
     (archive,) = (tmp_path / "tiny" / "archive").iterdir()
@@ -412,24 +441,14 @@ def test_a_second_run_and_a_study_that_changes(tmp_path, start):
     assert_as_undisturbed(study, runs, changes)
 
 
-def test_trials_that_take_too_long(tmp_path, start):
-    study, runs = write_study(tmp_path, 8), runs_of(tmp_path)
-    process = start(study, "--no-dashboard", "--set", "run.trial_timeout=0.05")
-    output = finish(process)
-    assert process.returncode == 1, output
-    assert_quiet(output)
-    assert (
-        set(
-            re.findall(
-                r"^failed: (\S+): timeout: .*run\.trial_timeout: 0\.05", output, re.MULTILINE
-            )
-        )
-        == NAMES
-    )
+def test_trials_that_take_too_long(tmp_path, run):
+    study, runs = write_study(tmp_path, 4), runs_of(tmp_path)
+    code, output = run(study, "--set", "run.trial_timeout=0.05")
+    assert code == 1, output
+    failed = r"^failed: (\S+): timeout: .*run\.trial_timeout: 0\.05"
+    assert set(re.findall(failed, output, re.MULTILINE)) == NAMES
     assert "4 failed" in output
 
-    process = start(study, "--no-dashboard", "--set", "run.trial_timeout=null", "--retry-failed")
-    output = finish(process)
-    assert process.returncode == 0, output
-    assert_quiet(output)
+    code, output = run(study, "--set", "run.trial_timeout=null", "--retry-failed")
+    assert code == 0, output
     assert_as_undisturbed(study, runs, ["run.trial_timeout=null"])
