@@ -100,4 +100,4 @@ def only(first: Results, second: Results) -> Iterator[str]:
         there = set(_places(other).itertuples(index=False, name=None))
         for setting, arm in _places(study).itertuples(index=False, name=None):
             if (setting, arm) not in there:
-                yield f"only in {study.root}: {cells.place(setting, arm)}"
+                yield f"only in {study.root}: {cells.arm_name(setting, arm)}"

@@ -78,8 +78,8 @@ def signed(value: float) -> str:
     return text.replace("-", "−")
 
 
-def place(setting: str, arm: str) -> str:
-    """`sym80/baseline`, or the arm alone."""
+def arm_name(setting: str | None, arm: str) -> str:
+    """Write an arm with its setting, `sym80/baseline`, or alone in a study without settings."""
     if not setting:
         return arm
     return f"{setting}/{arm}"

@@ -32,7 +32,7 @@ def show(root: Path, console: Console) -> None:
     )
     for verdict in verdicts.VERDICTS:
         rows = table[table["verdict"] == verdict].to_dict("records")
-        places = [cells.place(row["setting"], row["arm"]) for row in rows]
+        places = [cells.arm_name(row["setting"], row["arm"]) for row in rows]
         meaning = verdict
         if verdict == "equivalent":
             meaning = f"equivalent within ±{study.margin:g} points"

@@ -8,9 +8,9 @@ from optuna.trial import TrialState
 from rich.console import Console
 from rich.table import Table
 
+from analysis.report.cells import arm_name, number, signed
 from analysis.results.study_folder import TrialRecord
 from orchestrator.display.live import View, ended_badly
-from orchestrator.display.status import arm_name
 from orchestrator.results.store import Store
 from orchestrator.search import journal
 from orchestrator.search.optuna_search import N_TRIALS, REASON, SAME_AS
@@ -155,8 +155,6 @@ def show_optimism(store: Store, console: Console) -> None:
 
 def _promises(rows: list[dict[Hashable, Any]]) -> Table:
     """One line a confirmed configuration: score in the search, accuracy on fresh seeds, gains."""
-    from analysis.report.cells import number, signed
-
     grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     grid.add_column("confirmed")
     for title in ("n", "search score", "fresh seeds", "optimism", "gain promised", "gained"):

@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from analysis.report.cells import arm_name
 from analysis.results.mixed_fingerprints import mixed
 from analysis.results.study_folder import STATES, State, TrialRecord
 from orchestrator.results.store import Store
@@ -93,11 +94,6 @@ class Arms:
             for record, accuracy in self._accuracy.items()
             if (record.setting, record.arm) == (setting, arm)
         ]
-
-
-def arm_name(setting: str | None, arm: str) -> str:
-    """`setting/arm`, or the arm alone where the study has no settings."""
-    return f"{setting}/{arm}" if setting else arm
 
 
 def _count(number: int) -> str:

@@ -21,7 +21,7 @@ from orchestrator.results.store import Store
 from orchestrator.search.pruners import pruner
 from orchestrator.search.samplers import sampler
 from orchestrator.study.planned_trial import PlannedTrial
-from orchestrator.study.search_plan import ArmSearch, SearchPlan
+from orchestrator.study.search_definition import ArmSearch, SearchPlan
 from orchestrator.study.search_space import Point
 from trainable.config.trial import TrialConfig, trial_id
 from trainable.storage.names import VALIDATION_ACCURACY

@@ -11,7 +11,7 @@ from orchestrator.results.store import Store
 from orchestrator.search import journal
 from orchestrator.search.optuna_search import Search
 from orchestrator.study.planned_trial import PlannedTrial
-from orchestrator.study.search_plan import ArmSearch, SearchPlan
+from orchestrator.study.search_definition import ArmSearch, SearchPlan
 from trainable.config.trial import TrialConfig, trial_id
 from trainable.storage import names
 

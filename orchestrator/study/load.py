@@ -12,10 +12,10 @@ from pydantic import ValidationError
 
 from analysis.results.study_folder import StudyPlan
 from orchestrator.study import search_checks
-from orchestrator.study.expand import Expansion
+from orchestrator.study.expand import expand
 from orchestrator.study.planned_trial import PlannedTrial
 from orchestrator.study.schema import AblationFile
-from orchestrator.study.search_plan import SearchPlan
+from orchestrator.study.search_definition import SearchPlan
 from orchestrator.study.search_schema import Parameter, SearchFile
 from trainable.config import strict_yaml
 from trainable.config.messages import explain, suggestion
@@ -80,7 +80,8 @@ def load_study(path: Path, sets: list[str] | None = None) -> Study:
         _set(document, change)
 
     file = _validated(document, raw)
-    expansion = Expansion(document, Path(path).parent)
+    expansion = expand(document, Path(path).parent)
+    document.problems += expansion.problems
     if document.problems or file is None:
         raise ConfigError(path, document.problems)
     text = Path(path).read_text(encoding="utf-8")
@@ -88,13 +89,11 @@ def load_study(path: Path, sets: list[str] | None = None) -> Study:
         changes = " ".join(f"--set {change}" for change in sets)
         text = f"# as changed by {changes}\n{yaml.safe_dump(raw, sort_keys=False)}"
     if isinstance(file, AblationFile):
-        # Only when all trials have been listed are the expansion's warnings complete.
-        trials = list(expansion.trials(file.seeds))
         return Study(
             path=Path(path),
             text=text,
             file=file,
-            trials=trials,
+            trials=list(expansion.trials(file.seeds)),
             warnings=list(expansion.warnings),
         )
     planned, warnings = search_checks.plan(document, file, expansion)

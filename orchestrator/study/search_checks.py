@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from orchestrator.study.expand import Expansion
 from orchestrator.study.planned_trial import BASELINE
-from orchestrator.study.search_plan import FIXED, TUNED, ArmSearch, SearchPlan
+from orchestrator.study.search_definition import FIXED, TUNED, ArmSearch, SearchPlan
 from orchestrator.study.search_schema import ARM, Asha, Median, NoScheduler, SearchFile
 from orchestrator.study.search_space import Dimension, Point, Space, allowed_values, field, typed
 from trainable.config.messages import explain

@@ -7,7 +7,7 @@ import pytest
 
 from orchestrator.cli import app
 from orchestrator.study.load import ConfigError, Study, load_study
-from orchestrator.study.search_plan import FIXED, TUNED
+from orchestrator.study.search_definition import FIXED, TUNED
 from orchestrator.study.search_space import Point, Space
 from tests.orchestrator.study.test_load import damaged
 
