@@ -69,11 +69,16 @@ def read_arms(document: Document) -> Iterator[Arm]:
     for name in _keys(document, "arms"):
         where = ("arms", name)
         if name == BASELINE:
-            document.report(where, "`baseline` is the arm of `base` itself; choose another name")
+            document.report(
+                where,
+                "`baseline` is the name of the arm that `base` describes; choose another name",
+            )
             continue
         layer = read_layer(document, where)
         if document.data["arms"][name] == {}:
-            document.report(where, "changes nothing; write what differs from the baseline")
+            document.report(
+                where, "changes nothing; set at least one field that differs from the baseline"
+            )
         yield Arm(name, "arms", layer)
 
 
@@ -124,9 +129,9 @@ def _flatten(document: Document, mapping: Overrides, path: Keys, depth: int, lay
         if isinstance(value, dict) and value:
             _flatten(document, value, here, depth, layer)
         elif dotted in layer.values:
-            document.report(here, f"`{dotted}` is set twice in {layer.where}")
+            document.report(here, f"`{dotted}` is set twice in {layer.where}; keep one of them")
         elif dotted == "seed":
-            document.report(here, "seeds are the study's: use the key `seeds`")
+            document.report(here, "seed is no field of an arm; use the study's key `seeds`")
         else:
             layer.values[dotted] = value
             layer.lines[dotted] = document.lines.get(here, 0)
@@ -140,7 +145,9 @@ def _factor_values(document: Document) -> dict[str, list[Any]]:
     factors = {}
     for path in _keys(document, "factors"):
         if path == "seed":
-            document.report(("factors", path), "seeds are the study's: use the key `seeds`")
+            document.report(
+                ("factors", path), "seed is no field of an arm; use the study's key `seeds`"
+            )
             continue
         content = document.data["factors"][path]
         if not isinstance(content, dict):
@@ -174,7 +181,7 @@ def _is_baseline(point: Overrides, baselines: list[TrialConfig]) -> bool:
 def _same(current: Any, value: Any) -> bool:
     """Return whether two values and their kinds are equal.
 
-    bool is an int to Python: without the types, 1 would be `true`.
+    bool is a subclass of int in Python; without this check 1 would equal `true`.
     """
     if isinstance(current, bool) != isinstance(value, bool):
         return False

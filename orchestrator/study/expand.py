@@ -45,7 +45,7 @@ class Expansion:
         settings: names of the settings; None is the only one of a study without settings.
         arms: the baseline, then the arms as they are written.
         configs: configurations of the combinations that are run.
-        warnings: sentences about what is allowed and seldom meant.
+        warnings: sentences about values that are valid but probably unintended.
         problems: mistakes. An expansion with problems is incomplete and must not be run.
     """
 
@@ -65,7 +65,7 @@ class Expansion:
         return {arm.name: (self.base.values, arm.layer.values) for arm in self.arms}
 
     def trials(self, seeds: list[int]) -> Iterator[PlannedTrial]:
-        """Yield every trial, seed by seed: a study that is stopped early has whole pairs."""
+        """Yield every trial, seed by seed, so that a study that is stopped early has full pairs."""
         for seed in seeds:
             for setting in self.settings:
                 for arm in self.arms:
@@ -93,7 +93,7 @@ def expand(document: Document, study_dir: Path) -> Expansion:
     base = read_layer(document, ("base",))
     settings = read_settings(document)
 
-    # A factor's value that equals the baseline's is no arm, so the baseline is resolved first.
+    # Baselines are resolved first: a factor's value that equals the baseline's adds no arm.
     baselines = _resolved(document, study_dir, _places(base, settings, [BASELINE_ARM]))
     others = [*read_arms(document), *read_factors(document, list(baselines.values()))]
     places = _places(base, settings, others)
@@ -141,7 +141,7 @@ def _resolved(document: Document, study_dir: Path, places: Iterable[_Place]) -> 
 
 
 def _blame(document: Document, path: Keys, message: str, layers: tuple[Layer, ...]) -> None:
-    """Point at the topmost layer that set the field, or a part of it, or its section's name."""
+    """Report a mistake at the topmost layer that sets the field, a part of it, or its section."""
     dotted = ".".join(path)
 
     def overlaps(key: str) -> bool:
@@ -175,9 +175,9 @@ def _topmost(layers: tuple[Layer, ...], matches: Callable[[str], bool]) -> tuple
 
 
 def _without_broken_chains(document: Document, places: list[_Place], configs: Configs) -> Configs:
-    """Leave out arms whose chain of used arms has no end.
+    """Remove arms whose chain of dependencies (`from_arm`) does not end at an arm without one.
 
-    Arms that use themselves or an arm that does not exist are reported.
+    Arms that depend on themselves, or on an arm that does not exist, are reported.
     """
     names = list(dict.fromkeys(place.arm.name for place in places))
     kept = dict(configs)
@@ -188,7 +188,7 @@ def _without_broken_chains(document: Document, places: list[_Place], configs: Co
         kept.pop((place.setting, place.arm.name), None)
         if chain.count(place.arm.name) == 2:
             way = " → ".join(chain)
-            message = f"`{place.arm.name}` would use itself: {way}"
+            message = f"`{place.arm.name}` depends on itself: {way}"
             _blame(document, ("from_arm",), message, place.layers)
         elif len(chain) > 1 and chain[1] not in names:
             hint = suggestion(chain[1], names)
@@ -198,7 +198,7 @@ def _without_broken_chains(document: Document, places: list[_Place], configs: Co
 
 
 def _follow(configs: Configs, setting: Setting, arm: str) -> tuple[list[str], bool]:
-    """Return the arm, the one that it uses, and so on; and whether the last one uses none."""
+    """Return an arm's chain of dependencies, and whether its last arm depends on no other."""
     chain = [arm]
     while True:
         config = configs.get((setting, chain[-1]))
@@ -217,12 +217,12 @@ def _follow(configs: Configs, setting: Setting, arm: str) -> tuple[list[str], bo
 def _without_copies(
     document: Document, settings: list[Setting], arms: list[Arm], configs: Configs
 ) -> tuple[Configs, list[str]]:
-    """Leave out arms that compute what an earlier one does.
+    """Remove arms that compute the same as an earlier arm.
 
-    It is an error if they do so in every setting; else the earlier one is run for both.
+    It is an error if they do so in every setting. Otherwise the earlier arm is run for both.
 
     Returns:
-        The configurations that are left, and a warning for each that is not.
+        The remaining configurations, and a warning for each one that is removed.
     """
     layers = {arm.name: arm.layer for arm in arms}
     warnings = []
@@ -234,7 +234,7 @@ def _without_copies(
             configs = _merged(configs, setting, first, second)
             at = f" in setting {setting}" if setting else ""
             warnings.append(
-                f"{second} is the same as {first}{at} and is not run there a second time"
+                f"{second} computes the same as {first}{at} and is not run there a second time"
             )
     return configs, warnings
 
@@ -257,7 +257,7 @@ def _copies(
 
 
 def _report_copy(document: Document, first: str, second: str, layer: Layer) -> None:
-    """Report an arm, with its layer, that computes the same as another one everywhere."""
+    """Report an arm that computes the same as another one in every setting."""
     where = layer.where
     if where == "factors":
         factor = next(iter(layer.values))
@@ -280,7 +280,7 @@ def _merged(configs: Configs, setting: Setting, first: str, second: str) -> Conf
 
 
 def _check_settings(document: Document, settings: list[Setting], configs: Configs) -> None:
-    """Report settings with the baseline of an earlier one."""
+    """Report settings whose baseline computes the same as that of an earlier setting."""
     first: dict[str, Setting] = {}
     for setting in settings:
         if (setting, BASELINE) not in configs:
@@ -293,7 +293,7 @@ def _check_settings(document: Document, settings: list[Setting], configs: Config
 
 
 def _warnings_of_warmup(configs: Configs) -> Iterator[str]:
-    """Yield a warning of arms that end within their warm-up, unless another arm uses them."""
+    """Yield a warning for arms that end within their warm-up, unless another arm uses them."""
     used = {(setting, config.from_arm) for (setting, _), config in configs.items()}
     never = []
     for (setting, arm), config in configs.items():

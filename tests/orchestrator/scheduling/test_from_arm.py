@@ -119,10 +119,10 @@ def test_a_factor_may_vary_what_uses_a_source(tmp_path):
             "  a: {from_arm: jugde, method.name: retrain}\n  judge: {train.lr: 0.1}",
             "no arm `jugde`; did you mean `judge`?",
         ),
-        ("  a: {from_arm: a, method.name: retrain}", "`a` would use itself: a → a"),
+        ("  a: {from_arm: a, method.name: retrain}", "itself: a → a"),
         (
             "  a: {from_arm: b, method.name: retrain}\n  b: {from_arm: a, method: {name: retrain, networks: 2}}",
-            "`a` would use itself: a → b → a",
+            "itself: a → b → a",
         ),
         (
             "  a: {method.name: retrain}",
