@@ -17,7 +17,7 @@ class Card:
     Attributes:
         source: address of the image; a data URI, so that the page needs no other file.
         key: file name or row of the data set.
-        given, suggested, true: names of classes; `true` is None where it is unknown.
+        given, suggested, true: names of classes; `true` is None if it is unknown.
         wrong, confidence: probabilities that the given label is wrong and that the suggestion is
             right.
     """

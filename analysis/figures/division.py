@@ -180,8 +180,8 @@ def thresholds(results: Results) -> pd.DataFrame:
     warm-up. If the baseline depends on another arm and has no division, that arm's is used.
 
     Columns: setting, threshold, n (seeds), kept, residual_noise (share of wrong labels among them,
-    percent; NaN where the truth is unknown), retrained (accuracy of the arm that retrains on just
-    these samples; NaN where there is none), smallest_class and largest_class (share of the kept,
+    percent; NaN if true labels are unknown), retrained (accuracy of the arm that retrains on just
+    these samples; NaN if there is none), smallest_class and largest_class (share of the kept,
     percent), class_0, class_1, … (samples).
     """
     rows = []

@@ -106,7 +106,7 @@ def open_tensorboard(run_dirs: Sequence[Path], arguments: Sequence[str]) -> None
 
 
 def distinct(labels: Sequence[str]) -> list[str]:
-    """Return the labels, numbered where they are repeated."""
+    """Return the labels; number repeated ones."""
     found = []
     for k, label in enumerate(labels):
         earlier = labels[:k].count(label)

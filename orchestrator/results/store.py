@@ -114,7 +114,7 @@ class Store:
         return study_states(records, snapshot.files, max_failures, snapshot.owned)
 
     def snapshot(self, records: Iterable[TrialRecord]) -> Snapshot:
-        """What the folders of these trials hold, and all other trial folders on disk.
+        """Read the folders of these trials and all other trial folders on disk.
 
         This process does not count as one that runs the study: a plan is the same before and after
         it takes the lock.

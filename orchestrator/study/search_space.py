@@ -257,7 +257,7 @@ class Space:
 
 
 def field(config: TrialConfig, path: str) -> Any:
-    """Return the value at a dotted path; None where the configuration has no such field."""
+    """Return the value at a dotted path; None if the configuration has no such field."""
     content: Any = config
     for key in path.split("."):
         content = getattr(content, key, None)
