@@ -67,8 +67,8 @@ def _difference(row: dict[Any, Any]) -> str:
 
 def judged(table: pd.DataFrame, metric: str = LAST10) -> pd.DataFrame:
     """Return the comparison as text, with verdicts."""
-    words = [verdict_word(verdict) for verdict in table["verdict"]]
-    return shown(table, metric).assign(verdict=words)
+    verdicts = table["verdict"].map(verdict_word)
+    return shown(table, metric).assign(verdict=verdicts.to_list())
 
 
 def accuracies(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:

@@ -79,8 +79,11 @@ def _reach(comparisons: int, pairs: int) -> str:
     p = smallest_p(comparisons, pairs)
     plural = "" if comparisons == 1 else "s"
     seeds = f"{pairs} {_seeds(pairs)}"
-    verb = "is" if pairs == 1 else "are"
-    what = f"for {comparisons} comparison{plural} (smallest attainable Holm p {p:.4f})"
+    verb = "are"
+    if pairs == 1:
+        verb = "is"
+    smallest = f"smallest attainable Holm p {p:.4f}"
+    what = f"for {comparisons} comparison{plural} ({smallest})"
     if p > ALPHA:
         needed = seeds_to_reach(comparisons)
         return f"{seeds} {verb} too few {what}; at least {needed} are needed"
