@@ -15,8 +15,8 @@ __all__ = ["read"]
 def read(folder: str | Path) -> "Study":
     """Read the study in a results folder; the same as `analysis.api.read`.
 
-    pandas is imported by the call only: `plan` and `status` import parts of this package and do
-    without it.
+    pandas is imported only when this function is called, because `plan` and `status` import parts
+    of this package and do not need it.
     """
     from analysis import api
 

@@ -17,7 +17,7 @@ from analysis.results.study_folder import NoStudy
 
 
 def main() -> int:
-    """Exit code 0, or 2 if a folder holds no results or a file is no bundle."""
+    """Run the command; return 0, or 2 if a folder holds no results or a file is no bundle."""
     options = _parser().parse_args()
     try:
         _run(options)
@@ -37,13 +37,13 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    write = commands.add_parser("report", help="write each study's report below its report/")
+    write = commands.add_parser("report", help="write each study's report to its report/")
     write.add_argument("run_dirs", metavar="RUN_DIR", type=Path, nargs="+")
     compare = commands.add_parser("compare", help="join two studies on setting, arm and seed")
     compare.add_argument("first", metavar="RUN_DIR_A", type=Path)
     compare.add_argument("second", metavar="RUN_DIR_B", type=Path)
     unpack = commands.add_parser(
-        "unpack", help="make a results folder of what `orchestrator bundle` wrote"
+        "unpack", help="unpack a bundle of `orchestrator bundle` into a results folder"
     )
     unpack.add_argument("bundle", metavar="BUNDLE.zip", type=Path)
     unpack.add_argument("folder", metavar="DIR", type=Path)
@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> None:
-    """Do what the command line asks for."""
+    """Run the command of the parsed options."""
     if options.command == "compare":
         _compare(read_results(options.first), read_results(options.second))
     elif options.command == "unpack":
@@ -64,14 +64,14 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _compare(first: Results, second: Results) -> None:
-    """Print both studies' arms next to each other; folders name studies of the same name."""
+    """Print the arms of both studies in one table; equal names are replaced by folders."""
     names = [first.study, second.study]
     if first.study == second.study:
         names = [str(first.root), str(second.root)]
     table = between_studies.join(first, second)
     print(formats.markdown(between_studies.text(table, *names)))
     print(
-        "last-10 test accuracy, means over the seeds that both have on the same data and noise;\n"
+        "last-10 test accuracy, means over the seeds that both have with the same data and noise;\n"
         f"difference: {names[1]} − {names[0]}, in points, with a 95 % t interval;\n"
         "p: exact sign-flip, Holm over all rows"
     )

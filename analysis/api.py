@@ -15,15 +15,15 @@ PLACE = ["setting", "arm", "seed", "epoch"]
 
 @dataclass(frozen=True)
 class Study:
-    """One study; each table is computed when it is first used, and then kept.
+    """One study; each table is computed at its first use and then kept.
 
     `trainable/storage/names.py` lists every metric with its unit: accuracies are in percent,
-    `time/*_s` in seconds. The tables are the caller's own: changing one changes no other.
+    `time/*_s` in seconds. The tables are copies, which the caller may change.
 
     Attributes:
         name: the study's name.
         folder: its results folder.
-        margin: differences within ±`margin` points count as none.
+        margin: equivalence margin in percentage points.
     """
 
     name: str
@@ -33,30 +33,30 @@ class Study:
 
     @cached_property
     def trials(self) -> pd.DataFrame:
-        """One row a planned trial, in the study's order.
+        """One row per planned trial, in the study's order.
 
         Columns:
-            setting: name of the setting; "" where the study has none.
+            setting: name of the setting; "" if the study has none.
             arm, seed: the arm (ablation variant) and the number of the paired seed.
             id: hash of the trial's configuration.
             family: comparisons that are corrected together; None for the baseline.
-            baseline: the arm that it is paired with; None if it sees other data or noise.
+            baseline: the arm that it is paired with; None if its data or noise are different.
             source: name of the trial that it depends on, or None.
             folder: its folder below the study's folder.
             state: `done`, `stopped`, `partial`, `failed`, `blocked`, `stale` or `todo`.
-            reason: why it has no result; "" if it is done.
+            reason: reason why it has no result; "" if it is done.
             collapsed: whether it ended nearer to chance than to the best seed of its arm.
             the fields of `summary.json`, such as `test/accuracy_last10` (%, mean of the last ten
-                epochs) and `time/epoch_s` (seconds, all epochs); NaN where a trial is not done.
+                epochs) and `time/epoch_s` (seconds, all epochs); NaN if a trial is not done.
         """
         return self._results.trials.copy()
 
     @cached_property
     def rows(self) -> pd.DataFrame:
-        """One row an epoch of each completed trial, in the order of `trials`.
+        """One row per epoch of each completed trial, in the order of `trials`.
 
         Columns: setting, arm, seed, epoch (from 1), and every number that the trials recorded, such
-        as `test/accuracy` (%) and `time/train_s` (seconds); NaN where an epoch has none.
+        as `test/accuracy` (%) and `time/train_s` (seconds); NaN if an epoch has none.
         """
         table = self._results.rows(*self._results.metrics())
         metrics = table.columns.difference(PLACE, sort=False)
@@ -64,7 +64,7 @@ class Study:
 
     @cached_property
     def comparison(self) -> pd.DataFrame:
-        """One row a setting and arm: its last-10 test accuracy, paired with the baseline's.
+        """One row per setting and arm: its last-10 test accuracy, paired with the baseline's.
 
         `n`, `mean`, `sd` (%, over seeds) describe the arm. `difference`, `low`, `high` (points,
         arm − baseline on the same seeds, 95 % t interval), `p_holm` and `verdict` compare it.

@@ -1,1 +1,1 @@
-"""Which labels are wrong: ranking, calibration, tables, contact sheet."""
+"""Label audit: ranking of label errors, calibration, tables, contact sheet."""

@@ -1,4 +1,4 @@
-"""The label audit of a finished study: one ranking for each set of given labels."""
+"""Label audit of a completed study: one ranking for each set of given labels."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from analysis.results.read import Results, read_results
 
 
 class NoAudit(Exception):
-    """The study has nothing to audit there; the message says what it has."""
+    """The selected trials cannot be audited; the message has the reason."""
 
 
 @dataclass(frozen=True)
@@ -19,10 +19,11 @@ class Audited:
     """One set of given labels.
 
     Attributes:
-        seeds: of the trials that were given these labels.
+        seeds: seeds of the trials that were trained on these labels.
         trial: the first of them, a row of `Results.trials`.
-        given: label by row of the data set, of every sample that was trained on or held out.
-        ranked: what `analysis.audit.label_suggestions.rank` makes of them.
+        given: label by row of the data set, for all samples in training or validation sets.
+        ranked: the ranking of `analysis.audit.label_suggestions.rank`.
+        classes: number of classes.
     """
 
     seeds: list[int]
@@ -41,20 +42,20 @@ class Audited:
 
     @property
     def unjudged(self) -> int:
-        """Samples that every trial held out."""
+        """Number of samples that are in the validation set of every trial."""
         return len(self.given) - len(self.ranked)
 
 
 def audit(
     root: Path, setting: str | None = None, arm: str = "baseline", seed: int | None = None
 ) -> list[Audited]:
-    """Rank the training samples of an arm's finished trials.
+    """Rank the training samples of an arm's completed trials.
 
-    Trials that were given the same labels are ranked together.
+    Trials with the same given labels share one ranking.
 
     Raises:
         NoStudy: `root` holds no study's results.
-        NoAudit: setting, arm or seed are not in the study, or have not judged their samples.
+        NoAudit: the study lacks the setting, arm or seed, or its trials have no division.
     """
     study = read_results(root)
     trials = _chosen(study, setting, arm, seed)
@@ -62,9 +63,9 @@ def audit(
     for trial, table in zip(trials, tables, strict=True):
         if not judged(table):
             raise NoAudit(
-                f"{root / trial['folder']}/samples.npz has no clean probability of every training "
-                "sample: the method does not divide them (cross_entropy), or judges a part in each "
-                "epoch, or the file is damaged"
+                f"{root / trial['folder']}/samples.npz lacks the clean probability of some "
+                "training samples: the method does not divide them (cross_entropy), it divides a "
+                "part of them in each epoch, or the file is damaged"
             )
     classes = 1 + max(_greatest_class(table) for table in tables)
     found = []
@@ -82,7 +83,7 @@ def audit(
 
 
 def _greatest_class(table: Table) -> int:
-    """The greatest class in a sample table: given, true or preferred by the ensemble."""
+    """Return the greatest class of a sample table: given, true or predicted."""
     return max(
         int(table["given"].max()), int(table["true"].max()), int(table["ensemble_class"].max())
     )
@@ -91,10 +92,10 @@ def _greatest_class(table: Table) -> int:
 def _chosen(
     study: Results, setting: str | None, arm: str, seed: int | None
 ) -> list[dict[str, Any]]:
-    """The finished trials that are meant. Raises NoAudit."""
+    """Return the selected completed trials. Raises NoAudit."""
     if setting is None and len(study.settings) > 1:
         raise NoAudit(
-            f"the study has several settings; name one with --setting: {', '.join(study.settings)}"
+            f"there are several settings; choose one with --setting: {', '.join(study.settings)}"
         )
     trials = study.trials
     for column, wanted in {"setting": setting, "arm": arm, "seed": seed}.items():
@@ -107,7 +108,5 @@ def _chosen(
         trials = trials[trials[column] == wanted]
     done = trials[trials["state"] == "done"].to_dict("records")
     if not done:
-        raise NoAudit(
-            f"none of the {len(trials)} trials of {study.root} that are meant has finished"
-        )
+        raise NoAudit(f"none of the {len(trials)} selected trials of {study.root} is done")
     return [{str(name): value for name, value in trial.items()} for trial in done]

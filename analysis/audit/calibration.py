@@ -1,6 +1,6 @@
-"""How good a ranking of wrong labels is, and what its probabilities are worth.
+"""Quality of a ranking of label errors, and calibration of its probabilities.
 
-Only where the true labels are known.
+Both need the true labels.
 """
 
 import numpy as np
@@ -9,18 +9,18 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 BINS = 10
 FIRST = (10, 100, 1000)
-"""Lengths of the top of the list whose precision is shown, as far as it is long enough."""
+"""Numbers of first samples whose precision is shown, if the list is long enough."""
 
 
 def known(ranked: pd.DataFrame) -> bool:
-    """Whether every sample of a ranking has a true label."""
+    """Return whether every sample of a ranking has a true label."""
     return bool((ranked["true"] >= 0).all())
 
 
 def quality(ranked: pd.DataFrame) -> dict[str, float]:
-    """Measures of a ranking (`label_suggestions.rank`) against the truth; NaN where undefined.
+    """Evaluate a ranking (`label_suggestions.rank`) with the true labels; NaN if undefined.
 
-    samples; wrong (labels that are); expected (sum of the probabilities); count_error
+    samples; wrong (number of label errors); expected (sum of the probabilities); count_error
     (expected ÷ wrong − 1); auc and average_precision of the order; precision@10, @100, @1000 of the
     first samples of the list; precision@wrong of the first `wrong` ones (which is their recall
     too); precision_half and recall_half of those with a probability above 0.5; calibration_error
@@ -49,10 +49,10 @@ def quality(ranked: pd.DataFrame) -> dict[str, float]:
 
 
 def _order_quality(wrong: np.ndarray) -> dict[str, float]:
-    """Measures of the order alone; `wrong` (n,) bool, the most surely wrong label first."""
+    """Evaluate the order only; `wrong` (n,) bool, the most probable label error first."""
     count = int(wrong.sum())
     auc = average_precision = precision_at_wrong = np.nan
-    order = -np.arange(len(wrong))  # the list decides between equal probabilities
+    order = -np.arange(len(wrong))  # the order of the list breaks ties
     if 0 < count < len(wrong):
         auc = float(roc_auc_score(wrong, order))
     if count:
@@ -67,16 +67,16 @@ def _order_quality(wrong: np.ndarray) -> dict[str, float]:
 
 
 def _calibration_error(probability: np.ndarray, happened: np.ndarray) -> float:
-    """Mean distance of probability and share over ten bins, weighted by their samples."""
+    """Return the mean distance of probability and share over ten bins, weighted by samples."""
     bins = reliability(probability, happened)
     distance = (bins["probability"] - bins["share"]).abs()
     return float((bins["samples"] * distance).sum() / len(happened))
 
 
 def reliability(probability: np.ndarray, happened: np.ndarray) -> pd.DataFrame:
-    """Probabilities (n,) against what happened (n,) bool, in ten bins of equal width.
+    """Compare probabilities (n,) with outcomes (n,) bool in ten bins of equal width.
 
-    Bins without a sample are left out. Columns: low, high, samples, probability (mean), share (that
+    Empty bins are omitted. Columns: low, high, samples, probability (mean), share (that
     happened).
     """
     place = (probability * BINS).astype(int)
@@ -91,7 +91,7 @@ def reliability(probability: np.ndarray, happened: np.ndarray) -> pd.DataFrame:
 
 
 def _ratio(part: float, whole: float) -> float:
-    """`part` over `whole`; NaN where `whole` is 0."""
+    """Return `part` / `whole`; NaN if `whole` is 0."""
     if not whole:
         return np.nan
     return float(part / whole)

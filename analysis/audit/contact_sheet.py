@@ -1,6 +1,6 @@
-"""The contact sheet of an audit.
+"""Contact sheet of an audit.
 
-One self-contained page with the images whose labels are most surely wrong.
+One self-contained page with the images of the most probable label errors.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Card:
     Attributes:
         source: address of the image; a data URI, so that the page needs no other file.
         key: file name or row of the data set.
-        given, suggested, true: names of classes; `true` is None where it is unknown.
+        given, suggested, true: names of classes; `true` is None if it is unknown.
         wrong, confidence: probabilities that the given label is wrong and that the suggestion is
             right.
     """
@@ -33,7 +33,7 @@ class Card:
 
 @dataclass(frozen=True)
 class Section:
-    """A table of text below the images, with its heading and the sentence that explains it."""
+    """A table of text below the images, with its heading and explanation."""
 
     title: str
     table: pd.DataFrame
@@ -43,7 +43,8 @@ class Section:
 def page(title: str, lead: list[str], cards: list[Card], sections: list[Section]) -> str:
     """Render the page.
 
-    It shows `lead`'s sentences, the cards with filters by given and suggested class, the sections.
+    It shows the sentences of `lead`, the cards with filters by given and suggested class, and the
+    sections.
     """
     source = Path(__file__).with_name("contact_sheet.html.jinja").read_text(encoding="utf-8")
     environment = jinja2.Environment(
@@ -65,7 +66,7 @@ def page(title: str, lead: list[str], cards: list[Card], sections: list[Section]
 
 
 def _in_order(name: str) -> tuple[bool, int, str]:
-    """Numbers by their value, before words."""
+    """Return a sort key: numbers by value, then words."""
     if name.isdecimal():
         return False, int(name), name
     return True, 0, name

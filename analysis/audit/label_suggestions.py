@@ -1,17 +1,17 @@
-"""Which given labels are wrong, and what they should be: by trials with the same given labels.
+"""Estimate label errors and suggest labels, from trials with the same given labels.
 
-A label is judged wrong as far as two witnesses say so: the division, which compares its loss with
-all others, and the ensemble, which compares the given class with the one that it prefers. A
-division's posterior is nearly always 0 or 1, and of a hard image with a right label it is wrong as
-surely; the ensemble is then unsure between the two classes. So
+The probability of a label error combines two estimates. The division compares the loss of the
+label with all others. The ensemble compares the given class with the class that it predicts. The
+posterior of a division is nearly always 0 or 1, also if it is wrong about a hard image with a
+correct label. The ensemble is then uncertain between the two classes. Therefore
 
     P(wrong) = (1 − clean probability) · s / (s + g)
     P(suggestion is right) = P(wrong) · s / (1 − g)
 
-with g the networks' probability of the given class, s the ensemble's of the suggested one, and all
-of them means over trials, networks and recorded divisions. The division right after the warm-up is
-left out where there are later ones: those networks have learnt from all labels alike. docs/audit.md
-says what was tried instead, and how well it is calibrated.
+with g the networks' probability of the given class and s the ensemble's probability of the
+suggested class. All are means over trials, networks and recorded divisions. The division right
+after the warm-up is excluded if there are later ones: its networks were trained on all labels.
+docs/audit.md describes alternatives and the calibration.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ Table = dict[str, np.ndarray]
 
 
 def judged(table: Table) -> bool:
-    """Whether a sample table has a division and the ensemble's opinion of every training sample."""
+    """Return whether a table has a division and an ensemble's prediction of all samples."""
     names = {"clean_probability", "ensemble_class", "ensemble_probability", "loss"}
     if not names <= table.keys():
         return False
@@ -34,9 +34,9 @@ def judged(table: Table) -> bool:
 
 
 def given_labels(table: Table) -> pd.Series:
-    """Given labels by source index.
+    """Return given labels by source index.
 
-    Of the training samples and, where they share its split, of the held-out.
+    They are those of the training samples and of validation samples from the same split.
     """
     train = table["split"] == 0
     source = table["source_index"]
@@ -49,7 +49,7 @@ def given_labels(table: Table) -> pd.Series:
 
 
 def same_labels(tables: Sequence[Table]) -> list[list[int]]:
-    """Places of the tables, in order, grouped by equal given labels of the same samples."""
+    """Group the positions of tables that have equal given labels for the same samples."""
     groups: dict[bytes, list[int]] = {}
     for place, table in enumerate(tables):
         given = given_labels(table)
@@ -61,7 +61,7 @@ def same_labels(tables: Sequence[Table]) -> list[list[int]]:
 
 @dataclass(frozen=True)
 class _Opinions:
-    """What trials with the same given labels say of the n samples that any of them trained on.
+    """Estimates of trials with the same given labels for the n samples of their training sets.
 
     Attributes:
         index: (n,) row in the data set, ascending.
@@ -83,24 +83,24 @@ class _Opinions:
 
 
 def rank(tables: Sequence[Table], classes: int) -> pd.DataFrame:
-    """Every sample that was trained on, the most surely wrong label first.
+    """Rank all training samples, the most probable label error first.
 
     Args:
         tables: sample tables of trials with the same given labels.
-        classes: how many there are.
+        classes: number of classes.
 
     Returns:
-        One row a sample: index (row in the data set), given, true (−1 unknown), wrong (probability
-        that the given label is), suggested (class; the given one where the ensemble never preferred
-        another), confidence (probability that the suggestion is right), trials (how many of them
-        trained on it).
+        One row per sample: index (row in the data set), given, true (−1 unknown), wrong
+        (probability that the given label is wrong), suggested (class; the given one if the ensemble
+        never predicted another), confidence (probability that the suggestion is correct), trials
+        (number of trials that trained on it).
     """
     opinions = _opinions(tables, classes)
     given = opinions.given
     own = opinions.own
     other = opinions.votes.max(1)
     suggested = np.where(other > 0, opinions.votes.argmax(1), given)
-    # Where no other class was ever preferred, each has an even part of what the given one leaves.
+    # If no other class was ever predicted, the remaining probability is shared equally.
     support = np.maximum(other, (1 - own) / (classes - 1))
     wrong = (1 - opinions.clean) * support / np.maximum(support + own, 1e-12)
     share = np.minimum(support / np.maximum(1 - own, 1e-12), 1)
@@ -117,13 +117,13 @@ def rank(tables: Sequence[Table], classes: int) -> pd.DataFrame:
             "own": own,
         }
     )
-    # Of equally sure ones, those first whose given class has the smaller probability.
+    # Ties are sorted by the probability of the given class, the smallest first.
     ranked = ranked.sort_values(["wrong", "own"], ascending=[False, True], ignore_index=True)
     return ranked.drop(columns="own")
 
 
 def _opinions(tables: Sequence[Table], classes: int) -> _Opinions:
-    """Collect what the tables' trials say of each sample."""
+    """Collect the estimates of all trials for each sample."""
     trained = [table["source_index"][table["split"] == 0] for table in tables]
     index = np.unique(np.concatenate(trained))
     n = len(index)
@@ -160,14 +160,14 @@ def _opinions(tables: Sequence[Table], classes: int) -> _Opinions:
 
 
 def _after_warm_up(table: Table) -> range:
-    """Places of a table's divisions, without the first one if there are later ones."""
+    """Return the positions of a table's divisions, without the first if there are later ones."""
     count = len(table["epochs"])
     first = min(1, count - 1)
     return range(first, count)
 
 
 def expected(ranked: pd.DataFrame, classes: int) -> pd.DataFrame:
-    """One row a given class: samples, expected (how many of them are wrong), share."""
+    """Return one row per given class: samples, expected (number of label errors), share."""
     groups = ranked.groupby("given")["wrong"]
     columns = {"samples": groups.size(), "expected": groups.sum()}
     table = pd.DataFrame(columns).reindex(range(classes), fill_value=0)

@@ -1,6 +1,6 @@
-"""An audit in tables and sentences.
+"""Tables and sentences of an audit.
 
-Figures of every set of given labels, expected counts, transitions, calibration.
+Measures of every set of given labels, expected counts, transitions, calibration.
 """
 
 from typing import Any
@@ -15,10 +15,10 @@ from analysis.audit.transition_matrix import transition
 
 
 def figures(found: list[Audited]) -> pd.DataFrame:
-    """One row a set of given labels, and of several sets their mean as a last row.
+    """Return one row per set of given labels; for several sets, the last row is their mean.
 
-    Columns: seeds, trials, samples and expected number of wrong labels; where the true labels are
-    known, also the measures of `analysis.audit.calibration.quality`.
+    Columns: seeds, trials, samples and expected number of label errors. If the true labels are
+    known, the measures of `analysis.audit.calibration.quality` are included.
     """
     rows = []
     for audited in found:
@@ -41,10 +41,10 @@ def figures(found: list[Audited]) -> pd.DataFrame:
 
 
 def tables(audited: Audited, names: list[str]) -> dict[str, pd.DataFrame]:
-    """Tables of one set of given labels by name.
+    """Return the tables of one set of given labels by name.
 
-    `classes`, `transition` and, where the truth is known, `calibration`. `names` (classes,) are
-    those of the classes. The transition matrix has a row for each true class.
+    They are `classes`, `transition` and, if the true labels are known, `calibration`. `names`
+    (classes,) are the names of the classes. The transition matrix has a row for each true class.
     """
     ranked = audited.ranked
     counts = expected(ranked, audited.classes)
@@ -62,23 +62,23 @@ def tables(audited: Audited, names: list[str]) -> dict[str, pd.DataFrame]:
 
 NOTES = {
     "classes": (
-        "Wrong labels by given class",
-        "Expected: the sum of the probabilities that the labels are wrong.",
+        "Label errors by given class",
+        "Expected: expected number of label errors, the sum of their probabilities.",
     ),
     "transition": (
         "Estimated transition matrix",
-        "How often an image of each true class (rows) is given each class (columns).",
+        "Probability that a sample of a true class (row) has a given label (column).",
     ),
     "calibration": (
-        "What the probability is worth",
-        "Samples by the probability that their label is wrong: its mean, and the share whose label "
-        "is.",
+        "Calibration of the probabilities",
+        "Samples in bins of the error probability of their label: mean probability, and share of "
+        "true label errors.",
     ),
 }
 
 
 def sections(audited: Audited, names: list[str]) -> list[Section]:
-    """The tables for a page, with headings and notes."""
+    """Return the tables of a page, with headings and notes."""
     found = []
     for name, table in tables(audited, names).items():
         heading, note = NOTES[name]
@@ -87,19 +87,18 @@ def sections(audited: Audited, names: list[str]) -> list[Section]:
 
 
 def sentences(audited: Audited, shown: int) -> list[str]:
-    """What an audit found, for people."""
+    """Return the results of an audit as sentences."""
     ranked = audited.ranked
     count = ranked["wrong"].sum()
     percent = 100 * count / len(ranked)
     found = [
         f"About {count:.0f} of {len(ranked)} labels are wrong ({percent:.1f} %).",
-        f"The {shown} that are most surely wrong: given → suggested class, the probability that "
-        "the given label is wrong, and that the suggested one is right.",
+        f"The {shown} most probable label errors: given → suggested class, the probability that "
+        "the given label is wrong, and the probability that the suggested label is correct.",
     ]
     if audited.unjudged:
         found.append(
-            f"{audited.unjudged} samples were held out for validation in every trial, and are not "
-            "judged."
+            f"{audited.unjudged} samples are in every trial's validation set and are not ranked."
         )
     if calibration.known(ranked):
         found.append(_in_truth(calibration.quality(ranked)))
@@ -107,14 +106,14 @@ def sentences(audited: Audited, shown: int) -> list[str]:
 
 
 def _in_truth(quality: dict[str, float]) -> str:
-    """How good a ranking is, from the measures of `calibration.quality`."""
+    """Return the quality of a ranking, from `calibration.quality`, as sentences."""
     wrong = quality["wrong"]
     auc = quality["auc"]
     first = 100 * quality["precision@wrong"]
     likely = 100 * quality["precision_half"]
     recall = 100 * quality["recall_half"]
     return (
-        f"In truth {wrong} are wrong. AUC {auc:.3f}; wrong are {first:.1f} % of the first {wrong} "
-        f"of the list, and {likely:.1f} % of those above one half, which are {recall:.1f} % of all "
-        "wrong ones."
+        f"{wrong} labels are truly wrong. The AUC of the list is {auc:.3f}. Its first {wrong} "
+        f"samples have a precision of {first:.1f} %. Samples with a probability above 0.5 have a "
+        f"precision of {likely:.1f} % and a recall of {recall:.1f} %."
     )

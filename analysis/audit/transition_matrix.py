@@ -1,13 +1,13 @@
-"""The transition matrix that an audit estimates: how often each true class was given each label."""
+"""Transition matrix estimated by an audit: P(given label | true class)."""
 
 import numpy as np
 import pandas as pd
 
 
 def transition(ranked: pd.DataFrame, classes: int) -> np.ndarray:
-    """Estimated P(given | true), (classes, classes) with a row for each true class.
+    """Estimate P(given | true): (classes, classes) with a row for each true class.
 
-    The row of a class that no sample has is 0. Each sample counts for its given class, for the
+    The row of a class without samples is 0. Each sample counts for its given class, for the
     suggested one by its confidence, and for all others evenly by what is left of the probability
     that it is wrong.
     """

@@ -1,1 +1,1 @@
-"""Figures of a study, as files."""
+"""Figures of a study, written as files."""

@@ -1,6 +1,6 @@
 """Figures that compare arms.
 
-The forest plot, factor curves, accuracy against work, a product's heat map.
+Forest plot, factor curves, accuracy against work, heat map of a product of factors.
 """
 
 from collections.abc import Iterable
@@ -22,13 +22,13 @@ from trainable.storage.names import FORWARDS, LAST10
 
 ACCURACY = "last-10 test accuracy %"
 FACES = {"matters": "black", "equivalent": "0.6", "undecided": "white"}
-"""Colour of a point of the forest plot by the verdict on its arm."""
+"""Verdict → colour of a point in the forest plot."""
 
 
 def forest(results: Results, table: pd.DataFrame, folder: Path) -> list[Path]:
-    """Paired differences with their t intervals, an arm a line, a panel a setting.
+    """Plot paired differences with t intervals, one line per arm, one panel per setting.
 
-    Points are filled where an arm matters.
+    The points of significant arms are filled.
     """
     compared = table[table["pairs"].fillna(0) > 0]
     if compared.empty:
@@ -84,11 +84,11 @@ def _differences(axis: Axes, rows: pd.DataFrame, margin: float) -> None:
 
 
 def _verdict_handles(margin: float) -> list[Line2D]:
-    """Entries of the legend: a point for each verdict."""
+    """Return the entries of the legend: a point for each verdict."""
     labels = {
-        "matters": "matters",
+        "matters": "significant",
         "equivalent": f"equivalent within ±{margin:g} (band)",
-        "undecided": "undecided",
+        "undecided": "inconclusive",
     }
     handles = []
     for verdict, label in labels.items():
@@ -107,7 +107,7 @@ def _verdict_handles(margin: float) -> list[Line2D]:
 
 
 def factor_curves(results: Results, folder: Path) -> list[Path]:
-    """Accuracy over each factor's values: the mean with its t interval, and a thin line a seed."""
+    """Plot accuracy over each factor's values: mean with t interval, a thin line per seed."""
     one_at_a_time = [path for path in results.factors if (results.trials["family"] == path).any()]
     if not one_at_a_time or LAST10 not in results.done:
         return []
@@ -163,7 +163,7 @@ def _factor(axis: Axes, results: Results, setting: str, path: str) -> None:
 
 
 def _points(results: Results, setting: str, path: str) -> list[tuple[Any, str]]:
-    """(value of a factor, arm) of the baseline and of the arms that change only this factor."""
+    """Return (value, arm) of the baseline and of the arms that change only this factor."""
     done = results.done[results.done["setting"] == setting]
     of_factor = done[done["family"] == path]
     points = []
@@ -176,7 +176,7 @@ def _points(results: Results, setting: str, path: str) -> list[tuple[Any, str]]:
 
 
 def _is_number(value: Any) -> bool:
-    """Whether a factor's value has a place on a numeric axis; a switch has none."""
+    """Return whether a factor's value is a number; a switch is not."""
     if isinstance(value, bool):
         return False
     return isinstance(value, int | float)
@@ -185,16 +185,16 @@ def _is_number(value: Any) -> bool:
 def accuracy_against_work(
     results: Results, table: pd.DataFrame, costs: pd.DataFrame, folder: Path
 ) -> list[Path]:
-    """Mean accuracy with its t interval over the work of a trial.
+    """Plot mean accuracy with its t interval over the work of a trial.
 
-    A point an arm, a panel a setting.
+    There is one point per arm and one panel per setting.
     """
     if FORWARDS not in costs or costs[FORWARDS].isna().all():
         return []
     keys = ["setting", "arm"]
     joined = table.merge(costs[[*keys, FORWARDS]], on=keys)
     joined = joined.dropna(subset=["mean"])
-    # The baseline first, whatever the table's order: its look is that of number 0.
+    # The baseline is first in any case, because number 0 has the baseline's style.
     arms = list(dict.fromkeys([BASELINE, *table["arm"].unique()]))
     figure, axes = panels(
         1,
@@ -209,7 +209,7 @@ def accuracy_against_work(
         for row in rows.to_dict("records"):
             arm = row["arm"]
             shown[arm] = _work_point(axis, row, look(arms.index(arm)))
-        axis.set_xlabel("million image forwards a trial (a backward counts as two)")
+        axis.set_xlabel("million image forward passes per trial (a backward pass counts as two)")
         axis.set_title(title(setting))
     axes[0, 0].set_ylabel(f"{ACCURACY}, 95 % t interval")
     if shown:
@@ -234,7 +234,7 @@ def _work_point(axis: Axes, row: dict[Any, Any], style: dict[str, Any]) -> Line2
 
 
 def heat_map(results: Results, folder: Path) -> list[Path]:
-    """Mean accuracy of each cell of a product of two factors."""
+    """Plot the mean accuracy of each cell of a product of two factors as a heat map."""
     grids = {}
     for setting in results.settings:
         cells = interactions.product(results, setting)
@@ -272,7 +272,7 @@ def _draw_cells(axis: Axes, cells: dict[str, interactions.Cell], means: pd.Serie
 
 
 def _label_cells(axis: Axes, grid: np.ndarray) -> None:
-    """Write each known value of a heat map into its cell, white where the cell is dark."""
+    """Write each known value of a heat map into its cell, in white on dark cells."""
     for y, x in np.argwhere(~np.isnan(grid)):
         value = grid[y, x]
         dark = value < np.nanmean(grid)
@@ -288,7 +288,7 @@ def _label_cells(axis: Axes, grid: np.ndarray) -> None:
 
 
 def _ordered(values: Iterable[Any]) -> list[Any]:
-    """Distinct values, numbers by size, others in their order."""
+    """Return the distinct values, sorted if they are numbers."""
     distinct = list(dict.fromkeys(values))
     if all(isinstance(value, int | float) for value in distinct):
         distinct.sort()

@@ -1,4 +1,4 @@
-"""Figures over epochs: accuracy, and how well the division finds clean samples."""
+"""Figures over epochs: accuracy, and quality of the division."""
 
 import itertools
 from pathlib import Path
@@ -17,7 +17,7 @@ DIVISION = {
     names.PRECISION: "precision of “clean”",
     names.RECALL: "recall of “clean”",
 }
-"""Metrics of each network, and their labels."""
+"""Metric of each network → label of its axis."""
 
 NETWORKS = (0, 1)
 
@@ -25,9 +25,9 @@ NETWORKS = (0, 1)
 def accuracy_per_epoch(
     results: Results, folder: Path, metric: str = names.TEST_ACCURACY
 ) -> list[Path]:
-    """Mean over seeds with a band of ± one sd, one panel a family and setting.
+    """Plot the mean over seeds with a band of ± one sd, one panel per family and setting.
 
-    The baseline is black in each.
+    The baseline is black.
     """
     rows = results.rows(metric)
     families = _families(results)
@@ -51,17 +51,17 @@ def accuracy_per_epoch(
 
 
 def division_per_epoch(results: Results, folder: Path) -> list[Path]:
-    """AUC, labeled fraction, precision and recall, mean over networks and seeds.
+    """Plot AUC, labeled fraction, precision and recall, mean over networks and seeds.
 
-    A line of panels for each family; in a study with settings for each setting, with the first
-    family's arms. Nothing if no trial divides.
+    There is one row of panels per family. A study with settings has one row per setting, with the
+    arms of the first family. No figure is written if no trial has a division.
     """
     rows = _division_rows(results)
     if rows.empty:
         return []
     families = _families(results)
     if len(results.settings) > 1:
-        families = families[:1]  # four panels a line: they would be many
+        families = families[:1]  # every row has four panels, so rows are limited
     lines = list(itertools.product(results.settings, families))
     figure, axes = panels(
         len(lines),
@@ -84,7 +84,7 @@ def division_per_epoch(results: Results, folder: Path) -> list[Path]:
 
 
 def _division_rows(results: Results) -> pd.DataFrame:
-    """Rows of all epochs with a division: each metric of DIVISION as the mean over networks."""
+    """Return rows of epochs with a division: metrics of DIVISION as means over networks."""
     columns = {}
     for name in DIVISION:
         columns[name] = [name.format(k=k) for k in NETWORKS]
@@ -95,20 +95,20 @@ def _division_rows(results: Results) -> pd.DataFrame:
 
 
 def _families(results: Results) -> list[str]:
-    """Families of the study's arms; [""] where it has none."""
+    """Return the families of the study's arms; [""] if it has none."""
     families = [family for family in results.trials["family"].dropna().unique() if family]
     return families or [""]
 
 
 def _arms(results: Results, setting: str, family: str) -> list[str]:
-    """The baseline, and the arms of a family in a setting."""
+    """Return the baseline and the arms of a family in a setting."""
     planned = results.trials[results.trials["setting"] == setting]
     of_family = planned[planned["family"] == family]
     return [BASELINE, *of_family["arm"].unique()]
 
 
 def _curves(axis: Axes, rows: pd.DataFrame, metric: str, arms: list[str]) -> None:
-    """Draw each arm's mean over seeds by epoch, with its band; a single epoch as a point."""
+    """Draw each arm's mean over seeds by epoch, with its band; one epoch is a point."""
     for k, arm in enumerate(arms):
         curves = rows[rows["arm"] == arm].dropna(subset=[metric])
         if curves.empty:

@@ -1,6 +1,6 @@
 """Figures from the sample tables.
 
-Losses of clean and noisy labels, and what a threshold does to the classes.
+Losses of clean and noisy labels, and numbers of samples per class above a threshold.
 """
 
 from collections.abc import Iterator
@@ -21,20 +21,20 @@ THRESHOLDS = np.arange(10) / 10
 SHOWN = {0.0: PALETTE[1], 0.5: PALETTE[4], 0.9: "black"}
 """Thresholds of the class histograms, and the colours of their bars."""
 Table = dict[str, np.ndarray]
-"""A trial's sample table, a column by its name."""
+"""A trial's sample table: name → column."""
 
 Trial = dict[Any, Any]
 """A row of `Results.trials`."""
 
 FEW = 4
-"""Arms times settings of which all losses are shown."""
+"""Maximum number of arms × settings for which all losses are shown."""
 
 
 def loss_histograms(results: Results, folder: Path) -> list[Path]:
-    """Network 0's normalised losses by whether the given label is right, with their mixture.
+    """Plot network 0's normalised losses for correct and wrong labels, with their mixture.
 
-    One seed of the baseline, or of every arm where all together are few; a row a setting and arm, a
-    column a recorded epoch; nothing where no trial kept its losses.
+    The figure has one seed of the baseline, or of every arm if there are few. It has one row per
+    setting and arm, and one column per recorded epoch. It is not written if no trial kept losses.
     """
     tables = _tables(results, FEW)
     if not tables:
@@ -60,7 +60,7 @@ def loss_histograms(results: Results, folder: Path) -> list[Path]:
 
 
 def _mixture_rows(results: Results, trial: Trial) -> dict[int, dict[str, Any]]:
-    """A trial's rows by epoch; none where its mixture is on another scale than the losses drawn."""
+    """Return a trial's rows by epoch; none if its mixture has another scale than the losses."""
     method = results.config(trial).get("method", {})
     if method.get("mixture", "gmm") != "gmm":
         return {}
@@ -73,7 +73,7 @@ def _mixture_rows(results: Results, trial: Trial) -> dict[int, dict[str, Any]]:
 
 
 def _losses(axis: Axes, losses: np.ndarray, clean: np.ndarray | None) -> None:
-    """Draw the histogram of losses (n,), scaled to 0…1, by `clean` (n,) bool where it is known."""
+    """Draw the histogram of losses (n,), scaled to 0…1, by `clean` (n,) bool if known."""
     span = losses.max() - losses.min()
     losses = losses - losses.min()
     if span > 0:
@@ -105,7 +105,7 @@ def _losses(axis: Axes, losses: np.ndarray, clean: np.ndarray | None) -> None:
 
 
 def _mixture(axis: Axes, row: dict[str, Any]) -> None:
-    """Draw network 0's mixture over its losses, as far as an epoch's row has its parameters."""
+    """Draw network 0's mixture over its losses, if an epoch's row has its parameters."""
     x = np.linspace(0, 1, 400)
     top = axis.get_ylim()[1]
     for component, style in (("clean", "-"), ("noisy", "--")):
@@ -130,9 +130,9 @@ def _mixture(axis: Axes, row: dict[str, Any]) -> None:
 
 
 def class_histograms(results: Results, folder: Path) -> list[Path]:
-    """How many samples of each given class a threshold on the clean probability keeps.
+    """Plot the number of samples per given class above thresholds of the clean probability.
 
-    At the first division, after the warm-up.
+    The division is the first one, after the warm-up.
     """
     tables = _tables(results)
     if not tables:
@@ -149,7 +149,7 @@ def class_histograms(results: Results, folder: Path) -> list[Path]:
 
 
 def _class_bars(axis: Axes, given: np.ndarray, probability: np.ndarray) -> None:
-    """Draw the number of kept samples of each class, a bar a threshold."""
+    """Draw the number of kept samples of each class, one bar per threshold."""
     classes = np.arange(given.max() + 1)
     for k, (threshold, colour) in enumerate(SHOWN.items()):
         kept = given[_kept(probability, threshold)]
@@ -167,21 +167,21 @@ def _class_bars(axis: Axes, given: np.ndarray, probability: np.ndarray) -> None:
 
 
 def _kept(probability: np.ndarray, threshold: float) -> np.ndarray:
-    """Which samples (n,) have a clean probability above a threshold; all of them at 0."""
+    """Return which samples (n,) have a clean probability above a threshold; all at 0."""
     if not threshold:
         return np.ones(len(probability), bool)
     return probability > threshold
 
 
 def thresholds(results: Results) -> pd.DataFrame:
-    """Samples kept at each threshold on the baseline's clean probability; mean over seeds.
+    """Count the samples above each threshold of the baseline's clean probability.
 
-    The clean probability is that of the first division, after the warm-up. Where the baseline uses
-    another arm's trials and makes no division itself, theirs are shown.
+    Values are means over seeds. The clean probability is that of the first division, after the
+    warm-up. If the baseline depends on another arm and has no division, that arm's is used.
 
     Columns: setting, threshold, n (seeds), kept, residual_noise (share of wrong labels among them,
-    percent; NaN where the truth is unknown), retrained (accuracy of the arm that retrains on just
-    these samples; NaN where there is none), smallest_class and largest_class (share of the kept,
+    percent; NaN if true labels are unknown), retrained (accuracy of the arm that retrains on just
+    these samples; NaN if there is none), smallest_class and largest_class (share of the kept,
     percent), class_0, class_1, … (samples).
     """
     rows = []
@@ -205,7 +205,7 @@ def thresholds(results: Results) -> pd.DataFrame:
 
 
 def _kept_row(table: Table, threshold: float, retrained: dict[float, float]) -> dict[str, Any]:
-    """Columns of `thresholds` from `kept` on, for one trial; empty where nothing is kept."""
+    """Return the columns of `thresholds` from `kept` on for one trial; empty if none is kept."""
     given, probability = _first_division(table)
     kept = _kept(probability, threshold)
     if not kept.any():
@@ -229,7 +229,7 @@ def _kept_row(table: Table, threshold: float, retrained: dict[float, float]) -> 
 
 
 def _retrained(results: Results, judge: Trial) -> dict[float, float]:
-    """Accuracy by threshold of the arms that retrain on what a trial judged clean."""
+    """Return threshold → accuracy of the arms that retrain on the clean samples of a trial."""
     source = judge["folder"].removeprefix(f"{names.RUNS}/")
     users = results.done[results.done["source"] == source]
     found = {}
@@ -241,9 +241,9 @@ def _retrained(results: Results, judge: Trial) -> dict[float, float]:
 
 
 def right(table: Table) -> np.ndarray | None:
-    """Whether each training sample's given label is the true one (n,).
+    """Return whether each training sample's given label is the true one (n,).
 
-    None where that is unknown.
+    None if the true labels are unknown.
     """
     train = table["split"] == 0
     given = table["given"][train]
@@ -255,9 +255,9 @@ def right(table: Table) -> np.ndarray | None:
 
 
 def _first_division(table: Table) -> tuple[np.ndarray, np.ndarray]:
-    """Given labels (n,) and clean probabilities (n,) of the training samples.
+    """Return given labels (n,) and clean probabilities (n,) of the training samples.
 
-    At the first division; the probabilities are the mean of the networks.
+    They are those of the first division; the probabilities are means over networks.
     """
     train = table["split"] == 0
     given = table["given"][train]
@@ -266,16 +266,16 @@ def _first_division(table: Table) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _tables(results: Results, few: int = 0) -> list[tuple[str, Trial, Table]]:
-    """(setting, trial, sample table) of one finished trial that judged its samples, a setting.
+    """Return (setting, trial, sample table) of a completed trial with a division per setting.
 
-    Of the baseline; where that did, of all arms, if there are at most `few` settings and arms.
+    The trials are the baseline's, or those of all arms if there are at most `few` settings × arms.
     """
     first = results.done.drop_duplicates(["setting", "arm"])
     baselines = first[first["arm"] == BASELINE]
     found = list(_divisions(results, baselines))
     if found and len(first) <= few:
         found = list(_divisions(results, first))
-    # Two arms may use one trial: it is shown once.
+    # Two arms may depend on one trial, which is shown once.
     by_folder = {}
     for trial, table in found:
         by_folder[trial["folder"]] = (trial["setting"], trial, table)
@@ -283,9 +283,9 @@ def _tables(results: Results, few: int = 0) -> list[tuple[str, Trial, Table]]:
 
 
 def _divisions(results: Results, trials: pd.DataFrame) -> Iterator[tuple[Trial, Table]]:
-    """(trial, sample table) of each of the trials, or of the one that it uses.
+    """Yield (trial, sample table) of each trial, or of the trial that it depends on.
 
-    Without those of which neither judged its samples.
+    Trials without a division in either table are omitted.
     """
     done = {trial["folder"]: trial for trial in results.done.to_dict("records")}
     for trial in trials.to_dict("records"):
@@ -300,9 +300,9 @@ def _divisions(results: Results, trials: pd.DataFrame) -> Iterator[tuple[Trial, 
 
 
 def _judged(table: Table) -> bool:
-    """Whether a table has a division of all training samples.
+    """Return whether a table has a division of all training samples.
 
-    Of large sets each epoch judges a part.
+    With large data sets each epoch divides only a part.
     """
     if "clean_probability" not in table or "loss" not in table:
         return False

@@ -1,4 +1,4 @@
-"""Figures of a search over its full-length trials; Optuna's own plots where they serve."""
+"""Figures of a search's full-length trials, in part drawn by Optuna."""
 
 import warnings
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ COLOURS = {"fANOVA": PALETTE[4], "PED-ANOVA": PALETTE[0]}
 
 
 def write(study: optuna.Study, importances: pd.DataFrame, folder: Path) -> list[Path]:
-    """Write every figure that a search's trials allow, as PNG and SVG, and return the files."""
+    """Write all figures that a search's trials allow as PNG and SVG; return the files."""
     done = complete(study)
     if not done:
         return []
@@ -59,7 +59,7 @@ def _parameter_plots(study: optuna.Study, importances: pd.DataFrame, folder: Pat
 
 
 def _varied(study: optuna.Study) -> list[str]:
-    """Parameters that took more than one value."""
+    """Return the parameters that took more than one value."""
     values: dict[str, set[object]] = {}
     for trial in study.get_trials(deepcopy=False):
         for name, value in trial.params.items():
@@ -68,7 +68,7 @@ def _varied(study: optuna.Study) -> list[str]:
 
 
 def _leading(parameters: list[str], importances: pd.DataFrame) -> tuple[str, str]:
-    """The two parameters that matter most, as far as that is known."""
+    """Return the two most important parameters, if importances are known."""
     known = pd.Series(dtype=float)
     if len(importances):
         known = importances.groupby("parameter")["importance"].mean()
@@ -77,7 +77,7 @@ def _leading(parameters: list[str], importances: pd.DataFrame) -> tuple[str, str
 
 
 def _history(study: optuna.Study) -> Figure:
-    """Accuracy of each full-length trial, and the best so far."""
+    """Plot the accuracy of each full-length trial, and the best so far."""
     table = history(study)
     figure = Figure(figsize=(6, 3.6), layout="constrained")
     axis = figure.subplots()
@@ -103,7 +103,7 @@ def _history(study: optuna.Study) -> Figure:
 
 
 def _importance(table: pd.DataFrame) -> Figure:
-    """Bars with the spread over resampled trials, the two methods side by side."""
+    """Plot importances as bars, with the spread over resampled trials, by both methods."""
     means = table.groupby("parameter")["importance"].mean()
     parameters = list(means.sort_values().index)
     figure = Figure(figsize=(6, 1.2 + 0.6 * len(parameters)), layout="constrained")
@@ -133,7 +133,7 @@ def _importance(table: pd.DataFrame) -> Figure:
 
 
 def _save_drawn(stem: Path) -> list[Path]:
-    """Save what one of Optuna's plots has drawn."""
+    """Save a figure that Optuna has drawn with pyplot."""
     figure = pyplot.gcf()
     width = max(figure.get_size_inches()[0], 7)
     figure.set_size_inches(width, 4.5)
@@ -142,9 +142,9 @@ def _save_drawn(stem: Path) -> list[Path]:
 
 @contextmanager
 def _pyplot_restored() -> Iterator[None]:
-    """Leave pyplot as it was.
+    """Restore the state of pyplot afterwards.
 
-    Optuna's plots choose a style for the whole process, open figures and call themselves
+    Optuna's plots set a style for the whole process, leave figures open and warn that they are
     experimental.
     """
     before = set(pyplot.get_fignums())
@@ -158,6 +158,6 @@ def _pyplot_restored() -> Iterator[None]:
 
 
 def _save(figure: Figure, stem: Path) -> list[Path]:
-    """Optuna's figures have no layout engine: their labels need the tight box."""
+    """Save one of Optuna's figures, which need a tight box because they have no layout engine."""
     with matplotlib.rc_context({"savefig.bbox": "tight"}):
         return save(figure, stem)

@@ -1,6 +1,6 @@
-"""How figures look.
+"""Style of figures.
 
-The colours of Okabe and Ito, told apart without colour vision, and line styles for grey.
+The palette of Okabe and Ito is safe for colour-blind readers; line styles differ in greyscale.
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 PALETTE = ["#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#F0E442", "#999999"]
 STYLES = ["-", "--", "-.", ":"]
 MARKERS = ["s", "^", "v", "D", "P", "X", "<"]
-"""Seven, so that eight colours meet other markers when they repeat."""
+"""Seven markers, so that repeated colours have other markers."""
 
 BASELINE = {"color": "black", "linestyle": "-", "marker": "o"}
 CLEAN = PALETTE[4]
@@ -24,7 +24,7 @@ NOISY = PALETTE[5]
 
 
 def look(k: int) -> dict[str, Any]:
-    """Colour, line style and marker of the k-th arm of a panel; the 0th is the baseline."""
+    """Return colour, line style and marker of the k-th arm of a panel; 0 is the baseline."""
     if k == 0:
         return dict(BASELINE)
     place = k - 1
@@ -39,7 +39,7 @@ def look(k: int) -> dict[str, Any]:
 def panels(
     rows: int, columns: int, width: float, height: float, **options: Any
 ) -> tuple[Figure, np.ndarray]:
-    """A figure of rows × columns panels, and its axes (rows, columns).
+    """Return a figure of rows × columns panels, and its axes (rows, columns).
 
     `width` and `height` of a panel are in inches.
     """
@@ -51,7 +51,7 @@ def panels(
 
 
 def title(*parts: str) -> str:
-    """The parts that there are, with dots between."""
+    """Join the non-empty parts with dots."""
     return " · ".join(filter(None, parts))
 
 
@@ -62,7 +62,7 @@ def save(figure: Figure, stem: Path) -> list[Path]:
     svg = stem.with_suffix(".svg")
     with matplotlib.rc_context({"svg.hashsalt": stem.name}):
         figure.savefig(png, dpi=120)
-        # The places are found: finding them again takes half of a large figure's time.
+        # The layout is computed once; to repeat it takes half of a large figure's time.
         figure.set_layout_engine(None)
         figure.savefig(svg, metadata={"Date": None})
     return [png, svg]

@@ -1,4 +1,4 @@
-"""Two studies side by side: the same setting, arm and seed in both."""
+"""Comparison of two studies on the same settings, arms and seeds."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -16,12 +16,12 @@ PLACE = ["setting", "arm"]
 
 
 def join(first: Results, second: Results, metric: str = LAST10) -> pd.DataFrame:
-    """One row a setting and arm that both studies plan, in the first one's order.
+    """Compare each setting and arm that both studies plan, in the order of the first study.
 
-    Columns: setting, arm, first, second (means in percent over the seeds that both finished on the
-    same data and noise), pairs, difference (second − first, points), low, high (95 % t interval), p
-    (exact sign-flip), p_holm (over all rows), same (how many of the pairs have the same id, that is
-    the same configuration).
+    Columns: setting, arm, first, second (means in percent over the seeds that both completed with
+    the same data and noise), pairs, difference (second − first, points), low, high (95 % t
+    interval), p (exact sign-flip), p_holm (over all rows), same (number of pairs with the same id,
+    that is, the same configuration).
     """
     columns = [*PLACE, "first", "second", "pairs", "difference", "low", "high", "p", "same"]
     pairs = _pairs(first, second, metric)
@@ -37,12 +37,12 @@ def join(first: Results, second: Results, metric: str = LAST10) -> pd.DataFrame:
 
 
 def _places(study: Results) -> pd.DataFrame:
-    """Setting and arm of each planned arm."""
+    """Return setting and arm of each planned arm."""
     return study.trials[PLACE].drop_duplicates()
 
 
 def _pairs(first: Results, second: Results, metric: str) -> pd.DataFrame:
-    """One row a pair of finished trials: place, seed, hashes, and each side's id and metric."""
+    """Return one row per pair of completed trials: PLACE, PAIRING, and both ids and metrics."""
     on = [*PLACE, *PAIRING]
     left = first.done.reindex(columns=[*on, "id", metric])
     right = second.done.reindex(columns=[*on, "id", metric])
@@ -51,7 +51,7 @@ def _pairs(first: Results, second: Results, metric: str) -> pd.DataFrame:
 
 
 def _compared(pairs: pd.DataFrame, metric: str) -> dict[str, float]:
-    """The statistics of one arm's pairs."""
+    """Return the statistics of one arm's pairs."""
     first = pairs[f"{metric}_first"]
     second = pairs[f"{metric}_second"]
     test = paired((second - first).to_numpy(float))
@@ -69,7 +69,7 @@ def _compared(pairs: pd.DataFrame, metric: str) -> dict[str, float]:
 
 
 def text(table: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
-    """The joined table for people; `first` and `second` name the studies."""
+    """Return the joined table as text; `first` and `second` are the names of the studies."""
     return tables.rows(
         table,
         {
@@ -86,7 +86,7 @@ def text(table: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
 
 
 def _configuration(row: dict[Any, Any]) -> str:
-    """Whether the pairs of an arm were trained with the same configuration."""
+    """Write whether all pairs of an arm have the same configuration: `same` or `changed`."""
     if not row["pairs"]:
         return ""
     if row["same"] == row["pairs"]:
@@ -95,9 +95,9 @@ def _configuration(row: dict[Any, Any]) -> str:
 
 
 def only(first: Results, second: Results) -> Iterator[str]:
-    """Sentences about arms that just one of the studies has."""
+    """Yield sentences about arms that only one of the studies has."""
     for study, other in ((first, second), (second, first)):
         there = set(_places(other).itertuples(index=False, name=None))
         for setting, arm in _places(study).itertuples(index=False, name=None):
             if (setting, arm) not in there:
-                yield f"only in {study.root}: {cells.place(setting, arm)}"
+                yield f"only in {study.root}: {cells.arm_name(setting, arm)}"

@@ -1,4 +1,4 @@
-"""What a report is made of: tables and pictures, each with what explains it."""
+"""Elements of a report: tables and figures with their explanations."""
 
 import base64
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import pandas as pd
 
 @dataclass(frozen=True)
 class Block:
-    """A table of text with its heading, and the sentence that explains it."""
+    """A table of text with its heading and explanation."""
 
     name: str
     title: str
@@ -19,12 +19,12 @@ class Block:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure's files (PNG, SVG) and what it shows."""
+    """A figure's files (PNG, SVG) and caption."""
 
     caption: str
     paths: list[Path]
 
     @property
     def source(self) -> str:
-        """The SVG as the address of an image, so that the page needs no other file."""
+        """The SVG as a data URI, so that the page needs no other file."""
         return "data:image/svg+xml;base64," + base64.b64encode(self.paths[1].read_bytes()).decode()

@@ -1,16 +1,19 @@
-"""Numbers as the text of a cell: unknown ones are empty, minus signs are true ones."""
+"""Numbers and words as text of a cell: unknown numbers are empty, minus signs are `−`."""
 
 import math
 from typing import Any
 
+VERDICT_WORDS = {"matters": "significant", "undecided": "inconclusive"}
+"""Verdict of `analysis.stats.comparison`, as stored → word in reports, if it is another."""
+
 
 def known(value: float | None) -> bool:
-    """Whether there is a number."""
+    """Return whether there is a number."""
     return value is not None and not math.isnan(value)
 
 
 def finished(row: dict[Any, Any]) -> str:
-    """`8`, or `7 of 8`, or `8 (1 collapsed)`."""
+    """Write completed trials as `8`, `7 of 8` or `8 (1 collapsed)`."""
     done = row["n"]
     planned = row["planned"]
     collapsed = row["collapsed"]
@@ -23,7 +26,7 @@ def finished(row: dict[Any, Any]) -> str:
 
 
 def spread(mean: float, sd: float) -> str:
-    """`91.16 ± 4.68`."""
+    """Write mean and sd as `91.16 ± 4.68`."""
     text = number(mean)
     if known(sd):
         text += f" ± {sd:.2f}"
@@ -31,27 +34,27 @@ def spread(mean: float, sd: float) -> str:
 
 
 def interval(value: float, low: float, high: float) -> str:
-    """`+0.31 [−0.10, +0.72]`."""
+    """Write a value and its interval as `+0.31 [−0.10, +0.72]`."""
     text = f"{signed(value)} {bounds(low, high)}"
     return text.strip()
 
 
 def bounds(low: float, high: float) -> str:
-    """`[−0.10, +0.72]`."""
+    """Write an interval as `[−0.10, +0.72]`."""
     if not known(low):
         return ""
     return f"[{signed(low)}, {signed(high)}]"
 
 
 def number(value: float) -> str:
-    """`1.25`."""
+    """Write a number as `1.25`."""
     if not known(value):
         return ""
     return f"{value:.2f}"
 
 
 def p_value(p: float) -> str:
-    """`0.0469`, never 0."""
+    """Write a p value as `0.0469`; it is never 0."""
     if not known(p):
         return ""
     if p < 0.00005:
@@ -60,7 +63,7 @@ def p_value(p: float) -> str:
 
 
 def seeds(count: float) -> str:
-    """`12`, or `many` beyond the count's limit."""
+    """Write a number of seeds as `12`, or `many` beyond the limit."""
     if not known(count):
         return ""
     if math.isinf(count):
@@ -69,7 +72,7 @@ def seeds(count: float) -> str:
 
 
 def signed(value: float) -> str:
-    """`+0.31` or `−2.00`, with a true minus; zero has no sign."""
+    """Write a signed number as `+0.31` or `−2.00`; zero has no sign."""
     if not known(value):
         return ""
     text = f"{value:+.2f}"
@@ -78,8 +81,13 @@ def signed(value: float) -> str:
     return text.replace("-", "−")
 
 
-def place(setting: str, arm: str) -> str:
-    """`sym80/baseline`, or the arm alone."""
+def verdict_word(verdict: str) -> str:
+    """Write a verdict as `significant`, `equivalent` or `inconclusive`."""
+    return VERDICT_WORDS.get(verdict, verdict)
+
+
+def arm_name(setting: str | None, arm: str) -> str:
+    """Write an arm with its setting, `sym80/baseline`, or alone in a study without settings."""
     if not setting:
         return arm
     return f"{setting}/{arm}"

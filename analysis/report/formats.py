@@ -11,11 +11,11 @@ LATEX = {
     "→": r"$\to$",
     "<": "$<$",
 }
-"""Commands for the characters that a LaTeX font may lack."""
+"""LaTeX commands for characters that a font may lack."""
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """A table of text as Markdown."""
+    """Return a table of text as Markdown."""
     columns = list(table.columns)
     text = _markdown_line(columns) + _markdown_line(["---"] * len(columns))
     for line in table.to_numpy().tolist():
@@ -29,7 +29,7 @@ def _markdown_line(line: list[Any]) -> str:
 
 
 def latex(table: pd.DataFrame) -> str:
-    """A table of text as LaTeX, for the package booktabs."""
+    """Return a table of text as LaTeX, for the package booktabs."""
     text = str(table.to_latex(index=False, escape=True))
     for character, command in LATEX.items():
         text = text.replace(character, command)

@@ -1,6 +1,6 @@
-"""What a search adds to the report of its confirmation: tables, their CSV files, figures.
+"""Tables, CSV files and figures of a search for the report of its confirmation.
 
-It loads Optuna.
+This module imports Optuna.
 """
 
 from collections.abc import Iterator
@@ -18,32 +18,32 @@ from trainable.storage import names
 
 NOTES = {
     "optimism": (
-        "What the search promised",
-        "Noisy validation accuracy, mean of the last ten epochs. Optimism: the search's score less "
-        "the mean over fresh seeds; promised and gained: both less the baseline's. The search "
-        "chose the best of its scores: they are no result.",
+        "Search scores and fresh seeds",
+        "Noisy validation accuracy, mean of the last ten epochs. Optimism: search score − mean "
+        "over fresh seeds. Promised and gained: search score and mean over fresh seeds, minus the "
+        "baseline's. Search scores are biased upwards by the selection and are not results.",
     ),
     "trials": (
-        "What was tried",
-        "Accuracy is the score on the noisy validation labels; of a stopped trial the last "
-        "epoch's, which cannot be compared with the others'.",
+        "Trials of the search",
+        "Accuracy is the score on the noisy validation labels. For a stopped trial it is that of "
+        "the last epoch, which is not comparable with the others.",
     ),
     "work": (
-        "What the search cost",
-        "Epochs trained, those of full lengths, and the share that stopping saved.",
+        "Cost of the search",
+        "Epochs trained, epochs at full length, and the share saved by early stopping.",
     ),
     "importance": (
         "Importance of parameters",
-        "Of full-length trials, with the 5th and 95th percentile over resampled ones. The two "
-        "methods ask different questions and need not agree.",
+        "Importances in full-length trials, with the 5th and 95th percentile over resampled "
+        "trials. The two methods measure different quantities and may disagree.",
     ),
 }
-"""Title and explanation of the tables that a report shows."""
+"""Titles and explanations of the tables."""
 
 
 @dataclass(frozen=True)
 class SearchReport:
-    """Tables of text and pictures for the page, and the CSV files of the tables."""
+    """Tables and figures for the page, and the CSV files of the tables."""
 
     blocks: list[Block]
     pictures: list[Picture]
@@ -77,7 +77,7 @@ def write_search(root: Path) -> SearchReport:
 def _add_table(
     report: SearchReport, root: Path, kind: str, table: pd.DataFrame, name: str = ""
 ) -> None:
-    """Write a table's CSV file, and show it unless it is empty; `name` is that of its search."""
+    """Write a table's CSV file and add it to the report unless empty; `name` is its search."""
     title, note = NOTES[kind]
     stem = kind
     if name:

@@ -1,4 +1,4 @@
-"""Tables as text: a comparison in a terminal, in Markdown, in LaTeX and in a page."""
+"""Tables as text, for the terminal, Markdown, LaTeX and the page."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,6 +15,7 @@ from analysis.report.cells import (
     seeds,
     signed,
     spread,
+    verdict_word,
 )
 from analysis.stats.comparison import ALONE, BASELINE
 from trainable.storage.names import (
@@ -34,16 +35,17 @@ SHORT = {
 """Headers of the accuracies; `NOTE` explains them."""
 
 NOTE = (
-    "Accuracy is the ensemble's on the clean test set: “last-10”, the mean of the last ten epochs; "
-    "“selected”, at the epoch with the best noisy validation; “best”, the highest of all epochs, "
-    "for comparison with the literature only. mean ± sd over seeds. Differences are arm − baseline "
-    "on the same seeds, in points, with a 95 % t interval; p is the exact sign-flip test's, "
-    "adjusted by Holm within each family (the named arms; each factor's values)."
+    "Accuracy is the ensemble's on the clean test set, mean ± sd over seeds. “last-10” is the mean "
+    "of the last ten epochs. “selected” is the epoch with the best noisy validation accuracy. "
+    "“best” is the highest of all epochs, for comparison with the literature only. Differences are "
+    "arm − baseline on the same seeds, in points, with a 95 % t interval. p values are those of "
+    "the exact sign-flip test, with Holm's correction within each family (the named arms, or the "
+    "values of one factor)."
 )
 
 
 def shown(table: pd.DataFrame, metric: str = LAST10) -> pd.DataFrame:
-    """The comparison as text, with headers for people: percent and points."""
+    """Return the comparison as text with readable headers, in percent and points."""
     return rows(
         table,
         {
@@ -56,7 +58,7 @@ def shown(table: pd.DataFrame, metric: str = LAST10) -> pd.DataFrame:
 
 
 def _difference(row: dict[Any, Any]) -> str:
-    """An arm's difference to the baseline, and its pairs where they are fewer than its seeds."""
+    """Write an arm's difference to the baseline, and its pairs if fewer than its seeds."""
     text = interval(row["difference"], row["low"], row["high"])
     if 0 < row["pairs"] < row["n"]:
         text += f" ({row['pairs']:.0f} pairs)"
@@ -64,12 +66,13 @@ def _difference(row: dict[Any, Any]) -> str:
 
 
 def judged(table: pd.DataFrame, metric: str = LAST10) -> pd.DataFrame:
-    """The comparison with its verdict."""
-    return shown(table, metric).assign(verdict=table["verdict"].to_list())
+    """Return the comparison as text, with verdicts."""
+    verdicts = table["verdict"].map(verdict_word)
+    return shown(table, metric).assign(verdict=verdicts.to_list())
 
 
 def accuracies(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """All accuracies of each arm, from the comparison by each metric.
+    """Return all accuracies of each arm, from the comparison by each metric.
 
     A cell is mean ± sd [95 % t interval of the mean].
     """
@@ -82,7 +85,7 @@ def accuracies(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def _mean(row: dict[Any, Any]) -> str:
-    """An arm's mean ± sd [95 % t interval of the mean]."""
+    """Write an arm's mean ± sd [95 % t interval of the mean]."""
     text = spread(row["mean"], row["sd"])
     if known(row["mean_low"]):
         text += f" [{row['mean_low']:.2f}, {row['mean_high']:.2f}]"
@@ -90,7 +93,7 @@ def _mean(row: dict[Any, Any]) -> str:
 
 
 def details(table: pd.DataFrame) -> pd.DataFrame:
-    """All statistics of the paired differences."""
+    """Return all statistics of the paired differences."""
     compared = table[table["pairs"].fillna(0) > 0]
     return rows(
         compared,
@@ -105,13 +108,13 @@ def details(table: pd.DataFrame) -> pd.DataFrame:
             "seeds improved": lambda row: f"{100 * row['improvement']:.0f} %",
             "sd ratio": lambda row: number(row["spread_ratio"]),
             "seeds to detect": lambda row: seeds(row["seeds_to_detect"]),
-            "verdict": lambda row: row["verdict"],
+            "verdict": lambda row: verdict_word(row["verdict"]),
         },
     )
 
 
 def costs(table: pd.DataFrame) -> pd.DataFrame:
-    """Seconds by part, work and their ratios."""
+    """Return seconds by part, work and their ratios."""
     headers = {EPOCH_SECONDS: "seconds a trial", "seconds_ratio": "× baseline"}
     for column in table.columns:
         if column.startswith("time/") and column != EPOCH_SECONDS:
@@ -127,35 +130,36 @@ def costs(table: pd.DataFrame) -> pd.DataFrame:
 
 
 DETAILS = (
-    "The t interval is the headline: bootstrap intervals are too narrow for few seeds. "
-    "p: exact sign-flip test. d: mean of the paired differences over their sd. sd ratio: the arm's "
-    "sd over seeds to the baseline's. Seeds to detect: for a difference of this size, with a "
-    "chance of 80 %, after the correction."
+    "The t interval is the main result, because bootstrap intervals are too narrow for few seeds. "
+    "p: exact sign-flip test. d: mean of the paired differences / their sd. sd ratio: the arm's "
+    "sd over seeds / the baseline's. Seeds to detect: number of seeds that detect a difference of "
+    "this size with a power of 80 % after the correction."
 )
 COSTS = (
-    "Mean over finished trials. Seconds of training, its parts, and forward passes of one image "
-    "(a backward counts as two), with the ratio to the baseline on the same seeds."
+    "Means over completed trials: seconds of training, seconds of its parts, and forward passes of "
+    "one image (a backward pass counts as two). Ratios are to the baseline on the same seeds."
 )
 RANKS = (
-    "Place of each arm in each setting by its mean last-10 test accuracy, and, for arms that have "
-    "one in every setting, the mean of its places; n as above. Arms on other data or noise than "
-    "the baseline have none."
+    "Rank of each arm in each setting by its mean last-10 test accuracy; n as above. The mean rank "
+    "is shown for arms with a rank in every setting. Arms on other data or noise than the baseline "
+    "have no rank."
 )
 EFFECTS = (
-    "A main effect is the change from a factor's first value to its second, over all values of the "
-    "others; an interaction, how much that change differs between the values of the other factor. "
-    "Points, paired by seed."
+    "A main effect is the change from a factor's first value to its second, averaged over the "
+    "values of the others. An interaction is the difference of that change between the values of "
+    "another factor. Both are in points, paired by seed."
 )
 THRESHOLDS = (
-    "Training samples whose clean probability (mean of the networks) after the warm-up is greater "
-    "than a threshold: how many, how many of their labels are wrong, the last-10 test accuracy of "
-    "the arm that trains on just these (where one does), and the share of the smallest and the "
-    "largest class. Of the baseline, or of the arm whose trials it uses; mean over seeds."
+    "Training samples whose clean probability (mean of the networks) after the warm-up exceeds a "
+    "threshold: their number, the share of wrong labels, and the shares of the smallest and the "
+    "largest class. Retrained is the last-10 test accuracy of the arm that trains on these samples "
+    "only, if there is one. Values are means over seeds of the baseline, or of the arm that it "
+    "depends on."
 )
 
 
 def effects(table: pd.DataFrame) -> pd.DataFrame:
-    """Main effects and interactions."""
+    """Return main effects and interactions as text."""
     text = rows(
         table.assign(arm=table["effect"]),
         {
@@ -165,14 +169,14 @@ def effects(table: pd.DataFrame) -> pd.DataFrame:
                 row["difference"], row["low"], row["high"]
             ),
             "Holm p": lambda row: p_value(row["p_holm"]),
-            "verdict": lambda row: row["verdict"],
+            "verdict": lambda row: verdict_word(row["verdict"]),
         },
     )
     return text.rename(columns={"arm": "effect"})
 
 
 def thresholds(table: pd.DataFrame) -> pd.DataFrame:
-    """What thresholds keep."""
+    """Return the samples above each threshold as text."""
     columns: dict[str, Callable[[dict[Any, Any]], str]] = {
         "kept": lambda row: f"{row['kept']:.0f}",
         "wrong labels %": lambda row: number(row["residual_noise"]),
@@ -186,7 +190,7 @@ def thresholds(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def by_setting(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Arms down, settings across, a line for each accuracy.
+    """Return a table with arms as rows, settings as columns, one line per accuracy.
 
     This is the layout of the DivideMix paper's Table 5.
     """
@@ -212,10 +216,10 @@ def by_setting(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def ranks(table: pd.DataFrame) -> pd.DataFrame:
-    """The place of each arm (down) in each setting (across), 1 for the highest mean.
+    """Return the rank of each arm (row) in each setting (column); 1 is the highest mean.
 
-    The last column is the mean of an arm's places; it is empty for an arm that lacks a place in
-    some setting. Arms on other data or noise than the baseline have no places.
+    The last column is the mean of an arm's ranks. It is empty if the arm lacks a rank in some
+    setting. Arms on other data or noise than the baseline have no ranks.
     """
     table = table[table["paired"] | (table["arm"] == BASELINE)]
     means = table.pivot(index="arm", columns="setting", values="mean")
@@ -227,7 +231,7 @@ def ranks(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def families(table: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
-    """(setting, family, rows) of each family that is compared, the baseline's row first."""
+    """Yield (setting, family, rows) of each compared family, the baseline's row first."""
     for setting, group in table.groupby("setting", sort=False):
         for family in dict.fromkeys(group.loc[group["paired"], "family"]):
             members = (group["family"] == family) & group["paired"]
@@ -235,7 +239,7 @@ def families(table: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
 
 
 def rows(table: pd.DataFrame, columns: dict[str, Callable[[dict[Any, Any]], str]]) -> pd.DataFrame:
-    """Setting (where there are any), arm, and the columns' texts; what is not known is empty."""
+    """Return setting (if there are any), arm, and the text of each column."""
     lines = []
     for row in table.to_dict("records"):
         line = {"setting": row["setting"], "arm": row["arm"]}
@@ -253,9 +257,10 @@ def _has_settings(table: pd.DataFrame) -> bool:
 
 
 def plain(table: pd.DataFrame) -> pd.DataFrame:
-    """A table as text, without empty columns.
+    """Return a table as text, without empty columns.
 
-    Fractions have two decimals, parameters (columns with a dotted name) four significant digits.
+    Fractions have two decimals; parameters (columns with a dotted name) have four significant
+    digits.
     """
     shown = table.apply(_plain_column)
     return shown.loc[:, (shown != "").any()]

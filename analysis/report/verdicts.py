@@ -1,4 +1,4 @@
-"""Results in sentences: what matters, what does not, and what is inconclusive."""
+"""Results as sentences: significant, equivalent and inconclusive differences."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -11,10 +11,11 @@ from analysis.stats.attainable_p import ALPHA, seeds_to_reach, smallest_p
 from analysis.stats.comparison import BASELINE
 
 VERDICTS = ("matters", "equivalent", "undecided")
+"""Verdicts as they are stored; reports use the words of `cells.verdict_word`."""
 
 
 def sentence(row: Mapping[Any, Any], margin: float) -> str:
-    """`one_network: −2.00 points [−2.60, −1.40], 8 seeds: matters`."""
+    """Write `one_network: −2.00 points [−2.60, −1.40], 8 seeds: significant (Holm p 0.0078)`."""
     points = f"{cells.signed(row['difference'])} points"
     bounds = cells.bounds(row["low"], row["high"])
     interval = f"{points} {bounds}".rstrip()
@@ -26,32 +27,32 @@ def sentence(row: Mapping[Any, Any], margin: float) -> str:
 
 
 def meaning(row: Mapping[Any, Any], margin: float) -> str:
-    """The verdict, with what it would take to reach one."""
+    """Write the verdict; if it is inconclusive, with the number of seeds that would decide."""
     if row["verdict"] == "matters":
-        return f"matters (Holm p {cells.p_value(row['p_holm'])})"
+        return f"significant (Holm p {cells.p_value(row['p_holm'])})"
     if row["verdict"] == "equivalent":
         return f"equivalent within ±{margin:g} points"
     return _undecided(row, margin)
 
 
 def _undecided(row: Mapping[Any, Any], margin: float) -> str:
-    """How many seeds would decide, by the shorter way."""
+    """Write the smaller number of seeds that would show a difference or equivalence."""
     detect = row["seeds_to_detect"]
     equivalent = row["seeds_for_equivalence"]
     if not cells.known(detect):
         if row["pairs"] == 1:
-            return "undecided: one seed has no spread"
-        return "undecided: the differences have no spread"
+            return "inconclusive: one seed has no spread"
+        return "inconclusive: the differences have no spread"
     if math.isinf(min(detect, equivalent)):
-        return "undecided, and no number of seeds that is worth it would tell"
+        return "inconclusive: the effect is too small to resolve with a practical number of seeds"
     if equivalent <= detect:
         count = cells.seeds(equivalent)
-        return f"undecided; about {count} seeds would show that it is within ±{margin:g} points"
-    return f"undecided; about {cells.seeds(detect)} seeds would detect such a difference"
+        return f"inconclusive; about {count} seeds would show equivalence within ±{margin:g} points"
+    return f"inconclusive; about {cells.seeds(detect)} seeds would detect a difference of this size"
 
 
 def summary(table: pd.DataFrame, margin: float) -> dict[str, list[str]]:
-    """Sentences about every paired arm by verdict; within one, the largest differences first."""
+    """Return verdict → sentences about its arms, the largest differences first."""
     rows = table[table["verdict"] != ""].to_dict("records")
     rows.sort(key=lambda row: -abs(row["difference"]))
     sentences: dict[str, list[str]] = {verdict: [] for verdict in VERDICTS}
@@ -61,7 +62,7 @@ def summary(table: pd.DataFrame, margin: float) -> dict[str, list[str]]:
 
 
 def reach(table: pd.DataFrame) -> Iterator[str]:
-    """One sentence a setting and family: whether its seeds can reach significance at all."""
+    """Yield a sentence per setting and family on whether its seeds can reach significance."""
     for setting, family, rows in tables.families(table):
         compared = rows[rows["arm"] != BASELINE]
         comparisons = int(compared["comparisons"].max())
@@ -74,14 +75,19 @@ def reach(table: pd.DataFrame) -> Iterator[str]:
 
 
 def _reach(comparisons: int, pairs: int) -> str:
-    """The smallest p that these pairs can give, and the seeds needed where it is too large."""
+    """Write the smallest attainable p of these pairs, and the seeds needed if it is too large."""
     p = smallest_p(comparisons, pairs)
     plural = "" if comparisons == 1 else "s"
-    text = f"with {pairs} {_seeds(pairs)} and {comparisons} comparison{plural}"
-    text += f" the smallest Holm p is {p:.4f}"
+    seeds = f"{pairs} {_seeds(pairs)}"
+    verb = "are"
+    if pairs == 1:
+        verb = "is"
+    smallest = f"smallest attainable Holm p {p:.4f}"
+    what = f"for {comparisons} comparison{plural} ({smallest})"
     if p > ALPHA:
-        text += f"; from {seeds_to_reach(comparisons)} seeds on an arm can matter"
-    return text
+        needed = seeds_to_reach(comparisons)
+        return f"{seeds} {verb} too few {what}; at least {needed} are needed"
+    return f"{seeds} {verb} enough {what}"
 
 
 def _seeds(count: float) -> str:

@@ -1,4 +1,4 @@
-"""The report of a study, below `report/`: one self-contained page, and its tables and figures."""
+"""Write the report of a study to `report/`: a self-contained page, its tables and figures."""
 
 import json
 from collections.abc import Iterator
@@ -50,7 +50,7 @@ def write_report(root: Path) -> list[Path]:
     }
     written = _write_tables(data, blocks, folder / names.TABLES)
     if (root / names.JOURNAL).is_file():
-        from analysis.report.search import write_search  # optuna: an ablation's report does without
+        from analysis.report.search import write_search  # imports Optuna
 
         searched = write_search(root)
         blocks += searched.blocks
@@ -68,7 +68,7 @@ def write_report(root: Path) -> list[Path]:
 
 
 def _write_tables(data: dict[str, pd.DataFrame], blocks: list[Block], folder: Path) -> list[Path]:
-    """Write each table that is not empty as CSV, and those of the page as LaTeX."""
+    """Write non-empty tables as CSV, and the tables of the page as LaTeX."""
     written = []
     for name, table in data.items():
         if len(table):
@@ -89,7 +89,7 @@ def _blocks(
     effects: pd.DataFrame,
     thresholds: pd.DataFrame,
 ) -> Iterator[Block]:
-    """The page's tables, in its order."""
+    """Yield the tables of the page in order."""
     main = compared[LAST10]
     yield from _families(main)
     if len(study.settings) > 1 or study.settings[0] != "":
@@ -102,29 +102,29 @@ def _blocks(
     details = tables.details(main)
     if len(details):
         yield Block("details", "Statistics of the paired differences", details, tables.DETAILS)
-    yield Block("costs", "What the arms cost", tables.costs(costs), tables.COSTS)
+    yield Block("costs", "Cost of the arms", tables.costs(costs), tables.COSTS)
     if len(thresholds):
         kept = tables.thresholds(thresholds)
-        yield Block("thresholds", "What a threshold keeps", kept, tables.THRESHOLDS)
+        yield Block("thresholds", "Samples above a threshold", kept, tables.THRESHOLDS)
 
 
 def _families(main: pd.DataFrame) -> Iterator[Block]:
-    """Each family of arms against the baseline; then the arms that cannot be compared with it."""
+    """Yield the comparison of each family, then the arms that cannot be compared."""
     note = tables.NOTE
     for number, (setting, family, rows) in enumerate(tables.families(main), 1):
         heading = f"Family {family}"
         if setting:
             heading += f", setting {setting}"
         yield Block(f"family_{number}", heading, tables.judged(rows), note)
-        note = ""  # once is enough
+        note = ""  # the note is shown once
     other = main[~main["paired"] & (main["arm"] != BASELINE)]
     if len(other):
-        note = "They see other data or noise than the baseline, so there are no pairs to compare."
+        note = "These arms have other data or noise than the baseline, so there are no pairs."
         yield Block("other_data", "Arms on other data or noise", tables.shown(other), note)
 
 
 def _settings(compared: dict[str, pd.DataFrame]) -> Iterator[Block]:
-    """The settings of a study next to each other."""
+    """Yield the tables that compare settings."""
     paper = {}
     for metric in (BEST_ACCURACY, LAST10, ALONE):
         if metric in compared:
@@ -139,7 +139,7 @@ def _settings(compared: dict[str, pd.DataFrame]) -> Iterator[Block]:
 def _pictures(
     study: Results, table: pd.DataFrame, costs: pd.DataFrame, folder: Path
 ) -> Iterator[Picture]:
-    """The page's figures, in its order; a figure without data has no files."""
+    """Yield the figures of the page in order, without those that have no data."""
     drawn = [
         Picture("Paired differences to the baseline.", figures.forest(study, table, folder)),
         Picture("Test accuracy per epoch.", curves.accuracy_per_epoch(study, folder)),
@@ -154,17 +154,16 @@ def _pictures(
             figures.accuracy_against_work(study, table, costs, folder),
         ),
         Picture(
-            "How the division finds clean samples: "
-            "mean of the networks, band of ± one sd over seeds.",
+            "Quality of the division: mean of the networks, band of ± one sd over seeds.",
             curves.division_per_epoch(study, folder),
         ),
         Picture(
-            "Losses of right and wrong labels in network 0 of the baseline "
-            "(of all arms if few), with the mixture.",
+            "Losses of correct and wrong labels in network 0 of the baseline "
+            "(or of all arms if few), with the mixture.",
             division.loss_histograms(study, folder),
         ),
         Picture(
-            "Classes that stay at a threshold on the baseline's clean probability.",
+            "Samples per class above thresholds of the baseline's clean probability.",
             division.class_histograms(study, folder),
         ),
     ]
@@ -172,16 +171,16 @@ def _pictures(
 
 
 def _counts(whole: Results, begun: Results) -> str:
-    """How many trials have finished, and the settings that the report leaves out."""
-    counts = f"{len(whole.done)} of {len(whole.trials)} trials finished"
+    """Write the number of completed trials, and the settings that the report omits."""
+    counts = f"{len(whole.done)} of {len(whole.trials)} trials completed"
     left_out = [setting for setting in whole.settings if setting not in begun.settings]
     if left_out:
-        counts += f", none of the settings {', '.join(left_out)}"
+        counts += f", none in the settings {', '.join(left_out)}"
     return counts
 
 
 def _facts(whole: Results, study: Results, table: pd.DataFrame) -> dict[str, Any]:
-    """What the page says besides tables and figures."""
+    """Return the content of the page other than tables and figures."""
     unfinished = study.trials[study.trials["state"] != "done"]
     collapsed = study.done[study.done["collapsed"]]
     return {
@@ -222,9 +221,9 @@ def _markdown(blocks: list[Block], facts: dict[str, Any]) -> Iterator[str]:
 
 SECTIONS = {
     "Trials without a result": "unfinished",
-    "Runs that collapsed": "collapsed",
-    "Files that the study does not expect": "unexpected",
-    "Not made alike": "mixed",
+    "Collapsed runs": "collapsed",
+    "Unexpected files": "unexpected",
+    "Different code, libraries or devices": "mixed",
 }
 
 
@@ -239,7 +238,7 @@ RUN = {
     "git_revision",
     "git_diff",
 }
-"""What the page says of a run."""
+"""Fields of a run that the page shows."""
 
 
 def _provenance(path: Path) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
-"""A study's results as one file: what reports and `verify` read.
+"""Bundle of a study's results: one file with everything that reports and `verify` read.
 
-Weights, checkpoints and events are left out. Standard library only. Only names that a results
-folder can have are unpacked: nothing else is ever written.
+Weights, checkpoints and events are not included. Only names that a results folder can have are
+unpacked. This module uses the standard library only.
 """
 
 import re
@@ -27,11 +27,11 @@ _TRIAL_FILE = "|".join(map(re.escape, OF_TRIAL))
 KEPT = re.compile(f"({_STUDY_FILE})|{names.RUNS}/{PLACE.pattern}/({_TRIAL_FILE})")
 """Files of a bundle, as paths below the study's folder."""
 WRITTEN = (1980, 1, 1, 0, 0, 0)
-"""The time of every file in a bundle, so that equal results make equal bundles."""
+"""Time of every file in a bundle, so that equal results have equal bundles."""
 
 
 class NotABundle(Exception):
-    """A file is no bundle, or holds what none can hold."""
+    """A file is not a bundle, or has content that a bundle cannot have."""
 
 
 def pack(root: Path, out: Path) -> int:
@@ -54,11 +54,11 @@ def unpack(file: Path, folder: Path) -> int:
     """Unpack a bundle into a new folder; return the number of its files.
 
     Raises:
-        NotABundle: a name in it is not that of a study's file, it does not fit on the disk, or its
-            content is damaged; nothing of it is left in the folder.
+        NotABundle: it has a name that a study's results cannot have, it does not fit on the disk,
+            or it is damaged. The folder is then empty.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise NotABundle(f"{folder} exists already; name a new folder")
+        raise NotABundle(f"{folder} exists already; choose a new folder")
     try:
         with zipfile.ZipFile(file) as bundle:
             members = bundle.infolist()
@@ -70,13 +70,13 @@ def unpack(file: Path, folder: Path) -> int:
                 with bundle.open(member) as source, path.open("wb") as target:
                     shutil.copyfileobj(source, target)
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
-        shutil.rmtree(folder, ignore_errors=True)  # it was new or empty
-        raise NotABundle(f"{file} is not a whole zip file: {error}") from None
+        shutil.rmtree(folder, ignore_errors=True)  # the folder was new or empty
+        raise NotABundle(f"{file} is not a complete zip file: {error}") from None
     return len(members)
 
 
 def _check_names(file: Path, members: list[zipfile.ZipInfo]) -> None:
-    """Refuse a bundle with a file that a study's results cannot have."""
+    """Raise NotABundle if it has a file that a study's results cannot have."""
     for member in members:
         if not KEPT.fullmatch(member.filename):
             raise NotABundle(
@@ -85,7 +85,7 @@ def _check_names(file: Path, members: list[zipfile.ZipInfo]) -> None:
 
 
 def _check_room(file: Path, needed: int, folder: Path) -> None:
-    """Refuse a bundle that needs more bytes than are free where `folder` will be."""
+    """Raise NotABundle if it needs more bytes than are free at `folder`."""
     place = next(parent for parent in folder.resolve().parents if parent.exists())
     free = shutil.disk_usage(place).free
     if needed > free:

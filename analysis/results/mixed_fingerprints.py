@@ -1,6 +1,6 @@
-"""What finished trials do not have in common: code, libraries, kind of device.
+"""Differences of completed trials in code, libraries and type of device.
 
-Standard library only.
+This module uses the standard library only.
 """
 
 from collections import Counter
@@ -9,14 +9,14 @@ from typing import Any
 
 COMPARED = ("code", "versions", "device", "threads", "precision")
 MOST_SHOWN = 5
-"""Trials that a sentence names; it counts the others."""
+"""Maximum number of trials named in a sentence; the others are counted."""
 
 
 def mixed(finished: Iterable[tuple[str, dict[str, Any]]]) -> list[str]:
-    """Sentences about trials that different code, libraries or devices have made.
+    """Return sentences about trials with different code, libraries or devices.
 
     Args:
-        finished: (name, content of `trial.json`) of each finished trial.
+        finished: (name, content of `trial.json`) of each completed trial.
     """
     values: dict[str, Counter[str]] = {name: Counter() for name in COMPARED}
     parts = []

@@ -1,4 +1,4 @@
-"""Reading a study's folder: planned trials with their summaries, and rows per epoch."""
+"""Read a study's folder: planned trials with their summaries, and rows per epoch."""
 
 import io
 import zipfile
@@ -32,11 +32,11 @@ class Results:
     """One study.
 
     Attributes:
-        trials: one row a planned trial: setting ("" where the study has none), arm, seed, id,
-            family, baseline, folder, source (name of the trial that it uses, or None), state (as
-            `status` shows it; of a trial that is running just now, what its folder holds), reason
-            (why it is not done), collapsed, and the summary's fields of done ones.
-        margin: differences within ±`margin` points count as none.
+        trials: one row per planned trial: setting ("" if the study has none), arm, seed, id,
+            family, baseline, folder, source (name of the trial that it depends on, or None), state
+            (as in `status`; for a running trial, the state of its folder), reason (why it is not
+            done), collapsed, and the fields of the summary if it is done.
+        margin: equivalence margin in percentage points.
         factors: paths of the fields that the study's factors change.
     """
 
@@ -49,17 +49,17 @@ class Results:
 
     @property
     def done(self) -> pd.DataFrame:
-        """Finished trials only."""
+        """Completed trials only."""
         return self.trials[self.trials["state"] == "done"]
 
     @property
     def settings(self) -> list[str]:
-        """Settings in the study's order; [""] where it has none."""
+        """Settings in the study's order; [""] if it has none."""
         return list(self.trials["setting"].unique())
 
     @property
     def begun(self) -> "Results":
-        """The study without settings of which no trial has been run; itself if none has at all."""
+        """The study without settings that have not been run; unchanged if none has been run."""
         run = self.trials[~self.trials["reason"].str.startswith(NOT_RUN)]
         there = self.trials["setting"].isin(run["setting"].unique())
         if not there.any():
@@ -67,11 +67,11 @@ class Results:
         return replace(self, trials=self.trials[there])
 
     def folder(self, trial: Mapping[Any, Any]) -> TrialFolder:
-        """The folder of a row of `trials`."""
+        """Return the folder of a row of `trials`."""
         return TrialFolder(self.root / trial["folder"])
 
     def rows(self, *columns: str) -> pd.DataFrame:
-        """Rows of all finished trials: epoch, the named metrics, setting, arm and seed."""
+        """Return the rows of all completed trials: epoch, metrics, setting, arm and seed."""
         wanted = ["epoch", *columns]
         parts = []
         for trial in self.done[["setting", "arm", "seed", "folder"]].to_dict("records"):
@@ -85,7 +85,7 @@ class Results:
         return pd.concat(parts, ignore_index=True).astype({"epoch": int})
 
     def metrics(self) -> list[str]:
-        """Names of the numbers that finished trials recorded, by first appearance; not epoch."""
+        """Return the names of recorded numbers except epoch, in order of first appearance."""
         found: dict[str, None] = {}
         for trial in self.done[["folder"]].to_dict("records"):
             found.update(dict.fromkeys(self._numbers(trial).columns))
@@ -93,9 +93,9 @@ class Results:
         return list(found)
 
     def _numbers(self, trial: Mapping[Any, Any]) -> pd.DataFrame:
-        """A trial's numbers by epoch.
+        """Return a trial's numbers by epoch.
 
-        They are read once: parsing thousands of trials takes most of a report's time.
+        They are read once, because parsing thousands of trials takes most of a report's time.
         """
         place = trial["folder"]
         if place not in self._measured:
@@ -104,11 +104,11 @@ class Results:
         return self._measured[place]
 
     def epochs(self, trial: Mapping[Any, Any]) -> int:
-        """How many rows of a trial can be read."""
+        """Return the number of readable rows of a trial."""
         return len(self._numbers(trial))
 
     def first_done(self, setting: str, arm: str) -> dict[Any, Any] | None:
-        """The finished trial of an arm with the study's first seed of those that finished."""
+        """Return the completed trial of an arm with the first seed in the study's order."""
         done = self.done
         found = done[(done["setting"] == setting) & (done["arm"] == arm)]
         if found.empty:
@@ -116,12 +116,12 @@ class Results:
         return dict(found.to_dict("records")[0])
 
     def config(self, trial: Mapping[Any, Any]) -> dict[str, Any]:
-        """A trial's resolved configuration, as plain data."""
+        """Return a trial's resolved configuration as plain data."""
         about = self.folder(trial).trial or {}
         return dict(about.get("config") or {})
 
     def samples(self, trial: Mapping[Any, Any]) -> dict[str, np.ndarray]:
-        """A finished trial's table of training samples; empty if it is lost or damaged."""
+        """Return a completed trial's table of samples; empty if it is missing or damaged."""
         file = self.folder(trial).path / names.SAMPLES
         try:
             content = io.BytesIO(file.read_bytes())
@@ -131,14 +131,14 @@ class Results:
             return {}
 
     def fingerprints(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """(name, `trial.json`) of each finished trial."""
+        """Yield (name, `trial.json`) of each completed trial."""
         for trial in self.done[["folder"]].to_dict("records"):
             name = trial["folder"].removeprefix(f"{names.RUNS}/")
             yield name, self.folder(trial).trial or {}
 
 
 def _read_rows(folder: TrialFolder) -> pd.DataFrame:
-    """A trial's rows; if some are lost or torn, line by line all whole ones."""
+    """Return a trial's rows; if the file is damaged, all complete lines."""
     try:
         return pd.read_json(folder.path / names.METRICS_FILE, lines=True, engine="pyarrow")
     except (OSError, ValueError):
@@ -174,7 +174,7 @@ def read_results(root: Path) -> Results:
 
 
 def _row(record: TrialRecord, state: State, files: TrialFiles) -> dict[str, Any]:
-    """One row of `Results.trials` but the reason; a trial that is not done has no metrics."""
+    """Return a row of `Results.trials` without the reason; only done trials have metrics."""
     row: dict[str, Any] = {}
     if state == "done" and files.summary:
         row.update(files.summary)
@@ -197,7 +197,7 @@ def _row(record: TrialRecord, state: State, files: TrialFiles) -> dict[str, Any]
 def _reason(
     record: TrialRecord, state: State, files: TrialFiles, folder: TrialFolder, waits: bool
 ) -> str:
-    """Why a trial has no result; `waits`: the one that it depends on has none either."""
+    """Return why a trial has no result; `waits`: its dependency has no result either."""
     failed = ""
     if files.failure:
         failed = f"{files.failure.get('kind', '')}: {files.failure.get('message', '')}"
@@ -207,9 +207,9 @@ def _reason(
         case "stopped":
             return "stopped early by a search's scheduler"
         case "stale" if files.trial is None:
-            return "its folder does not say what was trained"
+            return f"its {names.TRIAL} is missing or damaged"
         case "stale":
-            return "its folder holds a trial of other settings"
+            return "its folder holds a trial of another configuration"
     if files.failure:
         return f"not finished; its last attempt failed: {failed}"
     if (folder.path / names.SUMMARY).exists():
@@ -222,7 +222,7 @@ def _reason(
 
 
 def _collapsed(results: Results) -> pd.Series:
-    """Whether a finished run ended nearer to chance than to the best seed of its arm."""
+    """Return whether completed trials ended nearer to chance than to their arm's best seed."""
     collapsed = pd.Series(False, index=results.trials.index)
     if LAST10 not in results.trials:
         return collapsed
@@ -237,7 +237,7 @@ def _collapsed(results: Results) -> pd.Series:
 
 
 def _given_labels(results: Results, trials: pd.DataFrame) -> np.ndarray | None:
-    """Given labels (n,) of the first of these trials whose sample table can be read."""
+    """Return given labels (n,) of the first trial with a readable sample table."""
     for trial in trials.to_dict("records"):
         labels = results.samples(trial).get("given")
         if labels is not None and len(labels):
@@ -246,7 +246,7 @@ def _given_labels(results: Results, trials: pd.DataFrame) -> np.ndarray | None:
 
 
 def value_at(config: dict[str, Any], path: str) -> Any:
-    """The value of a dotted path in a configuration; None where there is none."""
+    """Return the value at a dotted path of a configuration; None if there is none."""
     content: Any = config
     for key in path.split("."):
         if not isinstance(content, dict):

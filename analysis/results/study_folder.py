@@ -1,10 +1,10 @@
-"""The contract of a study's results folder: its plan, and the state of each trial.
+"""Contract of a study's results folder: its plan, and the state of each trial.
 
 Layout: `study.yaml`, `trials.json`, `provenance.json`, `study.lock`,
 `runs/[<setting>/]<arm>/seed=<n>/`, `archive/<time>/…`, `report/`; file names are in
-`trainable/storage/names.py`. status, plan, run, shard and report all call `trial_state` for a
-trial's state. It is derived from files alone, by the standard library: also while a study runs,
-after a node has failed, and where neither torch nor Ray nor pandas is installed.
+`trainable/storage/names.py`. The commands status, plan, run, shard and report all call
+`trial_state`. It reads files only, with the standard library. It therefore works while a study
+runs, after a node has failed, and without torch, Ray or pandas.
 """
 
 import json
@@ -29,12 +29,11 @@ class NoStudy(Exception):
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """One planned trial as `trials.json` has it.
+    """One planned trial as in `trials.json`.
 
-    `family` groups the comparisons that are corrected together: None for the baseline, "arms", or a
-    factor's path. `baseline` names the arm it is paired with; None if the arm changes data or noise
-    and cannot be paired. `source` is the name of the trial that it uses (`from_arm`), which has to
-    be done first.
+    `family` groups comparisons that are corrected together: None for the baseline, "arms", or a
+    factor's path. `baseline` is the arm that it is paired with; None if the arm changes data or
+    noise. `source` is the name of the trial that it depends on (`from_arm`), or None.
     """
 
     id: str
@@ -48,22 +47,22 @@ class TrialRecord:
 
     @property
     def name(self) -> str:
-        """Its folder below `runs/`."""
+        """The trial's folder below `runs/`."""
         return trial_name(self.setting, self.arm, self.seed)
 
 
 def trial_name(setting: str | None, arm: str, seed: int) -> str:
-    """`[setting/]arm/seed=n`."""
+    """Return `[setting/]arm/seed=n`."""
     return "/".join(filter(None, [setting, arm, f"seed={seed}"]))
 
 
 @dataclass(frozen=True)
 class StudyPlan:
-    """What `trials.json` holds: the study as it was last run.
+    """Content of `trials.json`: the study as it was last run.
 
-    `max_failures` is the number of failed attempts after which a trial is not tried again.
-    Differences within ±`margin` points count as none. `factors` are the paths of the fields that
-    the study's factors change.
+    `max_failures` is the number of failed attempts after which a trial is not run again. `margin`
+    is the equivalence margin in percentage points. `factors` are the paths of the fields that the
+    study's factors change.
     """
 
     study: str
@@ -73,7 +72,7 @@ class StudyPlan:
     factors: list[str] = field(default_factory=list)
 
     def to_json(self) -> str:
-        """The content of `trials.json`."""
+        """Return the content of `trials.json`."""
         trials = []
         for record in self.records:
             trial = asdict(record)
@@ -90,10 +89,10 @@ class StudyPlan:
 
 
 def read_plan(root: Path) -> StudyPlan:
-    """The plan of the study in `root`.
+    """Return the plan of the study in `root`.
 
     Raises:
-        NoStudy: there is no readable plan, or it names a folder outside of `runs/`.
+        NoStudy: there is no readable plan, or it has a folder outside of `runs/`.
     """
     try:
         content = json.loads((root / names.PLAN).read_bytes())
@@ -122,7 +121,7 @@ def read_plan(root: Path) -> StudyPlan:
 
 
 def _record(trial: dict[str, Any]) -> TrialRecord:
-    """A trial of `trials.json`; fields that later versions add are ignored."""
+    """Read a trial of `trials.json`; fields of later versions are ignored."""
     known = [each.name for each in fields(TrialRecord)]
     return TrialRecord(**{name: trial[name] for name in known if name in trial})
 
@@ -132,9 +131,9 @@ def _record(trial: dict[str, Any]) -> TrialRecord:
 
 @dataclass(frozen=True)
 class TrialFiles:
-    """What the small files of a trial's folder hold; None where one is absent or cannot be read.
+    """Contents of the small files of a trial's folder; None if a file cannot be read.
 
-    Files that no longer matter are not read: a trial that is done has neither a failure nor an
+    Files that are irrelevant for the state are not read: a completed trial has neither failure nor
     owner.
     """
 
@@ -148,19 +147,19 @@ class TrialFiles:
 
     @property
     def id(self) -> str | None:
-        """What was trained here."""
+        """Id of the trial in this folder."""
         return (self.trial or {}).get("id")
 
     @property
     def code(self) -> str | None:
-        """Hash of the code that trained it."""
+        """Hash of the code that ran it."""
         about = self.trial or {}
         fingerprint = about.get("fingerprint") or {}
         return fingerprint.get("code")
 
 
 def read_files(folder: TrialFolder) -> TrialFiles:
-    """Read what decides on a trial's state."""
+    """Read the files that determine a trial's state."""
     if not folder.path.exists():
         return TrialFiles()
     trial = folder.trial
@@ -180,12 +179,12 @@ def read_files(folder: TrialFolder) -> TrialFiles:
 def trial_state(
     files: TrialFiles, planned_id: str, max_failures: int, owner_alive: bool = False
 ) -> State:
-    """The state of one trial, its dependencies left out.
+    """Return the state of one trial, without regard to its dependencies.
 
     Args:
-        files: what its folder holds.
-        planned_id: what the study plans to train there.
-        max_failures: failed attempts after which it is not tried again.
+        files: contents of its folder.
+        planned_id: id of the trial that the study plans in this folder.
+        max_failures: number of failed attempts after which it is not run again.
         owner_alive: whether the process that owns the folder may still run.
     """
     if files.trial is None:
@@ -214,12 +213,12 @@ def study_states(
     max_failures: int,
     owned: Container[str] = (),
 ) -> dict[TrialRecord, State]:
-    """The state of each planned trial; one is blocked if a trial that it depends on has failed.
+    """Return the state of each planned trial; it is blocked if a dependency has failed.
 
     Args:
         records: the planned trials.
-        files: what their folders hold, by name; a folder that is not there may be left out.
-        max_failures: failed attempts after which a trial is not tried again.
+        files: name → contents of their folders; missing folders may be omitted.
+        max_failures: number of failed attempts after which a trial is not run again.
         owned: names of the trials whose owner may still run.
     """
     absent = TrialFiles()

@@ -1,4 +1,4 @@
-"""What in a study's folder is not what its plan expects."""
+"""Find files of a results folder that its plan does not contain."""
 
 import json
 import re
@@ -9,11 +9,11 @@ from analysis.results.read import Results
 from trainable.storage import names
 
 SEARCHED = re.compile(r"(^|/)trial-\d{4,}/seed=")
-"""Folders of a search's trials; its journal knows them."""
+"""Folders of a search's trials, which are in its journal."""
 
 
 def unexpected(results: Results) -> Iterator[str]:
-    """Sentences about files below `runs/` that the plan does not know, and about lost rows."""
+    """Yield sentences about files below `runs/` outside the plan, and about missing rows."""
     trial_files = sorted((results.root / names.RUNS).rglob(f"seed=*/{names.TRIAL}"))
     yield from _unplanned_trials(results, trial_files)
     yield from _stray_files(results, trial_files)
@@ -21,7 +21,7 @@ def unexpected(results: Results) -> Iterator[str]:
 
 
 def _unplanned_trials(results: Results, trial_files: list[Path]) -> Iterator[str]:
-    """Trials that neither the plan nor a search's journal knows."""
+    """Yield sentences about trials that are neither in the plan nor in a search's journal."""
     planned = set(results.trials["folder"])
     planned_as = dict(zip(results.trials["id"], results.trials["folder"], strict=True))
     searched = (results.root / names.JOURNAL).is_file()
@@ -42,7 +42,7 @@ def _unplanned_trials(results: Results, trial_files: list[Path]) -> Iterator[str
 
 
 def _stray_files(results: Results, trial_files: list[Path]) -> Iterator[str]:
-    """Files in no trial's folder."""
+    """Yield sentences about files outside the trials' folders."""
     trials = {results.root / folder for folder in results.trials["folder"]}
     trials.update(file.parent for file in trial_files)
     for file in sorted((results.root / names.RUNS).rglob("*")):
@@ -51,7 +51,7 @@ def _stray_files(results: Results, trial_files: list[Path]) -> Iterator[str]:
 
 
 def _lost_rows(results: Results) -> Iterator[str]:
-    """Finished trials of which fewer rows than epochs can be read."""
+    """Yield sentences about completed trials with fewer readable rows than epochs."""
     for trial in results.done.to_dict("records"):
         found = results.epochs(trial)
         trained = trial.get("epochs", found)

@@ -1,4 +1,4 @@
-"""The statistics of comparison: paired differences, corrections, searches.
+"""Statistics: paired differences, multiple testing, power, searches.
 
-Returns tables of numbers, no text.
+Functions return numbers and tables of numbers, not text.
 """

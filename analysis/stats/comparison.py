@@ -1,4 +1,4 @@
-"""Every arm against the baseline of its setting, on the same seeds."""
+"""Comparison of every arm with the baseline of its setting, on the same seeds."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -30,23 +30,23 @@ COMPARED = [
     "improvement",
     "spread_ratio",
 ]
-"""Columns that only arms that are paired with the baseline have."""
+"""Columns of arms that are paired with the baseline."""
 
 
 def compare(results: Results, metric: str = LAST10) -> pd.DataFrame:
-    """One row a setting and arm, in the study's order.
+    """Compare all arms: one row per setting and arm, in the study's order.
 
     Accuracies are in percent, differences in points.
 
     Columns: setting, arm, family, paired (may be compared with the baseline), begun (some trial of
-    it has), planned, n (done), collapsed (of them), mean, sd (over seeds), mean_low, mean_high
-    (95 % t interval), within_sd (within a run over its last ten epochs, mean of the seeds).
+    it has), planned, n (done), collapsed (of these), mean, sd (over seeds), mean_low, mean_high
+    (95 % t interval), within_sd (sd over the last ten epochs of a trial, mean over seeds).
 
     For paired arms: pairs, difference (arm − baseline on the same seeds), difference_sd, low, high
     (95 % t interval), boot_low, boot_high (95 % bootstrap), p (exact sign-flip), effect_size (of
     the differences), improvement (share of seeds), spread_ratio (the arm's sd over the baseline's,
     on those seeds), p_holm (adjusted within setting and family), comparisons (of that family: its
-    arms that have begun, with or without a p yet), seeds_to_detect, seeds_for_equivalence, verdict.
+    arms that have begun, also those without a p), seeds_to_detect, seeds_for_equivalence, verdict.
     """
     rows = []
     for (setting, arm), group in results.trials.groupby(["setting", "arm"], sort=False):
@@ -64,7 +64,7 @@ def compare(results: Results, metric: str = LAST10) -> pd.DataFrame:
 
 
 def _outcome(metric: str, setting: str, arm: str, group: pd.DataFrame) -> dict[str, Any]:
-    """What an arm's trials in a setting (`group`) reached, without regard to the baseline."""
+    """Return the results of an arm's trials in a setting (`group`), without the baseline."""
     first = group.iloc[0]
     family = first["family"]
     if pd.isna(family):
@@ -90,14 +90,14 @@ def _outcome(metric: str, setting: str, arm: str, group: pd.DataFrame) -> dict[s
 
 
 def _column(table: pd.DataFrame, name: str) -> pd.Series:
-    """A column of the table; an empty one where it has none of that name."""
+    """Return a column of the table; empty if it does not exist."""
     if name in table:
         return table[name]
     return pd.Series(dtype=float)
 
 
 def _difference(sides: pd.DataFrame) -> dict[str, Any]:
-    """Compare the columns `arm` and `baseline` of a table with one row a seed."""
+    """Compare the columns `arm` and `baseline` of a table with one row per seed."""
     change = (sides["arm"] - sides["baseline"]).to_numpy(float)
     test = paired(change)
     sd = np.nan
@@ -121,7 +121,7 @@ def _difference(sides: pd.DataFrame) -> dict[str, Any]:
 
 
 def _ratio_to_baseline(sides: pd.Series) -> float:
-    """The value of `arm` over that of `baseline`; NaN where the latter is 0."""
+    """Return the ratio of `arm` to `baseline`; NaN if the baseline's value is 0."""
     if not sides["baseline"]:
         return np.nan
     ratio: float = sides["arm"] / sides["baseline"]
@@ -142,7 +142,7 @@ def _adjust(table: pd.DataFrame) -> None:
 
 
 def _judge(table: pd.DataFrame, margin: float) -> None:
-    """Add the numbers of seeds that each comparison needs, and its verdict."""
+    """Add the number of seeds that each comparison needs, and its verdict."""
     to_detect = []
     for_equivalence = []
     verdicts = []
@@ -159,9 +159,9 @@ def _judge(table: pd.DataFrame, margin: float) -> None:
 
 
 def pairs(results: Results, setting: str, arm: str, metric: str = LAST10) -> pd.DataFrame:
-    """Values of `arm` and `baseline` (columns) by seed.
+    """Return the values of `arm` and `baseline` (columns) by seed.
 
-    Only seeds where both are done and saw the same data and noise.
+    Only seeds are included where both are completed with the same data and noise.
     """
     done = results.done[results.done["setting"] == setting]
     if metric not in done:
@@ -175,7 +175,7 @@ def pairs(results: Results, setting: str, arm: str, metric: str = LAST10) -> pd.
 
 
 def verdict(line: Mapping[Any, Any], margin: float) -> str:
-    """What a comparison shows: `matters`, `equivalent`, `undecided`; "" where there is none."""
+    """Return `matters` (significant), `equivalent`, `undecided` (inconclusive) or "" (no pairs)."""
     if pd.isna(line["difference"]):
         return ""
     if line["p_holm"] <= ALPHA:
@@ -186,11 +186,11 @@ def verdict(line: Mapping[Any, Any], margin: float) -> str:
 
 
 def costs(results: Results) -> pd.DataFrame:
-    """Seconds and work of each setting and arm, mean over its finished trials, and their ratio.
+    """Return mean seconds and work of each setting and arm, and their ratios to the baseline.
 
     Columns: setting, arm, n, the summary's `time/*_s` (seconds of training by part) and
     `work/forwards` (forward passes of one image, a backward counted as two), seconds_ratio and
-    work_ratio (to the baseline's, of sums over the seeds that both have).
+    work_ratio (to the baseline; ratios of sums over the seeds that both have).
     """
     measures = [c for c in results.trials.columns if c.startswith(("time/", "work/"))]
     rows = []

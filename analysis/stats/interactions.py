@@ -18,12 +18,12 @@ COLUMNS = ["setting", "kind", "effect", "pairs", "difference", "low", "high", "p
 
 
 def effects(results: Results, metric: str = LAST10) -> pd.DataFrame:
-    """One row a setting and effect; empty unless the study is a product of two-valued factors.
+    """Estimate effects: one row per setting and effect of a product of two-valued factors.
 
-    A main effect is the mean change of `metric` (points) from a factor's first value to its second,
-    over all values of the others; an interaction is how much the change by one factor differs
-    between the values of another (over all values of the rest). Each seed that finished every cell
-    gives one number. Columns: setting, kind (`main`, `interaction`), effect, pairs, difference,
+    The table is empty for other studies. A main effect is the change of `metric` (points) from a
+    factor's first value to its second, averaged over the others. An interaction is the difference
+    of this change between the values of another factor. Each seed with all cells completed gives
+    one number. Columns: setting, kind (`main`, `interaction`), effect, pairs, difference,
     low, high (95 % t interval), p (exact sign-flip), p_holm (adjusted within setting and kind),
     verdict.
     """
@@ -38,7 +38,7 @@ def effects(results: Results, metric: str = LAST10) -> pd.DataFrame:
 
 
 def _effects_in(results: Results, setting: str, metric: str) -> list[dict[str, Any]]:
-    """Rows of one setting, without `p_holm` and `verdict`."""
+    """Return the rows of one setting, without `p_holm` and `verdict`."""
     cells = product(results, setting)
     levels = _two_valued(cells)
     done = results.done[results.done["setting"] == setting]
@@ -67,10 +67,10 @@ def _effects_in(results: Results, setting: str, metric: str) -> list[dict[str, A
 
 
 def _two_valued(cells: dict[str, Cell]) -> list[list[Any]]:
-    """Two values of each factor, in the order of the cells.
+    """Return the two values of each factor, in the order of the cells.
 
-    Empty unless the cells are all combinations of two or more two-valued factors; hence empty also
-    where a cell has no finished trial at all.
+    Empty unless the cells are all combinations of two or more two-valued factors. It is also empty
+    if a cell has no completed trial.
     """
     levels = []
     for column in zip(*cells.values(), strict=True):
@@ -85,9 +85,9 @@ def _two_valued(cells: dict[str, Cell]) -> list[list[Any]]:
 
 
 def product(results: Results, setting: str) -> dict[str, Cell]:
-    """Arm → its values of the study's factors, for a study that crosses them.
+    """Return arm → its values of the study's factors, for a product of factors.
 
-    With the baseline where it is a cell.
+    The baseline is included if it is a cell.
     """
     planned = results.trials[results.trials["setting"] == setting]
     arms = [BASELINE, *planned.loc[planned["family"] == "product", "arm"].unique()]
@@ -105,7 +105,7 @@ def product(results: Results, setting: str) -> dict[str, Cell]:
 
 
 def _is_cell(own: Cell, crossed: list[Cell]) -> bool:
-    """Whether every value of `own` is one that its factor takes in the crossed cells."""
+    """Return whether every value of `own` is a value of its factor in the crossed cells."""
     levels = [set(column) for column in zip(*crossed, strict=True)]
     if not levels:
         return False
@@ -113,7 +113,7 @@ def _is_cell(own: Cell, crossed: list[Cell]) -> bool:
 
 
 def _values(results: Results, setting: str, arm: str) -> Cell | None:
-    """An arm's values of the study's factors, lists as tuples; None if no trial of it is done."""
+    """Return an arm's values of the factors, lists as tuples; None if no trial is done."""
     trial = results.first_done(setting, arm)
     if trial is None:
         return None
@@ -129,7 +129,7 @@ def _values(results: Results, setting: str, arm: str) -> Cell | None:
 def _contrasts(
     labels: list[str], levels: list[list[Any]], cells: list[Cell]
 ) -> Iterator[tuple[str, str, np.ndarray]]:
-    """(kind, name, sign of each cell in the contrast (cells,) of ±1)."""
+    """Yield (kind, name, contrast: sign ±1 of each cell (cells,))."""
     signs = {}
     for factor, label in enumerate(labels):
         first, second = levels[factor]

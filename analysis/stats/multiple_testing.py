@@ -1,13 +1,13 @@
-"""p values of several comparisons at once: the family-wise error."""
+"""Correction for multiple testing, which controls the family-wise error."""
 
 import numpy as np
 
 
 def holm(p: np.ndarray, comparisons: int | None = None) -> np.ndarray:
-    """Holm's adjusted p values (Scand. J. Statist. 6, 1979) of one family (m,); NaN stays NaN.
+    """Return Holm's adjusted p values (Scand. J. Statist. 6, 1979) of a family (m,).
 
-    `comparisons` is the family's size where some of it has no p yet; by default NaNs are not
-    counted.
+    NaN remains NaN. `comparisons` is the size of the family if some comparisons have no p yet; by
+    default NaNs are not counted.
     """
     known = np.flatnonzero(~np.isnan(p))
     ascending = known[np.argsort(p[known], kind="stable")]

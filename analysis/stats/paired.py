@@ -1,4 +1,4 @@
-"""Paired comparison of two arms over seeds. All inputs are one number a seed."""
+"""Paired comparison of two arms over seeds. Inputs have one number per seed."""
 
 import functools
 from dataclasses import dataclass
@@ -11,17 +11,17 @@ NAN = float("nan")
 FLIPS = 100_000
 """The sign-flip test is exact up to 16 pairs (2^16 < FLIPS).
 
-For more pairs it draws this number of sign patterns from a fixed seed.
+For more pairs it draws this number of sign patterns with a fixed seed.
 """
 
 RESAMPLES = 10_000
-"""Of a bootstrap interval, from a fixed seed."""
+"""Number of resamples of a bootstrap interval, drawn with a fixed seed."""
 
 
 TIE = 1e-9
-"""Sums of differences (in points) that are closer than this are equal.
+"""Sums of differences (in points) that are closer than this count as equal.
 
-They differ by rounding only.
+Such sums differ by rounding only.
 """
 
 
@@ -29,7 +29,7 @@ They differ by rounding only.
 class Paired:
     """Mean of paired differences with its t interval, and the exact sign-flip p.
 
-    NaN where n is too small.
+    Values are NaN if n is too small.
     """
 
     n: int
@@ -42,7 +42,7 @@ class Paired:
 def paired(differences: np.ndarray, confidence: float = 0.95) -> Paired:
     """Compare differences (n,) with zero.
 
-    The t interval is the headline: with eight seeds it keeps its coverage where bootstrap
+    The t interval is the main result: with eight seeds it keeps its coverage, and bootstrap
     intervals do not.
     """
     mean, low, high = mean_interval(differences, confidence)
@@ -59,7 +59,7 @@ def paired(differences: np.ndarray, confidence: float = 0.95) -> Paired:
 
 
 def mean_interval(values: np.ndarray, confidence: float = 0.95) -> tuple[float, float, float]:
-    """Mean of values (n,) with its t interval: (mean, low, high), NaN where n is too small."""
+    """Return (mean, low, high): mean of values (n,) and t interval; NaN if n is too small."""
     n = len(values)
     if n == 0:
         return NAN, NAN, NAN
@@ -72,11 +72,11 @@ def mean_interval(values: np.ndarray, confidence: float = 0.95) -> tuple[float, 
 
 
 def sign_flip_p(differences: np.ndarray) -> np.ndarray:
-    """Two-sided p of "the sign of each difference is a coin toss" (…, n) → (…).
+    """Return the two-sided p of the sign-flip test: differences (…, n) → (…).
 
-    By the permutation distribution of the sum. Own code for the ties: scipy's `permutation_test`
-    takes sums as equal within 100 eps of the observed one, and differences of accuracies round
-    worse.
+    Under the null hypothesis all signs are equally likely; p follows from the permutation
+    distribution of the sum. scipy's `permutation_test` is not used because of ties: its tolerance
+    of 100 eps is smaller than the rounding of accuracy differences.
     """
     n = differences.shape[-1]
     signs = _signs(n)
@@ -84,7 +84,7 @@ def sign_flip_p(differences: np.ndarray) -> np.ndarray:
     sums = np.abs(differences @ signs)
     observed = np.abs(differences.sum(-1))
     extreme = np.count_nonzero(sums >= observed[..., None] - TIE, axis=-1)
-    # Drawn patterns need not hold the observed one: it is counted in addition to them.
+    # Random patterns may lack the observed one, which is counted in addition.
     added = int(2**n > FLIPS)
     p: np.ndarray = (extreme + added) / (patterns + added)
     return p
@@ -92,7 +92,7 @@ def sign_flip_p(differences: np.ndarray) -> np.ndarray:
 
 @functools.lru_cache(maxsize=2)
 def _signs(n: int) -> np.ndarray:
-    """Patterns of n signs, all of them or FLIPS drawn ones: (n, patterns) of ±1."""
+    """Return patterns of n signs, all or FLIPS random ones: (n, patterns) of ±1."""
     if 2**n > FLIPS:
         rng = np.random.default_rng(0)
         bits = rng.integers(0, 2, (FLIPS, n), np.int8)
@@ -103,9 +103,9 @@ def _signs(n: int) -> np.ndarray:
 
 
 def bootstrap(differences: np.ndarray, confidence: float = 0.95) -> tuple[float, float]:
-    """Percentile interval of the mean of differences (n,); NaN for fewer than two.
+    """Return the percentile interval of the mean of differences (n,); NaN for fewer than two.
 
-    Too narrow for few seeds.
+    It is too narrow for few seeds.
     """
     if len(differences) < 2:
         return NAN, NAN
@@ -121,7 +121,7 @@ def bootstrap(differences: np.ndarray, confidence: float = 0.95) -> tuple[float,
 
 
 def effect_size(differences: np.ndarray) -> float:
-    """Cohen's d of paired samples: mean of the differences (n,) over their sd.
+    """Return Cohen's d of paired samples: mean of the differences (n,) / their sd.
 
     0 if all are 0, NaN if undefined.
     """
@@ -137,9 +137,9 @@ def effect_size(differences: np.ndarray) -> float:
 
 
 def improvement(differences: np.ndarray) -> float:
-    """Share of seeds on which the arm is better than the baseline, of differences (n,).
+    """Return the share of seeds on which the arm is better, from differences (n,).
 
-    Ties are counted half.
+    Ties count as one half.
     """
     if not len(differences):
         return NAN

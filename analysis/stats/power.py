@@ -1,4 +1,4 @@
-"""How many seeds a comparison needs: power of the t test, differences to detect, equivalence."""
+"""Numbers of seeds that comparisons need: power of the t test, detection, equivalence."""
 
 from collections.abc import Callable
 
@@ -10,13 +10,13 @@ from analysis.stats.attainable_p import ALPHA, smallest_p
 INFINITE = float("inf")
 
 MOST_SEEDS = 10_000
-"""A comparison that would need more seeds than this needs infinitely many."""
+"""Maximum number of seeds; larger results are inf."""
 
 
 def power(effect: float, n: int, alpha: float = ALPHA) -> float:
-    """Chance that a two-sided paired t test of n pairs finds an effect (mean over sd).
+    """Return the power of a two-sided paired t test of n pairs for an effect (mean / sd).
 
-    By the noncentral F of t²: scipy's noncentral t is NaN far out in its tails.
+    It uses the noncentral F of t², because scipy's noncentral t is NaN far out in its tails.
     """
     if not effect:  # scipy's noncentral F is wrong without noncentrality
         return alpha
@@ -26,10 +26,10 @@ def power(effect: float, n: int, alpha: float = ALPHA) -> float:
 
 
 def seeds_to_detect(effect: float, comparisons: int = 1, chance: float = 0.8) -> float:
-    """Seeds that find an effect of this size with this chance; inf for no effect.
+    """Return the number of seeds that detect an effect with this power; inf for no effect.
 
-    The effect is one of `comparisons` in its family: the t test's power is taken at
-    ALPHA / comparisons (Holm's worst case). Never fewer seeds than the exact test needs.
+    The effect is one of `comparisons` in its family, so the power of the t test is taken at
+    ALPHA / comparisons (Holm's worst case). The result is never below what the exact test needs.
     """
     if np.isnan(effect):
         return float("nan")
@@ -45,9 +45,9 @@ def seeds_to_detect(effect: float, comparisons: int = 1, chance: float = 0.8) ->
 
 
 def seeds_for_equivalence(mean: float, sd: float, margin: float, confidence: float = 0.95) -> float:
-    """Seeds with which the t interval of such a mean and sd is inside ± margin.
+    """Return the number of seeds with which the t interval of a mean and sd is within ±margin.
 
-    inf where it never is.
+    The result is inf if it never is.
     """
     if np.isnan(mean) or np.isnan(sd):
         return float("nan")
@@ -64,9 +64,9 @@ def seeds_for_equivalence(mean: float, sd: float, margin: float, confidence: flo
 
 
 def _fewest(enough: Callable[[int], bool]) -> float:
-    """Find the smallest n ≥ 2 up to MOST_SEEDS that is enough; inf if none is.
+    """Find the smallest sufficient n from 2 to MOST_SEEDS by bisection; inf if none is.
 
-    By doubling, then halving.
+    `enough` must be monotone in n.
     """
     low = 1
     high = 2

@@ -1,7 +1,7 @@
-"""What a search found: history, optimism, importance, work saved.
+"""Results of a search: history, optimism, importance, work saved.
 
-Read from its journal and its trials' folders; neither torch nor ray is imported. Scores of a search
-are chosen to be high; the result is the confirmation's table.
+They are read from the journal and the trial folders, without torch and Ray. Search scores are
+biased upwards by the selection; the result of a search is the table of its confirmation.
 """
 
 import json
@@ -29,11 +29,11 @@ from trainable.storage.trial_folder import PLACE, TrialFolder, score
 FIXED = "fixed"
 BOOTSTRAPS = 20
 FEWEST = 8
-"""Full-length trials below which importances would be made of noise alone."""
+"""Minimum number of full-length trials; importances of fewer trials are noise."""
 
 
 def read(root: Path) -> list[optuna.Study]:
-    """The searches of the study in `root`; none if it is an ablation. Raises NoStudy."""
+    """Return the searches of the study in `root`; none for an ablation. Raises NoStudy."""
     path = root / JOURNAL
     if not path.is_file():
         return []
@@ -41,23 +41,23 @@ def read(root: Path) -> list[optuna.Study]:
     storage = JournalStorage(JournalFileBackend(str(path)))
     names = optuna.get_all_study_names(storage)
     for name in names:
-        # Tables are named after the searches.
+        # Names of searches become names of files.
         if not PLACE.fullmatch(f"{name}/seed=0"):
             raise NoStudy(f"{path}: {name!r} cannot be the name of a search")
     return [optuna.load_study(study_name=name, storage=storage) for name in names]
 
 
 def trials(root: Path, study: optuna.Study) -> pd.DataFrame:
-    """One row a trial of a search.
+    """Return one row per trial of a search.
 
     Columns: trial (name), state (complete, pruned, fail, running), same_as (name of the trial that
-    it repeats, or ""), accuracy (its score; of a stopped one the last epoch's, not comparable),
-    epochs (trained, summed over seeds), planned (epochs at full length), one column a parameter.
+    it repeats, or ""), accuracy (its score; for a stopped trial of the last epoch, not comparable),
+    epochs (trained, summed over seeds), planned (epochs at full length), one column per parameter.
     """
     place = accuracy_place(study)
     rows = []
     for trial in study.get_trials(deepcopy=False):
-        # Not all seeds on disk: its confirmation on fresh seeds may be in the same folder.
+        # Seeds of the search only: the folder may also have the confirmation's fresh seeds.
         on_disk = _folder(root, study, trial.number)
         seeds = study.user_attrs["definition"]["seeds"]
         folders = [TrialFolder(on_disk / f"seed={seed}") for seed in seeds]
@@ -66,7 +66,7 @@ def trials(root: Path, study: optuna.Study) -> pd.DataFrame:
 
 
 def _trial_row(trial: FrozenTrial, place: int, folders: list[TrialFolder]) -> dict[str, Any]:
-    """A row of `trials`; a repeated trial trained nothing."""
+    """Return a row of `trials`; a repeated trial has no epochs."""
     row: dict[str, Any] = {
         "trial": name(trial.number),
         "state": trial.state.name.lower(),
@@ -87,7 +87,7 @@ def _trial_row(trial: FrozenTrial, place: int, folders: list[TrialFolder]) -> di
 
 
 def history(study: optuna.Study) -> pd.DataFrame:
-    """Full-length trials in the order of their proposals: number, accuracy, and the best so far."""
+    """Return full-length trials in order of proposal: number, accuracy, best so far."""
     place = accuracy_place(study)
     rows = [(trial.number, trial.values[place]) for trial in complete(study)]
     table = pd.DataFrame(rows, columns=["number", "accuracy"])
@@ -95,22 +95,22 @@ def history(study: optuna.Study) -> pd.DataFrame:
 
 
 def complete(study: optuna.Study) -> list[FrozenTrial]:
-    """Distinct configurations that ran to full length.
+    """Return the trials that ran to full length.
 
-    Repeated proposals are left out: they brought no new knowledge.
+    Repeated configurations are excluded.
     """
     found = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     return [trial for trial in found if "same_as" not in trial.user_attrs]
 
 
 def optimism(root: Path) -> pd.DataFrame:
-    """What the search promised and what fresh seeds showed: one row a confirmed configuration.
+    """Compare search scores with fresh seeds: one row per confirmed configuration.
 
     Columns: setting, arm, trial, n (fresh seeds done), score (the search's noisy-validation
-    accuracy; unknown if the search stopped the trial early, as it may the baseline), confirmed
+    accuracy; NaN if the search stopped the trial early), confirmed
     (mean over fresh seeds of the same metric), sd (over seeds, in points), optimism
-    (score − confirmed), promised and gained (score and confirmed, less the baseline's: what seeds
-    and splits have in common cancels out there).
+    (score − confirmed), promised and gained (score and confirmed, minus the baseline's, so that
+    effects of seeds and splits cancel).
     """
     values_of = _confirmed_values(root)
     studies = read(root)
@@ -130,7 +130,7 @@ def optimism(root: Path) -> pd.DataFrame:
 
 
 def _confirmed_values(root: Path) -> dict[tuple[str | None, str], list[float]]:
-    """Validation accuracies of the plan's finished trials, by setting and arm."""
+    """Return validation accuracies of the plan's completed trials by setting and arm."""
     try:
         planned = json.loads((root / PLAN).read_bytes())["trials"]
     except (OSError, ValueError, KeyError):
@@ -148,9 +148,9 @@ def _confirmed_values(root: Path) -> dict[tuple[str | None, str], list[float]]:
 
 
 def _promise(study: optuna.Study, trial: FrozenTrial, values: list[float]) -> dict[str, Any]:
-    """A search trial's score against the `values` that it reached on fresh seeds."""
+    """Compare a search trial's score with the `values` on fresh seeds."""
     promised = float("nan")
-    # The score that Optuna has of a stopped trial is that of its last epoch.
+    # Optuna's score of a stopped trial is that of its last epoch.
     if trial.state == TrialState.COMPLETE:
         promised = trial.values[accuracy_place(study)]
     mean = float(np.mean(values))
@@ -168,7 +168,7 @@ def _promise(study: optuna.Study, trial: FrozenTrial, values: list[float]) -> di
 
 
 def confirmed(root: Path) -> dict[str, dict[str, Any]]:
-    """Parameters of each configuration that fresh seeds confirmed, by its name in the result."""
+    """Return name in the results → parameters of each confirmed configuration."""
     studies = read(root)
     found = {}
     for row in optimism(root).to_dict("records"):
@@ -182,11 +182,11 @@ def confirmed(root: Path) -> dict[str, dict[str, Any]]:
 def _searched(
     studies: list[optuna.Study], setting: str | None, arm: str
 ) -> tuple[optuna.Study | None, FrozenTrial | None]:
-    """The search and the trial that a confirmed configuration comes from.
+    """Return the search and the trial of a confirmed configuration.
 
-    With settings, each arm has a search: `fixed` is the arm as it was, which is the search's first
-    trial, and any other setting is its best one. Without, the only search has the baseline as its
-    first trial, and every other arm is named after its trial.
+    With settings, each arm has a search. Its first trial is the setting `fixed`, the arm with the
+    values of the study file; its best trial is the other setting. Without settings, the first trial
+    of the only search is the baseline, and every other arm is named after its trial.
     """
     searched_arm = arm if setting else None
     study = _search_of(studies, searched_arm)
@@ -202,7 +202,7 @@ def _searched(
 
 
 def _search_of(studies: list[optuna.Study], arm: str | None) -> optuna.Study | None:
-    """The first of the searches that is of this arm."""
+    """Return the search of this arm."""
     for study in studies:
         if study.user_attrs.get("arm") == arm:
             return study
@@ -210,16 +210,16 @@ def _search_of(studies: list[optuna.Study], arm: str | None) -> optuna.Study | N
 
 
 def _first_value(trial: FrozenTrial) -> tuple[float, int]:
-    """Order of trials by their first value; of equal ones the earlier is the greater."""
+    """Return a sort key: first value, then the earlier trial."""
     return trial.values[0], -trial.number
 
 
 def importance(study: optuna.Study) -> pd.DataFrame:
-    """Which parameters the accuracy of full-length trials depends on, by two methods.
+    """Estimate the importance of parameters for the accuracy of full-length trials.
 
-    The two need not agree: fANOVA explains the variance over the whole space, PED-ANOVA what sets
-    the better part of the trials apart. `low` and `high` are the 5th and 95th percentile over
-    resampled trials. Parameters that only some trials have are left out.
+    The two methods may disagree: fANOVA explains the variance over the whole space, PED-ANOVA the
+    differences between the better trials and the others. `low` and `high` are the 5th and 95th
+    percentile over resampled trials. Parameters that only some trials have are excluded.
 
     Columns: method, parameter, importance, low, high, n. Empty with fewer than FEWEST trials, or
     equal scores.
@@ -249,7 +249,7 @@ def importance(study: optuna.Study) -> pd.DataFrame:
 
 
 def _shared_parameters(done: list[FrozenTrial]) -> set[str]:
-    """Parameters that every trial has."""
+    """Return the parameters that all trials have."""
     if not done:
         return set()
     return set.intersection(*(set(trial.params) for trial in done))
@@ -262,7 +262,7 @@ def _resampled(
     parameters: set[str],
     rng: np.random.Generator,
 ) -> list[dict[str, float]]:
-    """Importances in BOOTSTRAPS samples of the trials, drawn with replacement."""
+    """Return importances in BOOTSTRAPS samples of the trials, drawn with replacement."""
     draws = []
     for _ in range(BOOTSTRAPS):
         chosen = rng.integers(len(done), size=len(done))
@@ -280,7 +280,7 @@ def _resampled(
 
 
 def _spread(draws: list[dict[str, float]], parameter: str) -> tuple[float, float]:
-    """5th and 95th percentile of a parameter's importance over the draws that have one."""
+    """Return the 5th and 95th percentile of a parameter's importance over the draws."""
     values = [draw[parameter] for draw in draws if parameter in draw]
     if not values:
         return float("nan"), float("nan")
@@ -295,7 +295,7 @@ def _importances(
     parameters: set[str],
     trees: int,
 ) -> dict[str, float]:
-    """Importance of each parameter in a sample of trials; none if all scored the same."""
+    """Return parameter → importance in a sample of trials; empty if all scores are equal."""
     values = {trial.values[place] for trial in sample}
     if len(values) < 2:
         return {}
@@ -306,16 +306,16 @@ def _importances(
     else:
         evaluator = PedAnovaImportanceEvaluator()
     with warnings.catch_warnings():
-        # A resampled study may hold a single value of some parameter.
+        # A resampled study may have a single value of some parameter.
         warnings.simplefilter("ignore")
         found = get_param_importances(study, evaluator=evaluator, params=sorted(parameters))
     return {parameter: float(value) for parameter, value in found.items()}
 
 
 def by_accuracy(sample: list[FrozenTrial], place: int) -> optuna.Study:
-    """A study in memory of these trials.
+    """Return an in-memory Optuna study of these trials.
 
-    Their only value is the accuracy, which is at `place` of the given trials' values.
+    Its only value is the accuracy, at `place` of the given trials' values.
     """
     copies = []
     for trial in sample:
@@ -331,10 +331,10 @@ def by_accuracy(sample: list[FrozenTrial], place: int) -> optuna.Study:
 
 
 def work(root: Path, study: optuna.Study) -> dict[str, Any]:
-    """Epochs that were trained and that full lengths would have taken.
+    """Return the epochs that were trained, and the epochs at full length.
 
-    Keys: trials (that ran), stopped (of them), epochs, full_length, saved (the share of epochs that
-    stopping saved).
+    Keys: trials (that ran), stopped (of these), epochs, full_length, saved (share of epochs saved
+    by early stopping).
     """
     table = trials(root, study)
     stopped = trained = planned = 0
@@ -356,18 +356,18 @@ def work(root: Path, study: optuna.Study) -> dict[str, Any]:
 
 
 def name(number: int) -> str:
-    """`trial-0007`."""
+    """Return `trial-0007`."""
     return f"trial-{number:04}"
 
 
 def _folder(root: Path, study: optuna.Study, number: int) -> Path:
-    """Folder of a trial of a search, with a subfolder for each seed."""
+    """Return the folder of a search's trial, with a subfolder for each seed."""
     arm = study.user_attrs.get("arm") or ""
     return root / RUNS / arm / name(number)
 
 
 def _length(folder: TrialFolder) -> int:
-    """Epochs of a trial at full length."""
+    """Return the number of epochs of a trial at full length."""
     trial = folder.trial or {}
     config = trial.get("config") or {}
     epochs: int = config.get("train", {}).get("epochs", 0)
@@ -375,7 +375,7 @@ def _length(folder: TrialFolder) -> int:
 
 
 def accuracy_place(study: optuna.Study) -> int:
-    """Which of a trial's values is the accuracy."""
+    """Return the position of the accuracy in a trial's values."""
     metrics = study.user_attrs.get("definition", {}).get("metric", [])
     for place, metric in enumerate(metrics):
         if metric["name"] == VALIDATION_ACCURACY:

@@ -1,1 +1,1 @@
-"""The audit's files: contact sheet, tables, corrected labels."""
+"""Files of a label audit: contact sheet, tables, corrected labels."""

@@ -1,7 +1,4 @@
-"""An audit in the names of the data set, and corrected labels.
-
-Files and classes are named, not numbered.
-"""
+"""Tables of an audit with names of files and classes, and corrected labels."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,18 +23,18 @@ class Data:
 
     @property
     def key(self) -> str:
-        """`file` or `index`: what names a row."""
+        """Name of the column that identifies a sample: `file` or `index`."""
         return "index" if self.arrays.train.names is None else "file"
 
     def keys(self, rows: pd.Series | pd.Index) -> list[str | int]:
-        """File names, or the rows themselves."""
+        """Return the file names of samples; without names, their indices."""
         names = self.arrays.train.names
         if names is None:
             return rows.tolist()
         return [names[row].decode(errors="backslashreplace") for row in rows]
 
     def classes(self, labels: pd.Series) -> list[str | int]:
-        """Names of classes, or their numbers."""
+        """Return the names of classes; without names, their numbers."""
         names = self.arrays.class_names
         if not names:
             return labels.tolist()
@@ -48,8 +45,8 @@ def read_data(root: Path, audited: Audited, machine: Machine) -> Data:
     """Load the data that the audited trials were trained on.
 
     Raises:
-        DataError: they are absent or wrong.
-        NoAudit: they are not the same any more, or the trial was written by another version.
+        DataError: they are missing or invalid.
+        NoAudit: they have changed, or the trial was written by another version.
     """
     folder = TrialFolder(root / audited.trial["folder"])
     try:
@@ -67,9 +64,9 @@ def read_data(root: Path, audited: Audited, machine: Machine) -> Data:
 
 
 def listed(audited: Audited, data: Data) -> pd.DataFrame:
-    """The ranking with names for people, the most surely wrong label first.
+    """Return the ranking with readable names, the most probable label error first.
 
-    Columns: file or index, given, suggested, wrong, confidence, trials, and true where it is known.
+    Columns: file or index, given, suggested, wrong, confidence, trials, and true if it is known.
     """
     ranked = audited.ranked
     table = pd.DataFrame({data.key: data.keys(ranked["index"])})
@@ -84,11 +81,11 @@ def listed(audited: Audited, data: Data) -> pd.DataFrame:
 
 
 def corrected(audited: Audited, data: Data, confidence: float) -> tuple[pd.DataFrame, int]:
-    """Corrected labels, and how many were changed.
+    """Return corrected labels, and the number of changes.
 
-    A label becomes the suggested one where that is right with at least the probability
-    `confidence`. The table has a label for every sample of the training split, as
-    `noise: {name: file}` reads it.
+    A label is replaced by the suggested one if that is correct with at least the probability
+    `confidence`. The table has a label for every sample of the training split, in the format of
+    `noise: {name: file}`.
     """
     ranked = audited.ranked
     sure = ranked[(ranked["suggested"] != ranked["given"]) & (ranked["confidence"] >= confidence)]

@@ -1,6 +1,6 @@
-"""The label audit of a study.
+"""Write the label audit of a study.
 
-It writes lists, contact sheets and tables to `RUN_DIR/audit`, and prints a summary.
+Lists, contact sheets and tables are in `RUN_DIR/audit`; a summary is printed.
 """
 
 import base64
@@ -23,21 +23,24 @@ from trainable.data.images import Files
 from trainable.storage.names import AUDIT
 
 SHOWN = 400
-"""Images on a sheet."""
+"""Maximum number of images on a sheet."""
 SIDE = 96
-"""Pixels: larger images are made smaller."""
+"""Pixels; larger images are scaled down."""
 
 
 def write_audit(
     root: Path, setting: str | None, arm: str, seed: int | None, machine: Machine, console: Console
 ) -> tuple[list[Audited], Data]:
-    """Audit an arm, write its files, print what they say; the audit, and the data with its names.
+    """Audit an arm, write its files and print a summary.
 
-    Where each seed has its own noise, each has its own files.
+    If each seed has its own noise, each has its own files.
+
+    Returns:
+        The audits, and the data with its names.
 
     Raises:
-        DataError: the data set is absent or wrong.
-        NoStudy, NoAudit: there is nothing to audit; the message says why.
+        DataError: the data set is missing or invalid.
+        NoStudy, NoAudit: there is nothing to audit; the message has the reason.
     """
     found = audit(root, setting, arm, seed)
     data = read_data(root, found[0], machine)
@@ -78,7 +81,7 @@ def _write(audited: Audited, data: Data, title: str, folder: Path, suffix: str) 
 
 
 def _cards(audited: Audited, table: pd.DataFrame, data: Data) -> Iterator[Card]:
-    """The first images of the list."""
+    """Yield the first images of the list."""
     images = data.arrays.train.images
     rows = audited.ranked["index"].head(SHOWN)
     entries = table.head(SHOWN).to_dict("records")
@@ -99,9 +102,9 @@ def _cards(audited: Audited, table: pd.DataFrame, data: Data) -> Iterator[Card]:
 
 
 def thumbnail(pixels: np.ndarray) -> str:
-    """An image (height, width, 1 or 3) uint8 as a data URI, at most 96 pixels wide and high.
+    """Return an image (height, width, 1 or 3) uint8 as a data URI of at most 96 × 96 pixels.
 
-    It is a PNG if it is tiny, otherwise a JPEG.
+    Images of at most 32 pixels are PNG, larger ones JPEG.
     """
     grey = pixels.shape[-1] == 1
     image = Image.fromarray(pixels[..., 0] if grey else pixels)
@@ -122,11 +125,11 @@ COLUMNS = {
     "precision_half": ("precision ½", 3),
     "recall_half": ("recall ½", 3),
 }
-"""Figures on a terminal of 80 columns: header and decimals."""
+"""Columns of the terminal table: header and decimals."""
 
 
 def show(figures: pd.DataFrame, console: Console) -> None:
-    """Print the figures, and what they mean."""
+    """Print the figures and their meaning."""
     grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     grid.add_column("seeds")
     columns = [name for name in COLUMNS if name in figures]
@@ -140,11 +143,11 @@ def show(figures: pd.DataFrame, console: Console) -> None:
             texts.append(f"{row[name]:.{decimals}f}")
         grid.add_row(row["seeds"], *texts)
     console.print(grid)
-    text = "expected: how many labels are wrong, the sum of the probabilities"
+    text = "expected: expected number of label errors, the sum of their probabilities"
     if "wrong" in figures:
         text += (
-            "\nwrong: how many are; AUC of the list; precision of its first `wrong` samples;\n"
-            "precision ½, recall ½: of the labels that are wrong with a probability above 0.5"
+            "\nwrong: number of label errors; AUC of the list; precision of its first `wrong`\n"
+            "samples; precision ½, recall ½: of labels with error probability above 0.5"
         )
     console.print(text, style="dim", markup=False)
 
@@ -159,8 +162,8 @@ def apply_corrections(
     """
     if len(found) > 1:
         raise NoAudit(
-            "--apply: noise was injected, so each seed has wrong labels of its own; "
-            "name one with --seed"
+            "--apply: noise was injected, so each seed has its own label errors; "
+            "choose one with --seed"
         )
     table, changed = corrected(found[0], data, confidence)
     table.to_csv(path, index=False)

@@ -29,7 +29,7 @@ from orchestrator.scheduling.run_plan import RunPlan, absent, plan_run, refusal
 from orchestrator.scheduling.trial_selection import Options, check_selection
 from orchestrator.study import comparison_families
 from orchestrator.study.load import Study, load_study
-from orchestrator.study.search_plan import SearchPlan
+from orchestrator.study.search_definition import SearchPlan
 
 app = typer.Typer()
 

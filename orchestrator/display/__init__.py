@@ -1,1 +1,1 @@
-"""What people see: terminal tables, live views, TensorBoard."""
+"""Output for users: terminal tables, live views, TensorBoard."""

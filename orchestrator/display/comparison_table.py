@@ -1,4 +1,4 @@
-"""The comparison of arms on a terminal, within 80 columns."""
+"""Comparison of arms as a terminal table of 80 columns."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from analysis.stats import comparison
 
 
 def show(root: Path, console: Console) -> None:
-    """Print the table of arms of the study in `root`, families apart, and what it shows."""
+    """Print the arms of the study in `root`, grouped by family, and the verdicts."""
     study = read_results(root).begun
     table = comparison.compare(study)
     text = tables.shown(table)
@@ -32,8 +32,8 @@ def show(root: Path, console: Console) -> None:
     )
     for verdict in verdicts.VERDICTS:
         rows = table[table["verdict"] == verdict].to_dict("records")
-        places = [cells.place(row["setting"], row["arm"]) for row in rows]
-        meaning = verdict
+        places = [cells.arm_name(row["setting"], row["arm"]) for row in rows]
+        meaning = cells.verdict_word(verdict)
         if verdict == "equivalent":
             meaning = f"equivalent within ±{study.margin:g} points"
         if places:
@@ -41,9 +41,9 @@ def show(root: Path, console: Console) -> None:
 
 
 def _grid(text: pd.DataFrame, families: list[str]) -> Table:
-    """A setting's arms, at most 80 columns wide; a rule between families.
+    """Return the table of a setting's arms, at most 80 columns wide, with rules between families.
 
-    Headers are short: they are explained below the tables.
+    The short headers are explained below the tables.
     """
     grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     headers = {

@@ -1,6 +1,6 @@
 """Progress of a run.
 
-It is a live table on a terminal, a line a finished trial elsewhere, or events for scripts.
+On a terminal it is a live table, otherwise one line per ended trial, or events for scripts.
 """
 
 import json
@@ -26,7 +26,7 @@ def tell(event: str, **fields: Any) -> None:
 
 
 def ended_badly(folder: TrialFolder) -> tuple[str, dict[str, Any]] | None:
-    """A failure, in a few words and as fields of an event."""
+    """Return a trial's failure as text and as fields of an event; None if it has not failed."""
     failure = folder.failure
     if not failure:
         return None
@@ -36,13 +36,14 @@ def ended_badly(folder: TrialFolder) -> tuple[str, dict[str, Any]] | None:
 
 
 class View:
-    """What a run hears from its trials, and shows in the way that was asked for.
+    """Receives the progress of a run's trials and displays it.
 
     Args:
-        console: prints for people; a quiet one nothing.
+        console: output for users; a quiet console prints nothing.
+        store: the study's results.
         records: all trials of the study, for the table of arms.
-        todo: those that this run is to train.
-        events: print one JSON object an event instead.
+        todo: the trials that this run trains.
+        events: print one JSON object per event instead.
     """
 
     shown: tuple[str, ...] = (TEST_ACCURACY, VALIDATION_ACCURACY)
@@ -65,7 +66,7 @@ class View:
         self._running: dict[str, int] = {}
         self._ended: set[str] = set()
         self.last_seen = ""
-        """The last thing that any trial reported."""
+        """Latest report of any trial, with its time."""
         self._last = time.monotonic()
         self._since: float | None = None  # when the first epoch of this run was reported
         self._reports = 0  # epochs reported after that one
@@ -79,7 +80,7 @@ class View:
         self._live = Live(console=console, refresh_per_second=2, get_renderable=self._render)
 
     def _on_disk(self, record: TrialRecord) -> int:
-        """Epochs of a trial that are on disk already."""
+        """Return the number of a trial's epochs on disk."""
         return min(len(self.store.folder(record).rows()), record.epochs)
 
     def __enter__(self) -> "View":
@@ -95,7 +96,7 @@ class View:
             self._live.stop()
 
     def started(self, name: str) -> None:
-        """A trial has a slot."""
+        """Show that a trial has started."""
         self._heard(f"{name} started")
         self._running[name] = self._epoch[name]
         self.arms.follow(self._todo[name])
@@ -103,14 +104,14 @@ class View:
             tell("started", trial=name, epoch=self._epoch[name], epochs=self._todo[name].epochs)
 
     def epoch(self, name: str, row: dict[str, Any]) -> None:
-        """A trial has finished an epoch; `row` has its number and accuracies (percent)."""
+        """Show a finished epoch of a trial; `row` has its number and accuracies (percent)."""
         epoch = row["epoch"]
         self._heard(f"{name} epoch {epoch}")
         if self._since is None:
-            # Measured from here: the start of Ray and the first imports are over.
+            # Time is measured from here, without the start of Ray and the first imports.
             self._since = time.monotonic()
         else:
-            # A report may be of several short epochs.
+            # One report may cover several short epochs.
             self._reports += max(0, epoch - self._epoch[name])
         self._running[name] = epoch
         self._epoch[name] = epoch
@@ -120,7 +121,7 @@ class View:
             tell("epoch", trial=name, epoch=epoch, **shown)
 
     def ended(self, name: str) -> None:
-        """A trial has ended, well or badly; its folder says which."""
+        """Show that a trial has ended; its outcome is read from its folder."""
         self._heard(f"{name} ended")
         self._running.pop(name, None)
         if name in self._ended:
@@ -141,7 +142,7 @@ class View:
         return f"{len(self._ended)}/{len(self._todo)}"
 
     def _outcome(self, record: TrialRecord) -> tuple[str, dict[str, Any]]:
-        """How a trial has ended, in a few words and as fields of an event."""
+        """Return a trial's outcome as text and as fields of an event."""
         folder = self.store.folder(record)
         summary = folder.summary
         if summary:
@@ -156,7 +157,7 @@ class View:
 
     @property
     def silence(self) -> float:
-        """Seconds since any trial reported anything."""
+        """Seconds since the latest report of any trial."""
         return time.monotonic() - self._last
 
     def _heard(self, what: str) -> None:
@@ -165,7 +166,7 @@ class View:
         self.last_seen = f"{what} at {now}"
 
     def _left(self) -> str:
-        """Time left, from the epochs that this run has finished so far."""
+        """Return the estimated time left, from the epochs that this run has finished."""
         left = sum(record.epochs - self._epoch[name] for name, record in self._todo.items())
         if self._since is None or not self._reports or not left:
             return ""
@@ -180,7 +181,7 @@ class View:
         return Group(self._bar, Text(running, "dim"), self._table())
 
     def _slots(self) -> list[str]:
-        """`name 3/30` of each running trial."""
+        """Return `name 3/30` for each running trial."""
         running = sorted(self._running.items())
         return [f"{name} {epoch}/{self._todo[name].epochs}" for name, epoch in running]
 

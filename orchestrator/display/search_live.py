@@ -1,4 +1,4 @@
-"""What people see of a search: its progress while it runs, then its state, from the journal."""
+"""Output of searches: progress during a run, and state from the journal."""
 
 from collections.abc import Hashable
 from typing import Any
@@ -8,9 +8,9 @@ from optuna.trial import TrialState
 from rich.console import Console
 from rich.table import Table
 
+from analysis.report.cells import arm_name, number, signed
 from analysis.results.study_folder import TrialRecord
 from orchestrator.display.live import View, ended_badly
-from orchestrator.display.status import arm_name
 from orchestrator.results.store import Store
 from orchestrator.search import journal
 from orchestrator.search.optuna_search import N_TRIALS, REASON, SAME_AS
@@ -22,7 +22,7 @@ from trainable.storage.trial_folder import score
 class SearchView(View):
     """Progress of searches.
 
-    It shows validation scores only: the test set must not be used to choose.
+    It shows validation scores only, because the test set must not influence a search.
     """
 
     shown = (VALIDATION_ACCURACY,)
@@ -34,7 +34,7 @@ class SearchView(View):
         self._bar.update(self._task, total=self._total, completed=self._finished())
 
     def started(self, name: str) -> None:
-        """A trial has a slot."""
+        """Show that a trial has started."""
         if name not in self._todo:
             record = self.searches.record(name)
             self._todo[name] = record
@@ -42,7 +42,7 @@ class SearchView(View):
         super().started(name)
 
     def ended(self, name: str) -> None:
-        """A trial has ended, or was interrupted."""
+        """Show that a trial has ended or was interrupted."""
         super().ended(name)
         self._bar.update(self._task, completed=self._finished())
 
@@ -67,14 +67,14 @@ class SearchView(View):
         return ended_badly(folder) or ("interrupted", {"state": "interrupted"})
 
     def _left(self) -> str:
-        return ""  # how much will be stopped is not known before
+        return ""  # unknown, because trials may be stopped early
 
     def _table(self) -> Table:
         return table([search.study for search in self.searches.all])
 
 
 def table(studies: list[optuna.Study]) -> Table:
-    """One line a search: how its trials have ended, and the best validation score so far."""
+    """Return a table of searches: states of their trials, and the best validation score."""
     grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     grid.add_column("search", overflow="fold")
     for title in ("trials", "full length", "stopped", "failed", "repeated", "best so far"):
@@ -98,7 +98,7 @@ def table(studies: list[optuna.Study]) -> Table:
 
 
 def best(study: optuna.Study) -> str:
-    """`93.20 (trial-0007)`, or how many trade-offs are on the front of two metrics."""
+    """Return `93.20 (trial-0007)`; with two metrics, the size of the Pareto front."""
     if len(study.directions) > 1:
         front = study.best_trials
         return f"front of {len(front)}" if front else ""
@@ -110,7 +110,7 @@ def best(study: optuna.Study) -> str:
 
 
 def show_status(store: Store, console: Console) -> None:
-    """Print the state of a study's searches from its journal, and why trials failed."""
+    """Print the state of a study's searches from its journal, and reasons of failures."""
     storage = journal.read(store.root / JOURNAL)
     names = optuna.get_all_study_names(storage)
     studies = [optuna.load_study(study_name=name, storage=storage) for name in names]
@@ -119,9 +119,9 @@ def show_status(store: Store, console: Console) -> None:
 
 
 def show_failures(studies: list[optuna.Study], console: Console) -> None:
-    """One line a trial that failed.
+    """Print one line per failed trial.
 
-    A failure is one of a search's answers, and is not tried again.
+    A failure counts as the trial's result in a search; the trial is not run again.
     """
     for study in studies:
         for trial in study.get_trials(deepcopy=False, states=(TrialState.FAIL,)):
@@ -133,7 +133,7 @@ def show_failures(studies: list[optuna.Study], console: Console) -> None:
 
 
 def show_optimism(store: Store, console: Console) -> None:
-    """Print what the search promised and what fresh seeds showed, on the same metric."""
+    """Print search scores next to the same metric on fresh seeds."""
     from analysis.stats import search
 
     promises = search.optimism(store.root).to_dict("records")
@@ -147,16 +147,14 @@ def show_optimism(store: Store, console: Console) -> None:
         "noisy val/accuracy, mean of the last 10 epochs; "
         "optimism: search score − mean over fresh seeds;\n"
         "gain: over the baseline, in the search and on fresh seeds. "
-        "The search chose the best of its scores:\n"
-        "they are no result.",
+        "Search scores are biased upwards\n"
+        "by the selection and are not results.",
         style="dim",
     )
 
 
 def _promises(rows: list[dict[Hashable, Any]]) -> Table:
-    """One line a confirmed configuration: score in the search, accuracy on fresh seeds, gains."""
-    from analysis.report.cells import number, signed
-
+    """Return a table of confirmed configurations: search score, fresh seeds, gains."""
     grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     grid.add_column("confirmed")
     for title in ("n", "search score", "fresh seeds", "optimism", "gain promised", "gained"):

@@ -1,4 +1,4 @@
-"""The state of a study as tables and sentences, from files alone: for `status` and for runs."""
+"""State of a study as tables and sentences, read from files, for `status` and for runs."""
 
 import statistics
 from collections import Counter
@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from analysis.report.cells import arm_name
 from analysis.results.mixed_fingerprints import mixed
 from analysis.results.study_folder import STATES, State, TrialRecord
 from orchestrator.results.store import Store
@@ -16,11 +17,11 @@ from trainable.storage.trial_folder import TrialFolder
 
 BARS = "▁▂▃▄▅▆▇█"
 WIDTH = 12
-"""Most bars in a sparkline."""
+"""Maximum number of bars of a sparkline."""
 
 
 class Arms:
-    """Finished accuracies by setting and arm, read from summaries, and each arm's newest curve."""
+    """Accuracies of completed trials by setting and arm, and each arm's newest curve."""
 
     def __init__(self, store: Store, records: list[TrialRecord]):
         self.store = store
@@ -32,12 +33,12 @@ class Arms:
             self.read(record)
         newest = {}
         for record in self._accuracy:
-            newest[record.setting, record.arm] = record  # the last one of each arm
+            newest[record.setting, record.arm] = record  # the last completed trial of each arm
         for record in newest.values():
             self.follow(record)
 
     def read(self, record: TrialRecord) -> None:
-        """Read one trial's folder again."""
+        """Read the state of one trial from its folder again."""
         folder = self.store.folder(record)
         if (folder.trial or {}).get("id") != record.id:
             return
@@ -54,15 +55,15 @@ class Arms:
             self.epoch(record, row)
 
     def epoch(self, record: TrialRecord, row: dict[str, Any]) -> None:
-        """A trial has finished an epoch."""
+        """Add a finished epoch to the curve of the trial's arm."""
         if TEST_ACCURACY in row:
             curve = self._curve.setdefault((record.setting, record.arm), {})
             curve[row["epoch"]] = row[TEST_ACCURACY]
 
     def table(self, running: dict[str, int]) -> Table:
-        """One line a setting and arm.
+        """Return a table with one line per setting and arm.
 
-        Its columns: done of planned, running, failed, mean ± sd so far, the newest trial's epochs.
+        Columns: done of planned, running, failed, mean ± sd so far, curve of the newest trial.
         """
         shown: list[float] = []
         for curve in self._curve.values():
@@ -87,7 +88,7 @@ class Arms:
         return table
 
     def _accuracies(self, setting: str | None, arm: str) -> list[float]:
-        """Accuracies of an arm's finished trials, in percent."""
+        """Return the accuracies of an arm's completed trials, in percent."""
         return [
             accuracy
             for record, accuracy in self._accuracy.items()
@@ -95,18 +96,13 @@ class Arms:
         ]
 
 
-def arm_name(setting: str | None, arm: str) -> str:
-    """`setting/arm`, or the arm alone where the study has no settings."""
-    return f"{setting}/{arm}" if setting else arm
-
-
 def _count(number: int) -> str:
-    """A number for a table: nothing for zero."""
+    """Write a number as a cell; zero is empty."""
     return str(number or "")
 
 
 def sparkline(values: list[float], low: float, high: float) -> str:
-    """Values as up to `WIDTH` bars between `low` and `high`, for instance `▁▃▆▇█`."""
+    """Draw values as up to `WIDTH` bars between `low` and `high`, for instance `▁▃▆▇█`."""
     last = len(values) - 1
     width = min(WIDTH, len(values))
     span = (high - low) or 1
@@ -123,12 +119,12 @@ def status_table(
     states: dict[TrialRecord, State],
     moves: Mapping[str, str] | None = None,
 ) -> Table:
-    """States by setting and arm, epochs done, mean ± sd of the finished trials.
+    """Return a table of states, finished epochs and mean ± sd by setting and arm.
 
     Args:
         store: the study's results.
         records: the trials to show.
-        states: the state of each of them, once `moves` have been made.
+        states: the state of each trial after `moves`.
         moves: renamed trials that have not been moved yet, old name → new name.
     """
     old_names = {new: old for old, new in (moves or {}).items()}
@@ -161,7 +157,7 @@ def status_table(
 
 
 def grid(*titles: str) -> Table:
-    """A table for 80 columns: the arm, whose long names are folded, and right-aligned numbers."""
+    """Return an empty table for 80 columns: a folded column of arms, right-aligned numbers."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     table.add_column("arm", overflow="fold")
     for title in titles:
@@ -176,7 +172,7 @@ def _epochs_done(store: Store, record: TrialRecord, state: State) -> int:
 
 
 def mean_sd(values: list[float]) -> str:
-    """`95.83 ± 2.31`; of one value without the deviation, of none nothing."""
+    """Write `95.83 ± 2.31`; one value has no deviation, and no values are empty."""
     if not values:
         return ""
     mean = f"{statistics.fmean(values):.2f}"
@@ -186,7 +182,7 @@ def mean_sd(values: list[float]) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`3 h 05 min`, `12 min` or `40 s`."""
+    """Write a duration as `3 h 05 min`, `12 min` or `40 s`."""
     if seconds < 60:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
@@ -196,7 +192,7 @@ def duration(seconds: float) -> str:
 
 
 def failures(store: Store, states: dict[TrialRecord, State]) -> list[dict[str, Any]]:
-    """Name, kind and message of each failed trial."""
+    """Return name, kind and message of each failed trial."""
     found = []
     for record, state in states.items():
         failure = store.folder(record).failure
@@ -208,19 +204,19 @@ def failures(store: Store, states: dict[TrialRecord, State]) -> list[dict[str, A
 
 
 def blocked(records: Iterable[TrialRecord]) -> list[str]:
-    """Sentences about trials that are blocked: one that they depend on has failed."""
+    """Return a sentence for each blocked trial, which depends on a failed one."""
     return [
         f"blocked: {record.name} uses {record.source}, which has no result" for record in records
     ]
 
 
 def in_state(states: dict[TrialRecord, State], state: State) -> list[TrialRecord]:
-    """The trials that are in this state."""
+    """Return the trials in this state."""
     return [record for record, found in states.items() if found == state]
 
 
 def time_left(store: Store, states: dict[TrialRecord, State]) -> str | None:
-    """How long the rest would take at the pace of the epochs on disk, on the slots now busy."""
+    """Estimate the time left from the seconds of finished epochs and the slots in use."""
     spent = 0.0
     finished = 0
     left = 0
@@ -248,13 +244,13 @@ def time_left(store: Store, states: dict[TrialRecord, State]) -> str | None:
 def mixed_fingerprints(
     store: Store, records: list[TrialRecord], states: dict[TrialRecord, State]
 ) -> list[str]:
-    """Sentences about finished trials of different code, libraries or kinds of device."""
+    """Return sentences about completed trials that differ in code, libraries or device type."""
     done = [record for record in records if states[record] == "done"]
     return mixed((record.name, store.folder(record).trial or {}) for record in done)
 
 
 def loud(console: Console) -> Console:
-    """The console, or the error output where it is quiet: for what must be seen in any case."""
+    """Return a console for messages that are never suppressed: stderr if `console` is quiet."""
     if console.quiet:
         return Console(stderr=True, highlight=False, soft_wrap=True)
     return console

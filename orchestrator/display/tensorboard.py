@@ -1,4 +1,4 @@
-"""TensorBoard over studies: the layout of its pages, and opening it."""
+"""TensorBoard for studies: write the layout of its pages, and start it."""
 
 import os
 import sys
@@ -25,7 +25,7 @@ METRICS = (
 )
 """Columns of the table of hyper-parameters."""
 NETWORK = r"\d"
-"""Any network's number, in a regular expression."""
+"""Regular expression of a network's number."""
 CHARTS = {
     "accuracy": {
         "test": rf"{names.TEST_ACCURACY}(_net\d)?$",
@@ -39,15 +39,15 @@ CHARTS = {
     },
     "loss": {"loss": r"loss/"},
 }
-"""Custom scalars: both networks and the ensemble in one chart. Page → chart → tags."""
+"""Custom scalars: page → chart → tags. A chart shows both networks and the ensemble."""
 SUFFIX = ".study"
 
 
 def write_layout(runs: Path, records: Iterable[TrialRecord]) -> None:
-    """Tell TensorBoard about the study, in an event file of its own in `runs`.
+    """Write the layout of TensorBoard's pages to an event file in `runs`.
 
-    It replaces the one before. The table of hyper-parameters gets setting, arm and seed as
-    check boxes and the columns METRICS.
+    It replaces an earlier one. The table of hyper-parameters has check boxes for setting, arm and
+    seed, and the columns METRICS.
     """
     runs.mkdir(parents=True, exist_ok=True)
     for old in runs.glob(f"events.out.tfevents.*{SUFFIX}"):
@@ -69,7 +69,7 @@ def write_layout(runs: Path, records: Iterable[TrialRecord]) -> None:
 
 
 def _charts() -> Summary:
-    """The pages of custom scalars, as the plugin reads them from an event."""
+    """Return the pages of custom scalars as a summary that the plugin reads."""
     layout = layout_pb2.Layout(category=[_page(title) for title in CHARTS])
     tensor = TensorProto(
         dtype="DT_STRING", string_val=[layout.SerializeToString()], tensor_shape=TensorShapeProto()
@@ -89,13 +89,13 @@ def _page(title: str) -> layout_pb2.Category:
 
 
 def open_tensorboard(run_dirs: Sequence[Path], arguments: Sequence[str]) -> None:
-    """Become TensorBoard over the studies in `run_dirs`.
+    """Replace this process by TensorBoard for the studies in `run_dirs`.
 
     Runs are called `arm/seed=n`, or `study/arm/seed=n` for several studies. Does not return.
     """
     logdir = run_dirs[0] / names.RUNS
     if len(run_dirs) > 1:
-        # A folder of links: a list of folders would lose the table of hyper-parameters.
+        # With a list of folders TensorBoard has no table of hyper-parameters, so links are used.
         logdir = Path(tempfile.mkdtemp(prefix="tensorboard-"))
         labels = distinct([run_dir.absolute().name for run_dir in run_dirs])
         for label, run_dir in zip(labels, run_dirs, strict=True):
@@ -106,7 +106,7 @@ def open_tensorboard(run_dirs: Sequence[Path], arguments: Sequence[str]) -> None
 
 
 def distinct(labels: Sequence[str]) -> list[str]:
-    """The labels, the second of two equal ones with a number."""
+    """Return the labels; number repeated ones."""
     found = []
     for k, label in enumerate(labels):
         earlier = labels[:k].count(label)

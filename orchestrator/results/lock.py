@@ -1,4 +1,4 @@
-"""One runner a study: a lock file with host, pid and a heartbeat."""
+"""Lock of a study, for one runner at a time: a file with host, pid and a heartbeat."""
 
 import contextlib
 import fcntl
@@ -20,7 +20,7 @@ from trainable.storage.trial_folder import replace
 
 HEARTBEAT_S = 5.0
 SILENCE_S = 60.0
-"""A holder on another host that was silent for this long is taken for dead."""
+"""Seconds without a heartbeat after which a holder on another host counts as dead."""
 
 
 class Locked(Exception):
@@ -28,7 +28,7 @@ class Locked(Exception):
 
 
 def started(pid: int) -> str | None:
-    """When a process of this host started, in clock ticks since boot.
+    """Return the start time of a process of this host, in clock ticks since boot.
 
     None if it does not run, or is a zombie.
     """
@@ -42,7 +42,7 @@ def started(pid: int) -> str | None:
 
 
 def alive(host: str, pid: int) -> bool:
-    """Whether a process may still run; one on another host is given the benefit of the doubt."""
+    """Return whether a process may still run; True for any process on another host."""
     if host != socket.gethostname():
         return True
     if Path("/proc/self/stat").exists():
@@ -57,14 +57,14 @@ def alive(host: str, pid: int) -> bool:
 
 
 def is_this_process(holder: dict[str, Any]) -> bool:
-    """Whether a lock's holder is the process that asks."""
+    """Return whether a lock's holder is the calling process."""
     same_host: bool = holder["host"] == socket.gethostname()
     return same_host and holder["pid"] == os.getpid()
 
 
 @contextmanager
 def guarded(folder: Path) -> Iterator[None]:
-    """One process at a time, for a moment only: the system frees the guard if its holder dies."""
+    """Exclude other processes for a moment; the system frees the guard if its holder dies."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / LOCK_GUARD).open("w") as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)
@@ -72,10 +72,10 @@ def guarded(folder: Path) -> Iterator[None]:
 
 
 class StudyLock:
-    """A context manager; entering raises Locked if a living process holds the lock.
+    """Context manager that holds the lock of a study.
 
-    It also raises Locked if a living process holds a lock in the same folder whose name matches
-    `against`.
+    Entering raises Locked if a living process holds the lock, or a lock in the same folder whose
+    name matches `against`.
     """
 
     def __init__(self, path: Path, against: str = ""):
@@ -86,7 +86,7 @@ class StudyLock:
         self._thread: threading.Thread | None = None
 
     def holder(self) -> dict[str, Any] | None:
-        """Who holds the lock: token, host, pid, started."""
+        """Return the holder of the lock: token, host, pid, started; None if there is none."""
         try:
             content: dict[str, Any] | None = json.loads(self.path.read_bytes())
         except (OSError, ValueError):
@@ -94,12 +94,12 @@ class StudyLock:
         return content
 
     def holder_alive(self) -> bool:
-        """Whether the lock is held by a living process."""
+        """Return whether a living process holds the lock."""
         holder = self.holder()
         if holder is None:
             return False
         if holder["host"] == socket.gethostname():
-            # The start time tells a reused process number from the holder's.
+            # A reused process number has another start time.
             pid = holder["pid"]
             return alive(holder["host"], pid) and holder["started"] == started(pid)
         try:
@@ -115,7 +115,7 @@ class StudyLock:
             "pid": pid,
             "started": started(pid),
         }
-        # Look and take in one step: of several that find a dead holder, one takes the lock.
+        # Check and take in one step, so that only one process replaces a dead holder.
         with guarded(self.path.parent):
             self._refuse_if_held()
             replace(self.path, json.dumps(mine).encode())
@@ -124,7 +124,7 @@ class StudyLock:
         return self
 
     def _refuse_if_held(self) -> None:
-        """Raise Locked if a living process holds this lock, or one that it excludes."""
+        """Raise Locked if a living process holds this lock or a lock that it excludes."""
         folder = self.path.parent
         others = [path for path in folder.iterdir() if re.fullmatch(self.against, path.name)]
         for lock in [self, *map(StudyLock, others)]:

@@ -1,4 +1,4 @@
-"""Where results come from: versions, git revision, host, command lines."""
+"""Provenance of results: versions, git revision, host, command lines."""
 
 import json
 import os
@@ -57,7 +57,7 @@ def _version(package: str) -> str | None:
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
-    """Output of git, or None where there is no repository or no git."""
+    """Return the output of git; None if there is no repository or no git."""
     try:
         done = subprocess.run(
             ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=30

@@ -1,4 +1,4 @@
-"""Running a finished trial again, and saying whether its rows come out the same."""
+"""Run a completed trial again and compare its rows."""
 
 import dataclasses
 import json
@@ -16,12 +16,12 @@ from trainable.trial.session import Session
 
 
 class NotATrial(Exception):
-    """A folder holds no finished trial."""
+    """A folder holds no completed trial."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Reproduction:
-    """What the second run showed.
+    """Result of a second run.
 
     Args:
         epochs: epochs of the first run.
@@ -36,7 +36,7 @@ class Reproduction:
     fingerprint: list[str]
 
     def __str__(self) -> str:
-        """`identical: all 30 rows, seconds aside`, or what differs, and from which epoch."""
+        """Write `identical: all 30 rows, seconds aside`, or the first differences."""
         if self.identical:
             return f"identical: all {self.epochs} rows, seconds aside"
         shown = ", ".join(self.metrics[:6])
@@ -46,18 +46,18 @@ class Reproduction:
 
     @property
     def identical(self) -> bool:
-        """Whether every row is the same but for its seconds."""
+        """Whether all rows are the same, except for seconds."""
         return self.epoch is None
 
 
 def reproduce(path: Path, machine: Machine, own_code: bool = False) -> Reproduction:
-    """Run the trial of a folder again in a temporary one.
+    """Run the trial of a folder again in a temporary folder, and compare the rows.
 
-    The `source` of an own method or model is a program that came with the folder: it is run only
-    with `own_code`.
+    The folder may contain the `source` of an own method or model. This code is executed only with
+    `own_code`.
 
     Raises:
-        NotATrial: the folder holds no finished trial, or none that can and may be run again.
+        NotATrial: the folder holds no completed trial, or it cannot or may not be run again.
     """
     old = TrialFolder(path)
     if old.summary is None or old.trial is None:
@@ -95,9 +95,9 @@ def _has_code(config: Any) -> bool:
 
 
 def _as_then(machine: Machine, old: TrialFolder) -> Machine:
-    """This machine with the first run's threads, and on the CPU if that was.
+    """Return this machine with the first run's threads, and its CPU if that run used the CPU.
 
-    Sums depend on both.
+    Rounding depends on both.
     """
     made = _fingerprint(old)
     threads = made.get("threads", machine.threads)
@@ -113,14 +113,14 @@ def _fingerprint(folder: TrialFolder) -> dict[str, Any]:
 
 
 def _source(path: Path, config: TrialConfig) -> Path | None:
-    """Folder of the trial that this one used, where it is now in the study. Raises NotATrial."""
+    """Return the present folder of the trial that this one depends on. Raises NotATrial."""
     if config.from_arm is None:
         return None
     runs = next((parent for parent in path.resolve().parents if parent.name == RUNS), path)
     for file in runs.rglob(f"seed={config.seed}/{TRIAL}"):
         if (TrialFolder(file.parent).trial or {}).get("id") == config.from_arm:
             return file.parent
-    raise NotATrial(f"{path} uses the trial {config.from_arm}, which is not below {runs} any more")
+    raise NotATrial(f"{path} depends on the trial {config.from_arm}, which is not below {runs}")
 
 
 def compare(old: TrialFolder, new: TrialFolder) -> Reproduction:
@@ -137,13 +137,13 @@ def compare(old: TrialFolder, new: TrialFolder) -> Reproduction:
 
 
 def _differing(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
-    """Sorted names of what differs."""
+    """Return the sorted names of fields that differ."""
     every = sorted({*first, *second})
     return [name for name in every if first.get(name) != second.get(name)]
 
 
 def _untimed(rows: list[dict[str, Any]], epoch: int) -> dict[str, Any]:
-    """An epoch's row (epochs count from 1) without its seconds, as JSON keeps it; empty if none."""
+    """Return the row of an epoch (from 1) as JSON keeps it, without seconds; empty if none."""
     if epoch > len(rows):
         return {}
     row = {name: value for name, value in rows[epoch - 1].items() if not name.startswith("time/")}

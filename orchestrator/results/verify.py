@@ -1,6 +1,6 @@
-"""Running random finished trials of a study again.
+"""Run random completed trials of a study again.
 
-It tells whether code and data still give the rows that are on disk.
+This checks whether code and data still produce the rows on disk.
 """
 
 import random
@@ -12,19 +12,19 @@ from orchestrator.results.store import Store
 from trainable.config.runtime import Machine
 
 Outcome = Reproduction | str
-"""What a second run showed, or why there is none."""
+"""Result of a second run, or the reason why there is none."""
 DATA = ("data", "noise")
-"""Fields of a fingerprint whose change is one of the inputs, whatever the rows say."""
+"""Fields of a fingerprint that identify the input data, which must be the same."""
 
 
 def drawn(store: Store, fraction: float) -> tuple[list[TrialRecord], int]:
-    """A random part of the finished trials, and how many have finished.
+    """Return a random part of the completed trials, and the number of all completed trials.
 
-    The part has at least one trial, and is in the study's order.
+    The part has at least one trial and is in the study's order.
 
     Raises:
         NoStudy: the folder holds no study's results.
-        NotATrial: no trial has finished.
+        NotATrial: no trial is completed.
     """
     plan = store.read_plan()
     states = store.states(plan.records, plan.max_failures)
@@ -39,7 +39,7 @@ def drawn(store: Store, fraction: float) -> tuple[list[TrialRecord], int]:
 def verify(
     store: Store, records: list[TrialRecord], machine: Machine, own_code: bool
 ) -> Iterator[tuple[TrialRecord, Outcome]]:
-    """Run trials again, one by one."""
+    """Run trials again one by one; yield each with its outcome."""
     for record in records:
         try:
             yield record, reproduce(store.runs / record.name, machine, own_code)
@@ -48,7 +48,7 @@ def verify(
 
 
 def holds(found: Outcome) -> bool:
-    """Whether a second run had the same rows from the same data."""
+    """Return whether a second run had the same rows from the same data."""
     if not isinstance(found, Reproduction):
         return False
     same_data = not set(DATA) & set(found.fingerprint)

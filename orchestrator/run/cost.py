@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from orchestrator.display.status import arm_name, duration
+from analysis.report.cells import arm_name
+from orchestrator.display.status import duration
 from orchestrator.results.store import Store
 from orchestrator.scheduling.disk_space import free_bytes, size
 from orchestrator.study.load import Study

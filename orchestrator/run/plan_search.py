@@ -10,7 +10,7 @@ from typing import Any
 from analysis.results.study_folder import NoStudy
 from orchestrator.results.store import Store
 from orchestrator.study import comparison_families
-from orchestrator.study.search_plan import SearchPlan
+from orchestrator.study.search_definition import SearchPlan
 from orchestrator.study.search_schema import Asha, Median, Parameter
 from trainable.storage.trial_folder import TrialFolder
 

@@ -19,7 +19,7 @@ from orchestrator.scheduling.trial_selection import Options, check_selection
 from orchestrator.search.pool import SearchPool
 from orchestrator.study.load import Study
 from orchestrator.study.planned_trial import PlannedTrial
-from orchestrator.study.search_plan import FIXED, SearchPlan
+from orchestrator.study.search_definition import FIXED, SearchPlan
 from trainable.config.runtime import Machine
 from trainable.config.trial import TrialConfig
 from trainable.storage.code_version import code_hash

@@ -1,1 +1,1 @@
-"""Which trials of a study are run, in what order, and whether they fit on the disk."""
+"""Selection and order of the trials of a run, and the disk space that they need."""

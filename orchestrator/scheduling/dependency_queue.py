@@ -1,4 +1,4 @@
-"""Trials of which some depend on others (`from_arm`): each waits until its dependency is done."""
+"""Queue of trials that may depend on others (`from_arm`)."""
 
 from collections.abc import Sequence
 
@@ -7,9 +7,9 @@ from orchestrator.study.planned_trial import PlannedTrial
 
 
 class DependencyQueue:
-    """The missing trials of a run, in the study's order as far as they can begin. A `TrialSource`.
+    """The missing trials of a run in the study's order. A `TrialSource`.
 
-    Trials without dependencies are a plain list: they come one after another.
+    A trial with a dependency waits until that trial is completed.
     """
 
     knows_all = True
@@ -22,11 +22,11 @@ class DependencyQueue:
 
     @property
     def waiting(self) -> list[PlannedTrial]:
-        """Return the trials that have not been given out."""
+        """Return the trials that have not been started."""
         return list(self._waiting.values())
 
     def next(self) -> PlannedTrial | None:
-        """Return the first trial that can begin now, if there is one."""
+        """Return the first trial that can start now; None if there is none."""
         for name, trial in self._waiting.items():
             if trial.record.source not in self._unfinished:
                 return self._waiting.pop(name)
@@ -34,7 +34,7 @@ class DependencyQueue:
 
     @property
     def exhausted(self) -> bool:
-        """Return whether `next` will never give a trial again."""
+        """Return whether `next` will never return a trial again."""
         return not self._waiting
 
     def observe(self, name: str) -> bool:
@@ -45,7 +45,7 @@ class DependencyQueue:
         """Note that a trial has ended: completed, failed or interrupted.
 
         Returns:
-            The names of trials that can no longer begin because of it.
+            The names of trials that are blocked because of it.
         """
         if self._store.is_done(name):
             self._unfinished.discard(name)

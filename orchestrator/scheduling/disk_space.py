@@ -1,4 +1,4 @@
-"""Whether what a run will write fits on the disk."""
+"""Check whether the results of a run fit on the disk."""
 
 import shutil
 from collections import Counter
@@ -11,8 +11,8 @@ from orchestrator.study.planned_trial import PlannedTrial
 class Room:
     """Compares the size of the missing trials' results with the free disk space.
 
-    Trials report their size when they begin, for it depends on the networks and the data. Only a
-    trial has built them, and building them here too would delay the start by seconds.
+    Trials report their size when they start. The size depends on networks and data; to build them
+    here too would delay the start by seconds.
     """
 
     def __init__(self, root: Path, todo: Sequence[PlannedTrial], slots: int):
@@ -23,17 +23,17 @@ class Room:
         self._sizes: dict[str, tuple[int, int]] = {}
 
     def lacking(self, name: str, kept: int, while_running: int) -> str | None:
-        """Return a sentence if the free space is too small, now that trial `name` has begun.
+        """Return a sentence if the free space is too small when trial `name` has started.
 
-        Kinds of trials that have not begun are left out.
+        Kinds of trials that have not started are not counted.
 
         Args:
             name: the trial's name.
-            kept: bytes of results that it keeps.
+            kept: bytes of its results.
             while_running: further bytes that it needs while it runs.
         """
         kind = self._kinds.pop(name, None)
-        if kind is None:  # it begins a second time, after a failure
+        if kind is None:  # it resumes after a failure
             return None
         self._sizes[kind] = kept, while_running
         needed = self._needed()
@@ -47,7 +47,7 @@ class Room:
         )
 
     def _needed(self) -> int:
-        """Return the bytes that waiting trials of the known kinds keep, and need while they run."""
+        """Return the bytes that waiting trials of known kinds need, also while they run."""
         total = 0
         most_while_running = 0
         for kind, (kept, while_running) in self._sizes.items():
@@ -57,7 +57,7 @@ class Room:
 
 
 def _kind(trial: PlannedTrial) -> str:
-    """Return a text that is the same for trials whose results have the same size."""
+    """Return a key that is equal for trials whose results have the same size."""
     config = trial.config
     networks = config.method.networks
     epochs = config.train.epochs
@@ -65,7 +65,7 @@ def _kind(trial: PlannedTrial) -> str:
 
 
 def free_bytes(path: Path) -> int:
-    """Return the free bytes where `path` is, or will be."""
+    """Return the free bytes on the disk of `path`, which need not exist."""
     while not path.exists():
         path = path.parent
     return shutil.disk_usage(path).free

@@ -1,7 +1,7 @@
-"""What a run does, decided before anything is changed, and the changes on disk before training.
+"""Decide what a run does, and make the changes on disk that precede training.
 
-`plan_run` is pure: it sees what the folders held at one moment. `plan` prints its answer; `run`,
-`shard` and the confirmation of a search apply it. So what `plan` prints is what they do.
+`plan_run` is a pure function of a snapshot of the folders. `plan` prints its result; `run`, `shard`
+and the confirmation of a search apply it. They therefore do what `plan` prints.
 """
 
 import itertools
@@ -27,27 +27,27 @@ States = Mapping[TrialRecord, State]
 Moves = Mapping[str, str]
 
 SHOWN = 20
-"""Names of trials that one message lists at most."""
+"""Maximum number of trials listed in one message."""
 SOURCES_SHOWN = 3
-"""Names of trials that a message about one dependency lists at most."""
+"""Maximum number of trials listed in a message about one dependency."""
 
 
 @dataclass(frozen=True)
 class RunPlan:
-    """What a run does.
+    """Actions of a run.
 
     Attributes:
-        states: the state of every planned trial that is in the run's scope, once renamed trials
-            have been moved.
+        states: the state of every planned trial in the run's scope, after renamed trials have been
+            moved.
         todo: the trials to train, in the study's order.
-        moves: completed trials that the study has under another name now: old name → new name.
+        moves: completed trials that were renamed in the study: old name → new name.
         outdated: trials that the study (with `same_code`: the code) no longer computes.
-        archive: the names under which these are on disk.
-        forget: trials whose failures are forgotten, so that they are tried again.
-        blocked: trials that are not run because one that they depend on has failed.
-        problems: sentences about dependencies that a selection leaves out: the run cannot begin.
+        archive: the names of outdated trials on disk.
+        forget: trials whose failures are removed, so that they run again.
+        blocked: trials that are not run because a trial they depend on has failed.
+        problems: sentences about dependencies that a selection excludes; the run cannot start.
         notes: sentences about comparisons that will lack their baseline.
-        options: what the run was asked to do.
+        options: options of the run.
     """
 
     states: dict[TrialRecord, State]
@@ -63,11 +63,11 @@ class RunPlan:
 
     @property
     def refused(self) -> bool:
-        """Whether the run ends at once, because it may not archive outdated trials."""
+        """Whether the run ends at once, because it must not archive outdated trials."""
         return bool(self.outdated) and self.options.stale == "refuse"
 
     def to_dict(self) -> dict[str, Any]:
-        """The plan as plain data, for scripts; of a refused one nothing is done."""
+        """Return the plan as plain data for scripts. A refused plan is not applied."""
         return {
             "refused": self.refused,
             "problems": self.problems,
@@ -89,10 +89,10 @@ def plan_run(
     """Decide what a run does with these trials of a study.
 
     Args:
-        trials: all trials in the run's scope, selected or not: a study's, or a shard's.
-        snapshot: what their folders, and others on disk, hold.
-        max_failures: failed attempts after which a trial is not tried again.
-        options: what the run was asked to do.
+        trials: all trials of the study or shard, selected or not.
+        snapshot: contents of their folders and of others on disk.
+        max_failures: number of failed attempts after which a trial is not run again.
+        options: options of the run.
     """
     records = [trial.record for trial in trials]
     selected = [record for record in records if options.selects(record)]
@@ -103,7 +103,7 @@ def plan_run(
     outdated = _outdated(selected, found, files, options)
     archive = _names_on_disk(outdated, moves)
 
-    # Trials may also move into places that are free once outdated trials are archived.
+    # Trials may also move to folders that are free after outdated trials were archived.
     files = {name: held for name, held in snapshot.files.items() if name not in archive}
     moves = renamed(records, files)
     files = moved(files, moves)
@@ -154,7 +154,7 @@ def _with_failure(records: Iterable[TrialRecord], files: Files) -> list[TrialRec
 
 
 def _held(files: Files, name: str) -> TrialFiles:
-    """Return what a trial's folder holds: nothing, if it does not exist."""
+    """Return the contents of a trial's folder; they are empty if it does not exist."""
     return files.get(name, TrialFiles())
 
 
@@ -164,11 +164,11 @@ def apply_plan(
     machine: Machine,
     console: Console,
 ) -> list[PlannedTrial]:
-    """Change on disk what has to be changed before training; return the trials to train.
+    """Make the changes on disk that precede training; return the trials to train.
 
     Raises:
-        Ended: outdated trials may not be archived, or data, a package or a dependency is absent.
-            Nothing is changed.
+        Ended: outdated trials must not be archived, or data, a package or a dependency is missing.
+            Nothing is changed then.
     """
     wrong = absent(plan.todo, machine) + plan.problems
     if wrong:
@@ -190,7 +190,7 @@ def apply_plan(
 def longest_first(trials: list[PlannedTrial]) -> list[PlannedTrial]:
     """Sort the trials of each seed and setting, the longest first.
 
-    So slots end together, and whole seeds are still completed early.
+    All slots then end at about the same time, and early seeds are still completed first.
     """
     ordered: list[PlannedTrial] = []
     for _, group in itertools.groupby(trials, _seed_and_setting):
@@ -213,7 +213,7 @@ def _length(trial: PlannedTrial) -> int:
 def renamed(records: Sequence[TrialRecord], files: Files) -> dict[str, str]:
     """Return completed trials on disk that the study now has under another name: old → new name.
 
-    If another trial occupies a trial's place, it is not moved, nor is any trial that needs its own.
+    A trial is not moved if its new folder holds another trial that is not moved.
     """
     misplaced = _misplaced(records, files)
     moves = {}
@@ -230,7 +230,7 @@ def renamed(records: Sequence[TrialRecord], files: Files) -> dict[str, str]:
 
 
 def _misplaced(records: Sequence[TrialRecord], files: Files) -> dict[str | None, str]:
-    """Return id → name of completed trials for which the study has another trial, or none."""
+    """Return id → name of completed trials on disk that the study does not have at that name."""
     planned = {record.name: record.id for record in records}
     misplaced = {}
     for name, held in files.items():
@@ -240,7 +240,7 @@ def _misplaced(records: Sequence[TrialRecord], files: Files) -> dict[str | None,
 
 
 def _moves_to_taken_places(moves: Moves, files: Files) -> list[str]:
-    """Return the old names of trials whose new place holds a trial that does not move."""
+    """Return the old names of trials whose new folder holds a trial that does not move."""
     taken = []
     for old, new in moves.items():
         if new not in moves and _held(files, new).exists:
@@ -249,7 +249,7 @@ def _moves_to_taken_places(moves: Moves, files: Files) -> list[str]:
 
 
 def moved(files: Files, moves: Moves) -> dict[str, TrialFiles]:
-    """Return what the folders hold after the moves."""
+    """Return the contents of the folders after the moves."""
     after = {name: held for name, held in files.items() if name not in moves}
     for old, new in moves.items():
         after[new] = files[old]
@@ -292,7 +292,7 @@ def _names_on_disk(records: Iterable[TrialRecord], moves: Moves) -> list[str]:
 
 
 def refusal(plan: RunPlan, store: Store) -> str:
-    """Say why a run is refused, and what can be done."""
+    """Return the reason of a refusal, and the options of the user."""
     number = len(plan.outdated)
     what = "settings or code" if plan.options.same_code else "settings"
     lines = [f"{number} trials in {store.runs} were run with other {what} than the study has now:"]
@@ -301,17 +301,17 @@ def refusal(plan: RunPlan, store: Store) -> str:
     if number > SHOWN:
         lines.append("  …")
     lines.append(
-        "Keep them aside and run anew with --stale archive, "
-        "or choose another --results or another study name."
+        "Pass --stale archive to archive them and run these trials again, "
+        "or choose another --results folder or another study name."
     )
     return "\n".join(lines)
 
 
-# --- what is absent ---
+# --- missing data, packages and dependencies ---
 
 
 def absent(trials: Sequence[PlannedTrial], machine: Machine) -> list[str]:
-    """Return sentences about data sets and packages that cannot be found."""
+    """Return sentences about missing data sets and packages."""
     sources = {trial.config.data for trial in trials}
     models = {trial.config.model.name for trial in trials}
     sentences = [missing(data, machine) for data in sources]
@@ -320,26 +320,26 @@ def absent(trials: Sequence[PlannedTrial], machine: Machine) -> list[str]:
 
 
 def absent_sources(todo: list[PlannedTrial], states: States) -> Iterator[str]:
-    """Yield sentences about arms that the trials use, left out by a selection before being done."""
+    """Yield sentences about arms that the selection excludes and that its trials depend on."""
     left_out = _left_out(todo, states, lambda record: record.source, ("done",))
     for (arm, source), names in left_out.items():
         yield (
             f"--arms: {arm} uses the trials of {source}, "
-            f"and not all are done ({names}): name {source} too"
+            f"and not all are done ({names}): add {source}"
         )
 
 
 def absent_baselines(todo: list[PlannedTrial], states: States) -> Iterator[str]:
     """Yield sentences about arms that will lack pairs.
 
-    A selection left out their baseline before it was done.
+    The selection excludes their baseline, which is not completed.
     """
     settled: tuple[State, ...] = ("done", "failed", "blocked", "running")
     left_out = _left_out(todo, states, _baseline_name, settled)
     for (arm, baseline), names in left_out.items():
         yield (
             f"--arms: {arm} is compared with {baseline}, "
-            f"of which {names} is not done: name {baseline} too"
+            f"of which {names} is not done; add {baseline}"
         )
 
 
@@ -356,7 +356,7 @@ def _left_out(
     needed: Callable[[TrialRecord], str | None],
     settled: tuple[State, ...],
 ) -> dict[tuple[str, str], str]:
-    """Find trials that others need and that are neither to run nor settled.
+    """Find trials that others need and that are neither run nor settled.
 
     Returns:
         (arm, arm that it needs) → names of these trials, the first ones only.

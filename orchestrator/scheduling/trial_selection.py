@@ -1,4 +1,4 @@
-"""What a run was asked to do in addition to the study: its options, and what they choose."""
+"""Options of a run, and the trials that they select."""
 
 from collections.abc import Set
 from dataclasses import dataclass, field
@@ -11,25 +11,25 @@ from orchestrator.study.load import Study
 
 @dataclass(frozen=True)
 class Options:
-    """What a run was asked to do in addition to the study. Empty selections mean all."""
+    """Options of a run. An empty selection selects everything."""
 
     stale: Literal["refuse", "archive"] = "refuse"
     same_code: bool = False
     retry_failed: bool = False
     dashboard: str | None = "127.0.0.1"
-    """The host that Ray's dashboard listens on; None for no dashboard."""
+    """Host on which Ray's dashboard listens; None: no dashboard."""
     ray: bool = True
     """Whether Ray trains; if not, local processes do."""
     address: str | None = None
-    """A Ray cluster to use: `auto` or HOST:PORT; None to start a local Ray."""
+    """Address of a Ray cluster: `auto` or HOST:PORT; None: start a local Ray."""
     events: bool = False
-    """Print one JSON object an event."""
+    """Whether to print one JSON object per event."""
     arms: frozenset[str] = field(default_factory=frozenset)
     seeds: frozenset[int] = field(default_factory=frozenset)
     settings: frozenset[str] = field(default_factory=frozenset)
 
     def selects(self, record: TrialRecord) -> bool:
-        """Whether a trial is among those that were asked for."""
+        """Return whether a trial is selected."""
         return (
             (not self.arms or record.arm in self.arms)
             and (not self.seeds or record.seed in self.seeds)
@@ -38,16 +38,16 @@ class Options:
 
 
 def check_selection(options: Options, study: Study) -> None:
-    """Check that the study has what the options choose.
+    """Check that the study has the selected arms, seeds and settings.
 
     Raises:
-        Ended: it has not, or the study is a search, which cannot be run in part.
+        Ended: it lacks one of them, or the study is a search, which cannot be run in part.
     """
     if study.search is not None:
         if options.arms or options.seeds or options.settings:
             raise Ended(
-                "--arms, --seeds and --settings choose among an ablation's trials; "
-                "a search is run whole",
+                "--arms, --seeds and --settings select trials of an ablation; "
+                "a search is run as a whole",
                 WRONG,
             )
         return
@@ -65,7 +65,7 @@ def check_selection(options: Options, study: Study) -> None:
 
 
 def _check_known(option: str, wanted: Set[str], known: Set[str]) -> None:
-    """Raise Ended if an option names what the study does not have."""
+    """Raise Ended if an option has a value that the study lacks."""
     unknown = wanted - known
     if unknown:
         wrong = ", ".join(sorted(unknown))

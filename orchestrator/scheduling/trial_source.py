@@ -1,4 +1,4 @@
-"""Where a run's trials come from: what a study's trials and a search's proposals share."""
+"""Source of a run's trials: the common interface of studies and searches."""
 
 from typing import Protocol
 
@@ -6,7 +6,7 @@ from orchestrator.study.planned_trial import PlannedTrial
 
 
 class TrialSource(Protocol):
-    """Gives out trials one by one, and is told of their epochs and ends.
+    """Provides trials one by one, and receives their epochs and ends.
 
     Ray, local processes and shards use it in the same way. Implementations: `DependencyQueue` (a
     fixed list of trials, some of which may depend on others) and `SearchPool`.
@@ -15,24 +15,24 @@ class TrialSource(Protocol):
     knows_all: bool
     """Whether every trial is known from the start.
 
-    If not, the next one is chosen by the results so far. It is asked for only when a slot is free:
-    asked for earlier, the choice would know fewer results.
+    If not, the next trial depends on the results so far. It is requested only when a slot is free,
+    so that its choice uses as many results as possible.
     """
     sees_every_epoch: bool
-    """Whether `observe` must be called for every epoch; else several may be reported together."""
+    """Whether `observe` must be called for every epoch; otherwise several may be combined."""
 
     @property
     def waiting(self) -> list[PlannedTrial]:
-        """Return the trials that are certain to come, and have not been given out."""
+        """Return the known trials that have not been started."""
         ...
 
     def next(self) -> PlannedTrial | None:
-        """Return the next trial to train; None if there is none now, or no more (`exhausted`)."""
+        """Return the next trial to train; None if there is none now, or none left (`exhausted`)."""
         ...
 
     @property
     def exhausted(self) -> bool:
-        """Return whether `next` will never give a trial again."""
+        """Return whether `next` will never return a trial again."""
         ...
 
     def observe(self, name: str) -> bool:
@@ -43,6 +43,6 @@ class TrialSource(Protocol):
         """Note that a trial has ended: completed, failed or interrupted.
 
         Returns:
-            The names of trials that can no longer begin because of it.
+            The names of trials that are blocked because of it.
         """
         ...

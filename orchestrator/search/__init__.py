@@ -1,1 +1,1 @@
-"""Searches: Optuna's proposals, kept in step with the trial folders."""
+"""Searches: Optuna's proposals, synchronised with the trial folders."""

@@ -1,4 +1,4 @@
-"""A search's journal: Optuna's storage in one file of the study's folder."""
+"""Journal of a search: Optuna's storage in one file of the study's folder."""
 
 from pathlib import Path
 
@@ -8,11 +8,11 @@ from optuna.storages.journal import JournalFileBackend
 
 
 def write(path: Path) -> JournalStorage:
-    """The journal for the study's one runner, whose lock is held.
+    """Return the journal, opened for writing; the caller holds the study's lock.
 
-    It may find what a killed runner has left. Optuna appends whole lines under a lock file. A line
-    that a power cut tore is cut off: the folders know what it said. A lock file that outlived its
-    process would cost half a minute of waiting.
+    A killed runner may have left two things, which are removed. An incomplete last line, after a
+    power failure, is cut off: its content is rebuilt from the trial folders. A lock file of Optuna
+    without its process would delay the run by half a minute.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     Path(f"{path}.lock").unlink(missing_ok=True)
@@ -30,6 +30,6 @@ def _cut_torn_line(path: Path) -> None:
 
 
 def read(path: Path) -> JournalStorage:
-    """The journal, for reading."""
+    """Return the journal, opened for reading."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return JournalStorage(JournalFileBackend(str(path)))

@@ -1,9 +1,9 @@
-"""Searches: Optuna proposes, the trials' folders answer.
+"""One search: Optuna proposes trials, and their results are read from the trial folders.
 
-Trial folders are the source of truth; the journal indexes them. `reconcile` brings whatever a
-killed process has left in the journal in step with the folders: completed trials are told, the
-others resume as the same Optuna trials. Ray is not needed here: a search is a queue of trials and
-two answers, `observe` after an epoch and `settle` after the last.
+Trial folders are the source of truth; the Optuna journal is an index rebuilt from them. After a
+process was killed, `catch_up` updates the journal: completed trials are told to Optuna, the others
+resume as the same Optuna trials. This module does not use Ray. A run asks for trials, calls
+`observe` after each epoch and `settle` when a trial has ended.
 """
 
 import json
@@ -21,7 +21,7 @@ from orchestrator.results.store import Store
 from orchestrator.search.pruners import pruner
 from orchestrator.search.samplers import sampler
 from orchestrator.study.planned_trial import PlannedTrial
-from orchestrator.study.search_plan import ArmSearch, SearchPlan
+from orchestrator.study.search_definition import ArmSearch, SearchPlan
 from orchestrator.study.search_space import Point
 from trainable.config.trial import TrialConfig, trial_id
 from trainable.storage.names import VALIDATION_ACCURACY
@@ -32,18 +32,18 @@ SAME_AS = "same_as"
 REASON = "reason"
 """User attribute of an Optuna trial: why it failed."""
 DEFINITION = "definition"
-"""User attribute of an Optuna study: all that decides its proposals and scores."""
+"""User attribute of an Optuna study: everything that determines its proposals and scores."""
 N_TRIALS = "n_trials"
-"""User attribute of an Optuna study: how many trials it is to have."""
+"""User attribute of an Optuna study: its number of trials."""
 ARM = "arm"
-"""User attribute of an Optuna study: the arm that it is for.
+"""User attribute of an Optuna study: the arm that it tunes.
 
-This is the folder of its trials below `runs/`; None: they are in `runs/` itself.
+This is also the folder of its trials below `runs/`; None: they are in `runs/` itself.
 """
 
 
 class Search:
-    """One Optuna study and its trials' folders."""
+    """One Optuna study and the folders of its trials."""
 
     def __init__(
         self, name: str, search: ArmSearch, plan: SearchPlan, store: Store, storage: JournalStorage
@@ -60,7 +60,7 @@ class Search:
             pruner=pruner(plan.file.scheduler),
             load_if_exists=True,
         )
-        self._first: dict[str, int] = {}  # configuration → the first trial that has it
+        self._first: dict[str, int] = {}  # id of a configuration → number of its first trial
         for trial in self.trials:
             config = self.config(trial)
             if config is not None:
@@ -68,27 +68,27 @@ class Search:
 
     @property
     def trials(self) -> list[FrozenTrial]:
-        """All Optuna trials so far."""
+        """All Optuna trials proposed so far."""
         return self.study.get_trials(deepcopy=False)
 
     @property
     def missing(self) -> int:
-        """How many trials are still to be proposed."""
+        """Number of trials that are yet to be proposed."""
         return max(0, self.budget - len(self.trials))
 
     def config(self, trial: FrozenTrial) -> TrialConfig | None:
-        """The configuration of an Optuna trial; None if there is no such configuration."""
+        """Return the configuration of an Optuna trial; None if its values are invalid together."""
         try:
             return self.search.space.config(trial.params)
         except ValidationError:
             return None
 
     def certain_config(self, trial: FrozenTrial) -> TrialConfig:
-        """The configuration of an Optuna trial that has run, so that there is one."""
+        """Return the configuration of an Optuna trial that has run, and so is valid."""
         return self.search.space.config(trial.params)
 
     def planned(self, trial: FrozenTrial) -> list[PlannedTrial]:
-        """Its trials, one a seed; none for one that repeats another or cannot be."""
+        """Return one trial per seed; none if the Optuna trial is a repetition or is invalid."""
         config = self.config(trial)
         if config is None or SAME_AS in trial.user_attrs:
             return []
@@ -96,7 +96,7 @@ class Search:
 
     @property
     def changed(self) -> list[str]:
-        """The parts of the definition that the study file has changed since the first proposal."""
+        """Parts of the definition that have changed since the first proposal."""
         if not self.trials:
             return []
         now = json.loads(json.dumps(self.plan.definition(self.search)))
@@ -104,7 +104,7 @@ class Search:
         return [part for part in now if now[part] != then.get(part)]
 
     def note(self) -> None:
-        """Write down what this search is: `status` and the report read it."""
+        """Write the definition of this search to the journal, for `status` and the report."""
         self.study.set_user_attr(DEFINITION, self.plan.definition(self.search))
         self.study.set_user_attr(N_TRIALS, self.budget)
         self.study.set_user_attr(ARM, self.search.arm)
@@ -112,7 +112,7 @@ class Search:
     # --- ask ---
 
     def ask(self) -> list[PlannedTrial]:
-        """Propose the next Optuna trial; returns what has to be trained for it, if anything."""
+        """Propose the next Optuna trial; return the trials to train for it, if any."""
         number = len(self.trials)
         proposal = self._propose(number)
         config = self.config(proposal)
@@ -124,10 +124,10 @@ class Search:
         return self.catch_up(self.trials[number])
 
     def _propose(self, number: int) -> FrozenTrial:
-        """A trial with all its parameters, not yet in the journal.
+        """Return an Optuna trial with all its parameters that is not yet in the journal.
 
-        It is asked from a copy of the study, so that it enters the journal whole, in one line: a
-        kill leaves all of a proposal or nothing, and the next run proposes the same.
+        It is proposed by a copy of the study and enters the journal in a single line. If the
+        process is killed, the journal has the whole proposal or none; a resume proposes the same.
         """
         file = self.plan.file
         copy = optuna.create_study(
@@ -143,10 +143,10 @@ class Search:
         return copy.get_trials(deepcopy=False)[number]
 
     def _given(self, number: int) -> Point | None:
-        """The point that trial `number` has to take; None where the sampler chooses it.
+        """Return the fixed point of trial `number`; None if the sampler chooses it.
 
-        The arms' own settings come first; a grid's points follow in an order that the sampler's
-        seed decides.
+        The arms' own values are first. A grid's points follow in random order, given by the
+        sampler's seed.
         """
         starts = self.search.space.starts
         if number < len(starts):
@@ -160,17 +160,17 @@ class Search:
     # --- tell ---
 
     def catch_up(self, trial: FrozenTrial) -> list[PlannedTrial]:
-        """Tell what the folders know about an unfinished Optuna trial.
+        """Tell Optuna the results on disk of an unfinished Optuna trial.
 
         Returns:
-            What has yet to be trained for it.
+            The trials that are yet to be trained for it.
         """
         if SAME_AS in trial.user_attrs:
             self._repeat(trial, self.trials[trial.user_attrs[SAME_AS]])
             return []
         planned = self.planned(trial)
         if not planned:
-            self._tell(trial, TrialState.FAIL, reason="these values together are no configuration")
+            self._tell(trial, TrialState.FAIL, reason="these values are not valid together")
             return []
         records = [each.record for each in planned]
         states = self.store.states(records, self.plan.file.run.max_failures)
@@ -183,10 +183,10 @@ class Search:
         return [each for each in planned if states[each.record] != "done"]
 
     def observe(self, trial: FrozenTrial) -> bool:
-        """Report new epochs of an unfinished trial.
+        """Report new epochs of an unfinished Optuna trial to the journal.
 
         Returns:
-            Whether the trial is to be stopped; its folder then says so.
+            Whether the trial is to be stopped. This is then recorded in its folder.
         """
         records = self._records(trial)
         if self.plan.file.two_metrics or trial.state.is_finished():
@@ -204,9 +204,9 @@ class Search:
         return False
 
     def settle(self, trial: FrozenTrial) -> None:
-        """Tell the end of an Optuna trial, if all its trials have ended.
+        """Tell Optuna the end of an Optuna trial, if all its trials have ended.
 
-        One that was interrupted stays unfinished.
+        An interrupted one remains unfinished.
         """
         if not trial.state.is_finished():
             self._settle(trial, self._records(trial))
@@ -231,16 +231,16 @@ class Search:
             self.observe(trial)
 
     def _complete(self, trial: FrozenTrial, records: list[TrialRecord]) -> None:
-        """Tell the scores of an Optuna trial whose trials are all done."""
+        """Tell Optuna the scores of an Optuna trial whose trials are all completed."""
         values = self._values(records)
         if values is None:
-            reason = "its rows have no val/accuracy: is there a validation set?"
+            reason = "its rows have no val/accuracy; check that there is a validation set"
             self._tell(trial, TrialState.FAIL, reason=reason)
         else:
             self._tell(trial, TrialState.COMPLETE, values)
 
     def _report(self, trial: FrozenTrial, records: list[TrialRecord]) -> None:
-        """Report the epochs that the journal lacks, of a trial that can no longer be stopped."""
+        """Report the epochs of an ended Optuna trial that the journal lacks."""
         if self.plan.file.two_metrics:
             return
         for epoch, value in self._curve(records):
@@ -262,7 +262,7 @@ class Search:
                 self._repeat(other, self.trials[trial.number])
 
     def _repeat(self, trial: FrozenTrial, first: FrozenTrial) -> None:
-        """Take over the end of the trial with the same configuration, once it has one."""
+        """Copy state and scores of the first trial with this configuration, once it has ended."""
         if not first.state.is_finished():
             return
         for epoch, value in first.intermediate_values.items():
@@ -279,9 +279,9 @@ class Search:
     # --- scores ---
 
     def _curve(self, records: list[TrialRecord]) -> Iterator[tuple[int, float]]:
-        """(epoch, noisy-validation accuracy as the mean over seeds).
+        """Yield (epoch, noisy-validation accuracy in percent, mean over seeds).
 
-        Only of the epochs that every seed has finished.
+        Only epochs that every seed has finished are included.
         """
         metric = self.plan.file.metric[0].name
         curves = [self.store.folder(record).rows() for record in records]
@@ -291,7 +291,7 @@ class Search:
                 yield epoch, fmean(values)
 
     def _values(self, records: list[TrialRecord]) -> list[float] | None:
-        """One score a metric, mean over seeds; None if some rows do not have one."""
+        """Return one score per metric, mean over seeds; None if a trial has no score."""
         curves = [self.store.folder(record).rows() for record in records]
         means = []
         for metric in self.plan.file.metric:
@@ -305,9 +305,9 @@ class Search:
         return means
 
     def best(self, count: int) -> list[FrozenTrial]:
-        """The best distinct configurations that ran to full length.
+        """Return the best distinct configurations that ran to full length, best accuracy first.
 
-        With two metrics, those on the front of trade-offs.
+        With two metrics, these are the configurations on the Pareto front.
         """
         if self.plan.file.two_metrics:
             found = self.study.best_trials

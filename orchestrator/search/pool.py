@@ -1,4 +1,4 @@
-"""All searches of a study as one queue of trials, kept in step with the folders."""
+"""All searches of a study as one queue of trials, synchronised with the folders."""
 
 import shutil
 from collections.abc import Collection
@@ -11,18 +11,21 @@ from orchestrator.results.store import Store
 from orchestrator.search import journal
 from orchestrator.search.optuna_search import Search
 from orchestrator.study.planned_trial import PlannedTrial
-from orchestrator.study.search_plan import ArmSearch, SearchPlan
+from orchestrator.study.search_definition import ArmSearch, SearchPlan
 from trainable.config.trial import TrialConfig, trial_id
 from trainable.storage import names
 
 
 class SearchPool:
-    """All searches of a study as one `TrialSource`: the one with the fewest proposals asks next."""
+    """All searches of a study as one `TrialSource`.
+
+    The search with the fewest proposals makes the next one.
+    """
 
     knows_all = False
     sees_every_epoch = True
     exhausted = True
-    """Where `next` gives nothing, it never will again."""
+    """If `next` returns None, it will never return a trial again."""
 
     def __init__(self, name: str, plan: SearchPlan, store: Store):
         self.name = name
@@ -32,16 +35,16 @@ class SearchPool:
         self.storage = journal.write(self.path)
         self.all = [self._open(search) for search in plan.searches]
         self._queue: list[PlannedTrial] = []
-        self._place: dict[str, tuple[Search, int]] = {}  # a trial's name → its Optuna trial
+        self._place: dict[str, tuple[Search, int]] = {}  # name of a trial → its Optuna trial
         self._records: dict[str, TrialRecord] = {}
 
     def _open(self, search: ArmSearch) -> Search:
         return Search(search.arm or self.name, search, self.plan, self.store, self.storage)
 
     def changed(self, code: str | None = None) -> dict[str, list[str]]:
-        """Search → the parts of it that have changed since it began.
+        """Return search → parts of its definition that have changed since it began.
 
-        With `code`, the hash of the code now, the code that made its trials is compared too.
+        With `code`, the hash of the present code, the code of its trials is compared too.
         """
         found = {}
         for search in self.all:
@@ -53,11 +56,11 @@ class SearchPool:
         return found
 
     def _other_code(self, search: Search, code: str) -> bool:
-        """Whether other code than `code` made a trial of this search."""
+        """Return whether a trial of this search was run with other code than `code`."""
         return any(self.store.code(record) not in (None, code) for record in _records(search))
 
     def archive(self, searches: Collection[str]) -> Path:
-        """Archive searches, with the journal as it was, and begin them anew."""
+        """Archive searches with a copy of the journal, and restart them; return the archive."""
         old = [search for search in self.all if search.study.study_name in searches]
         folders: list[Path] = []
         for search in old:
@@ -73,7 +76,7 @@ class SearchPool:
         return target
 
     def reconcile(self) -> None:
-        """Bring the journal in step with the folders; what was begun goes first in the queue."""
+        """Update the journal from the folders; put trials that have begun first in the queue."""
         self._queue.clear()
         for search in self.all:
             search.note()
@@ -81,13 +84,13 @@ class SearchPool:
             for trial in search.trials:
                 if not trial.state.is_finished():
                     self._enqueue(search, trial.number, search.catch_up(trial))
-        # An actor that was killed could not remove its checkpoints.
+        # Actors that were killed have not removed their checkpoints.
         for stopped in self.store.runs.rglob(names.STOPPED):
             for checkpoint in (names.CHECKPOINT, names.PREVIOUS_CHECKPOINT):
                 (stopped.parent / checkpoint).unlink(missing_ok=True)
 
     def next(self) -> PlannedTrial | None:
-        """The next trial to train; None when nothing is left."""
+        """Return the next trial to train; None if there are no more."""
         while True:
             while self._queue:
                 planned = self._queue.pop(0)
@@ -111,20 +114,20 @@ class SearchPool:
 
     @property
     def waiting(self) -> list[PlannedTrial]:
-        """None: what will be proposed is not known."""
+        """Empty, because future proposals are unknown."""
         return []
 
     def record(self, name: str) -> TrialRecord:
-        """A trial that was in the queue."""
+        """Return the record of a trial that was in the queue."""
         return self._records[name]
 
     def observe(self, name: str) -> bool:
-        """A trial has finished an epoch: whether it is to be stopped."""
+        """Note that a trial has finished an epoch; return whether it is to be stopped."""
         search, number = self._place[name]
         return search.observe(search.trials[number])
 
     def settle(self, name: str) -> list[str]:
-        """A trial has ended, well, badly, or interrupted; no other depends on it."""
+        """Note that a trial is completed, failed or interrupted; no other depends on it."""
         search, number = self._place[name]
         search.settle(search.trials[number])
         return []
@@ -145,14 +148,14 @@ class SearchPool:
 
     @property
     def records(self) -> list[TrialRecord]:
-        """Every trial that was proposed so far."""
+        """Every trial proposed so far."""
         found = []
         for search in self.all:
             found += _records(search)
         return found
 
     def winners(self) -> dict[str, TrialConfig]:
-        """What is confirmed in addition to the baseline, by its name in the result."""
+        """Return name in the results → configuration to confirm in addition to the baseline."""
         found: dict[str, TrialConfig] = {}
         for search in self.all:
             arm = search.search.arm
@@ -164,7 +167,7 @@ class SearchPool:
         return found
 
     def _best_trials(self, search: Search) -> dict[str, TrialConfig]:
-        """The `top_k` best configurations of a search, other than the baseline's own."""
+        """Return the `top_k` best configurations of a search, except the baseline's."""
         space = search.search.space
         baseline = trial_id(space.config(space.starts[0]))
         found: dict[str, TrialConfig] = {}
@@ -176,7 +179,7 @@ class SearchPool:
 
 
 def _records(search: Search) -> list[TrialRecord]:
-    """Every trial that a search has proposed so far."""
+    """Return every trial that a search has proposed so far."""
     found = []
     for trial in search.trials:
         found += [planned.record for planned in search.planned(trial)]

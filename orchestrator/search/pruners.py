@@ -6,9 +6,9 @@ from orchestrator.study.search_schema import Asha, Median, NoScheduler
 
 
 def pruner(scheduler: NoScheduler | Asha | Median) -> pruners.BasePruner:
-    """The rule that stops trials.
+    """Return the rule that stops trials early.
 
-    It knows the journal's intermediate values only, so it survives a kill too.
+    It depends on the journal's intermediate values only, so a resumed search applies it unchanged.
     """
     match scheduler:
         case Asha():

@@ -5,10 +5,10 @@ from optuna import samplers
 
 
 def sampler(name: str, seed: int, number: int) -> samplers.BaseSampler:
-    """The sampler that proposes trial `number`.
+    """Return the sampler that proposes trial `number`.
 
-    It is made anew for every proposal, from both numbers, so that a proposal depends on the trials
-    before it and on nothing that a killed process took with it. The search itself walks a grid.
+    Each proposal has a new sampler, seeded with `seed` and `number`. A proposal therefore depends
+    on the trials before it only, also after a resume. Grids are enumerated by `Search` itself.
     """
     drawn = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
     match name:
@@ -18,7 +18,7 @@ def sampler(name: str, seed: int, number: int) -> samplers.BaseSampler:
             return samplers.GPSampler(seed=drawn, warn_independent_sampling=False)
         case "cmaes":
             return samplers.CmaEsSampler(seed=drawn, warn_independent_sampling=False)
-        case "nsga2":  # Optuna's 50 a generation would make a search of 40 trials a random one
+        case "nsga2":  # with Optuna's default of 50, a search of 40 trials is random
             return samplers.NSGAIISampler(seed=drawn, population_size=10)
         case _:
             return samplers.RandomSampler(seed=drawn)

@@ -1,4 +1,4 @@
-"""Describe which arms use which, and what each family of comparisons can show."""
+"""Describe dependencies between arms, and the smallest p of each family of comparisons."""
 
 from collections.abc import Iterable, Iterator
 
@@ -7,7 +7,7 @@ from analysis.stats.attainable_p import ALPHA, smallest_p
 
 
 def order(records: Iterable[TrialRecord]) -> Iterator[str]:
-    """Yield one sentence for each arm that others use: what runs after it."""
+    """Yield one sentence for each arm that other arms depend on."""
     users: dict[str, list[str]] = {}
     for record in records:
         if not record.source:
@@ -44,7 +44,7 @@ def describe(records: Iterable[TrialRecord]) -> Iterator[str]:
 
 
 def _describe_family(setting: str | None, family: str, members: list[TrialRecord]) -> str:
-    """Say how many comparisons and seeds a family has, and the smallest p that they can reach."""
+    """Return a family's numbers of comparisons and seeds, and its smallest attainable Holm p."""
     arms = {record.arm for record in members}
     seeds = {record.seed for record in members}
     comparisons = _counted(len(arms), "comparison")

@@ -1,6 +1,6 @@
-"""Load a study file: check it, expand its trials and plan its searches.
+"""Load a study file: check it, expand its trials and define its searches.
 
-`load` shows every mistake of a file at once, with file and line, before anything starts.
+`load_study` reports all mistakes of a file at once, with file and line.
 """
 
 from dataclasses import dataclass, field
@@ -12,10 +12,10 @@ from pydantic import ValidationError
 
 from analysis.results.study_folder import StudyPlan
 from orchestrator.study import search_checks
-from orchestrator.study.expand import Expansion
+from orchestrator.study.expand import expand
 from orchestrator.study.planned_trial import PlannedTrial
 from orchestrator.study.schema import AblationFile
-from orchestrator.study.search_plan import SearchPlan
+from orchestrator.study.search_definition import SearchPlan
 from orchestrator.study.search_schema import Parameter, SearchFile
 from trainable.config import strict_yaml
 from trainable.config.messages import explain, suggestion
@@ -31,7 +31,7 @@ FILES: dict[str, type[AblationFile] | type[SearchFile]] = {
 class Study:
     """A checked study: its file, its trials in the order in which they run, and its warnings.
 
-    The trials of a search are those of its confirmation that are known before it has run.
+    For a search, `trials` are the trials of its confirmation that are known before it runs.
     """
 
     path: Path
@@ -66,10 +66,10 @@ def load_study(path: Path, sets: list[str] | None = None) -> Study:
 
     Args:
         path: the study file.
-        sets: changes such as `base.train.epochs=3`, each as `key=value`.
+        sets: changes in the form `key=value`, such as `base.train.epochs=3`.
 
     Raises:
-        ConfigError: with every mistake found.
+        ConfigError: the file has mistakes; the error lists all of them.
     """
     document = strict_yaml.read(path)
     raw = document.data
@@ -80,7 +80,8 @@ def load_study(path: Path, sets: list[str] | None = None) -> Study:
         _set(document, change)
 
     file = _validated(document, raw)
-    expansion = Expansion(document, Path(path).parent)
+    expansion = expand(document, Path(path).parent)
+    document.problems += expansion.problems
     if document.problems or file is None:
         raise ConfigError(path, document.problems)
     text = Path(path).read_text(encoding="utf-8")
@@ -88,13 +89,11 @@ def load_study(path: Path, sets: list[str] | None = None) -> Study:
         changes = " ".join(f"--set {change}" for change in sets)
         text = f"# as changed by {changes}\n{yaml.safe_dump(raw, sort_keys=False)}"
     if isinstance(file, AblationFile):
-        # Only when all trials have been listed are the expansion's warnings complete.
-        trials = list(expansion.trials(file.seeds))
         return Study(
             path=Path(path),
             text=text,
             file=file,
-            trials=trials,
+            trials=list(expansion.trials(file.seeds)),
             warnings=list(expansion.warnings),
         )
     planned, warnings = search_checks.plan(document, file, expansion)
@@ -115,7 +114,7 @@ def _validated(document: Document, raw: dict[str, Any]) -> AblationFile | Search
     kind = raw.get("kind", "ablation")
     if kind not in ("ablation", "search"):
         document.report(
-            ("kind",), f"{kind} is not a kind of study: it should be 'ablation' or 'search'"
+            ("kind",), f"{kind} is no kind of study; it should be 'ablation' or 'search'"
         )
         kind = "ablation"
     model = FILES[kind]
@@ -139,7 +138,7 @@ def _set(document: Document, change: str) -> None:
     source = f"--set {change}"
     key, equals, text = change.partition("=")
     if not equals or not key:
-        message = "write it as key=value, for instance base.train.epochs=3"
+        message = "is not of the form key=value; write for instance base.train.epochs=3"
         raise ConfigError(source, [Problem(0, "", message)])
     value = _parsed(text, key, source)
     target, path = _target(document.data, key, source)
@@ -150,7 +149,7 @@ def _set(document: Document, change: str) -> None:
         message = f"a study has no key `{last}`{suggestion(last, keys)}"
         raise ConfigError(source, [Problem(0, key, message)])
     target[last] = value
-    # No line of the file is to blame for the new value.
+    # The new value is on no line of the file.
     for place in list(document.lines):
         if place[: len(path)] == path:
             document.lines[place] = 0

@@ -9,10 +9,10 @@ from trainable.config.trial import TrialConfig
 def resolve(study_dir: Path, *layers: dict[str, Any]) -> TrialConfig:
     """Apply overrides by dotted path to the defaults, the later over the earlier.
 
-    Own code and weights are looked up in `study_dir`.
+    `study_dir` is the folder in which own code and weights are looked up.
 
     Raises:
-        ValidationError: a path or a value that `TrialConfig` does not know.
+        ValidationError: `TrialConfig` rejects a path or a value.
     """
     content = _default_sections()
     for overrides in layers:
@@ -49,5 +49,5 @@ def _apply(content: dict[str, Any], overrides: dict[str, Any]) -> None:
                 target[key] = {}
             target = target[key]
         if value == {} and isinstance(target.get(last), dict):
-            continue  # `train: {}` keeps what is there
+            continue  # `train: {}` changes nothing
         target[last] = value

@@ -7,7 +7,7 @@ from analysis.results.study_folder import TrialRecord
 from trainable.config.trial import TrialConfig
 
 NAME = re.compile(r"[a-z0-9_][a-z0-9_.=+,-]*")
-"""Names of arms and settings: they are folders."""
+"""Allowed names of arms and settings, which become folders."""
 LONGEST_NAME = 150
 BASELINE = "baseline"
 

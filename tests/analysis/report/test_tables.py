@@ -70,7 +70,7 @@ def test_details_list_every_statistic_of_arms_with_pairs(study):
             "seeds improved": "100 %",
             "sd ratio": "2.00",
             "seeds to detect": "",
-            "verdict": "undecided",
+            "verdict": "inconclusive",
         },
     }
     assert int(line["seeds to detect"]) >= 6

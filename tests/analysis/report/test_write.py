@@ -111,8 +111,9 @@ def test_the_csv_is_the_comparison(study):
 def test_the_page_names_the_study_and_says_which_accuracy_it_shows(study):
     found = markdown(study.arm("baseline", 70.0, 72.0).arm("variant", 60.0, 61.0))
     assert found.startswith("# small\n")
-    assert "ensemble's on the clean test set: “last-10”, the mean of the last ten epochs" in found
-    assert "adjusted by Holm" in found
+    assert "ensemble's on the clean test set" in found
+    assert "“last-10” is the mean of the last ten epochs" in found
+    assert "Holm's correction" in found
 
 
 @pytest.mark.usefixtures("no_figures")
@@ -157,7 +158,7 @@ def test_settings_that_have_not_begun_are_named_and_left_out(study, rendered):
     study.arm("baseline", "failed", "missing", setting="bad")
     write_report(study.write())
     text = markdown(study)
-    assert text.splitlines()[2] == "3 of 14 trials finished, none of the settings large, huge."
+    assert text.splitlines()[2] == "3 of 14 trials completed, none in the settings large, huge."
     rest = text.split("\n", 3)[3]
     assert "large" not in rest
     assert "small/arm/seed=1" in rest
@@ -294,10 +295,10 @@ def test_the_page_says_what_matters(study, page):
         "alike", *[70.0] * 8
     )
     found = page(write_report(study.write())[0])
-    assert found.headings[:2] == ["small", "What it shows"]
-    better, alike = found.lists["What it shows"]
+    assert found.headings[:2] == ["small", "Results"]
+    better, alike = found.lists["Results"]
     assert better.startswith("better: +1.35 points [")
-    assert "matters (Holm p 0.0156)" in better
+    assert "significant (Holm p 0.0156)" in better
     assert "equivalent within ±0.5 points" in alike
 
 
@@ -334,7 +335,7 @@ def test_a_damaged_provenance_does_not_stop_a_report(study, content):
     (root / "study.yaml").unlink()
     if content is not None:
         (root / "provenance.json").write_text(content)
-    assert "1 of 1 trials finished" in write_report(root)[0].read_text(encoding="utf-8")
+    assert "1 of 1 trials" in write_report(root)[0].read_text(encoding="utf-8")
 
 
 @pytest.mark.usefixtures("no_figures")

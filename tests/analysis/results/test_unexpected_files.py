@@ -130,19 +130,21 @@ def damaged(study):
 SECTIONS = {
     "Trials without a result": {
         "runs/baseline/seed=3: todo: not run",
-        "runs/baseline/seed=4: stale: its folder holds a trial of other settings",
-        "runs/baseline/seed=5: stale: its folder does not say what was trained",
+        "runs/baseline/seed=4: stale: its folder holds a trial of another configuration",
+        "runs/baseline/seed=5: stale: its trial.json is missing or damaged",
         "runs/no_co_refine/seed=1: todo: its summary.json is damaged",
         "runs/no_co_refine/seed=2: failed: TrialError: loss is <b>nan</b> # in epoch 3",
         "runs/no_co_refine/seed=3: todo: not finished",
     },
-    "Runs that collapsed": {"runs/baseline/seed=1: 35.00 %"},
-    "Files that the study does not expect": {
+    "Collapsed runs": {"runs/baseline/seed=1: 35.00 %"},
+    "Unexpected files": {
         "runs/copy/seed=0: not in the study; it is the same trial as runs/baseline/seed=0, counted once",
         "runs/notes.txt: belongs to no trial",
         "runs/no_co_refine/seed=0: 2 of its 3 rows can be read; curves lack the others",
     },
-    "Not made alike": {"finished trials differ in device: cpu x86_64 (4), cuda NVIDIA H100 (4)"},
+    "Different code, libraries or devices": {
+        "finished trials differ in device: cpu x86_64 (4), cuda NVIDIA H100 (4)"
+    },
 }
 
 
@@ -155,7 +157,7 @@ def test_a_damaged_folder_has_a_report_in_markdown_that_says_each_thing_in_its_p
         for title in SECTIONS
     }
     assert found == SECTIONS
-    assert "8 of 14 trials finished" in text
+    assert "8 of 14 trials" in text
     assert "\n# in epoch 3" not in text
 
 

@@ -182,7 +182,7 @@ def test_where_noise_was_injected_each_seed_has_a_list_and_corrections_need_one(
         "labels_seed=0.csv",
         "labels_seed=1.csv",
     }
-    assert "name one with --seed" in refused(root, "--apply", "corrected.csv")
+    assert "--seed" in refused(root, "--apply", "corrected.csv")
     assert not Path("corrected.csv").exists()
     audit(root, "--seed", "1", "--apply", "corrected.csv", "--min-confidence", "1")
     about = TrialFolder(root / "runs/baseline/seed=1")

@@ -7,7 +7,7 @@ import pytest
 
 from orchestrator.cli import app
 from orchestrator.study.load import ConfigError, Study, load_study
-from orchestrator.study.search_plan import FIXED, TUNED
+from orchestrator.study.search_definition import FIXED, TUNED
 from orchestrator.study.search_space import Point, Space
 from tests.orchestrator.study.test_load import damaged
 
@@ -46,7 +46,7 @@ BROKEN = {
     "a range upside down": (space("method.alpha: {low: 5, high: 1} # HERE"), "less than `high`"),
     "log and step": (
         space("method.alpha: {low: 1, high: 5, log: true, step: 1} # HERE"),
-        "exclude each other",
+        "`log` and `step`",
     ),
     "log from zero": (
         space("method.lambda_u: {low: 0, high: 75, log: true} # HERE"),
@@ -92,24 +92,24 @@ BROKEN = {
     ),
     "a condition that never holds": (
         space("method.alpha: {values: [2, 4], when: {method.mixup: false}} # HERE"),
-        "never holds",
+        "`when`",
     ),
     "a condition on what stands below": (
         space(
             "method.alpha: {values: [2, 4], when: {method.mixup: true}} # HERE",
             "method.mixup: {values: [true, false]}",
         ),
-        "should stand above",
+        "should be listed above",
     ),
-    "a seed": (space("seed: {values: [0, 1]} # HERE"), "use the key `seeds`"),
-    "the noise": (space("noise.rate: {values: [0.2, 0.4]} # HERE"), "part of the question"),
+    "a seed": (space("seed: {values: [0, 1]} # HERE"), "key `seeds`"),
+    "the noise": (space("noise.rate: {values: [0.2, 0.4]} # HERE"), "learning problem"),
     "the split": (
         space("data.validation_fraction: {low: 0.1, high: 0.3} # HERE"),
-        "part of the question",
+        "learning problem",
     ),
     "arm without arms": (
         swapped("space:\n", "space:\n  arm: {values: [baseline, x]} # HERE\n"),
-        "needs all the study's",
+        "values: [baseline]",
     ),
     "an arm that is not listed": (
         swapped("space:\n", ARMS + "space:\n  arm: {values: [baseline, ce]} # HERE\n"),
@@ -122,7 +122,7 @@ BROKEN = {
             + "space:\n  arm: {values: [baseline, no_mixup, ce]}\n"
             + "  method.mixup: {values: [true, false], when: {arm: [baseline, no_mixup]}} # HERE\n",
         ),
-        "leave that arm out",
+        "when: {arm: [...]}",
     ),
     "a parameter that an arm does not have": (
         swapped(
@@ -172,7 +172,7 @@ BROKEN = {
     ),
     "several seeds with a scheduler": (
         swapped("seeds: [0]", "scheduler: {name: asha, grace_period: 3} # HERE\nseeds: [0, 1]"),
-        "need `scheduler: none`",
+        "`scheduler: none`",
     ),
     "an unknown scheduler": (
         HEAD + LR + "scheduler: {name: pbt} # HERE\n" + TAIL,
@@ -206,11 +206,11 @@ BROKEN = {
         swapped("validation_fraction: 0.2", "validation_fraction: 0").replace(
             "}}\n", "}} # HERE\n", 1
         ),
-        "0.2 ranks",
+        "data.validation_fraction",
     ),
     "top_k of a re-tuned ablation": (
         swapped("{seeds: [100, 101]}", "{top_k: 2, seeds: [100]} # HERE", HEAD + ARMS + LR + TAIL),
-        "each arm's winner",
+        "`top_k`",
     ),
     "an arm named like a column": (
         HEAD + "arms:\n  tuned: {method.mixup: false} # HERE\n" + LR + TAIL,

@@ -1,4 +1,4 @@
-"""What a search's study file asks for: its searches, their budgets, and the confirmation."""
+"""Definition of a search study: its searches, their budgets, and the confirmation."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -11,9 +11,9 @@ from orchestrator.study.search_space import Space
 from trainable.config.trial import TrialConfig, trial_id
 
 FIXED = "fixed"
-"""Setting of a re-tuned ablation's confirmation: the arms as they are written."""
+"""Setting of a re-tuned ablation's confirmation: arms with the values of the study file."""
 TUNED = "tuned"
-"""Setting of a re-tuned ablation's confirmation: each arm with its winner."""
+"""Setting of a re-tuned ablation's confirmation: each arm with its best configuration."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class ArmSearch:
 
 @dataclass(frozen=True)
 class SearchPlan:
-    """What a search's file asks for."""
+    """The searches of a study and their confirmation."""
 
     file: SearchFile
     searches: tuple[ArmSearch, ...]
@@ -60,7 +60,7 @@ class SearchPlan:
 
     @property
     def top_k(self) -> int:
-        """How many configurations of a search are confirmed."""
+        """Number of configurations of a search that are confirmed."""
         if self.file.confirm.top_k is not None:
             return self.file.confirm.top_k
         if self.file.retunes:
@@ -68,9 +68,9 @@ class SearchPlan:
         return 3
 
     def definition(self, search: ArmSearch) -> dict[str, Any]:
-        """Return all that decides a search's proposals and scores.
+        """Return everything that determines a search's proposals and scores.
 
-        The number of trials is left out: it may grow.
+        The number of trials is not included, because it may be increased later.
         """
         sampler = self.file.sampler
         return {
@@ -83,12 +83,12 @@ class SearchPlan:
         }
 
     def confirmations(self, winners: dict[str, TrialConfig]) -> list[PlannedTrial]:
-        """Return the ablation that gives the result.
+        """Return the trials of the confirmation, an ablation on fresh seeds.
 
-        It is sorted by seed, so that a confirmation that is stopped early has whole pairs.
+        They are sorted by seed, so that a confirmation that is stopped early has full pairs.
 
         Args:
-            winners: by name of the Optuna trial, or (re-tuned) of the arm.
+            winners: configurations by name of the Optuna trial or, if re-tuned, of the arm.
         """
         columns: dict[str | None, dict[str, TrialConfig]] = {}
         if self.file.retunes:
@@ -107,9 +107,9 @@ class SearchPlan:
         return trials
 
     def expected(self, missing: dict[str | None, int]) -> Iterator[PlannedTrial]:
-        """Yield stand-ins, at the arms' own settings, for the trials that a run has yet to train.
+        """Yield placeholders, with the arms' own values, for trials that are yet to be trained.
 
-        They tell what it may cost at most.
+        They give an upper bound of its cost.
         """
         for search in self.searches:
             config = self.arms[search.arm or BASELINE]
