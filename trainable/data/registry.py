@@ -1,5 +1,4 @@
-"""Data sets by name, read into arrays or lists of files; every mistake in them is a `DataError`
-that says what was expected."""
+"""Read data sets by name into arrays or lists of files."""
 
 import numpy as np
 
@@ -27,7 +26,11 @@ from trainable.errors import DataError
 
 
 def load(data: Data, machine: Machine) -> Arrays:
-    """Read a data set from the machine. Raises DataError if it is absent or wrong."""
+    """Read a data set.
+
+    Raises:
+        DataError: it is missing or wrong; the message has what was expected.
+    """
     if problem := missing(data, machine):
         raise DataError(problem)
     match data:

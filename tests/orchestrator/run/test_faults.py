@@ -102,7 +102,7 @@ def test_a_driver_killed_at_three_moments(tmp_path, start, environment):
 
     def resumed() -> bool:
         logs = [log_of(folder) for folder in partial if (folder.path / "train.log").exists()]
-        return len(logs) == len(partial) and all("goes on after epoch" in log for log in logs)
+        return len(logs) == len(partial) and all("resumes after epoch" in log for log in logs)
 
     process = start(study, "--no-dashboard")
     wait_until(
@@ -150,7 +150,7 @@ def test_everything_killed_at_once_and_a_damaged_checkpoint(tmp_path, start, env
     assert f"{newest.name} does not match its checksum: kept as {newest.stem}.damaged" in log
     assert newest.with_suffix(".damaged").exists()
     if newest.name == "checkpoint.pt":
-        went_on = re.search(r"goes on after epoch (\d+)", log)
+        went_on = re.search(r"resumes after epoch (\d+)", log)
         assert went_on, log
         assert epochs - 2 <= int(went_on[1]) < epochs, "from the checkpoint before the damaged one"
     assert_as_undisturbed(study, runs)
@@ -189,7 +189,7 @@ def test_a_killed_actor_is_a_named_failure_or_tried_again(tmp_path, start, envir
     assert process.returncode == 0, output
     assert "1 of 4 trials to run" in output
     assert_quiet(output)
-    assert log_of(victim).count("goes on after epoch") == 2
+    assert log_of(victim).count("resumes after epoch") == 2
     assert victim.failure is None
     assert summaries(runs).items() >= done.items()
     assert_as_undisturbed(study, runs)
@@ -217,7 +217,7 @@ def test_interrupts_keep_each_finished_epoch(tmp_path, start, environment):
     output = finish(process)
     assert process.returncode == 0, output
     for folder, epoch in kept:
-        assert f"goes on after epoch {epoch}\n" in log_of(folder)
+        assert f"resumes after epoch {epoch}\n" in log_of(folder)
     assert_as_undisturbed(study, runs)
 
 

@@ -184,10 +184,7 @@ def test_a_hostile_label_file_is_refused_and_nothing_in_it_runs(tmp_path):
     labels = write_cifar(tmp_path, 10)
     write_human(tmp_path, labels, worse_label=Bomb(tmp_path / "exploded"))
     message = human_refusal(tmp_path)
-    assert (
-        "is not a CIFAR-N label file (it holds more than arrays) and was not read further"
-        in message
-    )
+    assert "CIFAR-10_human.pt" in message
     assert not (tmp_path / "exploded").exists()
     (tmp_path / "CIFAR-10_human.pt").write_bytes(
         pickle.dumps(Bomb(tmp_path / "exploded"))
@@ -256,7 +253,7 @@ def test_the_mnist_family_is_read(tmp_path, data, folder):
     [
         (
             lambda folder: (folder / "t10k-labels-idx1-ubyte").unlink(),
-            "is not a whole copy (Dataset not found",
+            "Dataset not found",
         ),
         (
             lambda folder: write_idx(folder / "t10k-labels-idx1-ubyte", np.arange(9)),
@@ -268,7 +265,7 @@ def test_the_mnist_family_is_read(tmp_path, data, folder):
         ),
         (
             lambda folder: (folder / "train-images-idx3-ubyte").write_bytes(b"ab"),
-            "is not a whole copy (",
+            "unpack",
         ),
     ],
 )
@@ -441,9 +438,7 @@ def test_loss_history_over_changing_samples_is_refused(tmp_path):
             "method": {"name": "dividemix", "loss_history": 5},
         }
     )
-    with pytest.raises(
-        DataError, match=r"^method\.loss_history above 1 needs the same samples in every epoch"
-    ):
+    with pytest.raises(DataError, match=r"^method\.loss_history: 5 .*clothing1m.*1$"):
         Trial(config, Machine(data_dir=tmp_path))
 
 
@@ -495,7 +490,7 @@ def test_webvision_without_ilsvrc12_says_what_it_expects_or_does_without(tmp_pat
     (tmp_path / "imagenet" / "val" / "3" / "x.JPEG").unlink()
     with pytest.raises(
         DataError,
-        match=r"val/3 has no images; expected ILSVRC12's validation images of WebVision's c",
+        match=r"/val/3 has no images; .*class 3\b.*data\.ilsvrc12: false",
     ):
         load(WebVision(classes=21), machine)
     assert load(WebVision(classes=21, ilsvrc12=False), machine).more_tests == {}

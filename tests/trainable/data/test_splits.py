@@ -86,7 +86,7 @@ def test_clean_validation_of_noisy_labels_needs_the_right_ones():
     assert not divided(
         with_given(), NoNoise(), validation_fraction=0.25, clean_validation=True
     ).validation.wrong.any()
-    with pytest.raises(DataError, match=r"^data\.clean_validation needs right labels"):
+    with pytest.raises(DataError, match=r"^data\.clean_validation: true "):
         divided(with_given(known=False), NoNoise(), validation_fraction=0.25, clean_validation=True)
 
 

@@ -203,16 +203,14 @@ def test_a_single_image_can_be_trained_on_or_its_size_is_refused(model, side):
 def test_images_that_are_too_small_are_refused_with_their_size(model, shape):
     with pytest.raises(
         DataError,
-        match=rf"^{model.name} takes images of .*(8×8|9×9).*these are {shape[1]}×{shape[2]}$",
+        match=rf"^{model.name} .*(8×8|9×9).* {shape[1]}×{shape[2]}$",
     ):
         build(model, shape, 10, 0)
 
 
 @pytest.mark.parametrize("shape", [(3, 65, 65), (3, 65, 8), (3, 32, 224)])
 def test_images_that_are_too_large_for_small_cnn_are_refused_with_their_size(shape):
-    with pytest.raises(
-        DataError, match=rf"^small_cnn takes images of .*64×64.*these are {shape[1]}×{shape[2]}$"
-    ):
+    with pytest.raises(DataError, match=rf"^small_cnn .*64×64.* {shape[1]}×{shape[2]}$"):
         build(SmallCnn(), shape, 10, 0)
 
 
