@@ -1,6 +1,7 @@
 """Published data sets on tiny trees of their true layout."""
 
 import pickle
+import re
 from pathlib import Path
 
 import numpy as np
@@ -189,25 +190,25 @@ def test_a_hostile_label_file_is_refused_and_nothing_in_it_runs(tmp_path):
     (tmp_path / "CIFAR-10_human.pt").write_bytes(
         pickle.dumps(Bomb(tmp_path / "exploded"))
     )  # no zip at all
-    assert "is not a CIFAR-N label file" in human_refusal(tmp_path)
+    assert "CIFAR-10_human.pt" in human_refusal(tmp_path)
     assert not (tmp_path / "exploded").exists()
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"clean_label": np.arange(20) % 10}, r"clean_label differs from the images' labels in"),
+        ({"clean_label": np.arange(20) % 10}, r"clean_label .* of 20 "),
         (
             {"worse_label": np.arange(19)},
-            r"worse_label is int64 (19,); expected one integer for each of 20 images",
+            r"worse_label is int64 \(19,\); expected .*\b20\b",
         ),
-        ({"worse_label": np.full(20, 10)}, r"worse_label has the classes 10 to 10, not 0 to 9"),
-        ({"worse_label": np.full(20, -1)}, r"worse_label has the classes -1 to -1, not 0 to 9"),
+        ({"worse_label": np.full(20, 10)}, r"worse_label .*\b10 .*0 to 9"),
+        ({"worse_label": np.full(20, -1)}, r"worse_label .*-1 .*0 to 9"),
     ],
 )
 def test_human_labels_that_do_not_fit_the_images_are_refused(tmp_path, changes, message):
     write_human(tmp_path, write_cifar(tmp_path, 10), **changes)
-    assert message in human_refusal(tmp_path)
+    assert re.search(message, human_refusal(tmp_path))
 
 
 def test_a_label_file_without_the_key_says_what_it_has(tmp_path):
@@ -216,7 +217,7 @@ def test_a_label_file_without_the_key_says_what_it_has(tmp_path):
     )
     assert "`worse_label` is missing; it has clean_label, other" in human_refusal(tmp_path)
     (tmp_path / "CIFAR-10_human.pt").write_bytes(b"")
-    assert "is not a CIFAR-N label file" in human_refusal(tmp_path)
+    assert "CIFAR-10_human.pt" in human_refusal(tmp_path)
 
 
 # --- MNIST ---
@@ -377,7 +378,7 @@ def test_a_clothing1m_image_without_label_is_refused(tmp_path):
     (folder / "clean_test_key_list.txt").write_text("images/0/other.jpg\n")
     with pytest.raises(
         DataError,
-        match=r"clean_test_key_list\.txt: images/0/other\.jpg has no label in clean_label_kv",
+        match=r"/clean_test_key_list\.txt: images/0/other\.jpg .*clean_label_kv\.txt",
     ):
         load(Clothing1M(), Machine(data_dir=tmp_path))
 
@@ -496,6 +497,6 @@ def test_webvision_without_ilsvrc12_says_what_it_expects_or_does_without(tmp_pat
     assert load(WebVision(classes=21, ilsvrc12=False), machine).more_tests == {}
     (tmp_path / "imagenet").rename(tmp_path / "elsewhere")
     with pytest.raises(
-        DataError, match=r"^webvision: .*imagenet/val does not exist; expected the folders 0 … 20"
+        DataError, match=r"^webvision: .*/imagenet/val does not exist; expected .*0 … 20\b"
     ):
         load(WebVision(classes=21), machine)

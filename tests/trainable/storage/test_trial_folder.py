@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -182,10 +183,8 @@ def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before_and_is_set_asi
         after = contents(folder)
         assert "checkpoint.pt" not in after
         assert after["checkpoint.damaged"] == content
-        assert (
-            "checkpoint.pt does not match its checksum"
-            in after["train.log"].decode().splitlines()[-1]
-        )
+        line = after["train.log"].decode().splitlines()[-1]
+        assert re.search(r"checkpoint\.pt .*checksum.* checkpoint\.damaged", line)
         assert after["checkpoint.prev.pt"] == whole["checkpoint.prev.pt"]
 
 
@@ -266,7 +265,7 @@ def test_a_second_claim_makes_the_first_ones_writes_fail_without_a_trace(folder,
     second = TrialFolder(folder.path)
     second.claim()
     before = contents(folder)
-    with pytest.raises(LostFolder, match="belongs to another process"):
+    with pytest.raises(LostFolder, match=re.escape(str(folder.path))):
         WRITES[name](folder)
     assert contents(folder) == before
     WRITES[name](second)  # the new owner may

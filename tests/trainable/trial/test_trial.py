@@ -225,7 +225,7 @@ def test_a_trial_that_shares_a_gpu_leaves_room_beside_its_tensors(share, allowed
 def test_a_device_that_is_not_there_is_a_sentence(monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert choose_device("auto") == torch.device("cpu")
-    with pytest.raises(DataError, match="--device cuda.*--device cpu"):
+    with pytest.raises(DataError, match=r"--device cuda.*--device cpu"):
         choose_device("cuda")
 
 
