@@ -95,7 +95,7 @@ def uninterrupted(request, folder):
     return RESUMED[request.param], rows, read(trial.weights()), load(trial.samples()), states
 
 
-@pytest.mark.parametrize("interrupted", range(7))
+@pytest.mark.parametrize("interrupted", [1, 3, 6])
 def test_a_resumed_trial_equals_an_uninterrupted_one_bit_for_bit(
     interrupted, folder, uninterrupted
 ):
