@@ -58,7 +58,7 @@ class DivideMix(Start):
     """Whether a clean probability equal to `p_threshold` suffices (paper)."""
     class_balanced: bool = False
     """Whether the labeled set has equally many samples of each given class, those with the highest
-    clean probability. Its size stays the same (UNICON's uniform selection)."""
+    clean probability. Its size stays about the same (UNICON's uniform selection)."""
     agreement: Literal["none", "published", "intended", "strict"] = "none"
     """Restriction of the labeled set to samples for which both networks predict the same class.
     intended: no further condition. strict: the class is also the given label. published: as

@@ -91,7 +91,8 @@ def measured(
     histogram = np.stack(
         [np.bincount(images[..., c].ravel(), minlength=256) for c in range(images.shape[3])]
     )
-    share, level = histogram / histogram.sum(1, keepdims=True), np.arange(256) / 255
+    share = histogram / histogram.sum(1, keepdims=True)
+    level = np.arange(256) / 255
     mean = share @ level
     std = np.sqrt(share @ level**2 - mean**2)
     lowest = np.maximum(std, 1e-3)

@@ -82,7 +82,8 @@ def _column(path: Path, content: dict[str, Any], key: str, arrays: Arrays) -> np
         raise DataError(
             f"{path}: `{key}` is missing; it has {', '.join(map(str, content)) or 'no arrays'}"
         )
-    labels, n = np.asarray(content[key]), len(arrays.train)
+    labels = np.asarray(content[key])
+    n = len(arrays.train)
     if labels.shape != (n,) or not np.issubdtype(labels.dtype, np.integer):
         raise DataError(
             f"{path}: {key} is {labels.dtype} {labels.shape}; expected one integer for each of {n} "

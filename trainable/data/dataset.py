@@ -105,9 +105,12 @@ def prepare(
     """
     machine = machine or Machine()
     data_hash = arrays.hash
-    padding, side = data.crop_padding, None
+    padding = data.crop_padding
+    side = None
     if isinstance(data, Photos):
-        padding, side = 0 if data.resized_crop else padding, data.crop
+        side = data.crop
+        if data.resized_crop:
+            padding = 0
     splits = {
         "train": arrays.train,
         "validation": arrays.validation,
@@ -116,7 +119,8 @@ def prepare(
     }
     there = {name: split for name, split in splits.items() if split is not None}
     files = {name: split.images for name, split in there.items() if isinstance(split.images, Files)}
-    stream, parts = None, list(files)
+    stream = None
+    parts = list(files)
     if files and not resident(list(files.values()), machine.resident, device):
         if isinstance(noise, InstanceNoise):
             raise DataError(
@@ -140,7 +144,8 @@ def prepare(
     if side is not None and side > min(height, width):
         raise DataError(f"data.crop: {side} exceeds the images' size, {height}×{width} pixels")
     divided = divide(arrays, data, noise, streams, machine.study_dir)
-    mean, std = torch.tensor(arrays.mean, device=device), torch.tensor(arrays.std, device=device)
+    mean = torch.tensor(arrays.mean, device=device)
+    std = torch.tensor(arrays.std, device=device)
 
     def samples(name: str, part: Part, padding: int = 0) -> Samples:
         images: torch.Tensor | Streamed
@@ -160,7 +165,8 @@ def prepare(
         split = there[name]
         return samples(name, Part(split, np.arange(len(split)), split.labels))
 
-    train, held = divided.train, divided.validation
+    train = divided.train
+    held = divided.validation
     known = bool((train.split.labels[train.rows] >= 0).all())
     return Dataset(
         samples("train", train, padding),

@@ -75,7 +75,8 @@ def class_folders(folder: Path) -> list[str]:
     )
     if strange := [name for name in names if not name.isprintable()]:
         raise DataError(
-            f"{folder} has a class folder with an unprintable name, {strange[0]!a}: rename it"
+            f"{folder} has a class folder with a name that cannot be shown, {strange[0]!a}: "
+            "rename it"
         )
     return names
 

@@ -26,7 +26,8 @@ def load(data: Mnist | FashionMnist | Kmnist, machine: Machine) -> Arrays:
     try:
         for train in (True, False):
             part = kind(str(machine.data_dir), train=train, download=False)
-            images, labels = part.data.numpy()[..., None], part.targets.numpy().astype(np.int64)
+            images = part.data.numpy()[..., None]
+            labels = part.targets.numpy().astype(np.int64)
             if images.ndim != 4 or len(images) != len(labels) or not len(labels):
                 raise ValueError(f"{len(images)} images and {len(labels)} labels")
             if labels.max() > 9:

@@ -88,7 +88,7 @@ def missing(data: Data, machine: Machine) -> str | None:
 
 def _expected(data: Data) -> str:
     """Return the expected layout, the source of the data, and what to do."""
-    there = "; unpack it there, or pass its parent folder with --data DIR"
+    there = "; unpack it there, or name its parent with --data DIR"
     match data:
         case Npz():
             return (

@@ -64,7 +64,8 @@ def _digits() -> Arrays:
     train, test = train_test_split(
         np.arange(len(labels)), test_size=360, stratify=labels, random_state=0
     )
-    train, test = np.sort(train), np.sort(test)
+    train = np.sort(train)
+    test = np.sort(test)
     return measured(
         Split(images[train], labels[train]), None, Split(images[test], labels[test]), classes=10
     )

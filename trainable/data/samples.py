@@ -99,7 +99,8 @@ class Samples:
         """Return the images at `index` without augmentation, (batch, channels, h, w) float."""
         images, where = self._padded(index)
         height, width = self._size
-        top, left = (images.shape[1] - height) // 2, (images.shape[2] - width) // 2
+        top = (images.shape[1] - height) // 2
+        left = (images.shape[2] - width) // 2
         return self._normalised(images[where][:, top : top + height, left : left + width])
 
     def ahead(self, batches: Iterable[Batch]) -> Iterator[Batch]:

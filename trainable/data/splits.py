@@ -61,18 +61,22 @@ def divide(arrays: Arrays, data: ImageData, noise: Noise, streams: Streams, fold
     Raises:
         DataError: too few samples remain, or required true labels are unknown.
     """
-    train, own = arrays.train, arrays.validation
-    rows, held = np.arange(len(train)), np.arange(0)
+    train = arrays.train
+    own = arrays.validation
+    rows = np.arange(len(train))
+    held = np.arange(0)
     if own is None and (count := round(data.validation_fraction * len(train))):
         shuffled = streams.numpy("validation").permutation(len(train))
-        rows, held = np.sort(shuffled[count:]), np.sort(shuffled[:count])
+        rows = np.sort(shuffled[count:])
+        held = np.sort(shuffled[:count])
     if len(rows) < 2:
         raise DataError(
             f"{len(rows)} training images are left after the validation split; at least 2 are "
             "needed"
         )
 
-    rng, clean = streams.numpy("noise"), data.clean_validation
+    rng = streams.numpy("noise")
+    clean = data.clean_validation
     given = _noisy(
         train, rows if clean else np.arange(len(train)), arrays, noise, rng, streams, folder
     )
@@ -102,8 +106,10 @@ def _noisy(
     folder: Path,
 ) -> np.ndarray:
     """Return a given label for every row of the split: noisy at `rows`, true elsewhere."""
-    given, before = split.labels.copy(), split.start[rows]
-    images, projections = None, None
+    given = split.labels.copy()
+    before = split.start[rows]
+    images = None
+    projections = None
     match noise:
         case FileNoise():
             given[rows] = read_labels(

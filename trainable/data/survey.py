@@ -170,7 +170,8 @@ def _duplicates(contents: dict[str, list[bytes]], splits: dict[str, Split | None
 
 
 def _uneven(found: Survey) -> Iterable[str]:
-    train, names = found.counts["train"], found.class_names
+    train = found.counts["train"]
+    names = found.class_names
 
     def those(condition: Callable[[int], bool], split: str = "train") -> list[str]:
         return [

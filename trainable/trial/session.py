@@ -59,7 +59,9 @@ class Session:
         machine: Machine,
         place: dict[str, str | int] | None = None,
     ):
-        self.config, self.machine, self.place = config, machine, place or {}
+        self.config = config
+        self.machine = machine
+        self.place = place or {}
         self.folder = TrialFolder(folder)
         self.trial: Trial | None = None
         self.no_space: str | None = None
@@ -125,7 +127,8 @@ class Session:
             )
             self.trial = trial = Trial(self.config, self.machine)
         self.folder.keep_rows(trial.epoch)
-        self._saved, self._between_epochs = trial.epoch, True
+        self._saved = trial.epoch
+        self._between_epochs = True
 
     def advance(self) -> Row | None:
         """Train one epoch, save it and return its row; None if the session ended without one."""
@@ -160,7 +163,8 @@ class Session:
     def _show(self, trial: Trial, events: Events, row: Row) -> None:
         """Write TensorBoard's events of an epoch: its row, and its division if one is recorded."""
         events.add(row)
-        records, every = trial.method.records, self.machine.pictures_every
+        records = trial.method.records
+        every = self.machine.pictures_every
         due = {epoch: record for epoch, record in records.items() if epoch not in self._drawn}
         if every and row["epoch"] % every == 0:
             due |= trial.method.division

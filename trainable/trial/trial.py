@@ -180,7 +180,8 @@ class Trial:
             loss, clean_probability: (epochs, networks, training samples).
             ensemble_class, ensemble_probability: (epochs, training samples).
         """
-        train, validation = self.data.train, self.data.validation
+        train = self.data.train
+        validation = self.data.validation
         parts = [train] + ([validation] if validation else [])
         table: dict[str, np.ndarray] = {
             "source_index": np.concatenate([p.source_index for p in parts]),

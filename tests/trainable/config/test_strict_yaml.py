@@ -170,7 +170,7 @@ def test_what_an_alias_repeats_has_the_alias_line_above_and_the_anchors_lines_wi
     assert (document.lines["d",], document.lines["d", "b"]) == (4, 2)
 
 
-def test_a_problem_is_reported_on_the_line_of_its_deepest_part_that_stands_in_the_file(tmp_path):
+def test_a_problem_is_reported_on_the_line_of_its_deepest_part_that_is_in_the_file(tmp_path):
     document = parsed(tmp_path, "a:\n  b:\n    c: 1\n")
     for where in (("a", "b", "c"), ("a", "b", "absent", "x"), ("absent",), ()):
         document.report(where, "wrong")

@@ -126,7 +126,7 @@ def test_a_corrupt_first_image_is_a_sentence(tmp_path):
 
 
 @pytest.mark.parametrize("resident", [True, False])
-def test_labels_that_nobody_knows_are_not_measured(tmp_path, resident):
+def test_unknown_true_labels_are_not_measured(tmp_path, resident):
     root = write_tree(tmp_path / "t")
     machine = Machine(study_dir=tmp_path, resident=resident)
     data = ImageFolder(path="t", labels_are_true=False, validation_fraction=0.25)

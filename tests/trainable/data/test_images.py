@@ -36,7 +36,7 @@ def test_a_colour_image_becomes_grey_where_one_channel_is_wanted(tmp_path):
     )
 
 
-def test_transparent_pixels_lie_on_black_whatever_colour_they_hide(tmp_path):
+def test_transparent_pixels_become_black_whatever_colour_they_hide(tmp_path):
     pixels = np.asarray(picture(0).convert("RGBA")).copy()
     pixels[:6, :, 3] = 0
     pixels[6:9, :, 3] = 128

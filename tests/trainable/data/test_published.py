@@ -136,7 +136,7 @@ def test_human_labels_of_cifar10_are_given_and_the_usual_ones_true(tmp_path, nam
     assert found.noise_rate == 1
 
 
-def test_human_labels_of_cifar100_are_read_beside_lists(tmp_path):
+def test_human_labels_of_cifar100_are_read_where_the_file_also_has_lists(tmp_path):
     labels = write_cifar(tmp_path, 100)
     content = {
         "clean_label": labels,
@@ -350,7 +350,7 @@ def write_clothing(root: Path, train: int = 40) -> Path:
     return folder
 
 
-def test_clothing1m_trains_on_labels_that_nobody_knows_and_may_select_by_clean_ones(tmp_path):
+def test_clothing1m_trains_without_true_labels_and_may_select_by_clean_ones(tmp_path):
     write_clothing(tmp_path)
     machine = Machine(data_dir=tmp_path)
     data = load(Clothing1M(size=12, crop=8), machine)

@@ -157,7 +157,7 @@ def test_arrays_that_are_not_needed_are_ignored(tmp_path):
     assert read(tmp_path, arrays() | {"notes": np.arange(3)}).classes == 3
 
 
-def test_the_path_is_looked_up_beside_the_study_file(tmp_path):
+def test_the_path_starts_at_the_folder_of_the_study_file(tmp_path):
     (tmp_path / "sub").mkdir()
     np.savez(tmp_path / "sub" / "d.npz", **arrays())
     assert load(Npz(path="sub/d.npz"), Machine(study_dir=tmp_path)).classes == 3
@@ -178,7 +178,7 @@ def test_the_hash_follows_every_pixel_and_label(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["train_images", "train_labels", "test_images", "test_labels"])
-def test_a_missing_array_is_named_beside_those_that_are_there(tmp_path, name):
+def test_a_missing_array_is_named_with_those_that_are_there(tmp_path, name):
     content = arrays()
     del content[name]
     assert refusal(tmp_path, content).endswith(
@@ -354,7 +354,7 @@ def test_an_absent_npz_is_named_with_what_it_should_hold(tmp_path):
 # --- npz with noisy labels ---
 
 
-def test_noisy_labels_are_given_beside_the_true_ones(tmp_path):
+def test_noisy_labels_are_given_in_addition_to_the_true_ones(tmp_path):
     noisy = (np.arange(12) + 1) % 3
     data = read(
         tmp_path,

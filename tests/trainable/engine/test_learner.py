@@ -226,7 +226,7 @@ def test_work_counts_a_backward_pass_as_two_forwards():
 # --- state ---
 
 
-def test_a_restored_learner_goes_on_bit_identically():
+def test_a_restored_learner_resumes_bit_identically():
     original = small(Train(lr=0.05, lr_milestones=[1]))
     original.start_epoch(0)
     descend(original, 4)

@@ -162,7 +162,7 @@ def test_only_the_last_layer_learns_in_the_first_epochs(name):
     assert rows[0]["work/forwards"] < next(plain)["work/forwards"]
 
 
-def test_a_trial_that_is_stopped_while_only_the_head_learns_goes_on_bit_for_bit(tmp_path):
+def test_a_trial_that_is_stopped_while_only_the_head_learns_resumes_bit_for_bit(tmp_path):
     torch.save(states()[0], tmp_path / "w.pth")
     fields = {"head_only_epochs": 1, "warmup_epochs": 1}
     whole, resumed = first(tmp_path, **fields), first(tmp_path, **fields)

@@ -86,7 +86,7 @@ def test_a_known_rate_is_the_share_of_wrong_labels(name):
     assert next(method)["schedule/forget_rate"] == pytest.approx(wrong)
 
 
-def test_a_rate_cannot_be_known_where_nobody_knows_the_labels():
+def test_a_rate_known_needs_true_labels():
     method = make("co_teaching")
     method.data.noise_rate = None
     config = method.config.model_copy(

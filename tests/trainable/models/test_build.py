@@ -106,9 +106,7 @@ def pair() -> tuple[nn.Module, PlainResNet]:
     ours, plain = build(PreactResNet18(), (3, 32, 32), 10, 0), PlainResNet(10)
     generator = torch.Generator().manual_seed(1)
     state = ours.state_dict()
-    for (
-        tensor
-    ) in state.values():  # BatchNorm starts as the identity, which would hide where it stands
+    for tensor in state.values():  # BatchNorm starts as the identity, which would hide its position
         if tensor.ndim == 1:
             tensor.uniform_(0.5, 1.5, generator=generator)
     assert [t.shape for t in state.values()] == [t.shape for t in plain.state_dict().values()]

@@ -173,7 +173,7 @@ def damage_by_flipping(content: bytes) -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize("damage", [damage_by_truncation, damage_by_flipping])
-def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before_and_is_set_aside(folder, damage):
+def test_a_damaged_newest_checkpoint_is_renamed_and_the_previous_one_is_used(folder, damage):
     folder.save_checkpoint(b"old state")
     folder.save_checkpoint(b"new state")
     whole = contents(folder)
@@ -351,7 +351,7 @@ def test_a_trial_whose_summary_cannot_be_written_keeps_its_checkpoints(folder):
 
 
 class Crash(Exception):
-    """Stands for a power cut or a full disk."""
+    """In place of a power failure or a full disk."""
 
 
 def crash_at(monkeypatch: pytest.MonkeyPatch, call: int) -> Callable[[], int]:
@@ -449,7 +449,7 @@ def test_a_crash_while_claiming_leaves_one_whole_owner(tmp_path):
         assert len(folder.owner["token"]) == 16
 
 
-def test_after_a_crash_the_next_attempt_goes_on(tmp_path):
+def test_after_a_crash_the_next_attempt_resumes(tmp_path):
     for _, folder in crashes(lambda folder: folder.save_checkpoint(b"newest state"), tmp_path):
         folder.claim()
         folder.save_checkpoint(b"after the crash")
