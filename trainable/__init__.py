@@ -1,1 +1,1 @@
-"""One trial: data, noise, networks, methods, its folder."""
+"""One trial: data, label noise, networks, methods, and the trial's folder."""

@@ -1,5 +1,7 @@
-"""One trial without Ray: `python -m trainable CONFIG.yaml --out DIR`, with the same folder and rows
-as in a study."""
+"""Train one trial without Ray: `python -m trainable CONFIG.yaml --out DIR`.
+
+The trial's folder and its rows are the same as in a study.
+"""
 
 import argparse
 import os
@@ -7,9 +9,8 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-os.environ.setdefault(
-    "OMP_NUM_THREADS", "1"
-)  # read by torch and scikit-learn when they are imported
+# torch and scikit-learn read it when they are imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from pydantic import ValidationError
 
@@ -22,7 +23,11 @@ from trainable.storage.trial_folder import TrialFolder
 
 
 def load_config(file: Path) -> TrialConfig:
-    """The `TrialConfig` of a YAML file. Raises ConfigError with every mistake in it."""
+    """Read a `TrialConfig` from a YAML file.
+
+    Raises:
+        ConfigError: the file has mistakes; the error lists all of them.
+    """
     document = strict_yaml.read(file)
     config = TrialConfig()
     try:
@@ -36,7 +41,7 @@ def load_config(file: Path) -> TrialConfig:
 
 
 def write_noise(config: TrialConfig, machine: Machine, folder: Path) -> int:
-    """Write the labels that a trial is given; its exit code."""
+    """Write the given labels of a trial to `folder` and return the exit code."""
     from trainable.data import registry, splits
     from trainable.data.noise_files import write_labels
     from trainable.errors import DataError
@@ -55,38 +60,40 @@ def write_noise(config: TrialConfig, machine: Machine, folder: Path) -> int:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run or continue the trial. Exit code: 0 done, 1 failed, 2 wrong input, 3 nothing can be
-    written."""
+    """Run or resume the trial and return the exit code.
+
+    Exit codes: 0 done, 1 failed, 2 wrong input, 3 the disk is full or not writable.
+    """
     parser = argparse.ArgumentParser(prog="python -m trainable", description=__doc__)
     parser.add_argument(
         "config", type=Path, help="YAML file with the fields of trainable/config/trial.py"
     )
     parser.add_argument("--out", type=Path, help="the trial's folder")
     parser.add_argument(
-        "--data", type=Path, default=Path("data"), help="folder of named data sets (default: data)"
+        "--data", type=Path, default=Path("data"), help="folder of data sets (default: data)"
     )
     parser.add_argument(
         "--source",
         type=Path,
         metavar="DIR",
-        help="folder of the finished trial that `from_arm` names",
+        help="folder of the completed trial that `from_arm` names",
     )
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument(
-        "--compile", action="store_true", help="on a GPU: compiled steps, replayed as CUDA graphs"
+        "--compile", action="store_true", help="on a GPU: use torch.compile and CUDA graphs"
     )
     parser.add_argument(
         "--resident",
         choices=["auto", "true", "false"],
         default="auto",
-        help="image files in memory?",
+        help="keep all decoded images in memory; auto: if they fit",
     )
     parser.add_argument(
         "--noise-file",
         type=Path,
         metavar="DIR",
-        help="write the given labels there, as the authors' code does, and end",
+        help="write the given labels there in the format of the authors' code, and exit",
     )
     options = parser.parse_args(arguments)
     if not (options.out or options.noise_file):
@@ -115,7 +122,7 @@ def main(arguments: list[str] | None = None) -> int:
     known = TrialFolder(options.out).trial
     if known and known.get("id") != trial_id(config):
         print(
-            f"{options.out} holds another trial ({known.get('id')}); choose another --out",
+            f"{options.out} holds another trial ({known.get('id')}); pass another --out folder",
             file=sys.stderr,
         )
         return 2

@@ -1,8 +1,7 @@
-"""What a method or model of your own may import; `docs/own-method.md` shows how. Everything else
-may change.
+"""The stable interface for your own methods and models; `docs/own-method.md` has examples.
 
-A method is derived from `Method` and has a `Config(Section)`; a model is a `torch.nn.Module` with a
-`Config(Section)`.
+A method is a subclass of `Method` with a `Config(Section)`. A model is a `torch.nn.Module` with a
+`Config(Section)`. All other modules of this package may change.
 """
 
 from trainable.config.base import Fraction, NonNegative, Positive, Section

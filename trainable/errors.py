@@ -1,11 +1,11 @@
-"""Ends of a trial that trying again would not change.
+"""Errors that end a trial and that a retry would not fix.
 
 Each is written to `failure.json` with its kind.
 """
 
 
 class TrialError(Exception):
-    """A trial cannot continue, and the message says why and what to do."""
+    """A trial cannot continue; the message states the cause and the remedy."""
 
     kind = "error"
 
@@ -17,7 +17,7 @@ class TimedOut(TrialError):
 
 
 class DataError(TrialError):
-    """The data is missing, unreadable or not of the promised form."""
+    """The data is missing, unreadable or not in the expected format."""
 
     kind = "data"
 

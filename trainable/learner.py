@@ -1,3 +1,3 @@
-"""The former name of `trainable.engine.learner`, which own methods made before may import."""
+"""Former name of `trainable.engine.learner`, kept for own methods that import it."""
 
 from trainable.engine.learner import *  # noqa: F403

@@ -1,9 +1,11 @@
-"""Randomness: one seed, named streams.
+"""Random streams: named generators derived from one seed.
 
-A stream is addressed by name and counters, for instance ("order", epoch, network), and always
-starts at its beginning. So nothing that one component draws, or does not draw, shifts another's
-numbers; two arms with the same seed see the same order of images in the same epoch whatever
-happened before; and a checkpoint has no generator to keep.
+A name and counters identify a stream, for instance ("order", epoch, network). A stream always
+starts at its beginning. Therefore:
+
+- The draws of one component do not change those of another.
+- Two arms with the same seed see the same order of images in the same epoch.
+- A checkpoint contains no generator state.
 """
 
 from collections.abc import Iterator
@@ -16,31 +18,31 @@ import torch
 class Streams:
     """Independent generators derived from one seed.
 
-    They are those of numpy.random.SeedSequence with the name as spawn key.
+    The seed of a stream is a numpy.random.SeedSequence with the name and counters as spawn key.
     """
 
     def __init__(self, seed: int):
         self.seed = seed
 
     def _sequence(self, name: str, counters: tuple[int, ...]) -> np.random.SeedSequence:
-        # The name's length comes first, so that no name and counters can be read as another's.
+        # The length of the name comes first: the keys of different streams then always differ.
         key = (len(name), *name.encode(), *counters)
         return np.random.SeedSequence(self.seed, spawn_key=key)
 
     def numpy(self, name: str, *counters: int) -> np.random.Generator:
-        """A NumPy generator."""
+        """Return a NumPy generator."""
         return np.random.default_rng(self._sequence(name, counters))
 
     def number(self, name: str, *counters: int) -> int:
-        """A 63-bit number, for libraries that take a seed."""
+        """Return a 63-bit number, for libraries that take a seed."""
         state = self._sequence(name, counters).generate_state(1, np.uint64)
         return int(state[0] >> np.uint64(1))
 
     @contextmanager
     def of_layers(self, *counters: int, device: torch.device) -> Iterator[None]:
-        """In the block, torch's global generators are the stream `layers`.
+        """Set torch's global generators to the stream `layers` inside the block.
 
-        Dropout and the like draw from nothing else.
+        Random layers such as dropout draw from these generators only.
         """
         cuda = device.type == "cuda"
         number = self.number("layers", *counters)
@@ -54,5 +56,5 @@ class Streams:
     def torch(
         self, name: str, *counters: int, device: torch.device | str = "cpu"
     ) -> torch.Generator:
-        """A torch generator on a device."""
+        """Return a torch generator on a device."""
         return torch.Generator(device).manual_seed(self.number(name, *counters))

@@ -1,5 +1,7 @@
-"""The Ray Tune Trainable: a `Session` behind Tune's interface. The only module of this package that
-imports ray."""
+"""The Ray Tune Trainable: a `Session` with Tune's interface.
+
+It is the only module of this package that imports ray.
+"""
 
 import os
 from pathlib import Path
@@ -12,16 +14,16 @@ from trainable.storage import names
 from trainable.trial.job import TrialJob
 
 if TYPE_CHECKING:
-    # It loads torch, which the process that starts a study does not need.
+    # The module loads torch, which the process that starts a study does not need.
     from trainable.trial.reports import Reporter
     from trainable.trial.session import Session
 
 TAGS = ("study", "setting", "arm", "seed")
 MEASURES = {
-    "test_accuracy": (names.TEST_ACCURACY, "Ensemble's accuracy on the clean test set, percent"),
+    "test_accuracy": (names.TEST_ACCURACY, "Ensemble accuracy on the clean test set, percent"),
     "labeled_fraction": (
         names.LABELED_FRACTION.format(k=0),
-        "Share of training samples that network 0 calls clean",
+        "Share of training samples in the labeled set of network 0",
     ),
     "division_auc": (names.AUC.format(k=0), "AUC of network 0's clean probability"),
     "epoch": ("epoch", "Finished epochs"),
@@ -30,10 +32,11 @@ PREFIX = "dividemix_"
 
 
 class DivideMixTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
-    """One trial an instance; one epoch a step, or as many as fit into `report_every` seconds.
+    """Tune Trainable of one trial.
 
-    The configuration is a `TrialJob`'s. The trial's own folder is the truth: the first step resumes
-    from it, so Tune's checkpoints are only there for its own pauses.
+    A step trains one epoch, or as many epochs as fit into `report_every` seconds. The configuration
+    is that of a `TrialJob`. The trial's folder is the source of truth: the first step resumes from
+    it. Tune's checkpoints only serve Tune's pauses.
     """
 
     job: TrialJob | None = None
@@ -42,21 +45,20 @@ class DivideMixTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no ty
 
     @classmethod
     def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
-        """CPUs and (fractions of) GPUs for one trial."""
+        """Return the CPUs and (fractions of) GPUs of one trial."""
         job = TrialJob.from_config(config)
         return tune.PlacementGroupFactory([{"CPU": job.cpu, "GPU": job.gpu}])
 
     def setup(self, config: dict[str, Any]) -> None:
-        """Note what to train.
+        """Store the job; the first step claims the folder.
 
-        The folder is claimed by the first step, not here: Tune starts an actor for a trial and may
-        give the trial to another actor that becomes free first; the one that never trains must not
-        take the folder away from it.
+        Tune starts an actor for a trial, and may then give the trial to another actor that becomes
+        free earlier. An actor that never trains must not claim the folder.
         """
         self.job = TrialJob.from_config(config)
 
     def step(self) -> dict[str, Any]:
-        """Train for one report."""
+        """Train until the next report is due, and return it."""
         assert self.job is not None
         reporter = self._opened(self.job)
         report = reporter.next()
@@ -83,21 +85,23 @@ class DivideMixTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no ty
         return self._opened(self.job).session
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Hand the trial's state to Tune."""
+        """Write the trial's state to Tune's checkpoint folder."""
         trial = self._session().trial
         assert trial is not None
         (Path(checkpoint_dir) / "state.pt").write_bytes(trial.state())
 
     def load_checkpoint(self, checkpoint: Any) -> None:
-        """Take a state back from Tune."""
+        """Restore the trial's state from Tune's checkpoint folder."""
         session = self._session()
         assert session.trial is not None
         session.trial.restore((Path(checkpoint) / "state.pt").read_bytes(), session.folder.rows())
         session.folder.keep_rows(session.trial.epoch)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Become another trial: all state hangs on the session, so closing it and opening another
-        leaves nothing."""
+        """Close the session and take another trial.
+
+        The session holds all state, so nothing of the previous trial remains.
+        """
         self.cleanup()
         self.setup(new_config)
         return True
@@ -109,21 +113,21 @@ class DivideMixTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no ty
             self.reporter = None
 
     def __repr__(self) -> str:
-        # Ray asks once, when the actor starts; the actor then trains one trial after another.
+        # Ray asks for it once, when the actor starts; the actor then trains several trials.
         if self.job is None:
             return type(self).__name__
         return f"{self.job.study}/{os.getpid()}"
 
 
 class Gauges:
-    """One gauge a measure in this process; each trial has its own tags."""
+    """Gauges of this process, one per measure; each trial has its own tags."""
 
     def __init__(self) -> None:
         self._gauges: dict[str, Gauge] = {}
         for name, (_, text) in MEASURES.items():
             self._gauges[name] = Gauge(PREFIX + name, text, TAGS)
         self._speed = Gauge(
-            PREFIX + "images_per_second", "Forward passes of one image a second of training", TAGS
+            PREFIX + "images_per_second", "Image-forward equivalents per second of training", TAGS
         )
 
     def show(self, row: dict[str, Any], place: dict[str, Any]) -> None:

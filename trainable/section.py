@@ -1,4 +1,3 @@
-"""The former name of `trainable.config.base`, which own methods and models made before may
-import."""
+"""Former name of `trainable.config.base`, kept for own methods and models that import it."""
 
 from trainable.config.base import *  # noqa: F403

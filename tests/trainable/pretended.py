@@ -1,6 +1,6 @@
 """A GPU that is not there: tensors that say they are on CUDA, compute on the CPU, and refuse to mix as CUDA's do.
 
-It shows where data, weights and indices lie, which is what goes wrong on a GPU that no test has seen; it says nothing
+It shows where data, weights and indices are, which is what goes wrong on a GPU that no test has seen; it says nothing
 about CUDA's kernels. bf16 and Adam ask CUDA itself, and cannot be pretended.
 """
 
@@ -18,7 +18,7 @@ GPU = torch.device("cuda", 0)
 aten = torch.ops.aten
 INDEXED = {aten.index, aten.index_put_, aten._index_put_impl_}
 MAY_MIX = INDEXED | {aten.copy_, aten._to_copy}
-"""Operations that take CPU tensors beside CUDA's: copies, and indexing by an index on the CPU."""
+"""Operations that take CPU tensors in addition to CUDA's: copies, and indexing by an index on the CPU."""
 
 
 class OnGpu(torch.Tensor):

@@ -51,7 +51,7 @@ def test_a_full_disk_is_not_called_done(config, capsys, monkeypatch):
     ("options", "words"),
     [
         (["--device", "gpu"], "invalid choice: 'gpu'"),
-        (["--out", __file__], "is a file; the trial needs a folder"),
+        (["--out", __file__], f"--out: {__file__} is a file"),
     ],
 )
 def test_a_wrong_option_is_a_sentence_and_code_2(config, capsys, options, words):
@@ -64,4 +64,4 @@ def test_a_wrong_option_is_a_sentence_and_code_2(config, capsys, options, words)
 def test_a_gpu_that_is_not_there_is_a_sentence_and_code_2(config, capsys, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert run(config, "--device", "cuda") == 2
-    assert "there is no CUDA device here" in capsys.readouterr().err
+    assert "--device cuda" in capsys.readouterr().err

@@ -112,7 +112,7 @@ class IdentityLearner:
 @pytest.mark.parametrize("mode", ["sym", "asym"])
 def test_warmup_loss(vectors, mode):
     [golden] = [case for case in vectors["warmup_loss"] if case["noise_mode"] == mode]
-    # Pair noise stands for the class-dependent kind; `auto` then adds the penalty.
+    # Pair noise is class-dependent; `auto` then adds the penalty.
     noise = {"sym": SymmetricNoise(rate=0.5), "asym": PairNoise(rate=0.4)}[mode]
     learner = IdentityLearner()
     train = RowsAsLogits(golden["logits"], golden["labels"])

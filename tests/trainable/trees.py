@@ -27,7 +27,7 @@ def write_tree(
     validation: int = 0,
     classes: tuple[str, ...] = ("a", "b"),
 ):
-    """`{train,[val,]test}/CLASS/N.png` with so many images a class."""
+    """`{train,[val,]test}/CLASS/N.png` with that number of images per class."""
     for split, count in (("train", train), ("val", validation), ("test", test)):
         for c, name in enumerate(classes):
             for k in range(count):

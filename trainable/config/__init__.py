@@ -1,2 +1,4 @@
-"""Every field that changes a trial's result, its checks, and the settings of the machine. Pydantic
-and yaml only."""
+"""Fields that change a trial's result, their checks, and the settings of the machine.
+
+The package imports pydantic and yaml only.
+"""

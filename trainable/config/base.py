@@ -1,4 +1,4 @@
-"""A group of configuration fields, and the kinds of numbers in them. Imports pydantic only."""
+"""Base class of configuration sections, and number types of fields. Imports pydantic only."""
 
 from typing import Annotated
 
@@ -10,6 +10,9 @@ Positive = Annotated[float, Field(gt=0)]
 
 
 class Section(BaseModel):
-    """A group of fields: immutable, unknown keys refused, no silent conversion ("3" is not 3)."""
+    """Base class of a group of configuration fields.
+
+    Fields are immutable, unknown keys are errors, and values are not converted ("3" is not 3).
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)

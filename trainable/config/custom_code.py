@@ -1,9 +1,9 @@
-"""Methods and models from somebody's own file: `name: FILE.py:CLASS` in place of a known name.
+"""Own methods and models: `name: FILE.py:CLASS` instead of a known name.
 
-The file's text becomes a field of the trial. So it is part of the trial's id, reaches the process
-that trains, and stays with the results; the file may change or go while a study runs. It is run
-when a study that names it is read, and wherever its trials are built. The standard library and
-pydantic only: what else is loaded is up to the file.
+The text of the file becomes a field of the trial. It is therefore part of the trial's id, is sent
+to the process that trains, and is stored with the results. The file may change or be deleted while
+a study runs. The code is executed when a study that names it is read, and wherever its trials are
+built. This module imports the standard library and pydantic only; the file may import more.
 """
 
 import functools
@@ -27,38 +27,38 @@ BASES = {
     "method": ("trainable.methods.base.Method", "Method of trainable.api"),
     "model": ("torch.nn.modules.module.Module", "torch.nn.Module"),
 }
-"""What an own class must be derived from: as Python names it, and as people do."""
+"""Required base class of an own class: its full Python name, and its name in messages."""
 
 
 class Own(Section):
-    """Fields of an own method or model: those of its class `Config`, and where they come from."""
+    """Fields of an own method or model: the fields of its `Config`, its file and its class."""
 
     implementation: ClassVar[type]
     name: str
-    """FILE.py:CLASS. Counts as written, and only by its class; a relative path is looked up beside
-    the study file."""
+    """File and class, FILE.py:CLASS; a relative path starts at the folder of the study file. Only
+    the class name is part of the trial's id."""
     source: Annotated[str, Field(repr=False)]
-    """Text of the file, filled in when a study is read."""
+    """Text of the file; the program fills it in when it reads a study."""
 
 
 def is_own(name: Any) -> bool:
-    """Whether a name is that of a class in a file."""
+    """Return whether a name is that of a class in a file."""
     return isinstance(name, str) and ".py:" in name
 
 
 def own_section(
     kind: Literal["method", "model"], content: dict[str, Any], study_dir: Path | None
 ) -> Own:
-    """The fields of an own class, checked by its `Config`.
+    """Return the fields of an own class, checked by its `Config`.
 
     Args:
-        kind: what the class must be.
-        content: `name` and the class's fields; without a `study_dir` also `source`, as a trial
-            keeps it.
-        study_dir: where a relative path starts, when a study is read.
+        kind: kind of the class.
+        content: `name` and the class's fields; without a `study_dir` also `source`, as stored in a
+            trial.
+        study_dir: folder where a relative path starts; None: the content comes from a trial.
 
     Raises:
-        ValidationError: with every mistake, those in the file among them.
+        ValidationError: fields or the file are wrong; the error lists all mistakes.
     """
     try:
         if study_dir is not None and "source" in content:
@@ -74,11 +74,11 @@ def own_section(
 
 
 def checked(section: type[AnySection], content: dict[str, Any]) -> AnySection:
-    """`content` as that section, outside a union.
+    """Return `content` validated as a section that is not a member of the union.
 
     Raises:
-        ValidationError: whose mistakes `explain` finds as if the section were a member of the
-            union.
+        ValidationError: the content is wrong. `explain` treats its mistakes as if the section were
+            a member of the union.
     """
     try:
         return section.model_validate(content)
@@ -115,16 +115,16 @@ def _read(file: Path, shown: str) -> str:
 
 
 def _class(kind: str, source: str, path: str, name: str) -> type:
-    """The class `name` of the file. Raises Misfit if it is not there or not fit for use."""
-    there = {
+    """Return the class `name` of the file. Raises Misfit if it is missing or not usable."""
+    classes = {
         key: value for key, value in vars(_module(source, path)).items() if isinstance(value, type)
     }
-    found = there.get(name)
-    python_name, people_say = BASES[kind]
+    found = classes.get(name)
+    full_name, shown_name = BASES[kind]
     if found is None:
-        raise _wrong(f"{path} has no class `{name}`{suggestion(name, list(there))}")
-    if python_name not in {f"{base.__module__}.{base.__qualname__}" for base in found.__mro__}:
-        raise _wrong(f"`{name}` of {path} is no {kind}: derive it from {people_say}")
+        raise _wrong(f"{path} has no class `{name}`{suggestion(name, list(classes))}")
+    if full_name not in {f"{base.__module__}.{base.__qualname__}" for base in found.__mro__}:
+        raise _wrong(f"`{name}` of {path} is no {kind}: derive it from {shown_name}")
     fields = found.__dict__.get("Config")
     if not (isinstance(fields, type) and issubclass(fields, Section)):
         raise _wrong(
@@ -140,11 +140,14 @@ def _class(kind: str, source: str, path: str, name: str) -> type:
 
 @functools.cache
 def _module(source: str, path: str) -> types.ModuleType:
-    """The file as a module, run once in this process. Raises Misfit with the line at which it
-    fails."""
+    """Run the file once in this process and return it as a module.
+
+    Raises:
+        Misfit: the file fails; the message has the line.
+    """
     module = types.ModuleType(f"own_{hashlib.sha256(source.encode()).hexdigest()[:16]}")
     module.__file__ = path
-    sys.modules[module.__name__] = module  # pydantic looks up the names of annotations there
+    sys.modules[module.__name__] = module  # pydantic resolves annotations there
     try:
         exec(compile(source, path, "exec"), vars(module))
     except (Exception, SystemExit) as error:
@@ -168,7 +171,7 @@ def _section(kind: str, implementation: type) -> type[Own]:
     fields: type[Section] = implementation.Config  # type: ignore[attr-defined]
     bases: Any = (Own, fields)
     if kind == "method":
-        # The defaults of MethodConfig come last: what the class's own `Config` says counts.
+        # MethodConfig comes last, so the class's own `Config` overrides its defaults.
         bases = (Own, fields, MethodConfig)
     section: type[Own] = create_model(implementation.__name__, __base__=bases)
     section.implementation = implementation

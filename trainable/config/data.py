@@ -1,6 +1,7 @@
-"""Data sets and noise models by name: their fields, defaults and sources. Imports pydantic only.
+"""Data sets and noise models by name: their fields, defaults and sources.
 
-Where a data set's files must lie is in `trainable/data/paths.py`.
+`trainable/data/paths.py` has the expected location of each data set's files. This module imports
+pydantic only.
 """
 
 from typing import Annotated, ClassVar, Literal
@@ -13,53 +14,61 @@ from trainable.config.base import Fraction, Section
 
 
 class ImageData(Section):
-    """Fields that every data set has. Training images are cropped after zero padding, and flipped
-    left-right."""
+    """Fields of every data set.
+
+    Training images are zero-padded, cropped at random, and flipped left-right if `flip` is set.
+    """
 
     known_classes: ClassVar[int | None] = None
-    """Number of classes, where the name of the data set says it."""
+    """Number of classes, where the name of the data set determines it."""
     validation_fraction: Annotated[float, Field(ge=0, le=0.5)] = 0.05
-    """Share of the training set held out, with its noisy labels, and never trained on. Ignored
-    where the data set has a validation set of its own. The authors' CIFAR script has none (0)."""
+    """Share of the training set that is held out as the validation set, with its noisy labels.
+    Ignored if the data set has its own validation set. The authors' CIFAR script has none (0)."""
     clean_validation: bool = False
-    """Noise is put on the training part only, after the split; the validation set keeps its right
-    labels. In practice nobody has those: the default selects by labels that are as wrong as the
-    training set's."""
+    """Whether the validation set keeps its true labels: label noise is then added after the split,
+    to the training set only. Clean labels are rarely available in practice. By default the epoch is
+    selected by labels that are as noisy as those of the training set."""
     crop_padding: Annotated[int, Field(ge=0, le=16)] = 4
+    """Zeros added on each side before a random crop, pixels."""
     crop_probability: Fraction = 1.0
+    """Probability that a training image is cropped at random; otherwise the crop is centred."""
     flip: bool = False
+    """Whether training images are flipped left-right with probability 1/2."""
 
 
 class Digits(ImageData):
-    """scikit-learn's 1,797 handwritten digits of 8×8 pixels; 360 of them, always the same, are the
-    test set."""
+    """scikit-learn's 1,797 handwritten digits of 8×8 pixels, with a fixed test set of 360."""
 
     known_classes = 10
     name: Literal["digits"] = "digits"
     crop_padding: Annotated[int, Field(ge=0, le=4)] = 1
-    # A shift in every view keeps plain training from overfitting 8×8 images at all; a shift in one
-    # view of four leaves that problem real.
+    # With a shift in every view, plain training does not overfit 8×8 images. With a shift in one
+    # view of four it does, so that label noise matters.
     crop_probability: Fraction = 0.25
 
 
 class Npz(ImageData):
-    """A MedMNIST-layout file: `{train,val,test}_images` uint8 (n, h, w[, c]) and `_labels` (n,) or
-    (n, 1).
+    """A file in the layout of MedMNIST.
 
-    With `train_noisy_labels` and perhaps `val_noisy_labels` in it, training sees those, and
-    `_labels` are the truth.
+    It has `{train,val,test}_images`, uint8 (n, h, w[, c]), and `{train,val,test}_labels`, (n,) or
+    (n, 1). If it has `train_noisy_labels` and optionally `val_noisy_labels`, these are the given
+    labels, and `_labels` are the true ones.
     """
 
     name: Literal["npz"] = "npz"
     path: str
-    """Counts as written; a relative path is looked up beside the study file."""
+    """Path of the file; a relative path starts at the folder of the study file. The path as written
+    is part of the trial's id."""
     labels_are_true: bool = True
-    """false: nobody knows which training labels are right, so nothing is measured against them."""
+    """Whether the training labels are the true ones; false: the true labels are unknown, and no
+    metric uses them."""
 
 
 class Mnist(ImageData):
-    """MNIST: 60,000 and 10,000 grey images of 28×28 pixels, in torchvision's layout (never
-    downloaded)."""
+    """MNIST in torchvision's layout (never downloaded).
+
+    It has 60,000 training and 10,000 test images, grey, of 28×28 pixels.
+    """
 
     known_classes = 10
     name: Literal["mnist"] = "mnist"
@@ -67,7 +76,7 @@ class Mnist(ImageData):
 
 
 class FashionMnist(ImageData):
-    """Fashion-MNIST, as MNIST."""
+    """Fashion-MNIST, in the format of MNIST."""
 
     known_classes = 10
     name: Literal["fashion_mnist"] = "fashion_mnist"
@@ -76,7 +85,7 @@ class FashionMnist(ImageData):
 
 
 class Kmnist(ImageData):
-    """Kuzushiji-MNIST, as MNIST."""
+    """Kuzushiji-MNIST, in the format of MNIST."""
 
     known_classes = 10
     name: Literal["kmnist"] = "kmnist"
@@ -100,19 +109,24 @@ class Cifar100(ImageData):
 
 
 class Cifar10N(ImageData):
-    """CIFAR-10 with labels that people gave it (CIFAR-N, arXiv 2110.12088); the usual CIFAR-10
-    labels are the truth."""
+    """CIFAR-10 with human labels (CIFAR-N, arXiv 2110.12088).
+
+    The original CIFAR-10 labels are the true ones.
+    """
 
     known_classes = 10
     name: Literal["cifar10n"] = "cifar10n"
     flip: bool = True
     labels: Literal["aggre", "worst", "rand1", "rand2", "rand3"] = "worst"
-    """Wrong: 9.0, 40.2, 17.2, 18.1 and 17.6 %."""
+    """Set of human labels. Shares of wrong labels: aggre 9.0 %, worst 40.2 %, rand1 17.2 %, rand2
+    18.1 %, rand3 17.6 %."""
 
 
 class Cifar100N(ImageData):
-    """CIFAR-100 with labels that people gave it (fine classes, 40.2 % wrong; CIFAR-N, arXiv
-    2110.12088)."""
+    """CIFAR-100 with human labels of the fine classes (CIFAR-N, arXiv 2110.12088).
+
+    40.2 % of the labels are wrong.
+    """
 
     known_classes = 100
     name: Literal["cifar100n"] = "cifar100n"
@@ -120,17 +134,17 @@ class Cifar100N(ImageData):
 
 
 class Photos(ImageData):
-    """Fields of the data sets that are image files."""
+    """Fields of the data sets of image files."""
 
     size: Annotated[int, Field(ge=8, le=1024)] | None = None
-    """Every image is scaled until its shorter side has so many pixels, and cut to the square in its
-    middle. None: all images must be of one size already, and are taken as they are."""
+    """Side of the decoded square images, pixels: the shorter side is scaled to it, and the central
+    square is cropped. null: all images must have the same size, and are not scaled."""
     crop: Annotated[int, Field(ge=8, le=1024)] | None = None
-    """Side of the square that a network sees: cut at random in training, from the middle else.
-    None: the whole."""
+    """Side of the square that a network sees, pixels: a random crop in training, else the central
+    one. null: the whole image."""
     resized_crop: bool = False
-    """In training, a random part of 8 to 100 % of the area is scaled to what a network sees
-    (torchvision's `RandomResizedCrop`); `crop_padding` and `crop_probability` then have no
+    """Whether training uses torchvision's `RandomResizedCrop`: a random part of 8 to 100 % of the
+    area, scaled to the size that a network sees. `crop_padding` and `crop_probability` then have no
     effect."""
 
     @model_validator(mode="after")
@@ -141,21 +155,27 @@ class Photos(ImageData):
 
 
 class ImageFolder(Photos):
-    """A folder `{train,[val,]test}/CLASS/*.jpg|jpeg|png`; classes are numbered in the order of
-    their names."""
+    """A folder `{train,[val,]test}/CLASS/*.jpg|jpeg|png`.
+
+    Classes are numbered in the order of their names.
+    """
 
     name: Literal["image_folder"] = "image_folder"
     path: str
-    """Counts as written; a relative path is looked up beside the study file."""
+    """Path of the folder; a relative path starts at the folder of the study file. The path as
+    written is part of the trial's id."""
     channels: Literal[1, 3] = 3
-    """3: grey images are repeated; 1: colours become grey."""
+    """Channels of every image. 3: grey images are repeated; 1: colours are converted to grey."""
     labels_are_true: bool = True
-    """false: nobody knows which training labels are right, so nothing is measured against them."""
+    """Whether the training labels are the true ones; false: the true labels are unknown, and no
+    metric uses them."""
 
 
 class Cub200(Photos):
-    """Caltech-UCSD Birds 200-2011: 5,994 and 5,794 photographs of 200 classes, in the published
-    layout."""
+    """Caltech-UCSD Birds 200-2011 in the published layout.
+
+    It has 5,994 training and 5,794 test photographs of 200 classes.
+    """
 
     known_classes = 200
     name: Literal["cub200"] = "cub200"
@@ -166,11 +186,10 @@ class Cub200(Photos):
 
 
 class Clothing1M(Photos):
-    """Clothing1M: a million photographs in 14 classes, about 38 % of the labels wrong; tested on
-    10,526 clean ones.
+    """Clothing1M: a million photographs in 14 classes, with about 38 % wrong labels.
 
-    As in the authors' `dataloader_clothing1M.py`, a network sees a fresh balanced part of the set
-    in each epoch.
+    The test set has 10,526 clean photographs. As in the authors' `dataloader_clothing1M.py`, each
+    epoch draws a new balanced subset of the training set for each network.
     """
 
     known_classes = 14
@@ -180,16 +199,19 @@ class Clothing1M(Photos):
     crop_padding: Annotated[int, Field(ge=0, le=16)] = 0
     flip: bool = True
     clean_validation: bool = False
-    """true: the data set's own 14,313 clean validation images choose the epoch, as in the authors'
-    script."""
+    """Whether the validation set is the data set's own 14,313 clean images, by which the authors'
+    script selects the epoch."""
     epoch_batches: Annotated[int, Field(ge=1)] = 1000
-    """Batches an epoch: so many times `train.batch_size` images are drawn (twice that in warm-up),
-    with as many of each given class as there are."""
+    """Batches per epoch. An epoch draws `epoch_batches` × `train.batch_size` images (twice as many
+    in warm-up), balanced over the given classes as far as their images suffice."""
 
 
 class WebVision(Photos):
-    """WebVision 1.0, its first 50 classes as its Google search gave them; tested on WebVision's and
-    ILSVRC12's own validation images. The authors' sizes."""
+    """WebVision 1.0: the images of its first 50 classes from the Google search.
+
+    The test sets are the validation images of WebVision and of ILSVRC12. Image sizes are those of
+    the authors' code.
+    """
 
     name: Literal["webvision"] = "webvision"
     size: Annotated[int, Field(ge=8, le=1024)] | None = 320
@@ -198,8 +220,10 @@ class WebVision(Photos):
     flip: bool = True
     resized_crop: bool = True
     classes: Annotated[int, Field(ge=2, le=1000)] = 50
+    """Number of classes, the first ones of WebVision."""
     ilsvrc12: bool = True
-    """Test on ILSVRC12's validation images too (`ilsvrc12/accuracy`, `ilsvrc12/top5`)."""
+    """Whether ILSVRC12's validation images are a second test set (`ilsvrc12/accuracy`,
+    `ilsvrc12/top5`)."""
 
 
 Data = Annotated[
@@ -223,58 +247,76 @@ Data = Annotated[
 
 
 class NoNoise(Section):
-    """The labels as the data set gives them."""
+    """No added noise: the labels of the data set."""
 
     name: Literal["none"] = "none"
 
 
 class SymmetricNoise(Section):
-    """`include_true`: exactly int(rate·n) samples get a uniform class, perhaps their own (the
-    authors' code; the actual rate is rate·(1−1/C)). Without it each sample is moved, with
-    probability `rate`, to one of the other classes."""
+    """Symmetric noise: a sample's label is replaced by a uniformly drawn class.
+
+    See `include_true` for the two definitions.
+    """
 
     name: Literal["symmetric"] = "symmetric"
     rate: Fraction
+    """Noise rate, 0 to 1."""
     include_true: bool = True
+    """Whether the new class may be the true one. true: exactly int(rate·n) samples get a class that
+    is uniform over all C classes (the authors' code), so rate·(1−1/C) of the labels are wrong.
+    false: each sample moves with probability `rate` to one of the other classes."""
 
 
 class PairNoise(Section):
-    """Class c becomes c+1 (modulo C), with probability `rate` (Co-teaching's pair flip)."""
+    """Pair noise (Co-teaching's pair flip): class c becomes c+1 mod C with probability `rate`."""
 
     name: Literal["pair"] = "pair"
     rate: Fraction
+    """Probability that a label changes."""
 
 
 class AsymmetricNoise(Section):
-    """Exactly int(rate·n) samples are chosen, and those whose class has another as its target get
-    it (the authors' code for CIFAR-10, where half of the classes have none: the actual rate is
-    rate/2)."""
+    """Asymmetric noise: exactly int(rate·n) samples move to the target of their class.
+
+    It follows the authors' code for CIFAR-10. Half of the classes have no target there, so the
+    share of wrong labels is rate/2.
+    """
 
     name: Literal["asymmetric"] = "asymmetric"
     rate: Fraction
+    """Share of samples that are chosen, 0 to 1; those of a class without a target keep their
+    label."""
     map: Literal["cifar10", "cifar100"] | list[Annotated[int, Field(ge=0)]] = "cifar10"
-    """cifar10: truck→automobile, bird→airplane, deer→horse, cat↔dog. cifar100: the next class of
-    the true superclass. Or a list with the target of each class, its own number where it has
-    none."""
+    """Target of each class. cifar10: truck→automobile, bird→airplane, deer→horse, cat↔dog.
+    cifar100: the next class of the true superclass. A list: the target of each class, the class
+    itself where there is none."""
 
 
 class InstanceNoise(Section):
-    """Part-dependent noise (arXiv 2006.07836): a sample's own rate is drawn around `rate` (sd 0.1,
-    within 0 and 1; the cut raises the mean of small rates), and a random projection of its pixels
-    decides which class it may become."""
+    """Part-dependent noise (arXiv 2006.07836).
+
+    The noise rate of a sample is drawn around `rate` (sd 0.1), truncated to [0, 1]; the truncation
+    raises the mean of small rates. A random projection of the sample's pixels decides which class
+    it may become.
+    """
 
     name: Literal["instance"] = "instance"
     rate: Annotated[float, Field(gt=0, le=1)]
+    """Centre of the distribution of the samples' noise rates."""
 
 
 class FileNoise(Section):
-    """Given labels from a file: a JSON list as the authors' code writes, one label a training
-    image; a `.npy` array; or a `.csv` with the columns `file,label` (image files, by path or by
-    class folder and name) or `index,label`."""
+    """Given labels from a file.
+
+    Formats: a JSON list with one label per training image, as the authors' code writes it; a `.npy`
+    array; a `.csv` with the columns `file,label` or `index,label`. `file` is a path or a class
+    folder and a name.
+    """
 
     name: Literal["file"] = "file"
     path: str
-    """Counts as written; a relative path is looked up beside the study file."""
+    """Path of the file; a relative path starts at the folder of the study file. The path as written
+    is part of the trial's id."""
 
 
 Noise = Annotated[

@@ -1,7 +1,7 @@
-"""Fields of DivideMix: each of its switches.
+"""Fields of DivideMix, one per switch.
 
-Defaults are the behaviour of the authors' public code (github.com/LiJunnan1992/DivideMix,
-`Train_cifar.py`); where the paper (arXiv 2002.07394) differs, the field says so.
+Defaults follow the authors' public code (github.com/LiJunnan1992/DivideMix, `Train_cifar.py`).
+The docstring of a field states where the paper (arXiv 2002.07394) differs.
 """
 
 from typing import Annotated, Literal
@@ -13,125 +13,136 @@ from trainable.config.initialization import Start
 
 
 class DivideMix(Start):
-    """DivideMix and its switches. `networks: 1` divides and guesses by itself; `co_divide` then has
-    no effect."""
+    """DivideMix and its switches.
+
+    With `networks: 1` the network divides the samples and guesses labels for itself; `co_divide`
+    then has no effect.
+    """
 
     name: Literal["dividemix"] = "dividemix"
     networks: Annotated[int, Field(ge=1, le=2)] = 2
+    """Number of networks."""
     warmup_epochs: Annotated[int, Field(ge=0)] | Literal["auto"] = 10
-    """auto: until the two groups of losses stop moving apart, by the rule of
-    trainable/noisy_labels/auto_warmup.py."""
+    """Epochs of warm-up on all given labels. auto: warm-up ends when the losses of clean and noisy
+    samples stop separating (rule of trainable/noisy_labels/auto_warmup.py)."""
     conf_penalty: Literal["auto", "on", "off"] = "auto"
-    """Negative entropy added to the warm-up loss. auto: for class-dependent noise (the authors'
-    rule, which uses knowledge of the noise)."""
+    """Confidence penalty: negative entropy added to the warm-up loss. auto: on for class-dependent
+    noise (the authors' rule, which uses knowledge of the noise)."""
 
     # Division
     co_divide: bool = True
-    """A network trains on the division that its peer made; false: on its own."""
+    """Whether a network trains on the division by its peer; false: on its own division."""
     division: Literal["loss", "embedding", "both"] = "loss"
-    """What tells clean from noisy: the loss; the label's share of votes among the nearest
-    neighbours in feature space, which then is the clean probability (SSR); or a mixture in the
-    plane of both."""
+    """Evidence for clean labels. loss: a mixture of losses. embedding: the clean probability is the
+    label's share of votes among the nearest neighbours in feature space (SSR). both: a mixture in
+    the plane of loss and share of votes."""
     neighbors: Annotated[int, Field(ge=2)] = 200
-    """Voters on a label, itself included (SSR's k). Without effect where `division` is the loss."""
+    """Number of neighbours that vote on a label, the sample included (SSR's k). No effect with
+    `division: loss`."""
     normalise_losses: bool = True
-    """Losses are scaled to [0, 1] before the mixture is fitted (code); false: as they are
+    """Whether losses are scaled to [0, 1] before the mixture is fitted (code); false: not scaled
     (paper)."""
     loss_history: Annotated[int, Field(ge=1)] = 1
-    """The mixture sees the mean of the last so many normalised losses (the authors: 5 at 90 %
-    noise, else 1)."""
+    """Number of past divisions whose normalised losses are averaged before the mixture is fitted
+    (the authors: 5 at 90 % noise, else 1)."""
     mixture: Literal["gmm", "bmm"] = "gmm"
-    """Two Gaussians, or two Beta distributions (Arazo et al. 2019, which the paper compares
-    with)."""
+    """Mixture model of the losses. gmm: two Gaussians; bmm: two Beta distributions (Arazo et al.
+    2019, a baseline of the paper)."""
     monotone_posterior: bool = False
-    """The clean probability never rises with the loss: mends a Gaussian whose tail wins at the
-    smallest losses."""
+    """Whether the clean probability is made non-increasing in the loss. It corrects a noisy
+    Gaussian whose tail dominates at the smallest losses."""
     p_threshold: Annotated[float, Field(ge=0, lt=1)] = 0.5
-    """A sample is labeled if its clean probability is greater (code; the paper writes ≥)."""
+    """A sample enters the labeled set if its clean probability exceeds this value (code; the paper
+    writes ≥)."""
     p_inclusive: bool = False
-    """A clean probability of exactly `p_threshold` is enough (paper)."""
+    """Whether a clean probability equal to `p_threshold` suffices (paper)."""
     class_balanced: bool = False
-    """As many labeled samples, but equally many of each given class, those with the highest clean
-    probability (UNICON's uniform selection)."""
+    """Whether the labeled set has equally many samples of each given class, those with the highest
+    clean probability. Its size stays about the same (UNICON's uniform selection)."""
     agreement: Literal["none", "published", "intended", "strict"] = "none"
-    """Labeled are only samples for which both networks predict one class. intended: just that;
-    strict: and it is the given label; published: as intended, but any clean probability above 0
-    will do (as the COMP6248 code does)."""
+    """Restriction of the labeled set to samples for which both networks predict the same class.
+    intended: no further condition. strict: the class is also the given label. published: as
+    intended, but any clean probability above 0 suffices (COMP6248 code)."""
 
     # Targets
     n_aug: Annotated[int, Field(ge=1, le=8)] = 2
-    """Augmented views of each image in a step: averaged in its target, and a row each in the mixed
-    batch."""
+    """Number of augmented views of each image in a step. The predictions of the views are averaged
+    in the target; each view is a row of the mixed batch."""
     augment: Literal["weak", "augdesc"] = "weak"
-    """weak: the data set's crops and flips, in one set of views. augdesc: targets are predicted
-    from those, and another `n_aug` views, which AutoAugment makes strong, are learned from
-    (AugDesc-WS, Nishi et al. 2021). Warm-up is weak."""
+    """Augmentation of the views. weak: crops and flips of the data set. augdesc: targets are
+    predicted from weak views, and the network learns from `n_aug` further views with AutoAugment
+    (AugDesc-WS, Nishi et al. 2021). Warm-up is always weak."""
     co_refine: bool = True
-    """Labels are mixed with the network's own prediction by the clean probability; false: the given
-    labels."""
+    """Whether a label is mixed with the network's own prediction, weighted by the clean
+    probability; false: the given label is the target."""
     co_guess: bool | Literal["peer"] = True
-    """Unlabeled targets from both networks; false: the own one only; peer: the other one only."""
+    """Networks that predict the targets of the unlabeled set. true: both; false: the trained one;
+    peer: the other one."""
     peer_update: Literal["sequential", "synchronous"] = "sequential"
-    """Guide of the second network: the first as just trained (CIFAR code), or as it was before the
-    epoch (WebVision code)."""
+    """State of the first network while it guides the second. sequential: after its training in this
+    epoch (CIFAR code). synchronous: before the epoch (WebVision code)."""
     guess_mode: Literal["train", "eval"] = "train"
-    """Mode of the trained network (BatchNorm) while it predicts targets; its peer is always in eval
+    """BatchNorm mode of the trained network while it predicts targets; its peer is always in eval
     mode."""
     guess_batched: bool = False
-    """The trained network predicts all views in one forward: faster, and in train mode another
-    algorithm, since BatchNorm then sees them together. In eval mode it is the same up to
-    rounding."""
+    """Whether the trained network predicts all views in one forward pass, which is faster. In train
+    mode the algorithm changes, because BatchNorm normalises all views together. In eval mode the
+    result is equal up to rounding."""
     temperature: Annotated[float, Field(gt=0)] = 0.5
-    """Sharpening of refined and guessed targets; 1: none."""
+    """Temperature of the sharpening of refined and guessed targets; 1: no sharpening."""
     sharpen: Literal["both", "refine", "guess"] = "both"
-    """Which targets are sharpened."""
+    """Targets that are sharpened."""
     hard_labels: Literal["off", "refine", "guess", "both"] = "off"
-    """Which targets become their largest class (sharpening to the end)."""
+    """Targets that are replaced by the one-hot vector of their largest class (the limit of
+    sharpening)."""
 
     # Step
     mixup: bool = True
+    """Whether the rows of a batch are mixed in pairs."""
     alpha: Positive = 4.0
-    """MixUp's weight is max(l, 1−l) with l ~ Beta(alpha, alpha)."""
+    """Parameter of MixUp's weight, which is max(l, 1−l) with l ~ Beta(alpha, alpha)."""
     mixup_partner: Literal["all", "same_set"] = "all"
-    """Partners come from all rows of the batch, or labeled ones from the labeled and unlabeled from
-    the unlabeled."""
+    """Rows from which a partner is drawn. all: the whole batch; same_set: labeled rows for a
+    labeled row, unlabeled rows for an unlabeled one."""
     forward_rows: Literal["all", "labeled"] = "all"
-    """Mixed rows that the network learns from. labeled: unlabeled images are partners only and
-    `lambda_u` has no effect (Clothing1M and WebVision code); a third of the work is saved."""
+    """Mixed rows that the network learns from. labeled: unlabeled images are partners only, and
+    `lambda_u` has no effect (Clothing1M and WebVision code); this saves a third of the work."""
     lambda_u: NonNegative = 25.0
-    """Weight of the unlabeled loss, in the code's convention (mean over classes too)."""
+    """Weight of the unlabeled loss, in the convention of the code (a mean over classes too)."""
     unlabeled_loss: Literal["mean", "sum"] = "mean"
-    """Squared differences are averaged over classes (code) or summed (paper: C times as large)."""
+    """Reduction of the squared differences over classes. mean: code; sum: paper, C times as
+    large."""
     rampup_epochs: NonNegative = 16.0
-    """`lambda_u` grows linearly over so many epochs after warm-up; 0: at once (paper)."""
+    """Number of epochs after warm-up over which `lambda_u` grows linearly from 0; 0: no ramp-up
+    (paper)."""
     prior_penalty: NonNegative = 1.0
     """Weight of KL(prior ‖ mean prediction); 0: off."""
     prior: Annotated[list[Positive], Field(min_length=2)] | None = None
-    """Expected class frequencies, one number a class, in any unit, for data whose classes are not
-    equally common; null: uniform."""
+    """Expected class frequencies, one number per class, in any unit, for imbalanced classes; null:
+    uniform."""
 
     ensemble: Literal["logits", "probabilities"] = "logits"
-    """The networks' outputs are summed (code), or their softmax (paper), wherever both are asked.
-    Trains nothing."""
+    """Outputs that are summed in the ensemble of the networks. logits: code; probabilities: softmax
+    (paper). It does not affect training."""
 
     @property
     def shortest_warmup(self) -> int:
-        """`warmup_epochs`, or the fewest that `auto` may decide on."""
+        """Number of warm-up epochs; with `auto` the smallest possible number."""
         return 1 if self.warmup_epochs == "auto" else self.warmup_epochs
 
     @property
     def losses_averaged(self) -> int:
-        """`loss_history`: each division needs the losses of the same samples in earlier ones."""
+        """Number of divisions whose losses are averaged; all must have the same samples."""
         return self.loss_history
 
     @property
     def needs_agreement(self) -> bool:
-        """Whether any rule of `agreement` compares the networks' predictions."""
+        """Whether a rule of `agreement` compares the networks' predictions."""
         return self.agreement != "none"
 
     @property
     def class_frequencies(self) -> list[float] | None:
-        """`prior`, as it is written."""
+        """The field `prior`."""
         return self.prior
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""What networks start from: fields that methods share. Standard library and pydantic only."""
+"""Initial weights of networks: fields that methods share. Imports pydantic only."""
 
 import functools
 import hashlib
@@ -12,35 +12,34 @@ from trainable.config.method_base import MethodConfig
 
 
 class Start(MethodConfig):
-    """Initial weights, and how long only the last layer learns."""
+    """Initial weights, and the number of epochs that train only the last layer."""
 
     init: Literal["random", "pretrained", "from_arm"] = "random"
-    """pretrained: from the file `weights`. from_arm: from the last weights of the trial that
-    `from_arm` names; it may have been trained on other data."""
+    """Source of the initial weights. pretrained: the file `weights`. from_arm: the final weights of
+    the trial that `from_arm` names, which may have other data."""
     weights: str | None = None
-    """A state dict, or a list of them with one a network, as `model.pt` and `best.pt` of a finished
-    trial are. Only its content counts, not its place; a relative path is looked up beside the study
-    file. A last layer for another number of classes is left out."""
+    """File of weights: a state dict, or a list of one per network, such as `model.pt` and `best.pt`
+    of a completed trial. A relative path starts at the folder of the study file. A last layer for
+    another number of classes is ignored. The trial's id depends on the content, not on the path."""
     weights_hash: Annotated[str | None, Field(repr=False)] = None
-    """Of the file's content (SHA-256), filled in when a study is read."""
+    """SHA-256 of the content of `weights`; the program fills it in when it reads a study."""
     head_only_epochs: Annotated[int, Field(ge=0)] = 0
-    """In the first so many epochs only the last linear layer learns; statistics of BatchNorm move
-    all the same."""
+    """Number of first epochs that train only the last linear layer; BatchNorm statistics are still
+    updated."""
 
     @property
     def source_needed_by(self) -> str | None:
-        """The field that needs `from_arm`, if one does."""
+        """Name of the field that needs `from_arm`; None: no field does."""
         return "init" if self.init == "from_arm" else None
 
     def trains_head_only(self, finished: int) -> bool:
-        """Whether the epoch after `finished` ones is among the first `head_only_epochs`."""
+        """Return whether the epoch after `finished` epochs is one of the `head_only_epochs`."""
         return finished < self.head_only_epochs
 
     @model_validator(mode="before")
     @classmethod
     def _identify(cls, content: Any, info: ValidationInfo) -> Any:
-        """Look at the file when a study is read; a trial that comes back from its folder knows the
-        hash already."""
+        """Hash the file when a study is read; a trial from a folder already has the hash."""
         study_dir = (info.context or {}).get("study_dir")
         if not isinstance(content, dict) or (study_dir is None and "weights_hash" in content):
             return content
@@ -66,6 +65,6 @@ class Start(MethodConfig):
 
 @functools.lru_cache(maxsize=64)
 def content_hash(file: Path, changed: int, size: int) -> str:
-    """SHA-256 of a file, read once while its time of change and its size stay the same."""
+    """Return the SHA-256 of a file; it is read again if its mtime (ns) or size (bytes) changes."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,5 +1,4 @@
-"""What pydantic finds wrong, in sentences for people: the field, its value, and what would be
-right."""
+"""Error messages for pydantic's findings: the field, the wrong value, and the expected one."""
 
 import difflib
 import json
@@ -11,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 
 class Misfit(ValueError):
-    """Fields of two sections that do not fit; `path` is that of the one to change."""
+    """Fields that do not fit together; `path` is the path of the field to change."""
 
     def __init__(self, path: tuple[str, ...], message: str):
         super().__init__(message)
@@ -19,8 +18,10 @@ class Misfit(ValueError):
 
 
 def explain(error: ValidationError, root: type[BaseModel]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """(path of the field, what is wrong and what would be right) for each mistake that pydantic
-    found in `root`."""
+    """Yield (path of the field, message) for each mistake that pydantic found in `root`.
+
+    A message states the wrong value and the expected one.
+    """
     found: dict[tuple[tuple[str, ...], int | None], list[str]] = {}
     for item in error.errors():
         path, owner = _walk(item["loc"], root)
@@ -33,13 +34,13 @@ def explain(error: ValidationError, root: type[BaseModel]) -> Iterator[tuple[tup
             messages.append(message)
     for (path, _), messages in found.items():
         sentence = messages[0]
-        for other in messages[1:]:  # a union of plain types reports one message a member
+        for other in messages[1:]:  # a union of plain types has one message per member
             sentence += f", or {other.split(': it ', 1)[-1]}"
         yield path, sentence
 
 
 def _list_position(loc: tuple[int | str, ...]) -> int | None:
-    """The position in a list that a mistake is at."""
+    """Return the list position of a mistake; None outside a list."""
     for part in loc:
         if isinstance(part, int):
             return part
@@ -49,8 +50,10 @@ def _list_position(loc: tuple[int | str, ...]) -> int | None:
 def _walk(
     loc: tuple[int | str, ...], root: type[BaseModel]
 ) -> tuple[tuple[str, ...], type[BaseModel]]:
-    """The field's path, free of pydantic's union tags and list positions, and the model that owns
-    its last key."""
+    """Return the field's path and the model that has its last key.
+
+    The path is without pydantic's union tags and list positions.
+    """
     path: list[str] = []
     owner = root
     model: type[BaseModel] | None = root
@@ -76,7 +79,7 @@ def _walk(
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:
-    """The pydantic models of a field's annotation: none, one, or the members of a union."""
+    """Return the pydantic models of a field's annotation: none, one, or those of a union."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     if get_origin(annotation) in (Union, types.UnionType):
@@ -88,18 +91,18 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
 
 
 def _names(model: type[BaseModel]) -> tuple[Any, ...]:
-    """The values that a union's member takes for its `name`."""
+    """Return the allowed values of a union member's `name`."""
     return get_args(model.model_fields["name"].annotation)
 
 
 def suggestion(word: str, choices: list[str]) -> str:
-    """`did you mean …?` for a misspelt word, or nothing."""
+    """Return `; did you mean …?` for a misspelt word, or an empty string."""
     close = difflib.get_close_matches(word, choices, n=1, cutoff=0.5)
     return f"; did you mean `{close[0]}`?" if close else ""
 
 
 def _message(item: Any, path: tuple[str, ...], owner: type[BaseModel]) -> str:
-    """What is wrong with a field, and what would be right."""
+    """Return the message about one mistake."""
     context = item.get("ctx", {})
     match item["type"]:
         case "extra_forbidden":
@@ -124,15 +127,15 @@ def _message(item: Any, path: tuple[str, ...], owner: type[BaseModel]) -> str:
 
 
 def _json(item: Any) -> str:
-    """The value that a field was given."""
+    """Return the wrong value as JSON."""
     return json.dumps(item["input"], default=repr)
 
 
 def _unknown_key(key: str, owner: type[BaseModel]) -> str:
-    """The message about a key that `owner` does not have."""
-    # Fields without a repr are filled in by the program.
+    """Return the message about a key that `owner` does not have."""
+    # The program fills in the fields without a repr.
     known = [name for name, field in owner.model_fields.items() if field.repr]
-    # Fields that a section shares with others come last.
+    # Inherited fields come last.
     known.sort(key=lambda name: name not in owner.__annotations__)
     close = suggestion(key, known)
     if not close:
@@ -141,7 +144,7 @@ def _unknown_key(key: str, owner: type[BaseModel]) -> str:
 
 
 def _unknown_name(context: dict[str, Any], path: tuple[str, ...]) -> str:
-    """The message about a `name` that no member of a union has."""
+    """Return the message about a `name` that no member of a union has."""
     known = [tag.strip().strip("'") for tag in context["expected_tags"].split(",")]
     own = ", or FILE.py:CLASS" if path in (("model", "name"), ("method", "name")) else ""
     close = suggestion(context["tag"], known)

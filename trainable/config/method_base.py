@@ -1,22 +1,22 @@
-"""What the rest of the project may ask the fields of any method. Imports pydantic only."""
+"""Properties of a method's fields that the rest of the project uses. Imports pydantic only."""
 
 from trainable.config.base import Section
 
 
 class MethodConfig(Section):
-    """Base of every method's fields: the answers of a method that has no such switch.
+    """Base class of every method's fields, with defaults for methods without such a switch.
 
-    These are properties and no fields, so they are no part of a trial's id.
+    They are properties, not fields, so they are not part of a trial's id.
     """
 
     @property
     def shortest_warmup(self) -> int:
-        """Epochs of warm-up at least."""
+        """Minimum number of warm-up epochs."""
         return 0
 
     @property
     def source_needed_by(self) -> str | None:
-        """The field that needs `from_arm`; None: no field does."""
+        """Name of the field that needs `from_arm`; None: no field does."""
         return None
 
     @property
@@ -26,14 +26,14 @@ class MethodConfig(Section):
 
     @property
     def needs_agreement(self) -> bool:
-        """Whether networks compare their predictions, so both must judge the same samples."""
+        """Whether networks compare their predictions and must therefore judge the same samples."""
         return False
 
     @property
     def class_frequencies(self) -> list[float] | None:
-        """Expected frequency of each class, in any unit; None: uniform."""
+        """Expected frequencies of the classes, in any unit; None: uniform."""
         return None
 
     def trains_head_only(self, finished: int) -> bool:
-        """Whether only the last linear layer learns in the epoch after `finished` ones."""
+        """Return whether only the last linear layer learns after `finished` epochs."""
         return False

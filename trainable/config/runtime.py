@@ -1,4 +1,4 @@
-"""Where and on what a trial runs; none of it may change a trial's result."""
+"""Settings of the machine that runs a trial; none of them may change its result."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -7,41 +7,42 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Machine:
-    """Settings of the machine, outside `TrialConfig`."""
+    """Settings of the machine; they are not part of `TrialConfig`."""
 
     study_dir: Path = Path()
-    """Folder of the study file: relative data paths start here."""
+    """Folder of the study file, where relative data paths start."""
     data_dir: Path = Path("data")
-    """Folder of named data sets (CIFAR-10)."""
+    """Folder of data sets with a name, such as CIFAR-10."""
     threads: int = 1
-    """Of torch, and workers that decode streamed images."""
+    """Number of torch threads, and number of workers that decode streamed images."""
     device: str = "auto"
-    """auto: CUDA where there is one, else the CPU."""
+    """Device of the trial; auto: CUDA if available, else the CPU."""
     gpu_share: float = 1.0
-    """The part of a GPU that the trial may use, of 1; its share of the memory is a limit."""
+    """Share of a GPU that the trial may use, 0 to 1; its memory is limited to this share."""
     checkpoint_every: int = 1
-    """Epochs between checkpoints; a stopped trial keeps its last epoch in any case."""
+    """Epochs between checkpoints; a trial that is stopped always saves its last epoch."""
     trial_timeout: float | None = None
-    """Seconds of training after which a trial is given up."""
+    """Time limit of training, s; None: no limit."""
     compile: bool = False
-    """Whether whole batches run through `torch.compile` and CUDA graphs; without effect on the CPU,
-    where it does not pay. Rounding is another one, as on another GPU."""
+    """Whether full batches run through `torch.compile` and CUDA graphs. It has no effect on the
+    CPU, where it saves no time. Rounding differs, as between two GPUs."""
     resident: bool | Literal["auto"] = "auto"
-    """Whether image files are all decoded into memory, or in every epoch anew; auto: in memory if
-    they fit."""
+    """Whether all images are decoded into memory once; false: they are decoded in every epoch;
+    auto: in memory if they fit."""
     shared_dir: Path | None = None
-    """Folder in which the first trial leaves decoded images for others; None: every trial decodes
-    its own."""
+    """Folder for decoded images that trials on this machine share; None: each trial decodes its
+    own."""
     source_dir: Path | None = None
-    """Folder of the finished trial that the trial uses (`from_arm`); whether it is the right one,
-    its id tells."""
+    """Folder of the completed trial that this trial uses (`from_arm`); the trial checks its id."""
     pictures_every: int | None = None
-    """Epochs between TensorBoard's pictures of a division; None: only at the epochs that the sample
-    table keeps."""
+    """Epochs between TensorBoard's images of a division; None: only at the epochs in the sample
+    table."""
 
     def sharing(self, gpu: float) -> "Machine":
-        """This machine for trials that take so much of a GPU each. Without any, they stay on the
-        CPU: Ray hides no GPU from a process that asks for none."""
+        """Return this machine for trials that use a share `gpu` of a GPU each, 0 to 1.
+
+        With 0, trials use the CPU: Ray does not hide GPUs from a process that requests none.
+        """
         if gpu:
             return replace(self, gpu_share=gpu)
         return replace(self, device="cpu")

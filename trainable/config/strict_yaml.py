@@ -1,8 +1,8 @@
-"""YAML 1.2 with line numbers and without surprises, on top of PyYAML's parser.
+"""Strict YAML 1.2 with line numbers, on top of PyYAML's parser.
 
-`1e-3` is a number, `no` and `2024-01-01` are strings (YAML 1.2 core schema, yaml.org/spec/1.2.2
-§10.3), a key that stands twice is an error, and so is any tag. PyYAML alone follows YAML 1.1 and
-lets the last duplicate win.
+`1e-3` is a number; `no` and `2024-01-01` are strings (YAML 1.2 core schema, yaml.org/spec/1.2.2
+§10.3). Duplicate keys and tags are errors. PyYAML alone follows YAML 1.1 and keeps the last of
+duplicate keys.
 """
 
 import re
@@ -16,7 +16,7 @@ Path_ = tuple[str, ...]
 
 LONGEST_NUMBER = 100
 MOST_ENTRIES = 100_000
-"""Aliases of aliases may expand without end."""
+"""Limit on the number of entries; nested aliases can expand exponentially."""
 
 _CORE: list[tuple[re.Pattern[str], Any]] = [
     (re.compile(r"~|null|Null|NULL|"), lambda text: None),
@@ -31,7 +31,7 @@ _CORE: list[tuple[re.Pattern[str], Any]] = [
 
 
 class _Loader(yaml.SafeLoader):
-    """Remembers which tags were written; PyYAML gives every node one."""
+    """Loader that records which tags the file has; PyYAML adds a tag to every node."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         event = self.peek_event()  # type: ignore[no-untyped-call]  # PyYAML's stubs
@@ -44,8 +44,7 @@ class _Loader(yaml.SafeLoader):
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One mistake in a file: its line (0 where there is none), the path of the key, and a sentence
-    for people."""
+    """One mistake in a file: line number (0 if unknown), dotted path of the key, and message."""
 
     line: int
     where: str
@@ -53,8 +52,7 @@ class Problem:
 
 
 class ConfigError(Exception):
-    """A file of settings that cannot be used; `str` has one line a problem, each with file and
-    line."""
+    """A configuration file has mistakes; `str` has one line per problem, with file and line."""
 
     def __init__(self, file: str | Path, problems: list[Problem]):
         super().__init__(file, problems)
@@ -65,7 +63,7 @@ class ConfigError(Exception):
         return "\n".join(self._sentence(problem) for problem in self.problems)
 
     def _sentence(self, problem: Problem) -> str:
-        """One problem as `file:line: field: message`."""
+        """Return a problem as `file:line: field: message`."""
         place = f"{self.file}:{problem.line}" if problem.line else self.file
         if problem.where:
             place += f": {problem.where}"
@@ -74,22 +72,29 @@ class ConfigError(Exception):
 
 @dataclass
 class Document:
-    """Plain data of a YAML file, and the line of every key and list item (a path of keys and
-    positions)."""
+    """Plain data of a YAML file, and the line number of every key and list item.
+
+    Attributes:
+        data: dicts, lists and scalars.
+        lines: line number by path of keys and list positions.
+        problems: mistakes found so far.
+    """
 
     data: Any
     lines: dict[Path_, int]
     problems: list[Problem] = field(default_factory=list)
 
     def report(self, where: Path_, message: str, line: int | None = None) -> None:
-        """Note a problem at a path of keys, on the line of its deepest part that stands in the
-        file."""
+        """Add a problem at a path of keys.
+
+        Without a `line`, it is on the line of the deepest part of the path that the file has.
+        """
         if line is None:
             line = self._deepest_line(where)
         self.problems.append(Problem(line, ".".join(where), message))
 
     def _deepest_line(self, where: Path_) -> int:
-        """The line of the deepest part of a path that is in the file; 0 if none is."""
+        """Return the line of the deepest part of a path that is in the file; 0 if none is."""
         for length in range(len(where), 0, -1):
             part = where[:length]
             if part in self.lines:
@@ -98,17 +103,17 @@ class Document:
 
 
 def scalar(text: str) -> Any:
-    """The value of an unquoted YAML 1.2 scalar: None, bool, int, float or the text itself."""
+    """Return the value of an unquoted YAML 1.2 scalar: None, bool, int, float or the text."""
     for pattern, convert in _CORE:
         if pattern.fullmatch(text):
-            if len(text) > LONGEST_NUMBER:  # no field takes it, and Python refuses to print it
+            if len(text) > LONGEST_NUMBER:  # no field accepts it, and Python cannot print it
                 return text
             return convert(text)
     return text
 
 
 def read(file: str | Path) -> Document:
-    """Parse a file. Duplicate keys and tags are listed in `problems`.
+    """Parse a file; duplicate keys and tags are in `problems`.
 
     Raises:
         ConfigError: the file is missing, unreadable, not UTF-8 or not YAML.
@@ -129,7 +134,11 @@ def read(file: str | Path) -> Document:
 
 
 def parse(text: str, source: str | Path) -> Document:
-    """Parse text; `source` names it in errors. Raises ConfigError if it is not YAML."""
+    """Parse text; `source` is its name in messages.
+
+    Raises:
+        ConfigError: the text is not YAML.
+    """
 
     def refused(reason: str, line: int = 0) -> ConfigError:
         return ConfigError(source, [Problem(line, "", reason)])
@@ -155,8 +164,17 @@ def parse(text: str, source: str | Path) -> Document:
 def plain(
     node: yaml.Node, document: Document, path: Path_ = (), parents: tuple[int, ...] = ()
 ) -> Any:
-    """Data of a node; lines and problems go to `document`, `parents` guards against an alias that
-    contains itself."""
+    """Return the data of a node, and add lines and problems to `document`.
+
+    Args:
+        node: a node of PyYAML's tree.
+        document: receives line numbers and problems.
+        path: keys and list positions of the node.
+        parents: ids of the enclosing nodes, to detect an alias that contains itself.
+
+    Raises:
+        ValueError: there are more than `MOST_ENTRIES` entries.
+    """
     line = node.start_mark.line + 1
     document.lines.setdefault(path, line)
 

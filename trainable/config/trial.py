@@ -1,8 +1,8 @@
-"""`TrialConfig`: every field that changes a trial's result, and nothing else.
+"""`TrialConfig`: all fields that change a trial's result, and no others.
 
-Device, threads, data folders and concurrency are in `trainable/config/runtime.py`: they may not
-change a result. This package imports pydantic and yaml only, so a study can be checked without
-loading torch.
+Device, threads, data folders and concurrency may not change a result; they are in
+`trainable/config/runtime.py`. This package imports pydantic and yaml only, so a study can be
+checked without loading torch.
 """
 
 import hashlib
@@ -39,15 +39,14 @@ from trainable.config.models import Model, SmallCnn, Timm
 from trainable.config.optimization import Train
 
 SCHEMA = 2
-"""Part of every trial's id: raise it when a default or the meaning of a field changes, and old
-results become stale."""
+"""Schema number, a part of every trial's id. Increase it when a default or the meaning of a field
+changes; older results then become stale."""
 
 RETIRED: dict[tuple[str, str], dict[str, Any]] = {
     ("method", "co_teaching_plus"): {"as_published": False},
     ("method", "jocor"): {"normalise_pairs": False},
 }
-"""Fields that have been removed, by section and its name, with the default that stored
-configurations hold."""
+"""Removed fields by section and its name, with the default values in stored configurations."""
 
 Method = Annotated[
     DivideMix
@@ -65,7 +64,7 @@ Method = Annotated[
 
 
 class TrialConfig(Section):
-    """All that decides a trial's rows, together with the code and the libraries."""
+    """All settings that determine a trial's rows, together with the code and the libraries."""
 
     data: Data = Digits()
     noise: Noise = NoNoise()
@@ -73,16 +72,17 @@ class TrialConfig(Section):
     train: Train = Train()
     method: SerializeAsAny[Method] = DivideMix()
     from_arm: str | None = None
-    """The finished trial that this one uses, with the same setting and seed. A study names its arm;
-    in a trial it is that trial's id."""
+    """Completed trial that this trial uses, with the same setting and seed: the name of its arm in
+    a study, its id in a trial."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """Seed of all random streams."""
 
     @field_validator("model", "method", mode="wrap")
     @classmethod
     def _named_otherwise(
         cls, content: Any, known: ValidatorFunctionWrapHandler, info: ValidationInfo
     ) -> Any:
-        """`FILE.py:CLASS` and `timm:NAME` beside the known names."""
+        """Accept `FILE.py:CLASS` and `timm:NAME` in addition to the known names."""
         name = content.get("name") if isinstance(content, dict) else None
         if is_own(name):
             kind: Literal["model", "method"] = "model" if info.field_name == "model" else "method"
@@ -121,13 +121,13 @@ class TrialConfig(Section):
 
 
 def stored_config(content: dict[str, Any]) -> TrialConfig:
-    """Read the configuration that a trial.json holds.
+    """Return the configuration that is stored in a trial.json.
 
-    A trial.json holds every field, also those that have been removed since. Such a field is dropped
-    where it had its default, so that the trial's id stays the same.
+    A trial.json has every field, including fields that have been removed since. A removed field
+    with its default value is dropped, so the trial's id stays the same.
 
     Raises:
-        ValidationError: a field is unknown or wrong, or a removed field has another value than its
+        ValidationError: a field is unknown or wrong, or the value of a removed field is not its
             default.
     """
     if isinstance(content, dict):
@@ -138,7 +138,7 @@ def stored_config(content: dict[str, Any]) -> TrialConfig:
 
 
 def _without_retired(section: str, stored: Any) -> Any:
-    """The stored section without the removed fields that have their default."""
+    """Return the stored section without removed fields that have their default value."""
     if not isinstance(stored, dict):
         return stored
     retired = RETIRED.get((section, str(stored.get("name"))), {})
@@ -150,11 +150,11 @@ def _without_retired(section: str, stored: Any) -> Any:
 
 
 def trial_id(config: TrialConfig) -> str:
-    """16 hex digits that name what a trial computes.
+    """Return the 16 hex digits that identify what a trial computes.
 
-    Hashed are the schema number, the seed, and the fields that differ from their defaults: a new
-    field with a default keeps old results valid. Of own code and of weights the content counts, not
-    the place.
+    The hash covers the schema number, the seed and all fields that differ from their defaults. A
+    new field with a default therefore keeps older results valid. The hash of own code and of
+    weights depends on their content, not on their path.
     """
     changed: dict[str, Any] = {"schema": SCHEMA, "seed": config.seed}
     for section in ("data", "noise", "model", "train", "method"):

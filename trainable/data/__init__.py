@@ -1,1 +1,1 @@
-"""Images, labels, noise, augmentation."""
+"""Data sets: images, labels, label noise, splits, augmentation."""

@@ -1,4 +1,4 @@
-"""A data set as read: images, labels, statistics."""
+"""A data set as it is read: images, labels, statistics."""
 
 import dataclasses
 import hashlib
@@ -9,6 +9,7 @@ import numpy as np
 from trainable.data.images import Files
 
 MEASURED_FILES = 512
+"""Maximum number of image files from which mean and standard deviation are computed."""
 
 
 @dataclass(frozen=True)
@@ -16,11 +17,10 @@ class Split:
     """Images and their labels.
 
     Attributes:
-        images: (n, h, w, channels) uint8, or files of them.
-        labels: (n,) int64, the true classes; −1 where nobody knows them.
-        given: (n,) int64, noisy labels that the data set has of its own; None: its labels are the
-            true ones.
-        names: (n,) file names as bytes, for images that come from files.
+        images: (n, h, w, channels) uint8, or image files.
+        labels: (n,) int64, the true classes; −1: unknown.
+        given: (n,) int64, the data set's own noisy labels; None: its labels are the true ones.
+        names: (n,) file names as bytes; None: images are not files.
     """
 
     images: np.ndarray | Files
@@ -33,17 +33,17 @@ class Split:
 
     @property
     def start(self) -> np.ndarray:
-        """The labels before noise is put on them."""
+        """Labels (n,) before noise is added."""
         return self.labels if self.given is None else self.given
 
     def untrusted(self) -> "Split":
-        """The same split, where nobody knows which labels are right."""
+        """Return the same split with unknown true labels."""
         return dataclasses.replace(self, labels=np.full(len(self), -1), given=self.start)
 
 
 @dataclass(frozen=True)
 class Arrays:
-    """A data set. `mean` and `std` are per channel, of pixels in [0, 1]."""
+    """A data set; `mean` and `std` are per channel, of pixels in [0, 1]."""
 
     train: Split
     validation: Split | None
@@ -53,11 +53,11 @@ class Arrays:
     std: tuple[float, ...]
     class_names: tuple[str, ...] = ()
     more_tests: dict[str, Split] = field(default_factory=dict)
-    """Further test sets by the name that their metrics begin with."""
+    """Further test sets, by the prefix of their metrics."""
 
     @property
     def hash(self) -> str:
-        """16 hex digits over all images and labels (of image files: their names and sizes)."""
+        """16 hex digits, a hash of all images and labels (of image files: names and sizes)."""
         digest = hashlib.sha256()
         for split in (self.train, self.validation, self.test, *self.more_tests.values()):
             if split is None:
@@ -78,10 +78,12 @@ def measured(
     classes: int,
     class_names: tuple[str, ...] = (),
 ) -> Arrays:
-    """Arrays normalised by the mean and standard deviation of their own training images.
+    """Build arrays with the mean and standard deviation of their own training images.
 
-    Of files, every n-th is measured, so that at most 512 are decoded. Raises DataError if one is
-    bad.
+    For image files, both are computed from every k-th file, at most 512 in all.
+
+    Raises:
+        DataError: one of these files is not a valid image.
     """
     images = train.images
     if isinstance(images, Files):
@@ -89,7 +91,8 @@ def measured(
     histogram = np.stack(
         [np.bincount(images[..., c].ravel(), minlength=256) for c in range(images.shape[3])]
     )
-    share, level = histogram / histogram.sum(1, keepdims=True), np.arange(256) / 255
+    share = histogram / histogram.sum(1, keepdims=True)
+    level = np.arange(256) / 255
     mean = share @ level
     std = np.sqrt(share @ level**2 - mean**2)
     lowest = np.maximum(std, 1e-3)

@@ -1,4 +1,4 @@
-"""Views of images in memory: one gather crops and flips a whole batch."""
+"""Augmented views of images in memory; one gather crops and flips a whole batch."""
 
 import math
 
@@ -20,16 +20,17 @@ def crop_and_flip(
     rng: torch.Generator,
     side: int | None = None,
 ) -> torch.Tensor:
-    """Random crops of the images at `index`, each flipped left-right with probability 1/2 if
-    `flip`.
+    """Return random crops of the images at `index`.
 
     Args:
-        padded: (n, h + 2·padding, w + 2·padding, channels), uint8, zeros around the images as
-            torchvision's RandomCrop.
+        padded: (n, h + 2·padding, w + 2·padding, channels), uint8, images with zeros around them,
+            as in torchvision's RandomCrop.
         index: (batch,) positions in `padded`.
-        probability: share of the images that are shifted at all; the others stay in the centre.
+        padding: zeros on each side, pixels.
+        probability: probability of a random crop; other crops are central.
+        flip: whether each crop is flipped left-right with probability 1/2.
         rng: generator on the device of `padded`.
-        side: height and width of the crops; None: the images' own before the padding.
+        side: height and width of the crops; None: those of the images before padding.
 
     Returns:
         (batch, h, w, channels), uint8.
@@ -59,13 +60,13 @@ def crop_and_flip(
 def _square_offsets(
     padded: torch.Tensor, batch: int, side: int, rng: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """(centre (2, 1), random (2, batch)) offsets of squares of `side` pixels in the images."""
+    """Return central (2, 1) and random (2, batch) offsets of squares of `side` pixels."""
     device = padded.device
     centres = []
     offsets = []
     for extent in padded.shape[1:3]:
         spare = extent - side
-        # A tensor made of a list would wait for the device.
+        # A tensor that is built from a list would wait for the device.
         centres.append(torch.full((1,), spare // 2, device=device))
         offsets.append(torch.randint(0, spare + 1, (batch,), generator=rng, device=device))
     return torch.stack(centres), torch.stack(offsets)
@@ -74,9 +75,9 @@ def _square_offsets(
 def _gathered(
     padded: torch.Tensor, index: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor
 ) -> torch.Tensor:
-    """Pixels (batch, h, w, channels) at `rows` (batch, h) and `columns` (batch, w) of each image.
+    """Return pixels (batch, h, w, channels) at `rows` (batch, h) and `columns` (batch, w).
 
-    One index a pixel is several times as fast as an index for each of three axes.
+    One index per pixel is several times as fast as one index for each of three axes.
     """
     full_height, full_width, channels = padded.shape[1:]
     lines = index[:, None] * full_height + rows
@@ -92,16 +93,16 @@ def resized_crop(
     flip: bool,
     rng: torch.Generator,
 ) -> torch.Tensor:
-    """Random parts of the images at `index`, scaled to `size`, each flipped left-right with
-    probability 1/2 if `flip`.
+    """Return random parts of the images at `index`, scaled to `size` (bilinear).
 
-    A part has 8 to 100 % of the area and 3:4 to 4:3 sides, as torchvision's `RandomResizedCrop`
-    draws it: ten tries, then the whole image. Scaling is bilinear.
+    As in torchvision's `RandomResizedCrop`, a part has 8 to 100 % of the area and an aspect ratio
+    of 3:4 to 4:3. It is the whole image if ten tries do not fit.
 
     Args:
         images: (n, h, w, channels), uint8.
         index: (batch,) positions in `images`.
         size: (height, width) of the result.
+        flip: whether each part is flipped left-right with probability 1/2.
         rng: generator on the device of `images`.
 
     Returns:
@@ -113,7 +114,7 @@ def resized_crop(
     wide, high, first = _part_sizes(draw, height, width)
     left = (draw[2].gather(1, first) * (width - wide + 1)).floor()
     top = (draw[3].gather(1, first) * (height - high + 1)).floor()
-    # The centres of the new pixels as shares of the part, then from −1 to 1 over the image.
+    # Centres of the new pixels: first as shares of the part, then from −1 to 1 over the image.
     down = (torch.arange(size[0], device=images.device) + 0.5) / size[0]
     right = (torch.arange(size[1], device=images.device) + 0.5) / size[1]
     rows = (top + high * down) / height * 2 - 1
@@ -134,14 +135,15 @@ def resized_crop(
 def _part_sizes(
     draw: torch.Tensor, height: int, width: int
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Sizes of random parts, and the try that each is from.
+    """Return the sizes of random parts, and the index of the try of each.
 
     Args:
-        draw: (2 or more, batch, tries) uniform numbers: of the area and of the ratio.
+        draw: (2 or more, batch, tries) uniform numbers, for the area and the aspect ratio.
+        height, width: size of the images, pixels.
 
     Returns:
-        (width, height, number of the first try that fits into the image), each (batch, 1); the
-        whole image where no try fits.
+        (width, height, index of the first try that fits into the image), each (batch, 1). The size
+        is that of the whole image if no try fits.
     """
     area = height * width * (AREA[0] + (AREA[1] - AREA[0]) * draw[0])
     ratio = torch.exp(math.log(RATIO[0]) + (math.log(RATIO[1]) - math.log(RATIO[0])) * draw[1])

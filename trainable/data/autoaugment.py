@@ -1,17 +1,20 @@
-"""Strong augmentation: AutoAugment's CIFAR-10 policy (Cubuk et al. 2019, arXiv 1805.09501) as
-torchvision has it."""
+"""Strong augmentation with torchvision's AutoAugment and its CIFAR-10 policy.
+
+Cubuk et al. 2019, arXiv 1805.09501.
+"""
 
 import torch
 from torchvision.transforms import AutoAugment, AutoAugmentPolicy
 
 GREY = 128.0
-"""Of the pixels that a shift or a turn leaves without an image, as in AugDesc's
-`autoaugment.py`."""
+"""Value of pixels outside the shifted or rotated image, as in AugDesc's `autoaugment.py`."""
 
 
 class _Drawn(AutoAugment):  # type: ignore[misc]  # torchvision has no types
-    """AutoAugment with draws that are given to it: its own come from the global generator, one for
-    a whole batch."""
+    """AutoAugment with given random draws.
+
+    torchvision draws from the global generator, once for a whole batch.
+    """
 
     drawn: tuple[int, torch.Tensor, torch.Tensor]
 
@@ -20,19 +23,20 @@ class _Drawn(AutoAugment):  # type: ignore[misc]  # torchvision has no types
 
 
 def auto_augment(images: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
-    """Each image under one of 25 pairs of operations, each operation with its own probability and a
-    random sign.
+    """Apply one of 25 pairs of operations to each image.
+
+    Each operation has its own probability and a random sign.
 
     Args:
-        images: (batch, h, w, channels) uint8, of 1 or 3 channels.
-        rng: generator on their device.
+        images: (batch, h, w, channels) uint8, with 1 or 3 channels.
+        rng: generator on the device of `images`.
 
     Returns:
-        The same shape and type.
+        Images of the same shape and type.
     """
     transform = _Drawn(AutoAugmentPolicy.CIFAR10, fill=[GREY] * images.shape[3])
     drawn = _draw_operations(transform, len(images), images.device, rng)
-    # Images with the same draws go through torchvision's functions together.
+    # torchvision's functions process images with the same draws together.
     draws, group = torch.unique(drawn, dim=0, return_inverse=True)
     pixels = images.permute(0, 3, 1, 2).clone(memory_format=torch.contiguous_format)
     for number, draw in enumerate(draws.cpu()):

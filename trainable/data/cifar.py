@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100 as they are published."""
+"""CIFAR-10 and CIFAR-100 in the published format."""
 
 import numpy as np
 
@@ -16,7 +16,11 @@ CONSTANTS = {
 
 
 def load(data: Cifar10 | Cifar100, machine: Machine) -> Arrays:
-    """Read the published folder through torchvision, which checks its files. Raises DataError."""
+    """Read the published folder with torchvision, which checks its files.
+
+    Raises:
+        DataError: the folder is incomplete or damaged.
+    """
     from torchvision import datasets
 
     if isinstance(data, Cifar10):
@@ -30,7 +34,7 @@ def load(data: Cifar10 | Cifar100, machine: Machine) -> Arrays:
         test = kind(str(machine.data_dir), train=False, download=False)
     except (RuntimeError, OSError, EOFError, KeyError) as error:
         raise DataError(
-            f"{data.name}: {location(data, machine)} is not a whole copy ({error}); unpack "
+            f"{data.name}: {location(data, machine)} is not a complete copy ({error}); unpack "
             f"{archive} again"
         ) from None
     train_split = Split(train.data, np.asarray(train.targets, np.int64))

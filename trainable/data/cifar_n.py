@@ -1,4 +1,4 @@
-"""CIFAR-N: CIFAR-10 and CIFAR-100 with the labels that people gave them."""
+"""CIFAR-N: CIFAR-10 and CIFAR-100 with human labels."""
 
 import dataclasses
 from pathlib import Path
@@ -23,30 +23,35 @@ KEYS = {
 
 
 def with_human_labels(data: Cifar10N | Cifar100N, machine: Machine) -> Arrays:
-    """CIFAR with the labels of the published `.pt` file as given ones.
+    """Read CIFAR with the labels of the published `.pt` file as given labels.
 
-    The file has the clean labels too: they must be those of the images, row by row, or its order is
-    another one.
+    The file also has the clean labels. They must equal those of the images in every row; otherwise
+    the order of the rows is different.
+
+    Raises:
+        DataError: the images or the label file are missing or wrong.
     """
     arrays = cifar.load(Cifar10() if isinstance(data, Cifar10N) else Cifar100(), machine)
-    path, key = (
-        human_labels(data, machine),
-        KEYS[data.labels] if isinstance(data, Cifar10N) else "noisy_label",
-    )
+    path = human_labels(data, machine)
+    key = KEYS[data.labels] if isinstance(data, Cifar10N) else "noisy_label"
     content = _plain_arrays(path)
     clean, given = (_column(path, content, name, arrays) for name in ("clean_label", key))
     if differ := int((clean != arrays.train.labels).sum()):
         raise DataError(
             f"{path}: clean_label differs from the images' labels in {differ} of {len(clean)} "
-            "rows, so the file is not "
-            "in the order of the python version of CIFAR"
+            "rows. The file must have the order of the python version of CIFAR"
         )
     return dataclasses.replace(arrays, train=dataclasses.replace(arrays.train, given=given))
 
 
 def _plain_arrays(path: Path) -> dict[str, Any]:
-    """The dict of NumPy arrays in a torch file, read by torch's restricted reader: nothing in it
-    can be run."""
+    """Return the dict of NumPy arrays in a torch file.
+
+    torch's restricted reader executes no code of the file.
+
+    Raises:
+        DataError: the file is not readable, or contains other objects.
+    """
     import torch
     from numpy._core.multiarray import _reconstruct
 
@@ -60,15 +65,14 @@ def _plain_arrays(path: Path) -> dict[str, Any]:
     try:
         with torch.serialization.safe_globals(allowed):
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # zipfile, pickle and torch raise each their own
+    except Exception as error:  # zipfile, pickle and torch raise different types
         reason = (
-            "it holds more than arrays"
+            "it contains other objects than arrays"
             if "Weights only" in str(error)
             else str(error).split("\n")[0]
         )
         raise DataError(
-            f"{path} is not a CIFAR-N label file ({reason}) and was not read further; get it from "
-            f"{CIFARN_SITE}"
+            f"{path} is not a CIFAR-N label file ({reason}). Download it from {CIFARN_SITE}"
         ) from None
     return content if isinstance(content, dict) else {}
 
@@ -78,7 +82,8 @@ def _column(path: Path, content: dict[str, Any], key: str, arrays: Arrays) -> np
         raise DataError(
             f"{path}: `{key}` is missing; it has {', '.join(map(str, content)) or 'no arrays'}"
         )
-    labels, n = np.asarray(content[key]), len(arrays.train)
+    labels = np.asarray(content[key])
+    n = len(arrays.train)
     if labels.shape != (n,) or not np.issubdtype(labels.dtype, np.integer):
         raise DataError(
             f"{path}: {key} is {labels.dtype} {labels.shape}; expected one integer for each of {n} "

@@ -1,4 +1,4 @@
-"""Which class each class is taken for: the maps of asymmetric noise."""
+"""Class maps of asymmetric noise: the class for which each class is mistaken."""
 
 from typing import Literal
 
@@ -7,7 +7,7 @@ import numpy as np
 from trainable.errors import DataError
 
 CIFAR10 = [0, 1, 0, 5, 7, 3, 6, 7, 8, 1]
-"""truck→automobile, bird→airplane, deer→horse, cat↔dog; the others have no target (the authors'
+"""truck→automobile, bird→airplane, deer→horse, cat↔dog; other classes have no target (the authors'
 `transition`)."""
 
 # fmt: off
@@ -18,15 +18,15 @@ CIFAR100_SUPERCLASS = [
     12, 9, 13, 15, 13, 16, 19, 2, 4, 6, 19, 5, 5, 8, 19, 18, 1, 2, 15, 6, 0, 17, 8, 14, 13,
 ]
 # fmt: on
-"""The published superclass of each of CIFAR-100's classes, which are in alphabetical order. (Blocks
-of five classes, as some code has it, are other groups.)"""
+"""Published superclass of each class of CIFAR-100, in alphabetical order of the classes. Some code
+uses blocks of five consecutive classes, which are different groups."""
 
 
 def target_classes(map_: Literal["cifar10", "cifar100"] | list[int], classes: int) -> np.ndarray:
-    """Look up the target of each class (classes,), its own number where it has none.
+    """Return the target of each class, (classes,); a class without a target is its own target.
 
     Raises:
-        DataError: the map is for another number of classes.
+        DataError: the map has another number of classes.
     """
     if map_ == "cifar10":
         targets = np.array(CIFAR10, np.int64)
@@ -39,14 +39,14 @@ def target_classes(map_: Literal["cifar10", "cifar100"] | list[int], classes: in
         name = map_ if isinstance(map_, str) else "a list"
         raise DataError(
             f"noise.map: {name} has {len(targets)} targets up to class {largest}, and the data "
-            f"have {classes} classes; write the target of each class, its own number where it has "
-            "none"
+            f"have {classes} classes. Write a list with the target of each class, the class itself "
+            "where there is none"
         )
     return targets
 
 
 def _next_in_group(groups: list[int]) -> list[int]:
-    """For each class, the next one of its group; the first after the last."""
+    """Return the next class in the group of each class; the first one follows the last one."""
     members: dict[int, list[int]] = {}
     for label, group in enumerate(groups):
         members.setdefault(group, []).append(label)

@@ -1,5 +1,8 @@
-"""Published sets of photographs: their lists become files and labels. The layouts are those of the
-publishers and, for Clothing1M and WebVision, of the authors' `dataloader_*.py`."""
+"""Published sets of photographs: read their lists of files and labels.
+
+Layouts are those of the publishers and, for Clothing1M and WebVision, of the authors'
+`dataloader_*.py`.
+"""
 
 import os
 from collections.abc import Iterator
@@ -24,8 +27,14 @@ Listed = list[tuple[str, int]]
 
 
 def cub200(data: Cub200, machine: Machine) -> Arrays:
-    """CUB-200-2011: `images.txt`, `image_class_labels.txt` (from 1) and `train_test_split.txt`
-    share image numbers."""
+    """Read CUB-200-2011.
+
+    `images.txt`, `image_class_labels.txt` (classes from 1) and `train_test_split.txt` share image
+    numbers.
+
+    Raises:
+        DataError: a list is missing or wrong.
+    """
     root = _root(data, machine)
     names = dict(_pairs(root / "images.txt"))
     labels = {}
@@ -53,7 +62,11 @@ def cub200(data: Cub200, machine: Machine) -> Arrays:
 
 
 def clothing1m(data: Clothing1M, machine: Machine) -> Arrays:
-    """The noisy training set, the clean test set, and the clean validation set if it is chosen."""
+    """Read Clothing1M: noisy training set, clean test set, optional clean validation set.
+
+    Raises:
+        DataError: a list is missing or wrong.
+    """
     root = _root(data, machine)
 
     def split(keys: str, table: str) -> Split:
@@ -68,7 +81,7 @@ def clothing1m(data: Clothing1M, machine: Machine) -> Arrays:
 
 
 def _clothing1m_list(root: Path, keys: str, table: str) -> Listed:
-    """List the images of the file `keys` with their labels of the file `table`."""
+    """List the images of the file `keys` with their labels in the file `table`."""
     labels = {}
     for name, text in _pairs(root / table):
         labels[name] = _label(root / table, text, 14)
@@ -80,8 +93,13 @@ def _clothing1m_list(root: Path, keys: str, table: str) -> Listed:
 
 
 def webvision(data: WebVision, machine: Machine) -> Arrays:
-    """The first classes of the Google part; tests on WebVision's own validation images and on
-    ILSVRC12's."""
+    """Read the first classes of WebVision's Google part.
+
+    The test sets are the validation images of WebVision and of ILSVRC12.
+
+    Raises:
+        DataError: a list is missing or wrong, or a class has no ILSVRC12 images.
+    """
     root = _root(data, machine)
 
     def split(file: str, folder: str) -> Split:
@@ -101,7 +119,7 @@ def webvision(data: WebVision, machine: Machine) -> Arrays:
 
 
 def _ilsvrc12(data: WebVision, root: Path) -> Split:
-    """ILSVRC12's validation images of the first classes. Raises DataError if a class has none."""
+    """Read ILSVRC12's validation images of the first classes."""
     listed: Listed = []
     for label in range(data.classes):
         folder = root / str(label)
@@ -111,7 +129,7 @@ def _ilsvrc12(data: WebVision, root: Path) -> Split:
         if not files:
             raise DataError(
                 f"{folder} has no images; expected ILSVRC12's validation images of WebVision's "
-                f"class {label} there, or data.ilsvrc12: false"
+                f"class {label}, or data.ilsvrc12: false"
             )
         for name in files:
             listed.append((f"{label}/{name}", label))
@@ -137,12 +155,12 @@ def _lines(path: Path) -> list[str]:
     try:
         return path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise DataError(f"{path} cannot be read: {reason}") from None
 
 
 def _pairs(path: Path) -> Iterator[tuple[str, str]]:
-    """The two words of each line."""
+    """Yield the two words of each line."""
     for number, line in enumerate(_lines(path), start=1):
         words = line.split()
         if len(words) == 2:
@@ -152,7 +170,7 @@ def _pairs(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def _label(path: Path, text: str, classes: int, first: int = 0) -> int:
-    """A class counted from `first` in the file, counted from 0."""
+    """Return a class, counted from 0, that the file counts from `first`."""
     if not text.isdecimal() or not first <= int(text) < classes + first:
         raise DataError(
             f"{path}: `{text}` is not a class; expected {first} to {classes + first - 1}"

@@ -1,4 +1,4 @@
-"""A trial's data set: labels with noise on them, splits, and images where they are needed."""
+"""A trial's data set: noisy labels, splits, and images in memory or streamed."""
 
 import dataclasses
 import math
@@ -25,8 +25,10 @@ from trainable.random_streams import Streams
 
 @dataclass
 class Dataset:
-    """What a trial trains on and is measured by. `validation` has noisy labels and is never trained
-    on."""
+    """Training, validation and test set of a trial, with hashes and noise statistics.
+
+    The validation set has noisy labels by default, and is never used for training.
+    """
 
     train: Samples
     validation: Samples | None
@@ -35,17 +37,17 @@ class Dataset:
     data_hash: str
     noise_hash: str
     noise_rate: float | None
-    """Share of the training labels that are wrong; None: nobody knows."""
+    """Share of the training labels that are wrong; None: unknown."""
     noise_transition: np.ndarray | None = None
-    """P(given | true) among the training samples, (classes, classes), a row for each true class."""
+    """P(given | true) of the training samples, (classes, classes), one row per true class."""
     more_tests: dict[str, Samples] = field(default_factory=dict)
-    """Further test sets by the name that their metrics begin with."""
+    """Further test sets, by the prefix of their metrics."""
     judged: np.ndarray | None = None
-    """Clean probability (n,) of each training sample by the trial that `from_arm` names; NaN: it
-    did not judge it."""
+    """Clean probability (n,) of each training sample by the trial that `from_arm` names; NaN: not
+    judged."""
     epoch_batches: int | None = None
-    """None: an epoch trains on all samples. Else on so many batches, drawn anew for each network
-    and balanced."""
+    """Number of batches per epoch, a balanced draw for each network; None: an epoch uses all
+    samples."""
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -54,8 +56,7 @@ class Dataset:
         return channels, height, width
 
     def epoch_rows(self, rng: np.random.Generator, batch_size: int) -> np.ndarray | None:
-        """Places (m,) of the training samples that a network sees in an epoch; None: it sees
-        all."""
+        """Draw the positions (m,) of the training samples of a network's epoch; None: all."""
         if self.epoch_batches is None:
             return None
         return balanced(
@@ -63,15 +64,15 @@ class Dataset:
         )
 
     def chosen(self, rows: np.ndarray | None) -> Samples:
-        """The training samples at `rows`, in that order; None: all."""
+        """Return the training samples at `rows` (m,), in that order; None: all."""
         return self.train if rows is None else self.train.only(rows)
 
 
 def balanced(labels: np.ndarray, classes: int, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Rows of up to `count` samples in random order, of every class at most its share, rounded up.
+    """Draw the rows of up to `count` samples, at most ⌈count / classes⌉ per class, in random order.
 
-    As `clothing_dataset(mode='all')` of the authors' code draws them: shuffled, and taken while
-    there is room.
+    As in `clothing_dataset(mode='all')` of the authors' code, samples are shuffled, and each is
+    taken while its class is below that limit.
     """
     order = rng.permutation(len(labels))
     by_class = np.argsort(labels[order], kind="stable")
@@ -89,17 +90,27 @@ def prepare(
     device: torch.device,
     machine: Machine | None = None,
 ) -> Dataset:
-    """Corrupt the labels, split off the validation set, and move everything that fits to the
-    device.
+    """Add label noise, split off the validation set, and load images to the device or stream them.
+
+    Args:
+        arrays: the data set as it is read.
+        data: fields of the data set.
+        noise: the noise model.
+        streams: random streams of the trial.
+        device: device of labels and resident images.
+        machine: settings of the machine; None: the defaults.
 
     Raises:
-        DataError: the noise does not fit the data, or an image is bad.
+        DataError: the noise does not fit the data, or an image is not valid.
     """
     machine = machine or Machine()
     data_hash = arrays.hash
-    padding, side = data.crop_padding, None
+    padding = data.crop_padding
+    side = None
     if isinstance(data, Photos):
-        padding, side = 0 if data.resized_crop else padding, data.crop
+        side = data.crop
+        if data.resized_crop:
+            padding = 0
     splits = {
         "train": arrays.train,
         "validation": arrays.validation,
@@ -108,12 +119,13 @@ def prepare(
     }
     there = {name: split for name, split in splits.items() if split is not None}
     files = {name: split.images for name, split in there.items() if isinstance(split.images, Files)}
-    stream, parts = None, list(files)
+    stream = None
+    parts = list(files)
     if files and not resident(list(files.values()), machine.resident, device):
         if isinstance(noise, InstanceNoise):
             raise DataError(
-                "instance noise looks at all images, and these are streamed; run.resident: true "
-                "loads them"
+                "noise.name: instance needs all images in memory, and these are streamed. Set "
+                "run.resident: true"
             )
         stream = Stream(list(files.values()), machine.threads, device)
     else:
@@ -128,12 +140,12 @@ def prepare(
         arrays, train=there["train"], validation=there.get("validation"), test=there["test"]
     )
     height, width = arrays.train.images.shape[-3:-1]
-    if side is not None and side > min(
-        height, width
-    ):  # images that are judged or tested are not padded
-        raise DataError(f"data.crop: {side} is more than the images' {height}×{width} pixels")
+    # Images are not padded for division and tests.
+    if side is not None and side > min(height, width):
+        raise DataError(f"data.crop: {side} exceeds the images' size, {height}×{width} pixels")
     divided = divide(arrays, data, noise, streams, machine.study_dir)
-    mean, std = torch.tensor(arrays.mean, device=device), torch.tensor(arrays.std, device=device)
+    mean = torch.tensor(arrays.mean, device=device)
+    std = torch.tensor(arrays.std, device=device)
 
     def samples(name: str, part: Part, padding: int = 0) -> Samples:
         images: torch.Tensor | Streamed
@@ -153,7 +165,8 @@ def prepare(
         split = there[name]
         return samples(name, Part(split, np.arange(len(split)), split.labels))
 
-    train, held = divided.train, divided.validation
+    train = divided.train
+    held = divided.validation
     known = bool((train.split.labels[train.rows] >= 0).all())
     return Dataset(
         samples("train", train, padding),
@@ -174,8 +187,10 @@ def prepare(
 
 
 def resident(files: list[Files], wish: bool | Literal["auto"], device: torch.device) -> bool:
-    """Whether to decode all images at once; auto: if they fill at most a quarter of the device's
-    memory."""
+    """Return whether all images are decoded into memory at once.
+
+    auto: they are if they need at most a quarter of the device's memory.
+    """
     if wish != "auto":
         return wish
     needed = sum(len(images) * math.prod(images.shape) for images in files)

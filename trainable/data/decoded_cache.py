@@ -1,5 +1,7 @@
-"""Image files as arrays that trials on one machine share: decoded by the first, mapped by those
-after it."""
+"""Cache of decoded images that trials on one machine share.
+
+The first trial decodes the image files; later trials memory-map the array.
+"""
 
 import hashlib
 import os
@@ -11,18 +13,17 @@ import numpy as np
 from trainable.data.images import Files
 
 ROOM = 2
-"""The place must have so many times the bytes that are to be written: trials need some too."""
+"""Required free disk space as a multiple of the array's bytes, because trials also need space."""
 
 
 def decoded(files: Files, place: Path | None, threads: int) -> np.ndarray:
-    """All images of `files`, uint8 (n, height, width, channels), read-only if they lie in the
-    folder `place`.
+    """Return all images of `files`, uint8 (n, height, width, channels).
 
-    They are looked for there, and left there; None, or a folder without room, keeps them in this
-    process alone. A file that has changed since is decoded again.
+    The array is read from the folder `place` (read-only), or written there. It is only in memory if
+    `place` is None or has too little free space. Files that have changed are decoded again.
 
     Raises:
-        DataError: a file is no image, or not like the others.
+        DataError: a file is not a valid image, or has another size than the others.
     """
     rows = np.arange(len(files))
     if place is None:
@@ -41,18 +42,18 @@ def decoded(files: Files, place: Path | None, threads: int) -> np.ndarray:
             np.save(file, images)
         fresh.replace(kept)
         return _mapped(kept)
-    except OSError:  # what is shared saves time; a trial can do without
+    except OSError:  # the cache only saves time
         return images
 
 
 def _mapped(file: Path) -> np.ndarray:
-    """The array of a file, read-only and not loaded before it is used."""
+    """Memory-map the array of a file, read-only."""
     array: np.ndarray = np.load(file, mmap_mode="r", allow_pickle=False)
     return array
 
 
 def _identity(files: Files) -> str:
-    """Hex digits that other files, or another form of the same, do not have."""
+    """Return hex digits that identify the files and the shape of the decoded images."""
     digest = hashlib.sha256(f"{files.root.resolve()}\0{files.shape}".encode())
     for row, name in enumerate(files.names):
         stat = files.path(row).stat()

@@ -1,4 +1,4 @@
-"""Folders of image files, one subfolder a class."""
+"""Folders of image files, with one subfolder per class."""
 
 import os
 from pathlib import Path
@@ -12,8 +12,11 @@ from trainable.errors import DataError
 
 
 def load(root: Path, data: ImageFolder) -> Arrays:
-    """Find the images of `train`, `test` and perhaps `val`. Raises DataError about what is missing
-    or too much."""
+    """List the images of `train`, `test` and optionally `val`.
+
+    Raises:
+        DataError: a folder or class is missing, unknown or empty.
+    """
     classes = class_folders(root / "train")
     if len(classes) < 2:
         raise DataError(
@@ -33,7 +36,8 @@ def load(root: Path, data: ImageFolder) -> Arrays:
         if label not in found["train"][1]:
             other = _others(root / "train" / name)
             raise DataError(
-                f"{root / 'train' / name} has no .jpg, .jpeg or .png image{other}: an empty class"
+                f"{root / 'train' / name} has no .jpg, .jpeg or .png image{other}; "
+                "a class needs at least one"
             )
     first = root / os.fsdecode(found["train"][0][0])
 
@@ -43,11 +47,9 @@ def load(root: Path, data: ImageFolder) -> Arrays:
             raise DataError(f"{root / name} has no .jpg, .jpeg or .png images")
         return Split(Files(root, names, data.size, data.channels, first), labels, None, names)
 
-    train, test, validation = (
-        split("train"),
-        split("test"),
-        split("val") if "val" in found else None,
-    )
+    train = split("train")
+    test = split("test")
+    validation = split("val") if "val" in found else None
     if not data.labels_are_true:
         train = train.untrusted()
         validation = validation and (
@@ -57,10 +59,14 @@ def load(root: Path, data: ImageFolder) -> Arrays:
 
 
 def class_folders(folder: Path) -> list[str]:
-    """Names of the class folders, sorted; a class's number is its place."""
+    """Return the sorted names of the class folders; the number of a class is its position.
+
+    Raises:
+        DataError: the folder does not exist, or a class folder has an unprintable name.
+    """
     if not folder.is_dir():
         raise DataError(
-            f"{folder} does not exist; expected a folder for each class there, with its images"
+            f"{folder} does not exist; expected one folder per class there, with its images"
         )
     names = sorted(
         entry.name
@@ -69,18 +75,24 @@ def class_folders(folder: Path) -> list[str]:
     )
     if strange := [name for name in names if not name.isprintable()]:
         raise DataError(
-            f"{folder} has a class folder with a name that cannot be shown, {strange[0]!a}: rename "
-            "it"
+            f"{folder} has a class folder with a name that cannot be shown, {strange[0]!a}: "
+            "rename it"
         )
     return names
 
 
 def list_split(root: Path, name: str, classes: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """(names from `root` as bytes, labels) of a split's images, by class and name. Raises
-    DataError."""
+    """Return the names (relative to `root`, bytes) and labels of a split's images, (n,) each.
+
+    They are sorted by class and name.
+
+    Raises:
+        DataError: the split has a class that `train` does not have.
+    """
     if unknown := set(class_folders(root / name)) - set(classes):
         raise DataError(
-            f"{root / name} has the class {', '.join(sorted(unknown)[:5])}, which train/ has not"
+            f"{root / name} has the class {', '.join(sorted(unknown)[:5])}, which train/ does not "
+            "have"
         )
     names: list[bytes] = []
     labels: list[int] = []
@@ -97,7 +109,7 @@ def list_split(root: Path, name: str, classes: list[str]) -> tuple[np.ndarray, n
 
 
 def is_image(path: Path) -> bool:
-    """Whether a file counts as an image by its name."""
+    """Return whether a file is an image by its name."""
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 

@@ -1,9 +1,8 @@
-"""Image files: one file becomes an array of bytes, always in the same way.
+"""Decode image files into arrays of bytes.
 
-What an image becomes: grey and palette images get the colours that they show; transparent pixels
-lie on black; 16-bit pixels keep their high byte. Anything else is refused with the file's name.
-Scaling follows torchvision's `Resize` and `CenterCrop` (bilinear, antialiased), so that arrays
-equal what those make of the same file.
+Grey and palette images are converted to their colours. Transparent pixels are composited on black.
+16-bit pixels keep their high byte. Other formats are errors. Scaling follows torchvision's `Resize`
+and `CenterCrop` (bilinear, antialiased); the results are equal.
 """
 
 import hashlib
@@ -23,14 +22,14 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class Files:
-    """Images that are still files, for instance a split of a folder.
+    """Images that are not decoded yet, for instance a split of a folder.
 
     Attributes:
-        root: folder that the names start from.
-        names: (n,) file names as bytes: a million strings would be copied into every worker.
-        size: side of the squares that the images become; None: they have one size already.
+        root: folder where relative names start.
+        names: (n,) file names as bytes; a million strings would be copied into every worker.
+        size: side of the decoded squares, pixels; None: all images have the same size.
         channels: 1 or 3.
-        first: a file whose size all must have if `size` is None.
+        first: file with the size that all images must have if `size` is None.
     """
 
     root: Path
@@ -52,12 +51,15 @@ class Files:
         return len(self.names)
 
     def path(self, row: int) -> Path:
-        """The file at a row."""
+        """Return the file at a row."""
         return self.root / os.fsdecode(self.names[row])
 
     def load(self, rows: np.ndarray, threads: int = 1) -> np.ndarray:
-        """The images at `rows`, uint8 (batch, height, width, channels). Raises DataError that names
-        the bad files."""
+        """Decode the images at `rows`, uint8 (batch, height, width, channels).
+
+        Raises:
+            DataError: files are not valid images; the message names up to five.
+        """
         images = np.empty((len(rows), *self.shape), np.uint8)
 
         def fill(position: int) -> str | None:
@@ -70,7 +72,7 @@ class Files:
         if threads == 1:
             answers = [fill(position) for position in range(len(rows))]
         else:
-            with ThreadPoolExecutor(threads) as pool:  # decoders let go of Python's lock
+            with ThreadPoolExecutor(threads) as pool:  # decoders release Python's lock
                 answers = list(pool.map(fill, range(len(rows))))
         problems = [answer for answer in answers if answer]
         if problems:
@@ -82,17 +84,18 @@ class Files:
         image = decode(path, self.size, self.channels)
         if image.shape != self.shape:
             raise DataError(
-                f"{path} is {image.shape[1]}×{image.shape[0]} pixels and {self.first} "
-                f"{self.shape[1]}×{self.shape[0]}: "
-                "images of different sizes need `data.size`, the side of the squares that they are "
-                "scaled to"
+                f"{path} has {image.shape[1]}×{image.shape[0]} pixels and {self.first} "
+                f"{self.shape[1]}×{self.shape[0]}. For images of different sizes, set `data.size`, "
+                "the side of the squares to which they are scaled"
             )
         return image
 
     @property
     def hash(self) -> str:
-        """Hex digits over names, sizes in bytes and the form of the arrays. Contents are not read:
-        that takes hours."""
+        """Hex digits, a hash of names, file sizes and image shape.
+
+        Contents are not hashed, because that would take hours for large data sets.
+        """
         digest = hashlib.sha256(repr(self.shape).encode())
         for row, name in enumerate(self.names):
             digest.update(name + b"\0%d\0" % self.path(row).stat().st_size)
@@ -100,17 +103,22 @@ class Files:
 
 
 def dimensions(path: Path) -> tuple[int, int]:
-    """(height, width) of an image, from its header. Raises DataError."""
+    """Return (height, width) of an image from its header.
+
+    Raises:
+        DataError: the file is missing or not a valid image.
+    """
     with _opened(path) as image:
         return image.height, image.width
 
 
 def decode(path: Path, size: int | None, channels: int) -> np.ndarray:
-    """One image, uint8 (height, width, channels): its central square at `size` pixels, or all of it
-    as it is.
+    """Decode one image, uint8 (height, width, channels).
+
+    The result is its central square, scaled to `size` pixels; None: the whole image.
 
     Raises:
-        DataError: it cannot be read, or has pixels that are no colours.
+        DataError: the file is missing, damaged, or has 32-bit pixels.
     """
     with _opened(path) as image:
         try:
@@ -136,11 +144,11 @@ def _opened(path: Path) -> Image.Image:
 
 
 def _coloured(image: Image.Image, path: Path) -> Image.Image:
-    """The image with 8 bits a channel and without transparency."""
+    """Return the image with 8 bits per channel and without transparency."""
     if image.mode.startswith("I;16"):
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.mode in ("I", "F"):
-        raise DataError(f"{path} has 32-bit pixels; save it with 8 or 16 bits a channel")
+        raise DataError(f"{path} has 32-bit pixels; save it with 8 or 16 bits per channel")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "black"), image)
@@ -148,7 +156,7 @@ def _coloured(image: Image.Image, path: Path) -> Image.Image:
 
 
 def _square(image: Image.Image, size: int) -> Image.Image:
-    """The image scaled until its shorter side has `size` pixels, and the square in its middle."""
+    """Scale the shorter side of the image to `size` pixels and crop the central square."""
     short = min(image.size)
     if short != size:
         width, height = image.size

@@ -1,4 +1,4 @@
-"""MNIST and the data sets in its format."""
+"""MNIST and data sets in its format."""
 
 import numpy as np
 
@@ -10,8 +10,11 @@ from trainable.errors import DataError
 
 
 def load(data: Mnist | FashionMnist | Kmnist, machine: Machine) -> Arrays:
-    """Read the four files through torchvision, normalised by their own training pixels. Raises
-    DataError."""
+    """Read the four files with torchvision; pixels are normalised by those of the training set.
+
+    Raises:
+        DataError: the files are incomplete or damaged.
+    """
     from torchvision import datasets
 
     kind = {
@@ -23,18 +26,16 @@ def load(data: Mnist | FashionMnist | Kmnist, machine: Machine) -> Arrays:
     try:
         for train in (True, False):
             part = kind(str(machine.data_dir), train=train, download=False)
-            images, labels = part.data.numpy()[..., None], part.targets.numpy().astype(np.int64)
+            images = part.data.numpy()[..., None]
+            labels = part.targets.numpy().astype(np.int64)
             if images.ndim != 4 or len(images) != len(labels) or not len(labels):
                 raise ValueError(f"{len(images)} images and {len(labels)} labels")
             if labels.max() > 9:
                 raise ValueError(f"the label {labels.max()}, not 0 to 9")
             splits.append(Split(images, labels))
-    except (
-        Exception
-    ) as error:  # torchvision asserts, and struct, NumPy and torch raise each its own
+    except Exception as error:  # torchvision, struct, NumPy and torch raise different types
         raise DataError(
-            f"{data.name}: {location(data, machine)} is not a whole copy "
-            f"({error or type(error).__name__}); "
-            "unpack its four files again"
+            f"{data.name}: {location(data, machine)} is not a complete copy "
+            f"({error or type(error).__name__}); unpack its four files again"
         ) from None
     return measured(splits[0], None, splits[1], classes=10)

@@ -1,4 +1,4 @@
-"""Label noise: clean labels in, given labels out."""
+"""Label noise: draw given labels from clean labels."""
 
 import numpy as np
 from scipy.stats import truncnorm
@@ -25,19 +25,23 @@ def corrupt(
     images: np.ndarray | None = None,
     projections: np.random.Generator | None = None,
 ) -> np.ndarray:
-    """Noisy copy of integer labels (n,).
+    """Return a noisy copy of integer labels (n,).
 
-    Symmetric noise that may keep the true class, and asymmetric noise, are the authors'
+    Symmetric noise with `include_true` and asymmetric noise follow the authors' code
     (`dataloader_cifar.py`): exactly int(rate·n) samples are chosen. The other models draw per
-    sample, as Co-teaching's and JoCoR's transition matrices do.
+    sample, like the transition matrices of Co-teaching and JoCoR.
 
     Args:
-        images: (n, …) uint8, for noise that depends on them.
-        projections: draws what such noise sees in an image (default: `rng`); two sets with equal
-            ones err alike.
+        labels: (n,) integers.
+        classes: number of classes.
+        noise: the noise model, except noise from a file.
+        rng: generator of the noise.
+        images: (n, …) uint8, for instance-dependent noise.
+        projections: generator of the projections of instance-dependent noise (default: `rng`); two
+            data sets with equal projections have the same noise.
 
     Raises:
-        DataError: the noise does not fit the classes.
+        DataError: the class map does not fit the classes.
     """
     noisy = labels.copy()
     match noise:
@@ -65,20 +69,22 @@ def corrupt(
 
 
 def class_dependent(noise: Noise) -> bool:
-    """Whether the authors' code would add the confidence penalty to warm-up by itself."""
+    """Return whether the authors' code uses the confidence penalty in warm-up for this noise."""
     return isinstance(noise, PairNoise | AsymmetricNoise)
 
 
 def transition(true: np.ndarray, given: np.ndarray, classes: int) -> np.ndarray:
-    """P(given | true) as it came out, (classes, classes) with a row for each true class; zeros
-    where there is none."""
+    """Return the empirical P(given | true), (classes, classes), one row per true class.
+
+    The row of a class without samples is zero.
+    """
     counts = np.bincount(true * classes + given, minlength=classes**2).reshape(classes, classes)
     shares: np.ndarray = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     return shares
 
 
 def _chosen(n: int, rate: float, rng: np.random.Generator) -> np.ndarray:
-    # The small term keeps int(0.29 * 100) at 29, where the product is 28.999….
+    # With the small term, int(0.29 * 100) is 29; the product alone is 28.999….
     return rng.permutation(n)[: int(rate * n + 1e-9)]
 
 
@@ -90,11 +96,11 @@ def _part_dependent(
     images: np.ndarray,
     projections: np.random.Generator,
 ) -> np.ndarray:
-    """Noise of Xia et al. (NeurIPS 2020), as `get_instance_noisy_label` of
-    Part-dependent-label-noise draws it.
+    """Draw the noise of Xia et al. (NeurIPS 2020).
 
-    Each class has a random matrix that maps flattened images (bytes as they are) to a score for
-    every other class; a sample goes to class c with its own rate times the softmax of its scores.
+    It follows `get_instance_noisy_label` of Part-dependent-label-noise. Each class has a random
+    matrix that maps flattened images (bytes, not normalised) to a score for every other class. The
+    probability of class c is the sample's own rate times the softmax of its scores.
     """
     low = -rate / INSTANCE_SD
     high = (1 - rate) / INSTANCE_SD
@@ -104,7 +110,7 @@ def _part_dependent(
     draw = rng.random(len(labels))
     noisy = labels.copy()
     pixels = int(np.prod(images.shape[1:]))
-    # A class at a time: all matrices together are gigabytes for 100 classes.
+    # One class at a time: all matrices together need gigabytes for 100 classes.
     for c in range(classes):
         matrix = projections.standard_normal((pixels, classes), dtype=np.float32)
         rows = np.flatnonzero(labels == c)

@@ -1,4 +1,4 @@
-"""Files of given labels: read in three forms, written in the authors' one."""
+"""Files of given labels: three formats are read, the authors' format is written."""
 
 import csv
 import hashlib
@@ -20,10 +20,13 @@ FORMS = (
 def read_labels(
     path: Path, split: Split, classes: int, class_names: tuple[str, ...] = ()
 ) -> np.ndarray:
-    """A given label for every row of the training split, (n,) int64.
+    """Read a given label for every row of the training split, (n,) int64.
 
-    A table may leave rows out, which keep their label, and may name classes; JSON lists and arrays
-    have every row, in the data set's order. Raises DataError that says what is wrong where.
+    JSON lists and arrays have every row, in the order of the data set. A table can omit rows, which
+    keep their labels, and can use class names.
+
+    Raises:
+        DataError: the file is missing or wrong; the message has the line or row.
     """
     try:
         match path.suffix.lower():
@@ -42,9 +45,7 @@ def read_labels(
         raise
     except FileNotFoundError:
         raise DataError(f"noise.path: {path} does not exist; expected {FORMS}") from None
-    except (
-        Exception
-    ) as error:  # OSError, UnicodeDecodeError, ValueError of json and numpy, csv.Error
+    except Exception as error:  # OSError, UnicodeDecodeError, ValueError, csv.Error
         raise DataError(f"{path} cannot be read as {FORMS}: {error}") from None
     outside = np.flatnonzero((labels < 0) | (labels >= classes))
     if len(outside):
@@ -56,10 +57,10 @@ def read_labels(
 
 
 def write_labels(folder: Path, config: TrialConfig, given: np.ndarray) -> Path:
-    """Write given labels (n,) as the authors' code does, a JSON list, and return the file.
+    """Write given labels (n,) as a JSON list, the authors' format, and return the file.
 
-    Their names (`0.5_sym.json`) round the rate, so that 5, 10 and 15 % are one file; ours end in a
-    hash of the labels.
+    The authors' file names (`0.5_sym.json`) round the rate, so different rates can have the same
+    name. The names here end with a hash of the labels.
     """
     rate = getattr(config.noise, "rate", None)
     digest = hashlib.sha256(np.ascontiguousarray(given, np.int64).data).hexdigest()[:8]
@@ -81,7 +82,7 @@ def _whole(path: Path, labels: np.ndarray, n: int) -> np.ndarray:
         labels = labels[:, 0]
     if labels.shape != (n,) or not np.issubdtype(labels.dtype, np.integer):
         raise DataError(
-            f"{path} holds {labels.dtype} {labels.shape}; expected one integer for each of the {n} "
+            f"{path} has {labels.dtype} {labels.shape}; expected one integer for each of the {n} "
             "training images"
         )
     return labels.astype(np.int64)
@@ -101,16 +102,14 @@ def _table(path: Path, split: Split, class_names: tuple[str, ...]) -> np.ndarray
             )
         seen: set[int] = set()
         for entry in table:
-            where, name, label = (
-                f"{path}:{table.line_num}",
-                entry[key] or "",
-                (entry["label"] or "").strip(),
-            )
+            where = f"{path}:{table.line_num}"
+            name = entry[key] or ""
+            label = (entry["label"] or "").strip()
             row = rows.get(name.strip()) if key == "file" else _number(name)
             if row is None or not 0 <= row < len(split):
                 raise DataError(f"{where}: `{name}` is not among the {len(split)} training images")
             if row in seen:
-                raise DataError(f"{where}: `{name}` stands there twice")
+                raise DataError(f"{where}: `{name}` is there twice; keep one of the rows")
             seen.add(row)
             number = numbers.get(label, _number(label))
             if number is None:
@@ -132,7 +131,7 @@ def _number(text: str) -> int | None:
 
 
 def _rows_by_name(split: Split) -> dict[str, int]:
-    """Row by file name, with and without the folder of the split."""
+    """Return the row of each file name, with and without the folder of the split."""
     if split.names is None:
         return {}
     names = [name.decode(errors="backslashreplace") for name in split.names]

@@ -10,11 +10,15 @@ from trainable.errors import DataError
 
 
 def load(path: Path, data: Npz) -> Arrays:
-    """Read the file. Raises DataError that names the array and what it should be."""
+    """Read a file in the layout of MedMNIST.
+
+    Raises:
+        DataError: the file is not readable, or an array is missing or wrong.
+    """
     try:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             content = {name: np.asarray(file[name]) for name in file.files}
-    except Exception as error:  # NumPy, zipfile and zlib raise a dozen types for damaged files
+    except Exception as error:  # NumPy, zipfile and zlib raise many types for damaged files
         raise DataError(f"{path} is not a readable .npz file of plain arrays: {error}") from None
     train = _split(path, content, "train")
     test = _split(path, content, "test")
@@ -28,8 +32,8 @@ def load(path: Path, data: Npz) -> Arrays:
     if not data.labels_are_true:
         if train.given is not None:
             raise DataError(
-                f"{path} has train_noisy_labels, so train_labels are the right ones: leave "
-                "data.labels_are_true out"
+                f"{path} has train_noisy_labels, so train_labels are the true labels. Remove "
+                "data.labels_are_true: false"
             )
         train = train.untrusted()
         if validation is not None and not data.clean_validation:
@@ -38,30 +42,34 @@ def load(path: Path, data: Npz) -> Arrays:
 
 
 def _has_validation(content: dict[str, np.ndarray]) -> bool:
-    """Whether one of the validation arrays is there and not empty."""
-    there = [content[key] for key in ("val_images", "val_labels") if key in content]
-    return any(array.size for array in there)
+    """Return whether a validation array exists and is not empty."""
+    present = [content[key] for key in ("val_images", "val_labels") if key in content]
+    return any(array.size for array in present)
 
 
 def _check_sizes(path: Path, splits: dict[str, Split]) -> None:
-    """Refuse images of several sizes. Raises DataError."""
+    """Raise DataError if the splits have images of different sizes."""
     expected = splits["train"].images.shape[1:]
     for name, split in splits.items():
         found = split.images.shape[1:]
         if found != expected:
             raise DataError(
                 f"{path}: {name}_images are {found} and train_images {expected}; all images must "
-                "have one size"
+                "have the same size"
             )
 
 
 def _number_of_classes(path: Path, train: Split) -> int:
-    """Count the classes of the training labels. Raises DataError if they make no sense."""
+    """Return the number of classes in the training labels.
+
+    Raises:
+        DataError: there is one class only, or there are more classes than images.
+    """
     classes = int(train.labels.max()) + 1
     if classes > len(train):
         raise DataError(
-            f"{path}: train_labels has class {classes - 1}, more than its {len(train)} images can "
-            "show"
+            f"{path}: train_labels has class {classes - 1}, but only {len(train)} images; classes "
+            "are numbered from 0 without gaps"
         )
     if classes < 2:
         raise DataError(f"{path}: train_labels has one class only; at least two are needed")
@@ -69,7 +77,7 @@ def _number_of_classes(path: Path, train: Split) -> int:
 
 
 def _check_classes(path: Path, splits: dict[str, Split], classes: int) -> None:
-    """Refuse labels of a class that the training labels do not have. Raises DataError."""
+    """Raise DataError if a split has a class above those of the training labels."""
     for name, split in splits.items():
         for key, labels in (
             (f"{name}_labels", split.labels),
@@ -77,16 +85,16 @@ def _check_classes(path: Path, splits: dict[str, Split], classes: int) -> None:
         ):
             if labels is not None and labels.max() >= classes:
                 raise DataError(
-                    f"{path}: {key} has class {labels.max()}, which train_labels never has"
+                    f"{path}: {key} has class {labels.max()}, which train_labels does not have"
                 )
 
 
 def _split(path: Path, content: dict[str, np.ndarray], name: str) -> Split:
-    """Read one split of a MedMNIST-layout file and check it."""
+    """Return one split of the file, checked."""
     for key in (f"{name}_images", f"{name}_labels"):
         if key not in content:
-            there = ", ".join(sorted(content)) or "none"
-            raise DataError(f"{path}: the array `{key}` is missing; it has {there}")
+            present = ", ".join(sorted(content)) or "none"
+            raise DataError(f"{path}: the array `{key}` is missing; it has {present}")
     images = content[f"{name}_images"]
     labels = content[f"{name}_labels"]
     if images.ndim == 3:
@@ -106,7 +114,7 @@ def _split(path: Path, content: dict[str, np.ndarray], name: str) -> Split:
 
 
 def _labels(path: Path, key: str, labels: np.ndarray, n: int) -> np.ndarray:
-    """One label an image, checked."""
+    """Return one label per image, checked, (n,) int64."""
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim != 1 or len(labels) != n or not np.issubdtype(labels.dtype, np.integer):

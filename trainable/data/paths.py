@@ -1,5 +1,7 @@
-"""Where a data set's files must lie. Standard library only, so that a plan can warn without loading
-torch."""
+"""Expected locations and layouts of data sets.
+
+The module does not import torch, so a plan can warn of missing data quickly.
+"""
 
 from pathlib import Path
 
@@ -27,7 +29,7 @@ CIFARN_SITE = "https://github.com/UCSC-REAL/cifar-10-100n (folder data)"
 
 
 def location(data: Data, machine: Machine) -> Path | None:
-    """The file or folder that holds the images; None for data that comes with a library."""
+    """Return the file or folder with the images; None: the data is part of a library."""
     match data:
         case Npz() | ImageFolder():
             return machine.study_dir / data.path
@@ -51,19 +53,19 @@ def location(data: Data, machine: Machine) -> Path | None:
 
 
 def human_labels(data: Cifar10N | Cifar100N, machine: Machine) -> Path:
-    """The published file of CIFAR-N labels."""
+    """Return the path of the published file of CIFAR-N labels."""
     return machine.data_dir / (
         "CIFAR-10_human.pt" if isinstance(data, Cifar10N) else "CIFAR-100_human.pt"
     )
 
 
 def ilsvrc12(machine: Machine) -> Path:
-    """The folder of ILSVRC12 validation images, one folder a class of WebVision's numbering."""
+    """Return the folder of ILSVRC12 validation images, with one folder per WebVision class."""
     return machine.data_dir / "imagenet" / "val"
 
 
 def missing(data: Data, machine: Machine) -> str | None:
-    """What is absent and what is expected there, or None."""
+    """Return a message about the missing path and the expected layout; None: nothing is missing."""
     places = [(location(data, machine), _expected(data))]
     if isinstance(data, Cifar10N | Cifar100N):
         places.append(
@@ -72,39 +74,36 @@ def missing(data: Data, machine: Machine) -> str | None:
     if isinstance(data, WebVision) and data.ilsvrc12:
         text = (
             f"expected the folders 0 … {data.classes - 1}, WebVision's class numbers, with the "
-            "ILSVRC12 validation "
-            "images of each (https://image-net.org), or data.ilsvrc12: false"
+            "ILSVRC12 validation images of each (https://image-net.org), or data.ilsvrc12: false"
         )
         places.append((ilsvrc12(machine), text))
     for path, expected in places:
         try:
             if path is not None and not path.exists():
                 return f"{data.name}: {path} does not exist; {expected}"
-        except OSError as error:  # a name that no file can have
+        except OSError as error:  # an invalid file name
             return f"{data.name}: {path}: {error.strerror}"
     return None
 
 
 def _expected(data: Data) -> str:
-    """The exact layout, and where to get it."""
+    """Return the expected layout, the source of the data, and what to do."""
     there = "; unpack it there, or name its parent with --data DIR"
     match data:
         case Npz():
             return (
                 "expected a file with train_images, train_labels, test_images, test_labels and "
-                "perhaps val_* (uint8)"
+                "optionally val_* (images uint8)"
             )
         case ImageFolder():
             return (
                 "expected a folder with train/CLASS/*.jpg (or .jpeg, .png), test/CLASS/… and "
-                "perhaps val/CLASS/…, "
-                "with the same class folders"
+                "optionally val/CLASS/…, with the same class folders"
             )
         case Cifar10() | Cifar10N():
             return (
                 "expected the folder of cifar-10-python.tar.gz (data_batch_1 … 5, test_batch, "
-                "batches.meta) from "
-                f"{CIFAR_SITE}{there}"
+                f"batches.meta) from {CIFAR_SITE}{there}"
             )
         case Cifar100() | Cifar100N():
             return (
@@ -119,31 +118,26 @@ def _expected(data: Data) -> str:
             }[data.name]
             return (
                 "expected train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte "
-                "and "
-                f"t10k-labels-idx1-ubyte, unpacked, from {site}; put them there, or name the "
-                "parent of "
-                "its parent folder with --data DIR"
+                f"and t10k-labels-idx1-ubyte, unpacked, from {site}; put them there, or pass the "
+                "folder two levels above with --data DIR"
             )
         case Cub200():
             return (
                 "expected the folder of CUB_200_2011.tgz (images.txt, image_class_labels.txt, "
-                "train_test_split.txt, "
-                "classes.txt, images/) from "
+                "train_test_split.txt, classes.txt, images/) from "
                 f"https://www.vision.caltech.edu/datasets/cub_200_2011{there}"
             )
         case Clothing1M():
             return (
                 "expected noisy_label_kv.txt, clean_label_kv.txt, noisy_train_key_list.txt, "
-                "clean_val_key_list.txt, "
-                "clean_test_key_list.txt and the folders of images that they name (0/ … 9/), from "
-                "the authors of "
-                "https://github.com/Cysu/noisy_label, who send them on request"
+                "clean_val_key_list.txt, clean_test_key_list.txt and the folders of images that "
+                "they list (0/ … 9/), from the authors of https://github.com/Cysu/noisy_label, who "
+                "send them on request"
             )
         case WebVision():
             return (
                 "expected info/train_filelist_google.txt, info/val_filelist.txt, google/ and "
-                "val_images_256/ of "
-                "WebVision 1.0, resized, from "
+                "val_images_256/ of WebVision 1.0, resized, from "
                 "https://data.vision.ee.ethz.ch/cvl/webvision/dataset2017.html"
             )
     return ""

@@ -1,5 +1,4 @@
-"""Data sets by name, read into arrays or lists of files; every mistake in them is a `DataError`
-that says what was expected."""
+"""Read data sets by name into arrays or lists of files."""
 
 import numpy as np
 
@@ -27,7 +26,11 @@ from trainable.errors import DataError
 
 
 def load(data: Data, machine: Machine) -> Arrays:
-    """Read a data set from the machine. Raises DataError if it is absent or wrong."""
+    """Read a data set.
+
+    Raises:
+        DataError: it is missing or wrong; the message has what was expected.
+    """
     if problem := missing(data, machine):
         raise DataError(problem)
     match data:
@@ -61,7 +64,8 @@ def _digits() -> Arrays:
     train, test = train_test_split(
         np.arange(len(labels)), test_size=360, stratify=labels, random_state=0
     )
-    train, test = np.sort(train), np.sort(test)
+    train = np.sort(train)
+    test = np.sort(test)
     return measured(
         Split(images[train], labels[train]), None, Split(images[test], labels[test]), classes=10
     )

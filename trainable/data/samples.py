@@ -1,9 +1,8 @@
-"""The images and labels that methods see, normalised and augmented on the device.
+"""Images and labels for methods, normalised and augmented on the device.
 
-`Samples` is the interface: `views(index, count, rng)` for training and `plain(index)` for judging
-and testing, both float images in channels-last memory. Its images are resident, uint8 on the
-device, read once and indexed after; or they are streamed, decoded when they are needed, which
-changes nothing but the time it takes.
+`Samples` is the interface: `views(index, count, rng)` for training, and `plain(index)` for division
+and testing. Both return float images in channels-last memory. Images are either resident (uint8 on
+the device, read once) or streamed (decoded when they are needed). The results are equal.
 """
 
 import dataclasses
@@ -19,8 +18,8 @@ from trainable.data.augment import crop_and_flip, resized_crop
 from trainable.data.streaming import Batch, Index, Streamed
 
 MOST_PIXELS = {"cpu": 256 * 32 * 32, "cuda": 2048 * 32 * 32}
-"""Of the images that are judged at once: what a processor's caches hold, and what keeps a GPU busy.
-On the CPU the results are the same whatever the number."""
+"""Maximum number of pixels of images that are predicted at once, by device: the size of a CPU's
+caches, and enough to keep a GPU busy. Results on the CPU do not depend on it."""
 
 
 @dataclass
@@ -28,13 +27,15 @@ class Samples:
     """One split on the device.
 
     Attributes:
-        images: (n, h + 2·padding, w + 2·padding, channels) uint8, padded with zeros once, or
-            streamed in that form.
-        given: (n,) labels that training may see.
-        true: (n,) labels for measuring only; −1 where nobody knows them.
-        source_index: (n,) row in the data set as read.
-        padding: zeros on each side, from which random crops may take.
-        side: of the square that is cut from the image; None: the image's own height and width.
+        images: (n, h + 2·padding, w + 2·padding, channels) uint8, zero-padded tensor or stream.
+        given: (n,) given labels, used for training.
+        true: (n,) true labels, used for metrics only; −1: unknown.
+        source_index: (n,) rows in the data set as it is read.
+        mean: (channels,) mean of pixels in [0, 1].
+        std: (channels,) standard deviation of pixels in [0, 1].
+        augmentation: fields of the data set.
+        padding: zeros on each side for random crops, pixels.
+        side: side of the square crop, pixels; None: the image's own height and width.
     """
 
     images: torch.Tensor | Streamed
@@ -52,31 +53,33 @@ class Samples:
 
     @property
     def device(self) -> torch.device:
-        """Where the images are."""
+        """Device of the labels and of the views."""
         return self.given.device
 
     @property
     def most_at_once(self) -> int:
-        """How many images are judged at once."""
+        """Maximum number of images that are predicted at once."""
         height, width = self._size
         return max(1, MOST_PIXELS[self.device.type] // (height * width))
 
     @property
     def true_known(self) -> bool:
-        """Whether there is a truth to measure against."""
+        """Whether all true labels are known."""
         return bool((self.true >= 0).all())
 
     def views(self, index: torch.Tensor, count: int, rng: torch.Generator) -> list[torch.Tensor]:
-        """`count` independent augmentations of the images at `index`, each (batch, channels, h, w)
-        float."""
+        """Return `count` independent augmented views of the images at `index` (batch,).
+
+        Each is (batch, channels, h, w) float.
+        """
         images, where = self._padded(index)
         return [self._normalised(self._weak(images, where, rng)) for _ in range(count)]
 
     def strong_views(
         self, index: torch.Tensor, count: int, rng: torch.Generator
     ) -> list[torch.Tensor]:
-        """As `views`, with AutoAugment after the crop and the flip."""
-        # torchvision takes seconds to load, and most trials do not need it.
+        """Return views as `views` does, with AutoAugment after crop and flip."""
+        # The import of torchvision takes seconds, and most trials do not need it.
         from trainable.data.autoaugment import auto_augment
 
         images, where = self._padded(index)
@@ -84,7 +87,7 @@ class Samples:
         return list(self._normalised(auto_augment(weak, rng)).chunk(count))
 
     def _weak(self, images: torch.Tensor, where: Any, rng: torch.Generator) -> torch.Tensor:
-        """Randomly cropped and flipped images, (batch, h, w, channels) uint8."""
+        """Return randomly cropped and flipped images, (batch, h, w, channels) uint8."""
         fields = self.augmentation
         if isinstance(fields, Photos) and fields.resized_crop:
             return resized_crop(images, where, self._size, fields.flip, rng)
@@ -93,21 +96,24 @@ class Samples:
         )
 
     def plain(self, index: Index) -> torch.Tensor:
-        """The images at `index` without augmentation, (batch, channels, h, w) float."""
+        """Return the images at `index` without augmentation, (batch, channels, h, w) float."""
         images, where = self._padded(index)
         height, width = self._size
-        top, left = (images.shape[1] - height) // 2, (images.shape[2] - width) // 2
+        top = (images.shape[1] - height) // 2
+        left = (images.shape[2] - width) // 2
         return self._normalised(images[where][:, top : top + height, left : left + width])
 
     def ahead(self, batches: Iterable[Batch]) -> Iterator[Batch]:
-        """`batches`, one after the other: indices, or tuples that hold some. Streamed images are
-        decoded meanwhile."""
+        """Yield `batches` in order, while streamed images of the next ones are decoded.
+
+        A batch is an index, or a tuple with at least one index.
+        """
         if isinstance(self.images, torch.Tensor):
             return iter(batches)
         return self.images.ahead(batches)
 
     def only(self, rows: np.ndarray) -> "Samples":
-        """The samples at `rows` (m,) alone, in that order."""
+        """Return only the samples at `rows` (m,), in that order."""
         index = torch.from_numpy(rows).to(self.device)
         return dataclasses.replace(
             self,
@@ -119,13 +125,13 @@ class Samples:
 
     @property
     def _size(self) -> tuple[int, int]:
-        """(height, width) that a network sees."""
+        """(height, width) of the network's input, pixels."""
         if self.side is not None:
             return self.side, self.side
         return self.images.shape[1] - 2 * self.padding, self.images.shape[2] - 2 * self.padding
 
     def _padded(self, index: Index) -> tuple[torch.Tensor, Any]:
-        """Padded images, and where in them those at `index` are."""
+        """Return padded images, and the positions of the images at `index` in them."""
         if isinstance(self.images, torch.Tensor):
             return self.images, index
         images = self.images.padded(index)
@@ -133,7 +139,7 @@ class Samples:
 
     def _normalised(self, images: torch.Tensor) -> torch.Tensor:
         width, channels = images.shape[2:]
-        # A row of pixels at a time: three channels do not fill a vector of the processor.
+        # Whole rows of pixels: three channels would not fill a vector register of the CPU.
         repeats = width if channels > 1 else 1
         mean = self.mean.repeat(repeats)
         std = self.std.repeat(repeats)

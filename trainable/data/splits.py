@@ -1,4 +1,4 @@
-"""Who is trained on and who is held out, and the labels that both are given."""
+"""Split into training and validation set, and the given labels of both."""
 
 import hashlib
 from dataclasses import dataclass
@@ -17,8 +17,12 @@ from trainable.random_streams import Streams
 
 @dataclass(frozen=True)
 class Part:
-    """Samples of a split: their rows in it, and a given label for every row of the split,
-    (len(split),)."""
+    """Samples of a split: their rows, and a given label for every row of the split.
+
+    Attributes:
+        rows: (m,) rows in the split.
+        given: (len(split),) given labels.
+    """
 
     split: Split
     rows: np.ndarray
@@ -26,49 +30,53 @@ class Part:
 
     @property
     def wrong(self) -> np.ndarray:
-        """Whether each sample's given label differs from the true one, (len(rows),) bool."""
+        """Whether the given label of each sample differs from the true one, (len(rows),) bool."""
         wrong: np.ndarray = self.given[self.rows] != self.split.labels[self.rows]
         return wrong
 
 
 @dataclass(frozen=True)
 class Parts:
-    """A data set with given labels, divided for one trial."""
+    """Training and validation set of one trial, with given labels."""
 
     train: Part
     validation: Part | None
 
     @property
     def hash(self) -> str:
-        """16 hex digits over the given labels and who is trained on."""
+        """16 hex digits, a hash of the given labels and the rows of the training set."""
         digest = hashlib.sha256(np.ascontiguousarray(self.train.given).data)
         digest.update(np.ascontiguousarray(self.train.rows).data)
         return digest.hexdigest()[:16]
 
 
 def divide(arrays: Arrays, data: ImageData, noise: Noise, streams: Streams, folder: Path) -> Parts:
-    """Put noise on the labels and hold the validation samples out.
+    """Add label noise and hold out the validation set.
 
-    Noise is injected before the split, so another `validation_fraction` does not change a sample's
-    label; with `clean_validation` it is injected after it, into the training part. A validation set
-    that comes with the data gets the same noise, or none. Relative paths of noise files start at
-    `folder`.
+    Noise is added before the split, so a sample's label does not depend on `validation_fraction`.
+    With `clean_validation` it is added after the split, to the training set only. The data set's
+    own validation set gets the same noise, or none with `clean_validation`. Relative paths of noise
+    files start at `folder`.
 
     Raises:
-        DataError: too few samples are left, or labels that are needed are not there.
+        DataError: too few samples remain, or required true labels are unknown.
     """
-    train, own = arrays.train, arrays.validation
-    rows, held = np.arange(len(train)), np.arange(0)
+    train = arrays.train
+    own = arrays.validation
+    rows = np.arange(len(train))
+    held = np.arange(0)
     if own is None and (count := round(data.validation_fraction * len(train))):
         shuffled = streams.numpy("validation").permutation(len(train))
-        rows, held = np.sort(shuffled[count:]), np.sort(shuffled[:count])
+        rows = np.sort(shuffled[count:])
+        held = np.sort(shuffled[:count])
     if len(rows) < 2:
         raise DataError(
             f"{len(rows)} training images are left after the validation split; at least 2 are "
             "needed"
         )
 
-    rng, clean = streams.numpy("noise"), data.clean_validation
+    rng = streams.numpy("noise")
+    clean = data.clean_validation
     given = _noisy(
         train, rows if clean else np.arange(len(train)), arrays, noise, rng, streams, folder
     )
@@ -82,8 +90,8 @@ def divide(arrays: Arrays, data: ImageData, noise: Noise, streams: Streams, fold
         validation = Part(own, every, _noisy(own, every, arrays, noise, rng, streams, folder))
     if clean and validation is not None and (validation.split.labels[validation.rows] < 0).any():
         raise DataError(
-            "data.clean_validation needs right labels, and these data have none for their "
-            "validation set"
+            "data.clean_validation: true needs true labels, and those of this validation set are "
+            "unknown. Use false"
         )
     return Parts(part, validation)
 
@@ -97,9 +105,11 @@ def _noisy(
     streams: Streams,
     folder: Path,
 ) -> np.ndarray:
-    """A given label for every row of the split: noise at `rows`, the truth elsewhere."""
-    given, before = split.labels.copy(), split.start[rows]
-    images, projections = None, None
+    """Return a given label for every row of the split: noisy at `rows`, true elsewhere."""
+    given = split.labels.copy()
+    before = split.start[rows]
+    images = None
+    projections = None
     match noise:
         case FileNoise():
             given[rows] = read_labels(
@@ -110,8 +120,7 @@ def _noisy(
             images = (
                 split.images.load(rows) if isinstance(split.images, Files) else split.images[rows]
             )
-            projections = streams.numpy(
-                "projections"
-            )  # from its start for every set, so that their noise is the same
+            # The stream starts at its beginning for every set, so their noise is the same.
+            projections = streams.numpy("projections")
     given[rows] = corrupt(before, arrays.classes, noise, rng, images, projections)
     return given

@@ -1,7 +1,6 @@
-"""Images that do not fit into memory: workers decode the batches that are needed next.
+"""Streaming of images that do not fit into memory: workers decode the next batches.
 
-A method announces its batches with `ahead`; when it asks for their pixels, they are in memory as
-bytes.
+A method passes its batches to `ahead`. When it needs their pixels, they are in memory as bytes.
 """
 
 from collections import deque
@@ -23,8 +22,10 @@ Request = tuple[int, np.ndarray]
 
 
 class _Decoding(Dataset[Any]):
-    """What a worker does with a request. A bad file comes back as a sentence: raised there, it
-    would be a traceback."""
+    """Decodes the images of a request in a worker.
+
+    A message about a bad file is returned, because an exception would become a traceback.
+    """
 
     def __init__(self, parts: list[Files]):
         self.parts = parts
@@ -38,7 +39,7 @@ class _Decoding(Dataset[Any]):
 
 
 class _Requests:
-    """The batches of the pass that is under way."""
+    """The requests of the current pass."""
 
     now: Iterator[Request]
 
@@ -47,8 +48,7 @@ class _Requests:
 
 
 class Stream:
-    """Decodes images of several splits in `workers` processes, which live as long as this
-    object."""
+    """Decoder of images of several splits, with `workers` processes that end with this object."""
 
     def __init__(self, parts: list[Files], workers: int, device: torch.device):
         self.parts = parts
@@ -59,22 +59,28 @@ class Stream:
             self._decoding,
             batch_size=None,  # a request is a batch already
             sampler=self._requests,
-            collate_fn=_as_it_is,
+            collate_fn=_unchanged,
             num_workers=workers,
             persistent_workers=True,
             prefetch_factor=4,
             pin_memory=device.type == "cuda",
-            generator=torch.Generator(),  # it would draw from the global one
+            generator=torch.Generator(),  # else it draws from the global generator
         )
 
     def fetch(self, part: int, rows: np.ndarray) -> torch.Tensor:
-        """Images uint8 (batch, height, width, channels) on the device, decoded here and now. Raises
-        DataError."""
+        """Decode images in this process, uint8 (batch, height, width, channels) on the device.
+
+        Raises:
+            DataError: a file is not a valid image.
+        """
         return self._ready(self._decoding[part, rows])
 
     def requested(self, requests: Iterator[Request]) -> Iterator[torch.Tensor]:
-        """The images of each request, in order; the next ones are being decoded. Raises
-        DataError."""
+        """Yield the images of each request, in order, while the next ones are decoded.
+
+        Raises:
+            DataError: a file is not a valid image.
+        """
         self._requests.now = requests
         yield from map(self._ready, self._loader)
 
@@ -86,10 +92,10 @@ class Stream:
 
 
 class Streamed:
-    """One split's images, of which those of the present batch are in memory.
+    """Images of one split; those of the current batch are in memory.
 
     Attributes:
-        shape: (n, h + 2·padding, w + 2·padding, channels), as a resident split's tensor has it.
+        shape: (n, h + 2·padding, w + 2·padding, channels), the shape of a resident split's tensor.
     """
 
     def __init__(self, stream: Stream, part: int, rows: np.ndarray, padding: int = 0):
@@ -100,14 +106,15 @@ class Streamed:
         height, width, channels = stream.parts[part].shape
         self.shape = (len(rows), height + 2 * padding, width + 2 * padding, channels)
         self._batch = torch.empty(0)
-        self._place = torch.full((len(rows),), -1)  # of each sample in the batch; −1: not there
+        # Position of each sample in the current batch; −1: not in it.
+        self._place = torch.full((len(rows),), -1)
 
     def __getitem__(self, index: torch.Tensor) -> "Streamed":
-        """The images at `index` alone."""
+        """Return only the images at `index`."""
         return Streamed(self.stream, self.part, self.rows[index.cpu().numpy()], self.padding)
 
     def ahead(self, batches: Iterable[Batch]) -> Iterator[Batch]:
-        """`batches`, one after the other, each when its images have come."""
+        """Yield `batches` in order, each when its images are decoded."""
         waiting: deque[tuple[Batch, torch.Tensor]] = deque()
 
         def requests() -> Iterator[Request]:
@@ -126,17 +133,17 @@ class Streamed:
                 self._place[index] = -1
 
     def padded(self, index: Index) -> torch.Tensor:
-        """The images at `index`, uint8 with zeros around them, on the device."""
+        """Return the images at `index`, uint8 and zero-padded, on the device."""
         chosen = self._index(index)
-        places = self._place[chosen]
-        if (places < 0).any():  # they were not announced
+        positions = self._place[chosen]
+        if (positions < 0).any():  # not all of them are in the current batch
             images = self.stream.fetch(self.part, self.rows[chosen.numpy()])
         else:
-            images = self._batch[places.to(self._batch.device)]
+            images = self._batch[positions.to(self._batch.device)]
         return F.pad(images, (0, 0, self.padding, self.padding, self.padding, self.padding))
 
     def _index(self, batch: Any) -> torch.Tensor:
-        """All samples that a batch, an index or a tuple that holds some, is about."""
+        """Return all samples of a batch, which is an index or a tuple with indices."""
         if isinstance(batch, tuple):
             indices = [self._index(part) for part in batch if isinstance(part, torch.Tensor)]
             return torch.cat(indices)
@@ -146,5 +153,5 @@ class Streamed:
         return index
 
 
-def _as_it_is(answer: Any) -> Any:
+def _unchanged(answer: Any) -> Any:
     return answer

@@ -1,4 +1,4 @@
-"""A look at somebody's own data: what is there, and what is suspicious about it. Loads no torch."""
+"""Survey of a user's data: classes, sizes, and suspicious findings. The module loads no torch."""
 
 import hashlib
 import os
@@ -17,20 +17,23 @@ from trainable.errors import DataError
 
 SHOWN = 5
 FEW = 10
-"""Fewer training images of a class than this are hardly enough to divide."""
+"""Minimum number of training images of a class; fewer are too few to divide."""
 UNEVEN = 10
+"""Ratio of the largest to the smallest class above which classes are reported as uneven."""
 
 
 @dataclass
 class Survey:
-    """What was found.
+    """Findings about a data set.
 
     Attributes:
         form: `image_folder` or `npz`.
-        counts: {split: images of each class}.
-        sizes: {(height, width): images}.
-        noisy_labels: whether the data set has noisy labels beside the true ones.
-        problems: sentences, the most serious first.
+        class_names: names of the classes, in their order.
+        counts: {split: number of images of each class}.
+        sizes: {(height, width): number of images}.
+        grey: whether all images are grey.
+        noisy_labels: whether the data set has noisy labels in addition to the true ones.
+        problems: messages, the most serious first.
     """
 
     form: str
@@ -43,12 +46,16 @@ class Survey:
 
     @property
     def train(self) -> int:
-        """Training images."""
+        """Number of training images."""
         return sum(self.counts["train"])
 
 
 def survey(path: Path) -> Survey:
-    """Look at a folder of images or an `.npz` file. Raises DataError if no study can use it."""
+    """Survey a folder of images or an `.npz` file.
+
+    Raises:
+        DataError: no study can use the data.
+    """
     if not path.exists():
         raise DataError(f"{path} does not exist")
     found = _folder(path) if path.is_dir() else _npz(path)
@@ -58,11 +65,10 @@ def survey(path: Path) -> Survey:
 
 def _folder(root: Path) -> Survey:
     if not (root / "train").is_dir():
-        there = sorted(entry.name for entry in root.iterdir())[:SHOWN]
+        present = sorted(entry.name for entry in root.iterdir())[:SHOWN]
         raise DataError(
-            f"{root} has no folder train; expected train/CLASS/*.jpg|png, test/CLASS/… and perhaps "
-            "val/CLASS/…, and it "
-            f"has {', '.join(there) or 'nothing'}"
+            f"{root} has no folder train; expected train/CLASS/*.jpg|png, test/CLASS/… and "
+            f"optionally val/CLASS/…, and it has {', '.join(present) or 'nothing'}"
         )
     classes = image_folder.class_folders(root / "train")
     splits = {
@@ -83,11 +89,11 @@ def _folder(root: Path) -> Survey:
                     image.load()
                     sizes[image.height, image.width] += 1
                     modes[image.mode] += 1
-            except Exception as error:  # a dozen types
+            except Exception as error:  # Pillow raises many types
                 unreadable.append(f"{name.decode(errors='backslashreplace')} ({str(error)[:60]})")
     if unreadable:
         raise DataError(
-            f"{root}: {len(unreadable)} images cannot be read: {_shown(unreadable)}; mend or "
+            f"{root}: {len(unreadable)} images cannot be read: {_shown(unreadable)}; repair or "
             "delete them"
         )
     data = image_folder.load(
@@ -103,7 +109,7 @@ def _folder(root: Path) -> Survey:
         sizes,
         set(modes) <= {"1", "L", "LA", "I;16"},
     )
-    found.problems += _same(
+    found.problems += _duplicates(
         contents, {"train": data.train, "val": data.validation, "test": data.test}
     )
     mixed = sorted(set(modes) - {"RGB"})
@@ -122,29 +128,29 @@ def _folder(root: Path) -> Survey:
 def _npz(path: Path) -> Survey:
     data = npz.load(path, Npz(path=str(path)))
     splits = {"train": data.train, "val": data.validation, "test": data.test}
-    there = {name: split for name, split in splits.items() if split is not None}
+    present = {name: split for name, split in splits.items() if split is not None}
     _, height, width, channels = data.train.images.shape
     found = Survey(
         "npz",
         tuple(str(c) for c in range(data.classes)),
         {
             name: np.bincount(split.labels, minlength=data.classes).tolist()
-            for name, split in there.items()
+            for name, split in present.items()
         },
-        Counter({(height, width): sum(map(len, there.values()))}),
+        Counter({(height, width): sum(map(len, present.values()))}),
         channels == 1,
         data.train.given is not None,
     )
     contents = {
         name: [hashlib.sha256(image.tobytes()).digest() for image in np.asarray(split.images)]
-        for name, split in there.items()
+        for name, split in present.items()
     }
-    found.problems += _same(contents, splits)
+    found.problems += _duplicates(contents, splits)
     return found
 
 
-def _same(contents: dict[str, list[bytes]], splits: dict[str, Split | None]) -> Iterable[str]:
-    """Images that are there more than once, by their content."""
+def _duplicates(contents: dict[str, list[bytes]], splits: dict[str, Split | None]) -> Iterable[str]:
+    """Yield messages about images with equal content."""
     train = contents["train"]
     labels: dict[bytes, set[int]] = defaultdict(set)
     assert splits["train"] is not None
@@ -153,10 +159,10 @@ def _same(contents: dict[str, list[bytes]], splits: dict[str, Split | None]) -> 
     for name in ("test", "val"):
         if leaked := sum(content in labels for content in contents.get(name, [])):
             yield f"{leaked} {name} images are training images too: accuracy on them means nothing"
-    torn = sum(len(several) > 1 for several in labels.values())
-    if torn:
+    ambiguous = sum(len(several) > 1 for several in labels.values())
+    if ambiguous:
         yield (
-            f"{torn} training images are there under several classes: at least one of those "
+            f"{ambiguous} training images are there under several classes: at least one of those "
             "labels is wrong"
         )
     if len(train) > len(labels):
@@ -164,7 +170,8 @@ def _same(contents: dict[str, list[bytes]], splits: dict[str, Split | None]) -> 
 
 
 def _uneven(found: Survey) -> Iterable[str]:
-    train, names = found.counts["train"], found.class_names
+    train = found.counts["train"]
+    names = found.class_names
 
     def those(condition: Callable[[int], bool], split: str = "train") -> list[str]:
         return [
@@ -180,8 +187,8 @@ def _uneven(found: Survey) -> Iterable[str]:
     if max(train) > UNEVEN * max(1, min(train)):
         yield (
             f"uneven classes: {max(train)} training images of the largest and {min(train)} of the "
-            "smallest; "
-            "method.prior_penalty pushes towards equal classes, and 0 switches it off"
+            "smallest; set method.prior to their frequencies, or method.prior_penalty to 0, "
+            "because the penalty assumes equal classes"
         )
     if untested := those(lambda count: count == 0, "test"):
         yield f"classes without a test image: {_shown(untested)}"

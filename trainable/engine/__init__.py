@@ -1,1 +1,1 @@
-"""Networks in training: the learner, its optimiser, pretrained weights, metrics."""
+"""Training of networks: learner, optimiser, pretrained weights, metrics."""

@@ -15,13 +15,19 @@ from trainable.engine.sgd import SGD
 from trainable.models.head import head
 
 RISE = 0.3
-"""Share of the epochs in which `one_cycle` rises."""
+"""Share of the epochs in which the learning rate of `one_cycle` increases."""
 
 
 class Learner:
     """A network in channels-last memory with its optimiser.
 
-    `forwards` counts work in image-forward equivalents: a backward pass costs two forwards.
+    Attributes:
+        network: the trained network, on the device.
+        averaged: EMA of the weights, in eval mode; None: `train.ema_decay` is 0.
+        train: optimiser, schedule and precision.
+        optimizer: optimiser of all parameters.
+        forwards: work in image-forward equivalents; a backward pass counts as two forwards.
+        head_only: whether only the last linear layer learns in this epoch.
     """
 
     def __init__(
@@ -29,7 +35,7 @@ class Learner:
     ):
         self.network = network.to(device).to(memory_format=torch.channels_last)
         self.averaged = copy.deepcopy(self.network).eval() if train.ema_decay else None
-        # The next call may overwrite its results; float, softmax and loss make new ones at once.
+        # Its next call may overwrite its results; float, softmax and loss make new tensors first.
         self._compiled: Callable[[torch.Tensor], torch.Tensor] | None = None
         if compiled and device.type == "cuda":
             self._compiled = torch.compile(self.network, mode="reduce-overhead", dynamic=False)
@@ -39,9 +45,9 @@ class Learner:
         self.head_only = False
 
     def start_epoch(self, finished: int, head_only: bool = False) -> float:
-        """Set and return the learning rate for the epoch after `finished` ones.
+        """Set and return the learning rate of the epoch after `finished` epochs.
 
-        With `head_only`, only the last linear layer learns in it.
+        With `head_only`, only the last linear layer learns in this epoch.
         """
         lr = learning_rate(self.train, finished)
         for group in self.optimizer.param_groups:
@@ -54,18 +60,18 @@ class Learner:
         return lr
 
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
-        """Logits (batch, classes) with gradient, in the network's present mode."""
+        """Return logits (batch, classes) with gradient, in the network's current mode."""
         per_image = 1 if self.head_only else 3
         self.forwards += per_image * len(images)
         return self._outputs(images)
 
     def step(self, loss: torch.Tensor) -> None:
-        """One descent on a scalar loss."""
+        """Take one optimiser step on a scalar loss."""
         step_together([self], loss)
 
     @contextmanager
     def mode(self, name: str) -> Iterator[None]:
-        """Put the network into `train` or `eval` mode for a while."""
+        """Set the network to `train` or `eval` mode inside the block."""
         before = self.network.training
         self.network.train(name == "train")
         try:
@@ -75,29 +81,29 @@ class Learner:
 
     @torch.no_grad()
     def probabilities(self, images: torch.Tensor) -> torch.Tensor:
-        """Softmax predictions (batch, classes) without gradient, in the network's present mode."""
+        """Return softmax predictions (batch, classes) without gradient, in the current mode."""
         self.forwards += len(images)
         return self._outputs(images).softmax(1)
 
     @torch.no_grad()
     def logits(self, samples: Samples) -> torch.Tensor:
-        """Logits (n, classes) of all samples, in eval mode and without augmentation."""
+        """Return logits (n, classes) of all samples, in eval mode and without augmentation."""
         with self.mode("eval"):
             return self._all_logits(self.network, samples)
 
     @property
     def compiled(self) -> bool:
-        """Whether whole batches run compiled."""
+        """Whether full batches run compiled."""
         return self._compiled is not None
 
     @property
     def tested(self) -> nn.Module:
-        """The network that is tested and kept: the averaged one, if there is one."""
+        """The network that is tested and stored: the EMA if it exists, else the trained network."""
         return self.network if self.averaged is None else self.averaged
 
     @torch.no_grad()
     def test_logits(self, samples: Samples) -> torch.Tensor:
-        """`logits` of the network that is tested."""
+        """Return the `logits` of the tested network."""
         if self.averaged is None:
             return self.logits(samples)
         return self._all_logits(self.averaged, samples)
@@ -111,13 +117,13 @@ class Learner:
             return self._widened(torch.cat(parts))
 
     def _outputs(self, images: torch.Tensor) -> torch.Tensor:
-        """Logits (batch, classes) in fp32.
+        """Return logits (batch, classes) in fp32.
 
-        Batches of odd sizes, the last ones of an epoch, are not compiled.
+        A batch whose size is no multiple of `batch_size`, the last of an epoch, is not compiled.
         """
         network: Callable[[torch.Tensor], torch.Tensor] = self.network
-        whole = len(images) % self.train.batch_size == 0
-        if self._compiled is not None and whole:
+        full = len(images) % self.train.batch_size == 0
+        if self._compiled is not None and full:
             network = self._compiled
         with self._precision(images.device):
             return self._widened(network(images))
@@ -129,10 +135,10 @@ class Learner:
         return torch.autocast(device.type, torch.bfloat16, enabled=self.train.precision == "bf16")
 
     def logits_and_features(self, samples: Samples) -> tuple[torch.Tensor, torch.Tensor]:
-        """`logits`, and what entered the network's last linear layer on the way, (n, width).
+        """Return `logits` and the inputs of the network's last linear layer, (n, width).
 
         Raises:
-            DataError: the network has no such layer.
+            DataError: the network has no linear layer.
         """
         features: list[torch.Tensor] = []
         hook = head(self.network).register_forward_pre_hook(
@@ -144,7 +150,7 @@ class Learner:
             hook.remove()
 
     def frozen(self) -> "Learner":
-        """A copy for predictions, whose weights stay as they are now; its work counts from 0."""
+        """Return a copy for predictions with the current weights; its work counts from 0."""
         twin = copy.copy(self)
         twin.network = copy.deepcopy(self.network)
         twin._compiled = None
@@ -152,10 +158,7 @@ class Learner:
         return twin
 
     def state_dict(self) -> dict[str, Any]:
-        """Weights with BatchNorm's buffers, the optimiser's averages, and work so far.
-
-        Also the average of the weights, if there is one.
-        """
+        """Return weights with BatchNorm buffers, optimiser averages, work, and the EMA if any."""
         state: dict[str, Any] = {
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -166,7 +169,7 @@ class Learner:
         return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Resume from `state_dict`'s result."""
+        """Resume from the result of `state_dict`."""
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.forwards = state["forwards"]
@@ -175,7 +178,7 @@ class Learner:
 
 
 def build_optimizer(network: nn.Module, train: Train) -> torch.optim.Optimizer | SGD:
-    """The optimiser of `train` for all parameters, BatchNorm's included (as the authors' code)."""
+    """Build the optimiser of all parameters, including BatchNorm's (as in the authors' code)."""
     weights = network.parameters()
     decay = train.weight_decay
     if train.optimizer == "adam":
@@ -185,18 +188,18 @@ def build_optimizer(network: nn.Module, train: Train) -> torch.optim.Optimizer |
 
 
 def step_together(learners: Sequence[Learner], loss: torch.Tensor) -> None:
-    """One descent of several networks on a scalar loss that they share."""
+    """Take one optimiser step of several networks on a scalar loss that they share."""
     for learner in learners:
         learner.optimizer.zero_grad()
     torch.autograd.backward(loss)
     for learner in learners:
         learner.optimizer.step()
         if learner.averaged is not None:
-            _follow(learner.averaged, learner.network, learner.train.ema_decay)
+            _update_average(learner.averaged, learner.network, learner.train.ema_decay)
 
 
 def learning_rate(train: Train, finished: int) -> float:
-    """The learning rate of the epoch after `finished` ones."""
+    """Return the learning rate of the epoch after `finished` epochs."""
     match train.lr_schedule:
         case "cosine":
             return train.lr * (1 + math.cos(math.pi * finished / train.epochs)) / 2
@@ -209,10 +212,10 @@ def learning_rate(train: Train, finished: int) -> float:
 
 
 @torch.no_grad()
-def _follow(averaged: nn.Module, network: nn.Module, decay: float) -> None:
-    """Move an average of weights and BatchNorm statistics on by one step."""
+def _update_average(averaged: nn.Module, network: nn.Module, decay: float) -> None:
+    """Update the EMA of weights and BatchNorm statistics by one step."""
     averages = averaged.state_dict().values()
     values = network.state_dict().values()
-    for kept, new in zip(averages, values, strict=True):
-        if kept.is_floating_point():
-            kept.lerp_(new, 1 - decay)
+    for average, value in zip(averages, values, strict=True):
+        if average.is_floating_point():
+            average.lerp_(value, 1 - decay)

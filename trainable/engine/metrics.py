@@ -1,4 +1,4 @@
-"""Measures of accuracy and of the division. True labels enter here and nowhere else."""
+"""Metrics of accuracy and of the division; only metrics use true labels."""
 
 import numpy as np
 import torch
@@ -6,7 +6,7 @@ from scipy.stats import rankdata
 
 
 def accuracy(logits: torch.Tensor, labels: torch.Tensor, top: int = 1) -> float:
-    """Percent of rows of logits (n, classes) whose label (n,) is among the `top` largest."""
+    """Return the percentage of logits (n, classes) whose label (n,) is among the `top` largest."""
     if top == 1:
         right = logits.argmax(1) == labels
     else:
@@ -15,9 +15,9 @@ def accuracy(logits: torch.Tensor, labels: torch.Tensor, top: int = 1) -> float:
 
 
 def auc(score: np.ndarray, positive: np.ndarray) -> float | None:
-    """Area under the ROC curve of a score (n,) for positives (n,) bool.
+    """Return the area under the ROC curve of a score (n,) for positives (n,) bool.
 
-    Ties count half; None if there are no positives, or nothing else.
+    Ties count half. None: there are no positives, or no negatives.
     """
     positives = int(positive.sum())
     negatives = len(positive) - positives
@@ -31,10 +31,14 @@ def auc(score: np.ndarray, positive: np.ndarray) -> float | None:
 def division(
     clean_probability: np.ndarray, labeled: np.ndarray, clean: np.ndarray
 ) -> dict[str, float]:
-    """How well a division finds the clean samples (all arrays (n,); `clean` is the truth, bool).
+    """Return AUC, precision, recall and residual noise (1 − precision) of a division, 0 to 1.
 
-    Precision and recall are of "clean"; residual noise is 1 − precision. What is undefined is left
-    out.
+    The positive class is "clean". Undefined values are omitted.
+
+    Args:
+        clean_probability: (n,).
+        labeled: (n,) bool, the labeled set.
+        clean: (n,) bool, whether the given label is right.
     """
     values: dict[str, float] = {}
     area = auc(clean_probability, clean)

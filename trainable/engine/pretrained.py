@@ -1,4 +1,4 @@
-"""Networks that start from a file of weights (`init: pretrained`)."""
+"""Load initial weights of networks from a file (`init: pretrained`)."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,13 +18,15 @@ Shape = tuple[int, ...]
 def load_pretrained(
     networks: Sequence[nn.Module], file: Path, expected: str | None = None
 ) -> list[str]:
-    """Give networks the weights of a file; what was left out is returned in sentences.
+    """Load the weights of a file into networks; return messages about ignored layers.
 
-    `expected` is the hash of the file's content, where the file itself is what was asked for. A
-    list of several state dicts is dealt out to the networks in turn.
+    Args:
+        networks: they are changed in place.
+        file: a state dict, or a list of state dicts, which the networks use in turn.
+        expected: SHA-256 of the file's content; None: not checked.
 
     Raises:
-        DataError: the file is gone, has changed, holds no weights, or those of another network.
+        DataError: the file is missing, has changed, has no weights, or those of another network.
     """
     notes = []
     states = _read(file, expected)
@@ -39,23 +41,23 @@ def _read(file: Path, expected: str | None) -> list[Weights]:
     try:
         stat = file.stat()
         if expected is not None and content_hash(file, stat.st_mtime_ns, stat.st_size) != expected:
-            raise DataError(f"{file} has changed since the study was read; run it again")
+            raise DataError(f"{file} has changed since the study was read; run the study again")
         content = torch.load(file, map_location="cpu", weights_only=True)
     except OSError as error:
         raise DataError(f"{file} cannot be read: {error.strerror}") from None
     except DataError:
         raise
-    except Exception as error:  # torch raises half a dozen kinds
+    except Exception as error:  # torch raises many types
         lines = str(error).splitlines()
         reason = lines[0] if lines else type(error).__name__
         raise DataError(
-            f"{file} is no file of weights that can be loaded safely: {reason}"
+            f"{file} is not a file of weights that can be loaded safely: {reason}"
         ) from None
     states = content if isinstance(content, list) else [content]
     if not states or not all(map(_is_state, states)):
         raise DataError(
-            f"{file} holds no weights: "
-            "it should be as torch.save(network.state_dict(), …) writes it"
+            f"{file} contains no weights; expected a file that torch.save(network.state_dict(), …) "
+            "wrote"
         )
     return states
 
@@ -67,7 +69,11 @@ def _is_state(content: Any) -> bool:
 
 
 def _load(network: nn.Module, state: Weights, file: Path) -> str:
-    """Load one state dict. Returns what was left out, or nothing. Raises DataError."""
+    """Load one state dict; return a message about an ignored last layer, or an empty string.
+
+    Raises:
+        DataError: the weights are those of another network.
+    """
     own = network.state_dict()
     last = {name for name in own if name.startswith(f"{head_name(network)}.")}
     shapes = {name: tuple(tensor.shape) for name, tensor in own.items()}
@@ -86,15 +92,18 @@ def _load(network: nn.Module, state: Weights, file: Path) -> str:
     if head_fits:
         return ""
     names = ", ".join(sorted(last))
-    return f"the last layer ({names}) does not fit {file.name} and starts at random"
+    return f"the last layer ({names}) does not fit {file.name} and is initialised at random"
 
 
 def _differences(
     kept: Weights, expected: Mapping[str, Shape], shapes: Mapping[str, Shape]
 ) -> list[str]:
-    """In what weights are not those of a network: missing ones, unknown ones, other shapes.
+    """List missing weights, unknown weights and weights of another shape.
 
-    `expected` are the shapes of the weights that are needed, `shapes` of all that are known.
+    Args:
+        kept: weights of the file.
+        expected: shapes of the required weights.
+        shapes: shapes of all weights of the network.
     """
     missing = [f"{name} is missing" for name in expected if name not in kept]
     unknown = [f"{name} is unknown" for name in kept if name not in shapes]

@@ -1,7 +1,8 @@
-"""Stochastic gradient descent with momentum, by torch's own functional form.
+"""Stochastic gradient descent with momentum, with torch's functional `sgd`.
 
-`torch.optim.SGD` imports torch's compiler with its first instance: four seconds in every process,
-more than a short trial takes to train. The arithmetic here is the same kernel's, bit for bit.
+The first instance of `torch.optim.SGD` imports torch's compiler. That takes four seconds in every
+process, more than the training of a short trial. Results are equal bit for bit, because the kernel
+is the same.
 """
 
 from collections.abc import Iterable
@@ -12,10 +13,10 @@ from torch.optim.sgd import sgd
 
 
 class SGD:
-    """The part of `torch.optim.SGD(…, fused=True)` that a `Learner` uses.
+    """The subset of `torch.optim.SGD(…, fused=True)` that a `Learner` uses.
 
-    Each parameter has an average of its gradients from the start, zero before its first step; a
-    parameter without a gradient stays as it is.
+    Each parameter has a momentum buffer, which is zero before its first step. A parameter without a
+    gradient does not change.
     """
 
     def __init__(
@@ -32,13 +33,13 @@ class SGD:
         self.weight_decay = weight_decay
 
     def zero_grad(self) -> None:
-        """Forget the gradients."""
+        """Delete the gradients."""
         for parameter in self.parameters:
             parameter.grad = None
 
     @torch.no_grad()
     def step(self) -> None:
-        """One descent along the averages of the gradients."""
+        """Take one step along the momentum buffers."""
         moved: list[torch.Tensor] = []
         gradients: list[torch.Tensor] = []
         averages: list[torch.Tensor | None] = []
@@ -61,11 +62,11 @@ class SGD:
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """The averages, in the form of `torch.optim.SGD`'s state."""
+        """Return the momentum buffers in the format of `torch.optim.SGD`'s state."""
         state = {k: {"momentum_buffer": average} for k, average in enumerate(self.averages)}
         return {"state": state}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Resume from `state_dict`'s result, or from that of `torch.optim.SGD`."""
+        """Resume from the result of `state_dict`, or from that of `torch.optim.SGD`."""
         for k, entry in state["state"].items():
             self.averages[k].copy_(entry["momentum_buffer"])

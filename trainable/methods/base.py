@@ -1,6 +1,6 @@
-"""What every method shares: two networks, the epoch counter, testing, cross-entropy epochs, state.
+"""Base class of methods: networks, epoch counter, testing, cross-entropy epochs, state.
 
-A method is an iterator: `next` trains one epoch and returns its row of metrics. It knows no logger
+A method is an iterator: `next` trains one epoch and returns its row of metrics. It uses no logger
 and no files.
 """
 
@@ -27,18 +27,17 @@ from trainable.random_streams import Streams
 
 Row = dict[str, Any]
 Losses = tuple[torch.Tensor, dict[str, torch.Tensor]]
-"""A scalar to descend on, and scalars for the row by their names."""
+"""A scalar loss, and scalar terms for the row by metric name."""
 
 
 class Method:
-    """Base of the methods; a subclass trains one epoch in `train_epoch`.
+    """Base class of methods; a subclass trains one epoch in `train_epoch`.
 
     Attributes:
-        epoch: finished epochs.
+        epoch: number of completed epochs.
         records: per-sample arrays at a few epochs, {epoch: {name: (networks, n) or (n,)}}.
-        division: the same of the newest division, {epoch: …}; {} if there was none, or after a
-            restart.
-        kept: indices (m,) of the training samples that a plain epoch learns from; None: all.
+        division: the same arrays of the newest division; {} if there is none, or after a resume.
+        kept: indices (m,) of the training samples that a cross-entropy epoch uses; None: all.
     """
 
     kept: np.ndarray | None = None
@@ -80,27 +79,30 @@ class Method:
         return whole
 
     def train_epoch(self) -> Row:
-        """Train every network for one epoch; `self.epoch` epochs are finished before it."""
+        """Train every network for one epoch and return its row, without the test metrics.
+
+        `self.epoch` is the number of epochs completed before.
+        """
         raise NotImplementedError
 
     @property
     def forwards(self) -> int:
-        """Image-forward equivalents so far, of all networks."""
+        """Image-forward equivalents of all networks so far."""
         return sum(learner.forwards for learner in self.learners)
 
     @contextmanager
     def timed(self, part: str) -> Iterator[None]:
         """Add the block's seconds to `time/<part>_s` of this epoch's row."""
         start = time.perf_counter()
-        with record_function(part):  # a name in a profiler's trace
+        with record_function(part):  # the name in a profiler's trace
             yield
         self._seconds[part] = self._seconds.get(part, 0.0) + time.perf_counter() - start
 
     @contextmanager
     def uncounted(self) -> Iterator[None]:
-        """Leave the block's forwards out of `work/forwards`.
+        """Exclude the block's forwards from `work/forwards`.
 
-        They fill records and are no part of the method.
+        They are for records and are not part of the method.
         """
         before = [learner.forwards for learner in self.learners]
         yield
@@ -108,16 +110,19 @@ class Method:
             learner.forwards = forwards
 
     def evaluate(self) -> Row:
-        """Accuracy of the ensemble and of each network on the clean test set.
+        """Return the accuracy of the ensemble and of each network on the clean test set, percent.
 
-        Also the ensemble's on further test sets, and on the noisy validation set.
+        The ensemble is also tested on further test sets and on the validation set (given labels).
+
+        Raises:
+            NonFiniteLoss: a test logit is NaN or infinite.
         """
         row: Row = {}
         per_network = self._test_logits(self.data.test)
         total = self.combined(per_network)
         true = self.data.test.true
         for k, logits in enumerate(per_network):
-            # The last step may have broken the weights.
+            # The last step of the epoch can make weights non-finite.
             self.finite(logits.sum(), k, "the sum of test logits")
         row["test/accuracy"] = metrics.accuracy(total, true)
         for k, logits in enumerate(per_network):
@@ -137,11 +142,14 @@ class Method:
         return row
 
     def _test_logits(self, samples: Samples) -> list[torch.Tensor]:
-        """Each network's test logits (n, classes)."""
+        """Return the test logits (n, classes) of each network."""
         return [learner.test_logits(samples) for learner in self.learners]
 
     def cross_entropy_epoch(self, conf_penalty: bool = False) -> Row:
-        """One epoch of plain cross-entropy for each network in turn."""
+        """Train each network in turn for one epoch with cross-entropy; return the mean losses.
+
+        With `conf_penalty`, the confidence penalty (negative entropy) is added to the loss.
+        """
 
         def loss(k: int, images: torch.Tensor, given: torch.Tensor, index: torch.Tensor) -> Losses:
             logits = self.learners[k](images)
@@ -156,17 +164,21 @@ class Method:
     def each_in_turn(
         self, loss: Callable[[int, torch.Tensor, torch.Tensor, torch.Tensor], Losses]
     ) -> Row:
-        """Train network k on `loss(k, images, given, index)` for one epoch, for every k.
+        """Train each network k in turn for one epoch on `loss(k, images, given, index)`.
 
-        Returns the mean of each of the loss's terms over the networks.
+        Returns:
+            The mean of each loss term over the networks.
+
+        Raises:
+            NonFiniteLoss: a loss is NaN or infinite.
         """
-        found: dict[str, list[float]] = {}
+        terms: dict[str, list[float]] = {}
         with self.timed("train"):
             for k in range(len(self.learners)):
                 means = self.one_pass(k, partial(loss, k), partial(self.descend, k))
                 for name, mean in means.items():
-                    found.setdefault(name, []).append(self.finite(mean, k))
-        return {name: float(np.mean(values)) for name, values in found.items()}
+                    terms.setdefault(name, []).append(self.finite(mean, k))
+        return {name: float(np.mean(values)) for name, values in terms.items()}
 
     def one_pass(
         self,
@@ -174,11 +186,18 @@ class Method:
         loss: Callable[[torch.Tensor, torch.Tensor, torch.Tensor], Losses],
         descend: Callable[[torch.Tensor], None],
     ) -> dict[str, torch.Tensor]:
-        """Descend on `loss(images, given, index)` once for every training sample.
+        """Train on `loss(images, given, index)` for one pass over the training samples.
 
-        Batches are of twice `batch_size`. Images are one view each, (batch, channels, h, w);
-        `index` (batch,) is their place among the training samples. Order and augmentation are
-        those of network k. Returns the mean over samples of the loss's terms.
+        Batches have twice `batch_size` images, one view (batch, channels, h, w) each. `index`
+        (batch,) are their positions in the training set.
+
+        Args:
+            k: network whose order and augmentation are used.
+            loss: loss of a batch, and its terms.
+            descend: takes an optimiser step on the loss.
+
+        Returns:
+            The mean of each loss term over the samples.
         """
         rows = self.rows_of_pass(k)
         train = self.data.chosen(rows)
@@ -199,19 +218,19 @@ class Method:
         return {name: total / len(order) for name, total in sums.items()}
 
     def rows_of_pass(self, k: int) -> np.ndarray | None:
-        """Which training samples network k sees in one pass of this epoch; None: all."""
+        """Return the training samples that network k uses in this epoch; None: all."""
         subset = self.streams.numpy("subset", self.epoch, k)
         return self.data.epoch_rows(subset, 2 * self.config.train.batch_size)
 
     def descend(self, k: int, loss: torch.Tensor) -> None:
-        """One step of network k."""
+        """Take one optimiser step of network k."""
         self.learners[k].step(loss)
 
     def shuffled(self, index: np.ndarray, *counters: int) -> torch.Tensor:
-        """`index` in this epoch's order, on the device.
+        """Return `index` (m,) in the order of this epoch, on the device.
 
-        The order is a ranking of *all* training samples, so a sample that leaves the set does not
-        reorder the others.
+        The order is a ranking of *all* training samples, so it does not depend on which of them are
+        in `index`.
         """
         train = self.data.train
         rank = self.streams.numpy("order", self.epoch, *counters).permutation(len(train))
@@ -219,7 +238,12 @@ class Method:
         return torch.from_numpy(ordered).to(train.device, non_blocking=True)
 
     def finite(self, sum_: torch.Tensor, network: int | None, what: str = "the loss") -> float:
-        """A sum as a number; `network` is None for what the networks share.
+        """Return a sum as a number.
+
+        Args:
+            sum_: scalar.
+            network: number of the network; None: the sum is shared by all networks.
+            what: name of the sum in the message.
 
         Raises:
             NonFiniteLoss: the sum is NaN or infinite.
@@ -228,13 +252,13 @@ class Method:
         if not math.isfinite(value):
             whose = "all networks" if network is None else f"network {network}"
             raise NonFiniteLoss(
-                f"{what} of {whose} is {value} in epoch {self.epoch + 1}; "
-                f"a smaller train.lr than {self.config.train.lr} usually helps"
+                f"{what} of {whose} is {value} in epoch {self.epoch + 1}. "
+                f"Reduce train.lr: {self.config.train.lr}"
             )
         return value
 
     def judge_logits(self, learner: Learner, samples: Samples) -> tuple[torch.Tensor, torch.Tensor]:
-        """(logits (n, classes), cross-entropy with the given labels (n,)).
+        """Return logits (n, classes) and cross-entropy with the given labels, (n,).
 
         The network is in eval mode, and images are not augmented.
         """
@@ -242,13 +266,13 @@ class Method:
         return logits, F.cross_entropy(logits, samples.given, reduction="none")
 
     def combined(self, logits: Sequence[torch.Tensor]) -> torch.Tensor:
-        """The ensemble's scores (n, classes): the sum of the networks' logits (authors' code)."""
+        """Return the ensemble's scores (n, classes): the sum of the logits (authors' code)."""
         return torch.stack(tuple(logits)).sum(0)
 
     def ensemble(self, logits: Sequence[torch.Tensor]) -> dict[str, np.ndarray]:
-        """The ensemble's class and its mean probability over the networks, (n,) each.
+        """Return the ensemble's class and the networks' mean probability of it, (n,) each.
 
-        `logits` are one (n, classes) a network.
+        `logits` has one (n, classes) per network.
         """
         chosen = self.combined(logits).argmax(1)
         mean = torch.stack([each.softmax(1) for each in logits]).mean(0)
@@ -259,7 +283,7 @@ class Method:
         }
 
     def record_losses(self) -> None:
-        """After the middle and the last epoch, keep the losses and the ensemble's predictions."""
+        """Record losses and ensemble predictions after the middle and the last epoch."""
         finished = self.epoch + 1
         epochs = self.config.train.epochs
         if finished not in {(epochs + 1) // 2, epochs}:
@@ -276,9 +300,9 @@ class Method:
         self.records[finished] = record
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that the next epoch depends on.
+        """Return the complete state, on which the next epoch depends.
 
-        Generators restart from their names, so they are no part of it.
+        It has no generators, because random streams are derived from the seed in each epoch.
         """
         records = {}
         for epoch, record in self.records.items():
@@ -290,7 +314,7 @@ class Method:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Resume from `state_dict`'s result."""
+        """Resume from the result of `state_dict`."""
         self.epoch = state["epoch"]
         for learner, saved in zip(self.learners, state["learners"], strict=True):
             learner.load_state_dict(saved)

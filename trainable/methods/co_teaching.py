@@ -1,8 +1,8 @@
-"""Co-teaching: each network learns from what the other finds easiest.
+"""Co-teaching: each network learns from the small-loss samples of the other.
 
-Han et al., NeurIPS 2018, arXiv 1804.06872. Follows `loss_coteaching` of
-github.com/bhanML/Co-teaching, but for its dividing the mean loss by the number of samples once
-more, which Adam does not notice and SGD would.
+Han et al., NeurIPS 2018, arXiv 1804.06872. It follows `loss_coteaching` of
+github.com/bhanML/Co-teaching with one exception. That code divides the mean loss by the number of
+samples once more, which has no effect with Adam but would have with SGD.
 """
 
 import torch
@@ -19,15 +19,23 @@ class CoTeaching(SmallLoss):
     def select(
         self, logits: list[torch.Tensor], given: torch.Tensor, rate: float
     ) -> tuple[Losses, Kept]:
-        """Each network's cross-entropy on its peer's choice."""
+        """Return each network's cross-entropy on the samples that its peer selects."""
         return exchange(logits, given, rate)
 
 
 def exchange(logits: list[torch.Tensor], given: torch.Tensor, rate: float) -> tuple[Losses, Kept]:
-    """Two networks' mean cross-entropies on the samples that the other keeps.
+    """Return the mean cross-entropies of two networks on the samples that the other one selects.
 
-    Returns their sum, and each network's own choice. A network's weights enter its own term only,
-    so one step on the sum is a step of each on its term.
+    The loss is the sum of both terms. A network's weights occur in its own term only, so one step
+    on the sum is a step of each network on its term.
+
+    Args:
+        logits: one (batch, classes) per network.
+        given: (batch,) labels.
+        rate: share of the batch that is dropped.
+
+    Returns:
+        The loss with its terms, and the positions in the batch that each network selects.
     """
     first = F.cross_entropy(logits[0], given, reduction="none")
     second = F.cross_entropy(logits[1], given, reduction="none")

@@ -1,10 +1,10 @@
 """Co-teaching+ (Yu et al., ICML 2019, arXiv 1901.04215): Co-teaching where the networks disagree.
 
-Follows the intent of github.com/xingruiyu/coteaching_plus: after `init_epochs` a batch is
-restricted to the samples that the networks put into different classes; where there are none, both
-learn from the whole batch during the first 5,000 steps, and not at all after. Slips of that code
-are not repeated: cross-entropy of probabilities, sample 0 left out, 5,000 compared with epoch ×
-batch, a mean divided again.
+It follows the intent of github.com/xingruiyu/coteaching_plus. After `init_epochs`, a batch is
+restricted to the samples for which the networks predict different classes. If there are none, both
+networks learn from the whole batch during the first 5,000 steps, and skip the batch afterwards.
+Errors of that code are corrected: cross-entropy of probabilities, omission of sample 0, comparison
+of 5,000 with epoch × batch, and a second division of a mean.
 """
 
 from typing import Any
@@ -36,7 +36,7 @@ class CoTeachingPlus(SmallLoss):
         self.steps = 0
 
     def train_epoch(self) -> Row:
-        """An epoch of Co-teaching, or of Co-teaching on disagreement."""
+        """Train one epoch of Co-teaching, on disagreement after `init_epochs`."""
         row = super().train_epoch()
         if self.epoch < self.method.init_epochs:
             row["phase"] = "warmup"
@@ -45,26 +45,26 @@ class CoTeachingPlus(SmallLoss):
     def select(
         self, logits: list[torch.Tensor], given: torch.Tensor, rate: float
     ) -> tuple[Losses, Kept]:
-        """The exchange on the batch, or on what the networks disagree about."""
+        """Return the exchanged losses of the batch, or of its samples with disagreement."""
         self.steps += 1
         if self.epoch < self.method.init_epochs:
             return exchange(logits, given, rate)
-        apart = (logits[0].argmax(1) != logits[1].argmax(1)).nonzero()[:, 0]
-        if len(apart):
-            disputed = [logits[0][apart], logits[1][apart]]
-            losses, kept = exchange(disputed, given[apart], rate)
-            return losses, [apart[kept[0]], apart[kept[1]]]
+        disagree = (logits[0].argmax(1) != logits[1].argmax(1)).nonzero()[:, 0]
+        if len(disagree):
+            restricted = [logits[0][disagree], logits[1][disagree]]
+            losses, kept = exchange(restricted, given[disagree], rate)
+            return losses, [disagree[kept[0]], disagree[kept[1]]]
         learn = self.steps <= AGREEING_STEPS
         total = F.cross_entropy(logits[0], given) + F.cross_entropy(logits[1], given)
         rows = len(given) if learn else 0
-        everything = torch.arange(rows, device=given.device)
-        return (total * learn, {"loss/labeled": total / 2}), [everything, everything]
+        every_row = torch.arange(rows, device=given.device)
+        return (total * learn, {"loss/labeled": total / 2}), [every_row, every_row]
 
     def state_dict(self) -> dict[str, Any]:
-        """The shared state and the number of steps."""
+        """Return the state of the base class and the number of steps."""
         return {**super().state_dict(), "steps": self.steps}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Resume from `state_dict`'s result."""
+        """Resume from the result of `state_dict`."""
         super().load_state_dict(state)
         self.steps = state["steps"]

@@ -1,6 +1,6 @@
 """DivideMix (Li, Socher, Hoi, ICLR 2020, arXiv 2002.07394) with a switch for every component.
 
-Follows `train`, `warmup` and `eval_train` of the authors' `Train_cifar.py`
+It follows `train`, `warmup` and `eval_train` of the authors' `Train_cifar.py`
 (github.com/LiJunnan1992/DivideMix), also where the paper differs.
 """
 
@@ -66,7 +66,7 @@ class DivideMix(Method):
 
     @property
     def warmup(self) -> float:
-        """Epochs of the warm-up; infinite until `auto` has ended it."""
+        """Number of warm-up epochs; infinite while `auto` has not ended warm-up."""
         if self.method.warmup_epochs != "auto":
             return self.method.warmup_epochs
         if ended(self.separations, self.config.train.epochs):
@@ -74,7 +74,7 @@ class DivideMix(Method):
         return math.inf
 
     def train_epoch(self) -> Row:
-        """A warm-up epoch, or one of co-divide and two-network MixMatch."""
+        """Train one warm-up epoch, or one epoch of co-divide and two-network MixMatch."""
         row: Row
         if self.epoch < self.warmup:
             row = {"phase": "warmup"}
@@ -90,7 +90,7 @@ class DivideMix(Method):
         return row
 
     def separate(self) -> Row:
-        """With `warmup_epochs: auto`, how far apart the two groups of losses are."""
+        """Measure the distance of the two loss components, for `warmup_epochs: auto`."""
         if self.method.warmup_epochs != "auto":
             return {}
         finished = self.epoch + 1
@@ -108,7 +108,7 @@ class DivideMix(Method):
     def divide_and_mix(self) -> Row:
         """Co-divide, then train each network on its division."""
         with self.timed("divide"):
-            # Both networks judge before either trains.
+            # Both networks judge the samples before either of them trains.
             verdicts = [self.judge(k) for k in range(len(self.learners))]
             train = self.data.train
             row: Row = dict(agree(self.method, verdicts, train.given))
@@ -126,7 +126,7 @@ class DivideMix(Method):
     def judge(self, k: int, finished: int = 0) -> Verdict:
         """Divide the training samples by network k's losses, its embedding, or both.
 
-        `finished` is 1 after an epoch, to judge as the next epoch would.
+        `finished` is 1 after the last epoch: the samples are then judged as in the next epoch.
         """
         m = self.method
         epoch = self.epoch + finished
@@ -145,16 +145,16 @@ class DivideMix(Method):
         return Verdict(logits, per_sample, mixture, labeled, threshold, weight, rows)
 
     def rows_of_epoch(self, k: int, epoch: int) -> np.ndarray | None:
-        """Which training samples network k judges for the epoch after `epoch` ones; None: all."""
+        """Return the training samples that network k judges after `epoch` epochs; None: all."""
         subset = self.streams.numpy("subset", epoch, k)
         return self.data.epoch_rows(subset, self.config.train.batch_size)
 
     def evidence(
         self, learner: Learner, train: Samples
     ) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:
-        """(logits (n, classes), losses (n,), the neighbours' support of each label (n,)).
+        """Return logits (n, classes), losses (n,) and the neighbours' support of labels, (n,).
 
-        The support is empty where `division` is the loss.
+        The support is empty with `division: loss`.
         """
         if self.method.division == "loss":
             logits, loss = self.judge_logits(learner, train)
@@ -165,9 +165,10 @@ class DivideMix(Method):
         return logits, loss, support.double().cpu().numpy()
 
     def train_on(self, verdicts: list[Verdict]) -> Row:
-        """Train each network in turn on a division.
+        """Train each network in turn on a division and return the epoch's mean losses.
 
-        Its guide is the other network, as it then is or as it was before the epoch (`peer_update`).
+        The guide of a network is the other network, in its current state or in that before the
+        epoch (`peer_update`).
         """
         m = self.method
         synchronous = m.peer_update == "synchronous"
@@ -191,7 +192,7 @@ class DivideMix(Method):
     def train_network(
         self, own: int, guide: Learner | None, verdict: Verdict, tally: Tally
     ) -> None:
-        """Train network `own` for one epoch on the division of `verdict`, and add to `tally`."""
+        """Train network `own` for one epoch on the division of `verdict`; add losses to `tally`."""
         m = self.method
         learner = self.learners[own]
         data = self.data.chosen(verdict.rows)
@@ -221,14 +222,14 @@ class DivideMix(Method):
         weight: torch.Tensor,
         draws: Draws,
     ) -> Batch:
-        """Views, targets and MixUp of one step.
+        """Build the views and targets of one step and mix them.
 
         Args:
             learner: the network that is trained.
-            guide: the other network, if there is one.
-            data: the samples that were divided.
+            guide: the other network; None: there is only one.
+            data: the divided samples.
             x: indices (batch,) of the labeled samples.
-            u: indices (batch,) of the unlabeled ones; it may be empty.
+            u: indices (batch,) of the unlabeled samples; it may be empty.
             weight: clean probability (batch,) of the labeled samples.
             draws: generators of this network's epoch.
         """
@@ -250,11 +251,11 @@ class DivideMix(Method):
     def batches(
         self, labeled: np.ndarray, own: int
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor, float]]:
-        """(labeled indices, unlabeled indices, finished epochs with parts) for each step.
+        """Yield (labeled indices, unlabeled indices, fractional number of epochs) for each step.
 
-        Every labeled sample comes once; the unlabeled ones start again, in a new order, when they
-        run out. The last batch of either may be short. The unlabeled one is empty if fewer than two
-        samples are unlabeled.
+        Every labeled sample occurs once. After the last unlabeled sample, the unlabeled set is
+        repeated in a new order. The last batch of either set may be short. The unlabeled batch is
+        empty if fewer than two samples are unlabeled.
         """
         size = self.config.train.batch_size
         steps = int(labeled.sum()) // size + 1
@@ -264,7 +265,7 @@ class DivideMix(Method):
             yield x, next(unlabeled), self.epoch + step / steps
 
     def endless(self, unlabeled: np.ndarray, own: int) -> Iterator[torch.Tensor]:
-        """Batches of unlabeled indices without end."""
+        """Yield batches of unlabeled indices without end."""
         if len(unlabeled) < 2:
             unlabeled = unlabeled[:0]
         for turn in itertools.count(1):
@@ -272,13 +273,17 @@ class DivideMix(Method):
             yield from torch.split(order, self.config.train.batch_size)
 
     def combined(self, logits: Sequence[torch.Tensor]) -> torch.Tensor:
-        """The ensemble's scores (n, classes): summed logits, or the mean of probabilities."""
+        """Return the ensemble's scores (n, classes): summed logits, or mean probabilities."""
         if self.method.ensemble == "logits":
             return super().combined(logits)
         return torch.stack([each.softmax(1) for each in logits]).mean(0)
 
     def seen(self, verdicts: list[Verdict]) -> dict[str, np.ndarray]:
-        """Each sample's loss and clean probability, (networks, n), and the ensemble's class."""
+        """Return the record of a division.
+
+        It has `loss` and `clean_probability`, (networks, n), and the ensemble's predictions, (n,),
+        if every network judged all samples.
+        """
         all_losses = []
         probabilities = []
         for verdict in verdicts:
@@ -290,7 +295,7 @@ class DivideMix(Method):
         return record
 
     def placed(self, values: np.ndarray, verdict: Verdict) -> np.ndarray:
-        """Values of the judged samples as values of all (n,); NaN for samples not judged."""
+        """Return values of the judged samples as values of all samples, (n,); NaN: not judged."""
         if verdict.rows is None:
             return values
         everywhere = np.full(len(self.data.train), np.nan, values.dtype)
@@ -298,7 +303,7 @@ class DivideMix(Method):
         return everywhere
 
     def state_dict(self) -> dict[str, Any]:
-        """The shared state, the loss history, and what `warmup_epochs: auto` has measured."""
+        """Return the state of the base class, the loss history and the measured separations."""
         state = super().state_dict()
         state["history"] = []
         for past in self.history:
@@ -307,17 +312,21 @@ class DivideMix(Method):
         return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Resume from `state_dict`'s result."""
+        """Resume from the result of `state_dict`."""
         super().load_state_dict(state)
         self.history = []
         for past in state["history"]:
             self.history.append([each.numpy() for each in past])
-        # States from before there was `auto` have no separations.
+        # Older checkpoints have no separations.
         self.separations = list(state.get("separations", []))
 
 
 def class_prior(prior: list[float] | None, data: Dataset) -> torch.Tensor | None:
-    """`prior` as frequencies (classes,) on the device; None stays None. Raises DataError."""
+    """Return `prior` normalised to frequencies (classes,) on the device; None: no prior.
+
+    Raises:
+        DataError: the prior has another number of classes than the data.
+    """
     if prior is None:
         return None
     if len(prior) != data.classes:

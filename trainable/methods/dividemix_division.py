@@ -1,4 +1,4 @@
-"""A network's judgement of the training samples: clean probability, division, and its quality."""
+"""Division of the training samples by a network: clean probability, labeled set, quality."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,32 +16,36 @@ from trainable.noisy_labels.sample_selection import agreed, balanced, split
 
 @dataclass
 class Verdict:
-    """One network's judgement of all training samples, and the division that follows."""
+    """One network's judgement of n training samples, and the resulting division."""
 
     logits: torch.Tensor
+    """(n, classes)."""
     losses: np.ndarray
+    """Cross-entropy with the given labels, (n,), nats."""
     mixture: Mixture
     labeled: np.ndarray
+    """Whether a sample is in the labeled set, (n,) bool."""
     threshold: float
+    """Clean probability above which a sample is in the labeled set."""
     weight: torch.Tensor
     """Clean probability (n,) on the device."""
     rows: np.ndarray | None = None
-    """Places of the samples that were judged; None: all."""
+    """Positions (n,) of the judged samples in the training set; None: all samples are judged."""
 
 
 def all_judged(verdicts: Sequence[Verdict]) -> bool:
-    """Whether every network judged all samples; if not, each judged different ones."""
+    """Return whether every network judged all samples; if not, each judged different ones."""
     return all(verdict.rows is None for verdict in verdicts)
 
 
 def clean_mixture(m: DivideMix, losses: np.ndarray, support: np.ndarray, seed: int) -> Mixture:
-    """Clean probabilities of the samples.
+    """Return the clean probabilities of the samples.
 
     Args:
-        m: which evidence counts, and which mixture is fitted.
+        m: fields `division`, `mixture` and `monotone_posterior`.
         losses: (n,).
-        support: the neighbours' support of each label (n,); without use if `division` is the loss.
-        seed: for the Gaussian mixture.
+        support: the neighbours' support of each label, (n,); unused with `division: loss`.
+        seed: seed of the Gaussian mixture.
     """
     if m.division == "embedding":
         return Mixture(support, (), (), ())
@@ -59,7 +63,7 @@ def clean_mixture(m: DivideMix, losses: np.ndarray, support: np.ndarray, seed: i
 def divide(
     m: DivideMix, clean_probability: np.ndarray, losses: np.ndarray, train: Samples
 ) -> tuple[np.ndarray, float]:
-    """Which samples are labeled (n,) bool, and the threshold that was used."""
+    """Return the labeled set, (n,) bool, and the threshold that was used."""
     labeled, threshold = split(clean_probability, m.p_threshold, m.p_inclusive)
     if m.class_balanced:
         labeled = balanced(labeled, clean_probability, losses, train.given.cpu().numpy())
@@ -67,10 +71,12 @@ def divide(
 
 
 def agree(m: DivideMix, verdicts: Sequence[Verdict], given: torch.Tensor) -> dict[str, float]:
-    """Restrict every division to what both networks agree on.
+    """Restrict the labeled sets to samples on which both networks agree (`agreement`).
 
-    A division of which nothing would be left stays as it was. Returns the share of samples that
-    were agreed on, for the epoch's row.
+    A labeled set that would become empty is not changed.
+
+    Returns:
+        The share of samples with agreement per network, for the epoch's row.
     """
     row: dict[str, float] = {}
     if m.agreement == "none":
@@ -87,7 +93,7 @@ def agree(m: DivideMix, verdicts: Sequence[Verdict], given: torch.Tensor) -> dic
 
 
 def describe(m: DivideMix, verdicts: Sequence[Verdict], train: Samples) -> dict[str, float]:
-    """Quality of each network's division, against the truth where it is known."""
+    """Return the quality of each network's division, with true labels where they are known."""
     clean = (train.given == train.true).cpu().numpy()
     row: dict[str, float] = {}
     for k, verdict in enumerate(verdicts):
@@ -100,7 +106,10 @@ def describe(m: DivideMix, verdicts: Sequence[Verdict], train: Samples) -> dict[
 
 
 def _against_truth(m: DivideMix, verdict: Verdict, clean: np.ndarray, k: int) -> dict[str, float]:
-    """How well network k finds the samples that are `clean` (all training samples,) bool."""
+    """Return how well network k finds the clean samples.
+
+    `clean` is (all training samples,) bool.
+    """
     judged = clean if verdict.rows is None else clean[verdict.rows]
     measured = metrics.division(verdict.mixture.clean_probability, verdict.labeled, judged)
     row = {f"division/{name}_net{k}": value for name, value in measured.items()}
@@ -112,7 +121,7 @@ def _against_truth(m: DivideMix, verdict: Verdict, clean: np.ndarray, k: int) ->
 
 
 def _components(mixture: Mixture, k: int) -> dict[str, float]:
-    """Mean, sd and weight of network k's clean and noisy component; nothing without a mixture."""
+    """Return mean, sd and weight of network k's clean and noisy component; {}: no mixture."""
     row = {}
     parameters = {"mean": mixture.means, "sd": mixture.sds, "weight": mixture.weights}
     for name, pair in parameters.items():
@@ -124,9 +133,9 @@ def _components(mixture: Mixture, k: int) -> dict[str, float]:
 def opinion(
     verdicts: Sequence[Verdict], train: Samples, ensemble: torch.Tensor
 ) -> dict[str, float]:
-    """How far the networks agree on the training samples, and how right the ensemble is.
+    """Return the networks' agreement and the ensemble's accuracy on the training samples, percent.
 
-    `ensemble` are its scores (n, classes).
+    `ensemble` has the ensemble's scores, (n, classes).
     """
     row: dict[str, float] = {}
     if len(verdicts) == 2:

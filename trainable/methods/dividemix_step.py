@@ -1,4 +1,4 @@
-"""The stages of one DivideMix step: predictions, targets, MixUp, losses, each with its switches."""
+"""Stages of one DivideMix step, with their switches: predictions, targets, MixUp, losses."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ from trainable.noisy_labels.losses import labeled_loss, prior_loss, unlabeled_lo
 from trainable.noisy_labels.targets import co_guess, co_refine, harden, mix, mixup_partners
 
 Predictions = list[torch.Tensor]
-"""One (batch, classes) a view."""
+"""One (batch, classes) per view."""
 
 TALLIED = ("loss/labeled", "loss/unlabeled", "loss/prior", "guess/accuracy")
-"""Names in the epoch's row of what a `Tally` averages."""
+"""Metrics of the epoch's row that a `Tally` averages."""
 
 
 @dataclass(frozen=True)
 class Draws:
-    """Generators of one network's epoch: for views, for MixUp's weights and for its partners."""
+    """Generators of one network's epoch: views, MixUp weights and MixUp partners."""
 
     views: torch.Generator
     weights: np.random.Generator
@@ -30,7 +30,7 @@ class Draws:
 
 @dataclass(frozen=True)
 class Batch:
-    """What one step learns from: mixed rows, the labeled ones first."""
+    """Mixed rows of one step, the labeled rows first."""
 
     inputs: torch.Tensor
     """(rows, channels, h, w)."""
@@ -42,14 +42,14 @@ class Batch:
 
 
 class Tally:
-    """Sums of the losses and of right guesses over an epoch's steps, each weighted by its images.
+    """Sums of losses and right guesses over an epoch's steps, weighted by the number of images.
 
-    Sums stay on the device, so that no step waits for it.
+    The sums are on the device, so that no step waits for a transfer.
 
     Attributes:
         sums: (4,), in the order of `TALLIED`.
-        counts: images of each sum, (4,).
-        lambda_u: weight of the unlabeled loss in the newest step.
+        counts: number of images of each sum, (4,).
+        lambda_u: weight of the unlabeled loss in the last step.
     """
 
     def __init__(self, device: torch.device):
@@ -65,10 +65,10 @@ class Tally:
         learned: int,
         guessed: int,
     ) -> None:
-        """Add a step.
+        """Add the losses and guesses of a step.
 
         Args:
-            terms: its (labeled, unlabeled, prior) losses.
+            terms: labeled, unlabeled and prior loss.
             right: number of right guesses.
             labeled: number of labeled images.
             learned: number of unlabeled images that the network learns from.
@@ -80,23 +80,24 @@ class Tally:
         self.counts += [*images, guessed]
 
     def means(self) -> dict[str, float]:
-        """Means over the images, without those of no image; guesses in percent."""
-        found = {}
+        """Return the means over images (guesses in percent), without those of zero images."""
+        means = {}
         sums = self.sums.tolist()
         counts = self.counts.tolist()
         for name, total, count in zip(TALLIED, sums, counts, strict=True):
             if count:
-                found[name] = total / count
-        return found
+                means[name] = total / count
+        return means
 
 
 def drawn_views(
     m: DivideMix, data: Samples, index: torch.Tensor, rng: torch.Generator
 ) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-    """(views to learn from, views to predict targets from), none of no images.
+    """Return the views to learn from and the views to predict targets from.
 
-    Each are `n_aug` of (batch, channels, h, w). They are the same ones, or as AugDesc has them: the
-    strong ones are drawn first, which are learned from, then the weak ones.
+    Both are lists of `n_aug` tensors (batch, channels, h, w), or empty if `index` is empty. They
+    are the same views, except with `augment: augdesc`: the network then learns from strong views,
+    which are drawn before the weak ones.
     """
     if not len(index):
         return [], []
@@ -110,9 +111,9 @@ def drawn_views(
 def own_predictions(
     m: DivideMix, learner: Learner, views_u: list[torch.Tensor], views_x: list[torch.Tensor]
 ) -> tuple[Predictions, Predictions]:
-    """The trained network's predictions of the unlabeled and of the labeled views.
+    """Return the trained network's predictions for the unlabeled and the labeled views.
 
-    Both only as far as targets need them.
+    A list is empty if no target needs it (`co_guess: peer`, `co_refine: false`).
     """
     if m.co_guess == "peer":
         views_u = []
@@ -123,7 +124,7 @@ def own_predictions(
         if m.guess_batched and views:
             together = learner.probabilities(torch.cat(views))
             predictions = list(torch.split(together, [len(view) for view in views]))
-        else:  # BatchNorm: one forward a view, each moves the running statistics
+        else:  # one forward per view; in train mode each updates BatchNorm's statistics
             predictions = [learner.probabilities(view) for view in views]
     return predictions[: len(views_u)], predictions[len(views_u) :]
 
@@ -131,13 +132,13 @@ def own_predictions(
 def guessed_targets(
     m: DivideMix, own: Predictions, guide: Learner | None, views: list[torch.Tensor]
 ) -> torch.Tensor:
-    """Targets of the unlabeled images (batch, classes).
+    """Return the targets of the unlabeled images, (batch, classes).
 
-    They come from own predictions and, if there is a guide, from its predictions too.
+    They are the sharpened mean of the network's own predictions and those of the guide.
     """
     predictions = own
     if m.co_guess and guide is not None:
-        with guide.mode("eval"):  # no batch statistics here, so all views go at once
+        with guide.mode("eval"):  # no batch statistics, so one forward suffices for all views
             guides = guide.probabilities(torch.cat(views)).chunk(len(views))
         predictions = [*own, *guides]
     temperature = m.temperature if m.sharpen != "refine" else 1
@@ -150,7 +151,11 @@ def guessed_targets(
 def refined_targets(
     m: DivideMix, own: Predictions, one_hot: torch.Tensor, weight: torch.Tensor
 ) -> torch.Tensor:
-    """Targets of the labeled images (batch, classes): own predictions, peer's weight (batch,)."""
+    """Return the targets of the labeled images, (batch, classes).
+
+    They mix the given labels `one_hot` with the network's own predictions; `weight` (batch,) is the
+    clean probability.
+    """
     if not m.co_refine:
         return one_hot
     temperature = m.temperature if m.sharpen != "guess" else 1
@@ -168,10 +173,10 @@ def mixed(
     weights: np.random.Generator,
     partners: np.random.Generator,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The rows that are learned from, mixed, the labeled ones first.
+    """Mix the rows of a batch and return those that the network learns from, labeled rows first.
 
-    They are (rows, channels, h, w) and (rows, classes). One weight and one set of partners serve
-    the whole batch, images and targets alike.
+    Inputs are (rows, channels, h, w), targets (rows, classes). The whole batch has one weight and
+    one permutation of partners, for inputs and targets alike.
     """
     if m.mixup:
         drawn = weights.beta(m.alpha, m.alpha)
@@ -191,9 +196,9 @@ def losses(
     labeled_rows: int,
     prior: torch.Tensor | None,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """(labeled, unlabeled, prior) losses of a mixed batch.
+    """Return the labeled, unlabeled and prior loss of a mixed batch.
 
-    Its first `labeled_rows` rows are labeled, and the others are not.
+    The first `labeled_rows` rows are labeled.
     """
     labeled = logits[:labeled_rows]
     unlabeled = logits[labeled_rows:]

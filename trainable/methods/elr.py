@@ -1,6 +1,6 @@
-"""Early-learning regularisation: predictions stay near what they were.
+"""Early-learning regularisation (ELR): predictions are kept near their moving average.
 
-Liu et al., NeurIPS 2020, arXiv 2007.00151. Follows `elr_loss` of github.com/shengliu66/ELR.
+Liu et al., NeurIPS 2020, arXiv 2007.00151. It follows `elr_loss` of github.com/shengliu66/ELR.
 """
 
 from typing import Any
@@ -19,10 +19,10 @@ from trainable.random_streams import Streams
 
 
 class Elr(Method):
-    """Each network on its own, with a target for every training sample.
+    """ELR of each network separately, with a target for every training sample.
 
     Attributes:
-        targets: moving averages of predictions, (n, classes) a network; zero at first.
+        targets: moving averages of predictions, one (n, classes) per network; initially zero.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Elr(Method):
         ]
 
     def train_epoch(self) -> Row:
-        """One epoch of regularised cross-entropy for each network."""
+        """Train each network for one epoch with regularised cross-entropy."""
         row = self.each_in_turn(self.loss)
         self.record_losses()
         return {"phase": self.config.method.name, **row}
@@ -44,7 +44,10 @@ class Elr(Method):
     def loss(
         self, k: int, images: torch.Tensor, given: torch.Tensor, index: torch.Tensor
     ) -> Losses:
-        """Cross-entropy with the given labels, and the regulariser with the targets just moved."""
+        """Return cross-entropy with the given labels plus the regulariser, and both terms.
+
+        The targets are updated first.
+        """
         logits = self.learners[k](images)
         targets = self.move_targets(k, index, clamped_softmax(logits.detach()))
         labeled = F.cross_entropy(logits, given)
@@ -53,21 +56,21 @@ class Elr(Method):
         return labeled + self.method.lambda_elr * early, terms
 
     def move_targets(self, k: int, index: torch.Tensor, predictions: torch.Tensor) -> torch.Tensor:
-        """Network k's targets (batch, classes) of the samples at `index` (batch,).
+        """Update network k's targets of the samples at `index` (batch,) and return them.
 
-        They are moved towards predictions (batch, classes) first.
+        Targets and predictions are (batch, classes).
         """
         beta = self.method.beta
         targets = self.targets[k]
-        towards = predictions / predictions.sum(1, keepdim=True)
-        targets[index] = beta * targets[index] + (1 - beta) * towards
+        normalised = predictions / predictions.sum(1, keepdim=True)
+        targets[index] = beta * targets[index] + (1 - beta) * normalised
         return targets[index]
 
     def state_dict(self) -> dict[str, Any]:
-        """The shared state and the targets."""
+        """Return the state of the base class and the targets."""
         return {**super().state_dict(), "targets": self.targets}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Resume from `state_dict`'s result."""
+        """Resume from the result of `state_dict`."""
         super().load_state_dict(state)
         self.targets = [targets.to(self.data.train.device) for targets in state["targets"]]

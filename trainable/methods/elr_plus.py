@@ -1,10 +1,11 @@
-"""ELR+: ELR with MixUp, and targets by the other network's average.
+"""ELR+: ELR with MixUp, and targets by the EMA of the other network.
 
-Liu et al., NeurIPS 2020, arXiv 2007.00151. Follows `Trainer._train_epoch` and `elr_plus_loss` of
-github.com/shengliu66/ELR on one GPU, where the second network's targets already come from the first
-one's new average. The averages are of weights; as in the code they stay in train mode, so BatchNorm
-normalises by the batch that they are shown. Both networks see the same noise: the authors' code
-draws it anew for the second, which shows one of them most labels as they were.
+Liu et al., NeurIPS 2020, arXiv 2007.00151. It follows `Trainer._train_epoch` and `elr_plus_loss` of
+github.com/shengliu66/ELR on one GPU. There the targets of the second network come from the already
+updated EMA of the first. The EMA is one of weights. As in that code, the EMA stays in train mode,
+so BatchNorm uses the statistics of the batch. Both networks have the same given labels. The
+authors' code draws label noise again for the second network. A label that is wrong for one network
+is then often right for the other.
 """
 
 from typing import Any
@@ -27,7 +28,7 @@ from trainable.random_streams import Streams
 
 
 class ElrPlus(Elr):
-    """Two networks in turn, each with an average of its weights that guides the other."""
+    """Two networks in turn, each with an EMA of its weights that predicts the other's targets."""
 
     method: ElrPlusConfig
 
@@ -40,7 +41,7 @@ class ElrPlus(Elr):
         self.draws: list[np.random.Generator] = []
 
     def train_epoch(self) -> Row:
-        """One epoch of mixed batches with regularised cross-entropy for each network."""
+        """Train each network for one epoch on mixed batches with regularised cross-entropy."""
         networks = range(len(self.learners))
         self.draws = [self.streams.numpy("mixup", self.epoch, k) for k in networks]
         return super().train_epoch()
@@ -48,9 +49,9 @@ class ElrPlus(Elr):
     def loss(
         self, k: int, images: torch.Tensor, given: torch.Tensor, index: torch.Tensor
     ) -> Losses:
-        """Both terms with mixed labels and targets.
+        """Return ELR's loss with mixed labels and targets, and its terms.
 
-        The targets move towards what the peer's average predicts for the images.
+        The targets are first updated with the predictions of the peer's EMA.
         """
         m = self.method
         targets = self.move_targets(k, index, self.averages[1 - k].probabilities(images))
@@ -69,7 +70,7 @@ class ElrPlus(Elr):
         return labeled + lambda_elr * early, terms
 
     def descend(self, k: int, loss: torch.Tensor) -> None:
-        """One step of network k, after which its average follows."""
+        """Take one step of network k and update its EMA."""
         super().descend(k, loss)
         self.steps[k] += 1
         m = self.method
@@ -82,11 +83,11 @@ class ElrPlus(Elr):
 
     @property
     def forwards(self) -> int:
-        """Image-forward equivalents so far, the averages' predictions included."""
+        """Image-forward equivalents so far, including the predictions of the EMAs."""
         return super().forwards + sum(average.forwards for average in self.averages)
 
     def state_dict(self) -> dict[str, Any]:
-        """ELR's state, the averages and the number of steps."""
+        """Return ELR's state, the EMAs and the number of steps."""
         state = super().state_dict()
         state["averages"] = []
         for average in self.averages:
@@ -96,7 +97,7 @@ class ElrPlus(Elr):
         return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Resume from `state_dict`'s result."""
+        """Resume from the result of `state_dict`."""
         super().load_state_dict(state)
         self.steps = list(state["steps"])
         for average, saved in zip(self.averages, state["averages"], strict=True):

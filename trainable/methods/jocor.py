@@ -1,9 +1,9 @@
 """JoCoR (Wei et al., CVPR 2020, arXiv 2003.02752) with any number of networks and three contrasts.
 
-Follows `loss_jocor` of github.com/hongxin001/JoCoR; more than two networks, the circular contrast
-and the one by cross-entropies are those of Fazekas, Forián and Barta (Infocommunications Journal
-2023, doi 10.36244/icj.2023.5.2). All are computed from log-softmax, so a probability that vanishes
-leaves the loss finite.
+It follows `loss_jocor` of github.com/hongxin001/JoCoR. More than two networks, the circular
+contrast and the cross-entropy contrast follow Fazekas, Forián and Barta (Infocommunications Journal
+2023, doi 10.36244/icj.2023.5.2). Contrasts are computed from log-softmax, so they are finite for
+vanishing probabilities.
 """
 
 from itertools import permutations
@@ -22,7 +22,7 @@ from trainable.random_streams import Streams
 
 
 class Jocor(SmallLoss):
-    """Networks that choose samples together, by a loss that draws them towards one another."""
+    """Networks that select samples by a joint loss, which includes their disagreement."""
 
     def __init__(
         self, config: TrialConfig, data: Dataset, learners: list[Learner], streams: Streams
@@ -34,14 +34,14 @@ class Jocor(SmallLoss):
     def select(
         self, logits: list[torch.Tensor], given: torch.Tensor, rate: float
     ) -> tuple[Losses, Kept]:
-        """The mean joint loss of the samples where it is smallest; all networks keep the same."""
-        labels, apart = joint_losses(self.method, logits, given)
+        """Return the mean joint loss of the small-loss samples; all networks keep the same."""
+        labels, divergence = joint_losses(self.method, logits, given)
         co_lambda = self.method.co_lambda
-        joint = (1 - co_lambda) * labels + co_lambda * apart
+        joint = (1 - co_lambda) * labels + co_lambda * divergence
         kept = smallest(joint.detach(), rate)
         terms = {
             "loss/labeled": labels[kept].mean() / len(logits),
-            "loss/contrast": apart[kept].mean(),
+            "loss/contrast": divergence[kept].mean(),
         }
         return (joint[kept].mean(), terms), [kept] * len(logits)
 
@@ -49,20 +49,24 @@ class Jocor(SmallLoss):
 def joint_losses(
     m: JocorConfig, logits: list[torch.Tensor], given: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Each sample's cross-entropies with its label, and the contrast of networks, (batch,) each.
+    """Return each sample's cross-entropy with its label and its contrast, (batch,) each.
 
-    Both are sums over networks and pairs, as in the authors' code.
+    The first is a sum over networks, the second over pairs, as in the authors' code.
     """
     labels = torch.stack([F.cross_entropy(each, given, reduction="none") for each in logits]).sum(0)
     return labels, contrast(logits, m.contrast)
 
 
 def contrast(logits: list[torch.Tensor], kind: str) -> torch.Tensor:
-    """How far the networks' predictions of a sample are apart, (batch,).
+    """Return the divergence of the networks' predictions for each sample, (batch,).
 
-    `logits` are one (batch, classes) a network. `pairs`: KL(a ‖ b) summed over all ordered pairs of
-    networks; `circular`: over each network and the next; `cross_entropy`: H(a, b), which is
-    KL(a ‖ b) plus the entropy of a, over all ordered pairs. Gradient flows through both sides.
+    The gradient flows through both sides.
+
+    Args:
+        logits: one (batch, classes) per network.
+        kind: `pairs`: sum of KL(a ‖ b) over all ordered pairs of networks. `circular`: sum over
+            each network and the next. `cross_entropy`: sum of H(a, b), which is KL(a ‖ b) plus the
+            entropy of a, over all ordered pairs.
     """
     logs = [each.log_softmax(1) for each in logits]
     if kind == "circular":
@@ -71,7 +75,7 @@ def contrast(logits: list[torch.Tensor], kind: str) -> torch.Tensor:
         pairs = list(permutations(logs, 2))
     terms = []
     for a, b in pairs:
-        # `exp` first: gradients are added, and so rounded, in the order of these operations.
+        # `exp` first: gradients are summed, and so rounded, in the order of these operations.
         probabilities = a.exp()
         difference = 0 - b if kind == "cross_entropy" else a - b
         terms.append((probabilities * difference).sum(1))

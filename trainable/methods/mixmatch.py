@@ -1,10 +1,13 @@
-"""Divide-and-MixMatch: the lowest row of the DivideMix paper's ablation, with DivideMix's own step.
+"""Divide-and-MixMatch: the last row of the DivideMix paper's ablation, with DivideMix's step.
 
-One network divides for itself; labels of the labeled are taken as they are, the unlabeled get the
-sharpened mean of the network's own predictions. From MixMatch itself (Berthelot et al., NeurIPS
-2019) it differs, as DivideMix does: labeled images have `n_aug` views too, the mean prediction is
-drawn to the prior (`prior_penalty: 0` for none), BatchNorm is in train mode while it guesses, and
-weights are not averaged for testing.
+One network divides the samples for itself. The labeled set keeps the given labels; the target of an
+unlabeled sample is the sharpened mean of the network's own predictions. Like DivideMix, it differs
+from MixMatch (Berthelot et al., NeurIPS 2019):
+
+- Labeled images also have `n_aug` views.
+- The loss includes the prior penalty (`prior_penalty: 0` switches it off).
+- BatchNorm is in train mode during guessing.
+- The tested weights are not averaged.
 """
 
 from trainable.config.dividemix import DivideMix as DivideMixConfig
@@ -17,7 +20,7 @@ from trainable.random_streams import Streams
 
 
 class MixMatch(DivideMix):
-    """DivideMix of one network without co-refinement."""
+    """DivideMix with one network and without co-refinement."""
 
     def __init__(
         self, config: TrialConfig, data: Dataset, learners: list[Learner], streams: Streams
@@ -28,5 +31,5 @@ class MixMatch(DivideMix):
 
 
 def as_dividemix(m: MixMatchConfig) -> DivideMixConfig:
-    """The same as switches of DivideMix."""
+    """Return the equivalent fields of DivideMix."""
     return DivideMixConfig(networks=1, co_refine=False, **m.model_dump(exclude={"name"}))

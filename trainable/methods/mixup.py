@@ -1,7 +1,8 @@
 """MixUp: cross-entropy on images and labels that are mixed in pairs.
 
-Zhang et al., ICLR 2018, arXiv 1710.09412. One weight and one set of partners serve a batch, and the
-weight may be below a half, as in the authors' code (github.com/facebookresearch/mixup-cifar10).
+Zhang et al., ICLR 2018, arXiv 1710.09412. As in the authors' code
+(github.com/facebookresearch/mixup-cifar10), a batch has one weight and one permutation of partners,
+and the weight may be below 0.5.
 """
 
 import numpy as np
@@ -19,7 +20,7 @@ from trainable.random_streams import Streams
 
 
 class MixUp(Method):
-    """Each network on its own."""
+    """MixUp of each network separately."""
 
     def __init__(
         self, config: TrialConfig, data: Dataset, learners: list[Learner], streams: Streams
@@ -29,7 +30,7 @@ class MixUp(Method):
         self.method = config.method
 
     def train_epoch(self) -> Row:
-        """One epoch of mixed batches for each network."""
+        """Train each network for one epoch on mixed batches."""
         draws = [self.streams.numpy("mixup", self.epoch, k) for k in range(len(self.learners))]
 
         def loss(k: int, images: torch.Tensor, given: torch.Tensor, index: torch.Tensor) -> Losses:
@@ -47,7 +48,7 @@ class MixUp(Method):
 def mixing(
     rng: np.random.Generator, alpha: float, rows: int, device: torch.device
 ) -> tuple[float, torch.Tensor]:
-    """A batch's weight ~ Beta(alpha, alpha) and its rows' partners (rows,)."""
+    """Draw the weight ~ Beta(alpha, alpha) of a batch and the partners (rows,) of its rows."""
     weight = rng.beta(alpha, alpha)
     partners = rng.permutation(rows)
     return weight, torch.from_numpy(partners).to(device)

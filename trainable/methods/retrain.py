@@ -1,7 +1,7 @@
-"""Plain cross-entropy on the samples that another trial judged clean.
+"""Cross-entropy on the samples that another trial judges clean.
 
-So a threshold on the clean probability is measured by what it leaves to learn from: a high one
-keeps few wrong labels, but it may also keep few samples, and hardly any of the difficult classes.
+The test accuracy measures the quality of a threshold on the clean probability. A high threshold
+keeps few wrong labels, but possibly also few samples, in particular of difficult classes.
 """
 
 from dataclasses import replace
@@ -20,7 +20,11 @@ from trainable.random_streams import Streams
 
 
 class Retrain(CrossEntropy):
-    """Cross-entropy on the kept samples; every row repeats how many they are, and how good."""
+    """Cross-entropy on the kept samples; every row has their share and their quality.
+
+    Raises:
+        DataError: fewer than two samples are kept.
+    """
 
     def __init__(
         self, config: TrialConfig, data: Dataset, learners: list[Learner], streams: Streams
@@ -33,8 +37,8 @@ class Retrain(CrossEntropy):
         clean = judged > threshold if threshold else np.ones(len(judged), bool)
         if clean.sum() < 2:
             raise DataError(
-                f"method.p_threshold: {threshold:g} keeps {clean.sum()} of {len(clean)} samples, "
-                f"and 2 are needed; the largest clean probability is {judged.max():.4g}"
+                f"method.p_threshold: {threshold:g} keeps {clean.sum()} of {len(clean)} samples; "
+                f"at least 2 are needed. The largest clean probability is {judged.max():.4g}"
             )
         self.kept = np.flatnonzero(clean)
         self.described = {"labeled_fraction": float(clean.mean())}
@@ -43,7 +47,7 @@ class Retrain(CrossEntropy):
             self.described.update(metrics.division(judged, clean, right))
 
     def train_epoch(self) -> Row:
-        """One epoch of cross-entropy on the kept samples for each network."""
+        """Train each network for one epoch with cross-entropy on the kept samples."""
         row = super().train_epoch()
         for name, value in self.described.items():
             for k in range(len(self.learners)):

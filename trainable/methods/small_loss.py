@@ -1,11 +1,13 @@
-"""What Co-teaching, Co-teaching+ and JoCoR share.
+"""Base class of Co-teaching, Co-teaching+ and JoCoR.
 
-Their networks see the same batches and leave out large losses. The share that they leave out
-follows `trainable/noisy_labels/forget_rate.py`. Their authors' codes use Adam (`train.optimizer:
-adam`), whose first beta falls to 0.1 while `lr` falls linearly towards 0 in the later epochs; here
-`train.lr_schedule` alone does that. The last batch of an epoch is used although it is short, and at
-least one sample of a batch is kept. The ensemble is tested, as for every method; the single
-networks, whose accuracies the papers report, are in rows of their own.
+The networks see the same batches and drop the samples with large losses. The dropped share follows
+`trainable/noisy_labels/forget_rate.py`. The differences from the authors' codes are:
+
+- They use Adam (`train.optimizer: adam`) with a linear decay of `lr` to 0 in the later epochs,
+  while Adam's first beta falls to 0.1. Here only `train.lr_schedule` changes `lr`.
+- A short last batch of an epoch is used, and at least one sample of a batch is kept.
+- The ensemble is tested, as for every method. The papers report the accuracies of single networks,
+  which are separate metrics.
 """
 
 from abc import abstractmethod
@@ -24,13 +26,13 @@ from trainable.noisy_labels.forget_rate import estimated_rate, forget_rate
 from trainable.random_streams import Streams
 
 Kept = list[torch.Tensor]
-"""For each network the places in the batch of the samples that it finds easiest."""
+"""Positions in the batch of the samples that each network keeps, one tensor per network."""
 
 
 class SmallLoss(Method):
-    """Trains all networks at once on one loss over the samples that are kept.
+    """Trains all networks together on one loss over the kept samples.
 
-    `select` of a subclass says which samples are kept.
+    `select` of a subclass determines which samples are kept.
     """
 
     def __init__(
@@ -45,19 +47,22 @@ class SmallLoss(Method):
     def select(
         self, logits: list[torch.Tensor], given: torch.Tensor, rate: float
     ) -> tuple[Losses, Kept]:
-        """The loss of a batch and what is kept of it.
+        """Return the loss of a batch with its terms, and the samples that each network keeps.
 
-        `logits` are one (batch, classes) a network, `given` its labels (batch,).
+        Args:
+            logits: one (batch, classes) per network.
+            given: labels (batch,).
+            rate: share of the batch that is dropped.
         """
 
     def train_epoch(self) -> Row:
-        """One epoch of all networks on the same batches."""
+        """Train all networks for one epoch on the same batches."""
         self.estimate()
         rate = forget_rate(self.final_rate, self.epoch, self.forgetting.gradual_epochs)
         with self.timed("train"):
             descend = partial(step_together, self.learners)
-            found = self.one_pass(0, partial(self.loss, rate), descend)
-            means = {name: self.finite(mean, None) for name, mean in found.items()}
+            terms = self.one_pass(0, partial(self.loss, rate), descend)
+            means = {name: self.finite(mean, None) for name, mean in terms.items()}
         self.record_losses()
         row: Row = {"phase": self.config.method.name}
         for name, value in means.items():
@@ -68,10 +73,10 @@ class SmallLoss(Method):
         return row
 
     def estimate(self) -> None:
-        """With `forget_rate: estimated`, estimate the final rate until the gradual epochs are over.
+        """Estimate the final rate in the gradual epochs, with `forget_rate: estimated`.
 
-        It begins with the second epoch: networks that have learned nothing yet cannot tell. The
-        losses are the mean over the networks.
+        The first estimate is made before the second epoch, because untrained networks cannot tell
+        wrong labels from right ones. Losses are averaged over the networks.
         """
         if self.forgetting.forget_rate != "estimated":
             return
@@ -88,20 +93,24 @@ class SmallLoss(Method):
     def loss(
         self, rate: float, images: torch.Tensor, given: torch.Tensor, index: torch.Tensor
     ) -> Losses:
-        """The loss of a batch and its terms.
+        """Return the loss of a batch and its terms.
 
-        Among them is the share of the batch that each network keeps, in all and of right labels.
+        Among the terms are shares of the batch: `kept` by each network, of these with `right`
+        labels, and `clean`, those with right labels in the whole batch.
         """
         logits = [learner(images) for learner in self.learners]
         (value, terms), kept = self.select(logits, given, rate)
         clean = (given == self.data.train.true[index]).float()
-        for k, places in enumerate(kept):
-            terms[f"kept{k}"] = torch.full_like(value, len(places) / len(given))
-            terms[f"right{k}"] = clean[places].sum() / len(given)
+        for k, positions in enumerate(kept):
+            terms[f"kept{k}"] = torch.full_like(value, len(positions) / len(given))
+            terms[f"right{k}"] = clean[positions].sum() / len(given)
         return value, {**terms, "clean": clean.mean()}
 
     def described(self, means: dict[str, float]) -> Row:
-        """How good each network's choice was over the epoch, as far as true labels are known."""
+        """Return the share of samples that each network kept in the epoch, and its quality.
+
+        Precision, residual noise and recall need true labels.
+        """
         row: Row = {}
         for k in range(len(self.learners)):
             kept = means[f"kept{k}"]
@@ -115,23 +124,27 @@ class SmallLoss(Method):
         return row
 
     def state_dict(self) -> dict[str, Any]:
-        """The shared state and the rate as estimated."""
+        """Return the state of the base class and the final rate."""
         return {**super().state_dict(), "final_rate": self.final_rate}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Resume from `state_dict`'s result."""
+        """Resume from the result of `state_dict`."""
         super().load_state_dict(state)
         self.final_rate = state["final_rate"]
 
 
 def first_rate(m: Forgetting, data: Dataset) -> float:
-    """The final forget rate as far as it is known before training. Raises DataError."""
+    """Return the final forget rate as far as it is known before training.
+
+    Raises:
+        DataError: `forget_rate: known` is set, and the true labels are unknown.
+    """
     if m.forget_rate == "known":
         if data.noise_rate is None:
             raise DataError(
-                "method.forget_rate: known needs true labels; give a number, or `estimated`"
+                "method.forget_rate: known needs true labels. Use a number or `estimated`"
             )
         return data.noise_rate
     if m.forget_rate == "estimated":
-        return 0.0  # an estimate begins with the second epoch
+        return 0.0  # the first estimate is made before the second epoch
     return m.forget_rate

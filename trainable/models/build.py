@@ -1,4 +1,4 @@
-"""Networks by name. Each takes (batch, channels, h, w) and returns logits (batch, classes)."""
+"""Build networks by name; they map images (batch, channels, h, w) to logits (batch, classes)."""
 
 from collections.abc import Callable
 
@@ -25,10 +25,13 @@ from trainable.models.preact_resnet import PreactResNet
 def build(
     model: Model | Timm | Own, shape: tuple[int, int, int], classes: int, seed: int
 ) -> nn.Module:
-    """A freshly initialised network for images of `shape` (channels, h, w).
+    """Build a network with initial weights for images of `shape` (channels, h, w).
 
-    torch's layers draw their first weights from the global generator; it is seeded inside a fork
-    and left as it was.
+    torch's layers draw initial weights from the global generator. It is seeded with `seed`, and its
+    state is restored afterwards.
+
+    Raises:
+        DataError: the network cannot be built, or cannot process such images.
     """
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
@@ -44,9 +47,8 @@ def build(
             case PreactResNet34():
                 return PreactResNet(model.name, (3, 4, 6, 3), shape, classes)
             case Torchvision():
-                from trainable.models.from_torchvision import (
-                    torchvision_network,
-                )  # seconds, where it is not needed
+                # The import takes seconds, and most trials do not need it.
+                from trainable.models.from_torchvision import torchvision_network
 
                 return survives_one_image(torchvision_network(model, shape, classes))
             case Own():
@@ -62,10 +64,10 @@ def build(
 
 
 def survives_one_image(network: nn.Module) -> nn.Module:
-    """The network, whose BatchNorm normalises a batch of one image by its running statistics.
+    """Make BatchNorm use its running statistics for a batch of one image; return the network.
 
-    The last batch of an epoch may hold one image, and on 1×1 maps its variance does not exist:
-    torch refuses it.
+    The last batch of an epoch can have one image. On 1×1 maps its variance is undefined, and torch
+    raises an error.
     """
     switched: list[nn.Module] = []
 
@@ -89,7 +91,11 @@ def survives_one_image(network: nn.Module) -> nn.Module:
 def _tried(
     make: Callable[[], nn.Module], name: str, shape: tuple[int, int, int], classes: int
 ) -> nn.Module:
-    """Somebody else's network, if it makes (2, classes) logits of two images. Raises DataError."""
+    """Build a network of other code, and check that two images give logits (2, classes).
+
+    Raises:
+        DataError: the network fails, or its logits have another shape.
+    """
     what = f"{shape[1]}×{shape[2]} pixels and {shape[0]} channels"
     try:
         network = make()
@@ -97,7 +103,7 @@ def _tried(
             logits = network.eval()(torch.zeros(2, *shape))
     except DataError:
         raise
-    except Exception as error:  # whatever somebody's network raises
+    except Exception as error:  # other code can raise any type
         raise DataError(
             f"{name} cannot be used for images of {what}: {type(error).__name__}: {error}"
         ) from error
@@ -105,6 +111,6 @@ def _tried(
         given = getattr(logits, "shape", type(logits).__name__)
         raise DataError(
             f"{name} should return logits of shape (batch, {classes}); for 2 images of {what} it "
-            f"gave {given}"
+            f"returns {given}"
         )
     return survives_one_image(network.train())

@@ -1,5 +1,4 @@
-"""Networks of the package timm (github.com/huggingface/pytorch-image-models), an optional
-dependency."""
+"""Networks of the optional package timm (github.com/huggingface/pytorch-image-models)."""
 
 import difflib
 
@@ -10,11 +9,14 @@ from trainable.errors import DataError
 
 
 def timm_network(model: Timm, shape: tuple[int, int, int], classes: int) -> nn.Module:
-    """The network without weights, for images of `shape` (channels, h, w). Raises DataError: timm
-    has none such."""
-    lacking = missing_package(model.name)
-    if lacking:
-        raise DataError(lacking)
+    """Build a network with random weights for images of `shape` (channels, h, w).
+
+    Raises:
+        DataError: timm is not installed, or has no model of that name.
+    """
+    problem = missing_package(model.name)
+    if problem:
+        raise DataError(problem)
     import timm
 
     name = model.name.removeprefix("timm:")

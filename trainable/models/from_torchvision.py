@@ -1,4 +1,4 @@
-"""torchvision's networks, with a first layer for small or grey images where that is asked for."""
+"""torchvision's networks, optionally with first layers for small or grey images."""
 
 import math
 from collections.abc import Callable
@@ -15,8 +15,11 @@ Initialise = Callable[[torch.Tensor], object]
 
 
 def torchvision_network(model: Torchvision, shape: tuple[int, int, int], classes: int) -> nn.Module:
-    """The network for images of `shape` (channels, h, w). Raises DataError if they have a wrong
-    size for it."""
+    """Build the network for images of `shape` (channels, h, w).
+
+    Raises:
+        DataError: the network cannot process images of this size.
+    """
     match model.name:
         case "mobilenet_v2":
             return _mobilenet_v2(model.stem, shape, classes)
@@ -117,8 +120,7 @@ def _swin_t(stem: str, shape: tuple[int, int, int], classes: int) -> nn.Module:
 def _first(
     old: nn.Conv2d, shape: tuple[int, int, int], kernel: int, stride: int, initialise: Initialise
 ) -> nn.Conv2d:
-    """The first layer, made anew if it takes another number of channels or has another kernel or
-    stride."""
+    """Return the first layer; a new one if channels, kernel or stride differ from the old one."""
     same_kernel = old.kernel_size == (kernel, kernel) and old.stride == (stride, stride)
     if same_kernel and old.in_channels == shape[0]:
         return old

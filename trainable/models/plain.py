@@ -1,4 +1,4 @@
-"""Small networks without shortcuts: ours, the COMP6248 report's, JoCoR's."""
+"""Small networks without shortcuts: `small_cnn`, the COMP6248 report's, JoCoR's."""
 
 from torch import nn
 
@@ -6,10 +6,12 @@ from trainable.errors import DataError
 
 
 def small_cnn(width: int, shape: tuple[int, int, int], classes: int) -> nn.Module:
-    """3×3 convolutions of stride 2 until the map is at most 2 pixels wide, then two linear layers.
+    """Build 3×3 convolutions of stride 2 down to maps of at most 2×2, then two linear layers.
 
-    Strided convolutions instead of pooling: max-pooling was a third of a step on a CPU. Raises
-    DataError.
+    Strided convolutions replace max-pooling, which took a third of a step's time on a CPU.
+
+    Raises:
+        DataError: images are smaller than 8×8 or larger than 64×64 pixels.
     """
     channels, height, side = shape
     if not 8 <= min(height, side) <= max(height, side) <= 64:
@@ -33,10 +35,12 @@ def small_cnn(width: int, shape: tuple[int, int, int], classes: int) -> nn.Modul
 
 
 def lenet(shape: tuple[int, int, int], classes: int) -> nn.Module:
-    """Two 5×5 convolutions, each with ReLU and 2×2 max-pooling, and linear layers of 120, 84 and
-    `classes` units.
+    """Build two 5×5 convolutions with ReLU and 2×2 max-pooling, and three linear layers.
 
-    Raises DataError for images below 16×16, of which nothing would be left.
+    The linear layers have 120, 84 and `classes` units.
+
+    Raises:
+        DataError: images are smaller than 16×16 pixels; their last maps would be empty.
     """
     channels, height, width = shape
     _at_least(16, "lenet", shape)
@@ -55,17 +59,19 @@ def lenet(shape: tuple[int, int, int], classes: int) -> nn.Module:
 
 
 def _lenet_side(side: int) -> int:
-    """Side of the last map: a 5×5 convolution takes 4 pixels, and pooling half of what is left."""
+    """Return the side of the last map; a 5×5 convolution removes 4 pixels, and pooling halves."""
     after_first = (side - 4) // 2
     return (after_first - 4) // 2
 
 
 def cnn6(shape: tuple[int, int, int], classes: int) -> nn.Module:
-    """Six 3×3 convolutions with BatchNorm and ReLU, 2×2 max-pooling after every second, one linear
-    layer.
+    """Build six 3×3 convolutions with BatchNorm and ReLU, and one linear layer.
 
-    Raises DataError for images below 8×8: a network must be able to train on a batch of one image,
-    and BatchNorm cannot on a 1×1 map.
+    2×2 max-pooling follows every second convolution.
+
+    Raises:
+        DataError: images are smaller than 8×8 pixels. BatchNorm cannot train on a batch of one
+            image with 1×1 maps.
     """
     channels, height, width = shape
     _at_least(8, "cnn6", shape)

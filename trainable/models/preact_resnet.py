@@ -8,8 +8,7 @@ from trainable.errors import DataError
 
 
 class _PreactBlock(nn.Module):
-    """Pre-activation block as in the authors' `PreResNet.py`: every shortcut carries the
-    *activated* input."""
+    """Pre-activation block of the authors' `PreResNet.py`: shortcuts take the *activated* input."""
 
     def __init__(self, inner: int, outer: int, stride: int):
         super().__init__()
@@ -31,8 +30,14 @@ class _PreactBlock(nn.Module):
 class PreactResNet(nn.Module):
     """The authors' variant: BatchNorm and ReLU after the stem, none before the pooling.
 
-    `depths` are the numbers of blocks of 64, 128, 256 and 512 channels; `name` is for the message.
-    Raises DataError.
+    Args:
+        name: name of the network in messages.
+        depths: numbers of blocks with 64, 128, 256 and 512 channels.
+        shape: (channels, h, w) of the images.
+        classes: number of classes.
+
+    Raises:
+        DataError: images are smaller than 9×9 pixels.
     """
 
     def __init__(
@@ -62,7 +67,7 @@ class PreactResNet(nn.Module):
         self.linear = nn.Linear(512, classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Logits (batch, classes)."""
+        """Return logits (batch, classes) of images (batch, channels, h, w)."""
         maps = self.blocks(self.stem(x))
         features = F.adaptive_avg_pool2d(maps, 1).flatten(1)
         logits: torch.Tensor = self.linear(features)

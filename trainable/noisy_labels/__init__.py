@@ -1,1 +1,1 @@
-"""Plain functions for noisy labels: mixtures, selection, targets, losses, schedules."""
+"""Functions for noisy labels: mixtures, sample selection, targets, losses, schedules."""

@@ -1,7 +1,7 @@
 """Two Beta distributions fitted to per-sample losses (Arazo et al., ICML 2019).
 
-The constants are those of `BetaMixture1D` and the code around it in
-github.com/PaulAlbert31/LabelNoiseCorrection. Nothing here is random.
+The constants are those of `BetaMixture1D` and its caller in
+github.com/PaulAlbert31/LabelNoiseCorrection. The fit is deterministic.
 """
 
 import numpy as np
@@ -13,17 +13,18 @@ ITERATIONS = 10
 TINY = 1e-12
 TABLE = 100
 NARROWEST_RANGE = 1e-4
-"""Below it the offsets of the scale would turn it round."""
+"""Smallest range of losses for the percentile scale; its offsets would reverse a smaller one."""
 NARROWEST = 1e-6
-"""Smallest variance of a component in the unit interval: equal losses would leave none."""
+"""Lower bound of a component's variance in the unit interval; equal losses have variance 0."""
 
 
 def fit_beta_mixture(losses: np.ndarray) -> Mixture:
-    """Fit two Betas to losses (n,); means and sds are on the scale of `_unit_interval`.
+    """Fit two Beta distributions to losses (n,).
 
-    The clean probability is read from a table of 100 cells over that scale. Right of the noisy
-    component's peak it stays as low as at the peak, so unlike the Gaussians' it cannot rise again
-    for the largest losses.
+    Means and standard deviations are on the scale of `_unit_interval`. The clean probability is
+    read from a table of 100 cells over that scale. To the right of the noisy posterior's peak it
+    keeps the value at the peak. Unlike the Gaussian posterior, it therefore does not rise again for
+    the largest losses.
     """
     if np.ptp(losses) < CONSTANT:
         return constant(losses)
@@ -51,10 +52,13 @@ def fit_beta_mixture(losses: np.ndarray) -> Mixture:
 
 
 def _unit_interval(losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Losses (n,) scaled from their 5th and 95th percentile to (0, 1), and which are inside.
+    """Scale losses (n,) from their 5th and 95th percentile to (0, 1).
 
-    Losses outside are moved to the ends. If nearly all are alike, or they are very few, the scale
-    is from the smallest to the largest.
+    Losses outside are clipped. If the percentiles are nearly equal, or no loss is between them, the
+    scale is from the smallest to the largest loss.
+
+    Returns:
+        The scaled losses (n,), and whether each loss is inside the scale, (n,) bool.
     """
     low = np.percentile(losses, 5)
     high = np.percentile(losses, 95)
@@ -70,9 +74,9 @@ def _unit_interval(losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _expectation_maximisation(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(alphas, betas, weights), each (2,), for values x (n,) inside the unit interval.
+    """Fit two components to values x (n,) in the unit interval; return alphas, betas, weights.
 
-    The first component starts at the left.
+    They are (2,) each. The first component starts at the left.
     """
     alphas = np.array([1.0, 2.0])
     betas = np.array([2.0, 1.0])
@@ -86,7 +90,10 @@ def _expectation_maximisation(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np
 
 
 def moments(x: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
-    """(alpha, beta) of the Beta distribution with the weighted mean and variance of x (n,)."""
+    """Return alpha and beta of the Beta distribution with the weighted mean and variance of x.
+
+    x and `weight` are (n,).
+    """
     mean = np.average(x, weights=weight)
     variance = np.average((x - mean) ** 2, weights=weight)
     variance = max(variance, NARROWEST)
@@ -97,5 +104,5 @@ def moments(x: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
 def _weighted(
     x: np.ndarray, alphas: np.ndarray, betas: np.ndarray, weights: np.ndarray
 ) -> np.ndarray:
-    """Density of both components at x (n,), each times its weight: (2, n)."""
+    """Return the weighted densities of both components at x (n,), (2, n)."""
     return weights[:, None] * beta.pdf(x, alphas[:, None], betas[:, None])

@@ -1,8 +1,8 @@
-"""Co-divide: per-sample losses become a clean probability, and a threshold splits the samples.
+"""Co-divide: clean probabilities of samples, from a mixture of two Gaussians of their losses.
 
-Follows `eval_train` of the authors' `Train_cifar.py`: min-max normalisation, a mixture of two
-Gaussians with their settings, the posterior of the component with the smaller mean. The variants
-are other people's, as their fields say.
+It follows `eval_train` of the authors' `Train_cifar.py`: min-max normalisation, a mixture of two
+Gaussians with the same settings, the posterior of the component with the smaller mean. The fields
+of `trainable/config/dividemix.py` state the sources of the variants.
 """
 
 import warnings
@@ -12,18 +12,19 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
-# Two losses closer than this cannot be told apart in float32 once they are averaged over a history.
+# Smaller differences of losses are below the precision of float32 once losses are averaged.
 CONSTANT = 1e-8
 LARGE = 2**18
 GROUPS = 2**16
-"""From `LARGE` losses on, a mixture is fitted to the means of `GROUPS` groups of neighbours."""
+"""For `LARGE` or more losses, the mixture is fitted to means of `GROUPS` groups of neighbours."""
 
 
 @dataclass(frozen=True)
 class Mixture:
     """Clean probability of every sample (n,), and the two components, the clean one first.
 
-    Components are on the axis of losses. The tuples are empty where no mixture was fitted.
+    Means, standard deviations and weights are those along the axis of losses. The tuples are empty
+    if no mixture is fitted.
     """
 
     clean_probability: np.ndarray
@@ -33,7 +34,7 @@ class Mixture:
 
 
 def normalise(losses: np.ndarray) -> np.ndarray:
-    """Losses (n,) scaled to [0, 1]; all zero if they are constant."""
+    """Return losses (n,) scaled to [0, 1]; all zero if they are constant."""
     low = losses.min()
     width = losses.max() - low
     if width < CONSTANT:
@@ -43,19 +44,23 @@ def normalise(losses: np.ndarray) -> np.ndarray:
 
 
 def constant(losses: np.ndarray) -> Mixture:
-    """The mixture of equal losses (n,): they carry no evidence, so every sample counts as clean."""
+    """Return the mixture of constant losses (n,).
+
+    They have no evidence of wrong labels, so every clean probability is 1.
+    """
     level = float(losses[0])
     return Mixture(np.ones(len(losses)), (level, level), (0.0, 0.0), (1.0, 0.0))
 
 
 def fit_mixture(evidence: np.ndarray, seed: int) -> Mixture:
-    """Fit two Gaussians to losses (n,), or to them with other evidence, (n, dimensions).
+    """Fit two Gaussians to losses (n,), or to losses and other evidence, (n, dimensions).
 
-    The component nearer to the origin is the clean one.
-    `reg_covar` keeps a component's sd above 0.0224; the posterior need not be monotone in the loss.
+    The clean component is the one nearer to the origin. `reg_covar` keeps the standard deviation of
+    a component above 0.0224. The posterior is not necessarily monotone in the loss.
 
-    From `LARGE` losses on, the fit sees groups of neighbouring ones (`benchmarks/parts.py` says how
-    little that moves posteriors); every sample still has its own posterior.
+    For `LARGE` or more losses, the mixture is fitted to means of groups of neighbouring losses
+    (`benchmarks/parts.py` measures the small effect on posteriors). Every sample still has its own
+    posterior.
     """
     points = evidence.reshape(len(evidence), -1)
     if np.ptp(points, axis=0).max() < CONSTANT:
@@ -65,8 +70,8 @@ def fit_mixture(evidence: np.ndarray, seed: int) -> Mixture:
     if points.shape[1] == 1 and len(points) >= LARGE:
         fitted = condensed(points)
     with warnings.catch_warnings():
-        # Ten iterations are the authors' limit, and few distinct losses may leave one cluster
-        # empty: both are answers.
+        # Ten iterations are the authors' limit, and few distinct losses can leave one component
+        # empty; both are valid results.
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(fitted)
         posterior = model.predict_proba(points)
@@ -81,7 +86,7 @@ def fit_mixture(evidence: np.ndarray, seed: int) -> Mixture:
 
 
 def condensed(points: np.ndarray) -> np.ndarray:
-    """Means (GROUPS, 1) of equally many neighbouring values of points (n, 1), ascending."""
+    """Return means (GROUPS, 1) of equally sized groups of the sorted points (n, 1), ascending."""
     values = np.sort(points[:, 0])
     starts = np.linspace(0, len(values), GROUPS + 1).astype(int)
     sums = np.add.reduceat(values, starts[:-1], dtype=np.float64)
@@ -90,10 +95,10 @@ def condensed(points: np.ndarray) -> np.ndarray:
 
 
 def monotone(clean_probability: np.ndarray, losses: np.ndarray) -> np.ndarray:
-    """The posterior (n,) made to fall with the loss (n,).
+    """Return the posterior (n,) made non-increasing in the loss (n,).
 
-    It is level up to its peak, then its running minimum. The minimum alone would take everything
-    down where the smallest losses already have a low posterior.
+    It is constant up to its peak, and its running minimum afterwards. The running minimum alone
+    would lower all posteriors if that of the smallest loss is low.
     """
     order = np.argsort(losses, kind="stable")
     falling = clean_probability[order]

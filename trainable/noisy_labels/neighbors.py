@@ -1,6 +1,6 @@
-"""Division by visual embedding: do the nearest neighbours in feature space carry a sample's label?
+"""Division by embedding: votes of the nearest neighbours in feature space for a sample's label.
 
-Follows the sample selection of SSR (Feng et al., BMVC 2022; `weighted_knn` in
+It follows the sample selection of SSR (Feng et al., BMVC 2022; `weighted_knn` in
 github.com/MrChenFeng/SSR_BMVC2022).
 """
 
@@ -8,21 +8,23 @@ import torch
 import torch.nn.functional as F
 
 CHUNK = 2048
-"""Rows of the similarity matrix at a time: 400 MB for 50,000 samples."""
+"""Rows of the similarity matrix in memory at once: 400 MB for 50,000 samples."""
 
 
 def label_support(
     features: torch.Tensor, labels: torch.Tensor, classes: int, neighbors: int
 ) -> torch.Tensor:
-    """Votes for each sample's label ÷ votes for its most voted class, (n,) in [0, 1].
+    """Return the votes for each sample's label ÷ the votes for its top class, (n,) in [0, 1].
 
-    It is 1 where the label has the most votes. The `neighbors` most similar samples by cosine (all,
-    if there are fewer) have a vote each, the sample itself among them; a class's votes are divided
-    by how common the class is. SSR calls a sample clean where this is 1.
+    It is 1 where the label has the most votes; SSR then calls the sample clean. Each of the
+    `neighbors` samples with the largest cosine similarity has a vote, the sample itself included.
+    The votes for a class are divided by the frequency of the class.
 
     Args:
-        features: (n, width), of any length each.
+        features: (n, width), not necessarily normalised.
         labels: (n,) given labels.
+        classes: number of classes.
+        neighbors: number of voters; all samples vote if there are fewer.
     """
     unit = F.normalize(features, dim=1)
     voters = min(neighbors, len(features))

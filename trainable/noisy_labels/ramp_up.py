@@ -1,12 +1,12 @@
-"""Weights that grow with epochs or steps: of DivideMix's unlabeled loss, of ELR's regulariser."""
+"""Ramp-up of loss weights: DivideMix's unlabeled loss over epochs, ELR's terms over steps."""
 
 import math
 
 
 def ramp_up(epoch: float, start: float, length: float) -> float:
-    """Weight in [0, 1], linear from `start` over `length` epochs.
+    """Return the weight in [0, 1], which grows linearly from `start` over `length` epochs.
 
-    `epoch` counts finished epochs, with parts.
+    `epoch` is the fractional number of completed epochs. With `length` 0 the weight is 1.
     """
     if length == 0:
         return 1.0
@@ -15,7 +15,7 @@ def ramp_up(epoch: float, start: float, length: float) -> float:
 
 
 def sigmoid_ramp_up(step: float, length: float) -> float:
-    """ELR's weight exp(−5 (1 − step/length)²), from 0.0067 at step 0 to 1 from `length` on."""
+    """Return ELR's weight exp(−5 (1 − step/length)²): 0.0067 at step 0, 1 from `length` on."""
     if length == 0:
         return 1.0
     share = min(step / length, 1.0)

@@ -1,7 +1,6 @@
-"""Which samples are labeled, from their clean probabilities: threshold, class balance, agreement.
+"""Selection of the labeled set by clean probability: threshold, class balance, agreement.
 
-The threshold is that of the authors' `Train_cifar.py`; the variants are other people's, as they
-say.
+The threshold follows the authors' `Train_cifar.py`; docstrings name the sources of the variants.
 """
 
 from collections.abc import Sequence
@@ -9,17 +8,17 @@ from collections.abc import Sequence
 import numpy as np
 
 MARGIN = 1e-5
-"""How far inside the range of the clean probabilities a threshold stays."""
+"""Minimum distance of a threshold from the ends of the range of clean probabilities."""
 
 
 def split(
     clean_probability: np.ndarray, threshold: float, inclusive: bool = False
 ) -> tuple[np.ndarray, float]:
-    """Which samples are labeled (n,) bool, and the threshold that was used.
+    """Return the labeled set, (n,) bool, and the threshold that was used.
 
-    Labeled are those above the threshold, or on it if `inclusive`. The threshold is kept just
-    inside the range of the probabilities (as Contrast-to-Divide does), so neither side is empty; if
-    all probabilities are equal there is nothing to divide, and every sample is labeled.
+    A sample is labeled if its clean probability exceeds the threshold, or equals it if `inclusive`.
+    The threshold is moved inside the range of the probabilities (as in Contrast-to-Divide), so
+    neither set is empty. If all probabilities are equal, every sample is labeled.
     """
     low = float(clean_probability.min())
     high = float(clean_probability.max())
@@ -34,11 +33,11 @@ def split(
 def balanced(
     labeled: np.ndarray, clean_probability: np.ndarray, losses: np.ndarray, given: np.ndarray
 ) -> np.ndarray:
-    """Labeled samples (n,) bool, as many as before, but equally many of each class in `given` (n,).
+    """Return a labeled set (n,) bool of about the same size, with equal shares of the classes.
 
-    Of each class those with the highest clean probability are taken, at equal ones those with the
-    smallest loss (UNICON's uniform selection, which ranks by a divergence). A class with too few
-    samples gives all it has.
+    Each class in `given` (n,) contributes the samples with the highest clean probability, and among
+    equal ones those with the smallest loss. A class with too few samples contributes all of them.
+    This is UNICON's uniform selection, which ranks by a divergence instead.
     """
     classes = np.unique(given)
     quota = max(1, int(labeled.sum()) // len(classes))
@@ -57,11 +56,16 @@ def agreed(
     given: np.ndarray,
     rule: str,
 ) -> np.ndarray:
-    """Labeled samples (n,) bool for which both networks predict one class.
+    """Return the labeled set (n,) bool, restricted to samples with equal predictions.
 
-    `classes` are their predictions, (n,) each. Rules: `intended`; `strict`, the class must be the
-    `given` one (n,) too; `published`, which takes any clean probability above 0 for labeled, since
-    the code behind the COMP6248 report compares a boolean with the threshold.
+    Args:
+        labeled: (n,) bool.
+        clean_probability: (n,).
+        classes: predicted classes of both networks, (n,) each.
+        given: (n,) labels.
+        rule: `intended`: no further condition. `strict`: the class is also the given label.
+            `published`: a clean probability above 0 suffices instead of `labeled`, because the code
+            of the COMP6248 report compares a boolean with the threshold.
     """
     agree: np.ndarray = classes[0] == classes[1]
     if rule == "strict":

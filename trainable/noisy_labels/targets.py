@@ -1,6 +1,6 @@
-"""Soft targets and mixing: sharpen, co-guess, co-refine, MixUp.
+"""Soft targets and mixing: sharpening, co-guessing, co-refinement, MixUp.
 
-They follow `train` in the authors' `Train_cifar.py`.
+The functions follow `train` in the authors' `Train_cifar.py`.
 """
 
 from collections.abc import Sequence
@@ -11,23 +11,26 @@ import torch.nn.functional as F
 
 
 def sharpen(probabilities: torch.Tensor, temperature: float) -> torch.Tensor:
-    """p^(1/T) normalised over the last axis.
+    """Return p^(1/T), normalised over the last axis.
 
-    It is computed in logarithms, so a small T does not underflow to 0/0.
+    It is computed from logarithms, so a small T does not underflow to 0/0.
     """
     if temperature == 1:
         return probabilities
-    return (probabilities.log() / temperature).softmax(-1)  # a zero stays exactly zero
+    return (probabilities.log() / temperature).softmax(-1)  # zeros remain exactly zero
 
 
 def harden(probabilities: torch.Tensor) -> torch.Tensor:
-    """The one-hot of the largest entry over the last axis: what `sharpen` tends to as T falls."""
+    """Return the one-hot vector of the largest entry of the last axis: `sharpen` as T → 0."""
     classes = probabilities.shape[-1]
     return F.one_hot(probabilities.argmax(-1), classes).to(probabilities.dtype)
 
 
 def co_guess(predictions: Sequence[torch.Tensor], temperature: float) -> torch.Tensor:
-    """Target of unlabeled samples (batch, classes): the sharpened mean of such predictions."""
+    """Return targets of unlabeled samples (batch, classes): the sharpened mean of predictions.
+
+    `predictions` are (batch, classes) each.
+    """
     return sharpen(torch.stack(tuple(predictions)).mean(0), temperature)
 
 
@@ -37,10 +40,15 @@ def co_refine(
     predictions: Sequence[torch.Tensor],
     temperature: float,
 ) -> torch.Tensor:
-    """Target of labeled samples (batch, classes): w·label + (1−w)·mean prediction, then sharpened.
+    """Return targets of labeled samples (batch, classes): w·label + (1−w)·mean prediction.
 
-    `labels` are one-hot (batch, classes); w = `clean_probability` (batch,) comes from the peer, the
-    predictions from the trained network.
+    They are then sharpened.
+
+    Args:
+        labels: one-hot (batch, classes).
+        clean_probability: w, (batch,), by the peer.
+        predictions: those of the trained network, (batch, classes) each.
+        temperature: T of `sharpen`.
     """
     weight = clean_probability[:, None]
     mean = torch.stack(tuple(predictions)).mean(0)
@@ -48,16 +56,16 @@ def co_refine(
 
 
 def mix(rows: torch.Tensor, weight: float, partner: torch.Tensor) -> torch.Tensor:
-    """weight·row + (1−weight)·its partner row; `partner` is a permutation of the first axis."""
+    """Return weight·row + (1−weight)·partner row; `partner` is a permutation of the first axis."""
     return torch.lerp(rows[partner], rows, weight)
 
 
 def mixup_partners(
     rng: np.random.Generator, rows: int, labeled_rows: int, same_set: bool
 ) -> np.ndarray:
-    """MixUp partners (rows,) of a batch whose first rows are labeled.
+    """Draw MixUp partners (rows,) of a batch whose first `labeled_rows` rows are labeled.
 
-    A row's partner is any row, or one of its own side.
+    The partner of a row is any row, or with `same_set` a row of the same set.
     """
     if not same_set:
         return rng.permutation(rows)

@@ -1,1 +1,1 @@
-"""The contract of the results folder. Standard library only."""
+"""Format of the results folder. Imports the standard library only."""

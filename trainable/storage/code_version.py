@@ -1,12 +1,14 @@
-"""The identity of this package's code. Standard library only: a run compares it without loading
-torch."""
+"""Hash of this package's code.
+
+The module imports the standard library only, so a run can compare hashes without loading torch.
+"""
 
 import hashlib
 from pathlib import Path
 
 
 def code_hash() -> str:
-    """16 hex digits over the package's source files."""
+    """Return 16 hex digits, a hash of the package's source files."""
     package = Path(__file__).parents[1]
     digest = hashlib.sha256()
     for file in sorted(package.rglob("*.py")):

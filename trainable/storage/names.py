@@ -1,9 +1,9 @@
-"""The contract of the results folder: every file name and every metric name, once.
+"""File names and metric names of the results folder, each defined once.
 
 `orchestrator`, `trainable` and `analysis` read and write the same folders and share these names; a
-test refuses the literals elsewhere. Methods yield metrics under literal names, and the same test
+test rejects the literals in other modules. Methods use literal metric names, and the same test
 checks that `METRICS` has them. A name with `{k}` is a template: `AUC.format(k=0)` is the name for
-network 0. Standard library only.
+network 0. The module imports the standard library only.
 """
 
 import re
@@ -20,26 +20,26 @@ SHARD_LOCK = (
 LOCK_GUARD = ".study.lock.guard"  # held for a moment while a lock is taken or released
 JOURNAL = "search.journal"  # Optuna's journal, an index of a search's trial folders
 RUNS = "runs"  # folder: runs/[<setting>/]<arm>/seed=<n>/ is one trial
-ARCHIVE = "archive"  # folder: stale trials, one subfolder for each time that some were moved
+ARCHIVE = "archive"  # folder: stale trials, one subfolder per run that moved some
 REPORT = "report"  # folder: what `report` writes
 REPORT_PAGE = "index.html"  # in REPORT: the report for a browser
 REPORT_TEXT = "report.md"  # in REPORT: the same tables as Markdown
 TABLES = "tables"  # in REPORT: every table as CSV
 FIGURES = "figures"  # in REPORT: every figure
 AUDIT = "audit"  # folder: what `audit` writes
-PROFILE = "profile"  # folder: traces of PyTorch's profiler, one an arm
+PROFILE = "profile"  # folder: traces of PyTorch's profiler, one per arm
 
 # --- the folder of a trial ---
 
 TRIAL = "trial.json"  # id, resolved configuration, fingerprint
-METRICS_FILE = "metrics.jsonl"  # one row an epoch
+METRICS_FILE = "metrics.jsonl"  # one row per epoch
 SUMMARY = "summary.json"  # final metrics; it exists if and only if the trial is done
 FAILURE = "failure.json"  # kind, message, traceback, retry, attempts of the last failed attempt
 STOPPED = "stopped.json"  # epoch and reason; a search's scheduler has stopped the trial for good
 OWNER = "owner.json"  # token, host and process that may write here
 CHECKPOINT = "checkpoint.pt"  # complete state under a checksum; deleted once the trial is done
-PREVIOUS_CHECKPOINT = "checkpoint.prev.pt"  # the checkpoint before, in case the newest is damaged
-MODEL = "model.pt"  # weights after the last epoch, one state dict a network
+PREVIOUS_CHECKPOINT = "checkpoint.prev.pt"  # the previous one, in case the newest is damaged
+MODEL = "model.pt"  # weights after the last epoch, one state dict per network
 BEST_MODEL = "best.pt"  # weights after the epoch with the best validation accuracy
 SAMPLES = "samples.npz"  # given and true label, loss and clean probability of each sample
 LOG = "train.log"  # messages with their time
@@ -94,7 +94,8 @@ METRICS: dict[str, str] = {
     "train/agreement": "share of training samples that both networks predict alike, %",
     AUC: "area under the ROC curve of network k's clean probability, 0 to 1",
     "division/auc_loss_net{k}": (
-        "the same of the negative loss, where the division does not use the loss alone, 0 to 1"
+        "area under the ROC curve of the negative loss, if the division also uses the embedding, "
+        "0 to 1"
     ),
     LABELED_FRACTION: "share of the training samples in the labeled set of network k, 0 to 1",
     PRECISION: "share of the labeled set whose given label is right, 0 to 1",
@@ -132,8 +133,8 @@ METRICS: dict[str, str] = {
         "image-forward equivalents, a backward pass counts as two; in a summary of all epochs"
     ),
 }
-"""Metrics of rows and summaries, with their units. In a summary: the value of the last epoch,
-unless stated."""
+"""Metrics of rows and summaries, with their units. A summary has the value of the last epoch unless
+the text states otherwise."""
 
 FIELDS: dict[str, str] = {
     "epoch": "number of the epoch, from 1",
@@ -144,7 +145,7 @@ FIELDS: dict[str, str] = {
         "share of training labels that are wrong, 0 to 1; null where the true labels are unknown"
     ),
     "noise_rate_nominal": "the rate that the configuration asks for, 0 to 1",
-    "noise_transition": "P(given label | true label), one row a true class",
+    "noise_transition": "P(given label | true label), one row per true class",
     "data_hash": "hash of the images and true labels",
     "noise_hash": "hash of the given labels",
     "weight_hashes": "hash of each network's initial weights",
@@ -154,8 +155,7 @@ FIELDS: dict[str, str] = {
 
 
 def registered(name: str) -> bool:
-    """Whether a field of a row or a summary is known here; `{k}` stands for any network's
-    number."""
+    """Return whether this module defines a field of a row or summary; `{k}` matches any number."""
     return name in FIELDS or any(pattern.fullmatch(name) for pattern in _PATTERNS)
 
 

@@ -1,9 +1,9 @@
 """The folder of one trial: configuration, rows, checkpoints, summary, failure, owner.
 
-Everything is bytes or JSON, and every file but the rows is replaced atomically, so a crash at any
-moment leaves either the old or the new content. Rows are appended and flushed to disk *before* the
-checkpoint of the same epoch, so that a checkpoint never knows an epoch that the rows do not.
-`summary.json` is written last: it exists ⇔ the trial is done. Standard library only: the analysis
+Files contain bytes or JSON. Every file except the rows is replaced atomically, so a crash leaves
+the old or the new content. Rows are appended and flushed to disk *before* the checkpoint of the
+same epoch, so every epoch of a checkpoint has its row. `summary.json` is written last: it exists if
+and only if the trial is done. The module imports the standard library only, because the analysis
 and the orchestrator read these folders without torch.
 """
 
@@ -22,17 +22,19 @@ from typing import Any, cast
 from trainable.storage import names
 
 PLACE = re.compile(r"([a-z0-9_][a-z0-9_.=+,-]*/){1,3}seed=\d+")
-"""Where a trial's folder may lie below `runs/`: names that lead nowhere else, whatever a file
-says."""
+"""Allowed paths of a trial's folder below `runs/`; they cannot point outside of it."""
 _MAGIC = b"dividemix-checkpoint sha256 "
 
 
 class LostFolder(Exception):
-    """Another process has taken over this trial's folder; nothing more may be written."""
+    """Another process has claimed this trial's folder; this process must not write any more."""
 
 
 class TrialFolder:
-    """Paths and files of one trial. Reading needs no claim; writing needs `claim` first."""
+    """Files of one trial; reading needs no claim, writing needs `claim` first.
+
+    Methods that write raise LostFolder if another process has claimed the folder since.
+    """
 
     def __init__(self, path: Path | str):
         self.path = Path(path)
@@ -41,11 +43,14 @@ class TrialFolder:
     # --- owner ---
 
     def claim(self) -> None:
-        """Become the one writer: an actor that lives on behind a lost node finds another token and
-        stops."""
+        """Become the only writer.
+
+        A previous writer that still runs, for instance on a disconnected node, finds another token
+        at its next write and stops.
+        """
         self.path.mkdir(parents=True, exist_ok=True)
-        for torn in self.path.glob(".*.tmp"):  # of a writer that was killed
-            torn.unlink(missing_ok=True)
+        for partial in self.path.glob(".*.tmp"):  # of a writer that was killed
+            partial.unlink(missing_ok=True)
         self._token = secrets.token_hex(8)
         owner = {
             "token": self._token,
@@ -56,7 +61,7 @@ class TrialFolder:
         replace(self.path / names.OWNER, json.dumps(owner).encode())
 
     def release(self) -> None:
-        """Give the folder up, if it is still ours."""
+        """Release the folder if this process still owns it."""
         owner = self.owner if self._token else None
         if owner and owner.get("token") == self._token:
             (self.path / names.OWNER).unlink(missing_ok=True)
@@ -64,7 +69,7 @@ class TrialFolder:
 
     @property
     def owner(self) -> dict[str, Any] | None:
-        """Who writes here: token, host, pid, since (seconds since 1970)."""
+        """`owner.json`: token, host, pid, since (seconds since 1970)."""
         return _json(self.path / names.OWNER)
 
     def _check_owner(self) -> None:
@@ -96,7 +101,7 @@ class TrialFolder:
 
     @property
     def summary(self) -> dict[str, Any] | None:
-        """`summary.json`: final metrics; there ⇔ the trial is done."""
+        """`summary.json`: final metrics; it exists if and only if the trial is done."""
         return _json(self.path / names.SUMMARY)
 
     @property
@@ -106,13 +111,14 @@ class TrialFolder:
 
     @property
     def stopped(self) -> dict[str, Any] | None:
-        """`stopped.json`: epoch and reason; there ⇔ a search's scheduler has stopped the trial for
-        good."""
+        """`stopped.json`: epoch and reason; it exists if and only if a search stopped the trial."""
         return _json(self.path / names.STOPPED)
 
     def stop(self, epoch: int, reason: str) -> None:
-        """Stop the trial for good. The search decides so while an actor owns the folder, so no
-        claim is needed."""
+        """Mark the trial as stopped; it is never resumed.
+
+        No claim is needed, because the search stops a trial while an actor owns the folder.
+        """
         replace(self.path / names.STOPPED, json.dumps({"epoch": epoch, "reason": reason}).encode())
 
     def log(self, message: str) -> None:
@@ -133,7 +139,7 @@ class TrialFolder:
             os.fsync(file.fileno())
 
     def rows(self) -> list[dict[str, Any]]:
-        """All whole rows; a last line that a crash cut short is left out."""
+        """Return all complete rows; an incomplete last line after a crash is ignored."""
         try:
             content = (self.path / names.METRICS_FILE).read_bytes()
         except FileNotFoundError:
@@ -142,8 +148,7 @@ class TrialFolder:
         return list(_parsed(whole.splitlines()))
 
     def keep_rows(self, epochs: int) -> None:
-        """Drop rows past `epochs`: they were trained after the checkpoint that the trial goes on
-        from."""
+        """Delete rows of epochs after `epochs`, the epoch of the checkpoint that is resumed."""
         self._check_owner()
         rows = [row for row in self.rows() if row["epoch"] <= epochs]
         content = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
@@ -152,8 +157,7 @@ class TrialFolder:
     # --- checkpoints ---
 
     def save_checkpoint(self, state: bytes) -> None:
-        """Keep a complete state under its checksum; the one before it stays as
-        `checkpoint.prev.pt`."""
+        """Write a complete state with its checksum; the previous one is `checkpoint.prev.pt`."""
         self._check_owner()
         newest = self.path / names.CHECKPOINT
         previous = self.path / names.PREVIOUS_CHECKPOINT
@@ -164,8 +168,10 @@ class TrialFolder:
         _sync_folder(self.path)
 
     def load_checkpoints(self) -> Iterator[bytes]:
-        """States from the newest to the oldest; a damaged one is set aside, with a line in
-        `train.log`."""
+        """Yield states from the newest to the oldest.
+
+        A damaged checkpoint is skipped and renamed to `*.damaged`, with a line in `train.log`.
+        """
         for name in (names.CHECKPOINT, names.PREVIOUS_CHECKPOINT):
             path = self.path / name
             try:
@@ -179,13 +185,13 @@ class TrialFolder:
                 damaged = path.with_suffix(".damaged")
                 path.replace(damaged)
                 self.log(
-                    f"{name} does not match its checksum: kept as {damaged.name}, the one before "
-                    "it is used"
+                    f"{name} does not match its checksum: kept as {damaged.name}; the previous "
+                    "checkpoint is used"
                 )
 
     @property
     def has_checkpoint(self) -> bool:
-        """Whether there is a checkpoint to resume from."""
+        """Whether a checkpoint exists."""
         newest = self.path / names.CHECKPOINT
         previous = self.path / names.PREVIOUS_CHECKPOINT
         return newest.exists() or previous.exists()
@@ -193,7 +199,7 @@ class TrialFolder:
     # --- end ---
 
     def fail(self, kind: str, message: str, traceback: str, retry: bool) -> None:
-        """Write down what ended an attempt; `retry` tells whether another one may help."""
+        """Write `failure.json` of an attempt; `retry` is whether another attempt may succeed."""
         attempts = (self.failure or {}).get("attempts", 0) + 1
         epoch = len(self.rows())
         self.log(f"failed after epoch {epoch}: {kind}: {message}")
@@ -208,17 +214,16 @@ class TrialFolder:
         self.write_json(names.FAILURE, about)
 
     def finish(self, summary: dict[str, Any]) -> None:
-        """Mark the trial done. The checkpoints are deleted after, not before, the summary is on
-        disk."""
+        """Mark the trial as done; checkpoints are deleted after the summary is on disk."""
         self.write_json(names.SUMMARY, summary)
         self.remove(names.CHECKPOINT, names.PREVIOUS_CHECKPOINT, names.FAILURE)
 
 
 def score(rows: list[dict[str, Any]], metric: str) -> float | None:
-    """One number for a trial: the mean of its last ten epochs (all if fewer), of `work/…` the
-    total.
+    """Return a trial's score: the mean of its last ten epochs, or of all epochs if fewer.
 
-    None if a row does not have the metric, or there are no rows.
+    Metrics `work/…` are summed over all epochs. None: there are no rows, or a row does not have the
+    metric.
     """
     values = [row[metric] for row in rows if metric in row]
     if not rows or len(values) < len(rows):
@@ -229,18 +234,18 @@ def score(rows: list[dict[str, Any]], metric: str) -> float | None:
 
 
 def replace(path: Path, content: bytes) -> None:
-    """Write a file so that a crash leaves the old content or the new, never a part."""
+    """Write a file atomically: a crash leaves the old or the new content."""
     _write_synced(path, content).replace(path)
     _sync_folder(path.parent)
 
 
 def _header(state: bytes) -> bytes:
-    """The first line of a checkpoint: the checksum of what follows."""
+    """Return the first line of a checkpoint: the checksum of what follows."""
     return _MAGIC + hashlib.sha256(state).hexdigest().encode()
 
 
 def _write_synced(path: Path, content: bytes) -> Path:
-    """Write a neighbour of `path` and flush it to disk; the caller renames it into place."""
+    """Write a temporary file next to `path` and flush it to disk; the caller renames it."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with fresh.open("wb") as file:
         file.write(content)
@@ -250,7 +255,7 @@ def _write_synced(path: Path, content: bytes) -> Path:
 
 
 def _sync_folder(path: Path) -> None:
-    """A rename survives a power cut only once its folder is flushed too."""
+    """Flush a folder to disk; a rename survives a power failure only after that."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -259,7 +264,7 @@ def _sync_folder(path: Path) -> None:
 
 
 def _json(path: Path) -> dict[str, Any] | None:
-    """The object in a JSON file; None if the file is absent or no JSON."""
+    """Return the object in a JSON file; None if the file is absent or not JSON."""
     try:
         content = json.loads(path.read_bytes())
     except (FileNotFoundError, ValueError):

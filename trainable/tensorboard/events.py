@@ -1,5 +1,4 @@
-"""TensorBoard events of one trial: its rows as scalars, its configuration, and what its divisions
-look like."""
+"""TensorBoard events of one trial: rows as scalars, configuration, and images of divisions."""
 
 import json
 import time
@@ -18,15 +17,16 @@ from trainable.tensorboard import images as drawn
 
 
 class Events:
-    """Writes below a trial's folder. Whatever an earlier process wrote of later epochs, TensorBoard
-    then hides.
+    """Writer of events to a trial's folder.
+
+    TensorBoard hides events of later epochs that an earlier process wrote.
 
     Args:
         path: the trial's folder.
-        finished: epochs after which the trial resumes.
+        finished: number of epochs after which the trial resumes.
         config: the trial's configuration as plain data, for the text page.
-        place: `setting`, `arm` and `seed` in a study, for the table of hyper-parameters; {} outside
-            of one.
+        place: `setting`, `arm` and `seed` in a study, for the table of hyper-parameters; {}: no
+            study.
     """
 
     def __init__(self, path: Path, finished: int, config: dict[str, Any], place: dict[str, Any]):
@@ -35,7 +35,7 @@ class Events:
         self._file = self._writer._get_file_writer()  # type: ignore[no-untyped-call]
         self._flushed = 0.0
         method = config["method"]
-        # Other mixtures are on another scale than the picture of the losses.
+        # Other mixtures have another scale than the plot of losses.
         gaussian = method.get("mixture", "gmm") == "gmm"
         self._drawable = gaussian and method.get("normalise_losses", True)
         if not finished:
@@ -46,8 +46,10 @@ class Events:
                 self._file.add_summary(hparams.hparams_pb(place, trial_id=name))
 
     def add(self, row: dict[str, Any]) -> None:
-        """Add every number of a row at its epoch, and show it within a second or with the next
-        row."""
+        """Add every number of a row at its epoch.
+
+        Events are flushed at most once a second.
+        """
         # One event for the whole row: thirty calls of `add_scalar` take ten times as long.
         values = []
         for name, value in row.items():
@@ -61,10 +63,13 @@ class Events:
     def division(
         self, step: int, record: dict[str, np.ndarray], data: Dataset, mixture: dict[str, Any]
     ) -> None:
-        """Add what a division saw and thought of the training samples.
+        """Add histograms, curves and images of a division of the training samples.
 
-        `record` has `loss` and `clean_probability` (networks, n) and `ensemble_class` (n,);
-        `mixture` has the row's `mixture/*`, where they are known.
+        Args:
+            step: epoch of the events.
+            record: `loss` and `clean_probability`, (networks, n), and `ensemble_class`, (n,).
+            data: the trial's data set.
+            mixture: a row with `mixture/*`; {}: unknown.
         """
         train = data.train
         given = train.given.cpu().numpy()
@@ -93,7 +98,10 @@ class Events:
         clean: np.ndarray | None,
         mixture: dict[str, Any],
     ) -> None:
-        """Add one network's losses (n,) and clean probabilities (n,); `clean`: which are right."""
+        """Add one network's losses (n,) and clean probabilities (n,).
+
+        `clean` (n,) is whether each given label is right; None: unknown.
+        """
         writer = self._writer
         writer.add_histogram(f"division/clean_probability_net{network}", probability, step)
         if clean is None:
@@ -113,8 +121,7 @@ class Events:
         self._writer.add_image(name, image, step, dataformats="HWC")
 
     def close(self, done: bool = False) -> None:
-        """Close the file; a `done` trial is shown as successful in the table of
-        hyper-parameters."""
+        """Close the file; the table of hyper-parameters shows a `done` trial as successful."""
         if done:
             summaries = torch_hparams({}, {})  # type: ignore[no-untyped-call]
             self._file.add_summary(summaries[2])

@@ -1,5 +1,7 @@
-"""Small pictures for TensorBoard, drawn by Pillow: importing a plotting library would cost a short
-trial a tenth of its time."""
+"""Small images for TensorBoard, drawn with Pillow.
+
+The import of a plotting library would take a tenth of the time of a short trial.
+"""
 
 from typing import Any
 
@@ -13,23 +15,30 @@ CLEAN = (0, 114, 178)
 NOISY = (213, 94, 0)
 OTHER = (150, 150, 150)
 BLACK = (0, 0, 0)
-"""Colours of Okabe and Ito, told apart without colour vision."""
+"""Colours of Okabe and Ito, which are distinguishable without colour vision."""
 SHEET = 24
-"""Images on a sheet."""
+"""Number of images on a sheet."""
 BINS = 50
 PLOT_WIDTH = 500
 PLOT_HEIGHT = 250
-"""Pixels of the picture of losses."""
+"""Size of the plot of losses, pixels."""
 
 
 def losses_and_mixture(
     losses: np.ndarray, clean: np.ndarray | None, mixture: dict[str, Any], network: int
 ) -> np.ndarray:
-    """Normalised losses (n,) of right (blue) and wrong (orange) labels as bars, the fitted mixture
-    as lines.
+    """Plot a histogram of normalised losses and the density of the fitted mixture.
 
-    `clean` (n,) bool says which labels are right, None if nobody knows; `mixture` has its numbers
-    by the names of rows, or nothing. An image (height, width, 3) uint8.
+    Bars are blue for right and orange for wrong labels, grey if the true labels are unknown.
+
+    Args:
+        losses: (n,).
+        clean: (n,) bool, whether the given label is right; None: unknown.
+        mixture: parameters of the mixture by the metric names of rows; {}: no mixture.
+        network: number of the network, for the metric names.
+
+    Returns:
+        An image (height, width, 3) uint8.
     """
     scale = np.ptp(losses)
     if not scale > 0:
@@ -39,7 +48,7 @@ def losses_and_mixture(
         groups = [(scaled, OTHER)]
     else:
         groups = [(scaled[clean], CLEAN), (scaled[~clean], NOISY)]
-    # Densities of the whole: the bars of all groups together have the area 1.
+    # The bars of all groups together have the area 1.
     densities = [np.histogram(values, BINS, (0, 1))[0] * BINS / len(scaled) for values, _ in groups]
     top = max(float(np.max(densities)), 1e-9) * 1.05
     image = Image.new("RGB", (PLOT_WIDTH, PLOT_HEIGHT), "white")
@@ -54,7 +63,7 @@ def losses_and_mixture(
 def _draw_bars(
     draw: ImageDraw.ImageDraw, density: np.ndarray, top: float, colour: tuple[int, int, int]
 ) -> None:
-    """Draw one bar a bin; a bar of the height `top` fills the picture."""
+    """Draw one bar per bin; a bar of the height `top` fills the image."""
     bar = PLOT_WIDTH / BINS
     for k, value in enumerate(density):
         left = k * PLOT_WIDTH / BINS
@@ -65,7 +74,7 @@ def _draw_bars(
 def _draw_component(
     draw: ImageDraw.ImageDraw, mixture: dict[str, Any], component: str, network: int, top: float
 ) -> None:
-    """Draw the density of one Gaussian of the mixture, if its numbers are known."""
+    """Draw the density of one Gaussian of the mixture, if its parameters are known."""
 
     def number(parameter: str) -> Any:
         name = names.MIXTURE.format(parameter=parameter, component=component, k=network)
@@ -83,10 +92,10 @@ def _draw_component(
 
 
 def confusion(rows: np.ndarray, columns: np.ndarray, classes: int) -> np.ndarray:
-    """How often each class of `columns` (n,) meets each of `rows` (n,), each row scaled to 1: dark
-    is often.
+    """Draw the confusion matrix of the classes `rows` (n,) and `columns` (n,).
 
-    An image (height, width, 3) uint8 with one square a pair of classes.
+    Counts are divided by the sum of their row. The image (height, width, 3) uint8 has one square
+    per pair of classes; dark squares are frequent pairs.
     """
     counts = np.bincount(rows * classes + columns, minlength=classes**2).reshape(classes, classes)
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
@@ -97,8 +106,11 @@ def confusion(rows: np.ndarray, columns: np.ndarray, classes: int) -> np.ndarray
 
 
 def sheet(images: torch.Tensor, captions: list[str]) -> np.ndarray:
-    """Normalised images (n, channels, h, w) in rows of eight with a caption below each; (height,
-    width, 3) uint8."""
+    """Draw normalised images (n, channels, h, w) in rows of eight, each with a caption below.
+
+    Returns:
+        An image (height, width, 3) uint8.
+    """
     low = images.amin((1, 2, 3), keepdim=True)
     high = images.amax((1, 2, 3), keepdim=True)
     scaled = 255 * (images - low) / (high - low).clamp_min(1e-6)

@@ -1,4 +1,4 @@
-"""What a trial will cost, from a few timed steps: seconds of training and bytes on disk."""
+"""Estimate a trial's training time in seconds, from a few timed steps, and its bytes on disk."""
 
 import statistics
 import time
@@ -20,10 +20,12 @@ STEPS = 9
 
 @dataclass(frozen=True)
 class Cost:
-    """An estimate for one trial.
+    """Estimated cost of one trial.
 
-    `seconds` is training and testing on this machine; `kept` bytes stay when the trial is done,
-    `while_running` are needed on top until then (two checkpoints).
+    Attributes:
+        seconds: time of training and testing on this machine, s.
+        kept: bytes on disk of the completed trial.
+        while_running: additional bytes until then, for two checkpoints.
     """
 
     seconds: float
@@ -34,12 +36,17 @@ class Cost:
 def estimate(config: TrialConfig, machine: Machine) -> Cost:
     """Build the trial, time a few training steps and scale by its image-forward equivalents.
 
-    A DivideMix step costs, per labeled image and network, the gradient pass over its views and
-    those of an unlabeled image (12 forwards for two each), and the predictions that its targets
-    need. How many samples will be labeled is not known before the run: as many are assumed as have
-    right labels, and all where nobody knows. Nor is the end of an automatic warm-up: one epoch is
-    assumed, which makes the estimate an upper bound. Of the other methods, ELR+ asks an average for
-    its targets, and an estimated forget rate needs the losses of all samples in the gradual epochs.
+    A DivideMix step has two costs per labeled image and network. The first is the gradient pass
+    over its views and those of an unlabeled image: 12 forwards for two views each. The second is
+    the predictions for the targets.
+
+    The size of the labeled set is unknown before the run. It is assumed to be the number of right
+    labels, or the whole training set if the true labels are unknown. An automatic warm-up is
+    assumed to take one epoch, which makes the estimate an upper bound. ELR+ adds the forwards of
+    its EMA. An estimated forget rate adds the losses of all samples in the gradual epochs.
+
+    Raises:
+        DataError: the data is missing or wrong.
     """
     trial = Trial(config, machine)
     kept, while_running = space(trial)
@@ -47,7 +54,7 @@ def estimate(config: TrialConfig, machine: Machine) -> Cost:
 
 
 def _forwards(trial: Trial) -> int:
-    """Image-forward equivalents of the whole trial, as `estimate` describes them."""
+    """Return the image-forward equivalents of the whole trial, as `estimate` defines them."""
     config = trial.config
     data = trial.data
     method: Section = config.method
@@ -76,7 +83,7 @@ def _forwards(trial: Trial) -> int:
 
 
 def _forwards_per_labeled(method: DivideMix) -> int:
-    """Image-forward equivalents of a step, per labeled image and network."""
+    """Return the image-forward equivalents of a step, per labeled image and network."""
     learned = 3 if method.forward_rows == "labeled" else 6
     guesses = 0
     if method.co_guess != "peer":  # the network's own guess
@@ -87,20 +94,20 @@ def _forwards_per_labeled(method: DivideMix) -> int:
 
 
 def space(trial: Trial) -> tuple[int, int]:
-    """Estimate (`kept`, `while_running`) bytes of one trial."""
+    """Return the estimated bytes (`kept`, `while_running`) of one trial; see `Cost`."""
     data = trial.data
     train = trial.config.train
     weights = 0
     for learner in trial.method.learners:
         for tensor in learner.network.state_dict().values():
             weights += tensor.numel() * tensor.element_size()
-    # A row, the same numbers as TensorBoard events, and pictures of three divisions.
+    # Rows, TensorBoard events of the same numbers, and images of three divisions.
     rows = train.epochs * 4000 + 100_000
     table = len(data.train) * (3 * (4 * trial.config.method.networks + 4) + 21)
     kept = weights + rows + table
-    if data.validation:  # the best weights too
+    if data.validation:  # best.pt
         kept += weights
-    # A checkpoint has the weights, the optimizer's averages and the weights' moving average.
+    # A checkpoint has the weights, the optimiser's averages and the EMA of the weights.
     checkpoint = 2 * weights
     if train.optimizer == "adam":
         checkpoint += weights
@@ -110,7 +117,7 @@ def space(trial: Trial) -> tuple[int, int]:
 
 
 def _seconds_per_forward(trial: Trial) -> float:
-    """Time training steps on the first network: seconds of one image-forward equivalent."""
+    """Time training steps of the first network; return the seconds per image-forward equivalent."""
     learner = trial.method.learners[0]
     data = trial.data.train
     rng = trial.method.streams.torch("cost", device=data.device)

@@ -1,5 +1,4 @@
-"""What besides its configuration a trial's numbers depend on: code, data, libraries, kind of
-device."""
+"""Fingerprint of a trial: code, data, libraries and device, on which its numbers also depend."""
 
 import platform
 from importlib.metadata import version
@@ -12,8 +11,10 @@ from trainable.trial.trial import Trial
 
 
 def fingerprint(trial: Trial) -> dict[str, Any]:
-    """Plain data for `trial.json`: two trials with equal fingerprints and ids have equal rows on
-    one machine's CPU."""
+    """Return the fingerprint of a trial as plain data for `trial.json`.
+
+    On the CPU of one machine, two trials with equal ids and fingerprints have equal rows.
+    """
     device = (
         torch.cuda.get_device_name(trial.device)
         if trial.device.type == "cuda"

@@ -1,5 +1,7 @@
-"""One trial as it is handed to the process that trains it. No torch: the process that starts a
-study makes it."""
+"""Description of one trial for the process that trains it.
+
+The process that starts a study builds it, so this module does not import torch.
+"""
 
 import dataclasses
 from dataclasses import dataclass
@@ -10,21 +12,20 @@ from trainable.config.runtime import Machine
 from trainable.config.trial import TrialConfig
 
 KEY = "job"
-"""Where a job is in Tune's configuration of a trial."""
+"""Key of the job in Tune's configuration of a trial."""
 
 
 @dataclass(frozen=True)
 class TrialJob:
-    """What to train, where to keep it, and on how much of a machine.
+    """A trial's configuration, its folder, and its resources.
 
     Attributes:
-        config: what the trial computes.
-        folder: the trial's folder, absolute.
-        machine: settings of the machine that change no result.
-        study, setting, arm, seed: the trial's place in the study; `setting` is "" where there is
-            none.
-        cpu, gpu: CPUs and (fractions of) GPUs that the trial takes.
-        report_every: seconds of training between two reports; 0: after every epoch.
+        config: configuration of the trial.
+        folder: absolute path of the trial's folder.
+        machine: settings of the machine, which do not change results.
+        study, setting, arm, seed: the trial's place in the study; `setting` is "" if there is none.
+        cpu, gpu: number of CPUs and (fractions of) GPUs of the trial.
+        report_every: seconds of training between two reports; 0: a report after every epoch.
     """
 
     config: TrialConfig
@@ -40,7 +41,7 @@ class TrialJob:
 
     @property
     def name(self) -> str:
-        """The trial's name in the study: its folder below `runs/`."""
+        """Name of the trial in the study: its folder below `runs/`."""
         return "/".join(filter(None, [self.setting, self.arm, f"seed={self.seed}"]))
 
     @property
@@ -49,7 +50,7 @@ class TrialJob:
         return {"setting": self.setting, "arm": self.arm, "seed": self.seed}
 
     def to_config(self) -> dict[str, Any]:
-        """The job as Tune's configuration: plain data that any process can read."""
+        """Return the job as Tune's configuration: plain data that any process can read."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         fields["config"] = self.config.model_dump()
         fields["folder"] = str(self.folder)
@@ -58,7 +59,7 @@ class TrialJob:
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "TrialJob":
-        """The job in Tune's configuration of a trial."""
+        """Return the job in Tune's configuration of a trial."""
         fields = dict(config[KEY])
         fields["config"] = TrialConfig.model_validate(fields["config"])
         fields["folder"] = Path(fields["folder"])

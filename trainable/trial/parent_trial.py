@@ -1,5 +1,4 @@
-"""The finished trial that another one uses (`from_arm`): its weights, and what it thought of each
-sample."""
+"""The completed trial that another trial uses (`from_arm`): its weights and clean probabilities."""
 
 import io
 import zipfile
@@ -16,30 +15,40 @@ from trainable.storage.trial_folder import TrialFolder
 
 
 class Source:
-    """Reads the results of a finished trial; what is wrong with them is a DataError."""
+    """Results of a completed trial.
+
+    Raises:
+        DataError: the folder is not given, or it does not contain that completed trial.
+    """
 
     def __init__(self, config: TrialConfig, machine: Machine):
         if machine.source_dir is None:
             raise DataError(
-                f"this trial uses the trial {config.from_arm}, and the folder of that one is not "
-                "given"
+                f"from_arm: {config.from_arm} – the folder of this trial is not given. Pass it to "
+                "python -m trainable with --source DIR"
             )
         self._folder = TrialFolder(machine.source_dir)
-        there = (self._folder.trial or {}).get("id")
-        if there != config.from_arm or self._folder.summary is None:
+        found = (self._folder.trial or {}).get("id")
+        if found != config.from_arm or self._folder.summary is None:
             raise DataError(
-                f"{machine.source_dir} does not hold the finished trial {config.from_arm} that "
-                "this one uses"
+                f"from_arm: {config.from_arm} – {machine.source_dir} does not contain this trial "
+                "as a completed one. Run that trial first, or pass another --source folder"
             )
 
     @property
     def weights(self) -> Path:
-        """The file of its networks' last weights."""
+        """File with the final weights of its networks."""
         return self._folder.path / names.MODEL
 
     def clean_probability(self, train: Samples) -> np.ndarray:
-        """What it thought of `train` at its end: the mean of its networks (n,); NaN where it did
-        not judge a sample."""
+        """Return the final clean probability of each sample of `train`, (n,).
+
+        It is the mean over the networks; NaN: the trial did not judge the sample.
+
+        Raises:
+            DataError: the sample table is missing, damaged, without clean probabilities, or has
+                other samples or given labels than `train`.
+        """
         path = self._folder.path / names.SAMPLES
         try:
             with np.load(io.BytesIO(path.read_bytes())) as file:
@@ -48,16 +57,18 @@ class Source:
             raise DataError(f"{path} cannot be read") from None
         if not len(table.get("clean_probability", ())):
             raise DataError(
-                f"{path} has no clean probabilities: its method does not divide the samples"
+                f"{path} has no clean probabilities: the method of that trial does not divide the "
+                "samples. Name an arm that does in from_arm"
             )
         trained = table["split"] == 0
-        for name, mine in (
+        for name, expected in (
             ("source_index", train.source_index),
             ("given", train.given.cpu().numpy()),
         ):
-            if not np.array_equal(table[name][trained], mine):
+            if not np.array_equal(table[name][trained], expected):
                 raise DataError(
-                    f"{path} is about other training samples or labels than this trial has"
+                    f"{path}: {name} differs from the training samples of this trial. Both trials "
+                    "need the same data, noise and seed"
                 )
         last: np.ndarray = table["clean_probability"][-1]
         mean: np.ndarray = last.astype(float).mean(0)

@@ -1,4 +1,4 @@
-"""One epoch under PyTorch's profiler: where the time goes, and a trace that Perfetto opens."""
+"""Profile one epoch with PyTorch's profiler, into a trace for Perfetto."""
 
 from pathlib import Path
 
@@ -10,14 +10,14 @@ from trainable.methods.base import Row
 from trainable.trial.trial import Trial
 
 BEFORE = 2
-"""Epochs before the profiled one: a warm-up epoch where the method has one, then one that allocates
-and caches."""
+"""Number of epochs before the profiled one: a warm-up epoch if the method has warm-up, then an
+epoch in which memory is allocated and caches are filled."""
 
 
 def profile_epoch(config: TrialConfig, machine: Machine, trace: Path) -> Row:
     """Train `BEFORE` epochs, profile the next one into `trace` (`.json.gz`) and return its row.
 
-    A warm-up is cut to one epoch, so that the profiled epoch is one of the method's own.
+    Warm-up is shortened to one epoch, so the profiled epoch is not a warm-up epoch.
 
     Raises:
         TrialError: the data is missing or wrong, or training diverged.

@@ -1,8 +1,7 @@
-"""One trial at work in its folder: goes on where it stopped, keeps every epoch, ends in a summary
-or a failure.
+"""Run one trial in its folder: resume, save every epoch, end with a summary or a failure.
 
-Ray Tune, `python -m trainable` and the tests drive the same object: `advance` until `finished`,
-then `close`.
+Ray Tune, `python -m trainable` and the tests use the same object: `advance` until `finished`, then
+`close`.
 """
 
 import contextlib
@@ -36,16 +35,21 @@ NO_SPACE = {
     errno.EPERM,
     errno.ENOTDIR,
 }
-"""Errors of a full or unwritable place: the fault of the disk, not of the trial."""
+"""Error numbers of a full or read-only disk; the trial itself has not failed."""
 
 
 class Session:
-    """Claims the folder, builds the trial and continues from the newest whole checkpoint.
+    """A run of one trial: claims the folder, builds the trial, resumes from the newest checkpoint.
 
-    A `TrialError` (wrong data, non-finite loss) is written to `failure.json` and ends the session:
-    trying again would not help. Any other exception is written too and raised, so that the caller
-    may try again. `place` names the trial's `setting`, `arm` and `seed` in a study, for
-    TensorBoard.
+    A `TrialError` (wrong data, non-finite loss) is written to `failure.json` and ends the session,
+    because a retry would fail again. Any other exception is also written, and raised, so that the
+    caller can retry.
+
+    Args:
+        config: configuration of the trial.
+        folder: the trial's folder.
+        machine: settings of the machine.
+        place: the trial's `setting`, `arm` and `seed` in a study, for TensorBoard.
     """
 
     def __init__(
@@ -55,12 +59,14 @@ class Session:
         machine: Machine,
         place: dict[str, str | int] | None = None,
     ):
-        self.config, self.machine, self.place = config, machine, place or {}
+        self.config = config
+        self.machine = machine
+        self.place = place or {}
         self.folder = TrialFolder(folder)
         self.trial: Trial | None = None
         self.no_space: str | None = None
-        """Why nothing more can be written here; the session has then ended, and its last checkpoint
-        stays."""
+        """File and reason if the disk is full or read-only; the session has then ended, and its
+        last checkpoint is kept."""
         self._events: Events | None = None
         self._drawn: set[int] = set()
         self._saved = 0
@@ -87,7 +93,7 @@ class Session:
             self.folder.log(note)
         self._resume(self.trial)
         about["fingerprint"] = fingerprint(self.trial)
-        # Epochs that other code, or another machine, trained: the report must be able to say so.
+        # The report names trials with epochs that other code or another machine trained.
         others = [
             *earlier.get("earlier", []),
             *([earlier["fingerprint"]] if "fingerprint" in earlier else []),
@@ -99,9 +105,8 @@ class Session:
         self.folder.write_json(names.TRIAL, about)
         self._events = Events(self.folder.path, self.trial.epoch, about["config"], self.place)
         self._drawn = set(self.trial.method.records)
-        if (
-            self.trial.epoch == self.config.train.epochs
-        ):  # stopped between its last epoch and its summary
+        # The process may have ended between the last epoch and the summary.
+        if self.trial.epoch == self.config.train.epochs:
             self._finish(self.trial)
 
     def _resume(self, trial: Trial) -> None:
@@ -109,24 +114,24 @@ class Session:
         for state in self.folder.load_checkpoints():
             try:
                 trial.restore(state, rows)
-            except pickle.UnpicklingError:  # nothing of it has been run
+            except pickle.UnpicklingError:  # no code of the file has been executed
                 self.folder.log(
                     "a checkpoint holds more than tensors and plain values: it is not used"
                 )
                 continue
             if [row["epoch"] for row in trial.rows] == list(range(1, trial.epoch + 1)):
-                self.folder.log(f"goes on after epoch {trial.epoch}")
+                self.folder.log(f"resumes after epoch {trial.epoch}")
                 break
             self.folder.log(
                 f"rows of epochs before {trial.epoch} are missing: this checkpoint is not used"
             )
             self.trial = trial = Trial(self.config, self.machine)
         self.folder.keep_rows(trial.epoch)
-        self._saved, self._between_epochs = trial.epoch, True
+        self._saved = trial.epoch
+        self._between_epochs = True
 
     def advance(self) -> Row | None:
-        """Train one epoch, keep it and return its row; None if the session has ended without
-        one."""
+        """Train one epoch, save it and return its row; None if the session ended without one."""
         return None if self.finished else self._guarded(self._advance)
 
     def _advance(self) -> Row:
@@ -144,35 +149,33 @@ class Session:
             self._finish(self.trial)
         elif self.trial.epoch % self.machine.checkpoint_every == 0:
             self._save(self.trial)
-        spent, limit = (
-            sum(row[names.EPOCH_SECONDS] for row in self.trial.rows),
-            self.machine.trial_timeout,
-        )
+        spent = sum(row[names.EPOCH_SECONDS] for row in self.trial.rows)
+        limit = self.machine.trial_timeout
         if limit is not None and spent > limit and not self.finished:
             self._save(self.trial)
             raise TimedOut(
-                f"{spent:.3g} s of training for {self.trial.epoch} of {self.config.train.epochs} "
-                "epochs are more than "
-                f"run.trial_timeout: {limit:g}; with a larger one, --retry-failed goes on from here"
+                f"run.trial_timeout: {limit:g} s is exceeded: {self.trial.epoch} of "
+                f"{self.config.train.epochs} epochs took {spent:.3g} s. Increase it; "
+                "--retry-failed then resumes from the checkpoint"
             )
         return row
 
     def _show(self, trial: Trial, events: Events, row: Row) -> None:
-        """Write TensorBoard's events of an epoch: its row, and its division if the method kept
-        one."""
+        """Write TensorBoard's events of an epoch: its row, and its division if one is recorded."""
         events.add(row)
-        records, every = trial.method.records, self.machine.pictures_every
+        records = trial.method.records
+        every = self.machine.pictures_every
         due = {epoch: record for epoch, record in records.items() if epoch not in self._drawn}
         if every and row["epoch"] % every == 0:
             due |= trial.method.division
         self._drawn = set(records)
         epoch = max(due, default=0)
-        if (
-            "clean_probability" in due.get(epoch, {}) and "ensemble_class" in due[epoch]
-        ):  # all samples were judged
-            # What was kept after the last epoch has no row that describes it.
+        record = due.get(epoch, {})
+        # A record with the ensemble's classes is of all samples.
+        if "clean_probability" in record and "ensemble_class" in record:
+            # No row has the mixture of the division after the last epoch.
             mixture = row if epoch < row["epoch"] else {}
-            events.division(row["epoch"], due[epoch], trial.data, mixture)
+            events.division(row["epoch"], record, trial.data, mixture)
 
     def _save(self, trial: Trial) -> None:
         if self._saved < trial.epoch:
@@ -183,13 +186,15 @@ class Session:
         self.folder.write(names.MODEL, trial.weights())
         self.folder.write(names.SAMPLES, trial.samples())
         self.folder.finish(trial.summary())
-        # At once: a process that is killed before it closes must not look like an owner.
+        # Released now: a process that is killed before `close` must not remain the owner.
         self.folder.release()
         self.finished = True
 
     def _guarded(self, work: Callable[[], T]) -> T | None:
-        """Run `work`; write down whatever ends it. A full disk is the disk's fault, and nothing can
-        be written down."""
+        """Run `work` and write an exception to `failure.json`.
+
+        A full disk is no failure of the trial; its reason is in `no_space` only.
+        """
         try:
             try:
                 return work()
@@ -211,14 +216,12 @@ class Session:
         return None
 
     def close(self) -> None:
-        """Keep a finished epoch that no checkpoint has yet, close the events and give the folder
-        up."""
+        """Save an epoch that no checkpoint has yet, close the events and release the folder."""
         if self._events:
             self._events.close(done=self.folder.summary is not None)
         with contextlib.suppress(LostFolder, OSError):
-            if (
-                self.folder.stopped is not None
-            ):  # by a search's scheduler: it will not be gone on with
+            # A trial that a search's scheduler has stopped is never resumed.
+            if self.folder.stopped is not None:
                 self.folder.remove(names.CHECKPOINT, names.PREVIOUS_CHECKPOINT)
             elif self.trial and self._between_epochs and not self.finished:
                 self._save(self.trial)
@@ -230,8 +233,10 @@ def _disk(error: Exception) -> bool:
 
 
 def _out_of_memory(error: Exception) -> bool:
-    """Whether the GPU's or the host's memory was too small; torch's CPU allocator raises a plain
-    RuntimeError."""
+    """Return whether GPU or host memory was exhausted.
+
+    torch's CPU allocator raises a plain RuntimeError.
+    """
     return isinstance(
         error, MemoryError | torch.OutOfMemoryError
     ) or "can't allocate memory" in str(error)

@@ -1,5 +1,4 @@
-"""A trial: data, networks and method built from a `TrialConfig`; an iterator of rows with state in
-and state out."""
+"""A trial: data, networks and method of a `TrialConfig`, as an iterator of rows with a state."""
 
 import dataclasses
 import hashlib
@@ -35,12 +34,11 @@ from trainable.random_streams import Streams
 from trainable.storage import names
 from trainable.trial.parent_trial import Source
 
-BESIDE_TENSORS = 0.1
-"""Part of a shared GPU's memory left for what every process has there beside its tensors: CUDA's
-context, libraries."""
+OUTSIDE_TENSORS = 0.1
+"""Share of a shared GPU's memory that is reserved for CUDA's context and libraries."""
 MOST_GRAPHS = 64
-"""Compiled forms of a step in one trial: two networks, with and without gradient, in both modes, at
-several sizes."""
+"""Limit of compiled variants of a step in one trial: two networks, with and without gradient, in
+both modes, at several batch sizes."""
 HALF_MAX = float(np.finfo(np.float16).max)
 
 METHODS: dict[str, type[Method]] = {
@@ -58,14 +56,14 @@ METHODS: dict[str, type[Method]] = {
 
 
 class Trial:
-    """One training run. `next` trains an epoch and returns its row; it ends after `train.epochs`
-    rows.
+    """One training run: `next` trains an epoch and returns its row, for `train.epochs` rows.
 
-    `notes` are sentences about what somebody should know of its start.
+    Attributes:
+        notes: messages about the initial weights, for the log.
 
     Raises:
-        DataError: the data is missing or wrong (here, while building).
-        NonFiniteLoss: training diverged (in `next`).
+        DataError: the data is missing or wrong (raised while the trial is built).
+        NonFiniteLoss: training diverged (raised by `next`).
     """
 
     def __init__(self, config: TrialConfig, machine: Machine):
@@ -90,13 +88,13 @@ class Trial:
             )
         if self.data.epoch_batches and config.method.losses_averaged > 1:
             raise DataError(
-                "method.loss_history above 1 needs the same samples in every epoch; these are "
-                "drawn anew"
+                f"method.loss_history: {config.method.losses_averaged} needs the same samples in "
+                f"every epoch, and {config.data.name} draws new ones. Use 1"
             )
         if self.data.epoch_batches and config.method.needs_agreement:
             raise DataError(
-                "method.agreement needs both networks to judge the same samples; theirs are drawn "
-                "apart"
+                "method.agreement needs the same samples for both networks, and "
+                f"{config.data.name} draws different ones. Use none"
             )
         networks = [
             build(config.model, self.data.shape, self.data.classes, streams.number(f"init{k}"))
@@ -118,7 +116,7 @@ class Trial:
     def _pretrained(
         self, networks: list[torch.nn.Module], machine: Machine, source: Source | None
     ) -> list[str]:
-        """Load weights if the method says so; what was left out is worth a note."""
+        """Load initial weights if the method has any; return notes about ignored layers."""
         start = self.config.method
         if source and isinstance(start, Start) and start.init == "from_arm":
             return load_pretrained(networks, source.weights)
@@ -141,16 +139,16 @@ class Trial:
 
     @property
     def epoch(self) -> int:
-        """Finished epochs."""
+        """Number of completed epochs."""
         return self.method.epoch
 
     def state(self) -> bytes:
-        """Everything that the next epoch depends on."""
+        """Return the complete state, on which the next epoch depends."""
         return _saved(self.method.state_dict())
 
     def restore(self, state: bytes, rows: list[Row]) -> None:
-        """Go on after the epoch at which `state` was taken; `rows` are those up to it."""
-        # To the CPU first: loading copies weights to the networks' device, and the per-sample
+        """Resume after the epoch of `state`; `rows` must include all rows up to that epoch."""
+        # To the CPU first: loading then copies weights to the networks' device, and per-sample
         # arrays stay on the CPU.
         self.method.load_state_dict(
             torch.load(io.BytesIO(state), weights_only=True, map_location="cpu")
@@ -158,28 +156,32 @@ class Trial:
         self.rows = rows[: self.epoch]
 
     def weights(self) -> bytes:
-        """The tested networks' weights, a list of state dicts, for `torch.load(…,
-        weights_only=True)`."""
+        """Return the weights of the tested networks, for `torch.load(…, weights_only=True)`.
+
+        They are a list with one state dict per network.
+        """
         return _saved([learner.tested.state_dict() for learner in self.method.learners])
 
     @property
     def is_best(self) -> bool:
-        """Whether the last row has the best noisy-validation accuracy so far (the earliest of
-        equals)."""
+        """Whether the last row has the best validation accuracy so far (the earliest of equals)."""
         scores = [
             row[names.VALIDATION_ACCURACY] for row in self.rows if names.VALIDATION_ACCURACY in row
         ]
         return bool(scores) and scores.index(max(scores)) == len(scores) - 1
 
     def samples(self) -> bytes:
-        """The per-sample table as .npz: what the division saw and thought of each training and
-        validation sample.
+        """Return the per-sample table as .npz.
 
-        Per-sample arrays have one column a sample: first the training, then the validation samples.
-        `loss` and `clean_probability` are (epochs, networks, training samples), `ensemble_*`
-        (epochs, training samples).
+        Arrays:
+            source_index, split, given, true: (training and validation samples,), in this order;
+                `split` is 0 for training and 1 for validation samples.
+            epochs: (epochs,), the recorded epochs.
+            loss, clean_probability: (epochs, networks, training samples).
+            ensemble_class, ensemble_probability: (epochs, training samples).
         """
-        train, validation = self.data.train, self.data.validation
+        train = self.data.train
+        validation = self.data.validation
         parts = [train] + ([validation] if validation else [])
         table: dict[str, np.ndarray] = {
             "source_index": np.concatenate([p.source_index for p in parts]),
@@ -203,7 +205,7 @@ class Trial:
         return buffer.getvalue()
 
     def summary(self) -> dict[str, Any]:
-        """Final metrics (percent), seconds, work and hashes."""
+        """Return the summary: final metrics, seconds, work and hashes (see `storage.names`)."""
         test = [row[names.TEST_ACCURACY] for row in self.rows]
         last = self.rows[-1]
         result: dict[str, Any] = {
@@ -250,29 +252,35 @@ class Trial:
 
 
 def choose_device(name: str) -> torch.device:
-    """The named device; auto: CUDA where there is one. Raises DataError if it is not there."""
+    """Return the device of that name; auto: CUDA if available, else the CPU.
+
+    Raises:
+        DataError: CUDA is requested and not available.
+    """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name.startswith("cuda") and not torch.cuda.is_available():
-        raise DataError("there is no CUDA device here: use --device cpu, or auto")
+        raise DataError(f"--device {name}: no CUDA device is available. Use --device cpu or auto")
     return torch.device(name)
 
 
 def limit_memory(device: torch.device, share: float) -> None:
-    """Let this process have its share of a GPU's memory and no more, so that it fails before its
-    neighbours do."""
+    """Limit this process to its share (0 to 1) of a GPU's memory.
+
+    A process that needs more then fails itself, instead of other processes on the GPU.
+    """
     if device.type == "cuda":
-        # A device without a number is refused here, and only here; None is the current one.
+        # The function rejects a device without a number; None is the current device.
         torch.cuda.set_per_process_memory_fraction(
-            share * (1 - BESIDE_TENSORS) if share < 1 else 1.0, device.index
+            share * (1 - OUTSIDE_TENSORS) if share < 1 else 1.0, device.index
         )
 
 
 def compile_afresh() -> None:
-    """Forget what earlier trials of this process compiled: it counts against torch's limit, past
-    which steps are eager.
+    """Discard what earlier trials of this process compiled.
 
-    What runs compiled, and so how it rounds, must not depend on who trained here before.
+    It counts towards torch's limit, and steps beyond the limit run eagerly. Compilation changes
+    rounding, so it must not depend on earlier trials.
     """
     torch.compiler.reset()
     torch._dynamo.config.recompile_limit = MOST_GRAPHS

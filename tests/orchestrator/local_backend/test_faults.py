@@ -162,7 +162,7 @@ def test_a_killed_driver_killed_workers_and_a_damaged_checkpoint(tmp_path, start
 
     def resumed() -> bool:
         logs = [log_of(folder) for folder in partial if (folder.path / "train.log").exists()]
-        return len(logs) == len(partial) and all("after epoch" in log for log in logs)
+        return len(logs) == len(partial) and all("resumes after epoch" in log for log in logs)
 
     process = start(study, "--no-ray")
     wait_until(
@@ -177,7 +177,7 @@ def test_a_killed_driver_killed_workers_and_a_damaged_checkpoint(tmp_path, start
     assert newest.with_suffix(".damaged").name in log
     assert newest.with_suffix(".damaged").exists()
     if newest.name == "checkpoint.pt":
-        resumed_after = re.search(r"after epoch (\d+)", log)
+        resumed_after = re.search(r"resumes after epoch (\d+)", log)
         assert resumed_after, log
         assert epochs - 2 <= int(resumed_after[1]) < epochs, "from the checkpoint before"
 
@@ -221,7 +221,7 @@ def test_a_killed_worker_is_a_named_failure_or_tried_again(tmp_path, run):
     code, output = run(study, "--retry-failed", "--set", "run.max_failures=2", during=kill_it_again)
     assert code == 0, output
     assert "1 of 4 trials to run" in output
-    assert log_of(victim).count("es after epoch") == 2
+    assert log_of(victim).count("resumes after epoch") == 2
     assert victim.failure is None
     assert summaries(runs).items() >= done.items()
     assert_as_undisturbed(study, runs)
@@ -248,7 +248,7 @@ def test_interrupts_keep_each_finished_epoch(tmp_path, run):
     code, output = run(study, *options)
     assert code == 0, output
     for folder, epoch in kept:
-        assert f"after epoch {epoch}\n" in log_of(folder)
+        assert f"resumes after epoch {epoch}\n" in log_of(folder)
     assert_as_undisturbed(study, runs)
 
 

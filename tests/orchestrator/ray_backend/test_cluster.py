@@ -161,7 +161,7 @@ def test_a_lost_node_loses_no_epoch_and_its_actor_that_lives_on_writes_nothing(
         os.kill(pid, signal.SIGCONT)
     output = finish(process)
     assert process.returncode == 0, output
-    assert "goes on after epoch" in (folder.path / "train.log").read_text()
+    assert "resumes after epoch" in (folder.path / "train.log").read_text()
     assert_as_undisturbed(study, runs)
     # Ray ends the actor once it sees that its node is gone, nearly always within seconds; it writes nothing either way.
     noticed = time.monotonic() + 30

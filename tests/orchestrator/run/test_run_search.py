@@ -333,7 +333,7 @@ def test_an_interrupted_search_on_ray_goes_on_and_is_extended_by_the_difference(
     output = finish(process)
     assert process.returncode == 0, output
     for folder, epochs in begun.items():
-        assert f"goes on after epoch {epochs}" in (folder / "train.log").read_text(), (
+        assert f"resumes after epoch {epochs}" in (folder / "train.log").read_text(), (
             "no finished epoch is lost"
         )
     before = proposals(root)
@@ -376,7 +376,7 @@ def test_a_killed_search_goes_on_and_comes_to_the_same_end(tmp_path, start, envi
     output = finish(process)
     assert process.returncode == 0, output
     assert any(
-        "goes on after epoch" in log.read_text() for log in (root / "runs").rglob("train.log")
+        "resumes after epoch" in log.read_text() for log in (root / "runs").rglob("train.log")
     )
     assert_whole(study, root, 6)
     assert proposals(root) == proposals(tmp_path / "undisturbed" / "tiny")

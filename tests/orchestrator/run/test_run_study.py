@@ -87,7 +87,7 @@ def test_a_killed_run_goes_on_and_its_rows_are_those_of_an_undisturbed_one(
     assert all(path.read_bytes() == content for path, content in finished.items()), (
         "no finished trial ran twice"
     )
-    assert any("goes on after epoch" in (folder / "train.log").read_text() for folder in partial)
+    assert any("resumes after epoch" in (folder / "train.log").read_text() for folder in partial)
     assert_as_undisturbed(study, runs)
 
 

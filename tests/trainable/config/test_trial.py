@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import json
+import re
 from typing import Annotated, Any, get_args
 
 import pytest
@@ -386,135 +387,148 @@ def test_a_configuration_cannot_be_changed():
 # --- messages ---
 
 
+def assert_mistake(content, path: str, *facts: str) -> None:
+    """The one mistake in `content` is at `path`, and its message states the facts."""
+    [(found, message)] = mistakes(content)
+    assert found == path
+    assert [fact for fact in facts if fact not in message] == []
+
+
 @pytest.mark.parametrize(
-    ("content", "path", "message"),
+    ("content", "path", "facts"),
     [
-        ({"sed": 1}, "sed", "unknown key `sed`; did you mean `seed`?"),
+        ({"sed": 1}, "sed", ["`sed`", "did you mean `seed`?"]),
         (
             {"qqq": 1},
             "qqq",
-            "unknown key `qqq`; known are data, noise, model, train, method, from_arm, seed",
+            ["`qqq`", "data, noise, model, train, method, from_arm, seed"],
         ),
         (
             {"method": {"name": "dividemix", "lamda_u": 5}},
             "method.lamda_u",
-            "unknown key `lamda_u`; did you mean `lambda_u`?",
+            ["`lamda_u`", "did you mean `lambda_u`?"],
         ),
         (  # the key belongs to another method
             {"method": {"name": "cross_entropy", "lambda_u": 5}},
             "method.lambda_u",
-            "unknown key `lambda_u`; known are name, networks, init, weights, head_only_epochs",
+            ["`lambda_u`", "name, networks, init, weights, head_only_epochs"],
         ),
-        ({"train": {"epoch": 5}}, "train.epoch", "unknown key `epoch`; did you mean `epochs`?"),
+        ({"train": {"epoch": 5}}, "train.epoch", ["`epoch`", "did you mean `epochs`?"]),
     ],
 )
-def test_an_unknown_key_is_named_with_a_suggestion_or_the_known_ones(content, path, message):
-    assert mistakes(content) == [(path, message)]
+def test_an_unknown_key_is_named_with_a_suggestion_or_the_known_ones(content, path, facts):
+    assert_mistake(content, path, *facts)
 
 
 @pytest.mark.parametrize(
-    ("content", "path", "message"),
+    ("content", "path", "facts"),
     [
         (
             {"method": {"name": "dividemx"}},
             "method.name",
-            "`dividemx` is not a known name: use one of dividemix, cross_entropy, mixup, co_teaching, "
-            "co_teaching_plus, jocor, elr, elr_plus, mixmatch, retrain, or FILE.py:CLASS; did you mean `dividemix`?",
+            [
+                "`dividemx`",
+                "dividemix, cross_entropy, mixup, co_teaching, co_teaching_plus, jocor, elr, elr_plus, mixmatch, retrain",
+                "FILE.py:CLASS",
+                "did you mean `dividemix`?",
+            ],
         ),
         (
             {"noise": {"name": "fog"}},
             "noise.name",
-            "`fog` is not a known name: use one of none, symmetric, pair, asymmetric, instance, file",
+            ["`fog`", "none, symmetric, pair, asymmetric, instance, file"],
         ),
         (
             {"model": {"name": None}},
             "model.name",
-            "`None` is not a known name: use one of small_cnn, lenet, cnn6, preact_resnet18, preact_resnet34, "
-            "resnet18, resnet34, resnet50, mobilenet_v2, convnext_tiny, vit_b_16, swin_t, or FILE.py:CLASS",
+            [
+                "`None`",
+                "small_cnn, lenet, cnn6, preact_resnet18, preact_resnet34, resnet18, resnet34, resnet50, mobilenet_v2, "
+                "convnext_tiny, vit_b_16, swin_t",
+                "FILE.py:CLASS",
+            ],
         ),
     ],
 )
-def test_a_wrong_name_is_reported_with_the_known_ones(content, path, message):
-    assert mistakes(content) == [(path, message)]
+def test_a_wrong_name_is_reported_with_the_known_ones(content, path, facts):
+    assert_mistake(content, path, *facts)
 
 
 @pytest.mark.parametrize(
-    ("content", "path", "message"),
+    ("content", "path", "value", "expected"),
     [
-        ({"train": {"lr": "0.1"}}, "train.lr", '"0.1" is not right: it should be a valid number'),
-        ({"train": {"lr": True}}, "train.lr", "true is not right: it should be a valid number"),
-        (
-            {"train": {"epochs": 3.5}},
-            "train.epochs",
-            "3.5 is not right: it should be a valid integer",
-        ),
-        (
-            {"train": {"epochs": None}},
-            "train.epochs",
-            "null is not right: it should be a valid integer",
-        ),
-        (
-            {"data": {"name": "npz", "path": 5}},
-            "data.path",
-            "5 is not right: it should be a valid string",
-        ),
+        ({"train": {"lr": "0.1"}}, "train.lr", '"0.1"', "number"),
+        ({"train": {"lr": True}}, "train.lr", "true", "number"),
+        ({"train": {"epochs": 3.5}}, "train.epochs", "3.5", "integer"),
+        ({"train": {"epochs": None}}, "train.epochs", "null", "integer"),
+        ({"data": {"name": "npz", "path": 5}}, "data.path", "5", "string"),
         (
             {"method": {"name": "dividemix", "mixup": "yes"}},
             "method.mixup",
-            '"yes" is not right: it should be true or false',
+            '"yes"',
+            "true or false",
         ),
         (
             {"method": {"name": "dividemix", "guess_mode": "test"}},
             "method.guess_mode",
-            "\"test\" is not right: it should be 'train' or 'eval'",
+            '"test"',
+            "'train' or 'eval'",
         ),
-        (
-            {"train": {"lr_milestones": 150}},
-            "train.lr_milestones",
-            "150 is not right: it should be a valid list",
-        ),
-    ],
-)
-def test_a_value_of_a_wrong_type_is_shown_with_what_would_be_right(content, path, message):
-    assert mistakes(content) == [(path, message)]
-
-
-@pytest.mark.parametrize(
-    ("content", "path", "message"),
-    [
-        ({"train": {"lr": 0}}, "train.lr", "0 is not right: it should be greater than 0"),
-        ({"train": {"lr": float("nan")}}, "train.lr", "NaN is not right: it should be a finite number"),
-        ({"train": {"lr": float("inf")}}, "train.lr", "Infinity is not right: it should be a finite number"),
-        ({"train": {"epochs": 0}}, "train.epochs", "0 is not right: it should be greater than or equal to 1"),
-        ({"train": {"momentum": 1.0}}, "train.momentum", "1.0 is not right: it should be less than 1"),
+        ({"train": {"lr_milestones": 150}}, "train.lr_milestones", "150", "list"),
+        # ranges
+        ({"train": {"lr": 0}}, "train.lr", "0", "greater than 0"),
+        ({"train": {"lr": float("nan")}}, "train.lr", "NaN", "finite"),
+        ({"train": {"lr": float("inf")}}, "train.lr", "Infinity", "finite"),
+        ({"train": {"epochs": 0}}, "train.epochs", "0", "greater than or equal to 1"),
+        ({"train": {"momentum": 1.0}}, "train.momentum", "1.0", "less than 1"),
         (
             {"noise": {"name": "pair", "rate": 1.5}},
             "noise.rate",
-            "1.5 is not right: it should be less than or equal to 1",
+            "1.5",
+            "less than or equal to 1",
         ),
         (
-            {"method": {"name": "dividemix", "p_threshold": 1}},
-            "method.p_threshold",
-            "1 is not right: it should be less than 1",
+            {"data": {"crop_padding": 5, "name": "digits"}},
+            "data.crop_padding",
+            "5",
+            "less than or equal to 4",
         ),
-        ({"data": {"crop_padding": 5, "name": "digits"}}, "data.crop_padding", "5 is not right: it should be less than "
-         "or equal to 4"),
-        ({"seed": -1}, "seed", "-1 is not right: it should be greater than or equal to 0"),
+        ({"seed": -1}, "seed", "-1", "greater than or equal to 0"),
+        # items of a list
+        ({"train": {"lr_milestones": [150, 2.5]}}, "train.lr_milestones", "2.5", "integer"),
+        (
+            {"method": {"name": "dividemix", "prior": [1, 0]}},
+            "method.prior",
+            "0",
+            "greater than 0",
+        ),
+        # a section
+        *[
+            ({"data": value}, "data", json.dumps(value), "mapping")
+            for value in ("digits", None, 5, ["digits"])
+        ],
     ],
-)  # fmt: skip
-def test_a_value_out_of_range_is_shown_with_the_range(content, path, message):
-    assert mistakes(content) == [(path, message)]
+)
+def test_a_wrong_value_is_shown_with_what_would_be_right(content, path, value, expected):
+    [(found, message)] = mistakes(content)
+    assert found == path
+    assert message.startswith(f"{value} ")
+    assert expected in message
 
 
-@pytest.mark.parametrize("value", [5, "per", None])
-def test_a_field_that_is_a_boolean_or_a_word_names_both(value):
-    shown = json.dumps(value)
-    assert mistakes({"method": {"name": "dividemix", "co_guess": value}}) == [
-        (
-            "method.co_guess",
-            f"{shown} is not right: it should be true or false, or should be 'peer'",
-        )
-    ]
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        *[({"co_guess": value}, ["true or false", "'peer'"]) for value in (5, "per", None)],
+        ({"warmup_epochs": "atuo"}, ["integer", "'auto'"]),
+        ({"mixture": "kmm"}, ["'gmm' or 'bmm'"]),
+        ({"hard_labels": True}, ["'off', 'refine', 'guess' or 'both'"]),
+    ],
+)
+def test_a_wrong_value_of_a_switch_is_shown_with_all_right_ones(fields, expected):
+    [(field, value)] = fields.items()
+    content = {"method": {"name": "dividemix", **fields}}
+    assert_mistake(content, f"method.{field}", json.dumps(value), *expected)
 
 
 @pytest.mark.parametrize("value", [True, 1.0])
@@ -528,21 +542,17 @@ def test_a_list_that_is_too_short_says_how_many_it_needs():
     class Repeated(Section):
         seeds: Annotated[list[int], Field(min_length=2)]
 
-    assert mistakes({"seeds": [1]}, Repeated) == [("seeds", "needs at least 2 of them, and has 1")]
-
-
-def test_a_wrong_item_of_a_list_is_shown_under_the_lists_name():
-    assert mistakes({"train": {"lr_milestones": [150, 2.5]}}) == [
-        ("train.lr_milestones", "2.5 is not right: it should be a valid integer")
-    ]
+    [(path, message)] = mistakes({"seeds": [1]}, Repeated)
+    assert path == "seeds"
+    assert re.search(r"at least 2\b.*\b1\b", message)
 
 
 def test_two_wrong_items_of_a_list_are_both_shown():
     messages = mistakes({"train": {"lr_milestones": [0, "late"]}})
     assert {path for path, _ in messages} == {"train.lr_milestones"}
     text = " ".join(message for _, message in messages)
-    assert "0 is not right: it should be greater than or equal to 1" in text
-    assert '"late" is not right: it should be a valid integer' in text
+    assert re.search(r"\b0 .*equal to 1\b", text)
+    assert re.search(r'"late" .*integer', text)
 
 
 @pytest.mark.parametrize(
@@ -554,84 +564,42 @@ def test_two_wrong_items_of_a_list_are_both_shown():
     ],
 )
 def test_a_missing_field_is_named(content, path):
-    assert mistakes(content) == [(path, "is missing")]
-
-
-@pytest.mark.parametrize("value", ["digits", None, 5, ["digits"]])
-def test_a_section_that_is_no_mapping_is_reported(value):
-    [(path, message)] = mistakes({"data": value})
-    assert path == "data"
-    assert message.startswith(
-        f"{json.dumps(value)} is not right: it should be a mapping (key: value)"
-    )
+    assert_mistake(content, path, "missing")
 
 
 def test_a_file_that_is_no_mapping_is_reported_without_a_path():
-    [(path, message)] = mistakes(["a"])
-    assert path == ""
-    assert message.startswith('["a"] is not right: it should be a mapping (key: value)')
-
-
-def test_a_single_network_cannot_guess_by_its_peer():
-    assert mistakes({"method": {"name": "dividemix", "networks": 1, "co_guess": "peer"}}) == [
-        ("method", "`co_guess: peer` needs `networks: 2`: one network has no peer")
-    ]
+    assert_mistake(["a"], "", '["a"]', "mapping")
 
 
 @pytest.mark.parametrize(
-    ("fields", "message"),
+    ("fields", "changed", "needed"),
     [
+        ({"networks": 1, "co_guess": "peer"}, "`co_guess: peer`", "`networks: 2`"),
         (
             {"networks": 1, "peer_update": "synchronous"},
-            "`peer_update: synchronous` needs `networks: 2`",
+            "`peer_update: synchronous`",
+            "`networks: 2`",
         ),
-        ({"networks": 1, "agreement": "strict"}, "`agreement: strict` needs `networks: 2`"),
-        (
-            {"division": "both", "mixture": "bmm"},
-            "`mixture: bmm` is about the loss alone: it needs `division: loss`",
-        ),
+        ({"networks": 1, "agreement": "strict"}, "`agreement: strict`", "`networks: 2`"),
+        ({"division": "both", "mixture": "bmm"}, "`mixture: bmm`", "`division: loss`"),
         (
             {"division": "embedding", "monotone_posterior": True},
-            "`monotone_posterior: true` is about the loss alone",
+            "`monotone_posterior: true`",
+            "`division: loss`",
         ),
     ],
 )
-def test_switches_that_contradict_each_other_are_refused(fields, message):
-    [(path, text)] = mistakes({"method": {"name": "dividemix", **fields}})
-    assert path == "method"
-    assert text.startswith(message)
+def test_switches_that_contradict_each_other_are_refused(fields, changed, needed):
+    assert_mistake({"method": {"name": "dividemix", **fields}}, "method", changed, needed)
 
 
 @pytest.mark.parametrize("data", [{"name": "digits"}, {"name": "cifar10"}])
 def test_a_prior_of_the_wrong_length_is_blamed_on_its_field(data):
     content = {"data": data, "method": {"name": "dividemix", "prior": [1, 2, 3]}}
-    assert mistakes(content) == [("method.prior", "has 3 numbers, and the data have 10 classes")]
+    assert_mistake(content, "method.prior", "3 numbers", "10 classes")
     TrialConfig.model_validate(
         {**content, "data": {"name": "npz", "path": "a.npz"}}
     )  # not known before it is read
-
-
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    [
-        (
-            {"warmup_epochs": "atuo"},
-            "\"atuo\" is not right: it should be a valid integer, or should be 'auto'",
-        ),
-        ({"n_aug": 0}, "0 is not right: it should be greater than or equal to 1"),
-        ({"prior": [1, 0]}, "0 is not right: it should be greater than 0"),
-        ({"prior": "even"}, '"even" is not right: it should be a valid list'),
-        ({"mixture": "kmm"}, "\"kmm\" is not right: it should be 'gmm' or 'bmm'"),
-        (
-            {"hard_labels": True},
-            "true is not right: it should be 'off', 'refine', 'guess' or 'both'",
-        ),
-    ],
-)
-def test_a_wrong_value_of_a_switch_is_shown_with_the_right_ones(fields, message):
-    assert mistakes({"method": {"name": "dividemix", **fields}}) == [
-        (f"method.{next(iter(fields))}", message)
-    ]
 
 
 def test_all_mistakes_are_reported_at_once():
@@ -648,7 +616,7 @@ def test_all_mistakes_are_reported_at_once():
 def test_a_long_value_is_cut_short():
     [(_, message)] = mistakes({"train": {"lr": "x" * 500}})
     assert len(message) < 120
-    assert "xxx... is not right" in message
+    assert "xxx... " in message
 
 
 def test_a_field_that_maps_names_to_sections_is_walked_to_the_leaf():
@@ -657,7 +625,4 @@ def test_a_field_that_maps_names_to_sections_is_walked_to_the_leaf():
         arms: dict[str, TrialConfig]
 
     content = {"arms": {"a": {"method": {"name": "dividemix", "alpha": 0}}, "b": {"sed": 1}}}
-    assert mistakes(content, Arms) == [
-        ("arms.a.method.alpha", "0 is not right: it should be greater than 0"),
-        ("arms.b.sed", "unknown key `sed`; did you mean `seed`?"),
-    ]
+    assert [path for path, _ in mistakes(content, Arms)] == ["arms.a.method.alpha", "arms.b.sed"]

@@ -48,7 +48,7 @@ def test_names_of_any_bytes_are_files_too(tmp_path):
 def test_a_cut_that_is_larger_than_the_images_is_refused(tmp_path, crop):
     write_tree(tmp_path / "t")
     data = ImageFolder(path="t", crop=crop, crop_padding=4)
-    with pytest.raises(DataError, match=f"data.crop: {crop} is more than the images' 12×12 pixels"):
+    with pytest.raises(DataError, match=rf"^data\.crop: {crop} .*12×12"):
         prepare(
             load(data, Machine(study_dir=tmp_path)),
             data,
@@ -84,24 +84,19 @@ def without(root, *parts):
 
 def test_what_is_missing_is_named(tmp_path):
     root = write_tree(tmp_path / "t", validation=1)
-    with pytest.raises(
-        DataError,
-        match=r"^image_folder: .*absent does not exist; expected a folder with train/CLASS",
-    ):
+    with pytest.raises(DataError, match=r"^image_folder: .*/absent .*train/CLASS"):
         read(tmp_path / "absent")
     save(root / "test" / "z" / "0.png", picture(0))
-    with pytest.raises(DataError, match=r"test has the class z, which train/ has not"):
+    with pytest.raises(DataError, match=r"/test .*\bz\b"):
         read(root)
     without(root, "test")
-    with pytest.raises(DataError, match=r"test does not exist; expected test/CLASS"):
+    with pytest.raises(DataError, match=r"/test .*test/CLASS"):
         read(root)
     without(root, "train", "b")
-    with pytest.raises(
-        DataError, match=r"train has 1 class folders; expected train/CLASS/\*\.jpg, two or more"
-    ):
+    with pytest.raises(DataError, match=r"/train .*\b1\b.*train/CLASS/\*\.jpg"):
         read(root)
     without(root, "train")
-    with pytest.raises(DataError, match=r"train does not exist"):
+    with pytest.raises(DataError, match=r"/train does not exist"):
         read(root)
 
 
@@ -110,10 +105,7 @@ def test_an_empty_class_is_refused_with_what_it_holds(tmp_path):
     without(root, "train", "b")
     (root / "train" / "b").mkdir()
     (root / "train" / "b" / "x.bmp").write_bytes(b"")
-    with pytest.raises(
-        DataError,
-        match=r"train/b has no \.jpg, \.jpeg or \.png image \(it has \.bmp files\): an empty",
-    ):
+    with pytest.raises(DataError, match=r"/train/b .*\.bmp"):
         read(root)
 
 
@@ -122,26 +114,19 @@ def test_a_class_without_test_images_is_allowed_and_an_empty_test_folder_is_not(
     without(root, "test", "b")
     assert set(read(root).test.labels) == {0}
     without(root, "test", "a")
-    with pytest.raises(DataError, match=r"test has no \.jpg, \.jpeg or \.png images"):
+    with pytest.raises(DataError, match=r"/test .*\.jpg, \.jpeg or \.png"):
         read(root)
 
 
 def test_a_corrupt_first_image_is_a_sentence(tmp_path):
     root = write_tree(tmp_path / "t")
     (root / "train" / "a" / "0.png").write_bytes(b"no")
-    with pytest.raises(DataError, match=r"0\.png is not an image that can be read"):
+    with pytest.raises(DataError, match=r"/train/a/0\.png "):
         read(root)
 
 
-def test_a_crop_larger_than_the_images_is_refused(tmp_path):
-    arrays = read(write_tree(tmp_path / "t"))
-    data = ImageFolder(path="t", crop=40)
-    with pytest.raises(DataError, match=r"data\.crop: 40 is more than the images' 12×12 pixels"):
-        prepare(arrays, data, NoNoise(), Streams(0), torch.device("cpu"))
-
-
 @pytest.mark.parametrize("resident", [True, False])
-def test_labels_that_nobody_knows_are_not_measured(tmp_path, resident):
+def test_unknown_true_labels_are_not_measured(tmp_path, resident):
     root = write_tree(tmp_path / "t")
     machine = Machine(study_dir=tmp_path, resident=resident)
     data = ImageFolder(path="t", labels_are_true=False, validation_fraction=0.25)

@@ -51,34 +51,22 @@ def test_a_table_changes_the_rows_that_it_names_by_file_or_index(tmp_path, text)
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        (
-            "l.json",
-            "[0, 1, 2]",
-            r"holds int64 \(3,\); expected one integer for each of the 4 training images",
-        ),
-        ("l.json", '["a", "b", "c", "a"]', r"expected one integer for each of the 4"),
-        ("l.json", '{"0": 1}', r"expected one integer for each of the 4"),
-        ("l.json", "[0, 1, 3, 0]", r"row 2 has the label 3; classes are 0 to 2"),
-        ("l.json", "[0, -1, 2, 0]", r"row 1 has the label -1; classes are 0 to 2"),
-        ("l.json", "[0, 1", r"cannot be read as a JSON list"),
-        ("l.npy", "nothing", r"cannot be read as a JSON list"),
-        ("l.txt", "0", r"given labels are a JSON list of labels"),
-        (
-            "l.csv",
-            "name,label\n",
-            r"the first line is name,label; expected file,label or index,label",
-        ),
-        ("l.csv", "", r"the first line is ; expected file,label"),
-        ("l.csv", "file,label\nx.png,0\n", r":2: `x.png` is not among the 4 training images"),
-        ("l.csv", "index,label\n4,0\n", r":2: `4` is not among the 4 training images"),
-        ("l.csv", "index,label\n0,1\n0,2\n", r":3: `0` stands there twice"),
-        (
-            "l.csv",
-            "index,label\n0,dog\n",
-            r":2: `dog` is not a class; expected a number from 0, or one of a, b, c",
-        ),
-        ("l.csv", "index,label\n0\n", r":2: `` is not a class"),
-        ("l.csv", "index,label\n0,3\n", r"row 0 has the label 3; classes are 0 to 2"),
+        ("l.json", "[0, 1, 2]", r"int64 \(3,\); expected .*\b4\b"),
+        ("l.json", '["a", "b", "c", "a"]', r"expected .*\b4\b"),
+        ("l.json", '{"0": 1}', r"expected .*\b4\b"),
+        ("l.json", "[0, 1, 3, 0]", r"row 2 .*label 3\b.*0 to 2"),
+        ("l.json", "[0, -1, 2, 0]", r"row 1 .*label -1\b.*0 to 2"),
+        ("l.json", "[0, 1", r"JSON list .*\.json"),
+        ("l.npy", "nothing", r"integer array \(\.npy\)"),
+        ("l.txt", "0", r"\.json.*\.npy.*\.csv"),
+        ("l.csv", "name,label\n", r"name,label; expected file,label or index,label"),
+        ("l.csv", "", r"expected file,label"),
+        ("l.csv", "file,label\nx.png,0\n", r":2: `x.png` .*\b4\b"),
+        ("l.csv", "index,label\n4,0\n", r":2: `4` .*\b4\b"),
+        ("l.csv", "index,label\n0,1\n0,2\n", r":3: `0` .*twice"),
+        ("l.csv", "index,label\n0,dog\n", r":2: `dog` .*expected a number from 0.* a, b, c"),
+        ("l.csv", "index,label\n0\n", r":2: `` "),
+        ("l.csv", "index,label\n0,3\n", r"row 0 .*label 3\b.*0 to 2"),
     ],
 )
 def test_what_is_wrong_in_a_file_is_said_with_its_place(tmp_path, name, text, message):
@@ -89,9 +77,7 @@ def test_what_is_wrong_in_a_file_is_said_with_its_place(tmp_path, name, text, me
 
 
 def test_an_absent_file_is_named(tmp_path):
-    with pytest.raises(
-        DataError, match=r"^noise\.path: .*l\.json does not exist; expected a JSON list"
-    ):
+    with pytest.raises(DataError, match=r"^noise\.path: .*/l\.json does not exist"):
         read(tmp_path / "l.json")
 
 

@@ -1,6 +1,7 @@
 """Published data sets on tiny trees of their true layout."""
 
 import pickle
+import re
 from pathlib import Path
 
 import numpy as np
@@ -135,7 +136,7 @@ def test_human_labels_of_cifar10_are_given_and_the_usual_ones_true(tmp_path, nam
     assert found.noise_rate == 1
 
 
-def test_human_labels_of_cifar100_are_read_beside_lists(tmp_path):
+def test_human_labels_of_cifar100_are_read_where_the_file_also_has_lists(tmp_path):
     labels = write_cifar(tmp_path, 100)
     content = {
         "clean_label": labels,
@@ -184,33 +185,30 @@ def test_a_hostile_label_file_is_refused_and_nothing_in_it_runs(tmp_path):
     labels = write_cifar(tmp_path, 10)
     write_human(tmp_path, labels, worse_label=Bomb(tmp_path / "exploded"))
     message = human_refusal(tmp_path)
-    assert (
-        "is not a CIFAR-N label file (it holds more than arrays) and was not read further"
-        in message
-    )
+    assert "CIFAR-10_human.pt" in message
     assert not (tmp_path / "exploded").exists()
     (tmp_path / "CIFAR-10_human.pt").write_bytes(
         pickle.dumps(Bomb(tmp_path / "exploded"))
     )  # no zip at all
-    assert "is not a CIFAR-N label file" in human_refusal(tmp_path)
+    assert "CIFAR-10_human.pt" in human_refusal(tmp_path)
     assert not (tmp_path / "exploded").exists()
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"clean_label": np.arange(20) % 10}, r"clean_label differs from the images' labels in"),
+        ({"clean_label": np.arange(20) % 10}, r"clean_label .* of 20 "),
         (
             {"worse_label": np.arange(19)},
-            r"worse_label is int64 (19,); expected one integer for each of 20 images",
+            r"worse_label is int64 \(19,\); expected .*\b20\b",
         ),
-        ({"worse_label": np.full(20, 10)}, r"worse_label has the classes 10 to 10, not 0 to 9"),
-        ({"worse_label": np.full(20, -1)}, r"worse_label has the classes -1 to -1, not 0 to 9"),
+        ({"worse_label": np.full(20, 10)}, r"worse_label .*\b10 .*0 to 9"),
+        ({"worse_label": np.full(20, -1)}, r"worse_label .*-1 .*0 to 9"),
     ],
 )
 def test_human_labels_that_do_not_fit_the_images_are_refused(tmp_path, changes, message):
     write_human(tmp_path, write_cifar(tmp_path, 10), **changes)
-    assert message in human_refusal(tmp_path)
+    assert re.search(message, human_refusal(tmp_path))
 
 
 def test_a_label_file_without_the_key_says_what_it_has(tmp_path):
@@ -219,7 +217,7 @@ def test_a_label_file_without_the_key_says_what_it_has(tmp_path):
     )
     assert "`worse_label` is missing; it has clean_label, other" in human_refusal(tmp_path)
     (tmp_path / "CIFAR-10_human.pt").write_bytes(b"")
-    assert "is not a CIFAR-N label file" in human_refusal(tmp_path)
+    assert "CIFAR-10_human.pt" in human_refusal(tmp_path)
 
 
 # --- MNIST ---
@@ -256,7 +254,7 @@ def test_the_mnist_family_is_read(tmp_path, data, folder):
     [
         (
             lambda folder: (folder / "t10k-labels-idx1-ubyte").unlink(),
-            "is not a whole copy (Dataset not found",
+            "Dataset not found",
         ),
         (
             lambda folder: write_idx(folder / "t10k-labels-idx1-ubyte", np.arange(9)),
@@ -268,7 +266,7 @@ def test_the_mnist_family_is_read(tmp_path, data, folder):
         ),
         (
             lambda folder: (folder / "train-images-idx3-ubyte").write_bytes(b"ab"),
-            "is not a whole copy (",
+            "unpack",
         ),
     ],
 )
@@ -352,7 +350,7 @@ def write_clothing(root: Path, train: int = 40) -> Path:
     return folder
 
 
-def test_clothing1m_trains_on_labels_that_nobody_knows_and_may_select_by_clean_ones(tmp_path):
+def test_clothing1m_trains_without_true_labels_and_may_select_by_clean_ones(tmp_path):
     write_clothing(tmp_path)
     machine = Machine(data_dir=tmp_path)
     data = load(Clothing1M(size=12, crop=8), machine)
@@ -380,7 +378,7 @@ def test_a_clothing1m_image_without_label_is_refused(tmp_path):
     (folder / "clean_test_key_list.txt").write_text("images/0/other.jpg\n")
     with pytest.raises(
         DataError,
-        match=r"clean_test_key_list\.txt: images/0/other\.jpg has no label in clean_label_kv",
+        match=r"/clean_test_key_list\.txt: images/0/other\.jpg .*clean_label_kv\.txt",
     ):
         load(Clothing1M(), Machine(data_dir=tmp_path))
 
@@ -441,9 +439,7 @@ def test_loss_history_over_changing_samples_is_refused(tmp_path):
             "method": {"name": "dividemix", "loss_history": 5},
         }
     )
-    with pytest.raises(
-        DataError, match=r"^method\.loss_history above 1 needs the same samples in every epoch"
-    ):
+    with pytest.raises(DataError, match=r"^method\.loss_history: 5 .*clothing1m.*1$"):
         Trial(config, Machine(data_dir=tmp_path))
 
 
@@ -495,12 +491,12 @@ def test_webvision_without_ilsvrc12_says_what_it_expects_or_does_without(tmp_pat
     (tmp_path / "imagenet" / "val" / "3" / "x.JPEG").unlink()
     with pytest.raises(
         DataError,
-        match=r"val/3 has no images; expected ILSVRC12's validation images of WebVision's c",
+        match=r"/val/3 has no images; .*class 3\b.*data\.ilsvrc12: false",
     ):
         load(WebVision(classes=21), machine)
     assert load(WebVision(classes=21, ilsvrc12=False), machine).more_tests == {}
     (tmp_path / "imagenet").rename(tmp_path / "elsewhere")
     with pytest.raises(
-        DataError, match=r"^webvision: .*imagenet/val does not exist; expected the folders 0 … 20"
+        DataError, match=r"^webvision: .*/imagenet/val does not exist; expected .*0 … 20\b"
     ):
         load(WebVision(classes=21), machine)

@@ -86,11 +86,11 @@ def test_clean_validation_of_noisy_labels_needs_the_right_ones():
     assert not divided(
         with_given(), NoNoise(), validation_fraction=0.25, clean_validation=True
     ).validation.wrong.any()
-    with pytest.raises(DataError, match=r"^data\.clean_validation needs right labels"):
+    with pytest.raises(DataError, match=r"^data\.clean_validation: true "):
         divided(with_given(known=False), NoNoise(), validation_fraction=0.25, clean_validation=True)
 
 
-def test_labels_from_a_file_lie_beside_the_study(tmp_path):
+def test_a_file_of_labels_is_in_the_folder_of_the_study(tmp_path):
     labels = (made_up().train.labels + 2) % 4
     np.save(tmp_path / "given.npy", labels)
     parts = divided(made_up(validation=5), FileNoise(path="given.npy"), tmp_path)

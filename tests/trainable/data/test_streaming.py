@@ -91,7 +91,7 @@ def test_a_corrupt_image_ends_the_trial_with_a_sentence(tmp_path, announced):
     tree = write_tree(tmp_path / "t")
     data = prepared(tree, False, validation_fraction=0)
     (tree / "train" / "b" / "3.png").write_bytes(b"no")
-    with pytest.raises(DataError, match=r"b/3\.png is not an image that can be read$"):
+    with pytest.raises(DataError, match=r"^\S*/train/b/3\.png [^\n]*$"):
         list(data.train.ahead([slice(0, 8), slice(8, 16)])) if announced else data.train.plain(
             slice(0, 16)
         )
@@ -100,7 +100,7 @@ def test_a_corrupt_image_ends_the_trial_with_a_sentence(tmp_path, announced):
 def test_a_corrupt_image_is_found_at_once_where_all_are_decoded(tmp_path):
     tree = write_tree(tmp_path / "t")
     (tree / "test" / "b" / "3.png").write_bytes(b"no")
-    with pytest.raises(DataError, match=r"test/b/3\.png is not an image"):
+    with pytest.raises(DataError, match=r"/test/b/3\.png "):
         prepared(tree, True)
 
 
@@ -110,10 +110,7 @@ def test_instance_noise_needs_all_images_at_once(tree):
     arrays = load(data, machines[True])
     noise = InstanceNoise(rate=0.5)
     assert 0 < prepare(arrays, data, noise, Streams(0), CPU, machines[True]).noise_rate < 1
-    with pytest.raises(
-        DataError,
-        match=r"^instance noise looks at all images, and these are streamed; run\.resident",
-    ):
+    with pytest.raises(DataError, match=r"^noise\.name: instance .*run\.resident: true"):
         prepare(arrays, data, noise, Streams(0), CPU, machines[False])
 
 

@@ -69,12 +69,12 @@ def test_weights_that_are_not_used_do_not_change_the_id(tmp_path):
         (
             {"weights": None},
             ("method", "init"),
-            "pretrained needs `weights`: a file that torch.save(",
+            "pretrained needs `weights`",
         ),
         (
             {"weights_hash": "ab"},
             ("method", "weights_hash"),
-            "is filled in by itself: leave it out",
+            "is filled in",
         ),
     ],
 )
@@ -114,7 +114,7 @@ def test_a_last_layer_of_another_size_is_left_out_with_a_note_in_the_log(tmp_pat
     session.close()
     assert all(torch.equal(network[k], given[k]) for k in given if k not in (weight, bias))
     assert network[weight].shape == (10, 8)
-    note = f"network 0: the last layer ({bias}, {weight}) does not fit w.pth and starts at random"
+    note = f"network 0: the last layer ({bias}, {weight}) does not fit w.pth"
     assert note in (tmp_path / "run" / "train.log").read_text()
 
 
@@ -123,11 +123,11 @@ def test_a_last_layer_of_another_size_is_left_out_with_a_note_in_the_log(tmp_pat
     [
         (
             states(width=8)[0],
-            r"w\.pth has the weights of another network: 0\.weight is \(8, 1, 3, 3\) and should be",
+            r"/w\.pth .*0\.weight is \(8, 1, 3, 3\) and should be",
         ),
-        ({"a": torch.zeros(1)}, r"has the weights of another network: 0\.weight is missing"),
-        ([1, 2], "holds no weights: it should be as torch.save"),
-        (SmallCnn, "is no file of weights that can be loaded safely"),
+        ({"a": torch.zeros(1)}, r"/w\.pth .*0\.weight is missing"),
+        ([1, 2], r"/w\.pth .*no weights.*torch\.save"),
+        (SmallCnn, r"/w\.pth .*: Weights only load failed"),
     ],
 )
 def test_another_networks_weights_and_other_files_are_refused(tmp_path, content, message):
@@ -141,7 +141,7 @@ def test_a_file_that_changes_after_the_study_was_read_is_refused(tmp_path):
     torch.save(states()[0], tmp_path / "w.pth")
     known = config(tmp_path)
     torch.save(states((6,))[0], tmp_path / "w.pth")
-    with pytest.raises(Exception, match="has changed since the study was read"):
+    with pytest.raises(Exception, match=r"/w\.pth has changed"):
         Trial(known, Machine(study_dir=tmp_path, device="cpu"))
 
 
@@ -162,7 +162,7 @@ def test_only_the_last_layer_learns_in_the_first_epochs(name):
     assert rows[0]["work/forwards"] < next(plain)["work/forwards"]
 
 
-def test_a_trial_that_is_stopped_while_only_the_head_learns_goes_on_bit_for_bit(tmp_path):
+def test_a_trial_that_is_stopped_while_only_the_head_learns_resumes_bit_for_bit(tmp_path):
     torch.save(states()[0], tmp_path / "w.pth")
     fields = {"head_only_epochs": 1, "warmup_epochs": 1}
     whole, resumed = first(tmp_path, **fields), first(tmp_path, **fields)

@@ -60,7 +60,7 @@ def test_a_parameter_without_gradient_stays_and_learns_later():
     assert not torch.equal(net[0].weight, before[0].weight)
 
 
-def test_a_state_of_torchs_class_is_gone_on_with():
+def test_a_state_of_torchs_class_is_resumed():
     ours, theirs = network(), network()
     optimizer = torch.optim.SGD(theirs.parameters(), 0.05, 0.9, weight_decay=5e-4, fused=True)
     descend(theirs, optimizer, RATES[:2])

@@ -246,9 +246,7 @@ def test_a_uniform_prior_written_out_trains_as_the_default_in_any_unit():
 
 
 def test_a_prior_of_the_wrong_length_is_a_data_error():
-    with pytest.raises(
-        DataError, match=r"method\.prior has 2 numbers, and the data have 3 classes"
-    ):
+    with pytest.raises(DataError, match=r"^method\.prior has 2 .*\b3 classes"):
         make(prior=[1.0, 2.0])
 
 

@@ -79,7 +79,7 @@ def test_what_was_not_judged_is_not_kept():
 def test_a_threshold_that_keeps_nothing_is_an_error_that_says_how_high_it_may_be():
     with pytest.raises(
         DataError,
-        match=r"p_threshold: 0\.9 keeps 0 of 120 samples.*largest clean probability is 0\.4958",
+        match=r"^method\.p_threshold: 0\.9 keeps 0 of 120 samples.* 0\.4958$",
     ):
         retrain(JUDGED / 2, p_threshold=0.9)
 
@@ -128,17 +128,14 @@ def test_a_trial_keeps_what_its_source_judged_clean(judge, tmp_path):
 @pytest.mark.parametrize(
     ("harm", "right"),
     [
-        (
-            lambda folder: folder.joinpath("summary.json").unlink(),
-            "does not hold the finished trial",
-        ),
+        (lambda folder: folder.joinpath("summary.json").unlink(), "from_arm: {id} – {folder} "),
         (
             lambda folder: folder.joinpath("trial.json").write_text(json.dumps({"id": "x"})),
-            "does not hold the finished",
+            "from_arm: {id} – {folder} ",
         ),
         (
-            lambda folder: folder.joinpath("samples.npz").write_bytes(b"torn"),
-            "samples.npz cannot be read",
+            lambda folder: folder.joinpath("samples.npz").write_bytes(b"damaged"),
+            "{folder}/samples.npz cannot be read",
         ),
     ],
 )
@@ -147,7 +144,7 @@ def test_a_source_that_cannot_be_used_fails_the_trial_in_a_sentence(judge, tmp_p
     harm(judge.path)
     failure = run(tmp_path / "again", config, judge.path).failure
     assert failure["kind"] == "data"
-    assert right in failure["message"]
+    assert right.format(id=config.from_arm, folder=judge.path) in failure["message"]
     assert not failure["retry"]
 
 
@@ -157,18 +154,14 @@ def test_a_source_with_other_labels_is_refused(judge, tmp_path):
         from_arm=judge.trial["id"],
         noise={"name": "symmetric", "rate": 0.2},
     )
-    assert (
-        "other training samples or labels"
-        in run(tmp_path / "again", config, judge.path).failure["message"]
-    )
+    message = run(tmp_path / "again", config, judge.path).failure["message"]
+    assert message.startswith(f"{judge.path / 'samples.npz'}: given ")
 
 
 def test_without_a_source_the_trial_says_that_one_is_needed(tmp_path):
     failure = run(tmp_path / "again", trial(method={"name": "retrain"}, from_arm="0123")).failure
-    assert (
-        failure["message"]
-        == "this trial uses the trial 0123, and the folder of that one is not given"
-    )
+    assert failure["message"].startswith("from_arm: 0123 ")
+    assert "--source DIR" in failure["message"]
 
 
 # --- weights ---

@@ -66,7 +66,7 @@ def make(
 
 
 def verdicts(method: Method, *sizes: int) -> list[Verdict]:
-    """A made-up division for each network: so many random samples are labeled, with random weights above a half."""
+    """A made-up division for each network: `sizes` random samples are labeled, with random weights above 0.5."""
     n, found = len(method.data.train), []
     for k, size in enumerate(sizes):
         rng = np.random.default_rng([2, k])

@@ -19,9 +19,8 @@ def test_without_the_package_a_trial_says_how_to_install_it(monkeypatch):
     monkeypatch.setattr("trainable.config.models.find_spec", lambda name: None)
     with pytest.raises(DataError) as error:
         build(model("timm:resnet10t"), (3, 32, 32), 10, 0)
-    assert str(error.value) == (
-        "model.name: `timm:resnet10t` needs a package: pip install 'dividemix-orchestrator[timm]'"
-    )
+    assert str(error.value).startswith("model.name: `timm:resnet10t` ")
+    assert "pip install 'dividemix-orchestrator[timm]'" in str(error.value)
 
 
 @THERE
@@ -41,11 +40,11 @@ def test_the_network_of_the_webvision_script_has_one_logit_a_class():
     [
         (
             "timm:inception_resnet",
-            "has no model `inception_resnet`; did you mean `timm:inception_resnet_v2`?",
+            r"`inception_resnet`.*did you mean `timm:inception_resnet_v2`\?",
         ),
         (
             "timm:vit_tiny_patch16_224",
-            "cannot be used for images of 32×32 pixels and 1 channels: AssertionError",
+            "^timm:vit_tiny_patch16_224 .*32×32 .*: AssertionError",
         ),
     ],
 )

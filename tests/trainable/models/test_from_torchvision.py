@@ -91,16 +91,11 @@ def test_a_batch_of_one_image_is_normalised_by_running_statistics_and_moves_none
             "convnext_tiny",
             "cifar",
             (3, 8, 8),
-            "convnext_tiny with `stem: cifar` takes images of at least 16×16",
+            "^convnext_tiny .*`stem: cifar` .*16×16.* 8×8",
         ),
-        ("convnext_tiny", "imagenet", (3, 28, 28), "at least 32×32 pixels; these are 28×28"),
-        (
-            "vit_b_16",
-            "cifar",
-            (3, 32, 30),
-            "square images whose side is a multiple of 4 pixels; these are 32×30",
-        ),
-        ("vit_b_16", "imagenet", (3, 40, 40), "a multiple of 16 pixels; these are 40×40"),
+        ("convnext_tiny", "imagenet", (3, 28, 28), "32×32 .* 28×28"),
+        ("vit_b_16", "cifar", (3, 32, 30), r"square .*\b4 pixels.* 32×30"),
+        ("vit_b_16", "imagenet", (3, 40, 40), r"\b16 pixels.* 40×40"),
     ],
 )
 def test_images_that_do_not_fit_are_refused_with_their_size(name, stem, shape, message):

@@ -57,7 +57,5 @@ def test_the_smallest_images_can_be_trained_on_one_at_a_time_and_smaller_ones_ar
 ):
     logits = network(name, 1, least, least + 3).train()(torch.zeros(1, 1, least, least + 3))
     assert logits.shape == (1, 10)
-    with pytest.raises(
-        DataError, match=rf"{name} takes images of at least {least}×{least} pixels; these are 40×"
-    ):
+    with pytest.raises(DataError, match=rf"^{name} .*{least}×{least}.* 40×{least - 1}$"):
         network(name, 1, 40, least - 1)

@@ -1,4 +1,4 @@
-"""Every family trains on few and tiny images, with a last batch of one, and goes on bit for bit after a stop."""
+"""Three families train on few and tiny images and resume bit for bit; every network takes a batch of one image."""
 
 from importlib.util import find_spec
 
@@ -9,34 +9,32 @@ import torch
 from tests.trainable.methods.tiny import without_time
 from trainable.config.runtime import Machine
 from trainable.config.trial import TrialConfig
+from trainable.models.build import build
+from trainable.models.head import head
 from trainable.trial.trial import Trial
 
-DEAR = pytest.mark.nightly
 TIMM = pytest.mark.skipif(find_spec("timm") is None, reason="needs the package timm")
-MODELS = [
-    ({"name": "lenet"}, 16, ()),
-    ({"name": "cnn6"}, 8, ()),
-    ({"name": "mobilenet_v2"}, 8, ()),
-    ({"name": "mobilenet_v2", "stem": "imagenet"}, 32, DEAR),
-    ({"name": "preact_resnet34"}, 9, DEAR),
-    ({"name": "resnet18"}, 8, DEAR),
-    ({"name": "resnet34"}, 8, DEAR),
-    ({"name": "resnet50"}, 8, DEAR),
-    ({"name": "resnet50", "stem": "imagenet"}, 96, DEAR),
-    ({"name": "convnext_tiny"}, 16, DEAR),
-    ({"name": "vit_b_16"}, 8, DEAR),
-    ({"name": "swin_t"}, 8, DEAR),
-    ({"name": "timm:resnet10t"}, 16, TIMM),
-    ({"name": "timm:inception_resnet_v2"}, 75, (TIMM, DEAR)),
+FAMILIES = [({"name": "small_cnn", "width": 4}, 8), ({"name": "preact_resnet18"}, 9)]
+FAMILIES += [({"name": "mobilenet_v2"}, 8)]
+SMALLEST = [
+    *FAMILIES,
+    ({"name": "lenet"}, 16),
+    ({"name": "cnn6"}, 8),
+    ({"name": "preact_resnet34"}, 9),
+    ({"name": "mobilenet_v2", "stem": "imagenet"}, 32),
+    ({"name": "resnet18"}, 8),
+    ({"name": "resnet34"}, 8),
+    ({"name": "resnet50"}, 8),
+    ({"name": "resnet50", "stem": "imagenet"}, 96),
+    ({"name": "convnext_tiny"}, 16),
+    ({"name": "vit_b_16"}, 8),
+    ({"name": "swin_t"}, 8),
 ]
 SPLITS = (("train", 9), ("test", 3))
-EVERY = pytest.mark.parametrize(
-    ("model", "side"),
-    [
-        pytest.param(model, side, marks=marks, id="-".join(model.values()))
-        for model, side, marks in MODELS
-    ],
-)
+
+
+def named(value) -> str:
+    return "-".join(map(str, value.values())) if isinstance(value, dict) else str(value)
 
 
 def make(folder, model, side, method) -> Trial:
@@ -72,7 +70,7 @@ EMBEDDING = {
 }
 
 
-@EVERY
+@pytest.mark.parametrize(("model", "side"), FAMILIES, ids=named)
 def test_two_epochs_and_a_resumed_second_one_agree_bit_for_bit(tmp_path, model, side):
     whole = make(tmp_path, model, side, EMBEDDING)
     first = next(whole)
@@ -86,6 +84,22 @@ def test_two_epochs_and_a_resumed_second_one_agree_bit_for_bit(tmp_path, model, 
     resumed.restore(state, [first])
     assert without_time([first, *resumed]) == without_time(rows)
     assert resumed.weights() == whole.weights()
+
+
+@pytest.mark.parametrize(
+    ("model", "side"),
+    [*SMALLEST, pytest.param({"name": "timm:resnet10t"}, 16, marks=TIMM)],
+    ids=named,
+)
+def test_every_network_takes_a_batch_of_one_image_and_has_features(model, side):
+    fields = TrialConfig.model_validate({"model": model}).model
+    with torch.device("meta"):  # shapes without numbers: quick
+        network = build(fields, (3, side, side), 3, 0)
+        assert network.training
+        seen = []
+        head(network).register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+        assert network(torch.zeros(1, 3, side, side)).shape == (1, 3)
+    assert [len(features) for features in seen] == [1]
 
 
 @pytest.mark.slow

@@ -55,7 +55,7 @@ def test_the_clean_probability_stays_low_from_the_noisy_peak_to_the_largest_loss
     rng = np.random.default_rng(0)
     losses = np.concatenate(
         [rng.random(1500), rng.beta(60, 30, 1500)]
-    )  # a wide component beside a narrow one
+    )  # a wide and a narrow component
     by_loss = fit_beta_mixture(losses).clean_probability[np.argsort(losses)]
     lowest = by_loss.argmin()
     assert losses[np.argsort(losses)[lowest]] < 0.8

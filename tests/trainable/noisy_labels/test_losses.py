@@ -21,11 +21,6 @@ def random_logits(rows: int, classes: int, seed: int = 0) -> torch.Tensor:
 # --- labeled ---
 
 
-def test_soft_cross_entropy_gives_the_worked_value():
-    loss = labeled_loss(torch.tensor([[2.0, 0.0]]), torch.tensor([[0.9, 0.1]]))
-    assert loss.item() == pytest.approx(0.326928, abs=1e-6)
-
-
 def test_soft_cross_entropy_of_one_hot_targets_is_the_negative_log_likelihood():
     logits, labels = random_logits(20, 5), torch.arange(20) % 5
     loss = labeled_loss(logits, F.one_hot(labels, 5).float())
@@ -33,14 +28,6 @@ def test_soft_cross_entropy_of_one_hot_targets_is_the_negative_log_likelihood():
 
 
 # --- unlabeled ---
-
-
-def test_the_unlabeled_loss_is_a_mean_over_classes_too():
-    loss = unlabeled_loss(logits_of([0.5, 0.3, 0.2]), torch.tensor([[1.0, 0.0, 0.0]]))
-    assert loss.item() == pytest.approx(0.126667, abs=1e-6)
-    assert 3 * loss.item() == pytest.approx(
-        0.38, abs=1e-6
-    )  # the paper's convention sums over the classes
 
 
 @pytest.mark.parametrize("classes", [2, 3, 10])
@@ -64,10 +51,6 @@ def test_the_papers_unlabeled_loss_sums_over_classes():
 # --- prior ---
 
 
-def test_the_prior_loss_gives_the_worked_value():
-    assert prior_loss(logits_of([0.4, 0.3, 0.2, 0.1])).item() == pytest.approx(0.121777, abs=1e-6)
-
-
 def test_the_prior_loss_looks_at_the_mean_of_the_batch_only():
     # Confident but balanced rows cost nothing, unbalanced ones do.
     balanced, unbalanced = 50 * torch.eye(4), 50 * torch.eye(4)[[0, 0, 1, 2]]
@@ -83,23 +66,6 @@ def test_the_prior_loss_is_zero_only_for_a_uniform_mean():
     assert min(losses) > 1e-3
 
 
-def test_the_gradient_of_the_prior_loss_vanishes_at_the_uniform_mean():
-    uniform, tilted = (
-        torch.zeros(4, 5, requires_grad=True),
-        torch.tensor([[1.0, 0, 0, 0, 0]], requires_grad=True),
-    )
-    prior_loss(uniform).backward()
-    prior_loss(tilted).backward()
-    assert uniform.grad.abs().max().item() < 1e-7
-    assert tilted.grad.abs().max().item() > 1e-2
-
-
-def test_the_prior_loss_does_not_depend_on_the_order_of_rows():
-    logits = random_logits(16, 4)
-    shuffled = logits[torch.randperm(16, generator=torch.Generator().manual_seed(1))]
-    torch.testing.assert_close(prior_loss(shuffled), prior_loss(logits))
-
-
 def test_the_prior_loss_grows_as_a_class_vanishes_and_stays_finite():
     losses = [
         prior_loss(torch.tensor([[gap, 0.0]])).item() for gap in (1.0, 5.0, 10.0, 15.0, 200.0)
@@ -112,16 +78,6 @@ def test_the_prior_loss_grows_as_a_class_vanishes_and_stays_finite():
 # --- negative entropy ---
 
 
-def test_negative_entropy_gives_the_worked_values():
-    assert negative_entropy(logits_of([0.7, 0.2, 0.1])).item() == pytest.approx(-0.801819, abs=1e-6)
-    assert negative_entropy(torch.zeros(3, 10)).item() == pytest.approx(-2.302585, abs=1e-6)
-
-
-def test_negative_entropy_is_the_mean_of_the_rows():
-    rows = logits_of([0.7, 0.2, 0.1], [1 / 3, 1 / 3, 1 / 3])
-    assert negative_entropy(rows).item() == pytest.approx((-0.801819 - math.log(3)) / 2, abs=1e-6)
-
-
 def test_negative_entropy_of_a_certain_prediction_is_zero_with_a_finite_gradient():
     logits = torch.tensor(
         [[200.0, 0.0]], requires_grad=True
@@ -130,12 +86,6 @@ def test_negative_entropy_of_a_certain_prediction_is_zero_with_a_finite_gradient
     loss.backward()
     assert loss.item() == 0
     assert torch.isfinite(logits.grad).all()
-
-
-def test_descending_on_negative_entropy_makes_predictions_less_certain():
-    logits = torch.tensor([[2.0, 0.0, 0.0]], requires_grad=True)
-    negative_entropy(logits).backward()
-    assert logits.grad[0, 0] > 0  # the largest logit goes down: entropy is maximised
 
 
 # --- a prior of one's own ---

@@ -1,4 +1,4 @@
-"""One contract of the results folder: its names stand in trainable/storage/names.py and nowhere else."""
+"""The names of the results folder are in trainable/storage/names.py only."""
 
 import ast
 import re

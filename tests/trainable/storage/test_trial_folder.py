@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -172,7 +173,7 @@ def damage_by_flipping(content: bytes) -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize("damage", [damage_by_truncation, damage_by_flipping])
-def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before_and_is_set_aside(folder, damage):
+def test_a_damaged_newest_checkpoint_is_renamed_and_the_previous_one_is_used(folder, damage):
     folder.save_checkpoint(b"old state")
     folder.save_checkpoint(b"new state")
     whole = contents(folder)
@@ -182,10 +183,8 @@ def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before_and_is_set_asi
         after = contents(folder)
         assert "checkpoint.pt" not in after
         assert after["checkpoint.damaged"] == content
-        assert (
-            "checkpoint.pt does not match its checksum"
-            in after["train.log"].decode().splitlines()[-1]
-        )
+        line = after["train.log"].decode().splitlines()[-1]
+        assert re.search(r"checkpoint\.pt .*checksum.* checkpoint\.damaged", line)
         assert after["checkpoint.prev.pt"] == whole["checkpoint.prev.pt"]
 
 
@@ -266,7 +265,7 @@ def test_a_second_claim_makes_the_first_ones_writes_fail_without_a_trace(folder,
     second = TrialFolder(folder.path)
     second.claim()
     before = contents(folder)
-    with pytest.raises(LostFolder, match="belongs to another process"):
+    with pytest.raises(LostFolder, match=re.escape(str(folder.path))):
         WRITES[name](folder)
     assert contents(folder) == before
     WRITES[name](second)  # the new owner may
@@ -352,7 +351,7 @@ def test_a_trial_whose_summary_cannot_be_written_keeps_its_checkpoints(folder):
 
 
 class Crash(Exception):
-    """Stands for a power cut or a full disk."""
+    """In place of a power failure or a full disk."""
 
 
 def crash_at(monkeypatch: pytest.MonkeyPatch, call: int) -> Callable[[], int]:
@@ -450,7 +449,7 @@ def test_a_crash_while_claiming_leaves_one_whole_owner(tmp_path):
         assert len(folder.owner["token"]) == 16
 
 
-def test_after_a_crash_the_next_attempt_goes_on(tmp_path):
+def test_after_a_crash_the_next_attempt_resumes(tmp_path):
     for _, folder in crashes(lambda folder: folder.save_checkpoint(b"newest state"), tmp_path):
         folder.claim()
         folder.save_checkpoint(b"after the crash")

@@ -12,7 +12,7 @@ def test_bars_stand_where_the_losses_are_and_have_the_colour_of_their_labels():
     assert picture.shape == (250, 500, 3)
     left, middle, right = picture[100, 4], picture[100, 250], picture[200, 495]
     assert left[2] > left[0], "blue: right labels have the smallest loss"
-    assert (middle == 255).all(), "no loss lies there"
+    assert (middle == 255).all(), "no loss is there"
     assert right[0] > right[2], "orange: wrong labels have the largest"
     assert (picture[100, 495] == 255).all(), "a third as many: their bar is lower"
 

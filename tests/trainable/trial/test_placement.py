@@ -1,4 +1,4 @@
-"""Where tensors lie on a GPU, with a pretended one: every method trains, stops and goes on, with the CPU's rows."""
+"""Placement of tensors, on a pretended GPU: every method trains, stops and resumes, with the CPU's rows."""
 
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ def rows(
     from_arm: str | None = None,
     **how: Any,
 ):
-    """Rows of a trial that is stopped after its second epoch and gone on with."""
+    """Rows of a trial that is stopped after its second epoch and resumed."""
     config = TrialConfig.model_validate(
         {
             "data": data,
@@ -95,7 +95,7 @@ METHODS = [
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: "-".join(map(str, method.values())))
-def test_every_method_trains_and_goes_on_with_all_of_its_tensors_on_the_gpu(method, folder):
+def test_every_method_trains_and_resumes_with_all_of_its_tensors_on_the_gpu(method, folder):
     expected = rows(folder, "cpu", method, NPZ, {})
     with pretended():
         assert rows(folder, "cuda:0", method, NPZ, {}) == expected

@@ -89,7 +89,7 @@ def test_between_checkpoints_a_killed_session_repeats_its_epochs_to_the_same_row
     second.close()
     assert untimed(second.folder) == untimed(undisturbed)
     steps = EventAccumulator(str(tmp_path / "t")).Reload().Scalars("test/accuracy")
-    assert [event.step for event in steps] == [1, 2, 3, 4], "no step stands twice"
+    assert [event.step for event in steps] == [1, 2, 3, 4], "no step is there twice"
 
 
 def test_a_session_that_stopped_before_its_summary_writes_it_without_training(
@@ -134,7 +134,7 @@ def test_a_full_disk_ends_the_session_names_the_place_and_is_no_failure_of_the_t
     assert untimed(second.folder) == untimed(undisturbed)
 
 
-def test_a_trial_beyond_its_timeout_is_a_named_failure_and_goes_on_from_there_later(
+def test_a_trial_beyond_its_timeout_is_a_named_failure_and_resumes_from_there_later(
     tmp_path, undisturbed
 ):
     session = Session(config(), tmp_path / "t", Machine(trial_timeout=1e-9, checkpoint_every=3))

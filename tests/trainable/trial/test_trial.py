@@ -95,7 +95,7 @@ def uninterrupted(request, folder):
     return RESUMED[request.param], rows, read(trial.weights()), load(trial.samples()), states
 
 
-@pytest.mark.parametrize("interrupted", range(7))
+@pytest.mark.parametrize("interrupted", [1, 3, 6])
 def test_a_resumed_trial_equals_an_uninterrupted_one_bit_for_bit(
     interrupted, folder, uninterrupted
 ):
@@ -128,7 +128,7 @@ def test_rows_past_the_state_are_dropped(folder, uninterrupted):
     assert next(trial)["epoch"] == 4
 
 
-def test_a_state_goes_on_even_from_a_trial_that_has_trained_further(folder, uninterrupted):
+def test_a_state_resumes_even_from_a_trial_that_has_trained_further(folder, uninterrupted):
     method, rows, weights, _, states = uninterrupted
     trial = make(folder, method)
     list(trial)
@@ -165,7 +165,7 @@ def test_the_state_holds_what_an_automatic_warmup_has_measured(folder):
     assert [row["epoch"] for row in trial.rows] == [1, 2, 3, 4, 5, 6]
 
 
-def test_a_state_from_before_there_was_an_automatic_warmup_still_goes_on(folder):
+def test_a_state_from_before_there_was_an_automatic_warmup_still_resumes(folder):
     first = make(folder)
     rows = [next(first) for _ in range(3)]
     state = read(first.state())
@@ -209,7 +209,7 @@ def test_a_trial_resumes_on_a_gpu(folder):
 
 
 @pytest.mark.parametrize(("share", "allowed"), [(1.0, 1.0), (0.5, 0.45), (0.25, 0.225)])
-def test_a_trial_that_shares_a_gpu_leaves_room_beside_its_tensors(share, allowed, monkeypatch):
+def test_a_trial_that_shares_a_gpu_leaves_room_for_more_than_tensors(share, allowed, monkeypatch):
     limits = []
     monkeypatch.setattr(
         "torch._C._cuda_setMemoryFraction", lambda part, device: limits.append(part), raising=False
@@ -225,7 +225,7 @@ def test_a_trial_that_shares_a_gpu_leaves_room_beside_its_tensors(share, allowed
 def test_a_device_that_is_not_there_is_a_sentence(monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert choose_device("auto") == torch.device("cpu")
-    with pytest.raises(DataError, match="no CUDA device"):
+    with pytest.raises(DataError, match=r"--device cuda.*--device cpu"):
         choose_device("cuda")
 
 
