@@ -250,7 +250,6 @@ def test_a_written_study_trains_on_a_tree_of_photographs(photographs, tmp_path, 
         assert [row["epoch"] for row in rows] == [1, 2]
 
 
-@pytest.mark.ray
 @pytest.mark.slow
 def test_init_on_a_tree_of_photographs_writes_a_study_that_runs(photographs, tmp_path):
     file = tmp_path / "photos.yaml"
@@ -263,7 +262,7 @@ def test_init_on_a_tree_of_photographs_writes_a_study_that_runs(photographs, tmp
         file,
         "--results",
         tmp_path / "results",
-        "--no-dashboard",
+        "--no-ray",
         *sets,
     )
     assert "4 done" in output

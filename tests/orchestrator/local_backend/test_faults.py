@@ -452,3 +452,20 @@ def test_trials_that_take_too_long(tmp_path, run):
     code, output = run(study, "--set", "run.trial_timeout=null", "--retry-failed")
     assert code == 0, output
     assert_as_undisturbed(study, runs, ["run.trial_timeout=null"])
+
+
+def test_a_diverging_trial_is_named_and_the_others_are_done(tmp_path, run):
+    study = write_study(tmp_path, 2, STUDY.replace("arms:", "arms:\n  diverging: {train.lr: 1e12}"))
+    code, output = run(study, "--quiet", "--set", "seeds=[0]")
+    assert code == 1, output
+    assert re.fullmatch(r"failed: diverging/seed=0: non-finite loss: .*\n", output), (
+        "a quiet run says nothing else"
+    )
+    failure = TrialFolder(runs_of(tmp_path) / "diverging" / "seed=0").failure
+    assert failure is not None
+    assert failure["attempts"] == 1, "trying again would not help"
+
+    code, output = run(study, "--set", "seeds=[0]")
+    assert code == 1
+    assert "Nothing to do" in output
+    assert "2 done, 1 failed" in output

@@ -240,7 +240,7 @@ def test_a_re_tuned_ablation_corrects_the_sign_that_a_fixed_setting_gives(
     )
 
 
-# --- on Ray ---
+# --- in other processes ---
 
 TINY = """\
 name: tiny
@@ -308,13 +308,12 @@ def test_a_search_on_ray_is_run_and_confirmed(tmp_path, start):
     assert_whole(study, root, 3)
 
 
-@pytest.mark.ray
 @pytest.mark.slow
-def test_an_interrupted_search_on_ray_goes_on_and_is_extended_by_the_difference(
+def test_an_interrupted_search_resumes_and_is_extended_by_the_difference(
     tmp_path, start, environment
 ):
     study, root = tiny(tmp_path, 30, 4), tmp_path / "tiny"
-    process = start(study, "--no-dashboard")
+    process = start(study, "--no-ray")
     wait_until(
         lambda: len(list((root / "runs").rglob("checkpoint.pt"))) == 2, "both slots train", process
     )
@@ -329,7 +328,7 @@ def test_an_interrupted_search_on_ray_goes_on_and_is_extended_by_the_difference(
     }
     assert begun
 
-    process = start(study, "--no-dashboard")
+    process = start(study, "--no-ray")
     output = finish(process)
     assert process.returncode == 0, output
     for folder, epochs in begun.items():
@@ -340,7 +339,7 @@ def test_an_interrupted_search_on_ray_goes_on_and_is_extended_by_the_difference(
     assert len(before) == 4
 
     study = tiny(tmp_path, 30, 6)
-    process = start(study, "--no-dashboard")
+    process = start(study, "--no-ray")
     output = finish(process)
     assert process.returncode == 0, output
     assert "2 of 6 trials of the search to run" in output
@@ -348,15 +347,14 @@ def test_an_interrupted_search_on_ray_goes_on_and_is_extended_by_the_difference(
     assert_whole(study, root, 6)
 
 
-@pytest.mark.ray
 @pytest.mark.slow
-def test_a_killed_search_goes_on_and_comes_to_the_same_end(tmp_path, start, environment):
+def test_a_killed_search_resumes_and_comes_to_the_same_end(tmp_path, start, environment):
     study, root = tiny(tmp_path, 12, 6, slots=1), tmp_path / "tiny"
-    output = finish(start(study, "--no-dashboard", results=tmp_path / "undisturbed"))
+    output = finish(start(study, "--no-ray", results=tmp_path / "undisturbed"))
     assert "Traceback" not in output
 
     for trained in (1, 3):
-        process = start(study, "--no-dashboard")
+        process = start(study, "--no-ray")
 
         def in_the_middle(trained: int = trained, process: Any = process) -> bool:
             partial = [p.parent for p in (root / "runs").rglob("checkpoint.pt")]
@@ -372,7 +370,7 @@ def test_a_killed_search_goes_on_and_comes_to_the_same_end(tmp_path, start, envi
         process.send_signal(signal.SIGKILL)
         process.communicate()
         wait_until(lambda: not workers(environment), "the workers follow their killed driver")
-    process = start(study, "--no-dashboard")
+    process = start(study, "--no-ray")
     output = finish(process)
     assert process.returncode == 0, output
     assert any(
@@ -382,14 +380,13 @@ def test_a_killed_search_goes_on_and_comes_to_the_same_end(tmp_path, start, envi
     assert proposals(root) == proposals(tmp_path / "undisturbed" / "tiny")
 
 
-@pytest.mark.ray
 @pytest.mark.slow
-def test_what_fails_on_ray_is_fail_and_the_search_goes_on(tmp_path, start, environment):
+def test_what_fails_is_fail_and_the_search_goes_on(tmp_path, start, environment):
     """An lr at which the loss is not finite, a timeout, and a trial whose process is killed."""
     text = TINY.replace("high: 0.3, log: true}", "high: 1e12, log: true}").replace("tpe", "random")
     path, root = tmp_path / "tiny.yaml", tmp_path / "tiny"
     path.write_text(text.replace("EPOCHS", "5").replace("TRIALS", "6").replace("SLOTS", "1"))
-    process = start(path, "--no-dashboard")
+    process = start(path, "--no-ray")
     output = finish(process)
     assert process.returncode == 0, output
     assert "non-finite loss" in output
@@ -404,7 +401,7 @@ def test_what_fails_on_ray_is_fail_and_the_search_goes_on(tmp_path, start, envir
         .replace("SLOTS", "1")
         .replace("tiny", "late")
     )
-    process = start(path, "--no-dashboard", "--set", "run.trial_timeout=1e-6")
+    process = start(path, "--no-ray", "--set", "run.trial_timeout=1e-6")
     output = finish(process)
     assert process.returncode == 1, "the confirmation has no result either"
     assert [state for state, *_ in proposals(tmp_path / "late")] == ["FAIL", "FAIL"]
@@ -416,7 +413,7 @@ def test_what_fails_on_ray_is_fail_and_the_search_goes_on(tmp_path, start, envir
         .replace("SLOTS", "1")
         .replace("tiny", "dead")
     )
-    process = start(path, "--no-dashboard", "--set", "run.max_failures=0")
+    process = start(path, "--no-ray", "--set", "run.max_failures=0")
     first = TrialFolder(tmp_path / "dead" / "runs" / "trial-0000" / "seed=0")
     wait_until(lambda: len(first.rows()) > 2, "the first trial trains", process)
     os.kill((first.owner or {})["pid"], signal.SIGKILL)

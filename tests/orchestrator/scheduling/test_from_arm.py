@@ -337,7 +337,6 @@ def undisturbed(planned: Study, folder: Path) -> dict[str, list[dict[str, Any]]]
     return rows
 
 
-@pytest.mark.ray
 @pytest.mark.slow
 def test_a_chain_killed_before_and_after_its_source_is_done_ends_as_if_undisturbed(
     tmp_path, start, environment
@@ -352,15 +351,15 @@ def test_a_chain_killed_before_and_after_its_source_is_done_ends_as_if_undisturb
         (lambda: len(judge.rows()) > 2, "the source is being trained"),
         (lambda: judge.summary and len(again.rows()) > 2, "what uses it is being trained"),
     ):
-        process = start(planned.path, "--no-dashboard")
+        process = start(planned.path, "--no-ray")
         wait_until(moment, what, process)
         assert judge.summary is not None or not again.path.exists()
         process.kill()
         process.communicate()
-        wait_until(lambda: not workers(environment), "Ray's processes follow their killed driver")
+        wait_until(lambda: not workers(environment), "the workers follow their killed driver")
     source = judge.path.joinpath("summary.json").stat().st_mtime_ns
 
-    process = start(planned.path, "--no-dashboard")
+    process = start(planned.path, "--no-ray")
     output = finish(process)
     assert process.returncode == 0, output
     assert judge.path.joinpath("summary.json").stat().st_mtime_ns == source

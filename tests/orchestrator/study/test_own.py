@@ -89,7 +89,7 @@ def test_the_pages_method_runs_as_arms_whose_switches_bite(study, tmp_path):
     assert firsts[0] == firsts[1] == firsts[2], "nothing is known in the first epoch"
     assert len(set(lasts)) == 3
 
-    # From what Ray hands over, and without the file: the trial has its text.
+    # From what a worker is handed, and without the file: the trial has its text.
     (tmp_path / "trimmed.py").unlink()
     again = TrialConfig.model_validate(arms["baseline"].model_dump())
     assert train(again, tmp_path / "again", Machine(device="cpu")) == rows["baseline"]
@@ -100,10 +100,9 @@ def test_the_page_is_about_forty_lines_of_code():
     assert len(blocks("python")[0].splitlines()) <= 45
 
 
-@pytest.mark.ray
 @pytest.mark.slow
-def test_the_pages_study_runs_through_ray(study, tmp_path, start):
-    process = start(study, "--no-dashboard", results=tmp_path / "results")
+def test_the_pages_study_runs_in_other_processes(study, tmp_path, start):
+    process = start(study, "--no-ray", results=tmp_path / "results")
     output, _ = process.communicate(timeout=240)
     assert process.returncode == 0, output
     for arm in ("baseline", "no_trim", "no_exchange", "dividemix"):
