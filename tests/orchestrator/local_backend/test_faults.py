@@ -32,7 +32,7 @@ from trainable.storage.trial_folder import TrialFolder
 
 pytestmark = pytest.mark.slow
 
-EPOCHS = 40
+EPOCHS = 30
 NAMES = {"baseline/seed=0", "baseline/seed=1", "no_mixup/seed=0", "no_mixup/seed=1"}
 RENAMED = STUDY.replace("no_mixup:", "plain:")
 

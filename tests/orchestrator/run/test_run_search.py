@@ -199,7 +199,8 @@ def test_failures_of_a_search_are_named_and_are_no_failure_of_the_study(
 def test_a_part_of_a_search_cannot_be_chosen(command, tmp_path):
     code, output = command("run", write(tmp_path), "--seeds", "0")
     assert code == 2
-    assert "run whole" in output
+    assert "--arms, --seeds and --settings" in output
+    assert "search" in output
 
 
 def tuned_by_hand(config: TrialConfig, epoch: int) -> float:

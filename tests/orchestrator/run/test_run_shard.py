@@ -69,14 +69,13 @@ def test_a_trial_is_in_the_share_of_the_one_that_it_uses(tmp_path):
         assert {trial.record.source for trial in share_of(trials, index, 2)} - {None} <= share
 
 
-def test_a_share_tells_what_a_failed_source_blocks(tmp_path, command, monkeypatch):
+def test_a_share_tells_what_a_failed_source_blocks(tmp_path, command):
     study = write_study(
         tmp_path,
         1,
         CROSS_ENTROPY.replace("slow: {", "again: {from_arm: baseline, method.name: retrain, "),
     )
-    monkeypatch.setattr("trainable.trial.trial.Trial.__next__", lambda self: 1 / 0)
-    once = ("--set", "seeds=[0]", "--set", "run.max_failures=0")
+    once = ("--set", "seeds=[0]", "--set", "base.train.lr=1e12")
     assert command(*shard(study, 0, 1, *once))[0] == 1
     code, out, _ = command(*shard(study, 0, 1, *once, "--arms", "again"))
     assert code == 1
@@ -117,22 +116,36 @@ def test_shares_one_after_another_are_the_study_and_a_second_time_nothing(tmp_pa
     )
 
 
-def test_a_failing_trial_is_tried_as_often_as_the_study_says_and_the_others_run(
-    tmp_path, command, monkeypatch
-):
-    study = write_study(tmp_path, 1, CROSS_ENTROPY + "run: {max_failures: 1}\n")
-    from trainable.trial.trial import Trial
+BROKEN = """\
+from torch import nn
 
-    def broken(trial: Trial) -> None:
-        raise RuntimeError("the machine is on fire")
+from trainable.api import Section
 
-    real = Trial.__next__
-    monkeypatch.setattr(
-        Trial, "__next__", lambda self: (broken if self.config.seed else real)(self)
+
+class Net(nn.Sequential):
+    class Config(Section):
+        broken: bool = False
+
+    def __init__(self, config, shape, classes):
+        super().__init__(nn.Flatten(), nn.Linear(64, classes))
+        self.broken = config.broken
+
+    def forward(self, images):
+        if self.broken and len(images) > 8:  # more than are tried when the network is built
+            raise RuntimeError("the machine is on fire")
+        return super().forward(images)
+"""
+
+
+def test_a_failing_trial_is_tried_as_often_as_the_study_says_and_the_others_run(tmp_path, command):
+    (tmp_path / "net.py").write_text(BROKEN)
+    text = CROSS_ENTROPY.replace("{name: small_cnn, width: 4}", "{name: 'net.py:Net'}").replace(
+        "slow: {train.lr: 0.002}", "slow: {model.broken: true}"
     )
+    study = write_study(tmp_path, 1, text + "run: {max_failures: 1}\n")
     code, out, _ = command(*shard(study, 0, 1))
     assert code == 1
-    assert "failed: slow/seed=1: RuntimeError: the machine is on fire" in out
+    assert "failed: slow/seed=1: RuntimeError: the machine is on fire" in out, out
     assert "2 done, 2 failed" in out
     failure = TrialFolder(tmp_path / "tiny" / "runs" / "slow" / "seed=1").failure
     assert failure is not None
