@@ -247,13 +247,16 @@ class _Run:
             self._attempt_failed(job, worker.attempts_before, "", details=message)
 
     def _attempt_failed(self, job: TrialJob, before: int, how: str, details: str) -> None:
-        """Try a trial again, or give it up."""
+        """Try a trial again, or give it up; in a run that stops anyway, it is interrupted."""
+        if self.progress.stop.wanted:
+            self.progress.ended(job.name)
+            return
         folder = TrialFolder(job.folder)
         attempts = (folder.failure or {}).get("attempts", 0)
         if attempts == before:  # the process could not write down its own end
             note_death(folder, how or details.splitlines()[-1], details, retry=True)
             attempts += 1
-        if attempts <= self.max_failures and not self.progress.stop.wanted:
+        if attempts <= self.max_failures:
             self.workers.give(job)
         else:
             self.progress.ended(job.name)

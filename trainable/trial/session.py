@@ -218,7 +218,8 @@ class Session:
     def close(self) -> None:
         """Save an epoch that no checkpoint has yet, close the events and release the folder."""
         if self._events:
-            self._events.close(done=self.folder.summary is not None)
+            with contextlib.suppress(OSError):  # of a full disk; the epoch below is still saved
+                self._events.close(done=self.folder.summary is not None)
         with contextlib.suppress(LostFolder, OSError):
             # A trial that a search's scheduler has stopped is never resumed.
             if self.folder.stopped is not None:
