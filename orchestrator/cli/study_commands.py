@@ -25,7 +25,8 @@ from orchestrator.display.status import blocked
 from orchestrator.exit_codes import WRONG, Ended
 from orchestrator.results.store import Store
 from orchestrator.run import run_study
-from orchestrator.scheduling.run_plan import RunPlan, absent, plan_run, refusal
+from orchestrator.scheduling.requirements import absent
+from orchestrator.scheduling.run_plan import RunPlan, plan_run, refusal
 from orchestrator.scheduling.trial_selection import Options, check_selection
 from orchestrator.study import comparison_families
 from orchestrator.study.load import Study, load_study

@@ -9,7 +9,7 @@ from rich.table import Table
 from orchestrator.display.status import grid
 from orchestrator.exit_codes import WRONG, Ended
 from orchestrator.results.store import Store
-from orchestrator.scheduling.run_plan import absent
+from orchestrator.scheduling.requirements import absent
 from orchestrator.study.load import Study
 from trainable.config.runtime import Machine
 from trainable.storage import names

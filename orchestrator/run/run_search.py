@@ -14,7 +14,8 @@ from orchestrator.results.store import Store
 from orchestrator.run.executor import Execute
 from orchestrator.run.run_study import show_end, started, train
 from orchestrator.scheduling.dependency_queue import DependencyQueue
-from orchestrator.scheduling.run_plan import absent, apply_plan, plan_run
+from orchestrator.scheduling.requirements import absent
+from orchestrator.scheduling.run_plan import apply_plan, plan_run
 from orchestrator.scheduling.trial_selection import Options, check_selection
 from orchestrator.search.pool import SearchPool
 from orchestrator.study.load import Study

@@ -15,8 +15,8 @@ from orchestrator.execution.resources import CannotRun
 from orchestrator.exit_codes import DONE, FAILED, REFUSED, WRONG, Ended
 from orchestrator.results.store import Store
 from orchestrator.run.executor import Execute, executor
-from orchestrator.scheduling.dependency_queue import DependencyQueue
-from orchestrator.scheduling.run_plan import RunPlan, apply_plan, longest_first, plan_run
+from orchestrator.scheduling.dependency_queue import DependencyQueue, longest_first
+from orchestrator.scheduling.run_plan import RunPlan, apply_plan, plan_run
 from orchestrator.scheduling.trial_selection import Options, check_selection
 from orchestrator.scheduling.trial_source import TrialSource
 from orchestrator.study.load import Study

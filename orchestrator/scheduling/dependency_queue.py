@@ -1,5 +1,6 @@
 """Queue of trials that may depend on others (`from_arm`)."""
 
+import itertools
 from collections.abc import Sequence
 
 from orchestrator.results.store import Store
@@ -60,3 +61,23 @@ class DependencyQueue:
         for user in users:
             blocked += self.settle(user)
         return blocked
+
+
+def longest_first(trials: list[PlannedTrial]) -> list[PlannedTrial]:
+    """Sort the trials of each seed and setting, the longest first.
+
+    All slots then end at about the same time, and early seeds are still completed first.
+    """
+    ordered: list[PlannedTrial] = []
+    for _, group in itertools.groupby(trials, _seed_and_setting):
+        ordered += sorted(group, key=_length, reverse=True)
+    return ordered
+
+
+def _seed_and_setting(trial: PlannedTrial) -> tuple[int, str | None]:
+    return trial.record.seed, trial.record.setting
+
+
+def _length(trial: PlannedTrial) -> int:
+    """Return the epochs of training, summed over the trial's networks."""
+    return trial.config.train.epochs * trial.config.method.networks

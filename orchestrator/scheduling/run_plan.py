@@ -4,32 +4,33 @@
 and the confirmation of a search apply it. They therefore do what `plan` prints.
 """
 
-import itertools
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from rich.console import Console
 
-from analysis.results.study_folder import State, TrialFiles, TrialRecord, study_states, trial_name
+from analysis.results.study_folder import State, TrialRecord, study_states
 from orchestrator.exit_codes import REFUSED, WRONG, Ended
-from orchestrator.results.store import MOVING, Snapshot, Store
+from orchestrator.results.store import Snapshot, Store
+from orchestrator.scheduling.renamed_trials import (
+    Files,
+    Moves,
+    held,
+    move_sentences,
+    moved,
+    renamed,
+)
+from orchestrator.scheduling.requirements import absent, absent_baselines, absent_sources
 from orchestrator.scheduling.trial_selection import Options
 from orchestrator.study.planned_trial import PlannedTrial
-from trainable.config.models import missing_package
 from trainable.config.runtime import Machine
-from trainable.data.paths import missing
 from trainable.storage.code_version import code_hash
 
-Files = Mapping[str, TrialFiles]
 States = Mapping[TrialRecord, State]
-Moves = Mapping[str, str]
 
 SHOWN = 20
 """Maximum number of trials listed in one message."""
-SOURCES_SHOWN = 3
-"""Maximum number of trials listed in a message about one dependency."""
 
 
 @dataclass(frozen=True)
@@ -148,14 +149,9 @@ def _with_failure(records: Iterable[TrialRecord], files: Files) -> list[TrialRec
     """Return the trials whose folder holds a failure."""
     failed = []
     for record in records:
-        if _held(files, record.name).failure is not None:
+        if held(files, record.name).failure is not None:
             failed.append(record)
     return failed
-
-
-def _held(files: Files, name: str) -> TrialFiles:
-    """Return the contents of a trial's folder; they are empty if it does not exist."""
-    return files.get(name, TrialFiles())
 
 
 def apply_plan(
@@ -187,86 +183,6 @@ def apply_plan(
     return plan.todo
 
 
-def longest_first(trials: list[PlannedTrial]) -> list[PlannedTrial]:
-    """Sort the trials of each seed and setting, the longest first.
-
-    All slots then end at about the same time, and early seeds are still completed first.
-    """
-    ordered: list[PlannedTrial] = []
-    for _, group in itertools.groupby(trials, _seed_and_setting):
-        ordered += sorted(group, key=_length, reverse=True)
-    return ordered
-
-
-def _seed_and_setting(trial: PlannedTrial) -> tuple[int, str | None]:
-    return trial.record.seed, trial.record.setting
-
-
-def _length(trial: PlannedTrial) -> int:
-    """Return the epochs of training, summed over the trial's networks."""
-    return trial.config.train.epochs * trial.config.method.networks
-
-
-# --- renamed trials ---
-
-
-def renamed(records: Sequence[TrialRecord], files: Files) -> dict[str, str]:
-    """Return completed trials on disk that the study now has under another name: old → new name.
-
-    A trial is not moved if its new folder holds another trial that is not moved.
-    """
-    misplaced = _misplaced(records, files)
-    moves = {}
-    for record in records:
-        in_place = _held(files, record.name).id == record.id
-        if record.id in misplaced and not in_place:
-            moves[misplaced[record.id]] = record.name
-    taken = _moves_to_taken_places(moves, files)
-    while taken:
-        for old in taken:
-            del moves[old]
-        taken = _moves_to_taken_places(moves, files)
-    return moves
-
-
-def _misplaced(records: Sequence[TrialRecord], files: Files) -> dict[str | None, str]:
-    """Return id → name of completed trials on disk that the study does not have at that name."""
-    planned = {record.name: record.id for record in records}
-    misplaced = {}
-    for name, held in files.items():
-        if held.summary is not None and planned.get(name) != held.id:
-            misplaced[held.id] = name
-    return misplaced
-
-
-def _moves_to_taken_places(moves: Moves, files: Files) -> list[str]:
-    """Return the old names of trials whose new folder holds a trial that does not move."""
-    taken = []
-    for old, new in moves.items():
-        if new not in moves and _held(files, new).exists:
-            taken.append(old)
-    return taken
-
-
-def moved(files: Files, moves: Moves) -> dict[str, TrialFiles]:
-    """Return the contents of the folders after the moves."""
-    after = {name: held for name, held in files.items() if name not in moves}
-    for old, new in moves.items():
-        after[new] = files[old]
-    return after
-
-
-def move_sentences(moves: Moves) -> Iterator[str]:
-    """Yield a sentence for each renamed trial."""
-    for old, new in moves.items():
-        passage = rf"^{re.escape(MOVING)}/[^/]*/"
-        before = re.sub(passage, "", old)
-        yield f"moved {before} to {new}: the same trial under its new name"
-
-
-# --- outdated trials ---
-
-
 def _outdated(
     selected: Iterable[TrialRecord],
     states: States,
@@ -278,7 +194,7 @@ def _outdated(
     outdated = []
     for record in selected:
         state = states[record]
-        made_by = _held(files, record.name).code
+        made_by = held(files, record.name).code
         other_code = code is not None and state != "todo" and made_by not in (None, code)
         if state == "stale" or other_code:
             outdated.append(record)
@@ -305,78 +221,3 @@ def refusal(plan: RunPlan, store: Store) -> str:
         "or choose another --results folder or another study name."
     )
     return "\n".join(lines)
-
-
-# --- missing data, packages and dependencies ---
-
-
-def absent(trials: Sequence[PlannedTrial], machine: Machine) -> list[str]:
-    """Return sentences about missing data sets and packages."""
-    sources = {trial.config.data for trial in trials}
-    models = {trial.config.model.name for trial in trials}
-    sentences = [missing(data, machine) for data in sources]
-    sentences += [missing_package(model) for model in models]
-    return sorted(filter(None, sentences))
-
-
-def absent_sources(todo: list[PlannedTrial], states: States) -> Iterator[str]:
-    """Yield sentences about arms that the selection excludes and that its trials depend on."""
-    left_out = _left_out(todo, states, lambda record: record.source, ("done",))
-    for (arm, source), names in left_out.items():
-        yield (
-            f"--arms: {arm} uses the trials of {source}, "
-            f"and not all are done ({names}): add {source}"
-        )
-
-
-def absent_baselines(todo: list[PlannedTrial], states: States) -> Iterator[str]:
-    """Yield sentences about arms that will lack pairs.
-
-    The selection excludes their baseline, which is not completed.
-    """
-    settled: tuple[State, ...] = ("done", "failed", "blocked", "running")
-    left_out = _left_out(todo, states, _baseline_name, settled)
-    for (arm, baseline), names in left_out.items():
-        yield (
-            f"--arms: {arm} is compared with {baseline}, "
-            f"of which {names} is not done; add {baseline}"
-        )
-
-
-def _baseline_name(record: TrialRecord) -> str | None:
-    """Return the name of the trial that a trial is paired with."""
-    if not record.baseline:
-        return None
-    return trial_name(record.setting, record.baseline, record.seed)
-
-
-def _left_out(
-    todo: list[PlannedTrial],
-    states: States,
-    needed: Callable[[TrialRecord], str | None],
-    settled: tuple[State, ...],
-) -> dict[tuple[str, str], str]:
-    """Find trials that others need and that are neither run nor settled.
-
-    Returns:
-        (arm, arm that it needs) → names of these trials, the first ones only.
-    """
-    chosen = {trial.record.name for trial in todo}
-    by_name = {record.name: record for record in states}
-    lacking: dict[tuple[str, str], list[str]] = {}
-    for trial in todo:
-        name = needed(trial.record)
-        if name is None or name in chosen or name not in by_name:
-            continue
-        other = by_name[name]
-        if states[other] not in settled:
-            arms = (trial.record.arm, other.arm)
-            lacking.setdefault(arms, []).append(name)
-    return {arms: _first_names(names) for arms, names in lacking.items()}
-
-
-def _first_names(names: list[str]) -> str:
-    shown = ", ".join(names[:SOURCES_SHOWN])
-    if len(names) > SOURCES_SHOWN:
-        shown += ", …"
-    return shown

@@ -19,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from analysis.results.study_folder import TrialRecord
 from orchestrator.results.store import Store
-from orchestrator.scheduling.run_plan import renamed
+from orchestrator.scheduling.renamed_trials import renamed
 from trainable.config.runtime import Machine
 from trainable.config.trial import TrialConfig, trial_id
 from trainable.errors import DataError

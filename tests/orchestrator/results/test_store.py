@@ -10,7 +10,7 @@ import pytest
 
 from analysis.results.study_folder import NoStudy, State, StudyPlan, TrialRecord
 from orchestrator.results.store import Store
-from orchestrator.scheduling.run_plan import renamed
+from orchestrator.scheduling.renamed_trials import renamed
 from trainable.storage.trial_folder import TrialFolder
 
 

@@ -17,8 +17,9 @@ from orchestrator.cli.study_commands import _parts
 from orchestrator.display.status import mixed_fingerprints, time_left
 from orchestrator.results.reproduce import compare
 from orchestrator.results.store import Store
+from orchestrator.scheduling.dependency_queue import longest_first
 from orchestrator.scheduling.disk_space import size
-from orchestrator.scheduling.run_plan import longest_first, renamed
+from orchestrator.scheduling.renamed_trials import renamed
 from orchestrator.scheduling.trial_selection import Options
 from orchestrator.scheduling.trial_source import TrialSource
 from orchestrator.study.load import load_study

@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.execution.resources import Node, requested
 from orchestrator.exit_codes import Ended
-from orchestrator.scheduling.run_plan import absent, absent_sources
+from orchestrator.scheduling.requirements import absent, absent_sources
 from orchestrator.scheduling.trial_selection import Options
 from orchestrator.study.load import load_study
 from trainable.config.runtime import Machine
