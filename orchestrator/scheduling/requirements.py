@@ -1,0 +1,86 @@
+"""What trials need and is missing: data sets, packages, trials that a selection excludes."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from analysis.results.study_folder import State, TrialRecord, trial_name
+from orchestrator.study.planned_trial import PlannedTrial
+from trainable.config.models import missing_package
+from trainable.config.runtime import Machine
+from trainable.data.paths import missing
+
+States = Mapping[TrialRecord, State]
+
+SOURCES_SHOWN = 3
+"""Maximum number of trials listed in a message about one dependency."""
+
+
+def absent(trials: Sequence[PlannedTrial], machine: Machine) -> list[str]:
+    """Return sentences about missing data sets and packages."""
+    sources = {trial.config.data for trial in trials}
+    models = {trial.config.model.name for trial in trials}
+    sentences = [missing(data, machine) for data in sources]
+    sentences += [missing_package(model) for model in models]
+    return sorted(filter(None, sentences))
+
+
+def absent_sources(todo: list[PlannedTrial], states: States) -> Iterator[str]:
+    """Yield sentences about arms that the selection excludes and that its trials depend on."""
+    left_out = _left_out(todo, states, lambda record: record.source, ("done",))
+    for (arm, source), names in left_out.items():
+        yield (
+            f"--arms: {arm} uses the trials of {source}, "
+            f"and not all are done ({names}): add {source}"
+        )
+
+
+def absent_baselines(todo: list[PlannedTrial], states: States) -> Iterator[str]:
+    """Yield sentences about arms that will lack pairs.
+
+    The selection excludes their baseline, which is not completed.
+    """
+    settled: tuple[State, ...] = ("done", "failed", "blocked", "running")
+    left_out = _left_out(todo, states, _baseline_name, settled)
+    for (arm, baseline), names in left_out.items():
+        yield (
+            f"--arms: {arm} is compared with {baseline}, "
+            f"of which {names} is not done; add {baseline}"
+        )
+
+
+def _baseline_name(record: TrialRecord) -> str | None:
+    """Return the name of the trial that a trial is paired with."""
+    if not record.baseline:
+        return None
+    return trial_name(record.setting, record.baseline, record.seed)
+
+
+def _left_out(
+    todo: list[PlannedTrial],
+    states: States,
+    needed: Callable[[TrialRecord], str | None],
+    settled: tuple[State, ...],
+) -> dict[tuple[str, str], str]:
+    """Find trials that others need and that are neither run nor settled.
+
+    Returns:
+        (arm, arm that it needs) → names of these trials, the first ones only.
+    """
+    chosen = {trial.record.name for trial in todo}
+    by_name = {record.name: record for record in states}
+    lacking: dict[tuple[str, str], list[str]] = {}
+    for trial in todo:
+        name = needed(trial.record)
+        if name is None or name in chosen or name not in by_name:
+            continue
+        other = by_name[name]
+        if states[other] not in settled:
+            arms = (trial.record.arm, other.arm)
+            lacking.setdefault(arms, []).append(name)
+    return {arms: _first_names(names) for arms, names in lacking.items()}
+
+
+def _first_names(names: list[str]) -> str:
+    shown = ", ".join(names[:SOURCES_SHOWN])
+    if len(names) > SOURCES_SHOWN:
+        shown += ", …"
+    return shown
