@@ -21,11 +21,13 @@ class Stop:
 
     signal: int | None = None
     no_space: str | None = None
+    lost: str | None = None
+    """Why a trial's folder is no longer this run's."""
 
     @property
     def wanted(self) -> bool:
         """Whether the run is to end early."""
-        return self.signal is not None or self.no_space is not None
+        return any(reason is not None for reason in (self.signal, self.no_space, self.lost))
 
 
 @contextmanager

@@ -49,8 +49,11 @@ class Progress:
         problem = report.get("no_space")
         if not problem and "space" in report:
             problem = self.room.lacking(name, *report["space"])
-        if problem and self.stop.no_space is None:
-            self.stop.no_space = problem
+        if self.stop.wanted:
+            return
+        self.stop.no_space = problem
+        self.stop.lost = report.get("lost")
+        if self.stop.wanted:
             self.ask_to_stop()
 
     def ended(self, name: str) -> None:

@@ -2,10 +2,13 @@
 
 import os
 import socket
-import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 
 from orchestrator.study.schema import Resources
+
+DRIVERS = (Path("/dev/nvidiactl"), Path("/dev/dxg"), Path("/dev/kfd"))
+"""Devices of GPU drivers: NVIDIA's, that of Linux inside Windows, AMD's."""
 
 
 class CannotRun(Exception):
@@ -65,13 +68,16 @@ def this_machine() -> Node:
 
 
 def visible_gpus() -> list[str]:
-    """Return the GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
-    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if chosen is not None:
-        return [part.strip() for part in chosen.split(",") if part.strip() not in ("", "-1")]
-    try:
-        listed = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True)
-    except OSError:  # no driver
+    """Return the GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them.
+
+    torch counts them. Importing it takes seconds, so it is not asked where there is no driver.
+    """
+    if not any(driver.exists() for driver in DRIVERS):
         return []
-    gpus = [line for line in listed.stdout.splitlines() if line.startswith("GPU ")]
-    return [str(number) for number in range(len(gpus))]
+    from trainable.trial.trial import count_gpus
+
+    names = [str(number) for number in range(count_gpus())]
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is None:
+        return names
+    return chosen.split(",")[: len(names)]

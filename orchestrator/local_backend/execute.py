@@ -97,7 +97,8 @@ def _gpus_of_slots(slots: int, gpu: float) -> list[str | None]:
         each = int(gpu)
         return [",".join(names[slot * each : (slot + 1) * each]) for slot in range(slots)]
     sharing = int(1 / gpu + 1e-9)
-    return [names[slot // sharing] for slot in range(slots)]
+    # Parts of several GPUs do not add up to another slot.
+    return [names[slot // sharing] for slot in range(min(slots, sharing * len(names)))]
 
 
 @dataclass
@@ -129,14 +130,23 @@ class Workers:
 
     def give(self, job: TrialJob) -> None:
         """Let a process train a job."""
-        worker = self._idle.pop() if self._idle else self._start(self._free.pop())
+        worker = self._ready()
         failure = TrialFolder(job.folder).failure or {}
         worker.attempts_before = failure.get("attempts", 0)
         worker.job = job
         self.busy.append(worker)
-        # A worker that died while it was idle is found by the loop: its end of the pipe is closed.
-        with contextlib.suppress(BrokenPipeError):
+        with contextlib.suppress(BrokenPipeError):  # it has just died: its report will say so
             worker.pipe.send(job.to_config())
+
+    def _ready(self) -> Worker:
+        """Return an idle worker, or a new one in place of those that died while they were idle."""
+        while self._idle:
+            worker = self._idle.pop()
+            if worker.process.is_alive():
+                return worker
+            worker.pipe.close()
+            self._free.append(worker.gpus)
+        return self._start(self._free.pop())
 
     def _start(self, gpus: str | None) -> Worker:
         parent, child = self._context.Pipe()
@@ -173,13 +183,11 @@ class Workers:
             worker.process.kill()
 
     def close(self) -> None:
-        """End all processes: those that train keep nothing more."""
-        for worker in self._idle:
-            worker.pipe.close()
-        for worker in self.busy:
-            worker.process.kill()
+        """End all processes, and wait for it; idle ones have closed their files."""
+        self.kill()
         for worker in [*self.busy, *self._idle]:
             worker.process.join()
+            worker.pipe.close()
 
 
 def _work(pipe: Connection, gpus: str | None) -> None:

@@ -51,7 +51,7 @@ def _train(job: TrialJob, parent: Connection) -> None:
             parent.send(reporter.next())
             wanted = parent.recv() and not session.finished
     except LostFolder as error:
-        parent.send({"done": True, "no_space": str(error)})
+        parent.send({"done": True, "lost": str(error)})
         parent.recv()
     finally:
         session.close()

@@ -18,7 +18,7 @@ QUIET = {
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # Tune's own snapshots are never read
-    "RAY_agent_register_timeout_ms": "300000",  # on a busy machine, 100 s are too few
+    "RAY_agent_register_timeout_ms": "300000",  # without its agent, a raylet ends itself
 }
 """Environment for Ray, read when it is imported.
 
@@ -31,12 +31,11 @@ class RayDidNotStart(Exception):
 
 
 @contextmanager
-def local_ray(dashboard: str | None, temp_dir: str | None = None) -> Iterator[str | None]:
+def local_ray(dashboard: str | None) -> Iterator[str | None]:
     """A Ray of our own on this machine; yields the dashboard's address, if there is one.
 
     Args:
         dashboard: the host that the dashboard listens on; None for no dashboard.
-        temp_dir: where Ray keeps its sockets and logs; None: Ray's own choice.
 
     Raises:
         RayDidNotStart: it did not come up, and not without its dashboard either.
@@ -44,7 +43,7 @@ def local_ray(dashboard: str | None, temp_dir: str | None = None) -> Iterator[st
     prepare()
     import ray
 
-    context = _start(dashboard, temp_dir)
+    context = _start(dashboard)
     hush()
     try:
         if dashboard and context.dashboard_url:
@@ -55,7 +54,7 @@ def local_ray(dashboard: str | None, temp_dir: str | None = None) -> Iterator[st
         ray.shutdown()
 
 
-def _start(dashboard: str | None, temp_dir: str | None) -> Any:
+def _start(dashboard: str | None) -> Any:
     """Start Ray, a second time without its dashboard if need be; return Ray's context."""
     import ray
 
@@ -68,7 +67,6 @@ def _start(dashboard: str | None, temp_dir: str | None) -> Any:
                 dashboard_host=host or LOOPBACK,
                 log_to_driver=False,
                 logging_level=logging.CRITICAL,
-                _temp_dir=temp_dir,
             )
         except Exception as error:  # Ray raises whatever its parts raise
             ray.shutdown()

@@ -79,4 +79,6 @@ def _ray_started(dashboard: str | None, stack: ExitStack, console: Console) -> b
         console.print(
             f"Ray dashboard: {address} (it asks for the token in {token_place()})", markup=False
         )
+    elif dashboard:
+        console.print("note: Ray started only without its dashboard.", markup=False)
     return True

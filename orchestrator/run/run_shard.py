@@ -12,7 +12,6 @@ from rich.console import Console
 
 from analysis.results.study_folder import State, TrialRecord
 from orchestrator.display.live import View
-from orchestrator.display.status import blocked, failures, in_state
 from orchestrator.display.tensorboard import write_layout
 from orchestrator.execution.resources import CannotRun, requested, this_machine
 from orchestrator.exit_codes import DONE, FAILED, WRONG, Ended
@@ -21,7 +20,7 @@ from orchestrator.results import provenance
 from orchestrator.results.lock import guarded
 from orchestrator.results.store import Store
 from orchestrator.run.executor import Execute
-from orchestrator.run.run_study import TRY_AGAIN, counted, train
+from orchestrator.run.run_study import counted, show_failures, train
 from orchestrator.scheduling.dependency_queue import DependencyQueue
 from orchestrator.scheduling.run_plan import apply_plan, plan_run
 from orchestrator.scheduling.trial_selection import Options, check_selection
@@ -98,14 +97,7 @@ def _digest(trials: list[PlannedTrial]) -> str:
 
 def _show_end(store: Store, states: dict[TrialRecord, State], console: Console) -> None:
     """What failed in a share, and where its results are."""
-    for failure in failures(store, states):
-        console.print(
-            f"failed: {failure['name']}: {failure['kind']}: {failure['message']}", markup=False
-        )
-    for line in blocked(in_state(states, "blocked")):
-        console.print(line, markup=False)
-    if {"failed", "blocked"} & {*states.values()}:
-        console.print(TRY_AGAIN, markup=False)
+    show_failures(store, states, console)
     console.print(
         f"Results: {store.root} (this share: {counted(states) or 'no trials'})", markup=False
     )

@@ -27,8 +27,6 @@ from trainable.storage import names
 if TYPE_CHECKING:
     from orchestrator.display.live import View
 
-TRY_AGAIN = "Failed trials are tried again with --retry-failed."
-
 
 def run_study(
     study: Study, store: Store, machine: Machine, options: Options, console: Console
@@ -137,6 +135,8 @@ def train(
 ) -> int | None:
     """Run the trials of a source; the number of the signal that stopped it, if one did."""
     stop = execute(study, store, source, machine, view)
+    if stop.lost:
+        raise Ended(f"stopped: {stop.lost}", REFUSED)
     if stop.no_space:
         raise Ended(
             f"stopped: {stop.no_space}\nFree disk space, or pass another --results folder, and run "
@@ -159,16 +159,8 @@ def show_end(
     """
     from analysis.report.write import write_report
     from orchestrator.display.comparison_table import show
-    from orchestrator.display.status import blocked, failures, in_state, loud
 
-    for failure in failures(store, states):
-        loud(console).print(
-            f"failed: {failure['name']}: {failure['kind']}: {failure['message']}", markup=False
-        )
-    for line in blocked(in_state(states, "blocked")):
-        loud(console).print(line, markup=False)
-    if {"failed", "blocked"} & {*states.values()}:
-        console.print(TRY_AGAIN, markup=False)
+    show_failures(store, states, console)
     searched = list(searched)
     if "done" in states.values():
         show(store.root, console)
@@ -185,6 +177,20 @@ def show_end(
         console.print(
             f"note: {len(uncounted)} trials on disk are not in the study: {shown}", markup=False
         )
+
+
+def show_failures(store: Store, states: dict[TrialRecord, State], console: Console) -> None:
+    """Show which trials have failed, and which are not run because of them."""
+    from orchestrator.display.status import blocked, failures, in_state, loud
+
+    for failure in failures(store, states):
+        loud(console).print(
+            f"failed: {failure['name']}: {failure['kind']}: {failure['message']}", markup=False
+        )
+    for line in blocked(in_state(states, "blocked")):
+        loud(console).print(line, markup=False)
+    if {"failed", "blocked"} & {*states.values()}:
+        console.print("Failed trials are tried again with --retry-failed.", markup=False)
 
 
 def show_states(

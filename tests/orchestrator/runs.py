@@ -136,3 +136,67 @@ def assert_as_undisturbed(study: Path, runs: Path, sets: Sequence[str] = ()) -> 
 @functools.cache
 def _undisturbed(config: str) -> str:
     return json.dumps(untimed(list(Trial(TrialConfig.model_validate_json(config), Machine()))))
+
+
+# --- a run in the middle of its trials ---
+
+
+def unfinished(runs: Path, epochs: int = 1) -> list[TrialFolder]:
+    """Folders of trials that have at least this number of epochs and are not done."""
+    folders = [TrialFolder(path.parent) for path in runs.rglob("metrics.jsonl")]
+    return [folder for folder in folders if len(folder.rows()) >= epochs and folder.summary is None]
+
+
+def wait_for_two(runs: Path, process: Process | None = None, epochs: int = 3) -> list[TrialFolder]:
+    """Wait until both slots are in the middle of a trial, in processes that live."""
+
+    def at_work() -> list[TrialFolder]:
+        found = []
+        for folder in unfinished(runs, epochs):
+            owner = folder.owner
+            if owner and Path("/proc", str(owner["pid"])).exists():
+                found.append(folder)
+        return found if len(found) >= 2 else []
+
+    trained: list[TrialFolder] = wait_until(at_work, "both slots have trained some epochs", process)
+    return trained
+
+
+def pid_of(folder: TrialFolder) -> int:
+    """The process that trains a trial; never the one that runs the study."""
+    owner = folder.owner
+    assert owner is not None
+    assert owner["pid"] != os.getpid()
+    return int(owner["pid"])
+
+
+def stop_workers(folders: list[TrialFolder]) -> list[int]:
+    """Let the processes that train these trials hang; their pids."""
+    pids = [pid_of(folder) for folder in folders]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    return pids
+
+
+def wake(pids: list[int]) -> None:
+    """Let stopped processes continue, those that still live."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+
+def press_again_and_again(process: Process) -> None:
+    """Send Ctrl-C until the process ends: the second ends a run whose workers do not answer the first."""
+
+    def ended() -> bool:
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(1)
+        return process.poll() is not None
+
+    wait_until(ended, "Ctrl-C ends the run")
+
+
+def assert_quiet(output: str) -> None:
+    assert "Traceback" not in output, output
+    assert "WARNING" not in output, output

@@ -264,6 +264,11 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def count_gpus() -> int:
+    """Return how many GPUs torch can use."""
+    return torch.cuda.device_count()
+
+
 def limit_memory(device: torch.device, share: float) -> None:
     """Limit this process to its share (0 to 1) of a GPU's memory.
 

@@ -1,8 +1,11 @@
 """What one trial asks for, and where it fits."""
 
+from pathlib import Path
+
 import pytest
 
-from orchestrator.execution.resources import CannotRun, Node, requested
+from orchestrator.execution import resources
+from orchestrator.execution.resources import CannotRun, Node, requested, visible_gpus
 from orchestrator.study.schema import Resources
 
 SMALL, LARGE = Node("small", 4, 0), Node("large", 2, 1)
@@ -34,3 +37,32 @@ def test_what_two_machines_have_only_together_is_refused_with_what_there_is():
         "resources: a trial asks for 4 CPUs and 0.5 GPUs, and no machine has that: "
         "small has 4 CPUs and 0 GPUs; large has 2 CPUs and 1 GPU"
     )
+
+
+@pytest.mark.parametrize(
+    ("chosen", "gpus"),
+    [
+        (None, ["0", "1"]),
+        ("1", ["1"]),
+        ("3,0", ["3", "0"]),
+        ("GPU-a,GPU-b", ["GPU-a", "GPU-b"]),
+        ("0,1,7", ["0", "1"]),
+    ],
+)
+def test_gpus_are_those_that_torch_counts_by_the_names_of_the_environment(
+    monkeypatch, chosen, gpus
+):
+    monkeypatch.setattr(resources, "DRIVERS", (Path(__file__),))
+    counted = 2 if chosen is None else min(2, len(chosen.split(",")))
+    monkeypatch.setattr("torch.cuda.device_count", lambda: counted)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if chosen is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", chosen)
+    assert visible_gpus() == gpus
+
+
+def test_without_a_driver_torch_is_not_asked(monkeypatch, tmp_path):
+    monkeypatch.setattr(resources, "DRIVERS", (tmp_path / "absent",))
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1 / 0)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    assert visible_gpus() == []

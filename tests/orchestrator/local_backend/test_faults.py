@@ -10,21 +10,26 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from orchestrator.cli import app
 from tests.orchestrator.runs import (
     STUDY,
     Environment,
     Process,
     assert_as_undisturbed,
+    assert_quiet,
     finish,
+    pid_of,
+    press_again_and_again,
+    stop_workers,
+    unfinished,
+    wait_for_two,
     wait_until,
+    wake,
     workers,
     write_study,
 )
@@ -37,76 +42,12 @@ NAMES = {"baseline/seed=0", "baseline/seed=1", "no_mixup/seed=0", "no_mixup/seed
 RENAMED = STUDY.replace("no_mixup:", "plain:")
 
 
-Run = Callable[..., tuple[int, str]]
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Call `run STUDY --no-ray` in this process, without its report: (exit code, output).
-
-    `during` is called meanwhile in a thread; what it raises is raised here.
-    """
-    monkeypatch.setattr("analysis.report.write.write_report", lambda root: [])
-
-    def _run(
-        study: Path,
-        *options: str,
-        results: Path = tmp_path,
-        during: Callable[[], object] = lambda: None,
-    ) -> tuple[int, str]:
-        arguments = ["run", str(study), "--no-ray", "--results", str(results), *options]
-        monkeypatch.setattr(sys, "argv", ["orchestrator", *arguments])
-        raised: list[BaseException] = []
-
-        def disturb() -> None:
-            try:
-                during()
-            except BaseException as error:
-                raised.append(error)
-
-        thread = threading.Thread(target=disturb)
-        capsys.readouterr()
-        thread.start()
-        with pytest.raises(SystemExit) as end:
-            app.main()
-        thread.join()
-        if raised:
-            raise raised[0]
-        output = capsys.readouterr()
-        assert_quiet(output.out + output.err)
-        return int(end.value.code or 0), output.out + output.err
-
-    return _run
-
-
 def runs_of(tmp_path: Path) -> Path:
     return tmp_path / "tiny" / "runs"
 
 
-def unfinished(runs: Path, epochs: int = 1) -> list[TrialFolder]:
-    """Folders of trials that have so many epochs and are not done."""
-    folders = [TrialFolder(path.parent) for path in runs.rglob("metrics.jsonl")]
-    return [folder for folder in folders if len(folder.rows()) >= epochs and folder.summary is None]
-
-
-def wait_for_two(runs: Path, process: Process | None = None, epochs: int = 3) -> list[TrialFolder]:
-    """Wait until both slots are in the middle of a trial."""
-    wait_until(
-        lambda: len(unfinished(runs, epochs)) >= 2, "both slots have trained some epochs", process
-    )
-    return unfinished(runs, epochs)
-
-
 def name_of(folder: TrialFolder) -> str:
     return "/".join(folder.path.parts[-2:])
-
-
-def pid_of(folder: TrialFolder) -> int:
-    """The process that trains a trial."""
-    owner = folder.owner
-    assert owner is not None
-    assert owner["pid"] != os.getpid()
-    return owner["pid"]
 
 
 def log_of(folder: TrialFolder) -> str:
@@ -128,11 +69,6 @@ def summaries(runs: Path) -> dict[Path, tuple[int, bytes]]:
 
 def content(root: Path) -> dict[Path, bytes]:
     return {path.relative_to(root): path.read_bytes() for path in root.rglob("*") if path.is_file()}
-
-
-def assert_quiet(output: str) -> None:
-    assert "Traceback" not in output, output
-    assert "WARNING" not in output, output
 
 
 def test_a_killed_driver_killed_workers_and_a_damaged_checkpoint(tmp_path, start, environment):
@@ -252,35 +188,16 @@ def test_interrupts_keep_each_finished_epoch(tmp_path, run):
     assert_as_undisturbed(study, runs)
 
 
-def stop_workers(folders: list[TrialFolder]) -> list[int]:
-    pids = [pid_of(folder) for folder in folders]
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    return pids
-
-
-def go_on(pids: list[int]) -> None:
-    for pid in pids:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGCONT)
-
-
 def test_workers_that_hang(tmp_path, start, environment):
     study, runs = write_study(tmp_path, EPOCHS), runs_of(tmp_path)
     process = start(study, "--no-ray")
     pids = stop_workers(wait_for_two(runs, process))
 
-    def pressed_again() -> bool:
-        process.send_signal(signal.SIGINT)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(1)
-        return process.poll() is not None
-
-    wait_until(pressed_again, "a second Ctrl-C ends a run whose workers do not answer the first")
+    press_again_and_again(process)
     output = finish(process)
     assert process.returncode == 130, output
     assert_quiet(output)
-    go_on(pids)
+    wake(pids)
     wait_until(lambda: not workers(environment), "the actors follow")
 
     process = start(study, "--no-ray", "--set", "run.stall_timeout=8")
@@ -300,7 +217,7 @@ def test_workers_that_hang(tmp_path, start, environment):
         "others have taken over",
         process,
     )
-    go_on(pids)  # if they still live, they find themselves replaced and must not write
+    wake(pids)  # if they still live, they find themselves replaced and must not write
     output = finish(process)
     assert process.returncode == 0, output
     assert_quiet(output)

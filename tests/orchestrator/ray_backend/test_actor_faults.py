@@ -1,46 +1,28 @@
 """Actors that die or hang while Ray trains. What the faults of all runs have in common is tested in
 `tests/orchestrator/local_backend/test_faults.py`."""
 
-import contextlib
 import os
 import re
 import signal
-import subprocess
-from pathlib import Path
 
 import pytest
 
 from tests.orchestrator.runs import (
-    Process,
     assert_as_undisturbed,
     finish,
+    pid_of,
+    press_again_and_again,
+    stop_workers,
+    wait_for_two,
     wait_until,
+    wake,
     workers,
     write_study,
 )
-from trainable.storage.trial_folder import TrialFolder
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 EPOCHS = 60
-
-
-def wait_for_two(runs: Path, process: Process, epochs: int = 3) -> list[TrialFolder]:
-    """Wait until both slots are in the middle of a trial."""
-
-    def at_work() -> list[TrialFolder]:
-        folders = [TrialFolder(path.parent) for path in runs.rglob("owner.json")]
-        return [folder for folder in folders if len(folder.rows()) >= epochs]
-
-    wait_until(lambda: len(at_work()) >= 2, "both slots have trained some epochs", process)
-    return at_work()
-
-
-def pid_of(folder: TrialFolder) -> int:
-    """The actor that trains a trial."""
-    owner = folder.owner
-    assert owner is not None
-    return int(owner["pid"])
 
 
 def test_a_killed_actor_is_a_named_failure_or_tried_again(tmp_path, start):
@@ -76,30 +58,16 @@ def test_a_killed_actor_is_a_named_failure_or_tried_again(tmp_path, start):
 def test_actors_that_hang(tmp_path, start, environment):
     study, runs = write_study(tmp_path, EPOCHS), tmp_path / "tiny" / "runs"
 
-    def stop_actors(epochs: int) -> list[int]:
-        pids = [pid_of(folder) for folder in wait_for_two(runs, process, epochs)]
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
-        return pids
-
-    def pressed_again() -> bool:
-        process.send_signal(signal.SIGINT)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(1)
-        return process.poll() is not None
-
     process = start(study, "--no-dashboard")
-    pids = stop_actors(3)
-    wait_until(pressed_again, "a second Ctrl-C ends a run whose actors do not answer the first")
+    pids = stop_workers(wait_for_two(runs, process))
+    press_again_and_again(process)
     output = finish(process)
     assert process.returncode == 130, output
-    for pid in pids:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGCONT)
+    wake(pids)
     wait_until(lambda: not workers(environment), "the actors follow")
 
     process = start(study, "--no-dashboard", "--set", "run.stall_timeout=40")
-    pids = stop_actors(6)
+    pids = stop_workers(wait_for_two(runs, process, 6))
     output = finish(process)
     assert process.returncode == 1, output
     assert "Traceback" not in output
@@ -109,9 +77,7 @@ def test_actors_that_hang(tmp_path, start, environment):
     # If the actors still live, they find themselves replaced, and must not write.
     process = start(study, "--no-ray")
     wait_for_two(runs, process)
-    for pid in pids:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGCONT)
+    wake(pids)
     output = finish(process)
     assert process.returncode == 0, output
     assert_as_undisturbed(study, runs)
