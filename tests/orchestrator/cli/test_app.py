@@ -16,6 +16,7 @@ import pytest
 
 from analysis.results.study_folder import TrialRecord
 from orchestrator.cli import app
+from orchestrator.execution.interrupts import Stop
 from orchestrator.execution.resources import CannotRun
 from orchestrator.results.store import Store
 from orchestrator.scheduling.trial_source import TrialSource
@@ -126,7 +127,7 @@ def executing(
             names.append(trial.record.name)
             work(place, trial.record)
             view.ended(trial.record.name)
-        return SimpleNamespace(signal=end, no_space=None)
+        return Stop(signal=end)
 
     monkeypatch.setitem(
         sys.modules, "orchestrator.ray_backend.execute", SimpleNamespace(execute=execute)

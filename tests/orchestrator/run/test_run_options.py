@@ -15,6 +15,7 @@ from analysis.results.study_folder import TrialRecord
 from orchestrator.cli import app
 from orchestrator.cli.study_commands import _parts
 from orchestrator.display.status import mixed_fingerprints, time_left
+from orchestrator.execution.interrupts import Stop
 from orchestrator.results.reproduce import compare
 from orchestrator.results.store import Store
 from orchestrator.scheduling.dependency_queue import longest_first
@@ -80,7 +81,7 @@ def executed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         while trial := source.next():
             names.append(trial.record.name)
             finish(store, trial.record)
-        return SimpleNamespace(signal=None, no_space=None)
+        return Stop()
 
     stub = SimpleNamespace(execute=execute)
     monkeypatch.setitem(sys.modules, "orchestrator.ray_backend.execute", stub)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from orchestrator.cli import app
+from orchestrator.execution.interrupts import Stop
 from orchestrator.results.store import Store
 from orchestrator.search.pool import SearchPool
 from tests.orchestrator import toy
@@ -71,7 +72,7 @@ def instead_of_ray(
                 str(path.relative_to(store.runs))
                 for path in set(store.runs.rglob("seed=*")) - known
             )
-            return SimpleNamespace(signal=signal.SIGINT if interrupt_after else None, no_space=None)
+            return Stop(signal=signal.SIGINT if interrupt_after else None)
         while trial := work.next():
             names.append(trial.record.name)
             folder = begin(store, trial)
@@ -87,7 +88,7 @@ def instead_of_ray(
             hashes = {"data_hash": "d", "noise_hash": str(trial.record.seed)}
             folder.finish({"test/accuracy_last10": value, "time/epoch_s": 1.0, **hashes})
             folder.release()
-        return SimpleNamespace(signal=None, no_space=None)
+        return Stop()
 
     fake = SimpleNamespace(execute=execute)
     monkeypatch.setitem(sys.modules, "orchestrator.ray_backend.execute", fake)

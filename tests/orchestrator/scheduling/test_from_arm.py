@@ -11,6 +11,7 @@ import pytest
 
 from analysis.results.read import read_results
 from orchestrator.cli import app
+from orchestrator.execution.interrupts import Stop
 from orchestrator.results.reproduce import NotATrial, reproduce
 from orchestrator.results.store import Store
 from orchestrator.scheduling.dependency_queue import DependencyQueue
@@ -224,7 +225,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
                 )
             folder.release()
             queue.settle(trial.record.name)
-        return SimpleNamespace(signal=None, no_space=None)
+        return Stop()
 
     monkeypatch.setitem(
         sys.modules,

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from orchestrator.cli import app
+from orchestrator.execution.interrupts import Stop
 from orchestrator.study.load import load_study
 from tests.orchestrator.results.histories import (
     CONFIGS,
@@ -161,7 +162,7 @@ def machine(
 
     def execute(plan: Any, store: Any, source: Any, machine: Any, view: Any) -> Any:
         executed.extend(trial.record.name for trial in source.waiting)
-        return SimpleNamespace(signal=2, no_space=None)
+        return Stop(signal=2)
 
     executed: list[str] = []
     monkeypatch.setitem(
