@@ -1,4 +1,4 @@
-"""`python -m orchestrator COMMAND`: mistakes become sentences and exit codes.
+"""`python -m orchestrator COMMAND`: errors are printed as sentences, with an exit code.
 
 0 all trials done, 1 some failed or unfinished, 2 the study, the data or the command line is wrong,
 3 refused (locked, stale, no space), 130 and 143 interrupted.
@@ -22,37 +22,37 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Which parts of DivideMix earn their cost on your data? "
-    "Ablations and searches on Ray, from one YAML file.",
+    help="Measure which components of DivideMix improve accuracy on your data: "
+    "ablations and searches on Ray, from one YAML file.",
 )
 app.add_typer(study_commands.app)
 app.add_typer(result_commands.app)
 
 
 def main() -> None:
-    """Run a command; mistakes become sentences and exit codes."""
+    """Run a command; print an error as a sentence, and exit with its code."""
     # Typer would turn a KeyboardInterrupt into code 1.
     handled = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.signal(number, _interrupted) for number in handled}
     try:
         app()
     except Ended as error:
-        _complain(str(error), error.code)
+        _exit_with(str(error), error.code)
     except (ConfigError, NoStudy) as error:
-        _complain(str(error), WRONG)
+        _exit_with(str(error), WRONG)
     except lock.Locked as error:
-        _complain(str(error), REFUSED)
+        _exit_with(str(error), REFUSED)
     except OSError as error:
-        _complain(f"{error.filename or ''}: {error.strerror or error}".lstrip(": "), REFUSED)
+        _exit_with(f"{error.filename or ''}: {error.strerror or error}".lstrip(": "), REFUSED)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
 def _interrupted(number: int, frame: FrameType | None) -> NoReturn:
-    _complain("interrupted", 128 + number)
+    _exit_with("interrupted", 128 + number)
 
 
-def _complain(message: str, code: int) -> NoReturn:
+def _exit_with(message: str, code: int) -> NoReturn:
     Console(stderr=True, highlight=False, soft_wrap=True).print(message, markup=False)
     sys.exit(code)

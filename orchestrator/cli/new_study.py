@@ -1,4 +1,4 @@
-"""`init`: a commented study file for a user's own data, from a look at it."""
+"""`init`: a commented study file for a user's own data, from a survey of it."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 from trainable.data.survey import Survey
 
 STEPS = 3000
-"""Batches of 64 images that training should take in all, where an epoch has few."""
+"""Least number of training steps, in batches of 64 images."""
 LARGEST = 64
 """Pixels: the most that small_cnn takes."""
 
@@ -38,9 +38,9 @@ would put wrong ones on top
   train: {{epochs: {epochs}, batch_size: {batch}, lr: 0.02, lr_milestones: [{milestone}]}}
   method:
     name: dividemix
-    warmup_epochs: {warmup} # plain training, before wrong labels are learnt by heart
+    warmup_epochs: {warmup} # plain training, before wrong labels are memorised
     lambda_u: 0 # weight of the unlabeled loss: 0 up to about 20 % wrong labels, 25 to 150 for more
-    conf_penalty: "on" # people confuse classes that look alike
+    conf_penalty: "on" # for errors between similar classes, as people make them
 
 arms: # what differs from the baseline
   no_co_refine: {{method.co_refine: false}}
@@ -96,7 +96,7 @@ def study_text(found: Survey, source: Path, file: Path) -> str:
 
 
 def _study_name(source: Path) -> str:
-    """The source's name with nothing but what a study's name may have."""
+    """The source's name, reduced to the characters that a study's name may have."""
     name = re.sub(r"[^a-z0-9_.=+,-]", "_", base(source).lower())
     return name.lstrip(".=+,-") or "mine"
 
@@ -117,13 +117,13 @@ def _fields(found: Survey) -> Iterator[str]:
             yield "channels: 1 # grey"
     if not found.noisy_labels:
         yield (
-            "labels_are_true: false # nobody knows which are wrong; "
-            "true, if you only try noise of your own making"
+            "labels_are_true: false # it is unknown which are wrong; "
+            "true to test the method with synthetic noise on correct labels"
         )
 
 
 def base(source: Path) -> str:
-    """What the study is called after: the folder's name, or the file's without its suffix."""
+    """The folder's name, or the file's name without its suffix."""
     path = source.resolve()
     name = path.name if source.is_dir() else path.stem
     return "".join(character if character.isprintable() else "_" for character in name)

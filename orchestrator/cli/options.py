@@ -1,4 +1,4 @@
-"""What the commands share: arguments, options, where they print."""
+"""Arguments, options and the console that several commands share."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -25,11 +25,11 @@ OwnCode = Annotated[
 ]
 Stale = Annotated[
     Literal["refuse", "archive"],
-    typer.Option(help="What to do with trials that the study has changed."),
+    typer.Option(help="What to do with trials whose configuration the study has changed."),
 ]
 SameCode = Annotated[
     bool,
-    typer.Option("--same-code", help="Trials that another version of the code made are stale too."),
+    typer.Option("--same-code", help="Treat trials of another version of the code as stale, too."),
 ]
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try failed trials again.")]
 Several = Annotated[str, typer.Option(metavar="A,B", help="Only these, separated by commas.")]

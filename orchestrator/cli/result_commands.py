@@ -22,7 +22,7 @@ app = typer.Typer()
 def status(
     run_dir: RunDir,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Show it again every two seconds, until Ctrl-C.")
+        bool, typer.Option("--watch", help="Refresh every two seconds, until Ctrl-C.")
     ] = False,
 ) -> None:
     """Show the state of every arm, from the files alone."""
@@ -89,9 +89,9 @@ def bundle(
     run_dir: RunDir,
     out: Annotated[Path, typer.Argument(metavar="OUT.zip", help="The file to write.")],
 ) -> None:
-    """Put what reports need of a study into one file, without weights.
+    """Pack everything that reports need into one file, without weights.
 
-    `python -m analysis unpack` takes it out.
+    `python -m analysis unpack` unpacks it.
     """
     from analysis.results.bundle import pack
 
@@ -103,10 +103,10 @@ def bundle(
 def audit(
     run_dir: RunDir,
     setting: Annotated[
-        str | None, typer.Option(help="Which one, where the study has several.")
+        str | None, typer.Option(help="The setting, if the study has several.")
     ] = None,
-    arm: Annotated[str, typer.Option(help="Whose trials judge the labels.")] = "baseline",
-    seed: Annotated[int | None, typer.Option(help="Only this trial's opinion.")] = None,
+    arm: Annotated[str, typer.Option(help="The arm whose trials assess the labels.")] = "baseline",
+    seed: Annotated[int | None, typer.Option(help="Use only the trial with this seed.")] = None,
     apply: Annotated[
         Path | None,
         typer.Option(metavar="OUT.csv", help="Write corrected labels, for `noise: {name: file}`."),
@@ -114,7 +114,7 @@ def audit(
     min_confidence: Annotated[
         float,
         typer.Option(
-            min=0, max=1, metavar="P", help="With --apply: how surely a suggestion must be right."
+            min=0, max=1, metavar="P", help="With --apply: least confidence of a suggestion."
         ),
     ] = 0.5,
     data: DataDir = Path("data"),
@@ -175,7 +175,7 @@ def reproduce(
     study_dir: StudyDir = Path(),
     own_code: OwnCode = False,
 ) -> None:
-    """Run a finished trial again in a fresh folder and say whether its rows are identical."""
+    """Run a finished trial again in a new folder, and compare its rows bit for bit."""
     from orchestrator.results.reproduce import NotATrial, reproduce
 
     machine = Machine(study_dir=study_dir.resolve(), data_dir=data.resolve())
@@ -185,7 +185,8 @@ def reproduce(
         raise Ended(str(error), WRONG) from None
     if found.fingerprint:
         console.print(
-            f"other than then: {', '.join(found.fingerprint)} (see fingerprint in trial.json)",
+            f"differs from the original run: {', '.join(found.fingerprint)} "
+            "(fingerprint in trial.json)",
             markup=False,
         )
     console.print(str(found), markup=False)
@@ -197,16 +198,14 @@ def reproduce(
 def verify(
     run_dir: RunDir,
     fraction: Annotated[
-        float, typer.Option(min=0, max=1, help="Of the finished trials; at least one is run.")
+        float,
+        typer.Option(min=0, max=1, help="Share of the finished trials to run; at least one trial."),
     ] = 0.1,
     data: DataDir = Path("data"),
     study_dir: StudyDir = Path(),
     own_code: OwnCode = False,
 ) -> None:
-    """Run random finished trials again.
-
-    Says whether code and data still give the rows that are on disk.
-    """
+    """Run random finished trials again, and compare their rows with those on disk."""
     from orchestrator.results import verify
     from orchestrator.results.reproduce import NotATrial, Reproduction
 
@@ -224,7 +223,7 @@ def verify(
         if isinstance(found, Reproduction):
             again += 1
             if found.fingerprint:
-                note = f" (other than then: {', '.join(found.fingerprint)})"
+                note = f" (differs from the original run: {', '.join(found.fingerprint)})"
         if verify.holds(found):
             held += 1
         console.print(f"{record.name}: {found}{note}", markup=False)

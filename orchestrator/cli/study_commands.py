@@ -51,7 +51,7 @@ def run_command(
     dashboard_host: Annotated[
         str,
         typer.Option(
-            help="Where the dashboard listens; by default it cannot be reached from other machines."
+            help="Host that the dashboard listens on; by default only this machine can reach it."
         ),
     ] = "127.0.0.1",
     ray: Annotated[
@@ -60,7 +60,8 @@ def run_command(
     address: Annotated[
         str | None,
         typer.Option(
-            metavar="auto|HOST:PORT", help="Use this Ray cluster; --results must be shared by it."
+            metavar="auto|HOST:PORT",
+            help="Use this Ray cluster; every node must see the --results folder.",
         ),
     ] = None,
     quiet: Annotated[
@@ -102,12 +103,12 @@ def run_command(
         from orchestrator.run.run_search import run_search as run_it
     else:
         run_it = run_study.run_study
-    with _end_told(place) if events else nullcontext():
+    with _end_reported(place) if events else nullcontext():
         raise typer.Exit(run_it(planned, place, machine, options, shown))
 
 
 @contextmanager
-def _end_told(place: Store) -> Iterator[None]:
+def _end_reported(place: Store) -> Iterator[None]:
     """Print how a run has ended as the last event."""
     from orchestrator.display.live import tell
 
@@ -156,8 +157,8 @@ def _number(text: str) -> int:
 @app.command()
 def shard(
     study_path: StudyPath,
-    index: Annotated[int, typer.Option(help="Which share, from 0.")],
-    of: Annotated[int, typer.Option(help="How many shares there are.")],
+    index: Annotated[int, typer.Option(help="The share of this task, counted from 0.")],
+    of: Annotated[int, typer.Option(help="Number of shares.")],
     results: Results = Path("results"),
     sets: Sets = None,
     data: DataDir = Path("data"),
@@ -230,7 +231,7 @@ def plan(
 
 
 def _show_plan(study: Study, found: RunPlan, place: Store, lacking: list[str]) -> None:
-    """What a run would do, what it would refuse, and what its comparison can show."""
+    """Print what a run would do or refuse, and the comparisons that it plans."""
     selects = found.options.selects
     states = {record: state for record, state in found.states.items() if selects(record)}
     run_study.show_states(place, list(states), states, console, found.moves)
@@ -249,7 +250,7 @@ def _show_plan(study: Study, found: RunPlan, place: Store, lacking: list[str]) -
     epochs = sum(record.epochs for record in fresh)
     console.print(
         f"to train: {epochs} epochs in {len(fresh)} trials, "
-        f"and what is left of {resumed} partial trials",
+        f"and the rest of {resumed} partial trials",
         markup=False,
     )
     begun = []
@@ -283,7 +284,8 @@ def _plan_search(planned: Study, search: SearchPlan, place: Store, data: Path, c
         from orchestrator.run.cost import show_cost
 
         console.print(
-            "at most, without stopping, at the baseline's and the arms' own cost:", markup=False
+            "upper bound, without early stopping, from the cost of the baseline and the arms:",
+            markup=False,
         )
         show_cost(planned, missing, place, machine, console)
 
@@ -298,7 +300,7 @@ def init(
         Path | None, typer.Option(help="The study file to write; default: named after the data.")
     ] = None,
 ) -> None:
-    """Look at your own data, say what was found, and write a study for it."""
+    """Survey your own data, print what was found, and write a study for it."""
     from orchestrator.cli.new_study import base, describe, study_text
     from trainable.data.survey import survey
     from trainable.errors import DataError

@@ -12,7 +12,7 @@ DRIVERS = (Path("/dev/nvidiactl"), Path("/dev/dxg"), Path("/dev/kfd"))
 
 
 class CannotRun(Exception):
-    """What one trial asks for is nowhere to be had, so that waiting would never end."""
+    """No machine has the resources that one trial asks for; waiting would never end."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Running trials in processes of this machine: one process a slot, one trial after another.
+"""Run trials in processes of this machine: one process a slot, one trial after another.
 
 The counterpart of `orchestrator.ray_backend.execute`, where Ray is not wanted or does not start.
 Workers are forked from a server that has imported torch once, so a new one costs milliseconds.
@@ -78,7 +78,7 @@ def execute(
                 view,
                 watched(view, study.file.run.stall_timeout, workers.kill),
             ):
-                run.until_the_end()
+                run.train_all()
         finally:
             workers.close()
     return stop
@@ -103,14 +103,14 @@ def _gpus_of_slots(slots: int, gpu: float) -> list[str | None]:
 
 @dataclass
 class Worker:
-    """A process that trains, and what it has to do."""
+    """A process that trains, and its current job."""
 
     gpus: str | None
     process: ForkServerProcess
     pipe: Connection
     job: TrialJob | None = None
     attempts_before: int = 0
-    """Failed attempts that the trial's folder knew when the job was given out."""
+    """Failed attempts in the trial's folder when the job was assigned."""
 
 
 class Workers:
@@ -125,10 +125,10 @@ class Workers:
 
     @property
     def has_room(self) -> bool:
-        """Whether another job can be given out."""
+        """Whether another job can be assigned."""
         return bool(self._free or self._idle)
 
-    def give(self, job: TrialJob) -> None:
+    def assign(self, job: TrialJob) -> None:
         """Let a process train a job."""
         worker = self._ready()
         failure = TrialFolder(job.folder).failure or {}
@@ -160,14 +160,14 @@ class Workers:
         ready = connection.wait([worker.pipe for worker in self.busy], POLL_S)
         return [worker for worker in self.busy if worker.pipe in ready]
 
-    def rest(self, worker: Worker) -> None:
-        """Note that a worker has nothing to do."""
+    def set_idle(self, worker: Worker) -> None:
+        """Move a worker to the idle ones."""
         worker.job = None
         self.busy.remove(worker)
         self._idle.append(worker)
 
     def remove(self, worker: Worker) -> str:
-        """Give up a worker that has died; return how it ended."""
+        """Remove a worker that has died; return how it ended."""
         self.busy.remove(worker)
         self._free.append(worker.gpus)
         worker.pipe.close()
@@ -214,25 +214,25 @@ class _Run:
         self.workers = workers
         self.max_failures = max_failures
 
-    def until_the_end(self) -> None:
+    def train_all(self) -> None:
         """Train until the source gives nothing more, or the run is to stop."""
         while True:
-            self._give_out()
+            self._assign_jobs()
             if not self.workers.busy:
                 return
             for worker in self.workers.reports():
-                self._hear(worker)
+                self._receive(worker)
 
-    def _give_out(self) -> None:
+    def _assign_jobs(self) -> None:
         while self.workers.has_room and not self.progress.stop.wanted:
             planned = self.source.next()
             if planned is None:
                 return
             job = self.jobs.of(planned)
             self.progress.started(job.name)
-            self.workers.give(job)
+            self.workers.assign(job)
 
-    def _hear(self, worker: Worker) -> None:
+    def _receive(self, worker: Worker) -> None:
         """Receive what a worker has sent, and answer a report: whether the trial is to continue."""
         assert worker.job is not None
         job = worker.job
@@ -248,7 +248,7 @@ class _Run:
             with contextlib.suppress(BrokenPipeError):  # it has died
                 worker.pipe.send(not stopped and not self.progress.stop.wanted)
         elif message == ENDED:
-            self.workers.rest(worker)
+            self.workers.set_idle(worker)
             self.progress.ended(job.name)
         else:  # a traceback: the worker ends
             self.workers.remove(worker)
@@ -265,6 +265,6 @@ class _Run:
             note_death(folder, how or details.splitlines()[-1], details, retry=True)
             attempts += 1
         if attempts <= self.max_failures:
-            self.workers.give(job)
+            self.workers.assign(job)
         else:
             self.progress.ended(job.name)

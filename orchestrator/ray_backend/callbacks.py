@@ -1,4 +1,4 @@
-"""What Tune reports of trials, passed on to the run's progress."""
+"""Pass Tune's reports of trials on to the run's progress."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Joining a Ray cluster that is up already, once each of its machines is known to fit."""
+"""Join a running Ray cluster after checking each of its nodes."""
 
 import logging
 import secrets
@@ -17,20 +17,22 @@ from trainable.data.paths import missing
 from trainable.storage.code_version import code_hash
 
 ANSWER_S = 120.0
-"""Longest time for a machine's answer: its first process may have to unpack a working folder."""
+"""Longest time for a node's answer: its first process may have to unpack a working folder."""
 CONNECT_S = 5.0
 
 
 @contextmanager
 def cluster(address: str, place: Path, data: set[Data], machine: Machine) -> Iterator[None]:
-    """A Ray cluster for a while.
+    """Join a Ray cluster, and leave it afterwards.
 
-    `address` is HOST:PORT, or `auto` for the cluster of this machine, or of the job that this
-    process is. `place` is the folder of the results, which every machine must see; `data` are the
-    data sets that each must find.
+    Args:
+        address: HOST:PORT, or `auto` for the cluster of this machine, or of this process's Ray job.
+        place: folder of the results, which every node must see.
+        data: data sets that every node must find.
+        machine: settings of every trial.
 
     Raises:
-        CannotRun: there is no such cluster, or one of its machines does not fit.
+        CannotRun: there is no such cluster, or one of its nodes is not suitable.
     """
     _check_address(address)
     prepare()
@@ -42,7 +44,7 @@ def cluster(address: str, place: Path, data: set[Data], machine: Machine) -> Ite
         reason = str(error).strip().splitlines()[0]
         raise CannotRun(
             f"--address {address}: no Ray cluster could be joined ({reason}). "
-            "Run this on one of its machines, with the cluster's token; docs/cluster.md shows how."
+            "Run this on one of its nodes, with the cluster's token; docs/cluster.md shows how."
         ) from None
     hush()
     try:
@@ -66,19 +68,16 @@ def _check_address(address: str) -> None:
     try:
         socket.create_connection((host, int(port)), CONNECT_S).close()
     except (OSError, OverflowError) as error:
-        raise CannotRun(f"--address {address}: nobody listens there ({error})") from None
+        raise CannotRun(f"--address {address}: no server listens there ({error})") from None
 
 
 def misfits(place: Path, data: set[Data], machine: Machine) -> list[str]:
-    """What is wrong with machines of the cluster, a sentence each.
-
-    Trials would fail there, or be lost.
-    """
+    """Problems of the cluster's nodes that would make trials fail or be lost, a sentence each."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     nodes = {node["NodeID"]: node["NodeManagerHostname"] for node in ray.nodes() if node["Alive"]}
-    # A new name, which no machine can have cached.
+    # A new name, which no node can have cached.
     meeting = place.resolve() / f".nodes-{secrets.token_hex(8)}"
     meeting.mkdir(parents=True)
     look = ray.remote(num_cpus=0, max_retries=0)(seen_from_here)
@@ -94,7 +93,7 @@ def misfits(place: Path, data: set[Data], machine: Machine) -> list[str]:
         for node, answer in answers.items():
             found = _answered(answer)
             if not found and not (meeting / node).exists():
-                found = [f"what it writes in {place.resolve()} does not arrive here"]
+                found = [f"files that it writes in {place.resolve()} are not visible here"]
             problems += [f"{nodes[node]} ({node[:8]}): {problem}" for problem in found]
         return problems
     finally:
@@ -102,7 +101,7 @@ def misfits(place: Path, data: set[Data], machine: Machine) -> list[str]:
 
 
 def _answered(answer: Any) -> list[str]:
-    """What a machine says is wrong with it, or why it does not answer.
+    """The problems that a node reports, or why it does not answer.
 
     `answer` is Ray's reference to a list of sentences.
     """
@@ -121,9 +120,9 @@ def _answered(answer: Any) -> list[str]:
 def seen_from_here(
     meeting: Path, node: str, code: str, data: set[Data], machine: Machine
 ) -> list[str]:
-    """What is wrong on this machine.
+    """Problems of this node.
 
-    The driver has made the folder `meeting`, and its code has the hash `code`.
+    The driver has created the folder `meeting`, and its code has the hash `code`.
     """
     problems = []
     for data_set in data:
@@ -131,12 +130,10 @@ def seen_from_here(
         if problem:
             problems.append(problem)
     if code != code_hash():
-        problems.append(
-            "its trainable/ is another version than that of the machine that runs the study"
-        )
+        problems.append("its trainable/ differs from that of the node that runs the study")
     if not (meeting / "driver").exists():
         problems.append(
-            f"it does not see {meeting.parent}: choose a --results that all machines share"
+            f"it cannot see {meeting.parent}: choose a --results folder that all nodes share"
         )
         return problems
     try:

@@ -1,4 +1,4 @@
-"""Running trials on Ray Tune: resources, reuse of actors, retries, interrupts.
+"""Run trials on Ray Tune: resources, reuse of actors, retries, interrupts.
 
 Tune schedules and retries; it owns nothing. Trial folders are the source of truth, Tune's folder of
 a run is temporary, and nothing that Tune returns is used. Nor is `Tuner.restore`: it resumes from

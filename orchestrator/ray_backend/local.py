@@ -1,4 +1,4 @@
-"""Starting and stopping a Ray of our own, quietly."""
+"""Start and stop a Ray of our own, without its output."""
 
 import logging
 import os

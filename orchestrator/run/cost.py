@@ -1,7 +1,4 @@
-"""`plan --cost`: hours and bytes of what is missing.
-
-They follow from timed steps of each distinct configuration.
-"""
+"""`plan --cost`: time and disk space of the missing trials, from timed steps of each arm."""
 
 from dataclasses import replace
 
@@ -55,7 +52,7 @@ def _show_unknown(unknown: dict[str, str | None], console: Console) -> None:
     """Print the arms that cannot be timed yet, and the trial that each depends on."""
     for arm, waits_for in unknown.items():
         console.print(
-            f"  {arm}: not known before {waits_for} is done, and left out below", markup=False
+            f"  {arm}: unknown until {waits_for} is done; not included below", markup=False
         )
 
 

@@ -1,4 +1,4 @@
-"""Which of the two executors trains the trials of a run: Ray Tune, or processes of this machine."""
+"""Choose the executor of a run: Ray Tune, or processes of this machine."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 class Execute(Protocol):
-    """Run the trials of a source; what stopped the run early, if anything did."""
+    """A function that trains the trials of a source."""
 
     def __call__(
         self, study: Study, store: Store, source: TrialSource, machine: Machine, view: "View"
     ) -> Stop:
-        """Run the trials of a source."""
+        """Train the trials of a source; return what stopped the run early, if anything did."""
         ...
 
 
@@ -33,9 +33,9 @@ class Execute(Protocol):
 def executor(
     options: Options, place: Path, data: set[Data], machine: Machine, console: Console
 ) -> Iterator[Execute]:
-    """Start what trains the trials, and end it afterwards.
+    """Start an executor, and end it afterwards.
 
-    A Ray of our own that does not start is no reason to end: local processes train instead.
+    If a Ray of our own does not start, local processes train instead.
 
     Args:
         options: a cluster, a Ray of our own, or none.

@@ -1,7 +1,4 @@
-"""What a run of a search would do, told without Optuna.
-
-That is the space, the budget, what is on disk, and the confirmation.
-"""
+"""`plan` of a search: its space, budget, trials on disk and confirmation, read without Optuna."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -16,7 +13,7 @@ from trainable.storage.trial_folder import TrialFolder
 
 
 def lines(plan: SearchPlan, store: Store) -> Iterator[str]:
-    """Sentences for people."""
+    """The lines that `plan` prints."""
     file = plan.file
     metrics = ", ".join(f"{metric.goal} {metric.name}" for metric in file.metric)
     yield (
@@ -49,7 +46,7 @@ def on_disk(store: Store, arm: str | None, seeds: list[int]) -> str:
 
 
 def missing(plan: SearchPlan, store: Store) -> dict[str | None, int]:
-    """Arm → Optuna trials that have not ended, as far as folders show it."""
+    """Return, for each arm, the number of Optuna trials without a finished folder."""
     found = {}
     for search in plan.searches:
         counts = _counts(store, search.arm, plan.file.seeds)

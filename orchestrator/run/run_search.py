@@ -1,7 +1,4 @@
-"""One run of a search.
-
-What is missing is proposed and trained, then the best are confirmed on fresh seeds.
-"""
+"""One run of a search: propose and train missing trials, confirm the best on fresh seeds."""
 
 from dataclasses import dataclass, replace
 
@@ -29,7 +26,7 @@ from trainable.storage.code_version import code_hash
 def run_search(
     study: Study, store: Store, machine: Machine, options: Options, console: Console
 ) -> int:
-    """Search, confirm, show what came out, and return the exit code: that of the confirmation.
+    """Search, confirm, show the result, and return the exit code: that of the confirmation.
 
     Raises:
         Ended: refused, or the data is wrong, or there is no space.
@@ -52,7 +49,7 @@ def run_search(
 
 @dataclass
 class _Run:
-    """What the steps of one run share."""
+    """State that the steps of one run share."""
 
     study: Study
     plan: SearchPlan
@@ -93,10 +90,11 @@ class _Run:
             return
         parts_changed = [f"  {name}: {', '.join(parts)}\n" for name, parts in changed.items()]
         raise Ended(
-            f"searches in {self.store.root} began with another definition than the study has now:\n"
+            f"searches in {self.store.root} were started with another definition "
+            "than the study has now:\n"
             f"{''.join(parts_changed)}"
-            "Only n_trials may grow. Keep them aside and search anew with --stale archive, "
-            "or choose another --results or another study name.",
+            "Only n_trials may grow. Archive them and search again with --stale archive, "
+            "or choose another --results folder or another study name.",
             REFUSED,
         )
 
@@ -168,7 +166,7 @@ class _Run:
         return train(execute, self.study, self.store, source, self.machine, view)
 
     def end(self, signal: int | None) -> int:
-        """Show what came out; the exit code."""
+        """Show the result; return the exit code."""
         records = [trial.record for trial in self.study.trials]
         states = self.store.states(records, self.study.file.run.max_failures)
         studies = [search.study for search in self.searches.all]

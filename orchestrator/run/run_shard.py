@@ -1,8 +1,8 @@
 """One share of a study's missing trials without Ray, for a task of a job array.
 
 The trials run one after another, in a process of their own. Shares of one array have no trial in
-common, whenever each of them begins: they follow from the ids of all trials. They write into one
-results folder at the same time; shares of other trials, and a run of the whole study, exclude them.
+common, whenever each begins, because they follow from the ids of all trials. They write into one
+results folder at the same time; a run of the whole study, or shares of other trials, are refused.
 """
 
 import functools
@@ -90,13 +90,13 @@ def _check_resources(study: Study) -> None:
 
 
 def _digest(trials: list[PlannedTrial]) -> str:
-    """A word that is the same for equal trials."""
+    """A digest of the trials' ids."""
     ids = sorted(trial.record.id for trial in trials)
     return hashlib.sha256("".join(ids).encode()).hexdigest()[:12]
 
 
 def _show_end(store: Store, states: dict[TrialRecord, State], console: Console) -> None:
-    """What failed in a share, and where its results are."""
+    """Show the failures of a share and the path of its results."""
     show_failures(store, states, console)
     console.print(
         f"Results: {store.root} (this share: {counted(states) or 'no trials'})", markup=False

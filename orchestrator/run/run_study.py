@@ -1,4 +1,4 @@
-"""One run of a study: what is missing is found, trained, compared."""
+"""One run of a study: find the missing trials, train them, compare the arms."""
 
 import importlib
 import threading
@@ -76,7 +76,7 @@ def _execute(
     options: Options,
     console: Console,
 ) -> int | None:
-    """Start Ray and run the trials; the number of the signal that stopped it, if one did."""
+    """Start an executor and run the trials; return the signal that stopped it, if one did."""
     from orchestrator.display.live import View
 
     records = [trial.record for trial in study.trials]
@@ -91,7 +91,7 @@ def _execute(
 def started(
     study: Study, store: Store, machine: Machine, options: Options, console: Console, headline: str
 ) -> Iterator[Execute]:
-    """Say what is about to be trained and where to watch; yield what trains it."""
+    """Print what will be trained and where to monitor it; yield the executor."""
     threading.Thread(target=_import_ahead, args=(options.ray,), daemon=True).start()
     from orchestrator.display.tensorboard import write_layout
     from orchestrator.results import provenance
@@ -111,10 +111,7 @@ def started(
 
 
 def _import_ahead(ray: bool) -> None:
-    """Import what the run and its report need, while the processor waits for other processes.
-
-    This takes seconds.
-    """
+    """Import, which takes seconds, while the main thread waits for other processes."""
     modules = ["analysis.report.write"]
     if ray:
         from orchestrator.ray_backend.local import prepare
@@ -153,9 +150,9 @@ def show_end(
     console: Console,
     searched: Iterable[TrialRecord] = (),
 ) -> None:
-    """The comparison, what failed, and where everything is.
+    """Show failures, the comparison, and the paths of all results.
 
-    `searched` are trials of a search: they are known, and not compared.
+    `searched` are trials of a search: they belong to the study, and are not compared.
     """
     from analysis.report.write import write_report
     from orchestrator.display.comparison_table import show

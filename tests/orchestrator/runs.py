@@ -148,7 +148,7 @@ def unfinished(runs: Path, epochs: int = 1) -> list[TrialFolder]:
 
 
 def wait_for_two(runs: Path, process: Process | None = None, epochs: int = 3) -> list[TrialFolder]:
-    """Wait until both slots are in the middle of a trial, in processes that live."""
+    """Wait until both slots are in the middle of a trial, in processes that live; the younger trial is first."""
 
     def at_work() -> list[TrialFolder]:
         found = []
@@ -156,6 +156,7 @@ def wait_for_two(runs: Path, process: Process | None = None, epochs: int = 3) ->
             owner = folder.owner
             if owner and Path("/proc", str(owner["pid"])).exists():
                 found.append(folder)
+        found.sort(key=lambda folder: len(folder.rows()))
         return found if len(found) >= 2 else []
 
     trained: list[TrialFolder] = wait_until(at_work, "both slots have trained some epochs", process)
@@ -170,12 +171,19 @@ def pid_of(folder: TrialFolder) -> int:
     return int(owner["pid"])
 
 
-def stop_workers(folders: list[TrialFolder]) -> list[int]:
-    """Let the processes that train these trials hang; their pids."""
-    pids = [pid_of(folder) for folder in folders]
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    return pids
+def let_two_hang(
+    runs: Path, process: Process, epochs: int = 3
+) -> tuple[list[TrialFolder], list[int]]:
+    """Stop the processes of both slots in the middle of a trial; those trials, and the processes."""
+    while True:
+        folders = wait_for_two(runs, process, epochs)
+        pids = [owner["pid"] for folder in folders if (owner := folder.owner)]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        hung = [folder.owner["pid"] for folder in folders if folder.owner and not folder.summary]
+        if len(pids) == 2 and hung == pids:
+            return folders, pids
+        wake(pids)  # one has ended its trial in this moment
 
 
 def wake(pids: list[int]) -> None:

@@ -535,7 +535,7 @@ def test_a_cluster_that_cannot_be_joined_ends_the_run_with_code_2(command, study
     executing(monkeypatch, finish)
     code, _, err = command("run", study, "--address", "127.0.0.1:1")
     assert code == 2
-    assert "--address 127.0.0.1:1: nobody listens there" in err
+    assert "--address 127.0.0.1:1: no server listens there" in err
 
 
 def test_an_interrupt_before_the_work_is_a_word_and_code_130(command, study, monkeypatch):

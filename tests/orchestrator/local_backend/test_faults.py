@@ -23,9 +23,9 @@ from tests.orchestrator.runs import (
     assert_as_undisturbed,
     assert_quiet,
     finish,
+    let_two_hang,
     pid_of,
     press_again_and_again,
-    stop_workers,
     unfinished,
     wait_for_two,
     wait_until,
@@ -191,7 +191,7 @@ def test_interrupts_keep_each_finished_epoch(tmp_path, run):
 def test_workers_that_hang(tmp_path, start, environment):
     study, runs = write_study(tmp_path, EPOCHS), runs_of(tmp_path)
     process = start(study, "--no-ray")
-    pids = stop_workers(wait_for_two(runs, process))
+    _, pids = let_two_hang(runs, process)
 
     press_again_and_again(process)
     output = finish(process)
@@ -201,8 +201,7 @@ def test_workers_that_hang(tmp_path, start, environment):
     wait_until(lambda: not workers(environment), "the actors follow")
 
     process = start(study, "--no-ray", "--set", "run.stall_timeout=8")
-    hung = wait_for_two(runs, process, 6)
-    pids = stop_workers(hung)
+    hung, pids = let_two_hang(runs, process, 6)
     output = finish(process)
     assert process.returncode == 1, output
     assert_quiet(output)

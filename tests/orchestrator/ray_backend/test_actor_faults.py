@@ -10,9 +10,9 @@ import pytest
 from tests.orchestrator.runs import (
     assert_as_undisturbed,
     finish,
+    let_two_hang,
     pid_of,
     press_again_and_again,
-    stop_workers,
     wait_for_two,
     wait_until,
     wake,
@@ -22,7 +22,7 @@ from tests.orchestrator.runs import (
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
-EPOCHS = 60
+EPOCHS = 40
 
 
 def test_a_killed_actor_is_a_named_failure_or_tried_again(tmp_path, start):
@@ -59,7 +59,7 @@ def test_actors_that_hang(tmp_path, start, environment):
     study, runs = write_study(tmp_path, EPOCHS), tmp_path / "tiny" / "runs"
 
     process = start(study, "--no-dashboard")
-    pids = stop_workers(wait_for_two(runs, process))
+    _, pids = let_two_hang(runs, process)
     press_again_and_again(process)
     output = finish(process)
     assert process.returncode == 130, output
@@ -67,7 +67,7 @@ def test_actors_that_hang(tmp_path, start, environment):
     wait_until(lambda: not workers(environment), "the actors follow")
 
     process = start(study, "--no-dashboard", "--set", "run.stall_timeout=40")
-    pids = stop_workers(wait_for_two(runs, process, 6))
+    _, pids = let_two_hang(runs, process, 6)
     output = finish(process)
     assert process.returncode == 1, output
     assert "Traceback" not in output

@@ -47,7 +47,7 @@ def test_a_machine_that_fits_has_nothing_to_say_and_leaves_its_mark(meeting):
 def test_a_machine_that_sees_another_folder_of_the_same_name_says_so(meeting):
     (meeting / "driver").unlink()
     assert seen_from_here(meeting, "node", code_hash(), {Digits()}, Machine()) == [
-        f"it does not see {meeting.parent}: choose a --results that all machines share"
+        f"it cannot see {meeting.parent}: choose a --results folder that all nodes share"
     ]
 
 
@@ -70,8 +70,8 @@ def test_a_machine_that_cannot_write_the_results_says_why(meeting):
     [
         ("ray://127.0.0.1:10001", "write `auto` or HOST:PORT"),
         ("127.0.0.1", "write `auto` or HOST:PORT"),
-        ("127.0.0.1:99999", "nobody listens there"),
-        ("127.0.0.1:1", "nobody listens there"),
+        ("127.0.0.1:99999", "no server listens there"),
+        ("127.0.0.1:1", "no server listens there"),
     ],
 )
 def test_an_address_without_a_cluster_is_a_sentence_at_once(address, words, tmp_path):

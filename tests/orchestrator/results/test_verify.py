@@ -101,7 +101,7 @@ def test_one_changed_byte_of_the_data_is_found_even_if_no_row_shows_it(folder, c
     np.savez(folder / "images.npz", **arrays)
     assert verified(folder) == 1
     out = capsys.readouterr().out
-    assert "other than then: data" in out
+    assert "differs from the original run: data" in out
     assert "0 of 1 gave" in out
 
 
@@ -118,7 +118,7 @@ def test_an_edited_engine_is_found(folder, capsys, monkeypatch):
     assert verified(folder) == 1
     out = capsys.readouterr().out
     assert "different from epoch" in out
-    assert "other than then: code" in out
+    assert "differs from the original run: code" in out
 
 
 def test_data_that_is_gone_is_not_called_the_same(folder, capsys):
