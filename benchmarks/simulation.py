@@ -1,4 +1,4 @@
-"""What the report's statistics are worth: coverage, false alarms and power, by simulation.
+"""What the report's statistics are worth: coverage, false positives and power, by simulation.
 
     python benchmarks/simulation.py
 
@@ -35,12 +35,10 @@ def coverage(n: int, collapsing: bool, studies: int = STUDIES) -> tuple[float, f
     return tuple(found / studies)
 
 
-def matters(n: int, shift: float, collapsing: bool, studies: int = STUDIES) -> tuple[float, float]:
-    """A family of ARMS arms of which the first differs by `shift` sds of the paired difference, the
-    others by 0.
+def detected(n: int, shift: float, collapsing: bool, studies: int = STUDIES) -> tuple[float, float]:
+    """Simulate families of ARMS arms of which only the first differs, by `shift` sds of the difference.
 
-    Returns the share of studies in which the first arm matters, and in which one of the others
-    does.
+    Returns the share of studies in which the first arm is significant, and in which another one is.
     """
     rng = np.random.default_rng([n, collapsing, round(10 * shift)])
     found = np.zeros(2)
@@ -53,7 +51,7 @@ def matters(n: int, shift: float, collapsing: bool, studies: int = STUDIES) -> t
 
 
 def family_error(n: int, collapsing: bool, studies: int = STUDIES) -> float:
-    """Share of studies of ARMS arms without any difference in which one of them matters."""
+    """Share of studies of ARMS arms without any difference in which one of them is significant."""
     rng = np.random.default_rng([n, collapsing, 99])
     wrong = 0
     for _ in range(studies):
@@ -66,7 +64,7 @@ def main() -> None:
     """Print the tables."""
     print(f"{STUDIES} simulated studies a cell.\n")
     print(
-        "| runs | seeds | t interval covers % | bootstrap covers % | a false “matters” in a null "
+        "| runs | seeds | t interval covers % | bootstrap covers % | false positive in a null "
         "study % |"
     )
     print("| --- | --- | --- | --- | --- |")
@@ -79,10 +77,10 @@ def main() -> None:
     print(
         f"\nPower: an arm of {ARMS} differs from the baseline by one sd of the paired difference.\n"
     )
-    print("| seeds | it matters % | another arm does, wrongly % |")
+    print("| seeds | power % | false positive of another arm % |")
     print("| --- | --- | --- |")
     for n in SEEDS:
-        right, wrong = matters(n, 1.0, collapsing=False)
+        right, wrong = detected(n, 1.0, collapsing=False)
         print(f"| {n} | {100 * right:.1f} | {100 * wrong:.1f} |")
 
 

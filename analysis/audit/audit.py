@@ -54,7 +54,7 @@ def audit(
     Trials with the same given labels share one ranking.
 
     Raises:
-        NoStudy: `root` holds no study's results.
+        NoStudy: `root` contains no study results.
         NoAudit: the study lacks the setting, arm or seed, or its trials have no division.
     """
     study = read_results(root)

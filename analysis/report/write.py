@@ -25,7 +25,7 @@ def write_report(root: Path) -> list[Path]:
     """Write the report of the study in `root` and return its files, the page first.
 
     Raises:
-        NoStudy: `root` holds no study's results.
+        NoStudy: `root` contains no study results.
     """
     whole = read_results(root)
     study = whole.begun

@@ -80,7 +80,7 @@ def _check_names(file: Path, members: list[zipfile.ZipInfo]) -> None:
     for member in members:
         if not KEPT.fullmatch(member.filename):
             raise NotABundle(
-                f"{file}: {member.filename!r} is no file of a study's results; nothing was unpacked"
+                f"{file}: {member.filename!r} is not a file of study results; nothing was unpacked"
             )
 
 

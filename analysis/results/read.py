@@ -153,7 +153,7 @@ def read_results(root: Path) -> Results:
     """
     plan = read_plan(root)
     if not plan.records:
-        raise NoStudy(f"{root} holds no study's results (its {names.PLAN} plans no trials)")
+        raise NoStudy(f"{root} contains no study results (its {names.PLAN} plans no trials)")
     folders = {record.name: TrialFolder(root / names.RUNS / record.name) for record in plan.records}
     files = {name: read_files(folder) for name, folder in folders.items()}
     states = study_states(plan.records, files, plan.max_failures)

@@ -21,7 +21,7 @@ STATES: tuple[State, ...] = get_args(State)
 
 
 class NoStudy(Exception):
-    """A folder holds no study's results."""
+    """A folder contains no study results."""
 
 
 # --- the plan ---
@@ -107,15 +107,15 @@ def read_plan(root: Path) -> StudyPlan:
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise NoStudy(
-            f"{root} holds no study's results (there is no readable {names.PLAN} in it)"
+            f"{root} contains no study results (there is no readable {names.PLAN} in it)"
         ) from None
     for trial, name in zip(content["trials"], record_names, strict=True):
         if not PLACE.fullmatch(name):
-            raise NoStudy(f"{root}/{names.PLAN}: {name} is no folder of a trial")
+            raise NoStudy(f"{root}/{names.PLAN}: {name} is not a trial folder")
         folder = trial.get("folder", f"{names.RUNS}/{name}")
         if folder != f"{names.RUNS}/{name}":
             raise NoStudy(
-                f"{root}/{names.PLAN}: {folder} is no folder of a trial: {name} is planned there"
+                f"{root}/{names.PLAN}: {folder} is not a trial folder: {name} is planned there"
             )
     return plan
 

@@ -53,7 +53,8 @@ def read_data(root: Path, audited: Audited, machine: Machine) -> Data:
         config = stored_config((folder.trial or {})["config"])
     except (KeyError, ValidationError):
         raise NoAudit(
-            f"{folder.path}/trial.json was written by a version whose fields are not known here"
+            f"{folder.path}/trial.json was written by another version, "
+            "with fields that this one does not know"
         ) from None
     arrays = load(config.data, machine)
     if arrays.hash != audited.trial["data_hash"]:

@@ -36,9 +36,9 @@ class Reproduction:
     fingerprint: list[str]
 
     def __str__(self) -> str:
-        """Write `identical: all 30 rows, seconds aside`, or the first differences."""
+        """Write `identical: all 30 rows, times excepted`, or the first differences."""
         if self.identical:
-            return f"identical: all {self.epochs} rows, seconds aside"
+            return f"identical: all {self.epochs} rows, times excepted"
         shown = ", ".join(self.metrics[:6])
         if len(self.metrics) > 6:
             shown += ", …"
@@ -62,7 +62,7 @@ def reproduce(path: Path, machine: Machine, own_code: bool = False) -> Reproduct
     old = TrialFolder(path)
     if old.summary is None or old.trial is None:
         raise NotATrial(
-            f"{path} holds no finished trial (its trial.json and summary.json are needed)"
+            f"{path} contains no completed trial (its trial.json and summary.json are needed)"
         )
     if not own_code and _has_code(old.trial.get("config")):
         raise NotATrial(
@@ -73,7 +73,8 @@ def reproduce(path: Path, machine: Machine, own_code: bool = False) -> Reproduct
         config = stored_config(old.trial["config"])
     except (KeyError, ValidationError):
         raise NotATrial(
-            f"{path}/trial.json was written by a version whose fields are not known here"
+            f"{path}/trial.json was written by another version, "
+            "with fields that this one does not know"
         ) from None
     machine = dataclasses.replace(_as_then(machine, old), source_dir=_source(path, config))
     with tempfile.TemporaryDirectory(prefix="reproduce-") as folder:

@@ -23,14 +23,14 @@ def drawn(store: Store, fraction: float) -> tuple[list[TrialRecord], int]:
     The part has at least one trial and is in the study's order.
 
     Raises:
-        NoStudy: the folder holds no study's results.
+        NoStudy: the folder contains no study results.
         NotATrial: no trial is completed.
     """
     plan = store.read_plan()
     states = store.states(plan.records, plan.max_failures)
     done = [record for record, state in states.items() if state == "done"]
     if not done:
-        raise NotATrial(f"{store.root} holds no finished trial")
+        raise NotATrial(f"{store.root} contains no completed trial")
     count = max(1, round(fraction * len(done)))
     chosen = sorted(random.SystemRandom().sample(range(len(done)), count))
     return [done[k] for k in chosen], len(done)

@@ -131,7 +131,7 @@ def _flatten(document: Document, mapping: Overrides, path: Keys, depth: int, lay
         elif dotted in layer.values:
             document.report(here, f"`{dotted}` is set twice in {layer.where}; keep one of them")
         elif dotted == "seed":
-            document.report(here, "seed is no field of an arm; use the study's key `seeds`")
+            document.report(here, "seed is not a field of an arm; use the study's key `seeds`")
         else:
             layer.values[dotted] = value
             layer.lines[dotted] = document.lines.get(here, 0)
@@ -146,7 +146,7 @@ def _factor_values(document: Document) -> dict[str, list[Any]]:
     for path in _keys(document, "factors"):
         if path == "seed":
             document.report(
-                ("factors", path), "seed is no field of an arm; use the study's key `seeds`"
+                ("factors", path), "seed is not a field of an arm; use the study's key `seeds`"
             )
             continue
         content = document.data["factors"][path]

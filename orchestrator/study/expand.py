@@ -233,9 +233,7 @@ def _without_copies(
         for setting in same:
             configs = _merged(configs, setting, first, second)
             at = f" in setting {setting}" if setting else ""
-            warnings.append(
-                f"{second} computes the same as {first}{at} and is not run there a second time"
-            )
+            warnings.append(f"{second} computes the same as {first}{at} and is not run there again")
     return configs, warnings
 
 

@@ -114,7 +114,7 @@ def _validated(document: Document, raw: dict[str, Any]) -> AblationFile | Search
     kind = raw.get("kind", "ablation")
     if kind not in ("ablation", "search"):
         document.report(
-            ("kind",), f"{kind} is no kind of study; it should be 'ablation' or 'search'"
+            ("kind",), f"{kind} is not a kind of study; it should be 'ablation' or 'search'"
         )
         kind = "ablation"
     model = FILES[kind]

@@ -69,7 +69,7 @@ def test_tables_are_computed_when_they_are_first_used(study, monkeypatch):
 
 
 def test_a_folder_without_a_study(tmp_path):
-    with pytest.raises(NoStudy, match="holds no study's results"):
+    with pytest.raises(NoStudy, match="contains no study results"):
         analysis.read(tmp_path)
 
 

@@ -15,7 +15,7 @@ def test_the_t_interval_covers_the_true_difference_in_95_percent(n):
     assert bootstrap < t
 
 
-def test_an_arm_matters_wrongly_in_at_most_5_percent_of_null_studies():
+def test_a_false_positive_in_at_most_5_percent_of_null_studies():
     error = simulation.family_error(8, collapsing=False, studies=2000)
     print(
         f"\n8 seeds, {simulation.ARMS} arms: {100 * error:.1f} % of null studies have a false alarm"
@@ -25,7 +25,7 @@ def test_an_arm_matters_wrongly_in_at_most_5_percent_of_null_studies():
 
 def test_power_rises_with_the_seeds():
     found = {
-        n: simulation.matters(n, 1.0, collapsing=False, studies=500 if n > 16 else 2000)
+        n: simulation.detected(n, 1.0, collapsing=False, studies=500 if n > 16 else 2000)
         for n in (5, 8, 12, 16)
     }
     print(

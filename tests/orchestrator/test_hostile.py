@@ -189,13 +189,13 @@ def test_a_plan_that_leads_elsewhere_is_refused(workplace, tmp_path, command, ch
     write_results(root, **change)
     before = files(tmp_path)
     assert main(command, root, *(["out.zip"] if command == "bundle" else [])) == 2
-    assert "is no folder of a trial" in capsys.readouterr().err
+    assert "is not a trial folder" in capsys.readouterr().err
     assert files(tmp_path) == before
 
 
 def test_a_folder_of_a_plan_that_leads_elsewhere_is_refused_by_the_report(workplace):
     write_results(workplace / "tiny", folder="../../outside")
-    with pytest.raises(NoStudy, match="is no folder of a trial"):
+    with pytest.raises(NoStudy, match="is not a trial folder"):
         read_results(workplace / "tiny")
 
 

@@ -63,7 +63,7 @@ def own_section(
     try:
         if study_dir is not None and "source" in content:
             raise Misfit(
-                ("source",), "is the text of the file, which is filled in by itself: leave it out"
+                ("source",), "is the text of the file, which is filled in automatically; remove it"
             )
         path, _, class_name = content["name"].rpartition(":")
         source = content.get("source") or _read((study_dir or Path()) / path, path)
@@ -124,7 +124,7 @@ def _class(kind: str, source: str, path: str, name: str) -> type:
     if found is None:
         raise _wrong(f"{path} has no class `{name}`{suggestion(name, list(classes))}")
     if full_name not in {f"{base.__module__}.{base.__qualname__}" for base in found.__mro__}:
-        raise _wrong(f"`{name}` of {path} is no {kind}: derive it from {shown_name}")
+        raise _wrong(f"`{name}` of {path} is not a {kind}: derive it from {shown_name}")
     fields = found.__dict__.get("Config")
     if not (isinstance(fields, type) and issubclass(fields, Section)):
         raise _wrong(

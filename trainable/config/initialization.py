@@ -44,7 +44,7 @@ class Start(MethodConfig):
         if not isinstance(content, dict) or (study_dir is None and "weights_hash" in content):
             return content
         if "weights_hash" in content:
-            raise Misfit(("weights_hash",), "is filled in by itself: leave it out")
+            raise Misfit(("weights_hash",), "is filled in automatically; remove it")
         if content.get("init") != "pretrained":
             return content
         path = content.get("weights")

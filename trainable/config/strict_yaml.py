@@ -213,8 +213,7 @@ def plain(
         if key in mapping:
             first = document.lines[(*path, key)]
             wrong(
-                f"the key `{key}` stands here a second time (first on line {first}); keep one of "
-                "them",
+                f"the key `{key}` is repeated here (first on line {first}); keep one of them",
                 at,
             )
             continue

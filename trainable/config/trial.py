@@ -103,9 +103,7 @@ class TrialConfig(Section):
             raise Misfit(("method", needed_by), what)
         if self.from_arm is not None and not needed_by:
             users = "`method.name: retrain` and `method.init: from_arm`"
-            raise Misfit(
-                ("from_arm",), f"`{self.from_arm}` is used by nothing: that is for {users}"
-            )
+            raise Misfit(("from_arm",), f"`{self.from_arm}` has no effect: it is for {users}")
         return self
 
     @model_validator(mode="after")

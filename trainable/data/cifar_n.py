@@ -67,7 +67,7 @@ def _plain_arrays(path: Path) -> dict[str, Any]:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # zipfile, pickle and torch raise different types
         reason = (
-            "it contains other objects than arrays"
+            "it contains objects that are not arrays"
             if "Weights only" in str(error)
             else str(error).split("\n")[0]
         )

@@ -30,7 +30,7 @@ def load(root: Path, data: ImageFolder) -> Arrays:
     }
     if "test" not in found:
         raise DataError(
-            f"{root / 'test'} does not exist; expected test/CLASS/*.jpg, images with right labels"
+            f"{root / 'test'} does not exist; expected test/CLASS/*.jpg, images with correct labels"
         )
     for label, name in enumerate(classes):
         if label not in found["train"][1]:

@@ -109,7 +109,7 @@ def _table(path: Path, split: Split, class_names: tuple[str, ...]) -> np.ndarray
             if row is None or not 0 <= row < len(split):
                 raise DataError(f"{where}: `{name}` is not among the {len(split)} training images")
             if row in seen:
-                raise DataError(f"{where}: `{name}` is there twice; keep one of the rows")
+                raise DataError(f"{where}: `{name}` is listed twice; keep one of the rows")
             seen.add(row)
             number = numbers.get(label, _number(label))
             if number is None:

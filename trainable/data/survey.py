@@ -158,11 +158,14 @@ def _duplicates(contents: dict[str, list[bytes]], splits: dict[str, Split | None
         labels[content].add(label)
     for name in ("test", "val"):
         if leaked := sum(content in labels for content in contents.get(name, [])):
-            yield f"{leaked} {name} images are training images too: accuracy on them means nothing"
+            yield (
+                f"{leaked} {name} images are training images too: "
+                "accuracy on them is not meaningful"
+            )
     ambiguous = sum(len(several) > 1 for several in labels.values())
     if ambiguous:
         yield (
-            f"{ambiguous} training images are there under several classes: at least one of those "
+            f"{ambiguous} training images appear under several classes: at least one of those "
             "labels is wrong"
         )
     if len(train) > len(labels):

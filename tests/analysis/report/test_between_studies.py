@@ -145,7 +145,7 @@ def test_compare_needs_two_studies(study, command, tmp_path, bad):
     assert (code, out) == (2, "")
     assert (
         err
-        == f"{tmp_path / 'none'} holds no study's results (there is no readable trials.json in it)\n"
+        == f"{tmp_path / 'none'} contains no study results (there is no readable trials.json in it)\n"
     )
 
 

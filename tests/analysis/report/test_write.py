@@ -220,7 +220,7 @@ def test_the_command_says_in_a_sentence_that_there_are_no_results_and_exits_2(
         (tmp_path / "trials.json").write_text(plan)
     code, out, err = command("report", tmp_path)
     assert (code, out) == (2, "")
-    assert err == f"{tmp_path} holds no study's results (there is no readable trials.json in it)\n"
+    assert err == f"{tmp_path} contains no study results (there is no readable trials.json in it)\n"
 
 
 @pytest.mark.parametrize("arguments", [(), ("report",), ("summarise", ".")])

@@ -190,10 +190,10 @@ def test_an_unreadable_plan_is_no_results(tmp_path, content):
 
 def test_a_folder_without_a_plan_is_no_results(tmp_path):
     (tmp_path / "runs").mkdir()
-    with pytest.raises(NoStudy, match="holds no study's results"):
+    with pytest.raises(NoStudy, match="contains no study results"):
         read_results(tmp_path)
 
 
 def test_a_folder_that_is_not_there_is_no_results(tmp_path):
-    with pytest.raises(NoStudy, match="holds no study's results"):
+    with pytest.raises(NoStudy, match="contains no study results"):
         read_results(tmp_path / "absent")

@@ -204,7 +204,7 @@ def test_what_is_wrong_is_said_in_a_sentence():
     )
     assert (
         refused("nowhere")
-        == "nowhere holds no study's results (there is no readable trials.json in it)"
+        == "nowhere contains no study results (there is no readable trials.json in it)"
     )
     assert "--arm other: the study has baseline" in refused(root, "--arm", "other")
     write_npz(per_class=31)

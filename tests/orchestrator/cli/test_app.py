@@ -244,9 +244,9 @@ def test_plan_looks_for_data_beside_the_study_file(command, study):
         (["run", "tiny.yaml", "--restart"], "No such option"),
         (["plan", "tiny.yaml", "--set", "base.train.epoch=3"], "did you mean `epochs`?"),
         (["status"], "Missing argument 'RUN_DIR'"),
-        (["status", "results/nowhere"], "results/nowhere holds no study"),
-        (["status", "tiny.yaml"], "tiny.yaml holds no study"),
-        (["report", "results/nowhere"], "results/nowhere holds no study"),
+        (["status", "results/nowhere"], "results/nowhere contains no study"),
+        (["status", "tiny.yaml"], "tiny.yaml contains no study"),
+        (["report", "results/nowhere"], "results/nowhere contains no study"),
     ],
 )
 def test_a_wrong_command_line_ends_with_code_2_and_says_what_is_wrong(

@@ -157,7 +157,7 @@ def test_copies_leaks_and_contradictions_are_found(tmp_path):
     save(root / "test" / "a" / "copy.png", picture(5001))
     found = suspicions(root)
     assert "1 test images are training images too" in found
-    assert "1 training images are there under several classes" in found
+    assert "1 training images appear under several classes" in found
     assert "1 training images are copies of another" in found
 
 

@@ -225,7 +225,7 @@ def test_a_new_plan_replaces_the_old_one_and_leaves_the_runs_alone(store):
 def test_a_damaged_plan_is_no_study(store, content):
     store.root.mkdir()
     (store.root / "trials.json").write_bytes(content)
-    with pytest.raises(NoStudy, match="holds no study"):
+    with pytest.raises(NoStudy, match="contains no study"):
         store.read_plan()
 
 

@@ -460,7 +460,7 @@ def test_two_folders_are_compared_row_by_row_seconds_aside(tmp_path, accuracies,
 def test_a_real_trial_is_reproduced_and_a_changed_number_is_found(command, trial):
     before = {path.name: path.read_bytes() for path in trial.iterdir()}
     code, out, _ = command("reproduce", trial)
-    assert (code, out) == (0, "identical: all 4 rows, seconds aside\n")
+    assert (code, out) == (0, "identical: all 4 rows, times excepted\n")
     assert {path.name: path.read_bytes() for path in trial.iterdir()} == before
     rows = [json.loads(line) for line in before["metrics.jsonl"].splitlines()]
     rows[1]["test/accuracy"] += 0.25
@@ -476,7 +476,7 @@ def test_a_folder_without_a_finished_trial_cannot_be_reproduced(command, tmp_pat
     for path in (tmp_path / "nowhere", tmp_path):
         code, _, err = command("reproduce", path)
         assert code == 2
-        assert f"{path} holds no finished trial" in err
+        assert f"{path} contains no completed trial" in err
 
 
 def test_a_trial_whose_data_is_gone_is_not_called_different(command, tmp_path):

@@ -129,7 +129,7 @@ def test_a_factor_may_vary_what_uses_a_source(tmp_path):
             "  a: {method.name: retrain}",
             "`name: retrain` needs the key `from_arm`, the name of the arm whose trial it uses",
         ),
-        ("  a: {from_arm: baseline, train.lr: 0.1}", "`baseline` is used by nothing"),
+        ("  a: {from_arm: baseline, train.lr: 0.1}", "`baseline` has no effect"),
     ],
 )
 def test_a_source_that_cannot_be_is_shown_on_its_line(tmp_path, arms, right):

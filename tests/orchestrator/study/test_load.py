@@ -59,7 +59,7 @@ BROKEN = {
     ),
     "a duplicate key": (
         f"{BASE}arms:\n  a: {{method.mixup: false}}\n  a: {{method.co_guess: false}} # HERE\n",
-        "the key `a` stands here a second time (first on line 7); keep one of them",
+        "the key `a` is repeated here (first on line 7); keep one of them",
     ),
     "a value out of range": (
         f"{BASE}arms:\n  b: {{method.mixup: false}}\n  a:\n    method.p_threshold: 1.5 # HERE\n",
