@@ -36,7 +36,7 @@ def coverage(n: int, collapsing: bool, studies: int = STUDIES) -> tuple[float, f
 
 
 def detected(n: int, shift: float, collapsing: bool, studies: int = STUDIES) -> tuple[float, float]:
-    """Simulate families of ARMS arms of which only the first differs, by `shift` sds of the difference.
+    """Simulate families of ARMS arms of which the first differs, by `shift` sds of the difference.
 
     Returns the share of studies in which the first arm is significant, and in which another one is.
     """
