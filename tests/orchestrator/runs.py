@@ -36,6 +36,8 @@ PATIENCE_S = 240
 Environment = dict[str, str]
 Process = subprocess.Popen[str]
 Start = Callable[..., Process]
+Command = Callable[..., tuple[int, str, str]]
+RunHere = Callable[..., tuple[int, str]]
 
 
 def workers(environment: Environment) -> list[int]:

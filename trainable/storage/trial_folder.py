@@ -49,8 +49,6 @@ class TrialFolder:
         at its next write and stops.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        for partial in self.path.glob(".*.tmp"):  # of a writer that was killed
-            partial.unlink(missing_ok=True)
         self._token = secrets.token_hex(8)
         owner = {
             "token": self._token,
@@ -59,6 +57,8 @@ class TrialFolder:
             "since": time.time(),
         }
         replace(self.path / names.OWNER, json.dumps(owner).encode())
+        for partial in self.path.glob(".*.tmp"):  # of a previous writer
+            partial.unlink(missing_ok=True)
 
     def release(self) -> None:
         """Release the folder if this process still owns it."""
@@ -77,12 +77,21 @@ class TrialFolder:
         if self._token is None or owner is None or owner.get("token") != self._token:
             raise LostFolder(f"{self.path} belongs to another process: {owner}")
 
+    def _rename(self, temporary: Path, name: str) -> None:
+        """Give a complete temporary file its name; the next owner deletes temporary files."""
+        try:
+            temporary.replace(self.path / name)
+        except FileNotFoundError:
+            self._check_owner()
+            raise
+        _sync_folder(self.path)
+
     # --- small files ---
 
     def write(self, name: str, content: bytes) -> None:
         """Replace a file of the folder atomically."""
         self._check_owner()
-        replace(self.path / name, content)
+        self._rename(_write_synced(self.path / name, content), name)
 
     def write_json(self, name: str, content: Any) -> None:
         """Replace a JSON file atomically. Raises ValueError for NaN or infinity."""
@@ -152,7 +161,7 @@ class TrialFolder:
         self._check_owner()
         rows = [row for row in self.rows() if row["epoch"] <= epochs]
         content = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
-        replace(self.path / names.METRICS_FILE, content)
+        self.write(names.METRICS_FILE, content)
 
     # --- checkpoints ---
 
@@ -160,12 +169,10 @@ class TrialFolder:
         """Write a complete state with its checksum; the previous one is `checkpoint.prev.pt`."""
         self._check_owner()
         newest = self.path / names.CHECKPOINT
-        previous = self.path / names.PREVIOUS_CHECKPOINT
         fresh = _write_synced(newest, _header(state) + b"\n" + state)
         with contextlib.suppress(FileNotFoundError):
-            newest.replace(previous)
-        fresh.replace(newest)
-        _sync_folder(self.path)
+            newest.replace(self.path / names.PREVIOUS_CHECKPOINT)
+        self._rename(fresh, names.CHECKPOINT)
 
     def load_checkpoints(self) -> Iterator[bytes]:
         """Yield states from the newest to the oldest.

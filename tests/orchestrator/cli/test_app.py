@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 from analysis.results.study_folder import TrialRecord
-from orchestrator.cli import app
 from orchestrator.execution.interrupts import Stop
 from orchestrator.execution.resources import CannotRun
 from orchestrator.results.store import Store
@@ -32,8 +31,6 @@ arms:
 """
 ABLATION = Path(__file__).parents[3] / "studies" / "ablation.yaml"
 
-Command = Callable[..., tuple[int, str, str]]
-
 
 @pytest.fixture(autouse=True)
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,22 +39,6 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.fsync", lambda descriptor: None)
     for name in ("ray", "orchestrator.ray_backend.execute"):  # importing it is an error
         monkeypatch.setitem(sys.modules, name, None)
-
-
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Call `python -m orchestrator …` in this process: (exit code, standard output, standard error)."""
-
-    def _command(*arguments: str | Path) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["orchestrator", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as end:
-            app.main()
-        output = capsys.readouterr()
-        assert "Traceback" not in output.out + output.err
-        return int(end.value.code or 0), output.out, output.err
-
-    return _command
 
 
 @pytest.fixture

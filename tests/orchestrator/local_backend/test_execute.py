@@ -38,12 +38,12 @@ def test_a_worker_that_died_while_it_was_idle_is_replaced_and_no_trial_fails(tmp
 
     def train(number: int) -> TrialFolder:
         job = jobs.of(study.trials[number])
-        workers.give(job)
+        workers.assign(job)
         (worker,) = workers.busy
         while (message := worker.pipe.recv()) != ENDED:
             assert message["done"]
             worker.pipe.send(True)
-        workers.rest(worker)
+        workers.set_idle(worker)
         return TrialFolder(job.folder)
 
     try:
@@ -60,7 +60,9 @@ def test_a_worker_that_died_while_it_was_idle_is_replaced_and_no_trial_fails(tmp
 
 
 @pytest.mark.slow
-def test_a_trial_whose_folder_another_process_takes_ends_the_run_and_is_no_failure(tmp_path, run):
+def test_a_trial_whose_folder_another_process_takes_ends_the_run_and_is_no_failure(
+    tmp_path, run_here
+):
     study, runs = write_study(tmp_path, 60), tmp_path / "tiny" / "runs"
     taken = []
 
@@ -70,7 +72,7 @@ def test_a_trial_whose_folder_another_process_takes_ends_the_run_and_is_no_failu
         folder.claim()
         taken.append(folder)
 
-    code, output = run(study, during=take_over)
+    code, output = run_here(study, during=take_over)
     (folder,) = taken
     assert code == 3, output
     assert f"stopped: {folder.path} belongs to another process" in output

@@ -1,26 +1,20 @@
 """Five thousand finished trials are counted rightly."""
 
-import sys
-
 import pytest
 
 from benchmarks.many_trials import make
-from orchestrator.cli import app
 
 pytestmark = pytest.mark.nightly
 TRIALS = 5000
 
 
-def test_plan_and_status_count_thousands_of_trials(tmp_path, monkeypatch, capsys):
+def test_plan_and_status_count_thousands_of_trials(tmp_path, command):
     study, results = make(tmp_path, TRIALS)
     (results / "runs" / "baseline" / "seed=7" / "summary.json").unlink()
     (results / "runs" / "no_mixup" / "seed=8" / "trial.json").write_text('{"id": "another"}')
     for arguments in (["plan", study, "--results", results.parent], ["status", results]):
-        monkeypatch.setattr(sys, "argv", ["orchestrator", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            app.main()
-        assert not end.value.code
-        out = capsys.readouterr().out
+        code, out, _ = command(*arguments)
+        assert code == 0
         assert f"{results}: {TRIALS} trials: {TRIALS - 2} done, 1 stale, 1 todo" in out
         lines = {line.split()[0]: line.split()[1:] for line in out.splitlines() if line.strip()}
         assert lines["baseline"][:3] == ["1249", "1", "3747/3750"]

@@ -4,19 +4,15 @@ import csv
 import json
 import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from orchestrator.cli import app
 from orchestrator.study.load import load_study
 from trainable.config.trial import stored_config, trial_id
 
 OLDER = Path(__file__).parents[2] / "fixtures" / "results_1ada2c1"
 ARMS = ["baseline", "no_co_refine", "co_teaching_plus", "own"]
-
-Command = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(autouse=True)
@@ -28,21 +24,6 @@ def older(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("ray", "orchestrator.ray_backend.execute"):
         monkeypatch.setitem(sys.modules, name, None)
     return place
-
-
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Call `python -m orchestrator …` in this process: (exit code, standard output, standard error)."""
-
-    def _command(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["orchestrator", *arguments])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as end:
-            app.main()
-        output = capsys.readouterr()
-        return int(end.value.code or 0), output.out, output.err
-
-    return _command
 
 
 def test_the_trials_have_the_ids_that_the_older_version_gave_them(older):

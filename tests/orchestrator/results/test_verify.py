@@ -72,7 +72,7 @@ def test_so_many_trials_are_drawn_and_never_none(finished, fraction, number):
 def test_without_a_finished_trial_there_is_nothing_to_verify(folder):
     for summary in folder.rglob("summary.json"):
         summary.unlink()
-    with pytest.raises(NotATrial, match="no finished trial"):
+    with pytest.raises(NotATrial, match="no completed trial"):
         drawn(Store(folder / "tiny"), 1.0)
     assert verified(folder) == 2
 

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +11,6 @@ import numpy as np
 import pytest
 
 from analysis.results.study_folder import TrialRecord
-from orchestrator.cli import app
 from orchestrator.cli.study_commands import _parts
 from orchestrator.display.status import mixed_fingerprints, time_left
 from orchestrator.execution.interrupts import Stop
@@ -47,7 +45,6 @@ TINY = {
     "train": {"epochs": 4, "batch_size": 128},
     "method": {"name": "dividemix", "warmup_epochs": 1},
 }
-Command = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(autouse=True)
@@ -57,19 +54,6 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("analysis.report.write.write_report", lambda root: [])
     for name in ("ray", "orchestrator.ray_backend.execute"):  # importing it is an error
         monkeypatch.setitem(sys.modules, name, None)
-
-
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    def _command(*arguments: str | Path) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["orchestrator", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as end:
-            app.main()
-        output = capsys.readouterr()
-        return int(end.value.code or 0), output.out, output.err
-
-    return _command
 
 
 @pytest.fixture

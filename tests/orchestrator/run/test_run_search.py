@@ -12,18 +12,23 @@ from typing import Any
 
 import pytest
 
-from orchestrator.cli import app
 from orchestrator.execution.interrupts import Stop
 from orchestrator.results.store import Store
 from orchestrator.search.pool import SearchPool
 from tests.orchestrator import toy
-from tests.orchestrator.runs import assert_as_undisturbed, finish, wait_until, workers
+from tests.orchestrator.runs import (
+    Command,
+    assert_as_undisturbed,
+    finish,
+    pid_of,
+    wait_until,
+    workers,
+)
 from tests.orchestrator.toy import STUDY, Curve, begin, peak, write
 from trainable.config.trial import TrialConfig
 from trainable.storage import names
 from trainable.storage.trial_folder import TrialFolder
 
-Command = Callable[..., tuple[int, str]]
 ASHA = "{name: asha, grace_period: 3, reduction_factor: 3}"
 
 RETUNED = STUDY.replace("space:", "arms:\n  no_mixup: {method.mixup: false}\nspace:").replace(
@@ -33,8 +38,8 @@ RETUNED = STUDY.replace("space:", "arms:\n  no_mixup: {method.mixup: false}\nspa
 
 @pytest.fixture
 def command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Command:
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command
+) -> Callable[..., tuple[int, str]]:
     """Call `python -m orchestrator …` in this process, in an empty folder: (exit code, output)."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("os.fsync", lambda descriptor: None)
@@ -47,13 +52,8 @@ def command(
     )
 
     def _command(*arguments: str | Path) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["orchestrator", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as end:
-            app.main()
-        output = capsys.readouterr()
-        assert "Traceback" not in output.out + output.err
-        return int(end.value.code or 0), output.out + output.err
+        code, out, err = command(*arguments)
+        return code, out + err
 
     return _command
 
@@ -314,7 +314,7 @@ def test_a_search_on_ray_is_run_and_confirmed(tmp_path, start):
 def test_an_interrupted_search_resumes_and_is_extended_by_the_difference(
     tmp_path, start, environment
 ):
-    study, root = tiny(tmp_path, 30, 4), tmp_path / "tiny"
+    study, root = tiny(tmp_path, 15, 4), tmp_path / "tiny"
     process = start(study, "--no-ray")
     wait_until(
         lambda: len(list((root / "runs").rglob("checkpoint.pt"))) == 2, "both slots train", process
@@ -340,7 +340,7 @@ def test_an_interrupted_search_resumes_and_is_extended_by_the_difference(
     before = proposals(root)
     assert len(before) == 4
 
-    study = tiny(tmp_path, 30, 6)
+    study = tiny(tmp_path, 15, 6)
     process = start(study, "--no-ray")
     output = finish(process)
     assert process.returncode == 0, output
@@ -383,14 +383,13 @@ def test_a_killed_search_resumes_and_comes_to_the_same_end(tmp_path, start, envi
 
 
 @pytest.mark.slow
-def test_what_fails_is_fail_and_the_search_goes_on(tmp_path, start, environment):
+def test_what_fails_is_fail_and_the_search_goes_on(tmp_path, run_here):
     """An lr at which the loss is not finite, a timeout, and a trial whose process is killed."""
     text = TINY.replace("high: 0.3, log: true}", "high: 1e12, log: true}").replace("tpe", "random")
     path, root = tmp_path / "tiny.yaml", tmp_path / "tiny"
     path.write_text(text.replace("EPOCHS", "5").replace("TRIALS", "6").replace("SLOTS", "1"))
-    process = start(path, "--no-ray")
-    output = finish(process)
-    assert process.returncode == 0, output
+    code, output = run_here(path)
+    assert code == 0, output
     assert "non-finite loss" in output
     states = [state for state, *_ in proposals(root)]
     assert len(states) == 6
@@ -403,23 +402,24 @@ def test_what_fails_is_fail_and_the_search_goes_on(tmp_path, start, environment)
         .replace("SLOTS", "1")
         .replace("tiny", "late")
     )
-    process = start(path, "--no-ray", "--set", "run.trial_timeout=1e-6")
-    output = finish(process)
-    assert process.returncode == 1, "the confirmation has no result either"
+    code, output = run_here(path, "--set", "run.trial_timeout=1e-6")
+    assert code == 1, "the confirmation has no result either"
     assert [state for state, *_ in proposals(tmp_path / "late")] == ["FAIL", "FAIL"]
     assert "failed: late trial-0001: timeout" in output
 
     path.write_text(
-        TINY.replace("EPOCHS", "30")
+        TINY.replace("EPOCHS", "15")
         .replace("TRIALS", "2")
         .replace("SLOTS", "1")
         .replace("tiny", "dead")
     )
-    process = start(path, "--no-ray", "--set", "run.max_failures=0")
     first = TrialFolder(tmp_path / "dead" / "runs" / "trial-0000" / "seed=0")
-    wait_until(lambda: len(first.rows()) > 2, "the first trial trains", process)
-    os.kill((first.owner or {})["pid"], signal.SIGKILL)
-    output = finish(process)
-    assert process.returncode == 0, output
+
+    def kill_it() -> None:
+        wait_until(lambda: len(first.rows()) > 2, "the first trial trains")
+        os.kill(pid_of(first), signal.SIGKILL)
+
+    code, output = run_here(path, "--set", "run.max_failures=0", during=kill_it)
+    assert code == 0, output
     assert "failed: dead trial-0000: process died" in output
     assert [state for state, *_ in proposals(tmp_path / "dead")] == ["FAIL", "COMPLETE"]

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli import app
 from orchestrator.results.lock import Locked, started
 from orchestrator.results.store import Store
 from orchestrator.run.run_shard import share_of
@@ -34,22 +33,13 @@ resources: {gpu: 0}
 
 
 def shard(study: Path, index: int, of: int, *options: str) -> list[str]:
-    return ["orchestrator", "shard", str(study), "--index", str(index), "--of", str(of), *options]
+    return ["shard", str(study), "--index", str(index), "--of", str(of), *options]
 
 
 @pytest.fixture
-def command(monkeypatch, capsys, tmp_path):
-    """Run a command in this process: (exit code, output, errors)."""
-
-    def _command(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", [*arguments, "--results", str(tmp_path)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as end:
-            app.main()
-        output = capsys.readouterr()
-        return int(end.value.code or 0), output.out, output.err
-
-    return _command
+def command(command, tmp_path):
+    """Run a command on the results of this test: (exit code, output, errors)."""
+    return lambda *arguments: command(*arguments, "--results", tmp_path)
 
 
 @pytest.mark.parametrize("of", [1, 2, 3, 7])
@@ -168,7 +158,7 @@ def test_a_failing_trial_is_tried_as_often_as_the_study_says_and_the_others_run(
 )
 def test_a_share_that_cannot_be_run_is_a_sentence_and_code_2(tmp_path, command, options, words):
     study = write_study(tmp_path, 1, CROSS_ENTROPY)
-    code, _, err = command("orchestrator", "shard", str(study), *options)
+    code, _, err = command("shard", study, *options)
     assert code == 2
     assert words in err
 

@@ -93,7 +93,7 @@ def test_a_killed_run_goes_on_and_its_rows_are_those_of_an_undisturbed_one(
 def test_an_interrupted_run_keeps_its_epochs_and_local_processes_complete_it(
     tmp_path, start, environment
 ):
-    study, runs = write_study(tmp_path, 80), tmp_path / "tiny" / "runs"
+    study, runs = write_study(tmp_path, 40), tmp_path / "tiny" / "runs"
     process = start(study, "--no-dashboard")
     wait_until(lambda: len(list(runs.rglob("checkpoint.pt"))) == 2, "both slots train", process)
     process.send_signal(signal.SIGTERM)

@@ -2,13 +2,11 @@
 
 import random
 import re
-import sys
 from pathlib import Path
 from typing import get_args
 
 import pytest
 
-from orchestrator.cli import app
 from orchestrator.study.load import ConfigError, Study, load_study
 from orchestrator.study.planned_trial import PlannedTrial
 from trainable.config.dividemix import DivideMix
@@ -261,20 +259,12 @@ def test_a_mistake_is_shown_on_its_line_with_what_would_be_right(tmp_path, text,
 
 
 @pytest.mark.parametrize("name", list(BROKEN)[:50:5])
-def test_a_mistake_ends_the_command_with_code_2_and_no_traceback(
-    tmp_path, monkeypatch, capsys, name
-):
+def test_a_mistake_ends_the_command_with_code_2_and_no_traceback(tmp_path, command, name):
     text, right = BROKEN[name]
     path = write(tmp_path, text)
-    monkeypatch.setattr(
-        sys, "argv", ["orchestrator", "plan", str(path), "--results", str(tmp_path)]
-    )
-    with pytest.raises(SystemExit) as end:
-        app.main()
-    output = capsys.readouterr()
-    assert end.value.code == 2
-    assert right in output.err
-    assert "Traceback" not in output.out + output.err
+    code, _, err = command("plan", path, "--results", tmp_path)
+    assert code == 2
+    assert right in err
 
 
 def test_mistakes_without_a_line_name_the_file(tmp_path):

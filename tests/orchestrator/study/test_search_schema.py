@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli import app
 from orchestrator.study.load import ConfigError, Study, load_study
 from orchestrator.study.search_definition import FIXED, TUNED
 from orchestrator.study.search_space import Point, Space
@@ -237,14 +236,12 @@ def test_a_mistake_is_shown_on_its_line_with_what_would_be_right(tmp_path, text,
     )
 
 
-def test_a_sampler_that_is_not_installed_says_how_to_install_it(tmp_path, monkeypatch, capsys):
+def test_a_sampler_that_is_not_installed_says_how_to_install_it(tmp_path, monkeypatch, command):
     monkeypatch.setattr("orchestrator.study.search_checks.find_spec", lambda name: None)
     text = swapped("tpe", "cmaes", space("method.alpha: {low: 1, high: 8}"))
-    monkeypatch.setattr("sys.argv", ["orchestrator", "plan", str(write(tmp_path, text))])
-    with pytest.raises(SystemExit) as end:
-        app.main()
-    assert end.value.code == 2
-    assert "pip install 'dividemix-orchestrator[cmaes]'" in capsys.readouterr().err
+    code, _, err = command("plan", write(tmp_path, text))
+    assert code == 2
+    assert "pip install 'dividemix-orchestrator[cmaes]'" in err
 
 
 def test_a_randomly_damaged_search_loads_or_is_refused_with_a_sentence(tmp_path):

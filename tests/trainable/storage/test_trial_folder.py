@@ -272,6 +272,26 @@ def test_a_second_claim_makes_the_first_ones_writes_fail_without_a_trace(folder,
     assert contents(folder) != before
 
 
+@pytest.mark.parametrize("name", ["write", "keep_rows", "save_checkpoint", "finish"])
+def test_a_claim_in_the_middle_of_a_write_takes_the_folder_and_is_no_missing_file(
+    folder, name, monkeypatch
+):
+    """The new owner deletes what the old one was writing, before it is renamed."""
+    fill(folder)
+    second, moved = TrialFolder(folder.path), Path.replace
+
+    def claimed_first(path: Path, target: Path) -> Path:
+        monkeypatch.setattr(Path, "replace", moved)
+        second.claim()
+        return moved(path, target)
+
+    monkeypatch.setattr(Path, "replace", claimed_first)
+    with pytest.raises(LostFolder, match=re.escape(str(folder.path))):
+        WRITES[name](folder)
+    assert second.rows() == [row(1)]
+    assert next(iter(second.load_checkpoints())) in (b"old state", b"new state")
+
+
 @pytest.mark.parametrize("name", WRITES)
 def test_writing_needs_a_claim(folder, name):
     fill(folder)
