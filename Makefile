@@ -11,7 +11,7 @@ run: $(INSTALLED)
 	$(PYTHON) -m orchestrator run studies/ablation.yaml
 
 test: lint
-	$(PYTHON) -m pytest --numprocesses 2 --dist loadfile -m "$(MARKERS) and not ray"
+	$(PYTHON) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder -m "$(MARKERS) and not ray"
 	$(PYTHON) -m pytest -m "$(MARKERS) and ray"
 
 nightly: $(INSTALLED)

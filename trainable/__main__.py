@@ -55,7 +55,7 @@ def write_noise(config: TrialConfig, machine: Machine, folder: Path) -> int:
     except DataError as error:
         print(error, file=sys.stderr)
         return 2
-    print(write_labels(folder, config, parts.train.given))
+    print(write_labels(folder, config, parts.train.given, arrays.class_names))
     return 0
 
 

@@ -1,6 +1,7 @@
 """Folders of image files, with one subfolder per class."""
 
 import os
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -78,7 +79,19 @@ def class_folders(folder: Path) -> list[str]:
             f"{folder} has a class folder with a name that cannot be shown, {strange[0]!a}: "
             "rename it"
         )
+    by_form: dict[str, str] = {}
+    for name in names:
+        if by_form.setdefault(composed(name), name) != name:
+            raise DataError(
+                f"{folder} has two class folders with the name {name}, written in different "
+                "normal forms of Unicode: put their images into one folder"
+            )
     return names
+
+
+def composed(name: str) -> str:
+    """Return a name in Unicode's normal form NFC; macOS writes `ä` as two characters."""
+    return unicodedata.normalize("NFC", name)
 
 
 def list_split(root: Path, name: str, classes: list[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -89,7 +102,8 @@ def list_split(root: Path, name: str, classes: list[str]) -> tuple[np.ndarray, n
     Raises:
         DataError: the split has a class that `train` does not have.
     """
-    if unknown := set(class_folders(root / name)) - set(classes):
+    folders = {composed(folder): folder for folder in class_folders(root / name)}
+    if unknown := folders.keys() - {composed(class_name) for class_name in classes}:
         raise DataError(
             f"{root / name} has the class {', '.join(sorted(unknown)[:5])}, which train/ does not "
             "have"
@@ -97,13 +111,12 @@ def list_split(root: Path, name: str, classes: list[str]) -> tuple[np.ndarray, n
     names: list[bytes] = []
     labels: list[int] = []
     for label, class_name in enumerate(classes):
-        folder = root / name / class_name
-        files = (
-            sorted(file.name for file in folder.iterdir() if is_image(file))
-            if folder.is_dir()
-            else []
-        )
-        names += [os.fsencode(f"{name}/{class_name}/{file}") for file in files]
+        class_folder = folders.get(composed(class_name))
+        if class_folder is None:
+            continue
+        folder = root / name / class_folder
+        files = sorted(file.name for file in folder.iterdir() if is_image(file))
+        names += [os.fsencode(f"{name}/{class_folder}/{file}") for file in files]
         labels += [label] * len(files)
     return np.array(names, dtype=np.bytes_), np.array(labels, np.int64)
 

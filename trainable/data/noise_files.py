@@ -9,6 +9,7 @@ import numpy as np
 
 from trainable.config.trial import TrialConfig
 from trainable.data.arrays import Split
+from trainable.data.class_labels import ClassLabels, normal, unique, whole_number
 from trainable.errors import DataError
 
 FORMS = (
@@ -22,13 +23,16 @@ def read_labels(
 ) -> np.ndarray:
     """Read a given label for every row of the training split, (n,) int64.
 
-    JSON lists and arrays have every row, in the order of the data set. A table can omit rows, which
-    keep their labels, and can use class names.
+    JSON lists and arrays have the position of every row's class, in the order of the data set. A
+    table can omit rows, which keep their labels; its labels are those of `ClassLabels`.
 
     Raises:
         DataError: the file is missing or wrong; the message has the line or row.
     """
+    known = ClassLabels(class_names, classes)
     try:
+        if path.suffix.lower() in (".json", ".npy"):
+            _check_positions(path, known)
         match path.suffix.lower():
             case ".json":
                 content = json.loads(path.read_text(encoding="utf-8"))
@@ -38,7 +42,7 @@ def read_labels(
             case ".npy":
                 labels = _whole(path, np.load(path, allow_pickle=False), len(split))
             case ".csv":
-                labels = _table(path, split, class_names)
+                labels = _table(path, split, known, class_names)
             case _:
                 raise DataError(f"{path}: given labels are {FORMS}")
     except DataError:
@@ -56,11 +60,14 @@ def read_labels(
     return labels
 
 
-def write_labels(folder: Path, config: TrialConfig, given: np.ndarray) -> Path:
+def write_labels(
+    folder: Path, config: TrialConfig, given: np.ndarray, class_names: tuple[str, ...] = ()
+) -> Path:
     """Write given labels (n,) as a JSON list, the authors' format, and return the file.
 
-    The authors' file names (`0.5_sym.json`) round the rate, so different rates can have the same
-    name. The names here end with a hash of the labels.
+    Where the classes' names are other numbers than their positions, a list of numbers would be
+    ambiguous, and a table is written. The authors' file names (`0.5_sym.json`) round the rate, so
+    different rates can have the same name. The names here end with a hash of the labels.
     """
     rate = getattr(config.noise, "rate", None)
     digest = hashlib.sha256(np.ascontiguousarray(given, np.int64).data).hexdigest()[:8]
@@ -72,9 +79,28 @@ def write_labels(folder: Path, config: TrialConfig, given: np.ndarray) -> Path:
         digest,
     ]
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / ("_".join(filter(None, parts)) + ".json")
+    name = "_".join(filter(None, parts))
+    if ClassLabels(class_names, len(class_names)).misnumbered:
+        path = folder / f"{name}.csv"
+        with path.open("w", encoding="utf-8", newline="") as file:
+            table = csv.writer(file)
+            table.writerow(["index", "label"])
+            table.writerows([row, class_names[label]] for row, label in enumerate(given))
+        return path
+    path = folder / f"{name}.json"
     path.write_text(json.dumps(given.tolist()), encoding="utf-8")
     return path
+
+
+def _check_positions(path: Path, known: ClassLabels) -> None:
+    """Raise DataError if the positions in a list could be taken for the classes' names."""
+    if known.misnumbered:
+        position, number = known.misnumbered
+        raise DataError(
+            f"{path}: a number in this file would be the position of a class, and the names of the "
+            f"classes are other numbers: class `{number}` is at position {position}. Write a table "
+            "with file,label or index,label (.csv), where labels are names"
+        )
 
 
 def _whole(path: Path, labels: np.ndarray, n: int) -> np.ndarray:
@@ -88,10 +114,11 @@ def _whole(path: Path, labels: np.ndarray, n: int) -> np.ndarray:
     return labels.astype(np.int64)
 
 
-def _table(path: Path, split: Split, class_names: tuple[str, ...]) -> np.ndarray:
+def _table(
+    path: Path, split: Split, known: ClassLabels, class_names: tuple[str, ...]
+) -> np.ndarray:
     labels = split.start.copy()
-    rows = _rows_by_name(split)
-    numbers = {name: number for number, name in enumerate(class_names)}
+    rows = RowsByName(split)
     with path.open(encoding="utf-8-sig", newline="") as file:
         table = csv.DictReader(file)
         columns = table.fieldnames or []
@@ -104,37 +131,46 @@ def _table(path: Path, split: Split, class_names: tuple[str, ...]) -> np.ndarray
         for entry in table:
             where = f"{path}:{table.line_num}"
             name = entry[key] or ""
-            label = (entry["label"] or "").strip()
-            row = rows.get(name.strip()) if key == "file" else _number(name)
+            label = entry["label"] or ""
+            row = rows.find(name) if key == "file" else whole_number(name)
             if row is None or not 0 <= row < len(split):
                 raise DataError(f"{where}: `{name}` is not among the {len(split)} training images")
             if row in seen:
                 raise DataError(f"{where}: `{name}` is listed twice; keep one of the rows")
             seen.add(row)
-            number = numbers.get(label, _number(label))
-            if number is None:
-                known = f", or one of {', '.join(class_names[:5])}, …" if class_names else ""
+            position = known.position(label)
+            if position is None:
                 raise DataError(
-                    f"{where}: `{label}` is not a class; expected a number from 0{known}"
+                    f"{where}: `{label}` is not a class; {_expected(class_names, known.classes)}"
                 )
-            labels[row] = number
+            labels[row] = position
     return labels
 
 
-def _number(text: str) -> int | None:
-    text = text.strip()
-    return (
-        int(text)
-        if text.isascii() and text.removeprefix("-").isdigit() and len(text) < 19
-        else None
-    )
+def _expected(class_names: tuple[str, ...], classes: int) -> str:
+    """Which labels a table can have."""
+    shown = ", ".join(class_names[:5]) + (", …" if len(class_names) > 5 else "")
+    if not class_names:
+        return f"expected a number from 0 to {classes - 1}"
+    if any(whole_number(name) is not None for name in class_names):
+        return f"expected one of the names {shown}"
+    return f"expected a number from 0 to {classes - 1}, or one of {shown}"
 
 
-def _rows_by_name(split: Split) -> dict[str, int]:
-    """Return the row of each file name, with and without the folder of the split."""
-    if split.names is None:
-        return {}
-    names = [name.decode(errors="backslashreplace") for name in split.names]
-    return {name.split("/", 1)[-1]: row for row, name in enumerate(names)} | {
-        n: row for row, n in enumerate(names)
-    }
+class RowsByName:
+    """The rows of a split by the names of their files, with and without the split's folder.
+
+    Names are compared as they are, then without outer spaces and in Unicode's normal form NFC.
+    """
+
+    def __init__(self, split: Split):
+        whole = []
+        if split.names is not None:
+            whole = [name.decode(errors="backslashreplace") for name in split.names]
+        self._exact = {name.split("/", 1)[-1]: row for row, name in enumerate(whole)}
+        self._exact |= {name: row for row, name in enumerate(whole)}
+        self._normal = unique((normal(name), row) for name, row in self._exact.items())
+
+    def find(self, name: str) -> int | None:
+        """Return the row of a file; None: there is no such file."""
+        return self._exact.get(name, self._normal.get(normal(name)))

@@ -63,7 +63,7 @@ def _number_of_classes(path: Path, train: Split) -> int:
     """Return the number of classes in the training labels.
 
     Raises:
-        DataError: there is one class only, or there are more classes than images.
+        DataError: there is one class only, or a class has no image.
     """
     classes = int(train.labels.max()) + 1
     if classes > len(train):
@@ -71,8 +71,16 @@ def _number_of_classes(path: Path, train: Split) -> int:
             f"{path}: train_labels has class {classes - 1}, but only {len(train)} images; classes "
             "are numbered from 0 without gaps"
         )
-    if classes < 2:
+    counts = np.bincount(train.labels, minlength=classes)
+    if np.count_nonzero(counts) < 2:
         raise DataError(f"{path}: train_labels has one class only; at least two are needed")
+    absent = np.flatnonzero(counts == 0).tolist()
+    if absent:
+        shown = ", ".join(map(str, absent[:5])) + (", …" if len(absent) > 5 else "")
+        raise DataError(
+            f"{path}: train_labels has no image of class {shown}, and class {classes - 1}; classes "
+            "are numbered from 0 without gaps. Number them anew, in all arrays of labels"
+        )
     return classes
 
 

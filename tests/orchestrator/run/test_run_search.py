@@ -37,7 +37,7 @@ RETUNED = STUDY.replace("space:", "arms:\n  no_mixup: {method.mixup: false}\nspa
 
 
 @pytest.fixture
-def command(
+def orchestrate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command
 ) -> Callable[..., tuple[int, str]]:
     """Call `python -m orchestrator …` in this process, in an empty folder: (exit code, output)."""
@@ -95,17 +95,19 @@ def instead_of_ray(
     return names
 
 
-def test_a_search_is_run_confirmed_and_then_nothing_is_left_to_do(command, tmp_path, monkeypatch):
+def test_a_search_is_run_confirmed_and_then_nothing_is_left_to_do(
+    orchestrate, tmp_path, monkeypatch
+):
     study, names = (
         write(tmp_path, scheduler=ASHA, epochs=9, trials=12),
         instead_of_ray(monkeypatch, peak),
     )
-    code, output = command("plan", study)
+    code, output = orchestrate("plan", study)
     assert code == 0
     assert "search toy: 12 trials × 1 seeds" in output
     assert "train.lr: 0.001 to 1.0, log" in output
 
-    code, output = command("run", study)
+    code, output = orchestrate("run", study)
     assert code == 0, output
     assert "12 of 12 trials of the search to run" in output
     assert "optuna-dashboard results/toy/search.journal" in output
@@ -120,68 +122,68 @@ def test_a_search_is_run_confirmed_and_then_nothing_is_left_to_do(command, tmp_p
     assert "not in the study" not in output
 
     names.clear()
-    code, output = command("run", study)
+    code, output = orchestrate("run", study)
     assert (code, names) == (0, [])
     assert "Nothing to do" in output
 
-    code, output = command("status", "results/toy")
+    code, output = orchestrate("status", "results/toy")
     assert code == 0
     assert "12/12" in output
     assert "6 trials: 6 done" in output
-    code, output = command("report", "results/toy")
+    code, output = orchestrate("report", "results/toy")
     assert code == 0
     assert "optimism.csv" in output
-    code, output = command("plan", study, "--cost")
+    code, output = orchestrate("plan", study, "--cost")
     assert "on disk: " in output
     assert (code, "cost of 0 missing trials" in output) == (0, True)
 
 
 def test_an_extended_search_runs_the_difference_and_confirms_new_winners_only(
-    command, tmp_path, monkeypatch
+    orchestrate, tmp_path, monkeypatch
 ):
     names = instead_of_ray(monkeypatch, peak)
-    command("run", write(tmp_path, trials=10))
+    orchestrate("run", write(tmp_path, trials=10))
     first = set(names)
     plan = Path("results/toy/trials.json")
     confirmed = [trial["id"] for trial in json.loads(plan.read_text())["trials"]]
     instead_of_ray(monkeypatch, peak, interrupt_after=1)
-    assert command("run", write(tmp_path, trials=11))[0] == 130
+    assert orchestrate("run", write(tmp_path, trials=11))[0] == 130
     assert [trial["id"] for trial in json.loads(plan.read_text())["trials"]] == confirmed
     names = instead_of_ray(monkeypatch, peak)
-    code, output = command("run", write(tmp_path, trials=16))
+    code, output = orchestrate("run", write(tmp_path, trials=16))
     assert code == 0, output
     assert sum(name.endswith("seed=0") for name in names) == 5
     assert not first & set(names)
 
 
-def test_an_interrupted_search_says_so_and_goes_on(command, tmp_path, monkeypatch):
+def test_an_interrupted_search_says_so_and_goes_on(orchestrate, tmp_path, monkeypatch):
     study = write(tmp_path)
     instead_of_ray(monkeypatch, peak, interrupt_after=3)
-    code, output = command("run", study)
+    code, output = orchestrate("run", study)
     assert code == 130
     assert "3/8" in output
     assert "confirmation:" not in output
     names = instead_of_ray(monkeypatch, peak)
-    assert command("run", study)[0] == 0
+    assert orchestrate("run", study)[0] == 0
     assert sum(name.endswith("seed=0") for name in names) == 5
 
 
-def test_a_changed_search_is_refused_until_it_is_set_aside(command, tmp_path, monkeypatch):
+def test_a_changed_search_is_refused_until_it_is_set_aside(orchestrate, tmp_path, monkeypatch):
     names = instead_of_ray(monkeypatch, peak)
-    command("run", write(tmp_path))
+    orchestrate("run", write(tmp_path))
     names.clear()
     study = write(tmp_path, seed=1)
-    code, output = command("run", study)
+    code, output = orchestrate("run", study)
     assert (code, names) == (3, [])
     assert "toy: sampler" in output
-    code, output = command("run", study, "--stale", "archive")
+    code, output = orchestrate("run", study, "--stale", "archive")
     assert code == 0, output
     assert "moved to" in output
     assert sum(name.endswith("seed=0") for name in names) == 8
 
 
 def test_failures_of_a_search_are_named_and_are_no_failure_of_the_study(
-    command, tmp_path, monkeypatch
+    orchestrate, tmp_path, monkeypatch
 ):
     def failing(searches: SearchPool, curve: Curve, at_most: int | None = None) -> None:
         planned = searches.next()
@@ -192,13 +194,13 @@ def test_failures_of_a_search_are_named_and_are_no_failure_of_the_study(
     instead_of_ray(monkeypatch, peak)
     train_all = toy.run
     monkeypatch.setattr(toy, "run", failing)
-    code, output = command("run", write(tmp_path))
+    code, output = orchestrate("run", write(tmp_path))
     assert code == 0
     assert "failed: toy trial-0000: non-finite loss: loss is nan" in output
 
 
-def test_a_part_of_a_search_cannot_be_chosen(command, tmp_path):
-    code, output = command("run", write(tmp_path), "--seeds", "0")
+def test_a_part_of_a_search_cannot_be_chosen(orchestrate, tmp_path):
+    code, output = orchestrate("run", write(tmp_path), "--seeds", "0")
     assert code == 2
     assert "--arms, --seeds and --settings" in output
     assert "search" in output
@@ -211,13 +213,13 @@ def tuned_by_hand(config: TrialConfig, epoch: int) -> float:
 
 
 def test_a_re_tuned_ablation_corrects_the_sign_that_a_fixed_setting_gives(
-    command, tmp_path, monkeypatch
+    orchestrate, tmp_path, monkeypatch
 ):
     from analysis.results.read import read_results
     from analysis.stats import comparison
 
     instead_of_ray(monkeypatch, tuned_by_hand)
-    code, output = command("run", write(tmp_path, RETUNED, sampler="tpe", trials=25))
+    code, output = orchestrate("run", write(tmp_path, RETUNED, sampler="tpe", trials=25))
     assert code == 0, output
     assert sorted(path.name for path in Path("results/toy/runs").iterdir() if path.is_dir()) == [
         "baseline",
@@ -234,7 +236,7 @@ def test_a_re_tuned_ablation_corrects_the_sign_that_a_fixed_setting_gives(
     assert table["tuned", "no_mixup"] > 5, "and is better at its own"
 
     names = instead_of_ray(monkeypatch, tuned_by_hand)
-    code, output = command("run", write(tmp_path, RETUNED, sampler="tpe", trials=40))
+    code, output = orchestrate("run", write(tmp_path, RETUNED, sampler="tpe", trials=40))
     assert code == 0, output
     fresh = [name for name in names if not name.endswith("seed=0")]
     assert all(name.startswith("tuned/") for name in fresh), (

@@ -189,7 +189,7 @@ def test_the_text_is_part_of_the_id_and_the_place_is_not(study, tmp_path):
         (
             "py:Trimmed",
             "py:Learner",
-            "7: base.method.name: `Learner` of trimmed.py is no method: derive it from",
+            "7: base.method.name: `Learner` of trimmed.py is not a method: derive it from",
         ),
     ],
 )

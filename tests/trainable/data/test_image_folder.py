@@ -1,6 +1,7 @@
 """Folders of images: what is found, and a sentence for what is missing."""
 
 import os
+import unicodedata
 
 import numpy as np
 import pytest
@@ -42,6 +43,24 @@ def test_names_of_any_bytes_are_files_too(tmp_path):
     assert (
         read_labels(tmp_path / "labels.csv", data.train, data.classes, data.class_names)[row] == 1
     )
+
+
+COMPOSED, DECOMPOSED = (unicodedata.normalize(form, "Bär") for form in ("NFC", "NFD"))
+
+
+def test_a_class_is_the_same_in_both_normal_forms_of_unicode(tmp_path):
+    root = write_tree(tmp_path / "t", train=2, test=1, classes=(COMPOSED, "owl"))
+    (root / "test" / COMPOSED).rename(root / "test" / DECOMPOSED)
+    data = read(root)
+    assert data.class_names == (COMPOSED, "owl")
+    assert data.test.labels.tolist() == [0, 1]
+    assert data.test.images.load(np.arange(2)).shape == (2, 12, 12, 3)
+
+
+def test_two_classes_that_look_the_same_are_refused(tmp_path):
+    root = write_tree(tmp_path / "t", classes=(COMPOSED, DECOMPOSED))
+    with pytest.raises(DataError, match="different normal forms of Unicode"):
+        read(root)
 
 
 @pytest.mark.parametrize("crop", [13, 20])

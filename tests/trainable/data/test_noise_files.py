@@ -66,7 +66,9 @@ def test_a_table_changes_the_rows_that_it_names_by_file_or_index(tmp_path, text)
         ("l.csv", "index,label\n0,1\n0,2\n", r":3: `0` .*twice"),
         ("l.csv", "index,label\n0,dog\n", r":2: `dog` .*expected a number from 0.* a, b, c"),
         ("l.csv", "index,label\n0\n", r":2: `` "),
-        ("l.csv", "index,label\n0,3\n", r"row 0 .*label 3\b.*0 to 2"),
+        ("l.csv", "index,label\n0,3\n", r":2: `3` is not a class; .*0 to 2"),
+        ("l.csv", "index,label\n0,-1\n", r":2: `-1` is not a class; .*0 to 2"),
+        ("l.csv", "index,label\n0,1.5\n", r":2: `1.5` is not a class"),
     ],
 )
 def test_what_is_wrong_in_a_file_is_said_with_its_place(tmp_path, name, text, message):
@@ -74,6 +76,50 @@ def test_what_is_wrong_in_a_file_is_said_with_its_place(tmp_path, name, text, me
     with pytest.raises(DataError, match=message) as error:
         read(tmp_path / name)
     assert str(tmp_path / name) in str(error.value)
+
+
+NUMBERED = tuple(sorted(map(str, range(12))))
+"""Class folders 0 … 11 in the order of their names: 0, 1, 10, 11, 2, …"""
+
+
+def test_where_names_are_numbers_a_label_is_a_name_and_never_a_position(tmp_path):
+    (tmp_path / "l.csv").write_text("index,label\n0,2\n1,10\n2,11.0\n3,03\n")
+    given = read(tmp_path / "l.csv", classes=12, names=NUMBERED)
+    assert [NUMBERED[label] for label in given] == ["2", "10", "11", "3"]
+    (tmp_path / "l.csv").write_text("index,label\n0,12\n")
+    with pytest.raises(DataError, match=r":2: `12` is not a class; expected one of the names 0, 1"):
+        read(tmp_path / "l.csv", classes=12, names=NUMBERED)
+
+
+@pytest.mark.parametrize("name", ["l.json", "l.npy"])
+@pytest.mark.parametrize("names", [NUMBERED, ("1", "2", "3")])
+def test_a_list_is_refused_where_its_numbers_could_be_names_in_another_order(tmp_path, name, names):
+    (tmp_path / "l.json").write_text("[0, 1, 2, 0]")
+    np.save(tmp_path / "l.npy", np.array([0, 1, 2, 0]))
+    with pytest.raises(DataError, match=r"at position .*file,label or index,label"):
+        read(tmp_path / name, classes=len(names), names=names)
+
+
+def test_a_list_is_read_where_the_names_are_the_positions(tmp_path):
+    (tmp_path / "l.json").write_text("[0, 1, 2, 0]")
+    for names in (("0", "1", "2"), ("00", "01", "02"), ()):
+        assert read(tmp_path / "l.json", names=names).tolist() == [0, 1, 2, 0]
+
+
+def test_labels_that_are_written_for_classes_with_numbers_as_names_are_read_back(tmp_path):
+    given = np.array([2, 1, 0, 11])
+    path = write_labels(tmp_path, config(0.1), given, NUMBERED)
+    assert path.suffix == ".csv"
+    assert read(path, classes=12, names=NUMBERED).tolist() == given.tolist()
+
+
+def test_files_are_found_with_outer_spaces_and_in_either_normal_form(tmp_path):
+    names = np.array(["train/b\u00e4r/1.png".encode(), b"train/crow /1.png", b"train/c/ 1.png"])
+    split = Split(np.zeros((3, 8, 8, 1), np.uint8), np.zeros(3, np.int64), None, names)
+    (tmp_path / "l.csv").write_text(
+        "file,label\nba\u0308r/1.png,1\ncrow /1.png,1\nc/ 1.png,2\n", encoding="utf-8"
+    )
+    assert read(tmp_path / "l.csv", split).tolist() == [1, 1, 2]
 
 
 def test_an_absent_file_is_named(tmp_path):

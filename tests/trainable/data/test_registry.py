@@ -265,6 +265,14 @@ def test_a_class_that_training_never_sees_is_refused(tmp_path, name):
     assert re.search(rf"{name}_labels has class 3\b.*train_labels", refusal(tmp_path, content))
 
 
+@pytest.mark.parametrize(("labels", "absent"), [([1, 2, 3], "0"), ([0, 2, 4], "1, 3")])
+def test_classes_without_an_image_are_refused(tmp_path, labels, absent):
+    content = arrays()
+    content["train_labels"] = np.resize(labels, 12)
+    content["test_labels"] = np.resize(labels, len(content["test_labels"]))
+    assert f"no image of class {absent}, and class {labels[-1]}" in refusal(tmp_path, content)
+
+
 def test_a_label_that_no_class_can_have_is_refused(tmp_path):
     content = arrays()
     content["train_labels"][3] = 99_999
