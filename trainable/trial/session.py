@@ -22,7 +22,7 @@ from trainable.storage import names
 from trainable.storage.trial_folder import LostFolder, TrialFolder
 from trainable.tensorboard.events import Events
 from trainable.trial.fingerprint import fingerprint
-from trainable.trial.trial import Trial
+from trainable.trial.trial import OtherData, Trial
 
 T = TypeVar("T")
 
@@ -118,6 +118,9 @@ class Session:
                 self.folder.log(
                     "a checkpoint holds more than tensors and plain values: it is not used"
                 )
+                continue
+            except OtherData as error:
+                self.folder.log(f"a checkpoint is not used: {error}; the trial starts anew")
                 continue
             if [row["epoch"] for row in trial.rows] == list(range(1, trial.epoch + 1)):
                 self.folder.log(f"resumes after epoch {trial.epoch}")

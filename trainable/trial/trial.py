@@ -39,6 +39,8 @@ OUTSIDE_TENSORS = 0.1
 MOST_GRAPHS = 64
 """Limit of compiled variants of a step in one trial: two networks, with and without gradient, in
 both modes, at several batch sizes."""
+TRAINED_ON = "trained_on"
+"""Key of a state with the hashes of the data and of the given labels."""
 HALF_MAX = float(np.finfo(np.float16).max)
 
 METHODS: dict[str, type[Method]] = {
@@ -53,6 +55,10 @@ METHODS: dict[str, type[Method]] = {
     "mixmatch": MixMatch,
     "retrain": Retrain,
 }
+
+
+class OtherData(Exception):
+    """A state is of other data than the trial has now."""
 
 
 class Trial:
@@ -142,17 +148,30 @@ class Trial:
         """Number of completed epochs."""
         return self.method.epoch
 
+    @property
+    def _trained_on(self) -> dict[str, str]:
+        """Hashes of what is trained on: images with their true labels, and given labels."""
+        return {"data": self.data.data_hash, "given labels": self.data.noise_hash}
+
     def state(self) -> bytes:
-        """Return the complete state, on which the next epoch depends."""
-        return _saved(self.method.state_dict())
+        """Return the complete state, on which the next epoch depends, with hashes of the data."""
+        return _saved({**self.method.state_dict(), TRAINED_ON: self._trained_on})
 
     def restore(self, state: bytes, rows: list[Row]) -> None:
-        """Resume after the epoch of `state`; `rows` must include all rows up to that epoch."""
+        """Resume after the epoch of `state`; `rows` must include all rows up to that epoch.
+
+        Raises:
+            OtherData: the state is of other data or given labels. States of earlier versions have
+                no hashes and are not checked.
+        """
         # To the CPU first: loading then copies weights to the networks' device, and per-sample
         # arrays stay on the CPU.
-        self.method.load_state_dict(
-            torch.load(io.BytesIO(state), weights_only=True, map_location="cpu")
-        )
+        content = torch.load(io.BytesIO(state), weights_only=True, map_location="cpu")
+        before = content.pop(TRAINED_ON, self._trained_on)
+        changed = [name for name, now in self._trained_on.items() if before.get(name) != now]
+        if changed:
+            raise OtherData(f"the {' and the '.join(changed)} have changed since it was saved")
+        self.method.load_state_dict(content)
         self.rows = rows[: self.epoch]
 
     def weights(self) -> bytes:

@@ -1,8 +1,10 @@
 import errno
+import json
 import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -12,6 +14,7 @@ from trainable.errors import NonFiniteLoss
 from trainable.storage.trial_folder import TrialFolder
 from trainable.trial import session as sessions
 from trainable.trial.session import Session
+from trainable.trial.trial import Trial, _saved
 
 
 def config(epochs: int = 4, **method: Any) -> TrialConfig:
@@ -203,3 +206,80 @@ def test_a_trial_that_a_scheduler_stopped_keeps_its_rows_and_no_checkpoint(tmp_p
     assert session.folder.stopped == {"epoch": 2, "reason": "asha"}
     assert not session.folder.has_checkpoint
     assert session.folder.owner is None
+
+
+# --- data that change between two sessions ---
+
+
+def write_data(folder: Path, images: int, classes: int = 3, labels_from: int = 0) -> None:
+    random = np.random.default_rng(0)
+    arrays = {
+        "train_images": random.integers(0, 256, (images, 8, 8), np.uint8),
+        "train_labels": (np.arange(images) + labels_from) % classes,
+        "test_images": random.integers(0, 256, (9, 8, 8), np.uint8),
+        "test_labels": np.arange(9) % classes,
+    }
+    np.savez(folder / "d.npz", **arrays)
+    (folder / "given.json").write_text(json.dumps(((np.arange(images) + 1) % classes).tolist()))
+
+
+CHANGES = {
+    "other labels": (lambda folder: write_data(folder, 60, labels_from=1), "the data have"),
+    "more images": (lambda folder: write_data(folder, 90), "the data and the given labels"),
+    "other given labels": (
+        lambda folder: (folder / "given.json").write_text(json.dumps([0, 2, 1] * 20)),
+        "the given labels have",
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_checkpoint_of_other_data_is_not_resumed_and_the_trial_starts_anew(tmp_path, change):
+    of_file = TrialConfig.model_validate(
+        {
+            "data": {"name": "npz", "path": "d.npz", "crop_padding": 1, "validation_fraction": 0.1},
+            "noise": {"name": "file", "path": "given.json"},
+            "model": {"name": "small_cnn", "width": 4},
+            "train": {"epochs": 3, "batch_size": 16},
+            "method": {"name": "cross_entropy"},
+        }
+    )
+    machine = Machine(study_dir=tmp_path)
+    write_data(tmp_path, 60)
+    first = Session(of_file, tmp_path / "t", machine)
+    first.advance()
+    first.advance()
+    first.close()
+    alter, words = CHANGES[change]
+    alter(tmp_path)
+
+    folders = []
+    for name in ("t", "fresh"):
+        session = Session(of_file, tmp_path / name, machine)
+        assert session.trial is not None
+        assert session.trial.epoch == 0
+        while not session.finished:
+            session.advance()
+        session.close()
+        folders.append(session.folder)
+    resumed, fresh = folders
+    assert untimed(resumed) == untimed(fresh)
+    log = (resumed.path / "train.log").read_text()
+    assert f"a checkpoint is not used: {words}" in log
+    assert "the trial starts anew" in log
+    assert resumed.failure is None
+
+
+def test_a_checkpoint_of_an_earlier_version_without_hashes_is_resumed(tmp_path, monkeypatch):
+    saved = Trial.state
+    monkeypatch.setattr(
+        Trial, "state", lambda self: _saved(self.method.state_dict())
+    )  # as before hashes were saved
+    first = Session(config(), tmp_path / "t", Machine())
+    first.advance()
+    first.close()
+    monkeypatch.setattr(Trial, "state", saved)
+    second = Session(config(), tmp_path / "t", Machine())
+    assert second.trial is not None
+    assert second.trial.epoch == 1
+    second.close()
