@@ -193,6 +193,7 @@ def _facts(whole: Results, study: Results, table: pd.DataFrame) -> dict[str, Any
         "collapsed": [f"{t['folder']}: {t[LAST10]:.2f} %" for t in collapsed.to_dict("records")],
         "unexpected": list(unexpected_files.unexpected(whole)),
         "mixed": mixed(study.fingerprints()),
+        "unread": study.data_notes,
         "file": _read(study.root / names.STUDY),
         "runs": _provenance(study.root / names.PROVENANCE),
     }
@@ -224,6 +225,7 @@ SECTIONS = {
     "Collapsed runs": "collapsed",
     "Unexpected files": "unexpected",
     "Different code, libraries or devices": "mixed",
+    "Files of the data that were not read": "unread",
 }
 
 

@@ -130,6 +130,14 @@ class Results:
         except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError):
             return {}
 
+    @property
+    def data_notes(self) -> list[str]:
+        """Return sentences of completed trials about files of their data that were not read."""
+        if "data_notes" not in self.done:
+            return []
+        noted = self.done["data_notes"]
+        return sorted({str(note) for notes in noted if isinstance(notes, list) for note in notes})
+
     def fingerprints(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield (name, `trial.json`) of each completed trial."""
         for trial in self.done[["folder"]].to_dict("records"):

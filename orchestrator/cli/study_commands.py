@@ -25,7 +25,7 @@ from orchestrator.display.status import blocked
 from orchestrator.exit_codes import WRONG, Ended
 from orchestrator.results.store import Store
 from orchestrator.run import run_study
-from orchestrator.scheduling.requirements import absent
+from orchestrator.scheduling.requirements import absent, unread_files
 from orchestrator.scheduling.run_plan import RunPlan, plan_run, refusal
 from orchestrator.scheduling.trial_selection import Options, check_selection
 from orchestrator.study import comparison_families
@@ -220,8 +220,9 @@ def plan(
         print(json.dumps(found.to_dict(), indent=1))
         return
     machine = run_study.study_machine(study_path.parent, data, planned)
-    lacking = absent([trial for trial in planned.trials if options.selects(trial.record)], machine)
-    _show_plan(planned, found, place, lacking)
+    selected_trials = [trial for trial in planned.trials if options.selects(trial.record)]
+    lacking = absent(selected_trials, machine)
+    _show_plan(planned, found, place, [*lacking, *unread_files(selected_trials, machine)])
     if cost:
         if lacking:
             raise Ended("the cost cannot be measured without them", WRONG)
@@ -230,7 +231,7 @@ def plan(
         show_cost(planned, found.todo, place, machine, console)
 
 
-def _show_plan(study: Study, found: RunPlan, place: Store, lacking: list[str]) -> None:
+def _show_plan(study: Study, found: RunPlan, place: Store, of_data: list[str]) -> None:
     """Print what a run would do or refuse, and the comparisons that it plans."""
     selects = found.options.selects
     states = {record: state for record, state in found.states.items() if selects(record)}
@@ -259,7 +260,7 @@ def _show_plan(study: Study, found: RunPlan, place: Store, lacking: list[str]) -
             begun.append(record)
     for line in [*comparison_families.order(list(states)), *comparison_families.describe(begun)]:
         console.print(line, markup=False)
-    for warning in [*study.warnings, *lacking, *found.problems, *found.notes]:
+    for warning in [*study.warnings, *of_data, *found.problems, *found.notes]:
         console.print(f"warning: {warning}", markup=False)
     for line in blocked(found.blocked):
         console.print(line, markup=False)
@@ -276,7 +277,7 @@ def _plan_search(planned: Study, search: SearchPlan, place: Store, data: Path, c
     else:
         missing = list(search.expected(plan_search.missing(search, place)))
     lacking = absent(missing, machine)
-    for warning in [*planned.warnings, *lacking]:
+    for warning in [*planned.warnings, *lacking, *unread_files(missing, machine)]:
         console.print(f"warning: {warning}", markup=False)
     if cost:
         if lacking:

@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from analysis.results.study_folder import State, TrialRecord, trial_name
 from orchestrator.study.planned_trial import PlannedTrial
+from trainable.config.data import ImageFolder
 from trainable.config.models import missing_package
 from trainable.config.runtime import Machine
+from trainable.data.image_folder import unread
 from trainable.data.paths import missing
 
 States = Mapping[TrialRecord, State]
@@ -21,6 +23,12 @@ def absent(trials: Sequence[PlannedTrial], machine: Machine) -> list[str]:
     sentences = [missing(data, machine) for data in sources]
     sentences += [missing_package(model) for model in models]
     return sorted(filter(None, sentences))
+
+
+def unread_files(trials: Sequence[PlannedTrial], machine: Machine) -> list[str]:
+    """Return sentences about files in the trials' folders of images that are not read."""
+    folders = {trial.config.data for trial in trials if isinstance(trial.config.data, ImageFolder)}
+    return sorted(sentence for data in folders for sentence in unread(data, machine))
 
 
 def absent_sources(todo: list[PlannedTrial], states: States) -> Iterator[str]:

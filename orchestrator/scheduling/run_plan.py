@@ -21,7 +21,12 @@ from orchestrator.scheduling.renamed_trials import (
     moved,
     renamed,
 )
-from orchestrator.scheduling.requirements import absent, absent_baselines, absent_sources
+from orchestrator.scheduling.requirements import (
+    absent,
+    absent_baselines,
+    absent_sources,
+    unread_files,
+)
 from orchestrator.scheduling.trial_selection import Options
 from orchestrator.study.planned_trial import PlannedTrial
 from trainable.config.runtime import Machine
@@ -178,7 +183,7 @@ def apply_plan(
     for line in move_sentences(plan.moves):
         console.print(line, markup=False)
     store.forget_failures(plan.forget)
-    for line in plan.notes:
+    for line in [*plan.notes, *unread_files(plan.todo, machine)]:
         console.print(f"note: {line}", markup=False)
     return plan.todo
 

@@ -146,6 +146,9 @@ class Photos(ImageData):
     """Whether training uses torchvision's `RandomResizedCrop`: a random part of 8 to 100 % of the
     area, scaled to the size that a network sees. `crop_padding` and `crop_probability` then have no
     effect."""
+    exif_orientation: bool = False
+    """Whether images are rotated and mirrored as their EXIF orientation says; public code of the
+    published data sets does not do so."""
 
     @model_validator(mode="after")
     def _crop_fits(self) -> "Photos":
@@ -155,7 +158,7 @@ class Photos(ImageData):
 
 
 class ImageFolder(Photos):
-    """A folder `{train,[val,]test}/CLASS/*.jpg|jpeg|png`.
+    """A folder `{train,[val,]test}/CLASS/` with images at any depth.
 
     Classes are numbered in the order of their names.
     """
@@ -166,6 +169,8 @@ class ImageFolder(Photos):
     written is part of the trial's id."""
     channels: Literal[1, 3] = 3
     """Channels of every image. 3: grey images are repeated; 1: colours are converted to grey."""
+    exif_orientation: bool = True
+    """Whether photographs are rotated as their EXIF orientation says, as viewers show them."""
     labels_are_true: bool = True
     """Whether the training labels are the true ones; false: the true labels are unknown, and no
     metric uses them."""

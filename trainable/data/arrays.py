@@ -54,6 +54,8 @@ class Arrays:
     class_names: tuple[str, ...] = ()
     more_tests: dict[str, Split] = field(default_factory=dict)
     """Further test sets, by the prefix of their metrics."""
+    notes: tuple[str, ...] = ()
+    """Sentences about files that are not read."""
 
     @property
     def hash(self) -> str:

@@ -142,7 +142,9 @@ def _split(root: Path, listed: Listed, data: Photos) -> Split:
     names = np.array([os.fsencode(name) for name, _ in listed], dtype=np.bytes_)
     labels = np.array([label for _, label in listed], np.int64)
     first = root / listed[0][0]
-    return Split(Files(root, names, data.size, 3, first), labels, None, names)
+    return Split(
+        Files(root, names, data.size, 3, first, data.exif_orientation), labels, None, names
+    )
 
 
 def _root(data: Cub200 | Clothing1M | WebVision, machine: Machine) -> Path:

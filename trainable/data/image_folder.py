@@ -2,14 +2,26 @@
 
 import os
 import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from trainable.config.data import ImageFolder
+from trainable.config.runtime import Machine
 from trainable.data.arrays import Arrays, Split, measured
-from trainable.data.images import SUFFIXES, Files
+from trainable.data.images import SHOWN, SUFFIXES, Files
 from trainable.errors import DataError
+
+SPLITS = ("train", "val", "test")
+KINDS = ", ".join(SUFFIXES)
+OTHER = f"files are left out, because they are not images ({KINDS})"
+HIDDEN = "hidden files are left out"
+BROKEN = "links are left out, because they lead nowhere"
+OUTSIDE = "images are left out, because they are in no class folder"
+NO_SPLIT = "folders are left out, because they are neither train, val nor test"
 
 
 def load(root: Path, data: ImageFolder) -> Arrays:
@@ -24,29 +36,25 @@ def load(root: Path, data: ImageFolder) -> Arrays:
             f"{root / 'train'} has {len(classes)} class folders; expected train/CLASS/*.jpg, two "
             "or more"
         )
-    found = {
-        name: list_split(root, name, classes)
-        for name in ("train", "val", "test")
-        if (root / name).is_dir()
-    }
+    found = {name: list_split(root, name, classes) for name in SPLITS if (root / name).is_dir()}
     if "test" not in found:
         raise DataError(
             f"{root / 'test'} does not exist; expected test/CLASS/*.jpg, images with correct labels"
         )
     for label, name in enumerate(classes):
-        if label not in found["train"][1]:
+        if label not in found["train"].labels:
             other = _others(root / "train" / name)
             raise DataError(
-                f"{root / 'train' / name} has no .jpg, .jpeg or .png image{other}; "
-                "a class needs at least one"
+                f"{root / 'train' / name} has no image{other}; a class needs at least one ({KINDS})"
             )
-    first = root / os.fsdecode(found["train"][0][0])
+    first = root / os.fsdecode(found["train"].names[0])
 
     def split(name: str) -> Split:
-        names, labels = found[name]
+        names = found[name].names
         if len(names) == 0:
-            raise DataError(f"{root / name} has no .jpg, .jpeg or .png images")
-        return Split(Files(root, names, data.size, data.channels, first), labels, None, names)
+            raise DataError(f"{root / name} has no images ({KINDS})")
+        files = Files(root, names, data.size, data.channels, first, data.exif_orientation)
+        return Split(files, found[name].labels, None, names)
 
     train = split("train")
     test = split("test")
@@ -56,7 +64,8 @@ def load(root: Path, data: ImageFolder) -> Arrays:
         validation = validation and (
             validation if data.clean_validation else validation.untrusted()
         )
-    return measured(train, validation, test, len(classes), tuple(classes))
+    arrays = measured(train, validation, test, len(classes), tuple(classes))
+    return replace(arrays, notes=tuple(left_out(root, data.path, found.values())))
 
 
 def class_folders(folder: Path) -> list[str]:
@@ -94,10 +103,23 @@ def composed(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def list_split(root: Path, name: str, classes: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the names (relative to `root`, bytes) and labels of a split's images, (n,) each.
+@dataclass(frozen=True)
+class Listing:
+    """The files of a split's class folders, at any depth, sorted by class and name.
 
-    They are sorted by class and name.
+    Attributes:
+        names: (n,) names of the images as bytes, relative to the data set's folder.
+        labels: (n,) positions of their classes.
+        left_out: names of files that are not read, by the reason.
+    """
+
+    names: np.ndarray
+    labels: np.ndarray
+    left_out: dict[str, list[str]]
+
+
+def list_split(root: Path, name: str, classes: list[str]) -> Listing:
+    """List the images of a split.
 
     Raises:
         DataError: the split has a class that `train` does not have.
@@ -110,15 +132,68 @@ def list_split(root: Path, name: str, classes: list[str]) -> tuple[np.ndarray, n
         )
     names: list[bytes] = []
     labels: list[int] = []
+    left_out: dict[str, list[str]] = defaultdict(list)
+    for file in sorted(file for file in (root / name).iterdir() if file.is_file()):
+        left_out[_reason(file) or OUTSIDE].append(shown(file, root))
     for label, class_name in enumerate(classes):
         class_folder = folders.get(composed(class_name))
         if class_folder is None:
             continue
-        folder = root / name / class_folder
-        files = sorted(file.name for file in folder.iterdir() if is_image(file))
-        names += [os.fsencode(f"{name}/{class_folder}/{file}") for file in files]
-        labels += [label] * len(files)
-    return np.array(names, dtype=np.bytes_), np.array(labels, np.int64)
+        for file in files_below(root / name / class_folder):
+            reason = _reason(file)
+            if reason:
+                left_out[reason].append(shown(file, root))
+            else:
+                names.append(os.fsencode(file.relative_to(root)))
+                labels.append(label)
+    return Listing(np.array(names, dtype=np.bytes_), np.array(labels, np.int64), dict(left_out))
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """Yield all files below a folder, each folder's own first, sorted by name.
+
+    Links to folders are followed, once each.
+    """
+    visited: set[str] = set()
+    for place, subfolders, files in os.walk(folder, followlinks=True):
+        visited.add(os.path.realpath(place))
+        subfolders[:] = sorted(
+            name for name in subfolders if os.path.realpath(Path(place, name)) not in visited
+        )
+        for name in sorted(files):
+            yield Path(place, name)
+
+
+def left_out(root: Path, name: str, splits: Iterable[Listing]) -> list[str]:
+    """Return sentences about files and folders of a data set that are not read.
+
+    `name` is the data set's folder as the study writes it.
+    """
+    by_reason: dict[str, list[str]] = defaultdict(list)
+    for split in splits:
+        for reason, names in split.left_out.items():
+            by_reason[reason] += names
+    by_reason[NO_SPLIT] += sorted(
+        f"{entry.name}/"
+        for entry in root.iterdir()
+        if entry.is_dir() and entry.name not in SPLITS and not entry.name.startswith(".")
+    )
+    return [
+        f"{name}: {len(names)} {reason}: {first_names(names)}"
+        for reason, names in by_reason.items()
+        if names
+    ]
+
+
+def unread(data: ImageFolder, machine: Machine) -> list[str]:
+    """Return sentences about files that are not read; none if the data set cannot be listed."""
+    root = machine.study_dir / data.path
+    try:
+        classes = class_folders(root / "train")
+        listings = [list_split(root, name, classes) for name in SPLITS if (root / name).is_dir()]
+    except (DataError, OSError):
+        return []
+    return left_out(root, data.path, listings)
 
 
 def is_image(path: Path) -> bool:
@@ -126,6 +201,26 @@ def is_image(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
+def _reason(file: Path) -> str | None:
+    """Return why a file is left out; None: it is read."""
+    if any(part.startswith(".") for part in file.parts[-2:]):
+        return HIDDEN
+    if not file.exists():
+        return BROKEN
+    return None if is_image(file) else OTHER
+
+
+def shown(file: Path, root: Path) -> str:
+    """Return a file's name for people."""
+    return os.fsencode(file.relative_to(root)).decode(errors="backslashreplace")
+
+
+def first_names(names: list[str]) -> str:
+    """Return the first names, and how many more there are."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
 def _others(folder: Path) -> str:
-    others = sorted({file.suffix for file in folder.iterdir() if file.is_file() and file.suffix})
+    others = sorted({file.suffix for file in files_below(folder) if file.suffix})
     return f" (it has {', '.join(others)} files)" if others else ""

@@ -12,11 +12,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from trainable.errors import DataError
 
-SUFFIXES = (".jpg", ".jpeg", ".png")
+SUFFIXES = (
+    ".avif",
+    ".bmp",
+    ".gif",
+    ".jp2",
+    ".jpeg",
+    ".jpg",
+    ".pbm",
+    ".pgm",
+    ".png",
+    ".ppm",
+    ".tif",
+    ".tiff",
+    ".webp",
+)
+"""File types of images that Pillow reads without further programs; of several frames, the first."""
+ORIENTATION = 0x0112
+"""EXIF tag: 1 is upright, 2 to 8 are mirrored or rotated; from 5 on, width and height change."""
 SHOWN = 5
 
 
@@ -30,6 +47,7 @@ class Files:
         size: side of the decoded squares, pixels; None: all images have the same size.
         channels: 1 or 3.
         first: file with the size that all images must have if `size` is None.
+        upright: whether images are rotated as their EXIF orientation says.
     """
 
     root: Path
@@ -37,6 +55,7 @@ class Files:
     size: int | None
     channels: int
     first: Path
+    upright: bool = False
     shape: tuple[int, int, int] = field(init=False)
     """(height, width, channels) of every image."""
 
@@ -44,7 +63,7 @@ class Files:
         if self.size:
             shape = (self.size, self.size, self.channels)
         else:
-            shape = (*dimensions(self.first), self.channels)
+            shape = (*dimensions(self.first, self.upright), self.channels)
         object.__setattr__(self, "shape", shape)
 
     def __len__(self) -> int:
@@ -81,7 +100,7 @@ class Files:
         return images
 
     def _fitting(self, path: Path) -> np.ndarray:
-        image = decode(path, self.size, self.channels)
+        image = decode(path, self.size, self.channels, self.upright)
         if image.shape != self.shape:
             raise DataError(
                 f"{path} has {image.shape[1]}×{image.shape[0]} pixels and {self.first} "
@@ -95,27 +114,43 @@ class Files:
         """Hex digits, a hash of names, file sizes and image shape.
 
         Contents are not hashed, because that would take hours for large data sets.
+
+        Raises:
+            DataError: listed files do not exist; the message has their number and first names.
         """
         digest = hashlib.sha256(repr(self.shape).encode())
+        absent = []
         for row, name in enumerate(self.names):
-            digest.update(name + b"\0%d\0" % self.path(row).stat().st_size)
+            try:
+                digest.update(name + b"\0%d\0" % self.path(row).stat().st_size)
+            except FileNotFoundError:
+                absent.append(name.decode(errors="backslashreplace"))
+        if absent:
+            more = f" and {len(absent) - SHOWN} more" if len(absent) > SHOWN else ""
+            raise DataError(
+                f"{self.root}: {len(absent)} of {len(self)} listed images do not exist: "
+                f"{', '.join(absent[:SHOWN])}{more}"
+            )
         return digest.hexdigest()
 
 
-def dimensions(path: Path) -> tuple[int, int]:
-    """Return (height, width) of an image from its header.
+def dimensions(path: Path, upright: bool = False) -> tuple[int, int]:
+    """Return (height, width) of an image from its header; `upright`: as it is to be seen.
 
     Raises:
         DataError: the file is missing or not a valid image.
     """
     with _opened(path) as image:
+        if upright and image.getexif().get(ORIENTATION, 1) >= 5:
+            return image.width, image.height
         return image.height, image.width
 
 
-def decode(path: Path, size: int | None, channels: int) -> np.ndarray:
+def decode(path: Path, size: int | None, channels: int, upright: bool = False) -> np.ndarray:
     """Decode one image, uint8 (height, width, channels).
 
-    The result is its central square, scaled to `size` pixels; None: the whole image.
+    The result is its central square, scaled to `size` pixels; None: the whole image. `upright`: the
+    image is rotated and mirrored as its EXIF orientation says.
 
     Raises:
         DataError: the file is missing, damaged, or has 32-bit pixels.
@@ -123,6 +158,8 @@ def decode(path: Path, size: int | None, channels: int) -> np.ndarray:
     with _opened(path) as image:
         try:
             image.load()
+            if upright:
+                image = ImageOps.exif_transpose(image)
             image = _coloured(image, path).convert("RGB" if channels == 3 else "L")
             if size is not None:
                 image = _square(image, size)

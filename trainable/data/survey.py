@@ -13,6 +13,7 @@ from PIL import Image
 from trainable.config.data import ImageFolder, Npz
 from trainable.data import image_folder, npz
 from trainable.data.arrays import Split
+from trainable.data.images import ORIENTATION, dimensions
 from trainable.errors import DataError
 
 SHOWN = 5
@@ -73,21 +74,23 @@ def _folder(root: Path) -> Survey:
     classes = image_folder.class_folders(root / "train")
     splits = {
         name: image_folder.list_split(root, name, classes)
-        for name in ("train", "val", "test")
+        for name in image_folder.SPLITS
         if (root / name).is_dir()
     }
     modes: Counter[str] = Counter()
     sizes: Counter[tuple[int, int]] = Counter()
     unreadable: list[str] = []
     contents: dict[str, list[bytes]] = defaultdict(list)
-    for split, (names, _) in splits.items():
-        for name in names:
+    rotated = 0
+    for split, listing in splits.items():
+        for name in listing.names:
             content = (root / os.fsdecode(name)).read_bytes()
             contents[split].append(hashlib.sha256(content).digest())
             try:
                 with Image.open(root / os.fsdecode(name)) as image:
                     image.load()
-                    sizes[image.height, image.width] += 1
+                    sizes[dimensions(root / os.fsdecode(name), upright=True)] += 1
+                    rotated += image.getexif().get(ORIENTATION, 1) != 1
                     modes[image.mode] += 1
             except Exception as error:  # Pillow raises many types
                 unreadable.append(f"{name.decode(errors='backslashreplace')} ({str(error)[:60]})")
@@ -103,8 +106,8 @@ def _folder(root: Path) -> Survey:
         "image_folder",
         tuple(classes),
         {
-            name: np.bincount(labels, minlength=len(classes)).tolist()
-            for name, (_, labels) in splits.items()
+            name: np.bincount(listing.labels, minlength=len(classes)).tolist()
+            for name, listing in splits.items()
         },
         sizes,
         set(modes) <= {"1", "L", "LA", "I;16"},
@@ -117,11 +120,12 @@ def _folder(root: Path) -> Survey:
         found.problems.append(
             f"images of several kinds: {', '.join(f'{n} {m}' for m, n in modes.most_common())}"
         )
-    if ignored := [f for f in root.glob("*/*/*") if f.is_file() and not image_folder.is_image(f)]:
-        others = [str(file.relative_to(root)) for file in ignored]
+    if rotated:
         found.problems.append(
-            f"{len(others)} files are not .jpg, .jpeg or .png and are left out: {_shown(others)}"
+            f"{rotated} images have an EXIF orientation and are rotated by it; "
+            "data.exif_orientation: false takes them as they are stored"
         )
+    found.problems += data.notes
     return found
 
 

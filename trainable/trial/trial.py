@@ -65,7 +65,7 @@ class Trial:
     """One training run: `next` trains an epoch and returns its row, for `train.epochs` rows.
 
     Attributes:
-        notes: messages about the initial weights, for the log.
+        notes: messages about files that are not read and about the initial weights, for the log.
 
     Raises:
         DataError: the data is missing or wrong (raised while the trial is built).
@@ -106,7 +106,8 @@ class Trial:
             build(config.model, self.data.shape, self.data.classes, streams.number(f"init{k}"))
             for k in range(config.method.networks)
         ]
-        self.notes = self._pretrained(networks, machine, source)
+        self.data_notes = list(arrays.notes)
+        self.notes = [*arrays.notes, *self._pretrained(networks, machine, source)]
         self.weight_hashes = [_weight_hash(network) for network in networks]
         learners = [
             Learner(network, config.train, self.device, machine.compile) for network in networks
@@ -260,6 +261,8 @@ class Trial:
             result[name] = sum(row.get(name, 0) for row in self.rows)
         if self.data.noise_transition is not None:
             result["noise_transition"] = np.round(self.data.noise_transition, 4).tolist()
+        if self.data_notes:
+            result["data_notes"] = self.data_notes
         return result | {
             "noise_rate": self.data.noise_rate,
             "noise_rate_nominal": getattr(self.config.noise, "rate", None),

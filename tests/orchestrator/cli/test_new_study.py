@@ -1,5 +1,6 @@
 """`init`: what it says about data, and that the study it writes is one."""
 
+import json
 import subprocess
 import sys
 
@@ -176,10 +177,34 @@ def test_few_uneven_and_untested_classes_are_found(tmp_path):
 def test_other_files_and_kinds_of_images_are_named(tmp_path):
     root = write_tree(tmp_path / "t", train=12)
     save(root / "train" / "a" / "grey.png", picture(1).convert("L"))
-    (root / "train" / "a" / "x.bmp").write_bytes(b"")
+    (root / "train" / "a" / "x.txt").write_bytes(b"")
     found = suspicions(root)
     assert "images of several kinds: 32 RGB, 1 L" in found
-    assert "1 files are not .jpg, .jpeg or .png and are left out: train/a/x.bmp" in found
+    assert "1 files are left out, because they are not images" in found
+    assert ": train/a/x.txt" in found
+
+
+def test_what_is_not_read_is_told_by_every_command(tmp_path, command):
+    root = write_tree(tmp_path / "t", train=12)
+    (root / "train" / "a" / "x.txt").write_text("x")
+    study = tmp_path / "s.yaml"
+    study.write_text(
+        "name: s\nseeds: [0]\nbase:\n  data: {name: image_folder, path: t, crop_padding: 1}\n"
+        "  model: {name: small_cnn, width: 4}\n  train: {epochs: 1}\n  method: {name: cross_entropy}\n"
+    )
+    told = "t: 1 files are left out, because they are not images"
+    for arguments in (
+        ("plan", study, "--results", tmp_path),
+        ("shard", study, "--index", "0", "--of", "1", "--results", tmp_path),
+        ("report", tmp_path / "s"),
+    ):
+        code, out, err = command(*arguments)
+        assert code == 0, err
+        assert told in out or arguments[0] == "report"
+    assert told in (tmp_path / "s/report/report.md").read_text()
+    assert told in (tmp_path / "s/runs/baseline/seed=0/train.log").read_text()
+    summary = json.loads((tmp_path / "s/runs/baseline/seed=0/summary.json").read_text())
+    assert summary["data_notes"][0].startswith(told)
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,18 @@
 
 import io
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 from torchvision import transforms
 
 from tests.trainable.trees import picture, save
-from trainable.data.images import Files, decode
+from trainable.config.data import Clothing1M, Cub200, ImageFolder, WebVision
+from trainable.config.runtime import Machine
+from trainable.data.images import ORIENTATION, Files, decode, dimensions
+from trainable.data.registry import load
 from trainable.errors import DataError
 
 
@@ -143,3 +147,44 @@ def test_the_hash_follows_names_sizes_and_form(tmp_path):
     ]
     save(tmp_path / "a.png", picture(0).convert("L").convert("RGB"))
     assert len({*hashes, files(tmp_path, "a.png").hash}) == 5
+
+
+# --- EXIF orientation ---
+
+
+def photograph(path: Path, orientation: int) -> Path:
+    """A photograph of 9×6 pixels as a camera in that position stores it."""
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture(3, 6, 9).save(path, exif=exif)
+    return path
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_photographs_are_upright_as_viewers_show_them_or_as_they_are_stored(tmp_path, orientation):
+    path = photograph(tmp_path / "a.png", orientation)
+    stored = decode(path, None, 3)
+    assert np.array_equal(stored, np.asarray(picture(3, 6, 9)))
+    with Image.open(path) as image:
+        seen = np.asarray(ImageOps.exif_transpose(image))
+    upright = decode(path, None, 3, upright=True)
+    assert np.array_equal(upright, seen)
+    assert dimensions(path, upright=True) == upright.shape[:2]
+    assert (upright.shape[:2] == (9, 6)) == (orientation >= 5)
+
+
+def test_a_file_without_a_mark_is_the_same_either_way(tmp_path):
+    path = save(tmp_path / "a.png", picture(0, 6, 9))
+    assert np.array_equal(decode(path, None, 3, upright=True), decode(path, None, 3))
+
+
+def test_a_folder_of_photographs_follows_its_switch_and_published_sets_do_not_turn_them(tmp_path):
+    for split in ("train", "test"):
+        for name in ("a", "b"):
+            photograph(tmp_path / "t" / split / name / "0.png", 6)
+    machine = Machine(study_dir=tmp_path)
+    assert load(ImageFolder(path="t"), machine).train.images.shape == (9, 6, 3)
+    stored = ImageFolder(path="t", exif_orientation=False)
+    assert load(stored, machine).train.images.shape == (6, 9, 3)
+    assert not any(data().exif_orientation for data in (Cub200, Clothing1M, WebVision))
