@@ -1,8 +1,11 @@
-"""A table of text as Markdown and as LaTeX."""
+"""Tables as Markdown, as LaTeX, and as CSV that spreadsheets open without running it."""
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
+
+from trainable.storage.spreadsheets import escaped
 
 LATEX = {
     "−": "$-$",
@@ -12,6 +15,11 @@ LATEX = {
     "<": "$<$",
 }
 """LaTeX commands for characters that a font may lack."""
+
+
+def write_csv(table: pd.DataFrame, path: Path) -> None:
+    """Write a table whose text no spreadsheet runs as a formula."""
+    table.rename(columns=escaped).map(escaped).to_csv(path, index=False)
 
 
 def markdown(table: pd.DataFrame) -> str:

@@ -13,6 +13,7 @@ import pandas as pd
 from analysis.figures import search as figures
 from analysis.report import tables
 from analysis.report.blocks import Block, Picture
+from analysis.report.formats import write_csv
 from analysis.stats import search
 from trainable.storage import names
 
@@ -85,7 +86,7 @@ def _add_table(
         title = f"{title}: {name}"
     file = root / names.REPORT / names.TABLES / f"{stem}.csv"
     file.parent.mkdir(parents=True, exist_ok=True)
-    table.to_csv(file, index=False)
+    write_csv(table, file)
     report.files.append(file)
     if len(table):
         report.blocks.append(Block(stem, title, tables.plain(table), note))

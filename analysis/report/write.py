@@ -73,7 +73,7 @@ def _write_tables(data: dict[str, pd.DataFrame], blocks: list[Block], folder: Pa
     for name, table in data.items():
         if len(table):
             file = folder / f"{name}.csv"
-            table.to_csv(file, index=False)
+            formats.write_csv(table, file)
             written.append(file)
     for block in blocks:
         file = folder / f"{block.name}.tex"

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from analysis.audit.audit import Audited, NoAudit
 from analysis.audit.calibration import known
 from trainable.config.runtime import Machine
-from trainable.config.trial import stored_config
+from trainable.config.trial import stored_data
 from trainable.data.arrays import Arrays
 from trainable.data.registry import load
 from trainable.storage.trial_folder import TrialFolder
@@ -50,16 +50,16 @@ def read_data(root: Path, audited: Audited, machine: Machine) -> Data:
     """
     folder = TrialFolder(root / audited.trial["folder"])
     try:
-        config = stored_config((folder.trial or {})["config"])
+        data = stored_data((folder.trial or {})["config"])
     except (KeyError, ValidationError):
         raise NoAudit(
             f"{folder.path}/trial.json was written by another version, "
             "with fields that this one does not know"
         ) from None
-    arrays = load(config.data, machine)
+    arrays = load(data, machine)
     if arrays.hash != audited.trial["data_hash"]:
         raise NoAudit(
-            f"the data `{config.data.name}` have changed since {folder.path} was trained on them"
+            f"the data `{data.name}` have changed since {folder.path} was trained on them"
         )
     return Data(arrays)
 

@@ -17,6 +17,7 @@ from rich.table import Table
 from analysis.audit import tables
 from analysis.audit.audit import Audited, NoAudit, audit
 from analysis.audit.contact_sheet import Card, page
+from analysis.report.formats import write_csv
 from orchestrator.audit.labels import Data, corrected, listed, read_data
 from trainable.config.runtime import Machine
 from trainable.data.images import Files
@@ -50,7 +51,7 @@ def write_audit(
     folder.mkdir(parents=True, exist_ok=True)
     figures = tables.figures(found)
     suffix = "" if seed is None else f"_seed={seed}"
-    figures.to_csv(folder / f"figures{suffix}.csv", index=False)
+    write_csv(figures, folder / f"figures{suffix}.csv")
     show(figures, console)
     for audited in found:
         if len(found) > 1 or seed is not None:
@@ -76,7 +77,7 @@ def _write(audited: Audited, data: Data, title: str, folder: Path, suffix: str) 
     yield sheet
     for name, content in {"labels": table, **tables.tables(audited, names)}.items():
         path = folder / f"{name}{suffix}.csv"
-        content.to_csv(path, index=False)
+        write_csv(content, path)
         yield path
 
 
@@ -166,7 +167,7 @@ def apply_corrections(
             "choose one with --seed"
         )
     table, changed = corrected(found[0], data, confidence)
-    table.to_csv(path, index=False)
+    write_csv(table, path)
     console.print(
         f"{path}: {changed} of {len(table)} labels changed; "
         f"to train on them: noise: {{name: file, path: {path}}}",

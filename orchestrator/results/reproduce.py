@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from trainable.config.runtime import Machine
-from trainable.config.trial import TrialConfig, stored_config
+from trainable.config.trial import CodeInResults, TrialConfig, stored_config
 from trainable.storage.names import RUNS, TRIAL
 from trainable.storage.trial_folder import TrialFolder
 from trainable.trial.session import Session
@@ -64,13 +64,13 @@ def reproduce(path: Path, machine: Machine, own_code: bool = False) -> Reproduct
         raise NotATrial(
             f"{path} contains no completed trial (its trial.json and summary.json are needed)"
         )
-    if not own_code and _has_code(old.trial.get("config")):
+    try:
+        config = stored_config(old.trial["config"], own_code)
+    except CodeInResults:
         raise NotATrial(
             f"{path}/trial.json holds the code of an own method or model: "
             "read it, then add --own-code"
-        )
-    try:
-        config = stored_config(old.trial["config"])
+        ) from None
     except (KeyError, ValidationError):
         raise NotATrial(
             f"{path}/trial.json was written by another version, "
@@ -87,12 +87,6 @@ def reproduce(path: Path, machine: Machine, own_code: bool = False) -> Reproduct
             reason = session.no_space or (new.failure or {}).get("message", "it did not finish")
             raise NotATrial(f"the trial cannot be run again: {reason}")
         return compare(old, new)
-
-
-def _has_code(config: Any) -> bool:
-    if not isinstance(config, dict):
-        return False
-    return any(isinstance(section, dict) and "source" in section for section in config.values())
 
 
 def _as_then(machine: Machine, old: TrialFolder) -> Machine:

@@ -208,16 +208,26 @@ def test_a_search_whose_name_is_a_path_is_refused(workplace, name):
         search.read(workplace)
 
 
-@pytest.mark.parametrize("command", ["verify", "reproduce"])
-def test_code_that_came_with_results_is_not_run_unasked(workplace, marker, command, capsys):
+@pytest.mark.parametrize("command", ["verify", "reproduce", "audit"])
+@pytest.mark.parametrize("section", ["method", "model"])
+@pytest.mark.parametrize("carried", [True, False])
+def test_code_that_came_with_results_is_not_run_unasked(
+    workplace, marker, command, section, carried, capsys
+):
+    """Neither code that trial.json carries, nor a file of code that it only names."""
     trial = write_results(workplace / "tiny")
+    code = f"open({str(marker)!r}, 'w')"
+    (workplace / "mine.py").write_text(code)
     about = trial.trial or {}
     about["config"] = TINY.model_dump()
-    about["config"]["method"] = {"name": "mine.py:Mine", "source": f"open({str(marker)!r}, 'w')"}
+    about["config"][section] = {"name": f"{workplace}/mine.py:Mine", "networks": 2}
+    if carried:
+        about["config"][section]["source"] = code
     (trial.path / "trial.json").write_text(json.dumps(about))
-    assert main(command, workplace / "tiny" if command == "verify" else trial.path) in (1, 2)
+    assert main(command, trial.path if command == "reproduce" else workplace / "tiny") in (1, 2)
     output = capsys.readouterr()
-    assert "read it, then add --own-code" in output.out + output.err
+    if command != "audit":  # it needs the data only
+        assert "read it, then add --own-code" in output.out + output.err
     assert not marker.exists()
 
 

@@ -118,21 +118,47 @@ class TrialConfig(Section):
         return self
 
 
-def stored_config(content: dict[str, Any]) -> TrialConfig:
+class CodeInResults(Exception):
+    """A stored configuration names or carries code, which would be executed."""
+
+
+def stored_config(content: dict[str, Any], own_code: bool = False) -> TrialConfig:
     """Return the configuration that is stored in a trial.json.
 
     A trial.json has every field, including fields that have been removed since. A removed field
     with its default value is dropped, so the trial's id stays the same.
 
+    Args:
+        content: the field `config` of a trial.json, which may be a stranger's.
+        own_code: whether the code of an own method or model may be executed.
+
     Raises:
+        CodeInResults: there is such code, and it may not be executed.
         ValidationError: a field is unknown or wrong, or the value of a removed field is not its
             default.
     """
     if isinstance(content, dict):
+        if not own_code and any(_has_code(section) for section in content.values()):
+            raise CodeInResults
         content = {
             section: _without_retired(section, stored) for section, stored in content.items()
         }
     return TrialConfig.model_validate(content)
+
+
+def stored_data(content: dict[str, Any]) -> Data:
+    """Return the data set of a stored configuration; code that it names is never executed.
+
+    Raises:
+        ValidationError: a field of the data set is unknown or wrong.
+    """
+    stored = content["data"] if isinstance(content, dict) else content
+    return TrialConfig.model_validate({"data": _without_retired("data", stored)}).data
+
+
+def _has_code(section: Any) -> bool:
+    """Return whether a stored section carries the text of a file, or names a file of code."""
+    return isinstance(section, dict) and ("source" in section or is_own(section.get("name")))
 
 
 def _without_retired(section: str, stored: Any) -> Any:

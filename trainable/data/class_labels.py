@@ -1,23 +1,22 @@
 """What a written label means: the name of a class, or its number."""
 
-import re
 import unicodedata
 from collections.abc import Hashable, Iterable
 from typing import TypeVar
 
+from trainable.storage.spreadsheets import unescaped
+
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
-
-WHOLE = re.compile(r"\s*([+-]?\d{1,18})(\.0*)?\s*", re.ASCII)
 
 
 class ClassLabels:
     """The classes of a data set by the labels that people and programs write for them.
 
-    A label is compared with the names as it is, then without outer spaces and in Unicode's normal
-    form NFC, then as a number (`7`, `07` and `7.0` are equal). Each comparison must be unique.
-    Where names are numbers, a number is always a name. A number is a position, counted from 0, only
-    where no name is a number.
+    A label is compared with the names as it is. Then the apostrophe that protects spreadsheets and
+    outer spaces are removed, and Unicode's normal form NFC is compared. Then numbers are compared:
+    `7`, `07` and `7.0` are equal. Each comparison must be unique. Where names are numbers, a number
+    is always a name. A number is a position, counted from 0, only where no name is a number.
 
     Args:
         names: names of the classes, in their order; empty: the classes have no names.
@@ -43,6 +42,9 @@ class ClassLabels:
         """Return the position of the class that a label means; None: no class, or several."""
         if label in self._exact:
             return self._exact[label]
+        label = unescaped(label)
+        if label in self._exact:
+            return self._exact[label]
         if normal(label) in self._normal:
             return self._normal[normal(label)]
         number = whole_number(label)
@@ -64,8 +66,11 @@ def normal(text: str) -> str:
 
 def whole_number(text: str) -> int | None:
     """Return the whole number that a text shows, such as `7`, `07` or `7.0`; None: another text."""
-    found = WHOLE.fullmatch(text)
-    return int(found[1]) if found else None
+    whole, _, decimals = text.strip().partition(".")
+    digits = whole[1:] if whole[:1] in ("+", "-") else whole
+    if decimals.strip("0") or not (digits.isascii() and digits.isdigit()) or len(digits) > 18:
+        return None
+    return int(whole)
 
 
 def unique(pairs: Iterable[tuple[Key, Value]]) -> dict[Key, Value]:

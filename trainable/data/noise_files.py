@@ -11,6 +11,7 @@ from trainable.config.trial import TrialConfig
 from trainable.data.arrays import Split
 from trainable.data.class_labels import ClassLabels, normal, unique, whole_number
 from trainable.errors import DataError
+from trainable.storage.spreadsheets import escaped, unescaped
 
 FORMS = (
     "a JSON list of labels (.json), an integer array (.npy), or a table with file,label or "
@@ -85,7 +86,8 @@ def write_labels(
         with path.open("w", encoding="utf-8", newline="") as file:
             table = csv.writer(file)
             table.writerow(["index", "label"])
-            table.writerows([row, class_names[label]] for row, label in enumerate(given))
+            names = [escaped(name) for name in class_names]
+            table.writerows([row, names[label]] for row, label in enumerate(given))
         return path
     path = folder / f"{name}.json"
     path.write_text(json.dumps(given.tolist()), encoding="utf-8")
@@ -173,4 +175,7 @@ class RowsByName:
 
     def find(self, name: str) -> int | None:
         """Return the row of a file; None: there is no such file."""
+        if name in self._exact:
+            return self._exact[name]
+        name = unescaped(name)
         return self._exact.get(name, self._normal.get(normal(name)))

@@ -18,6 +18,7 @@ from trainable.config.data import ImageFolder, Npz
 from trainable.config.runtime import Machine
 from trainable.data.noise_files import read_labels
 from trainable.data.registry import load
+from trainable.storage.spreadsheets import unescaped
 from trainable.storage.trial_folder import TrialFolder
 from trainable.trial.session import Session
 from trainable.trial.trial import Trial
@@ -52,7 +53,7 @@ def coloured(label: int, k: int) -> np.ndarray:
 
 def write_folder(per_class: int = 30) -> None:
     """Three classes in folders; the first two files of each lie in the next class's folder."""
-    names = ("crow", "owl", "1")
+    names = ("crow", "=owl()", "1")
     for label in range(3):
         for k in range(per_class):
             folder = names[(label + 1) % 3 if k < 2 else label]
@@ -122,7 +123,15 @@ def test_an_audited_folder_is_listed_by_file_and_its_corrections_are_trained_on(
     assert sorted(path.name for path in folder.iterdir()) == names
     table = pd.read_csv(folder / "labels.csv", dtype={"given": str, "suggested": str})
     assert table.columns[0] == "file"
-    assert set(table["given"]) <= {"crow", "owl", "1"}
+    assert set(table["given"]) == {"crow", "'=owl()", "1"}, "no spreadsheet runs it"
+    assert "=owl()" in (folder / "sheet.html").read_text()
+    assert "'=owl()" not in (folder / "sheet.html").read_text()
+    assert pd.read_csv(folder / "transition.csv").columns.tolist() == [
+        "true",
+        "1",
+        "'=owl()",
+        "crow",
+    ]
     assert all((Path("images") / file).is_file() for file in table["file"])
     assert table["wrong"].is_monotonic_decreasing
     assert (folder / "sheet.html").read_text().count("data:image/png;base64,") == len(table)
@@ -136,7 +145,7 @@ def test_an_audited_folder_is_listed_by_file_and_its_corrections_are_trained_on(
     rows = {name.decode(): row for row, name in enumerate(arrays.train.names)}
     expected = arrays.train.labels.copy()
     expected[[rows[file] for file in changed["file"]]] = [
-        arrays.class_names.index(c) for c in changed["suggested"]
+        arrays.class_names.index(unescaped(c)) for c in changed["suggested"]
     ]
     assert labels.tolist() == expected.tolist()
 

@@ -50,7 +50,7 @@ def test_stored_configurations_are_read_and_have_their_id(older):
     contents = [json.loads(file.read_text()) for file in files]
     assert any("as_published" in content["config"]["method"] for content in contents)
     for content in contents:
-        assert trial_id(stored_config(content["config"])) == content["id"]
+        assert trial_id(stored_config(content["config"], own_code=True)) == content["id"]
 
 
 def test_all_trials_are_done_and_none_is_stale(command):

@@ -236,7 +236,10 @@ def test_two_shares_side_by_side_give_the_rows_of_a_run_on_ray(tmp_path, start, 
     study = write_study(tmp_path, 4)
     shares = [
         subprocess.Popen(
-            [sys.executable, "-m", *shard(study, index, 2, "--results", str(tmp_path / "shares"))],
+            [
+                *(sys.executable, "-m", "orchestrator"),
+                *shard(study, index, 2, "--results", str(tmp_path / "shares")),
+            ],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
