@@ -14,10 +14,12 @@ from analysis.report.write import write_report
 from analysis.results import bundle
 from analysis.results.read import Results, read_results
 from analysis.results.study_folder import NoStudy
+from trainable.terminal import tolerate_encoding
 
 
 def main() -> int:
     """Run the command; return 0, or 2 if a folder holds no results or a file is no bundle."""
+    tolerate_encoding()
     options = _parser().parse_args()
     try:
         _run(options)

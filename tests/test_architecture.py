@@ -12,7 +12,7 @@ LAYERS = {
     "orchestrator": "cli > run > ray_backend local_backend > execution > scheduling display audit > search > study > results exit_codes",
     "trainable": (
         "__main__ ray_trainable api > trial > methods tensorboard > engine > data models > noisy_labels > config"
-        " > storage random_streams errors"
+        " > storage random_streams errors terminal"
     ),
     "analysis": "__main__ api > report > figures audit > stats > results",
 }
@@ -21,7 +21,7 @@ LAYERS = {
 OF_OTHER_PACKAGES = {
     "orchestrator": ("analysis", "trainable"),
     "trainable": (),
-    "analysis": ("trainable.storage",),
+    "analysis": ("trainable.storage", "trainable.terminal"),
 }
 
 EXEMPT = {"trainable.learner", "trainable.section", "orchestrator.__main__"}

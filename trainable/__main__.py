@@ -20,6 +20,7 @@ from trainable.config.runtime import Machine
 from trainable.config.trial import TrialConfig, trial_id
 from trainable.storage import names
 from trainable.storage.trial_folder import TrialFolder
+from trainable.terminal import tolerate_encoding
 
 
 def load_config(file: Path) -> TrialConfig:
@@ -95,6 +96,7 @@ def main(arguments: list[str] | None = None) -> int:
         metavar="DIR",
         help="write the given labels there in the format of the authors' code, and exit",
     )
+    tolerate_encoding()
     options = parser.parse_args(arguments)
     if not (options.out or options.noise_file):
         parser.error("--out is missing: the trial's folder")

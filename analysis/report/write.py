@@ -238,7 +238,6 @@ RUN = {
     "python",
     "versions",
     "git_revision",
-    "git_diff",
 }
 """Fields of a run that the page shows."""
 

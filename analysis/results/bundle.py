@@ -4,6 +4,7 @@ Weights, checkpoints and events are not included. Only names that a results fold
 unpacked. This module uses the standard library only.
 """
 
+import json
 import re
 import shutil
 import zipfile
@@ -26,6 +27,8 @@ _STUDY_FILE = "|".join(map(re.escape, OF_STUDY))
 _TRIAL_FILE = "|".join(map(re.escape, OF_TRIAL))
 KEPT = re.compile(f"({_STUDY_FILE})|{names.RUNS}/{PLACE.pattern}/({_TRIAL_FILE})")
 """Files of a bundle, as paths below the study's folder."""
+PRIVATE = ("git_diff", "folder")
+"""Fields of a run that a bundle does not contain."""
 WRITTEN = (1980, 1, 1, 0, 0, 0)
 """Time of every file in a bundle, so that equal results have equal bundles."""
 
@@ -45,9 +48,22 @@ def pack(root: Path, out: Path) -> int:
     with zipfile.ZipFile(fresh, "w", zipfile.ZIP_DEFLATED) as bundle:
         for name in kept:
             entry = zipfile.ZipInfo(name, WRITTEN)
-            bundle.writestr(entry, paths[name].read_bytes(), zipfile.ZIP_DEFLATED)
+            content = paths[name].read_bytes()
+            if name == names.PROVENANCE:
+                content = _public(content)
+            bundle.writestr(entry, content, zipfile.ZIP_DEFLATED)
     fresh.replace(out)
     return len(kept)
+
+
+def _public(provenance: bytes) -> bytes:
+    """Return a provenance without the uncommitted changes and folders of older versions."""
+    try:
+        runs = json.loads(provenance)
+        kept = [{name: value for name, value in run.items() if name not in PRIVATE} for run in runs]
+    except (ValueError, TypeError, AttributeError):
+        return b"[]"
+    return json.dumps(kept, indent=1).encode()
 
 
 def unpack(file: Path, folder: Path) -> int:

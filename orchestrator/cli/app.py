@@ -17,6 +17,7 @@ from orchestrator.cli import result_commands, study_commands
 from orchestrator.exit_codes import REFUSED, WRONG, Ended
 from orchestrator.results import lock
 from trainable.config.strict_yaml import ConfigError
+from trainable.terminal import tolerate_encoding
 
 app = typer.Typer(
     add_completion=False,
@@ -31,6 +32,7 @@ app.add_typer(result_commands.app)
 
 def main() -> None:
     """Run a command; print an error as a sentence, and exit with its code."""
+    tolerate_encoding()
     # Typer would turn a KeyboardInterrupt into code 1.
     handled = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.signal(number, _interrupted) for number in handled}

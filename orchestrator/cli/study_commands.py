@@ -22,6 +22,7 @@ from orchestrator.cli.options import (
     console,
 )
 from orchestrator.display.status import blocked
+from orchestrator.execution.resources import exceeding_this_machine
 from orchestrator.exit_codes import WRONG, Ended
 from orchestrator.results.store import Store
 from orchestrator.run import run_study
@@ -222,7 +223,10 @@ def plan(
     machine = run_study.study_machine(study_path.parent, data, planned)
     selected_trials = [trial for trial in planned.trials if options.selects(trial.record)]
     lacking = absent(selected_trials, machine)
-    _show_plan(planned, found, place, [*lacking, *unread_files(selected_trials, machine)])
+    too_large = exceeding_this_machine(planned.file.resources)
+    _show_plan(
+        planned, found, place, [*lacking, *too_large, *unread_files(selected_trials, machine)]
+    )
     if cost:
         if lacking:
             raise Ended("the cost cannot be measured without them", WRONG)

@@ -52,6 +52,15 @@ def requested(resources: Resources, nodes: list[Node]) -> tuple[float, float]:
     return resources.cpu, gpu
 
 
+def exceeding_this_machine(resources: Resources) -> list[str]:
+    """Return a sentence if one trial asks for more than this machine has; a cluster may have it."""
+    try:
+        requested(resources, [this_machine()])
+    except CannotRun as error:
+        return [f"{error} (a cluster may: --address)"]
+    return []
+
+
 def _amount(cpu: float, gpu: float) -> str:
     cpus = "CPU" if cpu == 1 else "CPUs"
     gpus = "GPU" if gpu == 1 else "GPUs"

@@ -1,7 +1,9 @@
 """Start and stop a Ray of our own, without its output."""
 
+import contextlib
 import logging
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,6 +43,7 @@ def local_ray(dashboard: str | None) -> Iterator[str | None]:
         RayDidNotStart: it did not come up, and not without its dashboard either.
     """
     prepare()
+    protect_token()
     import ray
 
     context = _start(dashboard)
@@ -86,6 +89,27 @@ def prepare() -> None:
         os.environ.setdefault(key, value)
 
 
+def protect_token() -> None:
+    """Let only its owner read Ray's token, which is a login; write a new one if there is none.
+
+    Ray would write one that everybody on this machine can read.
+    """
+    if os.environ["RAY_AUTH_MODE"] != "token" or "RAY_AUTH_TOKEN" in os.environ:
+        return
+    # Ray complains itself of a home folder that does not exist or cannot be written.
+    with contextlib.suppress(OSError, RuntimeError):
+        path = token_file()
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            if path.stat().st_mode & 0o077:
+                path.chmod(0o600)
+            return
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(32))
+
+
 def hush() -> None:
     """Silence loggers that Ray has set up for itself."""
     for name in ("ray", "ray.tune", "ray.train", "ray.data"):
@@ -96,4 +120,11 @@ def token_place() -> str:
     """Where the token that the dashboard asks for is kept."""
     if "RAY_AUTH_TOKEN" in os.environ:
         return "the environment variable RAY_AUTH_TOKEN"
-    return os.environ.get("RAY_AUTH_TOKEN_PATH", str(Path.home() / ".ray" / "auth_token"))
+    return str(token_file())
+
+
+def token_file() -> Path:
+    """The file of the token, as Ray looks for it."""
+    if "RAY_AUTH_TOKEN_PATH" in os.environ:
+        return Path(os.environ["RAY_AUTH_TOKEN_PATH"])
+    return Path.home() / ".ray" / "auth_token"

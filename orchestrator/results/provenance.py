@@ -1,8 +1,14 @@
-"""Provenance of results: versions, git revision, host, command lines."""
+"""Provenance of results: versions, git revision, host, command lines.
 
+Results are shared, so nothing private is recorded: neither the environment nor uncommitted changes,
+of which only a hash is kept, nor passwords in addresses.
+"""
+
+import hashlib
 import json
 import os
 import platform
+import re
 import socket
 import subprocess
 import sys
@@ -26,27 +32,46 @@ PACKAGES = (
 )
 
 
+PASSWORD = re.compile(r"://[^/@\s]+@")
+
+
 def record(root: Path) -> None:
-    """Add this run to `provenance.json` in the study's folder."""
+    """Add this run to `provenance.json` in the study's folder; a damaged file is kept aside."""
     path = root / PROVENANCE
-    try:
-        runs = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        runs = []
+    runs = _recorded(path)
     code = Path(__file__).parent
+    changes = _git(code, "diff", "HEAD")
     run: dict[str, Any] = {
         "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
-        "folder": str(Path.cwd()),
+        "command": [PASSWORD.sub("://…@", part) for part in _command()],
         "host": socket.gethostname(),
         "system": platform.platform(),
         "cpus": os.cpu_count(),
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in PACKAGES},
         "git_revision": _git(code, "rev-parse", "HEAD"),
-        "git_diff": _git(code, "diff", "HEAD"),
+        "uncommitted": hashlib.sha256(changes.encode()).hexdigest()[:16] if changes else None,
     }
     replace(path, json.dumps([*runs, run], indent=1).encode())
+
+
+def _recorded(path: Path) -> list[Any]:
+    """Return the runs of a file; a file that is not a list of runs is renamed."""
+    try:
+        runs = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError):
+        runs = None
+    if isinstance(runs, list):
+        return runs
+    path.replace(path.with_suffix(".damaged"))
+    return []
+
+
+def _command() -> list[str]:
+    """Return the command line, without the path of the program."""
+    return [Path(sys.argv[0]).name, *sys.argv[1:]]
 
 
 def _version(package: str) -> str | None:

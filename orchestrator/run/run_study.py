@@ -159,10 +159,12 @@ def show_end(
 
     show_failures(store, states, console)
     searched = list(searched)
-    if "done" in states.values():
-        show(store.root, console)
-    if "done" in states.values() or searched:
+    done = "done" in states.values()
+    if done or searched:
         write_report(store.root)
+    if done:
+        show(store.root, console)
+    if done or searched:
         console.print(f"Report:      {store.root / names.REPORT / names.REPORT_PAGE}", markup=False)
     console.print(f"Results:     {store.root} ({counted(states)})", markup=False)
     console.print(f"TensorBoard: python -m orchestrator tensorboard {store.root}", markup=False)

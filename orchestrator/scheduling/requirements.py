@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from analysis.results.study_folder import State, TrialRecord, trial_name
 from orchestrator.study.planned_trial import PlannedTrial
-from trainable.config.data import ImageFolder
+from trainable.config.data import FileNoise, ImageFolder
 from trainable.config.models import missing_package
 from trainable.config.runtime import Machine
 from trainable.data.image_folder import unread
-from trainable.data.paths import missing
+from trainable.data.paths import missing, missing_labels
 
 States = Mapping[TrialRecord, State]
 
@@ -17,10 +17,13 @@ SOURCES_SHOWN = 3
 
 
 def absent(trials: Sequence[PlannedTrial], machine: Machine) -> list[str]:
-    """Return sentences about missing data sets and packages."""
+    """Return sentences about missing data sets, files of given labels and packages."""
     sources = {trial.config.data for trial in trials}
+    noises = [trial.config.noise for trial in trials]
+    label_files = {noise.path for noise in noises if isinstance(noise, FileNoise)}
     models = {trial.config.model.name for trial in trials}
     sentences = [missing(data, machine) for data in sources]
+    sentences += [missing_labels(path, machine) for path in label_files]
     sentences += [missing_package(model) for model in models]
     return sorted(filter(None, sentences))
 

@@ -84,7 +84,7 @@ def load_study(path: Path, sets: list[str] | None = None) -> Study:
     document.problems += expansion.problems
     if document.problems or file is None:
         raise ConfigError(path, document.problems)
-    text = Path(path).read_text(encoding="utf-8")
+    text = document.text
     if sets:
         changes = " ".join(f"--set {change}" for change in sets)
         text = f"# as changed by {changes}\n{yaml.safe_dump(raw, sort_keys=False)}"

@@ -61,8 +61,8 @@ class Run(Section):
     """Epochs between a trial's checkpoints."""
     trial_timeout: Positive | None = None
     """Seconds of training after which a trial is stopped and counted as failed; None: no limit."""
-    stall_timeout: Positive = 3600.0
-    """Seconds without an epoch from any trial after which the run ends.
+    stall_timeout: Annotated[float, Field(ge=1)] = 3600.0
+    """Seconds without an epoch from any trial after which the run ends; at least one.
 
     Ray's control process can die silently.
     """

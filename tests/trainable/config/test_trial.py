@@ -68,6 +68,7 @@ PHOTOS: dict[str, Any] = {
     "size": 400,
     "crop": 200,
     "resized_crop": True,
+    "exif_orientation": True,
 }
 FORGETTING: dict[str, Any] = {"forget_rate": 0.4, "gradual_epochs": 5}
 ELR: dict[str, Any] = {"networks": 2, "beta": 0.9, "lambda_elr": 7}
@@ -89,6 +90,7 @@ OTHER: dict[tuple[str, type[Section]], dict[str, Any]] = {
         "size": 30,
         "crop": 20,
         "resized_crop": True,
+        "exif_orientation": False,
         "channels": 1,
         "labels_are_true": False,
     },
