@@ -226,14 +226,22 @@ def study_states(
     for record in records:
         held = files.get(record.name, absent)
         states[record] = trial_state(held, record.id, max_failures, record.name in owned)
-    by_name = {record.name: record for record in states}
-
-    def blocked(record: TrialRecord) -> bool:
-        if states[record] not in ("todo", "partial") or record.source not in by_name:
-            return False
-        source = by_name[record.source]
-        return states[source] == "failed" or blocked(source)
-
-    waiting = [record for record in states if blocked(record)]
-    states.update(dict.fromkeys(waiting, "blocked"))
+    states.update(dict.fromkeys(_blocked(states), "blocked"))
     return states
+
+
+def _blocked(states: dict[TrialRecord, State]) -> list[TrialRecord]:
+    """Return the trials that wait for a trial that has failed, directly or by others."""
+    by_name = {record.name: record for record in states}
+    blocked: dict[TrialRecord, bool] = {}
+    for record in states:
+        chain = []
+        while record not in blocked:
+            waits = states[record] in ("todo", "partial")
+            if not waits or record.source not in by_name:
+                blocked[record] = states[record] == "failed"
+                break
+            chain.append(record)
+            record = by_name[record.source]
+        blocked.update(dict.fromkeys(chain, blocked[record]))
+    return [record for record, waits in blocked.items() if waits and states[record] != "failed"]

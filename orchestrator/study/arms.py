@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,9 @@ from trainable.config.trial import TrialConfig
 Setting = str | None
 Keys = tuple[str, ...]
 Overrides = dict[str, Any]
+
+MOST_ARMS = 10_000
+"""Largest number of arms of a product."""
 
 _ABSENT = object()
 
@@ -164,6 +168,13 @@ def _points(document: Document, factors: dict[str, list[Any]]) -> Iterator[Overr
         for path, values in factors.items():
             for value in values:
                 yield {path: value}
+        return
+    points = math.prod(map(len, factors.values()))
+    if points > MOST_ARMS:
+        document.report(
+            ("design",),
+            f"the product of the factors has {points:,} arms; at most {MOST_ARMS:,} are planned",
+        )
     elif factors:
         for combination in itertools.product(*factors.values()):
             yield dict(zip(factors, combination, strict=True))

@@ -67,10 +67,11 @@ class Expansion:
     def trials(self, seeds: list[int]) -> Iterator[PlannedTrial]:
         """Yield every trial, seed by seed, so that a study that is stopped early has full pairs."""
         for seed in seeds:
+            planned = _of_seed(self.configs, seed)
             for setting in self.settings:
                 for arm in self.arms:
                     if (setting, arm.name) in self.configs:
-                        yield _trial(self.configs, setting, arm, seed)
+                        yield _trial(self.configs, setting, arm, planned[setting, arm.name])
 
 
 @dataclass(frozen=True)
@@ -200,14 +201,16 @@ def _without_broken_chains(document: Document, places: list[_Place], configs: Co
 def _follow(configs: Configs, setting: Setting, arm: str) -> tuple[list[str], bool]:
     """Return an arm's chain of dependencies, and whether its last arm depends on no other."""
     chain = [arm]
+    seen: set[str] = set()
     while True:
         config = configs.get((setting, chain[-1]))
         if config is None:
             return chain, False
         if not config.from_arm:
             return chain, True
-        if chain.count(chain[-1]) > 1:
+        if chain[-1] in seen:
             return chain, False
+        seen.add(chain[-1])
         chain.append(config.from_arm)
 
 
@@ -242,12 +245,13 @@ def _copies(
 ) -> dict[tuple[str, str], list[Setting]]:
     """Return (arm, later arm) → settings in which both have one configuration."""
     found: dict[tuple[str, str], list[Setting]] = {}
+    planned = _of_seed(configs, 0)
     for setting in settings:
         first: dict[str, str] = {}
         for arm in arms:
             if (setting, arm.name) not in configs:
                 continue
-            identity = trial_id(_planned(configs, setting, arm.name, 0))
+            identity = trial_id(planned[setting, arm.name])
             earlier = first.setdefault(identity, arm.name)
             if earlier != arm.name:
                 found.setdefault((earlier, arm.name), []).append(setting)
@@ -280,10 +284,11 @@ def _merged(configs: Configs, setting: Setting, first: str, second: str) -> Conf
 def _check_settings(document: Document, settings: list[Setting], configs: Configs) -> None:
     """Report settings whose baseline computes the same as that of an earlier setting."""
     first: dict[str, Setting] = {}
+    planned = _of_seed(configs, 0)
     for setting in settings:
         if (setting, BASELINE) not in configs:
             continue
-        identity = trial_id(_planned(configs, setting, BASELINE, 0))
+        identity = trial_id(planned[setting, BASELINE])
         twin = first.setdefault(identity, setting)
         if twin != setting:
             message = f"has the same baseline as setting `{twin}`; remove one of them"
@@ -308,16 +313,29 @@ def _warnings_of_warmup(configs: Configs) -> Iterator[str]:
 # --- trials ---
 
 
-def _planned(configs: Configs, setting: Setting, arm: str, seed: int) -> TrialConfig:
-    """Return the configuration of one trial; `from_arm` is the id of the trial that it uses."""
-    config = configs[setting, arm]
-    source = config.from_arm
-    if source:
-        source = trial_id(_planned(configs, setting, source, seed))
-    return config.model_copy(update={"seed": seed, "from_arm": source})
+def _of_seed(configs: Configs, seed: int) -> Configs:
+    """Return the configurations of one seed; `from_arm` is the id of the trial that one uses."""
+    found: Configs = {}
+    ids: dict[tuple[Setting, str], str] = {}
+    for setting, arm in configs:
+        chain: list[str] = []
+        name: str | None = arm
+        while name and (setting, name) not in found:
+            chain.append(name)
+            name = configs[setting, name].from_arm
+        for name in reversed(chain):
+            config = configs[setting, name]
+            source = None
+            if config.from_arm:
+                place = (setting, config.from_arm)
+                if place not in ids:
+                    ids[place] = trial_id(found[place])
+                source = ids[place]
+            found[setting, name] = config.model_copy(update={"seed": seed, "from_arm": source})
+    return found
 
 
-def _trial(configs: Configs, setting: Setting, arm: Arm, seed: int) -> PlannedTrial:
+def _trial(configs: Configs, setting: Setting, arm: Arm, config: TrialConfig) -> PlannedTrial:
     """Return one trial, with its place in the comparison."""
     baseline = configs[setting, BASELINE]
     written = configs[setting, arm.name]
@@ -327,13 +345,12 @@ def _trial(configs: Configs, setting: Setting, arm: Arm, seed: int) -> PlannedTr
         partner = BASELINE
     source = written.from_arm
     if source:
-        source = trial_name(setting, source, seed)
-    config = _planned(configs, setting, arm.name, seed)
+        source = trial_name(setting, source, config.seed)
     record = TrialRecord(
         id=trial_id(config),
         setting=setting,
         arm=arm.name,
-        seed=seed,
+        seed=config.seed,
         family=arm.family,
         baseline=partner,
         epochs=config.train.epochs,

@@ -1,5 +1,7 @@
 """Keys of study files as pydantic models: those of both kinds, and those of an ablation."""
 
+from collections import Counter
+from collections.abc import Hashable
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
@@ -21,9 +23,10 @@ def _name(text: str) -> str:
 
 def unique(items: list[Any]) -> list[Any]:
     """Return the items if none is repeated. Raises ValueError."""
-    repeated = {str(item) for item in items if items.count(item) > 1}
+    counts = Counter(item if isinstance(item, Hashable) else repr(item) for item in items)
+    repeated = sorted(str(item) for item, count in counts.items() if count > 1)
     if repeated:
-        raise ValueError(f"{', '.join(sorted(repeated))} is listed more than once")
+        raise ValueError(f"{', '.join(repeated)} is listed more than once")
     return items
 
 

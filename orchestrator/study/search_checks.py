@@ -12,7 +12,13 @@ from pydantic import ValidationError
 
 from orchestrator.study.expand import Expansion
 from orchestrator.study.planned_trial import BASELINE
-from orchestrator.study.search_definition import FIXED, TUNED, ArmSearch, SearchPlan
+from orchestrator.study.search_definition import (
+    FIXED,
+    LARGEST_GRID,
+    TUNED,
+    ArmSearch,
+    SearchPlan,
+)
 from orchestrator.study.search_schema import ARM, Asha, Median, NoScheduler, SearchFile
 from orchestrator.study.search_space import Dimension, Point, Space, allowed_values, field, typed
 from trainable.config.messages import explain
@@ -50,7 +56,7 @@ def plan(
     planned = SearchPlan(file, tuple(searches), arms)
     if not document.problems:
         _check_sampler(document, planned)
-        warnings += _doubts(file, arms)
+        warnings += [*_doubts(file, arms), *_small_spaces(planned)]
     return planned, warnings
 
 
@@ -349,15 +355,26 @@ def _check_sampler(document: Document, planned: SearchPlan) -> None:
     """Check that the sampler can search the spaces."""
     name = planned.file.sampler.name
     if name == "grid":
-        for search in planned.searches:
-            for dimension in search.space.dimensions:
-                if dimension.grid() is None:
-                    document.report(
-                        ("space", dimension.path),
-                        "has infinitely many values; a grid needs `values` or `step`",
-                    )
+        _check_grid(document, planned)
     if name == "cmaes":
         _check_cmaes(document, planned)
+
+
+def _check_grid(document: Document, planned: SearchPlan) -> None:
+    for search in planned.searches:
+        for dimension in search.space.dimensions:
+            if dimension.size is None:
+                document.report(
+                    ("space", dimension.path),
+                    "has infinitely many values; a grid needs `values` or `step`",
+                )
+        points = search.space.count(LARGEST_GRID)
+        if points is not None and points > LARGEST_GRID:
+            document.report(
+                ("sampler",),
+                f"a grid has at most {LARGEST_GRID:,} points, and this space has more; "
+                "use `name: random`, or larger steps",
+            )
 
 
 def _check_cmaes(document: Document, planned: SearchPlan) -> None:
@@ -374,6 +391,21 @@ def _check_cmaes(document: Document, planned: SearchPlan) -> None:
             ("sampler",),
             "`cmaes` needs another package: pip install 'dividemix-orchestrator[cmaes]'",
         )
+
+
+def _small_spaces(planned: SearchPlan) -> Iterator[str]:
+    """Yield warnings about searches of more trials than their space has points."""
+    trials = planned.file.sampler.n_trials
+    if trials is None or planned.file.sampler.name == "grid":
+        return
+    for search in planned.searches:
+        points = search.space.count(trials)
+        if points is not None and points < trials:
+            name = search.arm or planned.file.name
+            yield (
+                f"sampler.n_trials ({trials}): search {name} has {points} different points; "
+                "proposals that repeat one are not trained again"
+            )
 
 
 def _doubts(file: SearchFile, arms: dict[str, TrialConfig]) -> Iterator[str]:

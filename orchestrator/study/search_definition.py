@@ -38,6 +38,10 @@ class ArmSearch:
         return PlannedTrial(record, config)
 
 
+LARGEST_GRID = 100_000
+"""Largest number of points of a grid, all of which are listed in random order."""
+
+
 @dataclass(frozen=True)
 class SearchPlan:
     """The searches of a study and their confirmation."""
@@ -53,7 +57,8 @@ class SearchPlan:
         if self.file.sampler.name != "grid":
             assert limit is not None
             return limit
-        whole = sum(1 for _ in search.space.grid())
+        whole = search.space.count(LARGEST_GRID)
+        assert whole is not None, "the study file was checked"
         if limit is None:
             return whole
         return min(limit, whole)

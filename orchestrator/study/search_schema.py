@@ -41,7 +41,7 @@ class Parameter(Section):
     high: Number | None = None
     log: bool = False
     step: Annotated[Number, Field(gt=0)] | None = None
-    when: dict[str, Scalar | list[Scalar]] = {}
+    when: dict[str, Scalar | Annotated[list[Scalar], Field(min_length=1)]] = {}
 
     @model_validator(mode="after")
     def _one_kind(self) -> "Parameter":

@@ -5,9 +5,10 @@ Optuna trials are passed as arguments.
 """
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import combinations_with_replacement, product
+from itertools import combinations_with_replacement, islice, product
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -89,31 +90,44 @@ class Dimension:
             return list(self.parameter.values)
         return list(self.range)
 
-    def grid(self) -> list[Scalar] | None:
-        """Return all values; None for a range without steps."""
+    @property
+    def step(self) -> Number | None:
+        """Step of a range; None: it has infinitely many values."""
+        if self.parameter.step is None and self.integer and not self.parameter.log:
+            return 1
+        return self.parameter.step
+
+    @property
+    def size(self) -> int | None:
+        """Number of values; None for a range without steps."""
         if self.parameter.values is not None:
-            return self.parameter.values
-        step = self.parameter.step
-        if step is None and self.integer and not self.parameter.log:
-            step = 1
-        if step is None:
+            return len(self.parameter.values)
+        if self.step is None:
             return None
         low, high = self.range
-        steps = round((high - low) / step)
-        return [low + k * step for k in range(steps + 1)]
+        return round((high - low) / self.step) + 1
+
+    def value(self, position: int) -> Scalar:
+        """Return the value at a position of a list, or of a range with steps."""
+        if self.parameter.values is not None:
+            return self.parameter.values[position]
+        assert self.step is not None
+        return self.range[0] + position * self.step
 
     def matching(self, value: Any) -> Scalar | None:
         """Return `value` as this dimension writes it (25 for 25.0); None if it is outside."""
-        grid = self.grid()
-        if grid is not None:
-            for own in grid:
+        if self.parameter.values is not None:
+            for own in self.parameter.values:
                 if _equal(own, value):
                     return own
             return None
         low, high = self.range
-        if isinstance(value, Number) and low <= value <= high:
+        if isinstance(value, bool) or not isinstance(value, Number) or not low <= value <= high:
+            return None
+        if self.step is None:
             return value
-        return None
+        own = self.value(round((value - low) / self.step))
+        return own if _equal(own, value) else None
 
 
 def _equal(a: Scalar, b: Any) -> bool:
@@ -210,19 +224,30 @@ class Space:
 
     def grid(self) -> Iterator[Point]:
         """Yield every point of a space whose dimensions all have finitely many values."""
-        points: list[Point] = [{}]
-        for dimension in self.dimensions:
-            values = dimension.grid()
-            assert values is not None, f"{dimension.path} is endless"
-            extended: list[Point] = []
-            for point in points:
-                if not self.active(dimension, point):
-                    extended.append(point)
-                    continue
-                for value in values:
-                    extended.append({**point, dimension.path: value})
-            points = extended
-        yield from points
+        yield from self._points({}, self.dimensions)
+
+    def _points(self, point: Point, dimensions: tuple[Dimension, ...]) -> Iterator[Point]:
+        """Yield the point with every value of these dimensions."""
+        if not dimensions:
+            yield point
+            return
+        first, *rest = dimensions
+        if not self.active(first, point):
+            yield from self._points(point, tuple(rest))
+            return
+        assert first.size is not None, f"{first.path} is endless"
+        for position in range(first.size):
+            yield from self._points({**point, first.path: first.value(position)}, tuple(rest))
+
+    def count(self, most: int) -> int | None:
+        """Return the number of points; `most + 1` if there are more; None: infinitely many."""
+        sizes = [dimension.size for dimension in self.dimensions]
+        known = [size for size in sizes if size is not None]
+        if len(known) < len(sizes):
+            return None
+        if any(dimension.parameter.when for dimension in self.dimensions):
+            return sum(1 for _ in islice(self.grid(), most + 1))
+        return min(math.prod(known), most + 1)
 
     def corners(self) -> Iterator[Point]:
         """Yield the edges of each pair of dimensions, with what their conditions require.

@@ -17,6 +17,8 @@ Path_ = tuple[str, ...]
 LONGEST_NUMBER = 100
 MOST_ENTRIES = 100_000
 """Limit on the number of entries; nested aliases can expand exponentially."""
+LARGEST_FILE = 2_000_000
+"""Bytes of the largest file that is read."""
 
 _CORE: list[tuple[re.Pattern[str], Any]] = [
     (re.compile(r"~|null|Null|NULL|"), lambda text: None),
@@ -121,7 +123,9 @@ def read(file: str | Path) -> Document:
         ConfigError: the file is missing, unreadable, not UTF-8 or not YAML.
     """
     try:
-        text = Path(file).read_text(encoding="utf-8")
+        with Path(file).open("rb") as stream:
+            content = stream.read(LARGEST_FILE + 1)
+        text = content.decode()
     except FileNotFoundError:
         raise ConfigError(file, [Problem(0, "", "there is no such file")]) from None
     except UnicodeDecodeError as error:
@@ -132,6 +136,9 @@ def read(file: str | Path) -> Document:
         raise ConfigError(
             file, [Problem(0, "", f"cannot be read: {getattr(error, 'strerror', error)}")]
         ) from None
+    if len(content) > LARGEST_FILE:
+        reason = f"is larger than {LARGEST_FILE / 1e6:g} MB; a study has a few kilobytes"
+        raise ConfigError(file, [Problem(0, "", reason)])
     return replace(parse(text, file), text=text)
 
 
