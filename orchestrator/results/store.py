@@ -9,7 +9,7 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,12 +51,18 @@ class Store:
         self.root = root
         self.runs = root / names.RUNS
 
-    def lock(self) -> StudyLock:
-        """Return the lock that allows one runner of the study at a time."""
-        return StudyLock(self.root / names.STUDY_LOCK, against=_shard_locks())
+    def lock(self, tell: Callable[[str], None] = lambda sentence: None) -> StudyLock:
+        """Return the lock that allows one runner of the study at a time; `tell` prints waits."""
+        return StudyLock(self.root / names.STUDY_LOCK, _shard_locks(), tell)
 
-    def shard_lock(self, index: int, of: int, plan: str) -> StudyLock:
-        """Return the lock of one shard of the study.
+    def shard_lock(
+        self,
+        index: int,
+        of: int,
+        plan: str,
+        tell: Callable[[str], None] = lambda sentence: None,
+    ) -> StudyLock:
+        """Return the lock of one shard of the study; `tell` prints waits.
 
         Other shards may run at the same time if `of` and `plan` are the same. `plan` identifies the
         planned trials: a study that was edited meanwhile has other shards.
@@ -64,7 +70,7 @@ class Store:
         file = names.SHARD_LOCK.format(index=index, of=of, plan=plan)
         same_array = _shard_locks(of=str(of), plan=plan)
         against = rf"{re.escape(names.STUDY_LOCK)}|(?!{same_array}$){_shard_locks()}"
-        return StudyLock(self.root / file, against=against)
+        return StudyLock(self.root / file, against, tell)
 
     def runners(self) -> list[dict[str, Any]]:
         """Return the holders of the locks of running processes: host, pid, …."""

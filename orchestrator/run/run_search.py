@@ -1,6 +1,7 @@
 """One run of a search: propose and train missing trials, confirm the best on fresh seeds."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 from rich.console import Console
 
@@ -37,7 +38,7 @@ def run_search(
     lacking = absent(list(study.search.expected({})), machine)
     if lacking:
         raise Ended("\n".join(lacking), WRONG)
-    with store.lock():
+    with store.lock(partial(console.print, markup=False)):
         searches = SearchPool(study.name, study.search, store)
         run = _Run(study, study.search, store, machine, options, console, searches)
         run.settle_changed()

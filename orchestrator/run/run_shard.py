@@ -53,7 +53,9 @@ def run_shard(
     records = [trial.record for trial in share if options.selects(trial.record)]
     _check_resources(study)
     interrupted = None
-    with store.shard_lock(index, of, _digest(study.trials)):
+    with store.shard_lock(
+        index, of, _digest(study.trials), functools.partial(console.print, markup=False)
+    ):
         snapshot = store.snapshot(trial.record for trial in share)
         plan = plan_run(share, snapshot, study.file.run.max_failures, options)
         todo = apply_plan(plan, store, machine, console)

@@ -5,6 +5,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,7 +41,7 @@ def run_study(
     records = [trial.record for trial in study.trials]
     max_failures = study.file.run.max_failures
     check_selection(options, study)
-    with store.lock():
+    with store.lock(partial(console.print, markup=False)):
         plan = plan_run(study.trials, store.snapshot(records), max_failures, options)
         todo = apply_plan(plan, store, machine, console)
         store.write_plan(study.text, study.plan)

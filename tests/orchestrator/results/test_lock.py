@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -64,6 +65,7 @@ def written(path: Path, age_s: float = 0, **changes: Any) -> None:
         "host": socket.gethostname(),
         "pid": os.getpid(),
         "started": started(os.getpid()),
+        "machine": lock.this_machine(),
     }
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps({**content, **changes}))
@@ -145,17 +147,110 @@ def test_a_reused_process_number_does_not_hold_the_lock(path):
     assert can_be_taken(path)
 
 
-def test_a_holder_on_another_host_is_believed_while_it_is_heard_of(path):
-    written(path, age_s=lock.SILENCE_S - 20, host="elsewhere", pid=dead_pid())
-    assert StudyLock(path).holder_alive()
-    with pytest.raises(Locked, match="on elsewhere"), StudyLock(path):
+ELSEWHERE: dict[str, Any] = {"machine": "another one"}
+"""A holder on another host, or in another container that has this one's host name."""
+
+
+@pytest.mark.parametrize("host", ["elsewhere", socket.gethostname()])
+@pytest.mark.parametrize("age_s", [0, 3600, -3600])
+def test_a_holder_on_another_machine_is_believed_while_its_heartbeat_changes(
+    path, monkeypatch, host, age_s
+):
+    """Whatever its clock says, and that of the file server."""
+    monkeypatch.setattr(lock, "SILENCE_S", 5)
+    written(path, age_s, host=host, pid=dead_pid(), **ELSEWHERE)
+    over = threading.Event()
+
+    def beat() -> None:
+        beats = 0
+        while not over.wait(0.1):
+            beats += 1
+            os.utime(path, (time.time() - age_s + 5 * beats,) * 2)
+
+    thread = threading.Thread(target=beat)
+    thread.start()
+    told: list[str] = []
+    with pytest.raises(Locked, match=f"on {host}"), StudyLock(path, tell=told.append):
         pass
-    assert StudyLock(path).holder()["host"] == "elsewhere"
+    over.set()
+    thread.join()
+    assert len(told) == 1
+    assert "waiting up to 5 s for a sign of life" in told[0]
+    assert StudyLock(path).holder()["host"] == host
 
 
-def test_a_holder_on_another_host_is_taken_for_dead_after_a_minute_of_silence(path):
-    written(path, age_s=61, host="elsewhere")
-    assert not StudyLock(path).holder_alive()
+@pytest.mark.parametrize("age_s", [0, 3600, -3600])
+def test_a_holder_on_another_machine_is_taken_for_dead_after_a_silence(path, monkeypatch, age_s):
+    monkeypatch.setattr(lock, "SILENCE_S", 0.5)
+    written(path, age_s, host="elsewhere", **ELSEWHERE)
+    told: list[str] = []
+    begin = time.monotonic()
+    with StudyLock(path, tell=told.append) as mine:
+        assert time.monotonic() - begin >= 0.5
+        assert mine.holder()["pid"] == os.getpid()
+    assert [sentence.split()[0] for sentence in told] == ["note:", "note:"]
+    assert "this run takes over" in told[1]
+
+
+def test_a_holder_on_another_machine_that_releases_its_lock_is_not_waited_for(path, monkeypatch):
+    monkeypatch.setattr(lock, "SILENCE_S", 20)
+    written(path, host="elsewhere", **ELSEWHERE)
+    timer = threading.Timer(0.2, path.unlink)
+    timer.start()
+    begin = time.monotonic()
+    assert can_be_taken(path)
+    assert time.monotonic() - begin < 10
+    timer.join()
+
+
+@pytest.fixture
+def signals(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Quick heartbeats; signals that a lock sends to its own process, which are not delivered."""
+    monkeypatch.setattr(lock, "HEARTBEAT_S", 0.02)
+    sent: list[int] = []
+    monkeypatch.setattr(lock.os, "kill", lambda pid, number: sent.append(number))
+    return sent
+
+
+def lose(path: Path, signals: list[int], how: Callable[[], Any], error: Exception | None) -> None:
+    """Hold the lock until it is lost, then leave, with an error or without."""
+    with StudyLock(path):
+        how()
+        wait_until(lambda: bool(signals))
+        if error:
+            raise error
+
+
+def take_over(path: Path) -> None:
+    written(path, token="new", host="elsewhere", **ELSEWHERE)
+
+
+def test_a_holder_that_wakes_up_after_another_took_over_stops_with_a_sentence(path, signals):
+    with pytest.raises(Locked, match=r"another run has taken over .* on elsewhere"):
+        lose(path, signals, lambda: take_over(path), None)
+    assert signals == [signal.SIGTERM]
+    assert StudyLock(path).holder()["token"] == "new", "the new holder's lock stays"
+
+
+def test_results_that_are_deleted_or_moved_end_the_run(path, signals):
+    moved = path.parent.with_name("moved")
+    with pytest.raises(Locked, match="was deleted or moved"):
+        lose(path, signals, lambda: path.parent.rename(moved), None)
+    assert signals == [signal.SIGTERM]
+    assert not path.parent.exists(), "nothing is written there any more"
+
+
+def test_an_error_of_the_run_is_not_hidden_by_the_loss_of_its_lock(path, signals):
+    with pytest.raises(ValueError, match="inside"):
+        lose(path, signals, lambda: take_over(path), ValueError("inside"))
+
+
+def test_a_guard_that_a_stopped_process_holds_is_told(path, monkeypatch):
+    monkeypatch.setattr(lock, "GUARD_S", 0.3)
+    with lock.guarded(path.parent):
+        expected = f"cannot be locked: process {os.getpid()} on {socket.gethostname()} has held"
+        with pytest.raises(Locked, match=expected), StudyLock(path):
+            pass
     assert can_be_taken(path)
 
 
@@ -164,7 +259,7 @@ def test_silence_on_this_host_means_nothing_while_the_process_lives(path):
     assert not can_be_taken(path)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"\xff"])
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"7", b"[]", b"{}", b'{"token": 1}'])
 def test_an_unreadable_lock_is_nobody_s(path, content):
     path.parent.mkdir()
     path.write_bytes(content)
@@ -185,6 +280,7 @@ def test_heartbeats_touch_the_file_until_the_end(path, monkeypatch):
 
 def test_the_heartbeat_survives_the_loss_of_its_file(path, monkeypatch):
     monkeypatch.setattr(lock, "HEARTBEAT_S", 0.01)
+    monkeypatch.setattr(lock, "MISSED", 1000)
     with StudyLock(path):
         path.rename(path.with_name("away"))
         time.sleep(0.05)
