@@ -301,6 +301,7 @@ def assert_whole(study: Path, root: Path, trials: int) -> None:
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 def test_a_search_on_ray_is_run_and_confirmed(tmp_path, start):
     study, root = tiny(tmp_path, 4, 3), tmp_path / "tiny"
     process = start(study, "--no-dashboard")
