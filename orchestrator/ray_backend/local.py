@@ -21,7 +21,6 @@ QUIET = {
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # Tune's own snapshots are never read
     "RAY_agent_register_timeout_ms": "300000",  # without its agent, a raylet ends itself
-    "RAY_gcs_rpc_server_reconnect_timeout_s": "10",  # of a killed driver, its Ray ends soon
 }
 """Environment for Ray, read when it is imported.
 
