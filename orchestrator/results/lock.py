@@ -204,7 +204,7 @@ class StudyLock:
         if not folder.is_dir():
             return [self]
         others = [path for path in folder.iterdir() if re.fullmatch(self.against, path.name)]
-        return [self, *map(StudyLock, others)]
+        return [self, *(StudyLock(path, tell=self._tell) for path in others)]
 
     def _silent_beat(self) -> tuple[str, int] | None:
         """Return the last heartbeat of a holder on another machine, after a minute of silence.

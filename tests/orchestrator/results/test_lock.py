@@ -192,6 +192,15 @@ def test_a_holder_on_another_machine_is_taken_for_dead_after_a_silence(path, mon
     assert "this run takes over" in told[1]
 
 
+def test_the_silence_of_a_lock_that_excludes_this_one_is_told_too(path, monkeypatch):
+    monkeypatch.setattr(lock, "SILENCE_S", 0.3)
+    written(path, host="elsewhere", **ELSEWHERE)
+    told: list[str] = []
+    with StudyLock(path.with_name("shard.lock"), r"study\.lock", told.append):
+        pass
+    assert len(told) == 2
+
+
 def test_a_holder_on_another_machine_that_releases_its_lock_is_not_waited_for(path, monkeypatch):
     monkeypatch.setattr(lock, "SILENCE_S", 20)
     written(path, host="elsewhere", **ELSEWHERE)
