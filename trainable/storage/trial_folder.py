@@ -75,6 +75,8 @@ class TrialFolder:
     def _check_owner(self) -> None:
         owner = self.owner
         if self._token is None or owner is None or owner.get("token") != self._token:
+            if not self.path.is_dir():
+                raise LostFolder(f"{self.path} was deleted or moved")
             raise LostFolder(f"{self.path} belongs to another process: {owner}")
 
     def _rename(self, temporary: Path, name: str) -> None:

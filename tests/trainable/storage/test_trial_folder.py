@@ -293,6 +293,15 @@ def test_a_claim_in_the_middle_of_a_write_takes_the_folder_and_is_no_missing_fil
 
 
 @pytest.mark.parametrize("name", WRITES)
+def test_a_folder_that_was_moved_is_lost_and_not_made_anew(folder, name):
+    fill(folder)
+    folder.path.rename(folder.path.with_name("moved"))
+    with pytest.raises(LostFolder, match="was deleted or moved"):
+        WRITES[name](folder)
+    assert not folder.path.exists()
+
+
+@pytest.mark.parametrize("name", WRITES)
 def test_writing_needs_a_claim(folder, name):
     fill(folder)
     before = contents(folder)
