@@ -140,7 +140,7 @@ class StudyLock:
     def holder(self) -> dict[str, Any] | None:
         """Return the holder of the lock: token, host, machine, pid, started; None: there is none.
 
-        A file of another shape is damaged, and nobody's.
+        A file of another shape is damaged, and holds no lock.
         """
         try:
             content = json.loads(self.path.read_bytes())

@@ -36,14 +36,15 @@ PASSWORD = re.compile(r"://[^/@\s]+@")
 
 
 def record(root: Path) -> None:
-    """Add this run to `provenance.json` in the study's folder; a damaged file is kept aside."""
+    """Add this run to `provenance.json` in the study's folder; a damaged file is renamed."""
     path = root / PROVENANCE
     runs = _recorded(path)
     code = Path(__file__).parent
     changes = _git(code, "diff", "HEAD")
+    command = [Path(sys.argv[0]).name, *sys.argv[1:]]
     run: dict[str, Any] = {
         "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "command": [PASSWORD.sub("://…@", part) for part in _command()],
+        "command": [PASSWORD.sub("://…@", part) for part in command],
         "host": socket.gethostname(),
         "system": platform.platform(),
         "cpus": os.cpu_count(),
@@ -67,11 +68,6 @@ def _recorded(path: Path) -> list[Any]:
         return runs
     path.replace(path.with_suffix(".damaged"))
     return []
-
-
-def _command() -> list[str]:
-    """Return the command line, without the path of the program."""
-    return [Path(sys.argv[0]).name, *sys.argv[1:]]
 
 
 def _version(package: str) -> str | None:

@@ -12,7 +12,7 @@ import numpy as np
 from trainable.config.data import ImageFolder
 from trainable.config.runtime import Machine
 from trainable.data.arrays import Arrays, Split, measured
-from trainable.data.images import SHOWN, SUFFIXES, Files
+from trainable.data.images import SUFFIXES, Files, first_names
 from trainable.errors import DataError
 
 SPLITS = ("train", "val", "test")
@@ -134,13 +134,13 @@ def list_split(root: Path, name: str, classes: list[str]) -> Listing:
     labels: list[int] = []
     left_out: dict[str, list[str]] = defaultdict(list)
     for file in sorted(file for file in (root / name).iterdir() if file.is_file()):
-        left_out[_reason(file) or OUTSIDE].append(shown(file, root))
+        left_out[_reason(file, root) or OUTSIDE].append(shown(file, root))
     for label, class_name in enumerate(classes):
         class_folder = folders.get(composed(class_name))
         if class_folder is None:
             continue
         for file in files_below(root / name / class_folder):
-            reason = _reason(file)
+            reason = _reason(file, root)
             if reason:
                 left_out[reason].append(shown(file, root))
             else:
@@ -201,9 +201,9 @@ def is_image(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
-def _reason(file: Path) -> str | None:
-    """Return why a file is left out; None: it is read."""
-    if any(part.startswith(".") for part in file.parts[-2:]):
+def _reason(file: Path, root: Path) -> str | None:
+    """Return why a file of the data set in `root` is left out; None: it is read."""
+    if any(part.startswith(".") for part in file.relative_to(root).parts):
         return HIDDEN
     if not file.exists():
         return BROKEN
@@ -213,12 +213,6 @@ def _reason(file: Path) -> str | None:
 def shown(file: Path, root: Path) -> str:
     """Return a file's name for people."""
     return os.fsencode(file.relative_to(root)).decode(errors="backslashreplace")
-
-
-def first_names(names: list[str]) -> str:
-    """Return the first names, and how many more there are."""
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
 
 
 def _others(folder: Path) -> str:

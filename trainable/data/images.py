@@ -126,10 +126,9 @@ class Files:
             except FileNotFoundError:
                 absent.append(name.decode(errors="backslashreplace"))
         if absent:
-            more = f" and {len(absent) - SHOWN} more" if len(absent) > SHOWN else ""
             raise DataError(
                 f"{self.root}: {len(absent)} of {len(self)} listed images do not exist: "
-                f"{', '.join(absent[:SHOWN])}{more}"
+                f"{first_names(absent)}"
             )
         return digest.hexdigest()
 
@@ -141,9 +140,20 @@ def dimensions(path: Path, upright: bool = False) -> tuple[int, int]:
         DataError: the file is missing or not a valid image.
     """
     with _opened(path) as image:
-        if upright and image.getexif().get(ORIENTATION, 1) >= 5:
-            return image.width, image.height
-        return image.height, image.width
+        return seen_size(image) if upright else (image.height, image.width)
+
+
+def seen_size(image: Image.Image) -> tuple[int, int]:
+    """Return (height, width) of an image as its EXIF orientation shows it."""
+    if image.getexif().get(ORIENTATION, 1) >= 5:
+        return image.width, image.height
+    return image.height, image.width
+
+
+def first_names(names: list[str]) -> str:
+    """Return the first names, and how many more there are."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
 
 
 def decode(path: Path, size: int | None, channels: int, upright: bool = False) -> np.ndarray:

@@ -13,10 +13,9 @@ from PIL import Image
 from trainable.config.data import ImageFolder, Npz
 from trainable.data import image_folder, npz
 from trainable.data.arrays import Split
-from trainable.data.images import ORIENTATION, dimensions
+from trainable.data.images import ORIENTATION, SHOWN, first_names, seen_size
 from trainable.errors import DataError
 
-SHOWN = 5
 FEW = 10
 """Minimum number of training images of a class; fewer are too few to divide."""
 UNEVEN = 10
@@ -89,15 +88,15 @@ def _folder(root: Path) -> Survey:
             try:
                 with Image.open(root / os.fsdecode(name)) as image:
                     image.load()
-                    sizes[dimensions(root / os.fsdecode(name), upright=True)] += 1
+                    sizes[seen_size(image)] += 1
                     rotated += image.getexif().get(ORIENTATION, 1) != 1
                     modes[image.mode] += 1
             except Exception as error:  # Pillow raises many types
                 unreadable.append(f"{name.decode(errors='backslashreplace')} ({str(error)[:60]})")
     if unreadable:
         raise DataError(
-            f"{root}: {len(unreadable)} images cannot be read: {_shown(unreadable)}; repair or "
-            "delete them"
+            f"{root}: {len(unreadable)} images cannot be read: {first_names(unreadable)}; "
+            "repair or delete them"
         )
     data = image_folder.load(
         root, ImageFolder(path=str(root), size=None if len(sizes) == 1 else 32)
@@ -188,9 +187,9 @@ def _uneven(found: Survey) -> Iterable[str]:
         ]
 
     if absent := those(lambda count: count == 0):
-        yield f"classes without a training image: {_shown(absent)}"
+        yield f"classes without a training image: {first_names(absent)}"
     if few := those(lambda count: 0 < count < FEW):
-        yield f"fewer than {FEW} training images: {_shown(few)}"
+        yield f"fewer than {FEW} training images: {first_names(few)}"
     if max(train) > UNEVEN * max(1, min(train)):
         yield (
             f"uneven classes: {max(train)} training images of the largest and {min(train)} of the "
@@ -198,10 +197,4 @@ def _uneven(found: Survey) -> Iterable[str]:
             "because the penalty assumes equal classes"
         )
     if untested := those(lambda count: count == 0, "test"):
-        yield f"classes without a test image: {_shown(untested)}"
-
-
-def _shown(names: list[str]) -> str:
-    return ", ".join(names[:SHOWN]) + (
-        f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    )
+        yield f"classes without a test image: {first_names(untested)}"

@@ -102,6 +102,7 @@ def test_what_is_not_read_is_told_with_counts_and_names(tmp_path):
     for k in range(7):
         (root / "train" / "a" / f"note{k}.txt").write_text("x")
     (root / "train" / "b" / ".hidden.png").write_bytes(b"x")
+    save(root / "train" / "b" / ".cache" / "deep" / "9.png", picture(1))
     (root / "test" / "b" / "gone.png").symlink_to(tmp_path / "nowhere.png")
     save(root / "train" / "loose.png", picture(1))
     save(root / "extra" / "a" / "1.png", picture(1))
@@ -111,7 +112,7 @@ def test_what_is_not_read_is_told_with_counts_and_names(tmp_path):
     assert re.search(
         r"^t: 7 files are left out.*not images.*: train/a/note0.txt.* and 2 more$", text, re.M
     )
-    assert "t: 1 hidden files are left out: train/b/.hidden.png" in text
+    assert "t: 2 hidden files are left out: train/b/.hidden.png, train/b/.cache/deep/9.png" in text
     assert "t: 1 links are left out, because they lead nowhere: test/b/gone.png" in text
     assert re.search(r"t: 1 images are left out.*no class folder: train/loose.png", text)
     assert re.search(r"t: 1 folders are left out.*: extra/", text)
