@@ -5,6 +5,7 @@ heartbeat is known. It counts as dead if its heartbeat does not change for a min
 process's own clock, so clocks of machines and file servers are not compared.
 """
 
+import contextlib
 import fcntl
 import json
 import os
@@ -87,16 +88,16 @@ def guarded(folder: Path) -> Iterator[None]:
         Locked: another process, which may be stopped, holds the guard for too long.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK_GUARD).open("a+") as guard:
+    with (folder / LOCK_GUARD).open("a+b", buffering=0) as guard:
         _take_guard(guard, folder)
         guard.truncate(0)
-        guard.write(f"process {os.getpid()} on {socket.gethostname()}")
-        guard.flush()
+        with contextlib.suppress(OSError):  # a full disk: the guard is held without a name
+            guard.write(f"process {os.getpid()} on {socket.gethostname()}".encode())
         yield
         guard.truncate(0)
 
 
-def _take_guard(guard: IO[str], folder: Path) -> None:
+def _take_guard(guard: IO[bytes], folder: Path) -> None:
     deadline = time.monotonic() + GUARD_S
     while True:
         try:
@@ -105,7 +106,7 @@ def _take_guard(guard: IO[str], folder: Path) -> None:
         except BlockingIOError:
             if time.monotonic() > deadline:
                 guard.seek(0)
-                holder = guard.read() or "another process"
+                holder = guard.read().decode() or "another process"
                 raise Locked(
                     f"{folder} cannot be locked: {holder} has held {LOCK_GUARD} for "
                     f"{GUARD_S:g} s. It may be stopped: let it continue, or end it"

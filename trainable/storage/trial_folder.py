@@ -135,7 +135,8 @@ class TrialFolder:
     def log(self, message: str) -> None:
         """Append a line with the time to `train.log`."""
         self._check_owner()
-        with (self.path / names.LOG).open("a", encoding="utf-8") as file:
+        path = self.path / names.LOG
+        with _named(path), path.open("a", encoding="utf-8") as file:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {message}\n")
 
     # --- rows ---
@@ -144,7 +145,8 @@ class TrialFolder:
         """Add one epoch's metrics and flush them to disk. Raises ValueError for NaN or infinity."""
         self._check_owner()
         line = json.dumps(row, allow_nan=False)
-        with (self.path / names.METRICS_FILE).open("ab") as file:
+        path = self.path / names.METRICS_FILE
+        with _named(path), path.open("ab") as file:
             file.write(line.encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
@@ -248,6 +250,16 @@ def replace(path: Path, content: bytes) -> None:
     _sync_folder(path.parent)
 
 
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Name the file in an error of a write, such as a full disk, which names none."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
+
+
 def _header(state: bytes) -> bytes:
     """Return the first line of a checkpoint: the checksum of what follows."""
     return _MAGIC + hashlib.sha256(state).hexdigest().encode()
@@ -256,7 +268,7 @@ def _header(state: bytes) -> bytes:
 def _write_synced(path: Path, content: bytes) -> Path:
     """Write a temporary file next to `path` and flush it to disk; the caller renames it."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with fresh.open("wb") as file:
+    with _named(path), fresh.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -261,6 +262,22 @@ def test_a_guard_that_a_stopped_process_holds_is_told(path, monkeypatch):
         with pytest.raises(Locked, match=expected), StudyLock(path):
             pass
     assert can_be_taken(path)
+
+
+@pytest.fixture
+def no_space() -> Iterator[Callable[[], None]]:
+    """Call it to have this process write no further byte to any file."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_lock_is_released_where_no_byte_can_be_written(path, no_space):
+    """As on a full disk: the end of a run tells why it ended, and leaves no lock."""
+    with pytest.raises(RuntimeError, match="the run's own error"), StudyLock(path):
+        no_space()
+        raise RuntimeError("the run's own error")
+    assert files(path) == []
 
 
 def test_silence_on_this_host_means_nothing_while_the_process_lives(path):

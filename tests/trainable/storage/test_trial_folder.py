@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import resource
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -493,3 +494,26 @@ def test_rows_are_flushed_before_append_returns(folder, monkeypatch):
     )
     folder.append_row(row(1))
     assert flushed == [len(json.dumps(row(1))) + 1]
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda folder: folder.append_row({"epoch": 1}),
+        lambda folder: folder.log("a line"),
+        lambda folder: folder.write_json("summary.json", {}),
+        lambda folder: folder.save_checkpoint(b"state"),
+    ],
+    ids=["row", "log", "file", "checkpoint"],
+)
+def test_an_error_of_a_full_disk_names_the_file(tmp_path, write):
+    folder = TrialFolder(tmp_path / "trial")
+    folder.claim()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        with pytest.raises(OSError) as error:
+            write(folder)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert str(folder.path) in str(error.value.filename)
