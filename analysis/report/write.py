@@ -13,7 +13,7 @@ from analysis.figures import curves, division
 from analysis.report import formats, tables, verdicts
 from analysis.report.blocks import Block, Picture
 from analysis.results import unexpected_files
-from analysis.results.mixed_fingerprints import mixed
+from analysis.results.mixed_fingerprints import mixed, without_checksums
 from analysis.results.read import Results, read_results
 from analysis.stats import comparison, interactions
 from analysis.stats.comparison import ALONE, BASELINE
@@ -183,6 +183,7 @@ def _facts(whole: Results, study: Results, table: pd.DataFrame) -> dict[str, Any
     """Return the content of the page other than tables and figures."""
     unfinished = study.trials[study.trials["state"] != "done"]
     collapsed = study.done[study.done["collapsed"]]
+    made = list(study.fingerprints())
     return {
         "study": study.study,
         "counts": _counts(whole, study),
@@ -192,7 +193,7 @@ def _facts(whole: Results, study: Results, table: pd.DataFrame) -> dict[str, Any
         "unfinished": [f"{t.folder}: {t.state}: {t.reason}" for t in unfinished.itertuples()],
         "collapsed": [f"{t['folder']}: {t[LAST10]:.2f} %" for t in collapsed.to_dict("records")],
         "unexpected": list(unexpected_files.unexpected(whole)),
-        "mixed": mixed(study.fingerprints()),
+        "mixed": mixed(made) + without_checksums(made),
         "unread": study.data_notes,
         "file": _read(study.root / names.STUDY),
         "runs": _provenance(study.root / names.PROVENANCE),

@@ -1,4 +1,4 @@
-"""Differences of completed trials in code, libraries and type of device.
+"""Differences of completed trials in code, libraries, type of device and format.
 
 This module uses the standard library only.
 """
@@ -6,6 +6,8 @@ This module uses the standard library only.
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
+
+from trainable.storage.checksums import FORMAT
 
 COMPARED = ("code", "versions", "device", "threads", "precision")
 MOST_SHOWN = 5
@@ -37,3 +39,19 @@ def mixed(finished: Iterable[tuple[str, dict[str, Any]]]) -> list[str]:
             shown += f" and {len(parts) - MOST_SHOWN} more"
         lines.append(f"trained by different code or machines in parts: {shown}")
     return lines
+
+
+def without_checksums(finished: Iterable[tuple[str, dict[str, Any]]]) -> list[str]:
+    """Return a sentence about trials from before there were checksums.
+
+    Args:
+        finished: (name, content of `trial.json`) of each completed trial.
+    """
+    formats = [about.get("format") for _, about in finished]
+    older = len(formats) - formats.count(FORMAT)
+    if not older:
+        return []
+    return [
+        f"{older} of {len(formats)} finished trials were made before results had checksums: "
+        "small damage of their files is not noticed"
+    ]

@@ -16,7 +16,7 @@ from analysis.results.study_folder import (
     State,
     TrialFiles,
     TrialRecord,
-    read_files,
+    read_folders,
     read_plan,
     study_states,
 )
@@ -103,10 +103,6 @@ class Results:
             self._measured[place] = rows.select_dtypes("number").astype(float)
         return self._measured[place]
 
-    def epochs(self, trial: Mapping[Any, Any]) -> int:
-        """Return the number of readable rows of a trial."""
-        return len(self._numbers(trial))
-
     def first_done(self, setting: str, arm: str) -> dict[Any, Any] | None:
         """Return the completed trial of an arm with the first seed in the study's order."""
         done = self.done
@@ -163,7 +159,7 @@ def read_results(root: Path) -> Results:
     if not plan.records:
         raise NoStudy(f"{root} contains no study results (its {names.PLAN} plans no trials)")
     folders = {record.name: TrialFolder(root / names.RUNS / record.name) for record in plan.records}
-    files = {name: read_files(folder) for name, folder in folders.items()}
+    files = read_folders(root, plan.records)
     states = study_states(plan.records, files, plan.max_failures)
     done = {record.name for record, state in states.items() if state == "done"}
     rows = []
@@ -214,14 +210,12 @@ def _reason(
             return failed
         case "stopped":
             return "stopped early by a search's scheduler"
-        case "stale" if files.trial is None:
-            return f"its {names.TRIAL} is missing or damaged"
+        case "damaged":
+            return str(files.damage)
         case "stale":
             return "its folder holds a trial of another configuration"
     if files.failure:
         return f"not finished; its last attempt failed: {failed}"
-    if (folder.path / names.SUMMARY).exists():
-        return f"its {names.SUMMARY} is damaged"
     if files.trial is not None:
         return "not finished"
     if waits:

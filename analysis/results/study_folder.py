@@ -8,15 +8,19 @@ runs, after a node has failed, and without torch, Ray or pandas.
 """
 
 import json
+import math
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from trainable.storage import names
+from trainable.storage.checksums import FORMAT, Damaged, read_signed, signed
 from trainable.storage.trial_folder import PLACE, TrialFolder
 
-State = Literal["done", "stopped", "running", "partial", "failed", "blocked", "stale", "todo"]
+State = Literal[
+    "done", "stopped", "running", "partial", "failed", "blocked", "stale", "damaged", "todo"
+]
 STATES: tuple[State, ...] = get_args(State)
 
 
@@ -62,7 +66,8 @@ class StudyPlan:
 
     `max_failures` is the number of failed attempts after which a trial is not run again. `margin`
     is the equivalence margin in percentage points. `factors` are the paths of the fields that the
-    study's factors change.
+    study's factors change. `checksums` is whether all trials were made with checksums, which are
+    then compulsory. `study_checksum` identifies the content of `study.yaml`.
     """
 
     study: str
@@ -70,6 +75,8 @@ class StudyPlan:
     records: list[TrialRecord]
     margin: float = 0.5
     factors: list[str] = field(default_factory=list)
+    checksums: bool = False
+    study_checksum: str | None = None
 
     def to_json(self) -> str:
         """Return the content of `trials.json`."""
@@ -85,45 +92,79 @@ class StudyPlan:
             "factors": self.factors,
             "trials": trials,
         }
-        return json.dumps(content, indent=1)
+        if self.checksums:
+            content["format"] = FORMAT
+        if self.study_checksum:
+            content["study_checksum"] = self.study_checksum
+        return json.dumps(signed(content), indent=1)
 
 
 def read_plan(root: Path) -> StudyPlan:
     """Return the plan of the study in `root`.
 
     Raises:
-        NoStudy: there is no readable plan, or it has a folder outside of `runs/`.
+        NoStudy: there is no readable plan, it is not as it was written, or it has a folder outside
+            of `runs/`.
     """
     try:
-        content = json.loads((root / names.PLAN).read_bytes())
-        records = [_record(trial) for trial in content["trials"]]
-        record_names = [record.name for record in records]
-        plan = StudyPlan(
-            study=content["study"],
-            max_failures=content["max_failures"],
-            records=records,
-            margin=content.get("margin", 0.5),
-            factors=content.get("factors", []),
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        content = read_signed(root / names.PLAN)
+        plan = _plan(content)
+    except Damaged as error:
+        raise NoStudy(
+            f"{root}: {error}. `run` or `shard` of its study file writes it anew"
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError):
         raise NoStudy(
             f"{root} contains no study results (there is no readable {names.PLAN} in it)"
         ) from None
-    for trial, name in zip(content["trials"], record_names, strict=True):
-        if not PLACE.fullmatch(name):
-            raise NoStudy(f"{root}/{names.PLAN}: {name} is not a trial folder")
-        folder = trial.get("folder", f"{names.RUNS}/{name}")
-        if folder != f"{names.RUNS}/{name}":
+    for trial, record in zip(content["trials"], plan.records, strict=True):
+        if not PLACE.fullmatch(record.name):
+            raise NoStudy(f"{root}/{names.PLAN}: {record.name} is not a trial folder")
+        folder = trial.get("folder", f"{names.RUNS}/{record.name}")
+        if folder != f"{names.RUNS}/{record.name}":
             raise NoStudy(
-                f"{root}/{names.PLAN}: {folder} is not a trial folder: {name} is planned there"
+                f"{root}/{names.PLAN}: {folder} is not a trial folder: "
+                f"{record.name} is planned there"
             )
     return plan
 
 
-def _record(trial: dict[str, Any]) -> TrialRecord:
+def _plan(content: dict[str, Any]) -> StudyPlan:
+    """Read `trials.json`. Raises KeyError, TypeError or ValueError for another shape."""
+    study = content["study"]
+    max_failures = content["max_failures"]
+    margin = content.get("margin", 0.5)
+    factors = content.get("factors", [])
+    if not isinstance(study, str) or not isinstance(max_failures, int):
+        raise TypeError
+    if not isinstance(margin, int | float) or not math.isfinite(margin):
+        raise TypeError
+    if not isinstance(factors, list) or not all(isinstance(path, str) for path in factors):
+        raise TypeError
+    return StudyPlan(
+        study=study,
+        max_failures=max_failures,
+        records=[_record(trial) for trial in content["trials"]],
+        margin=margin,
+        factors=factors,
+        checksums=content.get("format") == FORMAT,
+        study_checksum=content.get("study_checksum"),
+    )
+
+
+def _record(trial: Any) -> TrialRecord:
     """Read a trial of `trials.json`; fields of later versions are ignored."""
     known = [each.name for each in fields(TrialRecord)]
-    return TrialRecord(**{name: trial[name] for name in known if name in trial})
+    record = TrialRecord(**{name: trial[name] for name in known if name in trial})
+    texts = (record.id, record.arm)
+    optional = (record.setting, record.family, record.baseline, record.source)
+    if not all(isinstance(value, str) for value in texts):
+        raise TypeError
+    if not all(isinstance(value, str | None) for value in optional):
+        raise TypeError
+    if not isinstance(record.seed, int) or not isinstance(record.epochs, int):
+        raise TypeError
+    return record
 
 
 # --- states ---
@@ -144,6 +185,8 @@ class TrialFiles:
     failure: dict[str, Any] | None = None
     owner: dict[str, Any] | None = None
     has_checkpoint: bool = False
+    damage: str | None = None
+    """Which file of a result is not as it was written; there is no summary then."""
 
     @property
     def id(self) -> str | None:
@@ -158,12 +201,22 @@ class TrialFiles:
         return fingerprint.get("code")
 
 
-def read_files(folder: TrialFolder) -> TrialFiles:
-    """Read the files that determine a trial's state."""
+def read_files(folder: TrialFolder, checksums: bool = False) -> TrialFiles:
+    """Read the files that determine a trial's state.
+
+    Args:
+        folder: the trial's folder.
+        checksums: whether all trials of the study have checksums.
+    """
     if not folder.path.exists():
         return TrialFiles()
     trial = folder.trial
-    summary = folder.summary
+    try:
+        summary = folder.result(checksums)
+        if summary is None:
+            folder.check_stopped(checksums)
+    except Damaged as error:
+        return TrialFiles(exists=True, trial=trial, damage=str(error))
     if summary is not None:
         return TrialFiles(exists=True, trial=trial, summary=summary)
     return TrialFiles(
@@ -174,6 +227,47 @@ def read_files(folder: TrialFolder) -> TrialFiles:
         owner=folder.owner,
         has_checkpoint=folder.has_checkpoint,
     )
+
+
+def read_folders(
+    root: Path, records: Iterable[TrialRecord], others: Iterable[str] = ()
+) -> dict[str, TrialFiles]:
+    """Read the folders of the study in `root`.
+
+    The weights of a completed trial are checked if a planned trial that has not ended needs them.
+
+    Args:
+        root: the study's folder.
+        records: the planned trials.
+        others: names of further folders below `runs/`.
+
+    Returns:
+        name → contents.
+    """
+    records = list(records)
+    runs = root / names.RUNS
+    checksums = has_checksums(root)
+    files = {}
+    for name in dict.fromkeys([*(record.name for record in records), *others]):
+        files[name] = read_files(TrialFolder(runs / name), checksums)
+    for record in records:
+        source = record.source
+        if source not in files or files[source].summary is None:
+            continue
+        if files[record.name].summary is None:
+            try:
+                TrialFolder(runs / source).check_weights()
+            except Damaged as error:
+                files[source] = TrialFiles(True, files[source].trial, damage=str(error))
+    return files
+
+
+def has_checksums(root: Path) -> bool:
+    """Return whether all trials of the study in `root` were made with checksums."""
+    try:
+        return read_plan(root).checksums
+    except NoStudy:
+        return False
 
 
 def trial_state(
@@ -187,9 +281,10 @@ def trial_state(
         max_failures: number of failed attempts after which it is not run again.
         owner_alive: whether the process that owns the folder may still run.
     """
+    if files.damage is not None:
+        return "damaged"
     if files.trial is None:
-        # A summary without `trial.json` is the result of an unknown configuration.
-        return "todo" if files.summary is None else "stale"
+        return "todo"
     if files.id != planned_id:
         return "stale"
     if files.summary is not None:

@@ -13,11 +13,10 @@ SEARCHED = re.compile(r"(^|/)trial-\d{4,}/seed=")
 
 
 def unexpected(results: Results) -> Iterator[str]:
-    """Yield sentences about files below `runs/` outside the plan, and about missing rows."""
+    """Yield sentences about files below `runs/` outside the plan."""
     trial_files = sorted((results.root / names.RUNS).rglob(f"seed=*/{names.TRIAL}"))
     yield from _unplanned_trials(results, trial_files)
     yield from _stray_files(results, trial_files)
-    yield from _lost_rows(results)
 
 
 def _unplanned_trials(results: Results, trial_files: list[Path]) -> Iterator[str]:
@@ -48,13 +47,3 @@ def _stray_files(results: Results, trial_files: list[Path]) -> Iterator[str]:
     for file in sorted((results.root / names.RUNS).rglob("*")):
         if file.is_file() and file.suffix != ".study" and trials.isdisjoint(file.parents):
             yield f"{file.relative_to(results.root).as_posix()}: belongs to no trial"
-
-
-def _lost_rows(results: Results) -> Iterator[str]:
-    """Yield sentences about completed trials with fewer readable rows than epochs."""
-    for trial in results.done.to_dict("records"):
-        found = results.epochs(trial)
-        trained = trial.get("epochs", found)
-        if found != trained:
-            folder = trial["folder"]
-            yield f"{folder}: {found} of its {trained:.0f} rows can be read; curves lack the others"

@@ -55,9 +55,11 @@ def _show_status(
         console.print(
             f"failed: {failure['name']}: {failure['kind']}: {failure['message']}", markup=False
         )
+    for line in status.damaged(place, states):
+        console.print(line, markup=False)
     for line in status.blocked(status.in_state(states, "blocked")):
         console.print(line, markup=False)
-    for line in status.mixed_fingerprints(place, records, states):
+    for line in status.notes(place, records, states):
         console.print(f"note: {line}", markup=False)
     for holder in place.runners():
         console.print(f"being run by process {holder['pid']} on {holder['host']}", markup=False)
@@ -206,10 +208,15 @@ def verify(
     own_code: OwnCode = False,
 ) -> None:
     """Run random finished trials again, and compare their rows with those on disk."""
+    from orchestrator.display import status
     from orchestrator.results import verify
     from orchestrator.results.reproduce import NotATrial, Reproduction
 
     place = Store(run_dir)
+    plan = place.read_plan()
+    damaged = status.damaged(place, place.states(plan.records, plan.max_failures))
+    for line in damaged:
+        console.print(line, markup=False)
     try:
         records, finished = verify.drawn(place, fraction)
     except NotATrial as error:
@@ -231,5 +238,5 @@ def verify(
     if again < len(records):
         rest = f"; {len(records) - again} could not be run again"
     console.print(f"{held} of {again} gave the same rows from the same data{rest}", markup=False)
-    if held < len(records):
+    if held < len(records) or damaged:
         raise typer.Exit(FAILED)

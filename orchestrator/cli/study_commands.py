@@ -27,7 +27,7 @@ from orchestrator.exit_codes import WRONG, Ended
 from orchestrator.results.store import Store
 from orchestrator.run import run_study
 from orchestrator.scheduling.requirements import absent, unread_files
-from orchestrator.scheduling.run_plan import RunPlan, plan_run, refusal
+from orchestrator.scheduling.run_plan import RunPlan, damage_sentences, plan_run, refusal
 from orchestrator.scheduling.trial_selection import Options, check_selection
 from orchestrator.study import comparison_families
 from orchestrator.study.load import Study, load_study
@@ -244,6 +244,8 @@ def _show_plan(study: Study, found: RunPlan, place: Store, of_data: list[str]) -
         console.print(f"a run refuses this: {refusal(found, place)}", markup=False)
     elif found.archive:
         console.print(f"to archive: {', '.join(found.archive)}", markup=False)
+    for line in damage_sentences(found.damaged):
+        console.print(f"{line}; a run trains it again", markup=False)
     for old, new in found.moves.items():
         console.print(f"to move: {old} to {new}, the same trial under its new name", markup=False)
     if found.forget:

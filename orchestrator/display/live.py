@@ -147,7 +147,7 @@ class View:
         summary = folder.summary
         if summary:
             accuracy = summary[LAST10]
-            seconds = summary[EPOCH_SECONDS]
+            seconds = summary.get(EPOCH_SECONDS, 0.0)
             text = f"{LAST10} {accuracy:.2f} in {seconds:.1f} s"
             return text, {"state": "done", LAST10: accuracy, "seconds": seconds}
         if record.source and not folder.trial:

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from analysis.report.cells import arm_name
-from analysis.results.mixed_fingerprints import mixed
-from analysis.results.study_folder import STATES, State, TrialRecord
+from analysis.results.mixed_fingerprints import mixed, without_checksums
+from analysis.results.study_folder import STATES, State, TrialRecord, read_folders
 from orchestrator.results.store import Store
 from trainable.storage.names import EPOCH_SECONDS, LAST10, TEST_ACCURACY
 from trainable.storage.trial_folder import TrialFolder
@@ -224,14 +224,14 @@ def time_left(store: Store, states: dict[TrialRecord, State]) -> str | None:
         folder = store.folder(record)
         summary = folder.summary if state == "done" else None
         if summary:
-            spent += summary[EPOCH_SECONDS]
+            spent += summary.get(EPOCH_SECONDS, 0)
             finished += record.epochs
         elif state in ("running", "partial"):
             rows = folder.rows()
-            spent += sum(row[EPOCH_SECONDS] for row in rows)
+            spent += sum(row.get(EPOCH_SECONDS, 0) for row in rows)
             finished += len(rows)
             left += record.epochs - len(rows)
-        elif state in ("todo", "stale"):
+        elif state in ("todo", "stale", "damaged"):
             left += record.epochs
     if not left or not finished:
         return None
@@ -241,12 +241,19 @@ def time_left(store: Store, states: dict[TrialRecord, State]) -> str | None:
     return f"time left: about {duration(spent / finished * left / slots)} on {slots} slot{plural}"
 
 
-def mixed_fingerprints(
-    store: Store, records: list[TrialRecord], states: dict[TrialRecord, State]
-) -> list[str]:
-    """Return sentences about completed trials that differ in code, libraries or device type."""
-    done = [record for record in records if states[record] == "done"]
-    return mixed((record.name, store.folder(record).trial or {}) for record in done)
+def damaged(store: Store, states: dict[TrialRecord, State]) -> list[str]:
+    """Return a sentence for each damaged trial, with the file; a run trains it again."""
+    files = read_folders(store.root, in_state(states, "damaged"))
+    return [f"damaged: {name}: {found.damage}" for name, found in files.items() if found.damage]
+
+
+def notes(store: Store, records: list[TrialRecord], states: dict[TrialRecord, State]) -> list[str]:
+    """Return sentences about completed trials: different code or machines, no checksums."""
+    done = []
+    for record in records:
+        if states[record] == "done":
+            done.append((record.name, store.folder(record).trial or {}))
+    return [*mixed(done), *without_checksums(done)]
 
 
 def loud(console: Console) -> Console:

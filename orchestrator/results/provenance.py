@@ -17,6 +17,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from trainable.storage.checksums import signed
 from trainable.storage.names import PROVENANCE
 from trainable.storage.trial_folder import replace
 
@@ -53,7 +54,7 @@ def record(root: Path) -> None:
         "git_revision": _git(code, "rev-parse", "HEAD"),
         "uncommitted": hashlib.sha256(changes.encode()).hexdigest()[:16] if changes else None,
     }
-    replace(path, json.dumps([*runs, run], indent=1).encode())
+    replace(path, json.dumps([*runs, signed(run)], indent=1).encode())
 
 
 def _recorded(path: Path) -> list[Any]:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from trainable.config.runtime import Machine
 from trainable.config.trial import CodeInResults, TrialConfig, stored_config
+from trainable.storage.checksums import Damaged
 from trainable.storage.names import RUNS, TRIAL
 from trainable.storage.trial_folder import TrialFolder
 from trainable.trial.session import Session
@@ -60,7 +61,11 @@ def reproduce(path: Path, machine: Machine, own_code: bool = False) -> Reproduct
         NotATrial: the folder holds no completed trial, or it cannot or may not be run again.
     """
     old = TrialFolder(path)
-    if old.summary is None or old.trial is None:
+    try:
+        summary = old.result()
+    except Damaged as error:
+        raise NotATrial(f"{path} is damaged: {error}") from None
+    if summary is None or old.trial is None:
         raise NotATrial(
             f"{path} contains no completed trial (its trial.json and summary.json are needed)"
         )

@@ -5,6 +5,7 @@ library only.
 """
 
 import contextlib
+import dataclasses
 import os
 import re
 import secrets
@@ -15,17 +16,20 @@ from pathlib import Path
 from typing import Any
 
 from analysis.results.study_folder import (
+    NoStudy,
     State,
     StudyPlan,
     TrialFiles,
     TrialRecord,
     read_files,
+    read_folders,
     read_plan,
     study_states,
 )
 from orchestrator.results import lock
 from orchestrator.results.lock import StudyLock
 from trainable.storage import names
+from trainable.storage.checksums import FORMAT, text_checksum
 from trainable.storage.trial_folder import TrialFolder, replace
 
 MOVING = ".moving"
@@ -103,8 +107,19 @@ class Store:
         Arms that were removed from the study stay on disk and are not counted.
         """
         self.root.mkdir(parents=True, exist_ok=True)
+        plan = dataclasses.replace(
+            plan, checksums=self._all_have_checksums(), study_checksum=text_checksum(text)
+        )
         replace(self.root / names.STUDY, text.encode())
         replace(self.root / names.PLAN, plan.to_json().encode())
+
+    def _all_have_checksums(self) -> bool:
+        """Return whether no trial is from before there were checksums."""
+        try:
+            return self.read_plan().checksums
+        except NoStudy:
+            trials = [TrialFolder(self.runs / name).trial for name in self._on_disk()]
+            return all(trial.get("format") == FORMAT for trial in trials if trial)
 
     def read_plan(self) -> StudyPlan:
         """Return the study as it was last run. Raises NoStudy."""
@@ -115,8 +130,7 @@ class Store:
     def states(self, records: Iterable[TrialRecord], max_failures: int) -> dict[TrialRecord, State]:
         """Return the state of each trial, read from files."""
         records = list(records)
-        trial_names = [record.name for record in records]
-        snapshot = self._snapshot(trial_names, bool(self.runners()))
+        snapshot = self._snapshot(records, [], bool(self.runners()))
         return study_states(records, snapshot.files, max_failures, snapshot.owned)
 
     def snapshot(self, records: Iterable[TrialRecord]) -> Snapshot:
@@ -126,16 +140,11 @@ class Store:
         it takes the lock.
         """
         others = [holder for holder in self.runners() if not lock.is_this_process(holder)]
-        trial_names = [record.name for record in records]
-        trial_names += self._on_disk()
-        return self._snapshot(trial_names, bool(others))
+        return self._snapshot(list(records), self._on_disk(), bool(others))
 
-    def _snapshot(self, trial_names: list[str], running: bool) -> Snapshot:
-        """Read the folders of these names; owners count only if the study is `running`."""
-        files: dict[str, TrialFiles] = {}
-        for name in trial_names:
-            if name not in files:
-                files[name] = read_files(TrialFolder(self.runs / name))
+    def _snapshot(self, records: list[TrialRecord], others: list[str], running: bool) -> Snapshot:
+        """Read the folders of trials and `others`; owners count only if the study is `running`."""
+        files = read_folders(self.root, records, others)
         if not running:
             return Snapshot(files)
         owned = set()

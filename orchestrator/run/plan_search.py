@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from analysis.results.study_folder import NoStudy
+from analysis.results.study_folder import NoStudy, read_files
 from orchestrator.results.store import Store
 from orchestrator.study import comparison_families
 from orchestrator.study.search_definition import SearchPlan
@@ -84,6 +84,8 @@ def _counts(store: Store, arm: str | None, seeds: list[int]) -> Counter[str]:
 
 
 def _ending(folder: TrialFolder) -> str:
+    if read_files(folder).damage:
+        return "damaged"
     if folder.summary:
         return "done"
     if folder.stopped:

@@ -4,7 +4,7 @@
 and the confirmation of a search apply it. They therefore do what `plan` prints.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -48,7 +48,8 @@ class RunPlan:
         todo: the trials to train, in the study's order.
         moves: completed trials that were renamed in the study: old name → new name.
         outdated: trials that the study (with `same_code`: the code) no longer computes.
-        archive: the names of outdated trials on disk.
+        damaged: trials with a damaged file → what is damaged; they are archived and trained again.
+        archive: the names of outdated and damaged trials on disk.
         forget: trials whose failures are removed, so that they run again.
         blocked: trials that are not run because a trial they depend on has failed.
         problems: sentences about dependencies that a selection excludes; the run cannot start.
@@ -60,6 +61,7 @@ class RunPlan:
     todo: list[PlannedTrial]
     moves: dict[str, str]
     outdated: list[TrialRecord]
+    damaged: dict[TrialRecord, str]
     archive: list[str]
     forget: list[TrialRecord]
     blocked: list[TrialRecord]
@@ -79,6 +81,7 @@ class RunPlan:
             "problems": self.problems,
             "train": [trial.record.name for trial in self.todo],
             "move": self.moves,
+            "damaged": {record.name: damage for record, damage in self.damaged.items()},
             "archive": self.archive,
             "forget_failures": [record.name for record in self.forget],
             "blocked": [record.name for record in self.blocked],
@@ -107,7 +110,8 @@ def plan_run(
     files = moved(snapshot.files, moves)
     found = study_states(records, files, max_failures, snapshot.owned)
     outdated = _outdated(selected, found, files, options)
-    archive = _names_on_disk(outdated, moves)
+    damaged = _damaged(selected, files)
+    archive = _names_on_disk([*outdated, *damaged], moves)
 
     # Trials may also move to folders that are free after outdated trials were archived.
     files = {name: held for name, held in snapshot.files.items() if name not in archive}
@@ -125,6 +129,7 @@ def plan_run(
         todo=todo,
         moves=moves,
         outdated=outdated,
+        damaged=damaged,
         archive=archive,
         forget=forget,
         blocked=[record for record, state in states.items() if state == "blocked"],
@@ -178,7 +183,11 @@ def apply_plan(
         raise Ended(refusal(plan, store), REFUSED)
     if plan.archive:
         folder = store.set_aside(plan.archive)
-        console.print(f"{len(plan.archive)} stale trials moved to {folder}", markup=False)
+        stale = len(plan.archive) - len(plan.damaged)
+        if stale:
+            console.print(f"{stale} stale trials moved to {folder}", markup=False)
+        for line in damage_sentences(plan.damaged):
+            console.print(f"{line}; moved to {folder}", markup=False)
     store.rename(plan.moves)
     for line in move_sentences(plan.moves):
         console.print(line, markup=False)
@@ -200,10 +209,27 @@ def _outdated(
     for record in selected:
         state = states[record]
         made_by = held(files, record.name).code
-        other_code = code is not None and state != "todo" and made_by not in (None, code)
+        ran = state not in ("todo", "damaged")
+        other_code = code is not None and ran and made_by not in (None, code)
         if state == "stale" or other_code:
             outdated.append(record)
     return outdated
+
+
+def _damaged(selected: Iterable[TrialRecord], files: Files) -> dict[TrialRecord, str]:
+    """Return what is damaged in the folders of selected trials."""
+    found = {}
+    for record in selected:
+        damage = held(files, record.name).damage
+        if damage is not None:
+            found[record] = damage
+    return found
+
+
+def damage_sentences(damaged: Mapping[TrialRecord, str]) -> Iterator[str]:
+    """Yield a sentence for each damaged trial; a run trains it again."""
+    for record, damage in damaged.items():
+        yield f"damaged: {record.name}: {damage}"
 
 
 def _names_on_disk(records: Iterable[TrialRecord], moves: Moves) -> list[str]:

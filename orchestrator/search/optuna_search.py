@@ -174,9 +174,11 @@ class Search:
             return []
         records = [each.record for each in planned]
         states = self.store.states(records, self.plan.file.run.max_failures)
-        stale = [record.name for record, state in states.items() if state == "stale"]
-        if stale:
-            self.store.set_aside(stale)
+        unusable = [
+            record.name for record, state in states.items() if state in ("stale", "damaged")
+        ]
+        if unusable:
+            self.store.set_aside(unusable)
         self._settle(trial, records)
         if self.trials[trial.number].state.is_finished():
             return []

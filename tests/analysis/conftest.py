@@ -16,6 +16,7 @@ from analysis.results.read import Results, read_results
 from analysis.results.study_folder import StudyPlan, TrialRecord, trial_name
 from orchestrator.results.store import Store
 from tests.analysis.material import Table, npz
+from trainable.storage.checksums import FORMAT
 
 METRIC = "test/accuracy_last10"
 
@@ -66,7 +67,12 @@ class StudyFolder:
             folder.claim()
             folder.write_json(
                 "trial.json",
-                {"id": identity, "config": config or {}, "fingerprint": fingerprint or {}},
+                {
+                    "id": identity,
+                    "config": config or {},
+                    "format": FORMAT,
+                    "fingerprint": fingerprint or {},
+                },
             )
             if end == "failed":
                 folder.write_json(

@@ -2,11 +2,16 @@
 
 from analysis.results.study_folder import TrialRecord
 from orchestrator.results.store import Store
+from trainable.storage.checksums import FORMAT
 from trainable.storage.names import LAST10
 
 
 def record(arm: str, seed: int = 0, epochs: int = 10, setting: str | None = None) -> TrialRecord:
     return TrialRecord(f"{setting}-{arm}-{seed}", setting, arm, seed, "arms", "baseline", epochs)
+
+
+SUMMARY = {LAST10: 90.0, "data_hash": "d", "noise_hash": "n"}
+"""The fields that every summary has."""
 
 
 def make_trial(store: Store, trial: TrialRecord, state: str, accuracy: float = 95.834) -> None:
@@ -15,11 +20,12 @@ def make_trial(store: Store, trial: TrialRecord, state: str, accuracy: float = 9
         return
     folder = store.folder(trial)
     folder.claim()
-    folder.write_json("trial.json", {"id": "other" if state == "stale" else trial.id})
+    identity = "other" if state == "stale" else trial.id
+    folder.write_json("trial.json", {"id": identity, "format": FORMAT})
     for epoch in 1, 2, 3:  # how many rows a done trial has does not matter here
         folder.append_row({"epoch": epoch, "test/accuracy": 10.0 * epoch})
     if state in ("done", "stale"):
-        folder.finish({LAST10: accuracy, "time/epoch_s": 12.34})
+        folder.finish({**SUMMARY, LAST10: accuracy, "time/epoch_s": 12.34})
     elif state == "failed":
         folder.write_json(
             "failure.json", {"kind": "data", "message": "it broke", "retry": False, "attempts": 1}

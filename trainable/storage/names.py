@@ -6,6 +6,7 @@ checks that `METRICS` has them. A name with `{k}` is a template: `AUC.format(k=0
 network 0. The module imports the standard library only.
 """
 
+import functools
 import re
 
 # --- the folder of a study ---
@@ -150,13 +151,21 @@ FIELDS: dict[str, str] = {
     "noise_hash": "hash of the given labels",
     "weight_hashes": "hash of each network's initial weights",
     "finished": "time of the summary, seconds since 1970",
+    "files": "checksum of each file that belongs to the summary",
+    "checksum": "checksum of all other fields",
 }
 """Other fields of rows (the first two) and summaries."""
 
 
 def registered(name: str) -> bool:
     """Return whether this module defines a field of a row or summary; `{k}` matches any number."""
-    return name in FIELDS or any(pattern.fullmatch(name) for pattern in _PATTERNS)
+    return name in FIELDS or is_metric(name)
+
+
+@functools.cache
+def is_metric(name: str) -> bool:
+    """Return whether this module defines a metric, a number; `{k}` matches any number."""
+    return any(pattern.fullmatch(name) for pattern in _PATTERNS)
 
 
 _PATTERNS = [re.compile(re.escape(name).replace(r"\{k\}", r"\d+")) for name in METRICS]

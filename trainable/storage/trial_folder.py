@@ -17,12 +17,26 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from trainable.storage import names
+from trainable.storage.checksums import (
+    FORMAT,
+    Damaged,
+    file_checksum,
+    read_signed,
+    signed,
+)
+from trainable.storage.plausibility import check_rows, check_summary, is_row
 
 PLACE = re.compile(r"([a-z0-9_][a-z0-9_.=+,-]*/){1,3}seed=\d+")
 """Allowed paths of a trial's folder below `runs/`; they cannot point outside of it."""
+FILES = "files"
+"""Key of a summary: file name → checksum, of the files that belong to it."""
+OF_RESULT = (names.METRICS_FILE, names.SAMPLES, names.MODEL, names.BEST_MODEL)
+"""Files that belong to a summary."""
+WEIGHTS = (names.MODEL, names.BEST_MODEL)
+"""Files that are large and rarely read."""
 _MAGIC = b"dividemix-checkpoint sha256 "
 
 
@@ -70,7 +84,7 @@ class TrialFolder:
     @property
     def owner(self) -> dict[str, Any] | None:
         """`owner.json`: token, host, pid, since (seconds since 1970)."""
-        return _json(self.path / names.OWNER)
+        return _shaped(_json(self.path / names.OWNER), token=str, host=str, pid=int)
 
     def _check_owner(self) -> None:
         owner = self.owner
@@ -95,9 +109,9 @@ class TrialFolder:
         self._check_owner()
         self._rename(_write_synced(self.path / name, content), name)
 
-    def write_json(self, name: str, content: Any) -> None:
-        """Replace a JSON file atomically. Raises ValueError for NaN or infinity."""
-        self.write(name, json.dumps(content, indent=1, allow_nan=False).encode())
+    def write_json(self, name: str, content: dict[str, Any]) -> None:
+        """Replace a JSON file atomically, with a checksum. Raises ValueError for NaN, infinity."""
+        self.write(name, json.dumps(signed(content), indent=1, allow_nan=False).encode())
 
     def remove(self, *files: str) -> None:
         """Delete files that may be absent."""
@@ -107,30 +121,110 @@ class TrialFolder:
 
     @property
     def trial(self) -> dict[str, Any] | None:
-        """`trial.json`: id, config, fingerprint."""
+        """`trial.json`: id, config, format, fingerprint; None if it is missing or damaged."""
         return _json(self.path / names.TRIAL)
 
     @property
     def summary(self) -> dict[str, Any] | None:
-        """`summary.json`: final metrics; it exists if and only if the trial is done."""
-        return _json(self.path / names.SUMMARY)
+        """`summary.json`: final metrics; None unless the trial is done and its files are whole."""
+        try:
+            return self.result()
+        except Damaged:
+            return None
 
-    @property
-    def failure(self) -> dict[str, Any] | None:
-        """`failure.json`: kind, message, traceback, retry, attempts."""
-        return _json(self.path / names.FAILURE)
+    def result(self, compulsory: bool = False) -> dict[str, Any] | None:
+        """Return the summary of a trial after a check of the files that belong to it.
+
+        Weights are not checked, see `check_weights`.
+
+        Args:
+            compulsory: whether all trials of the study have checksums; else `trial.json` says
+                whether this one has.
+
+        Returns:
+            The summary; None: the trial is not done.
+
+        Raises:
+            Damaged: a file is missing or not as it was written.
+        """
+        if not (self.path / names.SUMMARY).exists():
+            return None
+        compulsory = self._has_checksums(compulsory)
+        summary = read_signed(self.path / names.SUMMARY, compulsory)
+        files = summary.pop(FILES, {})
+        check_summary(summary)
+        if not compulsory:
+            check_rows(self.rows(), summary)
+        elif names.METRICS_FILE in files and not (self.path / names.METRICS_FILE).exists():
+            raise Damaged(f"{names.METRICS_FILE} is missing")
+        for name, checksum in files.items():
+            if name not in WEIGHTS:
+                self._check_file(name, checksum)
+        return summary
+
+    def _has_checksums(self, compulsory: bool) -> bool:
+        """Return whether this trial's files must have checksums. Raises Damaged."""
+        try:
+            trial = read_signed(self.path / names.TRIAL, compulsory)
+        except FileNotFoundError:
+            raise Damaged(f"{names.TRIAL} is missing") from None
+        return compulsory or trial.get("format") == FORMAT
+
+    def _check_file(self, name: str, checksum: str) -> None:
+        """Raise Damaged if a file is not as it was; weights of a bundle are absent."""
+        path = self.path / name
+        if path.exists() and file_checksum(path) != checksum:
+            raise Damaged(f"{name} does not match its checksum")
+
+    def check_weights(self) -> None:
+        """Raise Damaged if the final weights of a completed trial are not as they were written."""
+        try:
+            files = read_signed(self.path / names.SUMMARY).get(FILES, {})
+        except FileNotFoundError:
+            return
+        for name in WEIGHTS:
+            if name in files:
+                self._check_file(name, files[name])
 
     @property
     def stopped(self) -> dict[str, Any] | None:
         """`stopped.json`: epoch and reason; it exists if and only if a search stopped the trial."""
-        return _json(self.path / names.STOPPED)
+        stopped = _shaped(_json(self.path / names.STOPPED), epoch=int, reason=str)
+        if stopped is not None:
+            stopped.pop("rows", None)  # their checksum, see `check_stopped`
+        return stopped
+
+    def check_stopped(self, compulsory: bool = False) -> None:
+        """Raise Damaged if a search stopped the trial, and its files are not as they were then."""
+        if not (self.path / names.STOPPED).exists():
+            return
+        compulsory = self._has_checksums(compulsory)
+        stopped = read_signed(self.path / names.STOPPED, compulsory)
+        if compulsory and stopped.get("rows") != self._rows_checksum(stopped.get("epoch", 0)):
+            raise Damaged(f"{names.METRICS_FILE} does not match its checksum")
+
+    def _rows_checksum(self, epochs: int) -> str:
+        """Return hex digits that identify the first rows."""
+        try:
+            lines = (self.path / names.METRICS_FILE).read_bytes().split(b"\n")
+        except FileNotFoundError:
+            lines = []
+        return hashlib.sha256(b"\n".join(lines[:epochs])).hexdigest()[:16]
+
+    @property
+    def failure(self) -> dict[str, Any] | None:
+        """`failure.json`: kind, message, traceback, retry, attempts."""
+        return _shaped(
+            _json(self.path / names.FAILURE), kind=str, message=str, retry=bool, attempts=int
+        )
 
     def stop(self, epoch: int, reason: str) -> None:
         """Mark the trial as stopped; it is never resumed.
 
         No claim is needed, because the search stops a trial while an actor owns the folder.
         """
-        replace(self.path / names.STOPPED, json.dumps({"epoch": epoch, "reason": reason}).encode())
+        content = {"epoch": epoch, "reason": reason, "rows": self._rows_checksum(epoch)}
+        replace(self.path / names.STOPPED, json.dumps(signed(content)).encode())
 
     def log(self, message: str) -> None:
         """Append a line with the time to `train.log`."""
@@ -152,7 +246,7 @@ class TrialFolder:
             os.fsync(file.fileno())
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return all complete rows; an incomplete last line after a crash is ignored."""
+        """Return all rows; lines that are no rows are left out, as after a crash the last one."""
         try:
             content = (self.path / names.METRICS_FILE).read_bytes()
         except FileNotFoundError:
@@ -226,7 +320,11 @@ class TrialFolder:
 
     def finish(self, summary: dict[str, Any]) -> None:
         """Mark the trial as done; checkpoints are deleted after the summary is on disk."""
-        self.write_json(names.SUMMARY, summary)
+        files = {}
+        for name in OF_RESULT:
+            if (self.path / name).exists():
+                files[name] = file_checksum(self.path / name)
+        self.write_json(names.SUMMARY, {**summary, FILES: files})
         self.remove(names.CHECKPOINT, names.PREVIOUS_CHECKPOINT, names.FAILURE)
 
 
@@ -285,15 +383,24 @@ def _sync_folder(path: Path) -> None:
 
 
 def _json(path: Path) -> dict[str, Any] | None:
-    """Return the object in a JSON file; None if the file is absent or not JSON."""
+    """Return the object in a JSON file; None if the file is absent or damaged."""
     try:
-        content = json.loads(path.read_bytes())
-    except (FileNotFoundError, ValueError):
+        return read_signed(path)
+    except (FileNotFoundError, Damaged):
         return None
-    return cast(dict[str, Any] | None, content)
 
 
 def _parsed(lines: list[bytes]) -> Iterator[dict[str, Any]]:
     for line in lines:
-        with contextlib.suppress(ValueError):
-            yield json.loads(line)
+        with contextlib.suppress(ValueError, RecursionError):
+            row = json.loads(line)
+            if is_row(row):
+                yield row
+
+
+def _shaped(content: dict[str, Any] | None, **kinds: type) -> dict[str, Any] | None:
+    """Return an object if it has these keys with values of these types; else None."""
+    if content is None:
+        return None
+    right = all(isinstance(content.get(key), kind) for key, kind in kinds.items())
+    return content if right else None

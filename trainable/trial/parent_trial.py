@@ -11,6 +11,7 @@ from trainable.config.trial import TrialConfig
 from trainable.data.samples import Samples
 from trainable.errors import DataError
 from trainable.storage import names
+from trainable.storage.checksums import Damaged
 from trainable.storage.trial_folder import TrialFolder
 
 
@@ -37,7 +38,15 @@ class Source:
 
     @property
     def weights(self) -> Path:
-        """File with the final weights of its networks."""
+        """File with the final weights of its networks.
+
+        Raises:
+            DataError: it is damaged.
+        """
+        try:
+            self._folder.check_weights()
+        except Damaged as error:
+            raise DataError(f"{self._folder.path}: {error}. Run the study again") from None
         return self._folder.path / names.MODEL
 
     def clean_probability(self, train: Samples) -> np.ndarray:

@@ -19,10 +19,11 @@ from trainable.config.trial import TrialConfig, trial_id
 from trainable.errors import TimedOut, TrialError
 from trainable.methods.base import Row
 from trainable.storage import names
+from trainable.storage.checksums import FORMAT
 from trainable.storage.trial_folder import LostFolder, TrialFolder
 from trainable.tensorboard.events import Events
 from trainable.trial.fingerprint import fingerprint
-from trainable.trial.trial import OtherData, Trial
+from trainable.trial.trial import OtherState, Trial
 
 T = TypeVar("T")
 
@@ -80,9 +81,13 @@ class Session:
             self.folder.remove(names.CHECKPOINT, names.PREVIOUS_CHECKPOINT, names.FAILURE)
             self.finished = True
             return
-        about: dict[str, Any] = {"id": trial_id(self.config), "config": self.config.model_dump()}
+        about: dict[str, Any] = {
+            "id": trial_id(self.config),
+            "config": self.config.model_dump(),
+            "format": FORMAT,
+        }
         before = self.folder.trial or {}
-        earlier = {
+        earlier: dict[str, Any] = {
             k: before[k]
             for k in ("fingerprint", "earlier")
             if k in before and before.get("id") == about["id"]
@@ -111,6 +116,7 @@ class Session:
 
     def _resume(self, trial: Trial) -> None:
         rows = self.folder.rows()
+        before = self.folder.has_checkpoint
         for state in self.folder.load_checkpoints():
             try:
                 trial.restore(state, rows)
@@ -119,16 +125,14 @@ class Session:
                     "a checkpoint holds more than tensors and plain values: it is not used"
                 )
                 continue
-            except OtherData as error:
-                self.folder.log(f"a checkpoint is not used: {error}; the trial starts anew")
+            except OtherState as error:
+                self.folder.log(f"a checkpoint is not used: {error}")
                 continue
-            if [row["epoch"] for row in trial.rows] == list(range(1, trial.epoch + 1)):
-                self.folder.log(f"resumes after epoch {trial.epoch}")
-                break
-            self.folder.log(
-                f"rows of epochs before {trial.epoch} are missing: this checkpoint is not used"
-            )
-            self.trial = trial = Trial(self.config, self.machine)
+            self.folder.log(f"resumes after epoch {trial.epoch}")
+            break
+        else:
+            if before:
+                self.folder.log("no checkpoint can be used: the trial starts anew")
         self.folder.keep_rows(trial.epoch)
         self._saved = trial.epoch
         self._between_epochs = True

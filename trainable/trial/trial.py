@@ -32,6 +32,7 @@ from trainable.methods.retrain import Retrain
 from trainable.models.build import build
 from trainable.random_streams import Streams
 from trainable.storage import names
+from trainable.storage.checksums import content_checksum
 from trainable.trial.parent_trial import Source
 
 OUTSIDE_TENSORS = 0.1
@@ -41,6 +42,8 @@ MOST_GRAPHS = 64
 both modes, at several batch sizes."""
 TRAINED_ON = "trained_on"
 """Key of a state with the hashes of the data and of the given labels."""
+ROWS = "rows_checksum"
+"""Key of a state with the checksum of the rows up to its epoch."""
 HALF_MAX = float(np.finfo(np.float16).max)
 
 METHODS: dict[str, type[Method]] = {
@@ -57,8 +60,8 @@ METHODS: dict[str, type[Method]] = {
 }
 
 
-class OtherData(Exception):
-    """A state is of other data than the trial has now."""
+class OtherState(Exception):
+    """A state is of other data than the trial has now, or of other rows than are on disk."""
 
 
 class Trial:
@@ -156,14 +159,15 @@ class Trial:
 
     def state(self) -> bytes:
         """Return the complete state, on which the next epoch depends, with hashes of the data."""
-        return _saved({**self.method.state_dict(), TRAINED_ON: self._trained_on})
+        about = {TRAINED_ON: self._trained_on, ROWS: content_checksum(self.rows)}
+        return _saved({**self.method.state_dict(), **about})
 
     def restore(self, state: bytes, rows: list[Row]) -> None:
-        """Resume after the epoch of `state`; `rows` must include all rows up to that epoch.
+        """Resume after the epoch of `state`, whose `rows` are those on disk, and possibly more.
 
         Raises:
-            OtherData: the state is of other data or given labels. States of earlier versions have
-                no hashes and are not checked.
+            OtherState: the state is of other data or given labels, or of other rows. The trial is
+                unchanged then. States of earlier versions have no hashes.
         """
         # To the CPU first: loading then copies weights to the networks' device, and per-sample
         # arrays stay on the CPU.
@@ -171,9 +175,15 @@ class Trial:
         before = content.pop(TRAINED_ON, self._trained_on)
         changed = [name for name, now in self._trained_on.items() if before.get(name) != now]
         if changed:
-            raise OtherData(f"the {' and the '.join(changed)} have changed since it was saved")
+            raise OtherState(f"the {' and the '.join(changed)} have changed since it was saved")
+        epochs = content["epoch"]
+        kept = rows[:epochs]
+        if [row["epoch"] for row in kept] != list(range(1, epochs + 1)):
+            raise OtherState(f"rows of epochs before {epochs} are missing")
+        if content.pop(ROWS, content_checksum(kept)) != content_checksum(kept):
+            raise OtherState(f"rows of epochs before {epochs} are damaged")
         self.method.load_state_dict(content)
-        self.rows = rows[: self.epoch]
+        self.rows = kept
 
     def weights(self) -> bytes:
         """Return the weights of the tested networks, for `torch.load(…, weights_only=True)`.

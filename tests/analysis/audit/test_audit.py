@@ -5,7 +5,7 @@ import pytest
 
 from analysis.audit import tables
 from analysis.audit.audit import NoAudit, audit
-from tests.analysis.material import sample_table
+from tests.analysis.material import sample_table, signed_again
 
 
 def shifted(known: bool = True):
@@ -28,6 +28,7 @@ def test_injected_noise_gives_a_ranking_a_seed(study):
     root = study.write()
     path = study.path("baseline", 1) / "samples.npz"
     np.savez(path, **shifted())
+    signed_again(path)
     assert [each.seeds for each in audit(root)] == [[0], [1]]
     assert [each.seeds for each in audit(root, seed=1)] == [[1]]
     figures = tables.figures(audit(root))

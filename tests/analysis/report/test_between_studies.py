@@ -1,5 +1,6 @@
 """Two studies side by side, and the command that prints them."""
 
+import json
 import shutil
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from analysis.report import between_studies, cells
 from tests.analysis.conftest import StudyFolder
+from trainable.storage.checksums import read_signed, signed
 
 
 @pytest.fixture
@@ -124,7 +126,8 @@ def test_compare_names_studies_that_have_names_of_their_own(study, other, comman
     study.arm("baseline", 70.0).write()
     other.arm("baseline", 71.0).write()
     plan = other.root / "trials.json"
-    plan.write_text(plan.read_text().replace('"study": "small"', '"study": "large"'))
+    content = {**read_signed(plan), "study": "large"}
+    plan.write_text(json.dumps(signed(content)))
     (table,) = rendered(command("compare", study.root, other.root)[1])
     assert table[0][2:4] == ["small %", "large %"]
 

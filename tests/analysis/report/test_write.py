@@ -212,7 +212,7 @@ def test_the_command_writes_the_reports_of_several_studies(study, command, tmp_p
     assert pages == [str(root / "report" / "index.html") for root in (study.root, other.root)]
 
 
-@pytest.mark.parametrize("plan", [None, "{", '{"study": "x", "trials": [{}]}'])
+@pytest.mark.parametrize("plan", [None, "{}", '{"study": "x", "trials": [{}]}'])
 def test_the_command_says_in_a_sentence_that_there_are_no_results_and_exits_2(
     tmp_path, command, plan
 ):

@@ -6,6 +6,7 @@ import pytest
 
 from analysis.results.read import read_results
 from analysis.results.study_folder import NoStudy
+from trainable.storage.checksums import signed
 
 
 def states(results):
@@ -78,15 +79,16 @@ def test_folders_that_are_not_planned_are_ignored(study):
 @pytest.mark.parametrize("end", [70.0, "failed"])
 def test_a_trial_of_another_id_is_stale(study, end):
     root = study.arm("baseline", end).arm("variant", 71.0).write()
-    (study.path("baseline", 0) / "trial.json").write_text(json.dumps({"id": "another"}))
+    (study.path("baseline", 0) / "trial.json").write_text(json.dumps(signed({"id": "another"})))
     assert states(read_results(root)) == {("baseline", 0): "stale", ("variant", 0): "done"}
     assert set(read_results(root).rows()["arm"]) == {"variant"}
 
 
-def test_a_trial_without_its_id_is_stale(study):
+def test_a_result_without_its_configuration_is_damaged(study):
     root = study.arm("baseline", 70.0).write()
     (study.path("baseline", 0) / "trial.json").unlink()
-    assert states(read_results(root)) == {("baseline", 0): "stale"}
+    (trial,) = read_results(root).trials.to_dict("records")
+    assert (trial["state"], trial["reason"]) == ("damaged", "trial.json is missing")
 
 
 def test_a_trial_that_finished_after_a_failure_is_done(study):
@@ -100,7 +102,7 @@ def test_a_damaged_summary_is_no_result(study, content):
     root = study.arm("baseline", 70.0).write()
     (study.path("baseline", 0) / "summary.json").write_bytes(content)
     (trial,) = read_results(root).trials.to_dict("records")
-    assert (trial["state"], trial["reason"]) == ("todo", "its summary.json is damaged")
+    assert (trial["state"], trial["reason"]) == ("damaged", "summary.json is not JSON")
 
 
 # --- rows ---
@@ -139,26 +141,32 @@ def test_rows_of_nothing_finished_have_the_same_columns(study):
     assert set(rows.columns) == {"setting", "arm", "seed", "epoch", "test/accuracy"}
 
 
-@pytest.mark.parametrize("torn", [b'{"epoch": 4, "test/acc', b"\x00\x00\x00\x00"])
-def test_a_torn_last_line_is_left_out(study, torn):
-    root = study.arm("baseline", 70.0).write()
-    with (study.path("baseline", 0) / "metrics.jsonl").open("ab") as file:
-        file.write(torn)
-    assert read_results(root).rows("test/accuracy")["epoch"].tolist() == [1, 2, 3]
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content + b'{"epoch": 4, "test/acc',
+        lambda content: content.replace(b"50.0", b"51.0", 1),
+        lambda content: b"".join(content.splitlines(keepends=True)[1:]),
+        lambda content: b"",
+    ],
+    ids=["a torn line", "another digit", "a lost line", "nothing"],
+)
+def test_a_finished_trial_whose_rows_are_not_as_they_were_has_no_result(study, damage):
+    root = study.arm("baseline", 70.0).arm("variant", 71.0).write()
+    path = study.path("variant", 0) / "metrics.jsonl"
+    path.write_bytes(damage(path.read_bytes()))
+    found = read_results(root)
+    assert states(found) == {("baseline", 0): "done", ("variant", 0): "damaged"}
+    assert found.trials["reason"].tolist() == ["", "metrics.jsonl does not match its checksum"]
+    assert found.rows("test/accuracy")["arm"].tolist() == ["baseline"] * 3
 
 
-def test_a_damaged_line_in_between_is_left_out(study):
-    root = study.arm("baseline", 70.0).write()
-    path = study.path("baseline", 0) / "metrics.jsonl"
-    first, _, third = path.read_bytes().splitlines(keepends=True)
-    path.write_bytes(first + b'{"epoch": 2, "te\n' + third)
-    assert read_results(root).rows("test/accuracy")["epoch"].tolist() == [1, 3]
-
-
-def test_a_finished_trial_whose_rows_are_lost_has_none(study):
+def test_a_finished_trial_whose_rows_are_lost_has_no_result(study):
     root = study.arm("baseline", 70.0).arm("variant", 71.0).write()
     (study.path("variant", 0) / "metrics.jsonl").unlink()
-    assert read_results(root).rows("test/accuracy")["arm"].tolist() == ["baseline"] * 3
+    found = read_results(root)
+    assert found.trials["reason"].tolist() == ["", "metrics.jsonl is missing"]
+    assert found.rows("test/accuracy")["arm"].tolist() == ["baseline"] * 3
 
 
 # --- no results ---

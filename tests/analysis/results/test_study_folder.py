@@ -26,7 +26,8 @@ def record(arm: str, source: str | None = None) -> TrialRecord:
     [
         (TrialFiles(), False, "todo"),
         (TrialFiles(True), False, "todo"),
-        (TrialFiles(True, summary={}), False, "stale"),
+        (TrialFiles(True, damage="d"), True, "damaged"),
+        (TrialFiles(True, {"id": "2"}, damage="d"), False, "damaged"),
         (TrialFiles(True, {"id": "2"}), False, "stale"),
         (TrialFiles(True, {"id": "2"}, summary={}), False, "stale"),
         (TrialFiles(True, TRIAL, summary={}, failure=FINAL), True, "done"),

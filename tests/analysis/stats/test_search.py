@@ -16,6 +16,7 @@ from optuna.trial import TrialState
 from analysis.figures import search as figures
 from analysis.report.search import write_search
 from analysis.stats import search
+from tests.orchestrator.folders import SUMMARY
 from trainable.storage.trial_folder import TrialFolder, score
 
 SPACE = {
@@ -41,7 +42,7 @@ def folder(
     for epoch, accuracy in enumerate(accuracies, start=1):
         trial.append_row({"epoch": epoch, "val/accuracy": accuracy})
     if done:
-        trial.finish({})
+        trial.finish(SUMMARY)
     return {
         "id": id,
         "setting": None,

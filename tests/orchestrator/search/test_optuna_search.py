@@ -10,6 +10,7 @@ from optuna.trial import TrialState
 
 from orchestrator.results.store import Store
 from orchestrator.search.pool import SearchPool
+from tests.orchestrator.folders import SUMMARY
 from tests.orchestrator.toy import STUDY, begin, opened, peak, run, train, write
 from trainable.config.trial import TrialConfig
 
@@ -248,7 +249,7 @@ def test_a_trial_without_validation_scores_fails_with_a_sentence(tmp_path):
     planned = searches.next()
     folder = begin(searches.store, planned)
     folder.append_row({"epoch": 1})
-    folder.finish({})
+    folder.finish(SUMMARY)
     searches.settle(planned.record.name)
     assert "validation set" in trials(searches)[0].user_attrs["reason"]
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.orchestrator.folders import SUMMARY
+from trainable.storage.checksums import FORMAT
 from trainable.storage.trial_folder import LostFolder, TrialFolder
 
 
@@ -52,9 +54,14 @@ def test_an_empty_folder_knows_nothing(tmp_path):
 
 def test_json_files_come_back_as_they_were_written(folder):
     content = {"id": "abc", "x": 0.1 + 0.2, "deep": [1, None, {"ä": True}]}
-    for name in ("trial", "summary", "failure"):
-        folder.write_json(f"{name}.json", content)
-        assert getattr(TrialFolder(folder.path), name) == content
+    folder.write_json("trial.json", content)
+    assert TrialFolder(folder.path).trial == content
+    summary = {**content, **SUMMARY}
+    folder.finish(summary)
+    assert TrialFolder(folder.path).summary == summary
+    failure = {**content, "kind": "k", "message": "m", "retry": True, "attempts": 1}
+    folder.write_json("failure.json", failure)
+    assert TrialFolder(folder.path).failure == failure
 
 
 def test_writing_replaces_and_leaves_no_other_file(folder):
@@ -231,7 +238,7 @@ WRITES: dict[str, Callable[[TrialFolder], Any]] = {
 
 
 def fill(folder: TrialFolder) -> None:
-    folder.write_json("trial.json", {"id": "abc"})
+    folder.write_json("trial.json", {"id": "abc", "format": FORMAT})
     folder.append_row(row(1))
     folder.save_checkpoint(b"old state")
     folder.save_checkpoint(b"new state")
@@ -254,6 +261,9 @@ def test_every_writing_method_is_tried_here():
         "failure",
         "stopped",
         "has_checkpoint",
+        "result",
+        "check_weights",
+        "check_stopped",
     }
     by_anybody = {"claim", "release", "stop"}  # a search stops a trial that an actor owns
     public = {name for name in vars(TrialFolder) if not name.startswith("_")}
@@ -362,10 +372,10 @@ def test_finishing_writes_the_summary_and_then_deletes_checkpoints_and_failure(f
         unlink(path, missing_ok=missing_ok)
 
     monkeypatch.setattr(Path, "unlink", watched)
-    folder.finish({"test/accuracy": 90.5})
+    folder.finish(SUMMARY)
     assert there
     assert all(there)
-    assert folder.summary == {"test/accuracy": 90.5}
+    assert folder.summary == SUMMARY
     assert set(contents(folder)) == {"owner.json", "trial.json", "metrics.jsonl", "summary.json"}
 
 
@@ -433,7 +443,8 @@ def test_a_crash_leaves_a_file_old_or_new_but_whole(tmp_path):
         for _, folder in crashes(lambda folder: folder.write_json("trial.json", content), tmp_path)
     ]
     assert len(states) == 3  # the file's flush, the rename, the folder's flush
-    assert states == [{"id": "abc"}, {"id": "abc"}, content]
+    before = {"id": "abc", "format": FORMAT}
+    assert states == [before, before, content]
 
 
 def test_a_crash_while_saving_leaves_a_whole_checkpoint_to_go_on_from(tmp_path):
@@ -463,12 +474,12 @@ def test_a_crash_while_appending_a_row_leaves_the_rows_before_it(tmp_path):
 
 def test_a_crash_while_finishing_leaves_a_summary_or_a_checkpoint(tmp_path):
     done = []
-    for _, folder in crashes(lambda folder: folder.finish({"test/accuracy": 1.0}), tmp_path):
+    for _, folder in crashes(lambda folder: folder.finish(SUMMARY), tmp_path):
         done.append(folder.summary is not None)
         if folder.summary is None:
             assert list(folder.load_checkpoints()) == [b"new state", b"old state"]
         else:
-            assert folder.summary == {"test/accuracy": 1.0}
+            assert folder.summary == SUMMARY
     assert done == sorted(done)  # once done, always done
     assert {True, False} == set(done)
 
@@ -512,8 +523,7 @@ def test_an_error_of_a_full_disk_names_the_file(tmp_path, write):
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
     try:
-        with pytest.raises(OSError) as error:
+        with pytest.raises(OSError, match=re.escape(str(folder.path))):
             write(folder)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert str(folder.path) in str(error.value.filename)
