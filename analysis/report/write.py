@@ -1,6 +1,5 @@
 """Write the report of a study to `report/`: a self-contained page, its tables and figures."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from analysis.report.blocks import Block, Picture
 from analysis.results import unexpected_files
 from analysis.results.mixed_fingerprints import mixed, without_checksums
 from analysis.results.read import Results, read_results
+from analysis.results.study_record import read_record
 from analysis.stats import comparison, interactions
 from analysis.stats.comparison import ALONE, BASELINE
 from trainable.storage import names
@@ -184,6 +184,7 @@ def _facts(whole: Results, study: Results, table: pd.DataFrame) -> dict[str, Any
     unfinished = study.trials[study.trials["state"] != "done"]
     collapsed = study.done[study.done["collapsed"]]
     made = list(study.fingerprints())
+    record = read_record(study.root)
     return {
         "study": study.study,
         "counts": _counts(whole, study),
@@ -192,11 +193,11 @@ def _facts(whole: Results, study: Results, table: pd.DataFrame) -> dict[str, Any
         "reach": list(verdicts.reach(table)),
         "unfinished": [f"{t.folder}: {t.state}: {t.reason}" for t in unfinished.itertuples()],
         "collapsed": [f"{t['folder']}: {t[LAST10]:.2f} %" for t in collapsed.to_dict("records")],
-        "unexpected": list(unexpected_files.unexpected(whole)),
+        "unexpected": record.problems + list(unexpected_files.unexpected(whole)),
         "mixed": mixed(made) + without_checksums(made),
         "unread": study.data_notes,
-        "file": _read(study.root / names.STUDY),
-        "runs": _provenance(study.root / names.PROVENANCE),
+        "file": record.text,
+        "runs": record.runs,
     }
 
 
@@ -224,38 +225,10 @@ def _markdown(blocks: list[Block], facts: dict[str, Any]) -> Iterator[str]:
 SECTIONS = {
     "Trials without a result": "unfinished",
     "Collapsed runs": "collapsed",
-    "Unexpected files": "unexpected",
+    "Unexpected or damaged files": "unexpected",
     "Different code, libraries or devices": "mixed",
     "Files of the data that were not read": "unread",
 }
-
-
-RUN = {
-    "time",
-    "host",
-    "command",
-    "system",
-    "cpus",
-    "python",
-    "versions",
-    "git_revision",
-}
-"""Fields of a run that the page shows."""
-
-
-def _provenance(path: Path) -> list[dict[str, Any]]:
-    try:
-        runs = json.loads(path.read_bytes())
-        return [run for run in runs if isinstance(run, dict) and run.keys() >= RUN]
-    except (OSError, ValueError, TypeError):
-        return []
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
 
 
 def _template() -> jinja2.Template:

@@ -82,3 +82,103 @@ def run_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command) 
         return code, out + err
 
     return _run
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Call `python -m orchestrator …` in this process: (exit code, standard output, standard error)."""
+
+    def _command(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["orchestrator", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            app.main()
+        output = capsys.readouterr()
+        assert "Traceback" not in output.out + output.err
+        return int(end.value.code or 0), output.out, output.err
+
+    return _command
+
+
+@pytest.fixture
+def run_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command) -> RunHere:
+    """Call `run STUDY --no-ray` in this process, without its report: (exit code, output).
+
+    `during` is called meanwhile in a thread; what it raises is raised here.
+    """
+    monkeypatch.setattr("analysis.report.write.write_report", lambda root: [])
+
+    def _run(
+        study: Path,
+        *options: str,
+        results: Path = tmp_path,
+        during: Callable[[], object] = lambda: None,
+    ) -> tuple[int, str]:
+        raised: list[BaseException] = []
+
+        def disturb() -> None:
+            try:
+                during()
+            except BaseException as error:
+                raised.append(error)
+
+        thread = threading.Thread(target=disturb)
+        thread.start()
+        code, out, err = command("run", study, "--no-ray", "--results", results, *options)
+        thread.join()
+        if raised:
+            raise raised[0]
+        assert_quiet(out + err)
+        return code, out + err
+
+    return _run
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Call `python -m orchestrator …` in this process: (exit code, standard output, standard error)."""
+
+    def _command(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["orchestrator", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            app.main()
+        output = capsys.readouterr()
+        assert "Traceback" not in output.out + output.err
+        return int(end.value.code or 0), output.out, output.err
+
+    return _command
+
+
+@pytest.fixture
+def run_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command) -> RunHere:
+    """Call `run STUDY --no-ray` in this process, without its report: (exit code, output).
+
+    `during` is called meanwhile in a thread; what it raises is raised here.
+    """
+    monkeypatch.setattr("analysis.report.write.write_report", lambda root: [])
+
+    def _run(
+        study: Path,
+        *options: str,
+        results: Path = tmp_path,
+        during: Callable[[], object] = lambda: None,
+    ) -> tuple[int, str]:
+        raised: list[BaseException] = []
+
+        def disturb() -> None:
+            try:
+                during()
+            except BaseException as error:
+                raised.append(error)
+
+        thread = threading.Thread(target=disturb)
+        thread.start()
+        code, out, err = command("run", study, "--no-ray", "--results", results, *options)
+        thread.join()
+        if raised:
+            raise raised[0]
+        assert_quiet(out + err)
+        return code, out + err
+
+    return _run

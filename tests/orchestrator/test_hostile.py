@@ -189,7 +189,7 @@ def test_a_plan_that_leads_elsewhere_is_refused(workplace, tmp_path, command, ch
     write_results(root, **change)
     before = files(tmp_path)
     assert main(command, root, *(["out.zip"] if command == "bundle" else [])) == 2
-    assert "is not a trial folder" in capsys.readouterr().err
+    assert "trials.json" in capsys.readouterr().err
     assert files(tmp_path) == before
 
 

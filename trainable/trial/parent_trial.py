@@ -30,7 +30,11 @@ class Source:
             )
         self._folder = TrialFolder(machine.source_dir)
         found = (self._folder.trial or {}).get("id")
-        if found != config.from_arm or self._folder.summary is None:
+        try:
+            summary = self._folder.result()
+        except Damaged as error:
+            raise DataError(f"{machine.source_dir} is damaged: {error}. Train it again") from None
+        if found != config.from_arm or summary is None:
             raise DataError(
                 f"from_arm: {config.from_arm} – {machine.source_dir} does not contain this trial "
                 "as a completed one. Run that trial first, or pass another --source folder"
@@ -46,7 +50,7 @@ class Source:
         try:
             self._folder.check_weights()
         except Damaged as error:
-            raise DataError(f"{self._folder.path}: {error}. Run the study again") from None
+            raise DataError(f"{self._folder.path} is damaged: {error}. Train it again") from None
         return self._folder.path / names.MODEL
 
     def clean_probability(self, train: Samples) -> np.ndarray:

@@ -13,6 +13,7 @@ from analysis.stats import comparison
 from tests.analysis.conftest import StudyFolder
 from tests.analysis.material import sample_table
 from tests.analysis.stats.test_interactions import TWO, product
+from trainable.storage.checksums import signed
 
 FILES = [
     "report/index.html",
@@ -319,7 +320,7 @@ def test_the_page_shows_the_study_file_and_each_run_as_text(study, page):
         "git_revision": "abc",
         "git_diff": "+x",
     }
-    (root / "provenance.json").write_text(json.dumps([run]))
+    (root / "provenance.json").write_text(json.dumps([signed(run)]))
     found = page(write_report(root)[0])
     visible = " ".join("".join(found.visible).split())
     assert "script" not in found.tags

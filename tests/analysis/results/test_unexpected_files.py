@@ -129,7 +129,7 @@ SECTIONS = {
         "runs/no_co_refine/seed=3: todo: not finished",
     },
     "Collapsed runs": {"runs/baseline/seed=1: 35.00 %"},
-    "Unexpected files": {
+    "Unexpected or damaged files": {
         "runs/copy/seed=0: not in the study; it is the same trial as runs/baseline/seed=0, counted once",
         "runs/notes.txt: belongs to no trial",
     },

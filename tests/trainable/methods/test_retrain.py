@@ -135,7 +135,7 @@ def test_a_trial_keeps_what_its_source_judged_clean(judge, tmp_path):
         ),
         (
             lambda folder: folder.joinpath("samples.npz").write_bytes(b"damaged"),
-            "{folder}/samples.npz cannot be read",
+            "{folder} is damaged: samples.npz does not match its checksum",
         ),
     ],
 )
