@@ -38,10 +38,6 @@ Process = subprocess.Popen[str]
 Start = Callable[..., Process]
 Command = Callable[..., tuple[int, str, str]]
 RunHere = Callable[..., tuple[int, str]]
-Command = Callable[..., tuple[int, str, str]]
-RunHere = Callable[..., tuple[int, str]]
-Command = Callable[..., tuple[int, str, str]]
-RunHere = Callable[..., tuple[int, str]]
 
 
 def workers(environment: Environment) -> list[int]:
