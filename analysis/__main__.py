@@ -13,7 +13,7 @@ from analysis.report import between_studies, formats
 from analysis.report.write import write_report
 from analysis.results import bundle
 from analysis.results.read import Results, read_results
-from analysis.results.study_folder import NoStudy
+from analysis.results.study_plan import NoStudy
 from trainable.terminal import tolerate_encoding
 
 

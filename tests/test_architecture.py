@@ -34,6 +34,7 @@ THIRD_PARTY = {
     "numpy": (
         "orchestrator.audit orchestrator.search trainable.data trainable.engine trainable.methods"
         " trainable.noisy_labels trainable.random_streams trainable.tensorboard trainable.trial analysis"
+        " trainable.config.given_labels"
     ),
     "optuna": (
         "orchestrator.search orchestrator.display.search_live"

@@ -11,15 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.results.study_folder import (
-    NoStudy,
-    State,
-    TrialFiles,
-    TrialRecord,
-    read_folders,
-    read_plan,
-    study_states,
-)
+from analysis.results.study_folder import State, on_other_data, study_states
+from analysis.results.study_plan import NoStudy, TrialRecord, read_plan
+from analysis.results.trial_files import TrialFiles, read_folders
 from trainable.storage import names
 from trainable.storage.names import LAST10
 from trainable.storage.trial_folder import TrialFolder
@@ -158,9 +152,9 @@ def read_results(root: Path) -> Results:
     plan = read_plan(root)
     if not plan.records:
         raise NoStudy(f"{root} contains no study results (its {names.PLAN} plans no trials)")
-    folders = {record.name: TrialFolder(root / names.RUNS / record.name) for record in plan.records}
     files = read_folders(root, plan.records)
     states = study_states(plan.records, files, plan.max_failures)
+    reasons = on_other_data(states, files)
     done = {record.name for record, state in states.items() if state == "done"}
     rows = []
     for record, state in states.items():
@@ -169,7 +163,7 @@ def read_results(root: Path) -> Results:
         row["reason"] = ""
         if state != "done":
             waits = record.source is not None and record.source not in done
-            row["reason"] = _reason(record, state, held, folders[record.name], waits)
+            row["reason"] = reasons.get(record) or _reason(record, state, held, waits)
         rows.append(row)
     trials = pd.DataFrame(rows)
     results = Results(root, plan.study, trials, plan.margin, plan.factors)
@@ -198,9 +192,7 @@ def _row(record: TrialRecord, state: State, files: TrialFiles) -> dict[str, Any]
     return row
 
 
-def _reason(
-    record: TrialRecord, state: State, files: TrialFiles, folder: TrialFolder, waits: bool
-) -> str:
+def _reason(record: TrialRecord, state: State, files: TrialFiles, waits: bool) -> str:
     """Return why a trial has no result; `waits`: its dependency has no result either."""
     failed = ""
     if files.failure:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from analysis.results.study_folder import read_plan
+from analysis.results.study_plan import read_plan
 from trainable.storage import names
 from trainable.storage.checksums import Damaged, text_checksum, verified
 

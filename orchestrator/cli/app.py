@@ -12,7 +12,7 @@ from typing import NoReturn
 import typer
 from rich.console import Console
 
-from analysis.results.study_folder import NoStudy
+from analysis.results.study_plan import NoStudy
 from orchestrator.cli import result_commands, study_commands
 from orchestrator.exit_codes import REFUSED, WRONG, Ended
 from orchestrator.results import lock

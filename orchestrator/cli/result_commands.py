@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from analysis.results.study_folder import State, TrialRecord
+from analysis.results.study_folder import State
+from analysis.results.study_plan import TrialRecord
 from orchestrator.cli.options import DataDir, OwnCode, RunDir, StudyDir, console
 from orchestrator.exit_codes import FAILED, WRONG, Ended
 from orchestrator.results.store import Store
@@ -55,7 +56,7 @@ def _show_status(
         console.print(
             f"failed: {failure['name']}: {failure['kind']}: {failure['message']}", markup=False
         )
-    for line in status.damaged(place, states):
+    for line in [*status.stale(place, states), *status.damaged(place, states)]:
         console.print(line, markup=False)
     for line in status.blocked(status.in_state(states, "blocked")):
         console.print(line, markup=False)
@@ -126,7 +127,7 @@ def audit(
 ) -> None:
     """List the training labels that are probably wrong, and what they should be."""
     from analysis.audit.audit import NoAudit
-    from analysis.results.study_folder import NoStudy
+    from analysis.results.study_plan import NoStudy
     from orchestrator.audit.write import apply_corrections, write_audit
     from trainable.errors import DataError
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from analysis.report.cells import arm_name, number, signed
-from analysis.results.study_folder import TrialRecord
+from analysis.results.study_plan import TrialRecord
 from orchestrator.display.live import View, ended_badly
 from orchestrator.results.store import Store
 from orchestrator.search import journal

@@ -10,7 +10,9 @@ from rich.table import Table
 
 from analysis.report.cells import arm_name
 from analysis.results.mixed_fingerprints import mixed, without_checksums
-from analysis.results.study_folder import STATES, State, TrialRecord, read_folders
+from analysis.results.study_folder import STATES, State, on_other_data
+from analysis.results.study_plan import TrialRecord
+from analysis.results.trial_files import read_folders
 from orchestrator.results.store import Store
 from trainable.storage.names import EPOCH_SECONDS, LAST10, TEST_ACCURACY
 from trainable.storage.trial_folder import TrialFolder
@@ -239,6 +241,12 @@ def time_left(store: Store, states: dict[TrialRecord, State]) -> str | None:
     slots = max(1, len(running))
     plural = "s" if slots > 1 else ""
     return f"time left: about {duration(spent / finished * left / slots)} on {slots} slot{plural}"
+
+
+def stale(store: Store, states: dict[TrialRecord, State]) -> list[str]:
+    """Return a sentence for each trial with other data than a newer one."""
+    reasons = on_other_data(states, read_folders(store.root, states))
+    return [f"stale: {record.name}: {reason}" for record, reason in reasons.items()]
 
 
 def damaged(store: Store, states: dict[TrialRecord, State]) -> list[str]:

@@ -15,17 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from analysis.results.study_folder import (
-    NoStudy,
-    State,
-    StudyPlan,
-    TrialFiles,
-    TrialRecord,
-    read_files,
-    read_folders,
-    read_plan,
-    study_states,
-)
+from analysis.results.study_folder import State, study_states
+from analysis.results.study_plan import NoStudy, StudyPlan, TrialRecord, read_plan
+from analysis.results.trial_files import TrialFiles, read_files, read_folders
 from orchestrator.results import lock
 from orchestrator.results.lock import StudyLock
 from trainable.storage import names

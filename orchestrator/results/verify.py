@@ -6,7 +6,7 @@ This checks whether code and data still produce the rows on disk.
 import random
 from collections.abc import Iterator
 
-from analysis.results.study_folder import TrialRecord
+from analysis.results.study_plan import TrialRecord
 from orchestrator.results.reproduce import NotATrial, Reproduction, reproduce
 from orchestrator.results.store import Store
 from trainable.config.runtime import Machine

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from analysis.results.study_folder import NoStudy, read_files
+from analysis.results.study_plan import NoStudy
+from analysis.results.trial_files import read_files
 from orchestrator.results.store import Store
 from orchestrator.study import comparison_families
 from orchestrator.study.search_definition import SearchPlan

@@ -10,7 +10,8 @@ import hashlib
 
 from rich.console import Console
 
-from analysis.results.study_folder import State, TrialRecord
+from analysis.results.study_folder import State
+from analysis.results.study_plan import TrialRecord
 from orchestrator.display.live import View
 from orchestrator.display.tensorboard import write_layout
 from orchestrator.execution.resources import CannotRun, requested, this_machine

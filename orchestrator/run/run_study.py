@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from analysis.results.study_folder import STATES, State, TrialRecord
+from analysis.results.study_folder import STATES, State
+from analysis.results.study_plan import TrialRecord
 from orchestrator.execution.resources import CannotRun
 from orchestrator.exit_codes import DONE, FAILED, REFUSED, WRONG, Ended
 from orchestrator.results.store import Store

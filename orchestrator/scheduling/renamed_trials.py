@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from analysis.results.study_folder import TrialFiles, TrialRecord
+from analysis.results.study_plan import TrialRecord
+from analysis.results.trial_files import TrialFiles
 from orchestrator.results.store import MOVING
 
 Files = Mapping[str, TrialFiles]

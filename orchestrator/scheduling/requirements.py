@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from analysis.results.study_folder import State, TrialRecord, trial_name
+from analysis.results.study_folder import State
+from analysis.results.study_plan import TrialRecord, trial_name
 from orchestrator.study.planned_trial import PlannedTrial
 from trainable.config.data import FileNoise, ImageFolder
 from trainable.config.models import missing_package

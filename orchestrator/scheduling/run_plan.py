@@ -10,7 +10,8 @@ from typing import Any
 
 from rich.console import Console
 
-from analysis.results.study_folder import State, TrialRecord, study_states
+from analysis.results.study_folder import State, on_other_data, study_states
+from analysis.results.study_plan import TrialRecord
 from orchestrator.exit_codes import REFUSED, WRONG, Ended
 from orchestrator.results.store import Snapshot, Store
 from orchestrator.scheduling.renamed_trials import (
@@ -48,6 +49,7 @@ class RunPlan:
         todo: the trials to train, in the study's order.
         moves: completed trials that were renamed in the study: old name → new name.
         outdated: trials that the study (with `same_code`: the code) no longer computes.
+        reasons: outdated trials with other data than a newer trial → a sentence.
         damaged: trials with a damaged file → what is damaged; they are archived and trained again.
         archive: the names of outdated and damaged trials on disk.
         forget: trials whose failures are removed, so that they run again.
@@ -61,6 +63,7 @@ class RunPlan:
     todo: list[PlannedTrial]
     moves: dict[str, str]
     outdated: list[TrialRecord]
+    reasons: dict[TrialRecord, str]
     damaged: dict[TrialRecord, str]
     archive: list[str]
     forget: list[TrialRecord]
@@ -109,6 +112,7 @@ def plan_run(
     moves = renamed(records, snapshot.files)
     files = moved(snapshot.files, moves)
     found = study_states(records, files, max_failures, snapshot.owned)
+    reasons = on_other_data(found, files)
     outdated = _outdated(selected, found, files, options)
     damaged = _damaged(selected, files)
     archive = _names_on_disk([*outdated, *damaged], moves)
@@ -129,6 +133,7 @@ def plan_run(
         todo=todo,
         moves=moves,
         outdated=outdated,
+        reasons=reasons,
         damaged=damaged,
         archive=archive,
         forget=forget,
@@ -241,10 +246,11 @@ def _names_on_disk(records: Iterable[TrialRecord], moves: Moves) -> list[str]:
 def refusal(plan: RunPlan, store: Store) -> str:
     """Return the reason of a refusal, and the options of the user."""
     number = len(plan.outdated)
-    what = "settings or code" if plan.options.same_code else "settings"
+    what = "settings, data or code" if plan.options.same_code else "settings or data"
     lines = [f"{number} trials in {store.runs} were run with other {what} than the study has now:"]
     for record in plan.outdated[:SHOWN]:
-        lines.append(f"  {record.name}")
+        reason = plan.reasons.get(record)
+        lines.append(f"  {record.name}: {reason}" if reason else f"  {record.name}")
     if number > SHOWN:
         lines.append("  …")
     lines.append(

@@ -4,7 +4,7 @@ from collections.abc import Set
 from dataclasses import dataclass, field
 from typing import Literal
 
-from analysis.results.study_folder import TrialRecord
+from analysis.results.study_plan import TrialRecord
 from orchestrator.exit_codes import WRONG, Ended
 from orchestrator.study.load import Study
 

@@ -16,7 +16,7 @@ from optuna.storages import JournalStorage
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import ValidationError
 
-from analysis.results.study_folder import TrialRecord
+from analysis.results.study_plan import TrialRecord
 from orchestrator.results.store import Store
 from orchestrator.search.pruners import pruner
 from orchestrator.search.samplers import sampler

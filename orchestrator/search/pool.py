@@ -6,7 +6,7 @@ from pathlib import Path
 
 import optuna
 
-from analysis.results.study_folder import TrialRecord
+from analysis.results.study_plan import TrialRecord
 from orchestrator.results.store import Store
 from orchestrator.search import journal
 from orchestrator.search.optuna_search import Search

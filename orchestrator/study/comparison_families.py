@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from analysis.results.study_folder import TrialRecord
+from analysis.results.study_plan import TrialRecord
 from analysis.stats.attainable_p import ALPHA, smallest_p
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from analysis.results.study_folder import TrialRecord, trial_name
+from analysis.results.study_plan import TrialRecord, trial_name
 from orchestrator.study.arms import (
     BASELINE_ARM,
     Arm,

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from analysis.results.study_folder import StudyPlan
+from analysis.results.study_plan import StudyPlan
 from orchestrator.study import search_checks
 from orchestrator.study.expand import expand
 from orchestrator.study.planned_trial import PlannedTrial

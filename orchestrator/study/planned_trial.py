@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from analysis.results.study_folder import TrialRecord
+from analysis.results.study_plan import TrialRecord
 from trainable.config.trial import TrialConfig
 
 NAME = re.compile(r"[a-z0-9_][a-z0-9_.=+,-]*")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from analysis.results.study_folder import TrialRecord
+from analysis.results.study_plan import TrialRecord
 from orchestrator.study.planned_trial import BASELINE, PlannedTrial
 from orchestrator.study.search_schema import SearchFile
 from orchestrator.study.search_space import Space

@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 from matplotlib.figure import Figure
 
 from analysis.results.read import Results, read_results
-from analysis.results.study_folder import StudyPlan, TrialRecord, trial_name
+from analysis.results.study_plan import StudyPlan, TrialRecord, trial_name
 from orchestrator.results.store import Store
 from tests.analysis.material import Table, npz
 from trainable.storage.checksums import FORMAT

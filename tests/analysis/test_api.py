@@ -9,7 +9,7 @@ import pytest
 import analysis
 from analysis import api
 from analysis.results.read import read_results
-from analysis.results.study_folder import NoStudy
+from analysis.results.study_plan import NoStudy
 from analysis.stats.comparison import compare
 
 ROOT = Path(__file__).parents[2]

@@ -1,6 +1,6 @@
 """Trials and their folders as a study leaves them, without training anything."""
 
-from analysis.results.study_folder import TrialRecord
+from analysis.results.study_plan import TrialRecord
 from orchestrator.results.store import Store
 from trainable.storage.checksums import FORMAT
 from trainable.storage.names import LAST10

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 from analysis.results.read import Results, read_results
-from analysis.results.study_folder import NoStudy
+from analysis.results.study_plan import NoStudy
 from analysis.results.study_record import read_record
 from orchestrator.execution.interrupts import Stop
 from orchestrator.results import provenance

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from analysis.results.read import read_results
-from analysis.results.study_folder import NoStudy
+from analysis.results.study_plan import NoStudy
 from analysis.stats import search
 from orchestrator.cli import app
 from tests.analysis.material import write_study

@@ -4,11 +4,14 @@
 pydantic only.
 """
 
-from typing import Annotated, ClassVar, Literal
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 
 from trainable.config.base import Fraction, Section
+from trainable.config.given_labels import labels_hash
+from trainable.config.messages import Misfit
 
 # --- data -----------------------------------------------------------------------------------------
 
@@ -320,8 +323,27 @@ class FileNoise(Section):
 
     name: Literal["file"] = "file"
     path: str
-    """Path of the file; a relative path starts at the folder of the study file. The path as written
-    is part of the trial's id."""
+    """Path of the file; a relative path starts at the folder of the study file. The trial's id
+    depends on the labels in the file, not on the path."""
+    labels_hash: Annotated[str | None, Field(repr=False)] = None
+    """Hash of the labels; the program fills it in when it reads a study."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _identify(cls, content: Any, info: ValidationInfo) -> Any:
+        """Hash the labels when a study is read; a trial from a folder already has the hash."""
+        study_dir = (info.context or {}).get("study_dir")
+        if not isinstance(content, dict) or (study_dir is None and "labels_hash" in content):
+            return content
+        if "labels_hash" in content:
+            raise Misfit(("labels_hash",), "is filled in automatically; remove it")
+        path = content.get("path")
+        if not isinstance(path, str):
+            return content
+        try:
+            return {**content, "labels_hash": labels_hash((study_dir or Path()) / path)}
+        except (OSError, ValueError):  # `plan` and `run` tell that it is missing
+            return content
 
 
 Noise = Annotated[

@@ -20,7 +20,7 @@ from pydantic import (
 
 from trainable.config.base import Section
 from trainable.config.custom_code import checked, is_own, own_section
-from trainable.config.data import Data, Digits, Noise, NoNoise
+from trainable.config.data import Data, Digits, FileNoise, Noise, NoNoise
 from trainable.config.dividemix import DivideMix
 from trainable.config.initialization import Start
 from trainable.config.messages import Misfit
@@ -177,8 +177,8 @@ def trial_id(config: TrialConfig) -> str:
     """Return the 16 hex digits that identify what a trial computes.
 
     The hash covers the schema number, the seed and all fields that differ from their defaults. A
-    new field with a default therefore keeps older results valid. The hash of own code and of
-    weights depends on their content, not on their path.
+    new field with a default therefore keeps older results valid. The hash of own code, of
+    weights and of given labels depends on their content, not on their path.
     """
     changed: dict[str, Any] = {"schema": SCHEMA, "seed": config.seed}
     for section in ("data", "noise", "model", "train", "method"):
@@ -189,6 +189,8 @@ def trial_id(config: TrialConfig) -> str:
             changed[section]["name"] = name.rpartition(".py:")[2]
         if isinstance(model, Start):
             changed[section].pop("weights", None)
+        if isinstance(model, FileNoise) and model.labels_hash is not None:
+            changed[section].pop("path")
     if config.from_arm is not None:
         changed["from_arm"] = config.from_arm
     return hashlib.sha256(json.dumps(changed, sort_keys=True).encode()).hexdigest()[:16]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from trainable.config.given_labels import labels_hash
 from trainable.config.trial import TrialConfig
 from trainable.data.arrays import Split
 from trainable.data.class_labels import ClassLabels, normal, unique, whole_number
@@ -20,12 +21,23 @@ FORMS = (
 
 
 def read_labels(
-    path: Path, split: Split, classes: int, class_names: tuple[str, ...] = ()
+    path: Path,
+    split: Split,
+    classes: int,
+    class_names: tuple[str, ...] = (),
+    expected: str | None = None,
 ) -> np.ndarray:
     """Read a given label for every row of the training split, (n,) int64.
 
     JSON lists and arrays have the position of every row's class, in the order of the data set. A
     table can omit rows, which keep their labels; its labels are those of `ClassLabels`.
+
+    Args:
+        path: the file.
+        split: the training split.
+        classes: number of classes.
+        class_names: their names; () if the data set has none.
+        expected: `labels_hash` of the file when the study was read; None: any labels are right.
 
     Raises:
         DataError: the file is missing or wrong; the message has the line or row.
@@ -52,6 +64,8 @@ def read_labels(
         raise DataError(f"noise.path: {path} does not exist; expected {FORMS}") from None
     except Exception as error:  # OSError, UnicodeDecodeError, ValueError, csv.Error
         raise DataError(f"{path} cannot be read as {FORMS}: {error}") from None
+    if expected is not None and labels_hash(path) != expected:
+        raise DataError(f"{path} has other labels than when the study was read. Run it again")
     outside = np.flatnonzero((labels < 0) | (labels >= classes))
     if len(outside):
         raise DataError(

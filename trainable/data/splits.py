@@ -112,9 +112,10 @@ def _noisy(
     projections = None
     match noise:
         case FileNoise():
-            given[rows] = read_labels(
-                folder / noise.path, split, arrays.classes, arrays.class_names
-            )[rows]
+            labels = read_labels(
+                folder / noise.path, split, arrays.classes, arrays.class_names, noise.labels_hash
+            )
+            given[rows] = labels[rows]
             return given
         case InstanceNoise():
             images = (

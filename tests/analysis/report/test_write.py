@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from analysis.report.write import write_report
-from analysis.results.study_folder import NoStudy
+from analysis.results.study_plan import NoStudy
 from analysis.stats import comparison
 from tests.analysis.conftest import StudyFolder
 from tests.analysis.material import sample_table

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from analysis.results.read import read_results
-from analysis.results.study_folder import NoStudy
+from analysis.results.study_plan import NoStudy
 from trainable.storage.checksums import signed
 
 

@@ -3,13 +3,9 @@
 import pytest
 
 from analysis.results.read import read_results
-from analysis.results.study_folder import (
-    StudyPlan,
-    TrialFiles,
-    TrialRecord,
-    study_states,
-    trial_state,
-)
+from analysis.results.study_folder import study_states, trial_state
+from analysis.results.study_plan import StudyPlan, TrialRecord
+from analysis.results.trial_files import TrialFiles
 from orchestrator.results.store import Store
 
 TRIAL = {"id": "1"}

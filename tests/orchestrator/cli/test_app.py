@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from analysis.results.study_folder import TrialRecord
+from analysis.results.study_plan import TrialRecord
 from orchestrator.execution.interrupts import Stop
 from orchestrator.execution.resources import CannotRun
 from orchestrator.results.store import Store

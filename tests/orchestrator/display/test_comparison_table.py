@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from analysis.results.study_folder import TrialRecord
+from analysis.results.study_plan import TrialRecord
 from orchestrator.display.comparison_table import show
 from orchestrator.results.store import Store
 from orchestrator.study.load import load_study

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from analysis.results.study_folder import STATES, TrialRecord
+from analysis.results.study_folder import STATES
+from analysis.results.study_plan import TrialRecord
 from orchestrator.display.status import Arms, duration, failures, mean_sd, sparkline, status_table
 from orchestrator.results.store import Store
 from orchestrator.study.load import load_study

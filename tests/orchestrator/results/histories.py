@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from analysis.results.study_folder import TrialRecord
+from analysis.results.study_plan import TrialRecord
 from orchestrator.results.store import Store
 from orchestrator.scheduling.renamed_trials import renamed
 from trainable.config.runtime import Machine

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis.results.study_folder import NoStudy, State, StudyPlan, TrialRecord
+from analysis.results.study_folder import State
+from analysis.results.study_plan import NoStudy, StudyPlan, TrialRecord
 from orchestrator.results.store import Store
 from orchestrator.scheduling.renamed_trials import renamed
 from tests.orchestrator.folders import SUMMARY

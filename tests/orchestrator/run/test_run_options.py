@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.results.study_folder import TrialRecord
+from analysis.results.study_plan import TrialRecord
 from orchestrator.cli.study_commands import _parts
 from orchestrator.display.status import notes, time_left
 from orchestrator.execution.interrupts import Stop

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.results.study_folder import TrialRecord
+from analysis.results.study_plan import TrialRecord
 from orchestrator.study.comparison_families import describe, smallest_p
 from orchestrator.study.load import load_study
 

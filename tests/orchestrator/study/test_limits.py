@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis.results.study_folder import TrialFiles, study_states
+from analysis.results.study_folder import study_states
+from analysis.results.trial_files import TrialFiles
 from orchestrator.study.load import Study, load_study
 from orchestrator.study.schema import unique
 from trainable.config.strict_yaml import LARGEST_FILE, ConfigError

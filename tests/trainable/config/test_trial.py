@@ -102,7 +102,7 @@ OTHER: dict[tuple[str, type[Section]], dict[str, Any]] = {
     ("noise", PairNoise): {"rate": 0.4},
     ("noise", AsymmetricNoise): {"rate": 0.4, "map": [1, 0]},
     ("noise", InstanceNoise): {"rate": 0.4},
-    ("noise", FileNoise): {"path": "b.json"},
+    ("noise", FileNoise): {"path": "b.json", "labels_hash": "ab"},
     ("model", SmallCnn): {"width": 16},
     ("model", LeNet): {},
     ("model", Cnn6): {},

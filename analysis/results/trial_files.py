@@ -1,0 +1,106 @@
+"""Contents of the trial folders of a study, which determine the trials' states.
+
+It uses the standard library only.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from analysis.results.study_plan import TrialRecord, has_checksums
+from trainable.storage import names
+from trainable.storage.checksums import Damaged
+from trainable.storage.trial_folder import TrialFolder
+
+
+@dataclass(frozen=True)
+class TrialFiles:
+    """Contents of the small files of a trial's folder; None if a file cannot be read.
+
+    Files that are irrelevant for the state are not read: a completed trial has neither failure nor
+    owner.
+    """
+
+    exists: bool = False
+    trial: dict[str, Any] | None = None
+    summary: dict[str, Any] | None = None
+    stopped: dict[str, Any] | None = None
+    failure: dict[str, Any] | None = None
+    owner: dict[str, Any] | None = None
+    has_checkpoint: bool = False
+    damage: str | None = None
+    """Which file of a result is not as it was written; there is no summary then."""
+
+    @property
+    def id(self) -> str | None:
+        """Id of the trial in this folder."""
+        return (self.trial or {}).get("id")
+
+    @property
+    def code(self) -> str | None:
+        """Hash of the code that ran it."""
+        about = self.trial or {}
+        fingerprint = about.get("fingerprint") or {}
+        return fingerprint.get("code")
+
+
+def read_files(folder: TrialFolder, checksums: bool = False) -> TrialFiles:
+    """Read the files that determine a trial's state.
+
+    Args:
+        folder: the trial's folder.
+        checksums: whether all trials of the study have checksums.
+    """
+    if not folder.path.exists():
+        return TrialFiles()
+    trial = folder.trial
+    try:
+        summary = folder.result(checksums)
+        if summary is None:
+            folder.check_stopped(checksums)
+    except Damaged as error:
+        return TrialFiles(exists=True, trial=trial, damage=str(error))
+    if summary is not None:
+        return TrialFiles(exists=True, trial=trial, summary=summary)
+    return TrialFiles(
+        exists=True,
+        trial=trial,
+        stopped=folder.stopped,
+        failure=folder.failure,
+        owner=folder.owner,
+        has_checkpoint=folder.has_checkpoint,
+    )
+
+
+def read_folders(
+    root: Path, records: Iterable[TrialRecord], others: Iterable[str] = ()
+) -> dict[str, TrialFiles]:
+    """Read the folders of the study in `root`.
+
+    The weights of a completed trial are checked if a planned trial that has not ended needs them.
+
+    Args:
+        root: the study's folder.
+        records: the planned trials.
+        others: names of further folders below `runs/`.
+
+    Returns:
+        name → contents.
+    """
+    records = list(records)
+    runs = root / names.RUNS
+    checksums = has_checksums(root)
+    files = {}
+    for name in dict.fromkeys([*(record.name for record in records), *others]):
+        files[name] = read_files(TrialFolder(runs / name), checksums)
+    for record in records:
+        source = record.source
+        if source not in files or files[source].summary is None:
+            continue
+        if files[record.name].summary is None:
+            try:
+                TrialFolder(runs / source).check_weights()
+            except Damaged as error:
+                files[source] = TrialFiles(True, files[source].trial, damage=str(error))
+    return files
