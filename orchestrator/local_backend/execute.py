@@ -21,6 +21,7 @@ from orchestrator.execution.interrupts import Stop, interruptible, watched
 from orchestrator.execution.jobs import ENDED, Jobs, report_interval
 from orchestrator.execution.progress import Progress, note_death
 from orchestrator.execution.resources import requested, this_machine, visible_gpus
+from orchestrator.execution.socket_paths import folder_for_sockets
 from orchestrator.results.store import Store
 from orchestrator.scheduling.disk_space import Room
 from orchestrator.scheduling.trial_source import TrialSource
@@ -30,6 +31,8 @@ from trainable.storage.trial_folder import TrialFolder
 from trainable.trial.job import TrialJob
 
 WORKER = "orchestrator.local_backend.worker"
+LONGEST_SOCKET = len("pymp-00000000/listener-00000000")
+"""Length of the longest path of a socket of multiprocessing below the temporary folder, bytes."""
 POLL_S = 0.2
 """Longest time until a signal is noticed."""
 
@@ -117,6 +120,8 @@ class Workers:
     """The slots of a run. A process is started when its slot gets its first job."""
 
     def __init__(self, gpus_of_slots: list[str | None]):
+        # The folder of the fork server's sockets, which multiprocessing chooses by this variable.
+        tempfile.tempdir = folder_for_sockets(LONGEST_SOCKET) or tempfile.tempdir
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([WORKER])
         self._free = list(reversed(gpus_of_slots))

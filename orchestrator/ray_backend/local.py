@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from orchestrator.execution.socket_paths import folder_for_sockets
+
 LOOPBACK = "127.0.0.1"
 QUIET = {
     "RAY_AIR_NEW_OUTPUT": "0",
@@ -26,6 +28,10 @@ QUIET = {
 
 It gives no output of its own, no loggers that nothing reads, access by token, and time to start.
 """
+
+
+LONGEST_SOCKET = len("ray/session_2026-01-01_00-00-00_000000_0000000/sockets/plasma_store")
+"""Length of the longest path of a socket below Ray's temporary folder, bytes."""
 
 
 class RayDidNotStart(Exception):
@@ -87,6 +93,9 @@ def prepare() -> None:
     """Set the environment that Ray reads when it is imported; what the user has set stays."""
     for key, value in QUIET.items():
         os.environ.setdefault(key, value)
+    folder = folder_for_sockets(LONGEST_SOCKET)
+    if folder is not None:
+        os.environ.setdefault("RAY_TMPDIR", folder)
 
 
 def protect_token() -> None:
