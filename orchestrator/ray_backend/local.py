@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.execution.socket_paths import folder_for_sockets
+from orchestrator.ray_backend import old_sessions
 
 LOOPBACK = "127.0.0.1"
 QUIET = {
@@ -54,6 +55,9 @@ def local_ray(dashboard: str | None) -> Iterator[str | None]:
 
     context = _start(dashboard)
     hush()
+    session = Path(context.address_info["session_dir"])
+    old_sessions.mark(session)
+    old_sessions.remove_ended(session.parent)
     try:
         if dashboard and context.dashboard_url:
             yield f"http://{context.dashboard_url}"
