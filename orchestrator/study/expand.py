@@ -25,14 +25,13 @@ from orchestrator.study.arms import (
 )
 from orchestrator.study.overrides import resolve
 from orchestrator.study.planned_trial import BASELINE, PlannedTrial
+from trainable.config.custom_code import Own
 from trainable.config.messages import explain, suggestion
 from trainable.config.strict_yaml import Document, Problem
 from trainable.config.trial import TrialConfig, trial_id
 
 Configs = dict[tuple[Setting, str], TrialConfig]
 """(setting, arm) → configuration; `from_arm` is the name of an arm."""
-
-_NAMES_SHOWN = 4
 
 
 @dataclass(frozen=True)
@@ -105,13 +104,14 @@ def expand(document: Document, study_dir: Path) -> Expansion:
     complete = _without_broken_chains(document, places, written)
     configs, warnings = _without_copies(document, list(settings), arms, complete)
     _check_settings(document, list(settings), configs)
+    _report_useless(document, places, configs)
     return Expansion(
         study_dir=study_dir,
         base=base,
         settings=tuple(settings),
         arms=tuple(arms),
         configs=configs,
-        warnings=(*warnings, *_warnings_of_warmup(configs)),
+        warnings=tuple(warnings),
         problems=tuple(document.problems),
     )
 
@@ -295,19 +295,34 @@ def _check_settings(document: Document, settings: list[Setting], configs: Config
             document.report(("settings", str(setting)), message)
 
 
-def _warnings_of_warmup(configs: Configs) -> Iterator[str]:
-    """Yield a warning for arms that end within their warm-up, unless another arm uses them."""
+# --- arms that cannot do what they are for ---
+
+
+def _report_useless(document: Document, places: list[_Place], configs: Configs) -> None:
+    """Report arms that end within their warm-up, and arms that use one without a division."""
     used = {(setting, config.from_arm) for (setting, _), config in configs.items()}
-    never = []
-    for (setting, arm), config in configs.items():
-        if config.method.shortest_warmup < config.train.epochs or (setting, arm) in used:
+    for place in places:
+        key = (place.setting, place.arm.name)
+        config = configs.get(key)
+        if config is None:
             continue
-        never.append(f"{setting}/{arm}" if setting else arm)
-    if never:
-        shown = ", ".join(never[:_NAMES_SHOWN])
-        if len(never) > _NAMES_SHOWN:
-            shown += f" and {len(never) - _NAMES_SHOWN} more"
-        yield f"never leave warm-up (it is as long as train.epochs): {shown}"
+        warmup = config.method.shortest_warmup
+        if warmup >= config.train.epochs and key not in used:
+            message = (
+                f"`{place.arm.name}` never leaves its warm-up of {warmup} epochs, because "
+                f"train.epochs is {config.train.epochs}"
+            )
+            _blame(document, ("method", config.method.warmup_field), message, place.layers)
+        source = configs.get((place.setting, config.from_arm or ""))
+        if source is None or isinstance(source.method, Own):
+            continue
+        if config.method.needs_divided_source and not source.method.divides:
+            message = (
+                f"`{config.from_arm}` does not divide the samples (its method is "
+                f"{source.method.name}), so there are no clean probabilities to use. Name an arm "
+                "of DivideMix"
+            )
+            _blame(document, ("from_arm",), message, place.layers)
 
 
 # --- trials ---

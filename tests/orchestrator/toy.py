@@ -22,7 +22,7 @@ seeds: [0]
 base:
   data: {name: digits, validation_fraction: 0.2}
   train: {epochs: EPOCHS}
-  method: {warmup_epochs: 1}
+  method: {warmup_epochs: 0}
 space:
   train.lr: {low: 0.001, high: 1.0, log: true}
   method.p_threshold: {low: 0.1, high: 0.9}

@@ -126,6 +126,11 @@ class DivideMix(Start):
     (paper). It does not affect training."""
 
     @property
+    def divides(self) -> bool:
+        """The loss mixture gives every sample a clean probability."""
+        return True
+
+    @property
     def shortest_warmup(self) -> int:
         """Number of warm-up epochs; with `auto` the smallest possible number."""
         return 1 if self.warmup_epochs == "auto" else self.warmup_epochs

@@ -15,6 +15,21 @@ class MethodConfig(Section):
         return 0
 
     @property
+    def warmup_field(self) -> str:
+        """Name of the field with the number of warm-up epochs."""
+        return "warmup_epochs"
+
+    @property
+    def divides(self) -> bool:
+        """Whether the method estimates how probably each given label is right."""
+        return False
+
+    @property
+    def needs_divided_source(self) -> bool:
+        """Whether the method uses the clean probabilities of the trial that `from_arm` names."""
+        return False
+
+    @property
     def source_needed_by(self) -> str | None:
         """Name of the field that needs `from_arm`; None: no field does."""
         return None

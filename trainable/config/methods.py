@@ -65,6 +65,11 @@ class CoTeachingPlus(Forgetting):
     CIFAR-100)."""
 
     @property
+    def warmup_field(self) -> str:
+        """The field with the number of warm-up epochs."""
+        return "init_epochs"
+
+    @property
     def shortest_warmup(self) -> int:
         """Number of warm-up epochs, `init_epochs`."""
         return self.init_epochs
@@ -151,6 +156,11 @@ class MixMatch(MethodConfig):
     """Weight of KL(prior ‖ mean prediction); 0: off."""
 
     @property
+    def divides(self) -> bool:
+        """The loss mixture gives every sample a clean probability."""
+        return True
+
+    @property
     def shortest_warmup(self) -> int:
         """Number of warm-up epochs, `warmup_epochs`."""
         return self.warmup_epochs
@@ -168,6 +178,11 @@ class Retrain(MethodConfig):
     p_threshold: Annotated[float, Field(ge=0, lt=1)] = 0.5
     """A sample is kept if its clean probability, averaged over the networks of that trial, exceeds
     this value; 0 keeps all samples."""
+
+    @property
+    def needs_divided_source(self) -> bool:
+        """The samples are chosen by that trial's clean probabilities."""
+        return True
 
     @property
     def source_needed_by(self) -> str:

@@ -201,8 +201,9 @@ def test_plan_of_a_selection_warns_of_an_arm_that_it_needs(command, study):
 
 
 def test_plan_shows_the_warnings_of_the_study(command, study):
-    _, out, _ = command("plan", study, "--set", "base.method.warmup_epochs=3")
-    assert "warning: never leave warm-up" in out
+    study.write_text(f"{STUDY}settings: {{easy: {{}}, same: {{method.mixup: false}}}}\n")
+    _, out, _ = command("plan", study)
+    assert "warning: no_mixup computes the same as baseline in setting same" in out
 
 
 def test_plan_looks_for_data_beside_the_study_file(command, study):
@@ -481,10 +482,11 @@ def test_run_says_where_to_watch_and_what_deserves_a_warning(
     command, study, monkeypatch, no_report
 ):
     executing(monkeypatch, finish)
-    _, out, _ = command("run", study, "--set", "base.method.warmup_epochs=3")
+    study.write_text(f"{STUDY}settings: {{easy: {{}}, same: {{method.mixup: false}}}}\n")
+    _, out, _ = command("run", study)
     assert "Ray dashboard: http://here:1 (it asks for the token in " in out
     assert "python -m orchestrator tensorboard results/tiny" in out
-    assert "note: never leave warm-up" in out
+    assert "note: no_mixup computes the same as baseline in setting same" in out
 
 
 def test_run_on_a_machine_that_is_too_small_ends_with_code_2(command, study, monkeypatch):

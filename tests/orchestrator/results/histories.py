@@ -29,7 +29,10 @@ from trainable.trial.session import Session
 
 EPOCHS, MAX_FAILURES = 3, 1
 CONFIGS = [
-    TrialConfig.model_validate({"train": {"epochs": EPOCHS, "lr": lr}}) for lr in (0.01, 0.03)
+    TrialConfig.model_validate(
+        {"train": {"epochs": EPOCHS, "lr": lr}, "method": {"name": "dividemix", "warmup_epochs": 1}}
+    )
+    for lr in (0.01, 0.03)
 ]
 """The two trials; they are called 0 and 1."""
 IDS = [trial_id(config) for config in CONFIGS]

@@ -16,14 +16,17 @@ from trainable.config.runtime import Machine
 
 
 @pytest.fixture
-def ray(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+def ray(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimpleNamespace:
     """A Ray that starts if `ray.failures` are used up; `ray.asked` lists the dashboards asked for."""
 
     def init(**options: Any) -> Any:
         fake.asked.append(options["include_dashboard"])
         if fake.failures:
             raise fake.failures.pop(0)
-        return SimpleNamespace(dashboard_url="127.0.0.1:1" if options["include_dashboard"] else "")
+        return SimpleNamespace(
+            dashboard_url="127.0.0.1:1" if options["include_dashboard"] else "",
+            address_info={"session_dir": str(tmp_path / "session")},
+        )
 
     fake = SimpleNamespace(init=init, shutdown=lambda: None, failures=[], asked=[])
     monkeypatch.setitem(sys.modules, "ray", fake)

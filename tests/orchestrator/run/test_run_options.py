@@ -258,7 +258,7 @@ def test_results_of_other_code_are_refused_then_archived_and_those_of_this_code_
     before = tree()
     code, _, err = command("run", study, "--same-code")
     assert code == 3
-    assert "2 trials in results/tiny/runs were run with other settings or code" in err
+    assert "2 trials in results/tiny/runs were run with other settings, data or code" in err
     assert f"  {records[0].name}\n  {records[1].name}\n" in err
     assert tree() == before, "refused, and nothing is written"
     code, out, _ = command("run", study, "--same-code", "--stale", "archive")

@@ -63,7 +63,7 @@ def test_a_share_tells_what_a_failed_source_blocks(tmp_path, command):
     study = write_study(
         tmp_path,
         1,
-        CROSS_ENTROPY.replace("slow: {", "again: {from_arm: baseline, method.name: retrain, "),
+        CROSS_ENTROPY.replace("slow: {", "again: {from_arm: baseline, method.init: from_arm, "),
     )
     once = ("--set", "seeds=[0]", "--set", "base.train.lr=1e12")
     assert command(*shard(study, 0, 1, *once))[0] == 1

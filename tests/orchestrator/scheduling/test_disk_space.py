@@ -13,7 +13,8 @@ from orchestrator.study.load import Study, load_study
 def study(tmp_path: Path) -> Study:
     path = tmp_path / "s.yaml"
     path.write_text(
-        "name: s\nseeds: [0, 1]\nbase: {model: {name: small_cnn, width: 4}, train: {epochs: 2}}\n"
+        "name: s\nseeds: [0, 1]\nbase: {model: {name: small_cnn, width: 4}, train: {epochs: 2}, "
+        "method: {warmup_epochs: 1}}\n"
         "arms: {one_network: {method.networks: 1}}\n"
     )
     return load_study(path)

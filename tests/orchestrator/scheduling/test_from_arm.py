@@ -30,7 +30,7 @@ base:
   noise: {name: symmetric, rate: 0.4}
   model: {name: small_cnn, width: 4}
   train: {epochs: 2, batch_size: 128}
-  method: {warmup_epochs: 2}
+  method: {warmup_epochs: 1}
 """
 STUDY = f"""{HEAD}
 arms:
@@ -98,12 +98,12 @@ def test_where_the_source_equals_another_arm_that_one_is_used(tmp_path):
 
 def test_a_factor_may_vary_what_uses_a_source(tmp_path):
     text = HEAD.replace(
-        "  method: {warmup_epochs: 2}",
+        "  method: {warmup_epochs: 1}",
         "  from_arm: judge\n  method: {name: retrain, p_threshold: 0}",
     )
     planned = study(
         tmp_path,
-        f"{text}arms:\n  judge: {{from_arm: null, method: {{name: dividemix, warmup_epochs: 2}}}}\n"
+        f"{text}arms:\n  judge: {{from_arm: null, method: {{name: dividemix, warmup_epochs: 1}}}}\n"
         "factors:\n  method.p_threshold: {values: [0.5]}\n",
     )
     assert names(planned)[:3] == ["baseline/seed=0", "judge/seed=0", "p_threshold=0.5/seed=0"]

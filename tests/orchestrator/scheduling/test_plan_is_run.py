@@ -37,7 +37,7 @@ def study(names: list[str]) -> str:
     return f"""
 name: s
 seeds: [0]
-base: {{train: {{epochs: {EPOCHS}}}}}
+base: {{train: {{epochs: {EPOCHS}}}, method: {{warmup_epochs: 1}}}}
 arms:
   {names[0]}: {{train.lr: {first}}}
   {names[1]}: {{train.lr: {second}}}

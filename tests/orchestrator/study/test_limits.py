@@ -58,7 +58,7 @@ def test_thousands_of_seeds_are_planned(tmp_path):
 
 def test_a_chain_of_a_thousand_arms_is_planned_in_its_order(tmp_path):
     arms = "arms:\n  a0: {method.alpha: 2}\n" + "".join(
-        f"  a{k}: {{method.name: retrain, from_arm: a{k - 1}}}\n" for k in range(1, 1200)
+        f"  a{k}: {{method.init: from_arm, from_arm: a{k - 1}}}\n" for k in range(1, 1200)
     )
     trials = load(tmp_path, HEAD + arms).trials
     ids = {trial.record.arm: trial.record.id for trial in trials}

@@ -557,23 +557,37 @@ arms:
     )
 
 
-def test_arms_that_never_leave_warm_up_deserve_a_warning(tmp_path):
+def test_arms_that_never_leave_warm_up_are_refused(tmp_path):
     text = f"{HEAD}base: {{train: {{epochs: 10}}, method: {{warmup_epochs: 5}}}}\narms:\n"
     text += "  all: {method.warmup_epochs: 10}\n  most: {method.warmup_epochs: 9}\n  ce: {method.name: cross_entropy}\n"
-    assert load_study(write(tmp_path, text)).warnings == [
-        "never leave warm-up (it is as long as train.epochs): all",
-    ]
+    with pytest.raises(
+        ConfigError, match=r":5: arms\.all\.method\.warmup_epochs: `all` never leaves"
+    ) as found:
+        load_study(write(tmp_path, text))
+    assert len(found.value.problems) == 1
+
+
+def test_an_arm_that_ends_in_its_warm_up_may_be_the_source_of_another(tmp_path):
+    text = f"{HEAD}base: {{train: {{epochs: 10}}, method: {{warmup_epochs: 5}}}}\narms:\n"
+    text += "  warm: {method.warmup_epochs: 10}\n  go: {from_arm: warm, method.init: from_arm}\n"
+    assert load_study(write(tmp_path, text)).warnings == []
+
+
+def test_a_source_that_judges_no_sample_is_refused(tmp_path):
+    text = f"{HEAD}base: {{train: {{epochs: 10}}, method: {{warmup_epochs: 5}}}}\narms:\n"
+    text += "  ce: {method.name: cross_entropy}\n  again: {from_arm: ce, method.name: retrain}\n"
+    with pytest.raises(ConfigError, match=r":6: arms\.again\.from_arm: `ce` does not divide"):
+        load_study(write(tmp_path, text))
 
 
 def test_an_automatic_warm_up_is_a_value_beside_numbers_and_needs_two_epochs(tmp_path):
-    text = f"{HEAD}base: {{train: {{epochs: 9}}}}\nfactors:\n  method.warmup_epochs: {{values: [auto, 5]}}\n"
-    study = load_study(
-        write(tmp_path, text + "arms:\n  once: {train.epochs: 1, method.warmup_epochs: auto}\n")
-    )
-    found = arms(study)
-    assert list(found) == ["baseline", "once", "warmup_epochs=auto", "warmup_epochs=5"]
+    text = f"{HEAD}base: {{train: {{epochs: 11}}}}\nfactors:\n  method.warmup_epochs: {{values: [auto, 5]}}\n"
+    found = arms(load_study(write(tmp_path, text)))
+    assert list(found) == ["baseline", "warmup_epochs=auto", "warmup_epochs=5"]
     assert found["warmup_epochs=auto"].config.method.warmup_epochs == "auto"
-    assert study.warnings == ["never leave warm-up (it is as long as train.epochs): baseline, once"]
+    once = text + "arms:\n  once: {train.epochs: 1, method.warmup_epochs: auto}\n"
+    with pytest.raises(ConfigError, match="`once` never leaves its warm-up of 1 epochs"):
+        load_study(write(tmp_path, once))
 
 
 def test_a_sound_study_has_no_warning_and_keeps_its_text(tmp_path):
@@ -745,11 +759,10 @@ def test_two_networks_trained_longer_do_the_work_of_three():
         assert work["two_longer"] == work["three_pairs"] == 1.5 * work["baseline"]
 
 
-def test_co_teaching_plus_that_never_begins_is_warned_of(tmp_path):
+def test_co_teaching_plus_that_never_begins_is_refused(tmp_path):
     text = f"{HEAD}base:\n  train: {{epochs: 20}}\n  method: {{name: co_teaching_plus}}\n"
-    assert load_study(write(tmp_path, text)).warnings == [
-        "never leave warm-up (it is as long as train.epochs): baseline"
-    ]
+    with pytest.raises(ConfigError, match="`baseline` never leaves its warm-up of 20 epochs"):
+        load_study(write(tmp_path, text))
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,7 @@ def study(tmp_path) -> Path:
         blocks("yaml")[0]
         .replace("[0, 1, 2, 3, 4, 5, 6, 7]", "[0]")
         .replace("epochs: 30", "epochs: 2")
+        .replace("{method.name: dividemix}", "{method: {name: dividemix, warmup_epochs: 1}}")
     )
     (tmp_path / "mine.yaml").write_text(text, encoding="utf-8")
     return tmp_path / "mine.yaml"
