@@ -9,6 +9,7 @@ from orchestrator.search.pool import SearchPool
 from orchestrator.study.load import Study, load_study
 from orchestrator.study.planned_trial import PlannedTrial
 from trainable.config.trial import TrialConfig
+from trainable.storage.checksums import FORMAT
 from trainable.storage.trial_folder import TrialFolder
 
 Curve = Callable[[TrialConfig, int], float]
@@ -81,7 +82,8 @@ def begin(store: Store, planned: PlannedTrial) -> TrialFolder:
     folder = store.folder(planned.record)
     folder.claim()
     folder.write_json(
-        "trial.json", {"id": planned.record.id, "config": planned.config.model_dump()}
+        "trial.json",
+        {"id": planned.record.id, "config": planned.config.model_dump(), "format": FORMAT},
     )
     return folder
 

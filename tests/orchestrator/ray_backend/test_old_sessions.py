@@ -4,8 +4,6 @@ import json
 import os
 from pathlib import Path
 
-import pytest
-
 from orchestrator.ray_backend.old_sessions import MARK, mark, remove_ended
 
 
@@ -18,13 +16,11 @@ def session(folder: Path, name: str, content: str | None = None) -> Path:
     return place
 
 
-@pytest.mark.parametrize(
-    "content",
-    [json.dumps({"pid": os.getpid(), "started": "0"}), '{"pid": 4194304, "started": "1"}'],
-)
-def test_the_folder_of_an_ended_run_is_deleted(tmp_path, content):
-    ended = session(tmp_path, "ended", content)
+def test_the_folders_of_ended_runs_are_deleted(tmp_path):
+    reused = session(tmp_path, "reused", json.dumps({"pid": os.getpid(), "started": "0"}))
+    ended = session(tmp_path, "ended", json.dumps({"pid": 4194304, "started": "1"}))
     remove_ended(tmp_path)
+    assert not reused.exists()
     assert not ended.exists()
 
 
