@@ -37,6 +37,12 @@ def epochs(runs: Path) -> int:
     return sum(len(TrialFolder(path.parent).rows()) for path in runs.rglob("metrics.jsonl"))
 
 
+def wait_for_epochs(process: Process, runs: Path, more: int) -> None:
+    """Wait for further epochs, or for the end of the run."""
+    goal = epochs(runs) + more
+    wait_until(lambda: process.poll() is not None or epochs(runs) >= goal, "progress")
+
+
 def kill(pid: int, how: signal.Signals = signal.SIGKILL) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, how)
@@ -97,9 +103,7 @@ def test_twenty_random_kills(tmp_path: Path, start: Start, environment: Environm
                     shutil.rmtree(results)
             wait_until(lambda: not workers(environment), "Ray's processes have ended")
             process = start(study, "--retry-failed")
-        goal = epochs(runs) + rng.randint(1, 60)
-        running = process
-        wait_until(lambda: running.poll() is not None or epochs(runs) >= goal, "progress")
+        wait_for_epochs(process, runs, rng.randint(1, 60))
         if process.poll() is None:
             victim = strike(rng, process, runs, environment)
             if victim:
