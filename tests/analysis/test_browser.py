@@ -16,6 +16,7 @@ import pytest
 
 from analysis.report.write import write_report
 from tests.analysis.material import FINGERPRINT, METRICS, sample_table
+from trainable.storage.checksums import read_signed, signed, text_checksum
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -192,3 +193,27 @@ def test_the_measurement_sees_what_is_wrong_with_a_page(tmp_path):
     assert [found["images"] for found in measured] == [[0, 0], [0, 0]]
     assert console
     assert "/missing.png" in asked
+
+
+SCRIPT = "</title><script>top.document.title='owned'</script><img src=/stolen onerror=top.name=1>"
+
+
+def test_texts_of_strangers_run_no_script_and_load_nothing(study, tmp_path):
+    """Whatever a results folder holds as text: names, messages, notes, commands, the study file."""
+    study.arm("baseline", 90.0, 91.0, change={0: {"data_notes": [SCRIPT]}})
+    study.arm("variant", 80.0, "failed", fingerprint={"device": SCRIPT, "code": SCRIPT})
+    root = study.write()
+    plan = {**read_signed(root / "trials.json"), "study": SCRIPT}
+    plan["study_checksum"] = text_checksum(SCRIPT)
+    (root / "trials.json").write_text(json.dumps(signed(plan)))
+    (root / "study.yaml").write_text(SCRIPT)
+    run = dict.fromkeys(["time", "host", "system", "python", "git_revision"], SCRIPT)
+    run |= {"command": [SCRIPT], "cpus": SCRIPT, "versions": {SCRIPT: SCRIPT}}
+    (root / "provenance.json").write_text(json.dumps([signed(run)]))
+    failure = {"kind": SCRIPT, "message": SCRIPT, "retry": False, "attempts": 1}
+    (study.path("variant", 1) / "failure.json").write_text(json.dumps(failure))
+
+    measured, console, asked = measure(write_report(root)[0].read_bytes(), tmp_path / "profile")
+    assert [found["heading"] for found in measured] == [SCRIPT, SCRIPT]
+    assert console == []
+    assert set(asked) == {"/harness", "/index.html"}
