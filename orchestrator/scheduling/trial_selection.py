@@ -7,6 +7,7 @@ from typing import Literal
 from analysis.results.study_plan import TrialRecord
 from orchestrator.exit_codes import WRONG, Ended
 from orchestrator.study.load import Study
+from trainable.config.strict_yaml import ConfigError
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,24 @@ class Options:
 
 
 def check_selection(options: Options, study: Study) -> None:
-    """Check that the study has the selected arms, seeds and settings.
+    """Check that the study has the selected arms, seeds and settings, and that they are of use.
 
     Raises:
         Ended: it lacks one of them, or the study is a search, which cannot be run in part.
+        ConfigError: a selected arm cannot do what it is for.
     """
+    _check_known_parts(options, study)
+    problems = []
+    for (setting, arm), found in study.useless.items():
+        in_arms = not options.arms or arm in options.arms
+        if in_arms and (not options.settings or setting in options.settings):
+            problems += found
+    if problems:
+        raise ConfigError(study.path, problems)
+
+
+def _check_known_parts(options: Options, study: Study) -> None:
+    """Raise Ended if the study lacks a selected arm, seed or setting, or is a search."""
     if study.search is not None:
         if options.arms or options.seeds or options.settings:
             raise Ended(

@@ -46,6 +46,7 @@ class Expansion:
         configs: configurations of the combinations that are run.
         warnings: sentences about values that are valid but probably unintended.
         problems: mistakes. An expansion with problems is incomplete and must not be run.
+        useless: (setting, arm) → why it could not do what it is for.
     """
 
     study_dir: Path
@@ -55,6 +56,7 @@ class Expansion:
     configs: Configs
     warnings: tuple[str, ...]
     problems: tuple[Problem, ...]
+    useless: dict[tuple[Setting, str], list[Problem]]
 
     def layers(self) -> dict[str, tuple[Overrides, ...]]:
         """Return arm → its overrides by dotted path, the later over the earlier.
@@ -104,7 +106,6 @@ def expand(document: Document, study_dir: Path) -> Expansion:
     complete = _without_broken_chains(document, places, written)
     configs, warnings = _without_copies(document, list(settings), arms, complete)
     _check_settings(document, list(settings), configs)
-    _report_useless(document, places, configs)
     return Expansion(
         study_dir=study_dir,
         base=base,
@@ -113,6 +114,7 @@ def expand(document: Document, study_dir: Path) -> Expansion:
         configs=configs,
         warnings=tuple(warnings),
         problems=tuple(document.problems),
+        useless=_useless(document, places, configs),
     )
 
 
@@ -298,31 +300,40 @@ def _check_settings(document: Document, settings: list[Setting], configs: Config
 # --- arms that cannot do what they are for ---
 
 
-def _report_useless(document: Document, places: list[_Place], configs: Configs) -> None:
-    """Report arms that end within their warm-up, and arms that use one without a division."""
+def _useless(
+    document: Document, places: list[_Place], configs: Configs
+) -> dict[tuple[Setting, str], list[Problem]]:
+    """Return arms that end within their warm-up, and arms that use one without a division."""
     used = {(setting, config.from_arm) for (setting, _), config in configs.items()}
+    found = {}
     for place in places:
         key = (place.setting, place.arm.name)
-        config = configs.get(key)
-        if config is None:
+        if key not in configs:
             continue
-        warmup = config.method.shortest_warmup
-        if warmup >= config.train.epochs and key not in used:
-            message = (
-                f"`{place.arm.name}` never leaves its warm-up of {warmup} epochs, because "
-                f"train.epochs is {config.train.epochs}"
-            )
-            _blame(document, ("method", config.method.warmup_field), message, place.layers)
+        config = configs[key]
         source = configs.get((place.setting, config.from_arm or ""))
-        if source is None or isinstance(source.method, Own):
-            continue
-        if config.method.needs_divided_source and not source.method.divides:
+        of_place = replace(document, problems=[])
+        if config.method.shortest_warmup >= config.train.epochs and key not in used:
+            message = (
+                f"`{place.arm.name}` never leaves its warm-up of {config.method.shortest_warmup} "
+                f"epochs, because train.epochs is {config.train.epochs}"
+            )
+            _blame(of_place, ("method", config.method.warmup_field), message, place.layers)
+        if source and config.method.needs_divided_source and not _may_divide(source):
             message = (
                 f"`{config.from_arm}` does not divide the samples (its method is "
                 f"{source.method.name}), so there are no clean probabilities to use. Name an arm "
                 "of DivideMix"
             )
-            _blame(document, ("from_arm",), message, place.layers)
+            _blame(of_place, ("from_arm",), message, place.layers)
+        if of_place.problems:
+            found[key] = of_place.problems
+    return found
+
+
+def _may_divide(config: TrialConfig) -> bool:
+    """Return whether a trial may have clean probabilities; of an own method nothing is known."""
+    return isinstance(config.method, Own) or config.method.divides
 
 
 # --- trials ---

@@ -3,6 +3,7 @@
 `load_study` reports all mistakes of a file at once, with file and line.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,8 @@ class Study:
     trials: list[PlannedTrial]
     warnings: list[str] = field(default_factory=list)
     search: SearchPlan | None = None
+    useless: Mapping[tuple[str | None, str], list[Problem]] = field(default_factory=dict)
+    """(setting, arm) → why its trials could not do what they are for."""
 
     @property
     def plan(self) -> StudyPlan:
@@ -95,6 +98,7 @@ def load_study(path: Path, sets: list[str] | None = None) -> Study:
             file=file,
             trials=list(expansion.trials(file.seeds)),
             warnings=list(expansion.warnings),
+            useless=expansion.useless,
         )
     planned, warnings = search_checks.plan(document, file, expansion)
     if document.problems:
@@ -106,6 +110,7 @@ def load_study(path: Path, sets: list[str] | None = None) -> Study:
         trials=planned.confirmations({}),
         warnings=warnings,
         search=planned,
+        useless=expansion.useless,
     )
 
 
