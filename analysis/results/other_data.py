@@ -12,9 +12,13 @@ from typing import Any
 from analysis.results.study_plan import TrialRecord
 from analysis.results.trial_files import TrialFiles
 
-COMPARED = {"data_hash": ("data",), "noise_hash": ("data", "noise", "seed")}
-"""Hash in a summary → parts of a configuration that determine it."""
-WHAT = {"data_hash": "data", "noise_hash": "given labels"}
+COMPARED = {
+    "data_hash": ("data",),
+    "content_hash": ("data",),
+    "noise_hash": ("data", "noise", "seed"),
+}
+"""Hash in a summary → parts of a configuration that determine it. Older trials lack the second."""
+WHAT = {"data_hash": "data", "content_hash": "images", "noise_hash": "given labels"}
 
 
 def other_data(completed: Mapping[TrialRecord, TrialFiles]) -> dict[TrialRecord, str]:
@@ -28,10 +32,13 @@ def other_data(completed: Mapping[TrialRecord, TrialFiles]) -> dict[TrialRecord,
                 key = json.dumps([config[part] for part in parts], sort_keys=True)
                 groups.setdefault(key, []).append(record)
         for records in groups.values():
-            newest = max(records, key=lambda record: _finished(completed[record]))
-            now = _summary(completed[newest]).get(field)
-            for record in records:
-                if _summary(completed[record]).get(field) != now:
+            hashed = [r for r in records if _summary(completed[r]).get(field) is not None]
+            if not hashed:
+                continue
+            newest = max(hashed, key=lambda record: _finished(completed[record]))
+            now = _summary(completed[newest])[field]
+            for record in hashed:
+                if _summary(completed[record])[field] != now:
                     found.setdefault(
                         record, f"trained on other {WHAT[field]} than {newest.name}, which is newer"
                     )

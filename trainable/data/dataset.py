@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from trainable.config.data import Clothing1M, ImageData, InstanceNoise, Noise, Photos
 from trainable.config.runtime import Machine
 from trainable.data.arrays import Arrays
+from trainable.data.contents import Contents, digests
 from trainable.data.decoded_cache import decoded
 from trainable.data.images import Files
 from trainable.data.noise import transition
@@ -48,6 +49,13 @@ class Dataset:
     epoch_batches: int | None = None
     """Number of batches per epoch, a balanced draw for each network; None: an epoch uses all
     samples."""
+    contents: Contents | None = None
+    """Digests of the images that were read from files; None: there are no such files."""
+
+    @property
+    def content_hash(self) -> str | None:
+        """Hash of all images that were read from files; None: none, or not all decoded yet."""
+        return self.contents.hash if self.contents else None
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -120,6 +128,7 @@ def prepare(
     there = {name: split for name, split in splits.items() if split is not None}
     files = {name: split.images for name, split in there.items() if isinstance(split.images, Files)}
     stream = None
+    contents = None
     parts = list(files)
     if files and not resident(list(files.values()), machine.resident, device):
         if isinstance(noise, InstanceNoise):
@@ -128,11 +137,16 @@ def prepare(
                 "run.resident: true"
             )
         stream = Stream(list(files.values()), machine.threads, device)
+        contents = stream.contents
     else:
         loaded = {
             name: decoded(images, machine.shared_dir, machine.threads)
             for name, images in files.items()
         }
+        if loaded:
+            contents = Contents([len(images) for images in loaded.values()])
+            for part, images in enumerate(loaded.values()):
+                contents.add(part, np.arange(len(images)), digests(images))
         there |= {
             name: dataclasses.replace(there[name], images=images) for name, images in loaded.items()
         }
@@ -183,6 +197,7 @@ def prepare(
         else None,
         {name: tested(name) for name in arrays.more_tests},
         epoch_batches=data.epoch_batches if isinstance(data, Clothing1M) else None,
+        contents=contents,
     )
 
 

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch.utils.data import DataLoader, Dataset
 
+from trainable.data.contents import Contents, digests
 from trainable.data.images import Files
 from trainable.errors import DataError
 
@@ -19,6 +20,8 @@ Batch = TypeVar("Batch")
 Index = torch.Tensor | slice
 Request = tuple[int, np.ndarray]
 """(part, rows): images of one split."""
+Answer = tuple[Request, torch.Tensor, np.ndarray, str]
+"""The request, the images, their digests, and what is wrong with a file."""
 
 
 class _Decoding(Dataset[Any]):
@@ -30,12 +33,13 @@ class _Decoding(Dataset[Any]):
     def __init__(self, parts: list[Files]):
         self.parts = parts
 
-    def __getitem__(self, request: Request) -> tuple[torch.Tensor, str]:
+    def __getitem__(self, request: Request) -> Answer:
         part, rows = request
         try:
-            return torch.from_numpy(self.parts[part].load(rows)), ""
+            images = self.parts[part].load(rows)
         except DataError as error:
-            return torch.empty(0), str(error)
+            return request, torch.empty(0), np.empty(0, np.uint64), str(error)
+        return request, torch.from_numpy(images), digests(images), ""
 
 
 class _Requests:
@@ -53,6 +57,7 @@ class Stream:
     def __init__(self, parts: list[Files], workers: int, device: torch.device):
         self.parts = parts
         self.device = device
+        self.contents = Contents([len(files) for files in parts])
         self._decoding = _Decoding(parts)
         self._requests = _Requests()
         self._loader = DataLoader(
@@ -71,7 +76,7 @@ class Stream:
         """Decode images in this process, uint8 (batch, height, width, channels) on the device.
 
         Raises:
-            DataError: a file is not a valid image.
+            DataError: a file is not a valid image, or has changed.
         """
         return self._ready(self._decoding[part, rows])
 
@@ -79,15 +84,18 @@ class Stream:
         """Yield the images of each request, in order, while the next ones are decoded.
 
         Raises:
-            DataError: a file is not a valid image.
+            DataError: a file is not a valid image, or has changed.
         """
         self._requests.now = requests
         yield from map(self._ready, self._loader)
 
-    def _ready(self, answer: tuple[torch.Tensor, str]) -> torch.Tensor:
-        images, problem = answer
+    def _ready(self, answer: Answer) -> torch.Tensor:
+        (part, rows), images, found, problem = answer
         if problem:
             raise DataError(problem)
+        changed = self.contents.add(part, rows, found)
+        if changed is not None:
+            raise DataError(f"{self.parts[part].path(changed)} has changed since it was first read")
         return images.to(self.device, non_blocking=True)
 
 

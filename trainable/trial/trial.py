@@ -153,9 +153,16 @@ class Trial:
         return self.method.epoch
 
     @property
-    def _trained_on(self) -> dict[str, str]:
-        """Hashes of what is trained on: images with their true labels, and given labels."""
-        return {"data": self.data.data_hash, "given labels": self.data.noise_hash}
+    def _trained_on(self) -> dict[str, str | None]:
+        """Hashes of what is trained on: images with their true labels, and given labels.
+
+        That of the images in files is None until all of them have been decoded.
+        """
+        return {
+            "data": self.data.data_hash,
+            "images": self.data.content_hash,
+            "given labels": self.data.noise_hash,
+        }
 
     def state(self) -> bytes:
         """Return the complete state, on which the next epoch depends, with hashes of the data."""
@@ -172,8 +179,12 @@ class Trial:
         # To the CPU first: loading then copies weights to the networks' device, and per-sample
         # arrays stay on the CPU.
         content = torch.load(io.BytesIO(state), weights_only=True, map_location="cpu")
-        before = content.pop(TRAINED_ON, self._trained_on)
-        changed = [name for name, now in self._trained_on.items() if before.get(name) != now]
+        before = content.pop(TRAINED_ON, {})
+        changed = [
+            name
+            for name, now in self._trained_on.items()
+            if now is not None and before.get(name) not in (None, now)
+        ]
         if changed:
             raise OtherState(f"the {' and the '.join(changed)} have changed since it was saved")
         epochs = content["epoch"]
@@ -271,6 +282,8 @@ class Trial:
             result[name] = sum(row.get(name, 0) for row in self.rows)
         if self.data.noise_transition is not None:
             result["noise_transition"] = np.round(self.data.noise_transition, 4).tolist()
+        if self.data.content_hash:
+            result["content_hash"] = self.data.content_hash
         if self.data_notes:
             result["data_notes"] = self.data_notes
         return result | {

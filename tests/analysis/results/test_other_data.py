@@ -41,3 +41,10 @@ def test_trials_of_one_noise_and_seed_have_the_labels_of_the_newest():
 def test_trials_of_unknown_configuration_are_not_compared():
     record, files = trial("a", 1)
     assert named((record, TrialFiles(True, {"id": "a"}, files.summary)), trial("b", 2, "new")) == {}
+
+
+def test_images_are_compared_by_their_content_where_it_is_known():
+    pairs = [trial("old", 1), trial("a", 2), trial("b", 3)]
+    pairs[1][1].summary["content_hash"] = "x"
+    pairs[2][1].summary["content_hash"] = "y"
+    assert named(*pairs) == {"a": "trained on other images than b/seed=0, which is newer"}
