@@ -1,13 +1,15 @@
 """What trials need and is missing: data sets, packages, trials that a selection excludes."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 
 from analysis.results.study_folder import State
 from analysis.results.study_plan import TrialRecord, trial_name
 from orchestrator.study.planned_trial import PlannedTrial
 from trainable.config.data import FileNoise, ImageFolder
+from trainable.config.initialization import Start
 from trainable.config.models import missing_package
 from trainable.config.runtime import Machine
+from trainable.config.trial import TrialConfig
 from trainable.data.image_folder import unread
 from trainable.data.paths import missing, missing_labels
 
@@ -18,15 +20,42 @@ SOURCES_SHOWN = 3
 
 
 def absent(trials: Sequence[PlannedTrial], machine: Machine) -> list[str]:
-    """Return sentences about missing data sets, files of given labels and packages."""
+    """Return sentences about what trials lack: data, given labels, packages, weights that fit."""
     sources = {trial.config.data for trial in trials}
     noises = [trial.config.noise for trial in trials]
     label_files = {noise.path for noise in noises if isinstance(noise, FileNoise)}
     models = {trial.config.model.name for trial in trials}
     sentences = [missing(data, machine) for data in sources]
     sentences += [missing_labels(path, machine) for path in label_files]
-    sentences += [missing_package(model) for model in models]
-    return sorted(filter(None, sentences))
+    sentences += [missing_package(model) or _unknown_model(model) for model in models]
+    found = sorted(filter(None, sentences))
+    return found or _misfits(trials, machine)
+
+
+def _unknown_model(name: str) -> str | None:
+    """Return a message about a network that an optional package does not have."""
+    if not name.startswith("timm:"):
+        return None
+    # Imported here, because it imports torch.
+    from trainable.models.from_timm import unknown_name
+
+    return unknown_name(name)
+
+
+def _misfits(trials: Sequence[PlannedTrial], machine: Machine) -> list[str]:
+    """Return sentences about files of initial weights that do not fit the networks."""
+    tried: dict[Hashable, TrialConfig] = {}
+    for trial in trials:
+        config = trial.config
+        if isinstance(config.method, Start) and config.method.init == "pretrained":
+            key = (config.method.weights_hash, config.model.model_dump_json(), config.data)
+            tried.setdefault(key, config)
+    if not tried:
+        return []
+    # Imported here, because it imports torch.
+    from trainable.engine.pretrained import misfit
+
+    return sorted(filter(None, {misfit(config, machine) for config in tried.values()}))
 
 
 def unread_files(trials: Sequence[PlannedTrial], machine: Machine) -> list[str]:

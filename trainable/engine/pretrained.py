@@ -7,8 +7,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from trainable.config.initialization import content_hash
+from trainable.config.data import Photos
+from trainable.config.initialization import Start, content_hash
+from trainable.config.runtime import Machine
+from trainable.config.trial import TrialConfig
+from trainable.data import registry
 from trainable.errors import DataError
+from trainable.models.build import build
 from trainable.models.head import head_name
 
 Weights = Mapping[str, torch.Tensor]
@@ -35,6 +40,26 @@ def load_pretrained(
         if note:
             notes.append(f"network {k}: {note}")
     return notes
+
+
+def misfit(config: TrialConfig, machine: Machine) -> str | None:
+    """Return why the weights of a trial's `init: pretrained` cannot be used; None: they can.
+
+    The data are read, because a network depends on the size of the images.
+    """
+    start = config.method
+    if not isinstance(start, Start) or start.init != "pretrained" or start.weights is None:
+        return None
+    try:
+        arrays = registry.load(config.data, machine)
+        height, width, channels = arrays.train.images.shape[-3:]
+        crop = config.data.crop if isinstance(config.data, Photos) else None
+        shape = (channels, crop or height, crop or width)
+        network = build(config.model, shape, arrays.classes, seed=0)
+        load_pretrained([network], machine.study_dir / start.weights)
+    except DataError as error:
+        return str(error)
+    return None
 
 
 def _read(file: Path, expected: str | None) -> list[Weights]:

@@ -7,6 +7,20 @@ from torch import nn
 from trainable.config.models import Timm, missing_package
 from trainable.errors import DataError
 
+PREFIX = "timm:"
+
+
+def unknown_name(model: str) -> str | None:
+    """Return a message if timm, which is installed, has no network of this name; else None."""
+    import timm
+
+    name = model.removeprefix(PREFIX)
+    if timm.is_model(name):
+        return None
+    close = difflib.get_close_matches(name, timm.list_models(), n=1)
+    known = f"; did you mean `{PREFIX}{close[0]}`?" if close else ""
+    return f"model.name: timm {timm.__version__} has no model `{name}`{known}"
+
 
 def timm_network(model: Timm, shape: tuple[int, int, int], classes: int) -> nn.Module:
     """Build a network with random weights for images of `shape` (channels, h, w).
@@ -14,17 +28,12 @@ def timm_network(model: Timm, shape: tuple[int, int, int], classes: int) -> nn.M
     Raises:
         DataError: timm is not installed, or has no model of that name.
     """
-    problem = missing_package(model.name)
+    problem = missing_package(model.name) or unknown_name(model.name)
     if problem:
         raise DataError(problem)
     import timm
 
-    name = model.name.removeprefix("timm:")
-    if not timm.is_model(name):
-        close = difflib.get_close_matches(name, timm.list_models(), n=1)
-        known = f"; did you mean `timm:{close[0]}`?" if close else ""
-        raise DataError(f"model.name: timm {timm.__version__} has no model `{name}`{known}")
     network: nn.Module = timm.create_model(
-        name, pretrained=False, num_classes=classes, in_chans=shape[0]
+        model.name.removeprefix(PREFIX), pretrained=False, num_classes=classes, in_chans=shape[0]
     )
     return network
