@@ -106,7 +106,7 @@ def _take_guard(guard: IO[bytes], folder: Path) -> None:
         except BlockingIOError:
             if time.monotonic() > deadline:
                 guard.seek(0)
-                holder = guard.read().decode() or "another process"
+                holder = guard.read().decode(errors="replace") or "another process"
                 raise Locked(
                     f"{folder} cannot be locked: {holder} has held {LOCK_GUARD} for "
                     f"{GUARD_S:g} s. It may be stopped: let it continue, or end it"

@@ -82,8 +82,9 @@ def _git(folder: Path, *arguments: str) -> str | None:
     """Return the output of git; None if there is no repository or no git."""
     try:
         done = subprocess.run(
-            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=30
+            ["git", "-C", str(folder), *arguments], capture_output=True, timeout=30
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout.strip() if done.returncode == 0 else None
+    # A file of the checkout may have any encoding.
+    return done.stdout.decode(errors="replace").strip() if done.returncode == 0 else None

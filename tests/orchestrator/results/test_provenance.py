@@ -45,6 +45,19 @@ def test_uncommitted_changes_are_known_by_a_hash_and_not_kept(tmp_path, monkeypa
     assert len(text) < 10_000
 
 
+def test_uncommitted_changes_may_have_any_encoding(tmp_path, monkeypatch):
+    repository = tmp_path / "code"
+    repository.mkdir()
+    git = ["git", "-C", str(repository), "-c", "user.name=x", "-c", "user.email=x@x"]
+    (repository / "a.py").write_bytes(b"a = 1\n")
+    for arguments in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "x"]):
+        subprocess.run([*git, *arguments], check=True)
+    (repository / "a.py").write_bytes(b"a = 1  # \xe4\n")
+    monkeypatch.setattr(provenance, "__file__", str(repository / "a.py"))
+    provenance.record(tmp_path)
+    assert len(recorded(tmp_path)[0]["uncommitted"]) == 16
+
+
 def test_passwords_in_addresses_are_not_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["o", "run", "--data", "https://me:pa55@host/data"])
     provenance.record(tmp_path)
