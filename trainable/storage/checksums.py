@@ -4,6 +4,7 @@ A JSON object carries the checksum of its own content. A summary also has those 
 belong to it. Results that were made before there were checksums are read without them.
 """
 
+import functools
 import hashlib
 import json
 from pathlib import Path
@@ -35,7 +36,14 @@ def text_checksum(text: str) -> str:
 
 
 def file_checksum(path: Path) -> str:
-    """Return 16 hex digits that identify the bytes of a file."""
+    """Return 16 hex digits that identify the bytes of a file, which is read again if it changes."""
+    stat = path.stat()
+    return _file_checksum(path, (stat.st_ino, stat.st_ctime_ns, stat.st_mtime_ns, stat.st_size))
+
+
+@functools.lru_cache(maxsize=100_000)
+def _file_checksum(path: Path, version: tuple[int, ...]) -> str:
+    del version
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
