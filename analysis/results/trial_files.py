@@ -11,6 +11,7 @@ from typing import Any
 from analysis.results.study_plan import TrialRecord, has_checksums
 from trainable.storage import names
 from trainable.storage.checksums import Damaged
+from trainable.storage.result import check_stopped, check_weights, read_result
 from trainable.storage.trial_folder import TrialFolder
 
 
@@ -56,9 +57,9 @@ def read_files(folder: TrialFolder, checksums: bool = False) -> TrialFiles:
         return TrialFiles()
     trial = folder.trial
     try:
-        summary = folder.result(checksums)
+        summary = read_result(folder.path, checksums)
         if summary is None:
-            folder.check_stopped(checksums)
+            check_stopped(folder.path, checksums)
     except Damaged as error:
         return TrialFiles(exists=True, trial=trial, damage=str(error))
     if summary is not None:
@@ -100,7 +101,7 @@ def read_folders(
             continue
         if files[record.name].summary is None:
             try:
-                TrialFolder(runs / source).check_weights()
+                check_weights(runs / source)
             except Damaged as error:
                 files[source] = TrialFiles(True, files[source].trial, damage=str(error))
     return files

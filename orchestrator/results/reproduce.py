@@ -12,6 +12,7 @@ from trainable.config.runtime import Machine
 from trainable.config.trial import CodeInResults, TrialConfig, stored_config
 from trainable.storage.checksums import Damaged
 from trainable.storage.names import RUNS, TRIAL
+from trainable.storage.result import read_result
 from trainable.storage.trial_folder import TrialFolder
 from trainable.trial.session import Session
 
@@ -62,7 +63,7 @@ def reproduce(path: Path, machine: Machine, own_code: bool = False) -> Reproduct
     """
     old = TrialFolder(path)
     try:
-        summary = old.result()
+        summary = read_result(path)
     except Damaged as error:
         raise NotATrial(f"{path} is damaged: {error}") from None
     if summary is None or old.trial is None:

@@ -3,12 +3,12 @@
 A trial that was made before there were checksums is checked by this alone.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trainable.storage import names
 from trainable.storage.checksums import Damaged
+from trainable.storage.rows import is_number
 
 NEEDED = (names.LAST10, "data_hash", "noise_hash")
 """Fields that every summary has."""
@@ -24,21 +24,14 @@ def check_summary(summary: Mapping[str, Any]) -> None:
         if name not in summary:
             raise Damaged(f"{names.SUMMARY} has no {name}")
     for name, value in summary.items():
-        if names.is_metric(name) and not _is_number(value):
+        if names.is_metric(name) and not is_number(value):
             raise Damaged(f"{names.SUMMARY}: {name} is {value!r}, not a number")
     noise_rate = summary.get("noise_rate")
-    if noise_rate is not None and not _is_number(noise_rate):
+    if noise_rate is not None and not is_number(noise_rate):
         raise Damaged(f"{names.SUMMARY}: noise_rate is {noise_rate!r}, not a number")
     for name in ("data_hash", "noise_hash"):
         if not isinstance(summary[name], str | None):
             raise Damaged(f"{names.SUMMARY}: {name} is {summary[name]!r}, not a text")
-
-
-def is_row(content: Any) -> bool:
-    """Return whether the content of a line is a row: it has an epoch, its metrics are numbers."""
-    if not isinstance(content, dict) or type(content.get("epoch")) is not int:
-        return False
-    return all(_is_number(value) for name, value in content.items() if names.is_metric(name))
 
 
 def check_rows(rows: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) -> None:
@@ -62,7 +55,3 @@ def check_rows(rows: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) ->
                 f"{names.LAST10} is {summary[names.LAST10]} in {names.SUMMARY}, "
                 f"and {mean} in {names.METRICS_FILE}"
             )
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -20,23 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from trainable.storage import names
-from trainable.storage.checksums import (
-    FORMAT,
-    Damaged,
-    file_checksum,
-    read_signed,
-    signed,
-)
-from trainable.storage.plausibility import check_rows, check_summary, is_row
+from trainable.storage.checksums import Damaged, read_signed, signed
+from trainable.storage.result import FILES, files_of_result, read_result
+from trainable.storage.rows import read_rows, rows_checksum
 
 PLACE = re.compile(r"([a-z0-9_][a-z0-9_.=+,-]*/){1,3}seed=\d+")
 """Allowed paths of a trial's folder below `runs/`; they cannot point outside of it."""
-FILES = "files"
-"""Key of a summary: file name → checksum, of the files that belong to it."""
-OF_RESULT = (names.METRICS_FILE, names.SAMPLES, names.MODEL, names.BEST_MODEL)
-"""Files that belong to a summary."""
-WEIGHTS = (names.MODEL, names.BEST_MODEL)
-"""Files that are large and rarely read."""
 _MAGIC = b"dividemix-checkpoint sha256 "
 
 
@@ -122,94 +111,27 @@ class TrialFolder:
     @property
     def trial(self) -> dict[str, Any] | None:
         """`trial.json`: id, config, format, fingerprint; None if it is missing or damaged."""
-        return _json(self.path / names.TRIAL)
+        about = _json(self.path / names.TRIAL)
+        if about is None:
+            return None
+        sections = (about.get("config", {}), about.get("fingerprint", {}))
+        return about if all(isinstance(section, dict) for section in sections) else None
 
     @property
     def summary(self) -> dict[str, Any] | None:
         """`summary.json`: final metrics; None unless the trial is done and its files are whole."""
         try:
-            return self.result()
+            return read_result(self.path)
         except Damaged:
             return None
-
-    def result(self, compulsory: bool = False) -> dict[str, Any] | None:
-        """Return the summary of a trial after a check of the files that belong to it.
-
-        Weights are not checked, see `check_weights`.
-
-        Args:
-            compulsory: whether all trials of the study have checksums; else `trial.json` says
-                whether this one has.
-
-        Returns:
-            The summary; None: the trial is not done.
-
-        Raises:
-            Damaged: a file is missing or not as it was written.
-        """
-        if not (self.path / names.SUMMARY).exists():
-            return None
-        compulsory = self._has_checksums(compulsory)
-        summary = read_signed(self.path / names.SUMMARY, compulsory)
-        files = summary.pop(FILES, {})
-        check_summary(summary)
-        if not compulsory:
-            check_rows(self.rows(), summary)
-        elif names.METRICS_FILE in files and not (self.path / names.METRICS_FILE).exists():
-            raise Damaged(f"{names.METRICS_FILE} is missing")
-        for name, checksum in files.items():
-            if name not in WEIGHTS:
-                self._check_file(name, checksum)
-        return summary
-
-    def _has_checksums(self, compulsory: bool) -> bool:
-        """Return whether this trial's files must have checksums. Raises Damaged."""
-        try:
-            trial = read_signed(self.path / names.TRIAL, compulsory)
-        except FileNotFoundError:
-            raise Damaged(f"{names.TRIAL} is missing") from None
-        return compulsory or trial.get("format") == FORMAT
-
-    def _check_file(self, name: str, checksum: str) -> None:
-        """Raise Damaged if a file is not as it was; weights of a bundle are absent."""
-        path = self.path / name
-        if path.exists() and file_checksum(path) != checksum:
-            raise Damaged(f"{name} does not match its checksum")
-
-    def check_weights(self) -> None:
-        """Raise Damaged if the final weights of a completed trial are not as they were written."""
-        try:
-            files = read_signed(self.path / names.SUMMARY).get(FILES, {})
-        except FileNotFoundError:
-            return
-        for name in WEIGHTS:
-            if name in files:
-                self._check_file(name, files[name])
 
     @property
     def stopped(self) -> dict[str, Any] | None:
         """`stopped.json`: epoch and reason; it exists if and only if a search stopped the trial."""
         stopped = _shaped(_json(self.path / names.STOPPED), epoch=int, reason=str)
         if stopped is not None:
-            stopped.pop("rows", None)  # their checksum, see `check_stopped`
+            stopped.pop("rows", None)  # their checksum, see `storage.result`
         return stopped
-
-    def check_stopped(self, compulsory: bool = False) -> None:
-        """Raise Damaged if a search stopped the trial, and its files are not as they were then."""
-        if not (self.path / names.STOPPED).exists():
-            return
-        compulsory = self._has_checksums(compulsory)
-        stopped = read_signed(self.path / names.STOPPED, compulsory)
-        if compulsory and stopped.get("rows") != self._rows_checksum(stopped.get("epoch", 0)):
-            raise Damaged(f"{names.METRICS_FILE} does not match its checksum")
-
-    def _rows_checksum(self, epochs: int) -> str:
-        """Return hex digits that identify the first rows."""
-        try:
-            lines = (self.path / names.METRICS_FILE).read_bytes().split(b"\n")
-        except FileNotFoundError:
-            lines = []
-        return hashlib.sha256(b"\n".join(lines[:epochs])).hexdigest()[:16]
 
     @property
     def failure(self) -> dict[str, Any] | None:
@@ -223,7 +145,7 @@ class TrialFolder:
 
         No claim is needed, because the search stops a trial while an actor owns the folder.
         """
-        content = {"epoch": epoch, "reason": reason, "rows": self._rows_checksum(epoch)}
+        content = {"epoch": epoch, "reason": reason, "rows": rows_checksum(self.path, epoch)}
         replace(self.path / names.STOPPED, json.dumps(signed(content)).encode())
 
     def log(self, message: str) -> None:
@@ -247,12 +169,7 @@ class TrialFolder:
 
     def rows(self) -> list[dict[str, Any]]:
         """Return all rows; lines that are no rows are left out, as after a crash the last one."""
-        try:
-            content = (self.path / names.METRICS_FILE).read_bytes()
-        except FileNotFoundError:
-            return []
-        whole = content[: content.rfind(b"\n") + 1]
-        return list(_parsed(whole.splitlines()))
+        return read_rows(self.path)
 
     def keep_rows(self, epochs: int) -> None:
         """Delete rows of epochs after `epochs`, the epoch of the checkpoint that is resumed."""
@@ -320,11 +237,7 @@ class TrialFolder:
 
     def finish(self, summary: dict[str, Any]) -> None:
         """Mark the trial as done; checkpoints are deleted after the summary is on disk."""
-        files = {}
-        for name in OF_RESULT:
-            if (self.path / name).exists():
-                files[name] = file_checksum(self.path / name)
-        self.write_json(names.SUMMARY, {**summary, FILES: files})
+        self.write_json(names.SUMMARY, {**summary, FILES: files_of_result(self.path)})
         self.remove(names.CHECKPOINT, names.PREVIOUS_CHECKPOINT, names.FAILURE)
 
 
@@ -388,14 +301,6 @@ def _json(path: Path) -> dict[str, Any] | None:
         return read_signed(path)
     except (FileNotFoundError, Damaged):
         return None
-
-
-def _parsed(lines: list[bytes]) -> Iterator[dict[str, Any]]:
-    for line in lines:
-        with contextlib.suppress(ValueError, RecursionError):
-            row = json.loads(line)
-            if is_row(row):
-                yield row
 
 
 def _shaped(content: dict[str, Any] | None, **kinds: type) -> dict[str, Any] | None:

@@ -12,6 +12,7 @@ from trainable.data.samples import Samples
 from trainable.errors import DataError
 from trainable.storage import names
 from trainable.storage.checksums import Damaged
+from trainable.storage.result import check_weights, read_result
 from trainable.storage.trial_folder import TrialFolder
 
 
@@ -31,7 +32,7 @@ class Source:
         self._folder = TrialFolder(machine.source_dir)
         found = (self._folder.trial or {}).get("id")
         try:
-            summary = self._folder.result()
+            summary = read_result(machine.source_dir)
         except Damaged as error:
             raise DataError(f"{machine.source_dir} is damaged: {error}. Train it again") from None
         if found != config.from_arm or summary is None:
@@ -48,7 +49,7 @@ class Source:
             DataError: it is damaged.
         """
         try:
-            self._folder.check_weights()
+            check_weights(self._folder.path)
         except Damaged as error:
             raise DataError(f"{self._folder.path} is damaged: {error}. Train it again") from None
         return self._folder.path / names.MODEL

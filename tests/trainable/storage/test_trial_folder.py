@@ -261,9 +261,6 @@ def test_every_writing_method_is_tried_here():
         "failure",
         "stopped",
         "has_checkpoint",
-        "result",
-        "check_weights",
-        "check_stopped",
     }
     by_anybody = {"claim", "release", "stop"}  # a search stops a trial that an actor owns
     public = {name for name in vars(TrialFolder) if not name.startswith("_")}
