@@ -1,6 +1,7 @@
 """Searches on a toy objective: what a kill leaves is gone on with, nothing is counted twice, the best are found."""
 
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
@@ -344,6 +345,20 @@ def opened_anew(path: Path, root: Path) -> tuple[None, SearchPool]:
 
     study = load_study(path)
     return None, SearchPool(study.name, study.search, Store(root))
+
+
+def test_a_lock_that_outlived_its_search_keeps_nobody_waiting(tmp_path, command):
+    """Optuna's own lock is a link; a killed search leaves it behind."""
+    path, root = write(tmp_path, trials=2), tmp_path / "results" / "toy"
+    study, searches = opened(path, root)
+    run(searches)
+    searches.store.write_plan(study.text, study.plan)
+    (root / "search.journal.lock").symlink_to("nothing")
+    for arguments in (["status", root], ["plan", path, "--results", root.parent]):
+        began = time.monotonic()
+        code, out, err = command(*arguments)
+        assert code == 0, out + err
+        assert time.monotonic() - began < 20
 
 
 # --- does it search? ---
