@@ -28,7 +28,7 @@ def held() -> tuple[int, int, float]:
     """Open files, threads, and memory in MB of this process."""
     gc.collect()
     pages = int(Path("/proc/self/statm").read_text().split()[1])
-    files, threads = (len(os.listdir(f"/proc/self/{kind}")) for kind in ("fd", "task"))
+    files, threads = (len(list(Path("/proc/self", kind).iterdir())) for kind in ("fd", "task"))
     return files, threads, pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
