@@ -1,6 +1,7 @@
-"""Content of image files: a digest of each decoded image, and one hash of all of them.
+"""Content of image files: a digest of each file that was read, and one hash of all of them.
 
-Images are decoded in any order, at the start of a trial or while it trains; the hash is the same.
+Files are read in any order, at the start of a trial or while it trains; the hash is the same. It is
+of the files' bytes and not of the decoded pixels, which differ between versions of the decoders.
 """
 
 import hashlib
@@ -8,39 +9,29 @@ import hashlib
 import numpy as np
 
 
-def digests(images: np.ndarray) -> np.ndarray:
-    """Return a digest of each image's pixels, (n,) uint64; images: (n, h, w, channels) uint8."""
-    found = np.empty(len(images), np.uint64)
-    for row, image in enumerate(images):
-        pixels = np.ascontiguousarray(image).data
-        digest = hashlib.blake2b(pixels, digest_size=8).digest()
-        found[row] = int.from_bytes(digest, "little") or 1  # 0: not decoded yet
-    return found
-
-
 class Contents:
-    """Digests of the images of several splits."""
+    """Digests of the files of several splits."""
 
     def __init__(self, sizes: list[int]):
-        self._parts = [np.zeros(size, np.uint64) for size in sizes]
+        self._parts = [np.zeros(size, np.uint64) for size in sizes]  # 0: not read yet
 
-    def add(self, part: int, rows: np.ndarray, found: np.ndarray) -> int | None:
-        """Record the digests (batch,) of the images at `rows` (batch,) of a split.
+    def add(self, part: int, rows: np.ndarray, digests: np.ndarray) -> int | None:
+        """Record the digests (batch,) of the files at `rows` (batch,) of a split.
 
         Returns:
-            The first row whose image was another one when it was decoded before; None: there is
+            The first row whose file had another content when it was read before; None: there is
             none.
         """
         known = self._parts[part][rows]
-        changed = np.flatnonzero((known != 0) & (known != found))
+        changed = np.flatnonzero((known != 0) & (known != digests))
         if len(changed):
             return int(rows[changed[0]])
-        self._parts[part][rows] = found
+        self._parts[part][rows] = digests
         return None
 
     @property
     def hash(self) -> str | None:
-        """16 hex digits, a hash of all images; None: some have not been decoded."""
+        """16 hex digits, a hash of all files; None: some have not been read."""
         if not all(part.all() for part in self._parts):
             return None
         digest = hashlib.sha256()

@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from trainable.config.data import Clothing1M, ImageData, InstanceNoise, Noise, Photos
 from trainable.config.runtime import Machine
 from trainable.data.arrays import Arrays
-from trainable.data.contents import Contents, digests
-from trainable.data.decoded_cache import decoded
+from trainable.data.contents import Contents
+from trainable.data.decoded_cache import decoded, digests
 from trainable.data.images import Files
 from trainable.data.noise import transition
 from trainable.data.samples import Samples
@@ -50,11 +50,11 @@ class Dataset:
     """Number of batches per epoch, a balanced draw for each network; None: an epoch uses all
     samples."""
     contents: Contents | None = None
-    """Digests of the images that were read from files; None: there are no such files."""
+    """Digests of the files of images; None: there are no such files."""
 
     @property
     def content_hash(self) -> str | None:
-        """Hash of all images that were read from files; None: none, or not all decoded yet."""
+        """Hash of all files of images; None: there are none, or not all have been read yet."""
         return self.contents.hash if self.contents else None
 
     @property
@@ -143,10 +143,10 @@ def prepare(
             name: decoded(images, machine.shared_dir, machine.threads)
             for name, images in files.items()
         }
-        if loaded:
-            contents = Contents([len(images) for images in loaded.values()])
-            for part, images in enumerate(loaded.values()):
-                contents.add(part, np.arange(len(images)), digests(images))
+        if files:
+            contents = Contents([len(images) for images in files.values()])
+            for part, images in enumerate(files.values()):
+                contents.add(part, np.arange(len(images)), digests(images, machine.shared_dir))
         there |= {
             name: dataclasses.replace(there[name], images=images) for name, images in loaded.items()
         }

@@ -6,6 +6,7 @@ The first trial decodes the image files; later trials memory-map the array.
 import hashlib
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -26,24 +27,41 @@ def decoded(files: Files, place: Path | None, threads: int) -> np.ndarray:
         DataError: a file is not a valid image, or has another size than the others.
     """
     rows = np.arange(len(files))
+    return _cached(files, place, "", lambda: files.load(rows, threads))
+
+
+def digests(files: Files, place: Path | None) -> np.ndarray:
+    """Return a digest of the bytes of each of the files, (n,) uint64; `place` as in `decoded`.
+
+    Raises:
+        DataError: a file cannot be read.
+    """
+    rows = np.arange(len(files))
+    return _cached(files, place, ".digests", lambda: files.digests(rows))
+
+
+def _cached(
+    files: Files, place: Path | None, kind: str, make: Callable[[], np.ndarray]
+) -> np.ndarray:
+    """Return an array of these files: that in the folder `place`, or else what `make` returns."""
     if place is None:
-        return files.load(rows, threads)
-    kept = place / f"{_identity(files)}.npy"
+        return make()
+    kept = place / f"{_identity(files)}{kind}.npy"
     try:
         return _mapped(kept)
     except OSError:
-        images = files.load(rows, threads)
+        made = make()
     try:
         place.mkdir(parents=True, exist_ok=True)
-        if shutil.disk_usage(place).free < ROOM * images.nbytes:
-            return images
+        if shutil.disk_usage(place).free < ROOM * made.nbytes:
+            return made
         fresh = kept.with_suffix(f".{os.getpid()}")
         with fresh.open("wb") as file:
-            np.save(file, images)
+            np.save(file, made)
         fresh.replace(kept)
         return _mapped(kept)
     except OSError:  # the cache only saves time
-        return images
+        return made
 
 
 def _mapped(file: Path) -> np.ndarray:
@@ -54,7 +72,7 @@ def _mapped(file: Path) -> np.ndarray:
 
 def _identity(files: Files) -> str:
     """Return hex digits that identify the files and the shape of the decoded images."""
-    digest = hashlib.sha256(f"{files.root.resolve()}\0{files.shape}".encode())
+    digest = hashlib.sha256(f"{files.root.resolve()}\0{files.shape}{files.upright}".encode())
     for row, name in enumerate(files.names):
         stat = files.path(row).stat()
         digest.update(b"%s\0%d\0%d\0" % (name, stat.st_size, stat.st_mtime_ns))

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch.utils.data import DataLoader, Dataset
 
-from trainable.data.contents import Contents, digests
+from trainable.data.contents import Contents
 from trainable.data.images import Files
 from trainable.errors import DataError
 
@@ -21,7 +21,7 @@ Index = torch.Tensor | slice
 Request = tuple[int, np.ndarray]
 """(part, rows): images of one split."""
 Answer = tuple[Request, torch.Tensor, np.ndarray, str]
-"""The request, the images, their digests, and what is wrong with a file."""
+"""The request, the images, digests of their files, and what is wrong with a file."""
 
 
 class _Decoding(Dataset[Any]):
@@ -37,9 +37,10 @@ class _Decoding(Dataset[Any]):
         part, rows = request
         try:
             images = self.parts[part].load(rows)
+            digests = self.parts[part].digests(rows)
         except DataError as error:
             return request, torch.empty(0), np.empty(0, np.uint64), str(error)
-        return request, torch.from_numpy(images), digests(images), ""
+        return request, torch.from_numpy(images), digests, ""
 
 
 class _Requests:

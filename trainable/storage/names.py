@@ -148,7 +148,7 @@ FIELDS: dict[str, str] = {
     "noise_rate_nominal": "the rate that the configuration asks for, 0 to 1",
     "noise_transition": "P(given label | true label), one row per true class",
     "data_hash": "hash of the images and true labels",
-    "content_hash": "hash of the images' pixels, where they are read from files",
+    "content_hash": "hash of the bytes of the image files, if there are any",
     "noise_hash": "hash of the given labels",
     "weight_hashes": "hash of each network's initial weights",
     "finished": "time of the summary, seconds since 1970",

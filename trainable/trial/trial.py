@@ -156,7 +156,7 @@ class Trial:
     def _trained_on(self) -> dict[str, str | None]:
         """Hashes of what is trained on: images with their true labels, and given labels.
 
-        That of the images in files is None until all of them have been decoded.
+        That of the files of images is None until all of them have been read.
         """
         return {
             "data": self.data.data_hash,

@@ -1,5 +1,6 @@
 """Decoded images are shared, never stale, and never a reason to fail."""
 
+import dataclasses
 import os
 from pathlib import Path
 
@@ -7,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from trainable.data.decoded_cache import decoded
-from trainable.data.images import Files
+from trainable.data.decoded_cache import decoded, digests
+from trainable.data.images import ORIENTATION, Files
 from trainable.errors import DataError
 
 
@@ -30,6 +31,26 @@ def test_the_second_trial_maps_what_the_first_one_decoded(files, tmp_path, monke
     np.testing.assert_array_equal(first, second)
     np.testing.assert_array_equal(second[1], np.asarray(Image.open(tmp_path / "1.png")))
     assert len(list(place.iterdir())) == 1, "nothing half-written stays"
+
+
+def test_images_as_they_are_stored_and_as_they_are_seen_are_kept_apart(files, tmp_path):
+    place = tmp_path / "shared"
+    for k in range(3):
+        with Image.open(tmp_path / f"{k}.png") as image:
+            exif = image.getexif()
+            exif[ORIENTATION] = 3  # upside down, of the same size
+            image.save(tmp_path / f"{k}.png", exif=exif)
+    stored = decoded(files, place, threads=1)
+    seen = decoded(dataclasses.replace(files, upright=True), place, threads=1)
+    np.testing.assert_array_equal(seen, stored[:, ::-1, ::-1])
+
+
+def test_digests_are_of_the_files_bytes_and_shared(files, tmp_path, monkeypatch):
+    place = tmp_path / "shared"
+    first = digests(files, place)
+    assert len(set(first.tolist())) == 3
+    monkeypatch.setattr(Files, "digests", None)
+    np.testing.assert_array_equal(digests(files, place), first)
 
 
 def test_a_changed_file_is_decoded_again_even_if_its_size_is_the_same(files, tmp_path):
