@@ -108,6 +108,14 @@ class TrialFolder:
         for name in files:
             (self.path / name).unlink(missing_ok=True)
 
+    def set_aside(self, name: str) -> str:
+        """Rename a damaged file to `*.damaged`, and return its new name."""
+        self._check_owner()
+        path = self.path / name
+        damaged = path.with_suffix(".damaged")
+        path.replace(damaged)
+        return damaged.name
+
     @property
     def trial(self) -> dict[str, Any] | None:
         """`trial.json`: id, config, format, fingerprint; None if it is missing or damaged."""
@@ -203,12 +211,10 @@ class TrialFolder:
             if header == _header(state):
                 yield state
             else:
-                self._check_owner()
-                damaged = path.with_suffix(".damaged")
-                path.replace(damaged)
+                kept = self.set_aside(name)
                 self.log(
-                    f"{name} does not match its checksum: kept as {damaged.name}; the previous "
-                    "checkpoint is used"
+                    f"{name} does not match its checksum: kept as {kept}; the previous checkpoint "
+                    "is used"
                 )
 
     @property

@@ -19,7 +19,8 @@ from trainable.config.trial import TrialConfig, trial_id
 from trainable.errors import TimedOut, TrialError
 from trainable.methods.base import Row
 from trainable.storage import names
-from trainable.storage.checksums import FORMAT
+from trainable.storage.checksums import FORMAT, Damaged
+from trainable.storage.result import read_result
 from trainable.storage.trial_folder import LostFolder, TrialFolder
 from trainable.tensorboard.events import Events
 from trainable.trial.fingerprint import fingerprint
@@ -77,7 +78,7 @@ class Session:
 
     def _open(self) -> None:
         self.folder.claim()
-        if self.folder.summary is not None:
+        if self._is_done():
             self.folder.remove(names.CHECKPOINT, names.PREVIOUS_CHECKPOINT, names.FAILURE)
             self.finished = True
             return
@@ -113,6 +114,15 @@ class Session:
         # The process may have ended between the last epoch and the summary.
         if self.trial.epoch == self.config.train.epochs:
             self._finish(self.trial)
+
+    def _is_done(self) -> bool:
+        """Return whether the folder has the trial's result; a damaged one is set aside."""
+        try:
+            return read_result(self.folder.path) is not None
+        except Damaged as error:
+            kept = self.folder.set_aside(names.SUMMARY)
+            self.folder.log(f"{error}: the trial is trained again, and its summary kept as {kept}")
+            return False
 
     def _resume(self, trial: Trial) -> None:
         rows = self.folder.rows()

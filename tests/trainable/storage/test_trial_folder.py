@@ -233,6 +233,7 @@ WRITES: dict[str, Callable[[TrialFolder], Any]] = {
     "keep_rows": lambda folder: folder.keep_rows(0),
     "save_checkpoint": lambda folder: folder.save_checkpoint(b"x"),
     "fail": lambda folder: folder.fail("kind", "message", traceback="", retry=False),
+    "set_aside": lambda folder: folder.set_aside("trial.json"),
     "finish": lambda folder: folder.finish({}),
 }
 

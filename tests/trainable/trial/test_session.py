@@ -208,6 +208,28 @@ def test_a_trial_that_a_scheduler_stopped_keeps_its_rows_and_no_checkpoint(tmp_p
     assert session.folder.owner is None
 
 
+@pytest.mark.parametrize("name", ["summary.json", "metrics.jsonl", "samples.npz"])
+def test_a_damaged_result_is_trained_again_and_its_summary_kept(tmp_path, name):
+    session = Session(config(), tmp_path / "t", Machine())
+    while not session.finished:
+        session.advance()
+    session.close()
+    before = untimed(session.folder)
+    summary = (tmp_path / "t" / "summary.json").read_bytes()
+    path = tmp_path / "t" / name
+    path.write_bytes(path.read_bytes().replace(b"1", b"2"))
+    again = Session(config(), tmp_path / "t", Machine())
+    assert not again.finished
+    while not again.finished:
+        again.advance()
+    again.close()
+    assert untimed(again.folder) == before
+    assert again.folder.summary is not None
+    kept = (tmp_path / "t" / "summary.damaged").read_bytes()
+    assert (kept == summary) == (name != "summary.json")
+    assert f"{name} " in (tmp_path / "t" / "train.log").read_text()
+
+
 # --- data that change between two sessions ---
 
 
