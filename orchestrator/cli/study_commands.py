@@ -28,7 +28,7 @@ from orchestrator.results.store import Store
 from orchestrator.run import run_study
 from orchestrator.scheduling.requirements import absent, unread_files
 from orchestrator.scheduling.run_plan import RunPlan, damage_sentences, plan_run, refusal
-from orchestrator.scheduling.trial_selection import Options, check_selection
+from orchestrator.scheduling.trial_selection import Options, check_selection, useless
 from orchestrator.study import comparison_families
 from orchestrator.study.load import Study, load_study
 from orchestrator.study.search_definition import SearchPlan
@@ -206,6 +206,8 @@ def plan(
     selected = _selected(planned, arms, seeds, settings)
     options = Options(stale=stale, same_code=same_code, retry_failed=retry_failed, **selected)
     check_selection(options, planned)
+    wrong = useless(options, planned)
+    planned.warnings += str(wrong).splitlines() if wrong else []
     if planned.search is not None:
         if as_json:
             raise Ended("--json: what a search proposes next depends on its results", WRONG)

@@ -14,7 +14,7 @@ from orchestrator.run.run_study import show_end, started, train
 from orchestrator.scheduling.dependency_queue import DependencyQueue
 from orchestrator.scheduling.requirements import absent
 from orchestrator.scheduling.run_plan import apply_plan, plan_run
-from orchestrator.scheduling.trial_selection import Options, check_selection
+from orchestrator.scheduling.trial_selection import Options, check_selection, check_useful
 from orchestrator.search.pool import SearchPool
 from orchestrator.study.load import Study
 from orchestrator.study.planned_trial import PlannedTrial
@@ -35,6 +35,7 @@ def run_search(
     """
     assert study.search is not None
     check_selection(options, study)
+    check_useful(options, study)
     lacking = absent(list(study.search.expected({})), machine)
     if lacking:
         raise Ended("\n".join(lacking), WRONG)

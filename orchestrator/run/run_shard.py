@@ -24,7 +24,7 @@ from orchestrator.run.executor import Execute
 from orchestrator.run.run_study import counted, show_failures, train
 from orchestrator.scheduling.dependency_queue import DependencyQueue
 from orchestrator.scheduling.run_plan import apply_plan, plan_run
-from orchestrator.scheduling.trial_selection import Options, check_selection
+from orchestrator.scheduling.trial_selection import Options, check_selection, check_useful
 from orchestrator.study.load import Study
 from orchestrator.study.planned_trial import PlannedTrial
 from trainable.config.runtime import Machine
@@ -50,6 +50,7 @@ def run_shard(
     if not 0 <= index < of:
         raise Ended(f"--index {index} --of {of}: the index counts from 0 to {of - 1}", WRONG)
     check_selection(options, study)
+    check_useful(options, study)
     share = share_of(study.trials, index, of)
     records = [trial.record for trial in share if options.selects(trial.record)]
     _check_resources(study)

@@ -19,7 +19,7 @@ from orchestrator.results.store import Store
 from orchestrator.run.executor import Execute, executor
 from orchestrator.scheduling.dependency_queue import DependencyQueue, longest_first
 from orchestrator.scheduling.run_plan import RunPlan, apply_plan, plan_run
-from orchestrator.scheduling.trial_selection import Options, check_selection
+from orchestrator.scheduling.trial_selection import Options, check_selection, check_useful
 from orchestrator.scheduling.trial_source import TrialSource
 from orchestrator.study.load import Study
 from orchestrator.study.planned_trial import PlannedTrial
@@ -42,6 +42,7 @@ def run_study(
     records = [trial.record for trial in study.trials]
     max_failures = study.file.run.max_failures
     check_selection(options, study)
+    check_useful(options, study)
     with store.lock(partial(console.print, markup=False)):
         plan = plan_run(study.trials, store.snapshot(records), max_failures, options)
         todo = apply_plan(plan, store, machine, console)

@@ -39,24 +39,11 @@ class Options:
 
 
 def check_selection(options: Options, study: Study) -> None:
-    """Check that the study has the selected arms, seeds and settings, and that they are of use.
+    """Check that the study has the selected arms, seeds and settings.
 
     Raises:
         Ended: it lacks one of them, or the study is a search, which cannot be run in part.
-        ConfigError: a selected arm cannot do what it is for.
     """
-    _check_known_parts(options, study)
-    problems = []
-    for (setting, arm), found in study.useless.items():
-        in_arms = not options.arms or arm in options.arms
-        if in_arms and (not options.settings or setting in options.settings):
-            problems += found
-    if problems:
-        raise ConfigError(study.path, problems)
-
-
-def _check_known_parts(options: Options, study: Study) -> None:
-    """Raise Ended if the study lacks a selected arm, seed or setting, or is a search."""
     if study.search is not None:
         if options.arms or options.seeds or options.settings:
             raise Ended(
@@ -76,6 +63,23 @@ def _check_known_parts(options: Options, study: Study) -> None:
         raise Ended(
             "the study has no trial with this --arms, --seeds and --settings together", WRONG
         )
+
+
+def useless(options: Options, study: Study) -> ConfigError | None:
+    """Return why selected arms cannot do what they are for, with file and line; None: they can."""
+    problems = []
+    for (setting, arm), found in study.useless.items():
+        in_arms = not options.arms or arm in options.arms
+        if in_arms and (not options.settings or setting in options.settings):
+            problems += found
+    return ConfigError(study.path, problems) if problems else None
+
+
+def check_useful(options: Options, study: Study) -> None:
+    """Raise ConfigError if selected arms cannot do what they are for."""
+    error = useless(options, study)
+    if error is not None:
+        raise error
 
 
 def _check_known(option: str, wanted: Set[str], known: Set[str]) -> None:

@@ -200,6 +200,18 @@ def test_plan_of_a_selection_warns_of_an_arm_that_it_needs(command, study):
     assert "warning: --arms: again uses the trials of baseline, and not all are done" in out
 
 
+def test_an_arm_that_never_leaves_its_warm_up_is_told_by_plan_and_refused_by_run(command, study):
+    longer = ("--set", "base.method.warmup_epochs=3")
+    code, out, _ = command("plan", study, *longer)
+    assert code == 0
+    assert "warning: " in out
+    assert "`baseline` never leaves its warm-up of 3 epochs" in out
+    code, _, err = command("run", study, *longer)
+    assert code == 2
+    assert "tiny.yaml" in err
+    assert "`baseline` never leaves its warm-up of 3 epochs" in err
+
+
 def test_plan_shows_the_warnings_of_the_study(command, study):
     study.write_text(f"{STUDY}settings: {{easy: {{}}, same: {{method.mixup: false}}}}\n")
     _, out, _ = command("plan", study)

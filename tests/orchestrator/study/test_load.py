@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from orchestrator.scheduling.trial_selection import Options, check_selection
+from orchestrator.scheduling.trial_selection import Options, check_useful
 from orchestrator.study.load import ConfigError, Study, load_study
 from orchestrator.study.planned_trial import PlannedTrial
 from trainable.config.dividemix import DivideMix
@@ -564,22 +564,22 @@ def test_arms_that_never_leave_warm_up_are_refused(tmp_path):
     with pytest.raises(
         ConfigError, match=r":5: arms\.all\.method\.warmup_epochs: `all` never leaves"
     ) as found:
-        check_selection(Options(), load_study(write(tmp_path, text)))
+        check_useful(Options(), load_study(write(tmp_path, text)))
     assert len(found.value.problems) == 1
-    check_selection(Options(arms=frozenset({"most", "ce"})), load_study(write(tmp_path, text)))
+    check_useful(Options(arms=frozenset({"most", "ce"})), load_study(write(tmp_path, text)))
 
 
 def test_an_arm_that_ends_in_its_warm_up_may_be_the_source_of_another(tmp_path):
     text = f"{HEAD}base: {{train: {{epochs: 10}}, method: {{warmup_epochs: 5}}}}\narms:\n"
     text += "  warm: {method.warmup_epochs: 10}\n  go: {from_arm: warm, method.init: from_arm}\n"
-    check_selection(Options(), load_study(write(tmp_path, text)))
+    check_useful(Options(), load_study(write(tmp_path, text)))
 
 
 def test_a_source_that_judges_no_sample_is_refused(tmp_path):
     text = f"{HEAD}base: {{train: {{epochs: 10}}, method: {{warmup_epochs: 5}}}}\narms:\n"
     text += "  ce: {method.name: cross_entropy}\n  again: {from_arm: ce, method.name: retrain}\n"
     with pytest.raises(ConfigError, match=r":6: arms\.again\.from_arm: `ce` does not divide"):
-        check_selection(Options(), load_study(write(tmp_path, text)))
+        check_useful(Options(), load_study(write(tmp_path, text)))
 
 
 def test_an_automatic_warm_up_is_a_value_beside_numbers_and_needs_two_epochs(tmp_path):
@@ -589,7 +589,7 @@ def test_an_automatic_warm_up_is_a_value_beside_numbers_and_needs_two_epochs(tmp
     assert found["warmup_epochs=auto"].config.method.warmup_epochs == "auto"
     once = text + "arms:\n  once: {train.epochs: 1, method.warmup_epochs: auto}\n"
     with pytest.raises(ConfigError, match="`once` never leaves its warm-up of 1 epochs"):
-        check_selection(Options(), load_study(write(tmp_path, once)))
+        check_useful(Options(), load_study(write(tmp_path, once)))
 
 
 def test_a_sound_study_has_no_warning_and_keeps_its_text(tmp_path):
@@ -764,7 +764,7 @@ def test_two_networks_trained_longer_do_the_work_of_three():
 def test_co_teaching_plus_that_never_begins_is_refused(tmp_path):
     text = f"{HEAD}base:\n  train: {{epochs: 20}}\n  method: {{name: co_teaching_plus}}\n"
     with pytest.raises(ConfigError, match="`baseline` never leaves its warm-up of 20 epochs"):
-        check_selection(Options(), load_study(write(tmp_path, text)))
+        check_useful(Options(), load_study(write(tmp_path, text)))
 
 
 @pytest.mark.parametrize(
