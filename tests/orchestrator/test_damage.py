@@ -125,8 +125,8 @@ def with_nan(content: bytes, rng: random.Random) -> bytes:
 
 def without_a_line(content: bytes, rng: random.Random) -> bytes:
     lines = content.splitlines(keepends=True)
-    del lines[rng.randrange(max(1, len(lines))) :][:1]
-    return b"".join(lines[:-1])
+    lost = rng.randrange(max(1, len(lines)))
+    return b"".join(lines[:lost] + lines[lost + 1 :])
 
 
 DAMAGES = [

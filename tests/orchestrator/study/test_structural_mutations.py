@@ -104,7 +104,7 @@ def written(content: Any, rng: random.Random) -> bytes:
 
 
 def explore(count: int, tmp_path: Path, command: Any) -> dict[int, int]:
-    """Plan so many altered studies; return the number of times that each code came."""
+    """Plan `count` altered studies; return how often each exit code came."""
     rng = random.Random(0)
     contents = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in STUDIES]
     file = tmp_path / "study.yaml"
