@@ -157,10 +157,9 @@ class Pair:
         self.method.epoch = 1
         for learner in learners:
             learner.start_epoch(1)
-        logits = torch.zeros(len(given), arrays.classes, device=place)
-        verdict = Verdict(
-            logits, np.zeros(len(given)), None, labeled, 0.5, torch.from_numpy(weight).to(place)
-        )
+        classes = torch.zeros(len(given), dtype=torch.int64, device=place)
+        clean = torch.from_numpy(weight).to(place)
+        verdict = Verdict(np.zeros(len(given)), classes, None, labeled, 0.5, clean)
         self.verdicts = [verdict, verdict]
 
     def difference(self) -> tuple[float, float]:
@@ -206,7 +205,7 @@ class Pair:
             "warm-up": (lambda: [plain.warm_up(k) for k in range(2)], method.cross_entropy_epoch),
             "loss evaluation": (
                 lambda: [plain.divide(k) for k in range(2)],
-                lambda: [method.judge(k) for k in range(2)],
+                method.judge,
             ),
             "training": (
                 lambda: [plain.train(k, labeled, weight) for k in range(2)],

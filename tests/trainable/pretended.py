@@ -122,6 +122,7 @@ def pretended() -> Iterator[None]:
         for name, answer in answers.items():
             patch.setattr(f"torch.cuda.{name}", lambda *arguments, answer=answer, **named: answer)
         patch.setattr(torch, "Generator", Generator)
+        patch.setattr(torch, "inference_mode", torch.no_grad)  # it refuses wrapped tensors
         patch.setattr(
             torch, "tensor", lambda content, device="cpu", **how: made(content, **how).to(device)
         )

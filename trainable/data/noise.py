@@ -1,7 +1,6 @@
 """Label noise: draw given labels from clean labels."""
 
 import numpy as np
-from scipy.stats import truncnorm
 
 from trainable.config.data import (
     AsymmetricNoise,
@@ -102,6 +101,9 @@ def _part_dependent(
     matrix that maps flattened images (bytes, not normalised) to a score for every other class. The
     probability of class c is the sample's own rate times the softmax of its scores.
     """
+    # The import takes seconds, and no other noise needs it.
+    from scipy.stats import truncnorm
+
     low = -rate / INSTANCE_SD
     high = (1 - rate) / INSTANCE_SD
     own_rate = truncnorm.rvs(

@@ -73,7 +73,9 @@ class Samples:
         Each is (batch, channels, h, w) float.
         """
         images, where = self._padded(index)
-        return [self._normalised(self._weak(images, where, rng)) for _ in range(count)]
+        # One gather for all views: on a GPU and for small images, the calls take the time.
+        weak = self._weak(images, where.repeat(count), rng)
+        return list(self._normalised(weak).chunk(count))
 
     def strong_views(
         self, index: torch.Tensor, count: int, rng: torch.Generator
@@ -83,7 +85,7 @@ class Samples:
         from trainable.data.autoaugment import auto_augment
 
         images, where = self._padded(index)
-        weak = torch.cat([self._weak(images, where, rng) for _ in range(count)])
+        weak = self._weak(images, where.repeat(count), rng)
         return list(self._normalised(auto_augment(weak, rng)).chunk(count))
 
     def _weak(self, images: torch.Tensor, where: Any, rng: torch.Generator) -> torch.Tensor:
@@ -102,6 +104,15 @@ class Samples:
         top = (images.shape[1] - height) // 2
         left = (images.shape[2] - width) // 2
         return self._normalised(images[where][:, top : top + height, left : left + width])
+
+    def in_batches(self) -> Iterator[tuple[slice, torch.Tensor]]:
+        """Yield all samples in order, `most_at_once` at a time: where they are, and `plain` images.
+
+        Streamed images of the next batches are decoded meanwhile.
+        """
+        size = self.most_at_once
+        for batch in self.ahead(slice(s, s + size) for s in range(0, len(self), size)):
+            yield batch, self.plain(batch)
 
     def ahead(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         """Yield `batches` in order, while streamed images of the next ones are decoded.

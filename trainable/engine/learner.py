@@ -3,7 +3,7 @@
 import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -12,8 +12,11 @@ from torch import nn
 from trainable.config.optimization import Train
 from trainable.data.samples import Samples
 from trainable.engine.sgd import SGD
+from trainable.engine.view_statistics import separate_views, views_of
 from trainable.models.head import head
 
+CACHED = 2**16
+"""Most numbers of images that are predicted in one pass on a CPU."""
 RISE = 0.3
 """Share of the epochs in which the learning rate of `one_cycle` increases."""
 
@@ -35,6 +38,7 @@ class Learner:
     ):
         self.network = network.to(device).to(memory_format=torch.channels_last)
         self.averaged = copy.deepcopy(self.network).eval() if train.ema_decay else None
+        self._separable = separate_views(self.network)
         # Its next call may overwrite its results; float, softmax and loss make new tensors first.
         self._compiled: Callable[[torch.Tensor], torch.Tensor] | None = None
         if compiled and device.type == "cuda":
@@ -73,7 +77,11 @@ class Learner:
     def mode(self, name: str) -> Iterator[None]:
         """Set the network to `train` or `eval` mode inside the block."""
         before = self.network.training
-        self.network.train(name == "train")
+        wanted = name == "train"
+        if before == wanted:  # to visit every module takes as long as a small forward pass
+            yield
+            return
+        self.network.train(wanted)
         try:
             yield
         finally:
@@ -86,10 +94,33 @@ class Learner:
         return self._outputs(images).softmax(1)
 
     @torch.no_grad()
+    def probabilities_of_views(self, views: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        """Return the `probabilities` of several views, as if one was predicted after the other.
+
+        In train mode BatchNorm uses the statistics of each view, and updates its running ones with
+        each. Where the calls take longer than the arithmetic, all views are predicted in one pass.
+        """
+        if self._separable is None or not _small(views):
+            return [self.probabilities(view) for view in views]
+        sizes = [len(view) for view in views]
+        with views_of(self._separable, sizes):
+            return list(torch.split(self.probabilities(torch.cat(list(views))), sizes))
+
+    @torch.no_grad()
     def logits(self, samples: Samples) -> torch.Tensor:
         """Return logits (n, classes) of all samples, in eval mode and without augmentation."""
         with self.mode("eval"):
-            return self._all_logits(self.network, samples)
+            return torch.cat([self.predict(images) for _, images in samples.in_batches()])
+
+    def predict(self, images: torch.Tensor, tested: bool = False) -> torch.Tensor:
+        """Return logits (batch, classes) of plain images, in the network's current mode.
+
+        `tested`: by the tested network, not by the trained one.
+        """
+        self.forwards += len(images)
+        network = self.tested if tested else self.network
+        with self._precision(images.device):
+            return self._widened(network(images))
 
     @property
     def compiled(self) -> bool:
@@ -100,21 +131,6 @@ class Learner:
     def tested(self) -> nn.Module:
         """The network that is tested and stored: the EMA if it exists, else the trained network."""
         return self.network if self.averaged is None else self.averaged
-
-    @torch.no_grad()
-    def test_logits(self, samples: Samples) -> torch.Tensor:
-        """Return the `logits` of the tested network."""
-        if self.averaged is None:
-            return self.logits(samples)
-        return self._all_logits(self.averaged, samples)
-
-    def _all_logits(self, network: nn.Module, samples: Samples) -> torch.Tensor:
-        self.forwards += len(samples)
-        size = samples.most_at_once
-        batches = samples.ahead(slice(s, s + size) for s in range(0, len(samples), size))
-        with self._precision(samples.device):
-            parts = [network(samples.plain(batch)) for batch in batches]
-            return self._widened(torch.cat(parts))
 
     def _outputs(self, images: torch.Tensor) -> torch.Tensor:
         """Return logits (batch, classes) in fp32.
@@ -131,11 +147,14 @@ class Learner:
     def _widened(self, logits: torch.Tensor) -> torch.Tensor:
         return logits.float() if self.train.precision == "bf16" else logits
 
-    def _precision(self, device: torch.device) -> torch.autocast:
-        return torch.autocast(device.type, torch.bfloat16, enabled=self.train.precision == "bf16")
+    def _precision(self, device: torch.device) -> AbstractContextManager[Any]:
+        if self.train.precision == "bf16":
+            return torch.autocast(device.type, torch.bfloat16)
+        return nullcontext()
 
-    def logits_and_features(self, samples: Samples) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return `logits` and the inputs of the network's last linear layer, (n, width).
+    @contextmanager
+    def keeping_features(self) -> Iterator[list[torch.Tensor]]:
+        """Collect the inputs (batch, width) of the network's last linear layer inside the block.
 
         Raises:
             DataError: the network has no linear layer.
@@ -145,7 +164,7 @@ class Learner:
             lambda module, inputs: features.append(inputs[0])
         )
         try:
-            return self.logits(samples), torch.cat(features)
+            yield features
         finally:
             hook.remove()
 
@@ -153,6 +172,7 @@ class Learner:
         """Return a copy for predictions with the current weights; its work counts from 0."""
         twin = copy.copy(self)
         twin.network = copy.deepcopy(self.network)
+        twin._separable = separate_views(twin.network)
         twin._compiled = None
         twin.forwards = 0
         return twin
@@ -175,6 +195,15 @@ class Learner:
         self.forwards = state["forwards"]
         if self.averaged is not None:
             self.averaged.load_state_dict(state["averaged"])
+
+
+def _small(views: Sequence[torch.Tensor]) -> bool:
+    """Return whether one pass for all views is faster: on a GPU, and for small images on a CPU.
+
+    Activations of larger images leave the caches of a CPU: in one pass, four views of 64 images of
+    32×32 pixels take 1.4 times as long as one after the other, and those of 8×8 pixels 0.8 times.
+    """
+    return views[0].is_cuda or sum(view.numel() for view in views) <= CACHED
 
 
 def build_optimizer(network: nn.Module, train: Train) -> torch.optim.Optimizer | SGD:

@@ -2,16 +2,11 @@
 
 import numpy as np
 import torch
-from scipy.stats import rankdata
 
 
-def accuracy(logits: torch.Tensor, labels: torch.Tensor, top: int = 1) -> float:
-    """Return the percentage of logits (n, classes) whose label (n,) is among the `top` largest."""
-    if top == 1:
-        right = logits.argmax(1) == labels
-    else:
-        right = (logits.topk(top, 1).indices == labels[:, None]).any(1)
-    return 100 * right.double().mean().item()
+def agreement(classes: torch.Tensor, labels: torch.Tensor) -> float:
+    """Return the percentage of classes (n,) that equal the labels (n,)."""
+    return 100 * (classes == labels).double().mean().item()
 
 
 def auc(score: np.ndarray, positive: np.ndarray) -> float | None:
@@ -23,9 +18,17 @@ def auc(score: np.ndarray, positive: np.ndarray) -> float | None:
     negatives = len(positive) - positives
     if positives == 0 or negatives == 0:
         return None
-    ranks = rankdata(score)[positive].sum()
+    ranks = _average_ranks(score)[positive].sum()
     wins = ranks - positives * (positives + 1) / 2
     return float(wins / (positives * negatives))
+
+
+def _average_ranks(values: np.ndarray) -> np.ndarray:
+    """Return the rank of each value (n,), from 1; equal values have the mean of their ranks."""
+    _, position, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = counts.cumsum()
+    ranks: np.ndarray = (last - (counts - 1) / 2)[position]
+    return ranks
 
 
 def division(

@@ -19,7 +19,7 @@ from torch.profiler import record_function
 from trainable.config.trial import TrialConfig
 from trainable.data.dataset import Dataset
 from trainable.data.samples import Samples
-from trainable.engine import metrics
+from trainable.engine.judging import Judgement, Score, judge, score
 from trainable.engine.learner import Learner
 from trainable.errors import NonFiniteLoss
 from trainable.noisy_labels.losses import negative_entropy
@@ -118,32 +118,29 @@ class Method:
             NonFiniteLoss: a test logit is NaN or infinite.
         """
         row: Row = {}
-        per_network = self._test_logits(self.data.test)
-        total = self.combined(per_network)
-        true = self.data.test.true
-        for k, logits in enumerate(per_network):
+        tested = self._score(self.data.test, self.data.test.true)
+        for k, total in enumerate(tested.sums):
             # The last step of the epoch can make weights non-finite.
-            self.finite(logits.sum(), k, "the sum of test logits")
-        row["test/accuracy"] = metrics.accuracy(total, true)
-        for k, logits in enumerate(per_network):
-            row[f"test/accuracy_net{k}"] = metrics.accuracy(logits, true)
+            self.finite(total, k, "the sum of test logits")
+        row["test/accuracy"] = tested.ensemble
+        for k, accuracy in enumerate(tested.networks):
+            row[f"test/accuracy_net{k}"] = accuracy
         with_top5 = self.data.classes >= 20
         if with_top5:
-            row["test/top5"] = metrics.accuracy(total, true, top=5)
+            row["test/top5"] = tested.top5
         for name, samples in self.data.more_tests.items():
-            total = self.combined(self._test_logits(samples))
-            row[f"{name}/accuracy"] = metrics.accuracy(total, samples.true)
+            tested = self._score(samples, samples.true)
+            row[f"{name}/accuracy"] = tested.ensemble
             if with_top5:
-                row[f"{name}/top5"] = metrics.accuracy(total, samples.true, top=5)
+                row[f"{name}/top5"] = tested.top5
         validation = self.data.validation
         if validation is not None:
-            total = self.combined(self._test_logits(validation))
-            row["val/accuracy"] = metrics.accuracy(total, validation.given)
+            row["val/accuracy"] = self._score(validation, validation.given).ensemble
         return row
 
-    def _test_logits(self, samples: Samples) -> list[torch.Tensor]:
-        """Return the test logits (n, classes) of each network."""
-        return [learner.test_logits(samples) for learner in self.learners]
+    def _score(self, samples: Samples, labels: torch.Tensor) -> Score:
+        """Compare the tested networks' predictions with labels (n,)."""
+        return score(self.learners, samples, labels, self.combined)
 
     def cross_entropy_epoch(self, conf_penalty: bool = False) -> Row:
         """Train each network in turn for one epoch with cross-entropy; return the mean losses.
@@ -237,7 +234,9 @@ class Method:
         ordered = index[np.argsort(rank[index])]
         return torch.from_numpy(ordered).to(train.device, non_blocking=True)
 
-    def finite(self, sum_: torch.Tensor, network: int | None, what: str = "the loss") -> float:
+    def finite(
+        self, sum_: torch.Tensor | float, network: int | None, what: str = "the loss"
+    ) -> float:
         """Return a sum as a number.
 
         Args:
@@ -260,7 +259,8 @@ class Method:
     def judge_logits(self, learner: Learner, samples: Samples) -> tuple[torch.Tensor, torch.Tensor]:
         """Return logits (n, classes) and cross-entropy with the given labels, (n,).
 
-        The network is in eval mode, and images are not augmented.
+        The network is in eval mode, and images are not augmented. The methods of this package use
+        `judge`, which keeps no logits; own methods may use either.
         """
         logits = learner.logits(samples)
         return logits, F.cross_entropy(logits, samples.given, reduction="none")
@@ -269,18 +269,9 @@ class Method:
         """Return the ensemble's scores (n, classes): the sum of the logits (authors' code)."""
         return torch.stack(tuple(logits)).sum(0)
 
-    def ensemble(self, logits: Sequence[torch.Tensor]) -> dict[str, np.ndarray]:
-        """Return the ensemble's class and the networks' mean probability of it, (n,) each.
-
-        `logits` has one (n, classes) per network.
-        """
-        chosen = self.combined(logits).argmax(1)
-        mean = torch.stack([each.softmax(1) for each in logits]).mean(0)
-        probability = mean.gather(1, chosen[:, None])[:, 0]
-        return {
-            "ensemble_class": chosen.cpu().numpy(),
-            "ensemble_probability": probability.cpu().numpy(),
-        }
+    def judge_all(self, samples: Samples) -> Judgement:
+        """Return what all networks say of the samples."""
+        return judge(self.learners, samples, self.combined)
 
     def record_losses(self) -> None:
         """Record losses and ensemble predictions after the middle and the last epoch."""
@@ -288,16 +279,10 @@ class Method:
         epochs = self.config.train.epochs
         if finished not in {(epochs + 1) // 2, epochs}:
             return
-        all_logits: list[torch.Tensor] = []
-        all_losses: list[torch.Tensor] = []
         with self.uncounted():
-            for learner in self.learners:
-                logits, loss = self.judge_logits(learner, self.data.train)
-                all_logits.append(logits)
-                all_losses.append(loss)
-        record = {"loss": np.stack([loss.cpu().numpy() for loss in all_losses])}
-        record.update(self.ensemble(all_logits))
-        self.records[finished] = record
+            judgement = self.judge_all(self.data.train)
+        losses = np.stack([each.loss.cpu().numpy() for each in judgement.networks])
+        self.records[finished] = {"loss": losses, **ensemble_record(judgement)}
 
     def state_dict(self) -> dict[str, Any]:
         """Return the complete state, on which the next epoch depends.
@@ -321,3 +306,11 @@ class Method:
         self.records = {}
         for epoch, record in state["records"].items():
             self.records[epoch] = {name: tensor.numpy() for name, tensor in record.items()}
+
+
+def ensemble_record(judgement: Judgement) -> dict[str, np.ndarray]:
+    """Return the ensemble's class and its probability, (n,) each, for the samples table."""
+    return {
+        "ensemble_class": judgement.ensemble_class.cpu().numpy(),
+        "ensemble_probability": judgement.ensemble_probability.cpu().numpy(),
+    }

@@ -18,17 +18,17 @@ from trainable.config.trial import TrialConfig
 from trainable.data.dataset import Dataset
 from trainable.data.noise import class_dependent
 from trainable.data.samples import Samples
+from trainable.engine.judging import Judgement, Prediction, judge
 from trainable.engine.learner import Learner
 from trainable.errors import DataError
-from trainable.methods.base import Method, Row
+from trainable.methods.base import Method, Row, ensemble_record
 from trainable.methods.dividemix_division import (
     Verdict,
+    against_labels,
     agree,
-    all_judged,
     clean_mixture,
     describe,
     divide,
-    opinion,
 )
 from trainable.methods.dividemix_step import (
     Batch,
@@ -85,8 +85,7 @@ class DivideMix(Method):
             row.update(self.divide_and_mix())
         if self.epoch + 1 == self.config.train.epochs:
             with self.uncounted():
-                verdicts = [self.judge(k, finished=1) for k in range(len(self.learners))]
-                self.records[self.epoch + 1] = self.seen(verdicts)
+                self.records[self.epoch + 1] = self.seen(self.judge(finished=1))
         return row
 
     def separate(self) -> Row:
@@ -96,12 +95,9 @@ class DivideMix(Method):
         finished = self.epoch + 1
         per_network = []
         with self.timed("divide"):
-            for k, learner in enumerate(self.learners):
-                train = self.data.chosen(self.rows_of_epoch(k, finished))
-                _, loss = self.judge_logits(learner, train)
-                self.finite(loss.sum(), k)
-                seed = self.streams.number("mixture", finished, k)
-                per_network.append(separation(loss.cpu().numpy(), seed))
+            for k, (_, prediction, _) in enumerate(self.predictions(finished)):
+                self.finite(prediction.loss.sum(), k)
+                per_network.append(separation(prediction.loss.cpu().numpy()))
         self.separations.append(float(np.mean(per_network)))
         return {"warmup/separation": self.separations[-1]}
 
@@ -109,13 +105,11 @@ class DivideMix(Method):
         """Co-divide, then train each network on its division."""
         with self.timed("divide"):
             # Both networks judge the samples before either of them trains.
-            verdicts = [self.judge(k) for k in range(len(self.learners))]
+            verdicts = self.judge()
             train = self.data.train
             row: Row = dict(agree(self.method, verdicts, train.given))
             row.update(describe(self.method, verdicts, train))
-            if all_judged(verdicts):
-                scores = self.combined([verdict.logits for verdict in verdicts])
-                row.update(opinion(verdicts, train, scores))
+            row.update(against_labels(verdicts, train))
             self.division = {self.epoch: self.seen(verdicts)}
         if self.epoch in {self.warmup, (self.warmup + self.config.train.epochs) // 2}:
             self.records.update(self.division)
@@ -123,46 +117,71 @@ class DivideMix(Method):
             row.update(self.train_on(verdicts))
         return row
 
-    def judge(self, k: int, finished: int = 0) -> Verdict:
-        """Divide the training samples by network k's losses, its embedding, or both.
+    def judge(self, finished: int = 0) -> list[Verdict]:
+        """Divide the training samples by each network's losses, its embedding, or both.
 
         `finished` is 1 after the last epoch: the samples are then judged as in the next epoch.
         """
         m = self.method
         epoch = self.epoch + finished
-        rows = self.rows_of_epoch(k, epoch)
-        train = self.data.chosen(rows)
-        logits, loss, support = self.evidence(self.learners[k], train)
-        self.finite(loss.sum(), k)
-        per_sample = loss.cpu().numpy()
-        newest = normalise(per_sample) if m.normalise_losses else per_sample
-        self.history[k] = [*self.history[k], newest][-m.loss_history :]
-        # The averaged history is not normalised again, as in the authors' code.
-        averaged = np.mean(self.history[k], axis=0)
-        mixture = clean_mixture(m, averaged, support, self.streams.number("mixture", epoch, k))
-        labeled, threshold = divide(m, mixture.clean_probability, per_sample, train)
-        weight = torch.from_numpy(mixture.clean_probability.astype(np.float32)).to(loss.device)
-        return Verdict(logits, per_sample, mixture, labeled, threshold, weight, rows)
+        verdicts = []
+        for k, (rows, prediction, judgement) in enumerate(self.predictions(epoch)):
+            train = self.data.chosen(rows)
+            self.finite(prediction.loss.sum(), k)
+            losses = prediction.loss.cpu().numpy()
+            newest = normalise(losses) if m.normalise_losses else losses
+            self.history[k] = [*self.history[k], newest][-m.loss_history :]
+            # The averaged history is not normalised again, as in the authors' code.
+            averaged = np.mean(self.history[k], axis=0)
+            support = self.support(prediction, train)
+            seed = self.streams.number("mixture", epoch, k)
+            mixture = clean_mixture(m, averaged, support, seed)
+            labeled, threshold = divide(m, mixture.clean_probability, losses, train)
+            weight = torch.from_numpy(mixture.clean_probability.astype(np.float32))
+            verdicts.append(
+                Verdict(
+                    losses=losses,
+                    classes=prediction.classes,
+                    mixture=mixture,
+                    labeled=labeled,
+                    threshold=threshold,
+                    weight=weight.to(prediction.loss.device),
+                    rows=rows,
+                    judgement=judgement,
+                )
+            )
+        return verdicts
 
-    def rows_of_epoch(self, k: int, epoch: int) -> np.ndarray | None:
-        """Return the training samples that network k judges after `epoch` epochs; None: all."""
-        subset = self.streams.numpy("subset", epoch, k)
-        return self.data.epoch_rows(subset, self.config.train.batch_size)
+    def predictions(
+        self, epoch: int
+    ) -> list[tuple[np.ndarray | None, Prediction, Judgement | None]]:
+        """Return what each network says of the samples that it judges after `epoch` epochs.
 
-    def evidence(
-        self, learner: Learner, train: Samples
-    ) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:
-        """Return logits (n, classes), losses (n,) and the neighbours' support of labels, (n,).
-
-        The support is empty with `division: loss`.
+        Returns:
+            For each network the positions of the samples, its predictions, and the judgement of all
+            networks. The first is None where all samples are judged; if not, each network judges
+            different ones, and the last is None.
         """
-        if self.method.division == "loss":
-            logits, loss = self.judge_logits(learner, train)
-            return logits, loss, np.empty(0)
-        logits, features = learner.logits_and_features(train)
-        support = label_support(features, train.given, self.data.classes, self.method.neighbors)
-        loss = F.cross_entropy(logits, train.given, reduction="none")
-        return logits, loss, support.double().cpu().numpy()
+        with_features = self.method.division != "loss"
+        if self.data.epoch_batches is None:
+            judgement = judge(self.learners, self.data.train, self.combined, with_features)
+            return [(None, prediction, judgement) for prediction in judgement.networks]
+        found: list[tuple[np.ndarray | None, Prediction, Judgement | None]] = []
+        for k, learner in enumerate(self.learners):
+            subset = self.streams.numpy("subset", epoch, k)
+            rows = self.data.epoch_rows(subset, self.config.train.batch_size)
+            alone = judge([learner], self.data.chosen(rows), self.combined, with_features)
+            found.append((rows, alone.networks[0], None))
+        return found
+
+    def support(self, prediction: Prediction, train: Samples) -> np.ndarray:
+        """Return the neighbours' support of each label, (n,); empty with `division: loss`."""
+        if prediction.features is None:
+            return np.empty(0)
+        support = label_support(
+            prediction.features, train.given, self.data.classes, self.method.neighbors
+        )
+        return support.double().cpu().numpy()
 
     def train_on(self, verdicts: list[Verdict]) -> Row:
         """Train each network in turn on a division and return the epoch's mean losses.
@@ -266,11 +285,15 @@ class DivideMix(Method):
 
     def endless(self, unlabeled: np.ndarray, own: int) -> Iterator[torch.Tensor]:
         """Yield batches of unlabeled indices without end."""
+        device = self.data.train.device
         if len(unlabeled) < 2:
-            unlabeled = unlabeled[:0]
-        for turn in itertools.count(1):
-            order = self.shuffled(unlabeled, own, turn)
-            yield from torch.split(order, self.config.train.batch_size)
+            yield from itertools.repeat(torch.empty(0, dtype=torch.int64, device=device))
+        size = self.config.train.batch_size
+        yield from torch.split(self.shuffled(unlabeled, own, 1), size)
+        for turn in itertools.count(2):
+            rng = self.streams.numpy("order", self.epoch, own, turn)
+            order = torch.from_numpy(rng.permutation(unlabeled))
+            yield from torch.split(order.to(device, non_blocking=True), size)
 
     def combined(self, logits: Sequence[torch.Tensor]) -> torch.Tensor:
         """Return the ensemble's scores (n, classes): summed logits, or mean probabilities."""
@@ -290,8 +313,8 @@ class DivideMix(Method):
             all_losses.append(self.placed(verdict.losses, verdict))
             probabilities.append(self.placed(verdict.mixture.clean_probability, verdict))
         record = {"loss": np.stack(all_losses), "clean_probability": np.stack(probabilities)}
-        if all_judged(verdicts):
-            record.update(self.ensemble([verdict.logits for verdict in verdicts]))
+        if verdicts[0].judgement is not None:
+            record.update(ensemble_record(verdicts[0].judgement))
         return record
 
     def placed(self, values: np.ndarray, verdict: Verdict) -> np.ndarray:

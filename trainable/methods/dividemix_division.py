@@ -9,8 +9,9 @@ import torch
 from trainable.config.dividemix import DivideMix
 from trainable.data.samples import Samples
 from trainable.engine import metrics
+from trainable.engine.judging import Judgement
 from trainable.noisy_labels.beta_mixture import fit_beta_mixture
-from trainable.noisy_labels.gaussian_mixture import Mixture, fit_mixture, monotone
+from trainable.noisy_labels.gaussian_mixture import Mixture, fit_mixture, fit_plane, monotone
 from trainable.noisy_labels.sample_selection import agreed, balanced, split
 
 
@@ -18,10 +19,10 @@ from trainable.noisy_labels.sample_selection import agreed, balanced, split
 class Verdict:
     """One network's judgement of n training samples, and the resulting division."""
 
-    logits: torch.Tensor
-    """(n, classes)."""
     losses: np.ndarray
     """Cross-entropy with the given labels, (n,), nats."""
+    classes: torch.Tensor
+    """Predicted classes, (n,)."""
     mixture: Mixture
     labeled: np.ndarray
     """Whether a sample is in the labeled set, (n,) bool."""
@@ -31,11 +32,8 @@ class Verdict:
     """Clean probability (n,) on the device."""
     rows: np.ndarray | None = None
     """Positions (n,) of the judged samples in the training set; None: all samples are judged."""
-
-
-def all_judged(verdicts: Sequence[Verdict]) -> bool:
-    """Return whether every network judged all samples; if not, each judged different ones."""
-    return all(verdict.rows is None for verdict in verdicts)
+    judgement: Judgement | None = None
+    """What all networks say of all samples; None: each network judged different ones."""
 
 
 def clean_mixture(m: DivideMix, losses: np.ndarray, support: np.ndarray, seed: int) -> Mixture:
@@ -45,16 +43,16 @@ def clean_mixture(m: DivideMix, losses: np.ndarray, support: np.ndarray, seed: i
         m: fields `division`, `mixture` and `monotone_posterior`.
         losses: (n,).
         support: the neighbours' support of each label, (n,); unused with `division: loss`.
-        seed: seed of the Gaussian mixture.
+        seed: seed of the mixture of both, with `division: both`.
     """
     if m.division == "embedding":
         return Mixture(support, (), (), ())
     if m.division == "both":
-        return fit_mixture(np.stack([losses, 1 - support], 1), seed)
+        return fit_plane(np.stack([losses, 1 - support], 1), seed)
     if m.mixture == "bmm":
         mixture = fit_beta_mixture(losses)
     else:
-        mixture = fit_mixture(losses, seed)
+        mixture = fit_mixture(losses)
     if m.monotone_posterior:
         return replace(mixture, clean_probability=monotone(mixture.clean_probability, losses))
     return mixture
@@ -81,7 +79,7 @@ def agree(m: DivideMix, verdicts: Sequence[Verdict], given: torch.Tensor) -> dic
     row: dict[str, float] = {}
     if m.agreement == "none":
         return row
-    classes = [verdict.logits.argmax(1).cpu().numpy() for verdict in verdicts]
+    classes = [verdict.classes.cpu().numpy() for verdict in verdicts]
     labels = given.cpu().numpy()
     for k, verdict in enumerate(verdicts):
         probability = verdict.mixture.clean_probability
@@ -130,19 +128,18 @@ def _components(mixture: Mixture, k: int) -> dict[str, float]:
     return row
 
 
-def opinion(
-    verdicts: Sequence[Verdict], train: Samples, ensemble: torch.Tensor
-) -> dict[str, float]:
+def against_labels(verdicts: Sequence[Verdict], train: Samples) -> dict[str, float]:
     """Return the networks' agreement and the ensemble's accuracy on the training samples, percent.
 
-    `ensemble` has the ensemble's scores, (n, classes).
+    Nothing if each network judged different samples.
     """
+    judgement = verdicts[0].judgement
+    if judgement is None:
+        return {}
     row: dict[str, float] = {}
     if len(verdicts) == 2:
-        first = verdicts[0].logits.argmax(1)
-        second = verdicts[1].logits.argmax(1)
-        row["train/agreement"] = 100 * (first == second).double().mean().item()
-    row["train/accuracy_given"] = metrics.accuracy(ensemble, train.given)
+        row["train/agreement"] = metrics.agreement(verdicts[0].classes, verdicts[1].classes)
+    row["train/accuracy_given"] = metrics.agreement(judgement.ensemble_class, train.given)
     if train.true_known:
-        row["train/accuracy_true"] = metrics.accuracy(ensemble, train.true)
+        row["train/accuracy_true"] = metrics.agreement(judgement.ensemble_class, train.true)
     return row

@@ -121,11 +121,13 @@ def own_predictions(
         views_x = []
     views = views_u + views_x
     with learner.mode(m.guess_mode):
-        if m.guess_batched and views:
+        if not views:
+            predictions = []
+        elif m.guess_batched:
             together = learner.probabilities(torch.cat(views))
             predictions = list(torch.split(together, [len(view) for view in views]))
-        else:  # one forward per view; in train mode each updates BatchNorm's statistics
-            predictions = [learner.probabilities(view) for view in views]
+        else:
+            predictions = learner.probabilities_of_views(views)
     return predictions[: len(views_u)], predictions[len(views_u) :]
 
 

@@ -84,11 +84,10 @@ class SmallLoss(Method):
             return
         with self.timed("divide"):
             train = self.data.chosen(self.rows_of_pass(0))
-            per_network = [self.judge_logits(learner, train)[1] for learner in self.learners]
-            losses = torch.stack(per_network).mean(0)
+            networks = self.judge_all(train).networks
+            losses = torch.stack([each.loss for each in networks]).mean(0)
             self.finite(losses.sum(), None)
-            seed = self.streams.number("mixture", self.epoch, 0)
-            self.final_rate = estimated_rate(losses.cpu().numpy(), seed)
+            self.final_rate = estimated_rate(losses.cpu().numpy())
 
     def loss(
         self, rate: float, images: torch.Tensor, given: torch.Tensor, index: torch.Tensor

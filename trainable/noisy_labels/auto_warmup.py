@@ -21,12 +21,12 @@ import numpy as np
 from trainable.noisy_labels.gaussian_mixture import fit_mixture, normalise
 
 
-def separation(losses: np.ndarray, seed: int) -> float:
+def separation(losses: np.ndarray) -> float:
     """Return the distance in nats between the means of two Gaussians fitted to losses (n,).
 
     It is 0 for constant losses.
     """
-    mixture = fit_mixture(normalise(losses), seed)
+    mixture = fit_mixture(normalise(losses))
     clean, noisy = mixture.means
     return (noisy - clean) * float(np.ptp(losses))
 

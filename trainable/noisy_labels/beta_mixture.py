@@ -5,7 +5,7 @@ github.com/PaulAlbert31/LabelNoiseCorrection. The fit is deterministic.
 """
 
 import numpy as np
-from scipy.stats import beta
+from scipy.special import betaln, xlog1py, xlogy
 
 from trainable.noisy_labels.gaussian_mixture import CONSTANT, Mixture, constant
 
@@ -105,4 +105,8 @@ def _weighted(
     x: np.ndarray, alphas: np.ndarray, betas: np.ndarray, weights: np.ndarray
 ) -> np.ndarray:
     """Return the weighted densities of both components at x (n,), (2, n)."""
-    return weights[:, None] * beta.pdf(x, alphas[:, None], betas[:, None])
+    alpha = alphas[:, None]
+    beta = betas[:, None]
+    log_density = xlogy(alpha - 1, x) + xlog1py(beta - 1, -x) - betaln(alpha, beta)
+    weighted: np.ndarray = weights[:, None] * np.exp(log_density)
+    return weighted

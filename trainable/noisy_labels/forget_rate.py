@@ -33,10 +33,10 @@ def smallest(losses: torch.Tensor, rate: float) -> torch.Tensor:
     return order[: max(1, kept)]
 
 
-def estimated_rate(losses: np.ndarray, seed: int) -> float:
+def estimated_rate(losses: np.ndarray) -> float:
     """Return the estimated share of wrong labels, by DivideMix's mixture of losses (n,).
 
     It is 1 − mean clean probability.
     """
-    mixture = fit_mixture(normalise(losses), seed)
+    mixture = fit_mixture(normalise(losses))
     return 1 - float(mixture.clean_probability.mean())

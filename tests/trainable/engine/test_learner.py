@@ -170,8 +170,10 @@ def test_features_are_what_the_last_linear_layer_sees_and_cost_no_second_pass(mo
         images, labels, labels, np.arange(6), torch.tensor([0.5]), torch.tensor([0.3]), ImageData()
     )
     learner = Learner(build(model, (1, side, side), 3, 0), Train(), CPU)
-    logits, features = learner.logits_and_features(data)
+    with learner.keeping_features() as kept:
+        logits = learner.logits(data)
     assert learner.forwards == 6
+    [features] = kept
     assert torch.equal(logits, learner.logits(data))
     head = learner.network[-1] if model.name == "small_cnn" else learner.network.linear
     assert features.shape == (6, head.in_features)
@@ -264,7 +266,9 @@ def test_one_cycle_rises_over_the_first_30_percent_of_the_epochs_and_falls_over_
 def test_without_an_average_the_weights_themselves_are_tested():
     learner, data = small(), samples(5)
     assert learner.tested is learner.network
-    assert torch.equal(learner.test_logits(data), learner.logits(data))
+    learner.network.eval()
+    images = data.plain(slice(None))
+    assert torch.equal(learner.predict(images, tested=True), learner.predict(images))
     assert "averaged" not in learner.state_dict()
 
 
@@ -282,7 +286,9 @@ def test_the_average_follows_weights_and_running_statistics_and_moves_nothing_el
     for name in (name for name, value in expected.items() if value.is_floating_point()):
         torch.testing.assert_close(averaged[name], expected[name])
     work = learner.forwards
-    assert not torch.allclose(learner.test_logits(samples(5)), learner.logits(samples(5)))
+    images = samples(5).plain(slice(None))
+    with learner.mode("eval"), torch.no_grad():
+        assert not torch.allclose(learner.predict(images, tested=True), learner.predict(images))
     assert learner.forwards == work + 2 * 5
 
 

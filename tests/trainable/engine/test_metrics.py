@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.metrics import precision_score, recall_score, roc_auc_score
 
-from trainable.engine.metrics import accuracy, auc, division
+from trainable.engine.metrics import agreement, auc, division
 
 
 @pytest.mark.parametrize("decimals", [17, 1])
@@ -64,20 +64,15 @@ def test_division_leaves_out_what_is_undefined(labeled, clean, defined):
     assert set(values) == defined
 
 
-def test_accuracy_is_the_percentage_of_rows_whose_largest_logit_is_the_label():
-    logits = torch.tensor([[3.0, 1, 0], [0, 2, 1], [1, 2, 3], [5, 4, 3]])
-    assert accuracy(logits, torch.tensor([0, 1, 2, 1])) == 75
-    assert accuracy(logits, torch.tensor([1, 0, 0, 2])) == 0
+def test_agreement_is_the_percentage_of_equal_classes():
+    classes = torch.tensor([0, 1, 2, 0])
+    assert agreement(classes, torch.tensor([0, 1, 2, 1])) == 75
+    assert agreement(classes, torch.tensor([1, 0, 0, 2])) == 0
 
 
-def test_top_k_accuracy_counts_a_label_among_the_k_largest():
-    logits = torch.tensor([[3.0, 1, 0, -1], [0, 2, 1, -1], [1, 2, 3, 0], [5, 4, 3, 2]])
-    labels = torch.tensor([0, 2, 0, 3])  # ranks 1, 2, 3, 4
-    assert [accuracy(logits, labels, top) for top in (1, 2, 3, 4)] == [25, 50, 75, 100]
-
-
-def test_accuracy_of_many_rows_is_not_rounded_to_float32():
-    labels = torch.zeros(30_001, dtype=torch.int64)
-    logits = torch.zeros(30_001, 2)
-    logits[:10_000, 1] = 1
-    assert accuracy(logits, labels) == pytest.approx(100 * 20_001 / 30_001, rel=1e-12)
+def test_agreement_of_many_classes_is_not_rounded_to_float32():
+    classes = torch.zeros(30_001, dtype=torch.int64)
+    classes[:10_000] = 1
+    assert agreement(classes, torch.zeros_like(classes)) == pytest.approx(
+        100 * 20_001 / 30_001, rel=1e-12
+    )

@@ -45,7 +45,7 @@ def test_judging_twice_gives_the_same_losses_and_moves_no_weight_or_buffer():
     method = make()
     next(method)
     before = all_weights(method)
-    first, second = method.judge(0), method.judge(0)
+    first, second = method.judge()[0], method.judge()[0]
     assert np.array_equal(first.losses, second.losses)
     assert all_same(all_weights(method), before)
     assert method.learners[0].network.training
@@ -58,7 +58,7 @@ def test_a_verdict_rests_on_the_cross_entropy_of_unaugmented_images_in_eval_mode
     images = train.images[:, 1:-1, 1:-1].permute(0, 3, 1, 2).float() / 255
     logits = network((images - 0.5) / 0.25)
     expected = logits.logsumexp(1) - logits.gather(1, train.given[:, None])[:, 0]
-    verdict = method.judge(1)
+    verdict = method.judge()[1]
     np.testing.assert_allclose(verdict.losses, expected.detach().numpy(), rtol=1e-4, atol=1e-5)
     assert np.array_equal(verdict.labeled, verdict.mixture.clean_probability > verdict.threshold)
     assert np.array_equal(
@@ -69,19 +69,19 @@ def test_a_verdict_rests_on_the_cross_entropy_of_unaugmented_images_in_eval_mode
 @pytest.mark.parametrize("length", [1, 3])
 def test_the_mixture_sees_the_mean_of_the_last_normalised_losses(length, monkeypatch):
     method = make(epochs=6, loss_history=length, networks=1)
-    seen, raw, fit, judge_logits = [], [], dividemix_division.fit_mixture, method.judge_logits
+    seen, raw, fit, predictions = [], [], dividemix_division.fit_mixture, method.predictions
 
-    def spied_fit(losses, seed):
+    def spied_fit(losses):
         seen.append(losses.copy())
-        return fit(losses, seed)
+        return fit(losses)
 
-    def spied_judge(learner, samples):
-        logits, losses = judge_logits(learner, samples)
-        raw.append(losses.numpy().astype(np.float64))
-        return logits, losses
+    def spied_predictions(epoch):
+        found = predictions(epoch)
+        raw.append(found[0][1].loss.numpy().astype(np.float64))
+        return found
 
     monkeypatch.setattr(dividemix_division, "fit_mixture", spied_fit)
-    monkeypatch.setattr(method, "judge_logits", spied_judge)
+    monkeypatch.setattr(method, "predictions", spied_predictions)
     list(method)
     assert len(seen) == len(raw) == 6  # five divisions, and one more for the table of samples
     for k, losses in enumerate(seen):
@@ -92,7 +92,7 @@ def test_the_mixture_sees_the_mean_of_the_last_normalised_losses(length, monkeyp
 def test_both_networks_judge_before_either_trains(monkeypatch):
     method = make()
     next(method)
-    events, dividemix_division = [], method.judge
+    events, judge = [], method.judge
     for k, learner in enumerate(method.learners):
 
         def step(loss, k=k, original=learner.step):
@@ -101,14 +101,14 @@ def test_both_networks_judge_before_either_trains(monkeypatch):
 
         monkeypatch.setattr(learner, "step", step)
 
-    def spied(k, finished=0):
-        events.append(f"judge{k}")
-        return dividemix_division(k, finished)
+    def spied(finished=0):
+        events.append("judge")
+        return judge(finished)
 
     monkeypatch.setattr(method, "judge", spied)
     next(method)
     order = [event for i, event in enumerate(events) if i == 0 or events[i - 1] != event]
-    assert order == ["judge0", "judge1", "step0", "step1"]
+    assert order == ["judge", "step0", "step1"]
 
 
 @pytest.mark.parametrize(("co_divide", "sizes"), [(True, [50, 30]), (False, [30, 50])])
@@ -197,15 +197,15 @@ def test_the_augmentation_changes_from_epoch_to_epoch_and_from_network_to_networ
     assert all(not torch.equal(a, b) for a, b in itertools.combinations(views, 2))
 
 
-def test_every_mixture_is_fitted_with_a_seed_of_its_own(monkeypatch):
-    method = make(epochs=3)
-    seeds, fit = [], dividemix_division.fit_mixture
+def test_every_mixture_in_the_plane_is_fitted_with_a_seed_of_its_own(monkeypatch):
+    method = make(epochs=3, division="both", neighbors=10)
+    seeds, fit = [], dividemix_division.fit_plane
 
-    def spied(losses, seed):
+    def spied(evidence, seed):
         seeds.append(seed)
-        return fit(losses, seed)
+        return fit(evidence, seed)
 
-    monkeypatch.setattr(dividemix_division, "fit_mixture", spied)
+    monkeypatch.setattr(dividemix_division, "fit_plane", spied)
     list(method)
     assert len(set(seeds)) == len(seeds) == 6  # two networks, two divisions, and the last record
 

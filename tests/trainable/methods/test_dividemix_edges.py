@@ -92,8 +92,8 @@ def test_an_unlabeled_set_longer_or_shorter_than_the_labeled_one_trains_to_the_e
 def test_a_posterior_on_one_side_of_the_threshold_still_divides(level, monkeypatch):
     fit = dividemix_division.fit_mixture
 
-    def squeezed(losses, seed):
-        mixture = fit(losses, seed)
+    def squeezed(losses):
+        mixture = fit(losses)
         narrow = level + 0.05 * mixture.clean_probability / mixture.clean_probability.max()
         return dividemix_division.Mixture(narrow, mixture.means, mixture.sds, mixture.weights)
 

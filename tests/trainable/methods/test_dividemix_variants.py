@@ -18,12 +18,13 @@ from tests.trainable.methods.tiny import (
     weights,
 )
 from trainable.config.dividemix import DivideMix as DivideMixConfig
+from trainable.engine.judging import judge
 from trainable.engine.learner import Learner
 from trainable.errors import DataError
 from trainable.methods import dividemix, dividemix_step
 from trainable.methods.dividemix_division import agree, clean_mixture
 from trainable.noisy_labels.beta_mixture import fit_beta_mixture
-from trainable.noisy_labels.gaussian_mixture import fit_mixture, monotone, normalise
+from trainable.noisy_labels.gaussian_mixture import fit_mixture, fit_plane, monotone, normalise
 from trainable.noisy_labels.neighbors import label_support
 
 
@@ -52,7 +53,7 @@ def judged(monkeypatch=None, **switches):
     """A method after its warm-up epoch, and its first network's verdict."""
     method = make(**switches)
     next(method)
-    return method, method.judge(0)
+    return method, method.judge()[0]
 
 
 def test_the_bmm_is_fitted_to_the_normalised_losses():
@@ -71,16 +72,16 @@ def test_a_monotone_posterior_is_the_mended_one():
 
 
 def test_losses_that_are_not_normalised_go_into_the_mixture_as_they_are():
-    method, verdict = judged(normalise_losses=False)
-    expected = fit_mixture(verdict.losses, method.streams.number("mixture", 1, 0))
+    _, verdict = judged(normalise_losses=False)
+    expected = fit_mixture(verdict.losses)
     assert np.array_equal(verdict.mixture.clean_probability, expected.clean_probability)
     assert verdict.mixture.means[1] > 1  # nats
 
 
 def test_a_division_by_embedding_is_the_neighbours_support_in_features_of_plain_images():
     method, verdict = judged(division="embedding", neighbors=10)
-    learner, train = method.learners[0], method.data.train
-    _, features = learner.logits_and_features(train)
+    train = method.data.train
+    features = judge(method.learners, train, method.combined, True).networks[0].features
     expected = label_support(features, train.given, 3, 10).numpy()
     assert np.array_equal(verdict.mixture.clean_probability, expected)
     assert np.array_equal(verdict.labeled, expected > 0.5)
@@ -98,10 +99,11 @@ def test_ssrs_rule_is_a_threshold_just_below_one():
 
 def test_a_division_by_both_is_a_mixture_in_the_plane():
     method, verdict = judged(division="both", neighbors=10)
-    _, features = method.learners[0].logits_and_features(method.data.train)
-    support = label_support(features, method.data.train.given, 3, 10).double().numpy()
+    train = method.data.train
+    features = judge(method.learners, train, method.combined, True).networks[0].features
+    support = label_support(features, train.given, 3, 10).double().numpy()
     plane = np.stack([normalise(verdict.losses), 1 - support], 1)
-    expected = fit_mixture(plane, method.streams.number("mixture", 1, 0))
+    expected = fit_plane(plane, method.streams.number("mixture", 1, 0))
     assert np.allclose(verdict.mixture.clean_probability, expected.clean_probability)
     row = next(method)
     assert {"mixture/mean_clean_net0", "division/auc_loss_net0"} <= row.keys()
@@ -147,10 +149,10 @@ def test_balanced_classes_have_equally_many_labeled_samples():
 def test_agreement_restricts_both_divisions_and_leaves_the_weights(agreement):
     method = make(agreement=agreement)
     next(method)
-    found = [method.judge(k) for k in (0, 1)]
+    found = method.judge()
     before = [(v.labeled.copy(), v.weight.clone()) for v in found]
     row = agree(method.method, found, method.data.train.given)
-    predicted = [v.logits.argmax(1).numpy() for v in found]
+    predicted = [v.classes.numpy() for v in found]
     for k, (v, (labeled, weight)) in enumerate(zip(found, before, strict=True)):
         for i in range(120):
             wanted = predicted[0][i] == predicted[1][i]
@@ -169,8 +171,8 @@ def test_agreement_restricts_both_divisions_and_leaves_the_weights(agreement):
 def test_where_the_networks_agree_on_nothing_the_division_stays_and_the_row_says_so():
     method = make(agreement="intended")
     next(method)
-    found = [method.judge(k) for k in (0, 1)]
-    found[1].logits = found[0].logits.roll(1, dims=1)
+    found = method.judge()
+    found[1].classes = (found[0].classes + 1) % 3
     before = [v.labeled.copy() for v in found]
     row = agree(method.method, found, method.data.train.given)
     assert [v.labeled.tolist() for v in found] == [labeled.tolist() for labeled in before]
@@ -352,7 +354,6 @@ def test_the_ensemble_sums_logits_or_probabilities(monkeypatch):
     for rule, chosen in (("logits", 0), ("probabilities", 1)):
         method = make(ensemble=rule)
         assert method.combined(logits).argmax(1).item() == chosen
-        assert method.ensemble(logits)["ensemble_class"].tolist() == [chosen]
 
 
 # --- degenerate epochs ---

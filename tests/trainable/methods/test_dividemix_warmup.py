@@ -39,9 +39,7 @@ def test_the_separation_is_the_mean_over_networks_after_the_epoch():
     losses = [
         method.judge_logits(learner, method.data.train)[1].numpy() for learner in method.learners
     ]
-    each = [
-        separation(loss, method.streams.number("mixture", 1, k)) for k, loss in enumerate(losses)
-    ]
+    each = [separation(loss) for loss in losses]
     assert row["warmup/separation"] == pytest.approx(sum(each) / 2)
     assert math.isinf(method.warmup)
     assert method.history == [[], []]

@@ -73,9 +73,8 @@ def verdicts(method: Method, *sizes: int) -> list[Verdict]:
         labeled = np.zeros(n, bool)
         labeled[rng.permutation(n)[:size]] = True
         weight = torch.from_numpy(rng.uniform(0.5, 1, n).astype(np.float32))
-        found.append(
-            Verdict(torch.zeros(n, method.data.classes), np.zeros(n), None, labeled, 0.5, weight)
-        )
+        classes = torch.zeros(n, dtype=torch.int64)
+        found.append(Verdict(np.zeros(n), classes, None, labeled, 0.5, weight))
     return found
 
 

@@ -36,8 +36,8 @@ def test_of_equal_losses_the_first_are_kept():
 def test_the_estimate_is_the_share_of_the_group_with_large_losses(share):
     rng, noisy = np.random.default_rng(0), int(1000 * share)
     losses = np.concatenate([rng.normal(0.4, 0.1, 1000 - noisy), rng.normal(3, 0.3, noisy)])
-    assert estimated_rate(losses, seed=1) == pytest.approx(share, abs=0.01)
+    assert estimated_rate(losses) == pytest.approx(share, abs=0.01)
 
 
 def test_constant_losses_are_no_reason_to_forget_anything():
-    assert estimated_rate(np.full(20, 0.7), seed=0) == 0
+    assert estimated_rate(np.full(20, 0.7)) == 0

@@ -185,6 +185,9 @@ class ConstantLearner:
     def probabilities(self, images):
         return torch.full((len(images), 2), 0.5)
 
+    def probabilities_of_views(self, views):
+        return [self.probabilities(view) for view in views]
+
     def __call__(self, images):
         return torch.zeros(len(images), 2)
 
@@ -207,7 +210,7 @@ def train_one_epoch(
     labeled = np.arange(2 * n) < n
     mixture = Mixture(labeled.astype(float), (0.0, 1.0), (0.1, 0.1), (0.5, 0.5))
     verdict = dividemix.Verdict(
-        torch.zeros(2 * n, 2), np.zeros(2 * n), mixture, labeled, 0.5, torch.ones(2 * n)
+        np.zeros(2 * n), torch.zeros(2 * n), mixture, labeled, 0.5, torch.ones(2 * n)
     )
     method.train_on([verdict, verdict])
     return calls

@@ -60,10 +60,11 @@ def test_the_estimate_is_the_work_where_as_many_samples_are_labeled_as_have_righ
     if method["name"] == "dividemix":
         right, judge = (trial.data.train.given == trial.data.train.true).numpy(), trial.method.judge
 
-        def ideal(k, finished=0):
-            verdict = judge(k, finished)
-            verdict.labeled = right
-            return verdict
+        def ideal(finished=0):
+            verdicts = judge(finished)
+            for verdict in verdicts:
+                verdict.labeled = right
+            return verdicts
 
         monkeypatch.setattr(trial.method, "judge", ideal)
     work = sum(row["work/forwards"] for row in trial)
