@@ -48,8 +48,8 @@ THIRD_PARTY = {
     "pydantic_core": "trainable.config",
     "ray": "orchestrator.ray_backend trainable.ray_trainable",
     "rich": "orchestrator",
-    "scipy": "trainable.data trainable.engine trainable.noisy_labels analysis.figures analysis.stats",
-    "sklearn": "trainable.data trainable.noisy_labels analysis.audit",
+    "scipy": "trainable.data trainable.noisy_labels analysis.figures analysis.stats",
+    "sklearn": "trainable.noisy_labels analysis.audit",
     "tensorboard": "orchestrator.display.tensorboard trainable.tensorboard",
     "timm": "trainable.models.from_timm",
     "torch": (

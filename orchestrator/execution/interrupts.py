@@ -59,6 +59,32 @@ def interruptible(
             signal.signal(number, handler)
 
 
+class StopAsked(BaseException):
+    """The run is to end early, and Tune, which would end it, does not run yet."""
+
+
+def ask_to_stop() -> None:
+    """Ask the main thread to stop, from any thread: Tune treats SIGUSR1 as a request to do so.
+
+    It closes every trial, which keeps its last epoch, and returns.
+    """
+    os.kill(os.getpid(), signal.SIGUSR1)
+
+
+@contextmanager
+def stoppable_before_tune() -> Iterator[None]:
+    """Raise StopAsked on SIGUSR1 as long as Tune has not put its own handler there."""
+
+    def too_early(number: int, frame: FrameType | None) -> None:
+        raise StopAsked
+
+    before = signal.signal(signal.SIGUSR1, too_early)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
 @contextmanager
 def watched(
     view: View, timeout: float, end_workers: Callable[[], None] = lambda: None

@@ -3,6 +3,7 @@
 Deaths that a trial could not write down itself are written down here.
 """
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +23,8 @@ class Progress:
         room: compares the sizes that trials report with the free disk space.
         stop: told why the run has to end early.
         ask_to_stop: asks the executor to end the run once `stop` has a reason.
+
+    Two executors may report at the same time.
     """
 
     def __init__(
@@ -37,29 +40,33 @@ class Progress:
         self.room = room
         self.stop = stop
         self.ask_to_stop = ask_to_stop
+        self._lock = threading.RLock()
 
     def started(self, name: str) -> None:
         """Note that a trial has a slot."""
-        self.view.started(name)
+        with self._lock:
+            self.view.started(name)
 
     def reported(self, name: str, report: dict[str, Any]) -> None:
         """Note a report of a trial: the newest row's metrics, and what it says of the disk."""
-        if "epoch" in report:
-            self.view.epoch(name, report)
-        problem = report.get("no_space")
-        if not problem and "space" in report:
-            problem = self.room.lacking(name, *report["space"])
-        if self.stop.wanted:
-            return
-        self.stop.no_space = problem
-        self.stop.lost = report.get("lost")
-        if self.stop.wanted:
-            self.ask_to_stop()
+        with self._lock:
+            if "epoch" in report:
+                self.view.epoch(name, report)
+            problem = report.get("no_space")
+            if not problem and "space" in report:
+                problem = self.room.lacking(name, *report["space"])
+            if self.stop.wanted:
+                return
+            self.stop.no_space = problem
+            self.stop.lost = report.get("lost")
+            if self.stop.wanted:
+                self.ask_to_stop()
 
     def ended(self, name: str) -> None:
         """Note that a trial has ended: completed, failed or interrupted."""
-        for each in [name, *self.source.settle(name)]:
-            self.view.ended(each)
+        with self._lock:
+            for each in [name, *self.source.settle(name)]:
+                self.view.ended(each)
 
 
 def note_death(folder: TrialFolder, message: str, details: str = "", retry: bool = False) -> None:

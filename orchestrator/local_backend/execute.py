@@ -9,6 +9,9 @@ import multiprocessing
 import os
 import signal
 import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing import connection
 from multiprocessing.connection import Connection
@@ -61,30 +64,55 @@ def execute(
     Raises:
         CannotRun: one trial asks for more CPUs or GPUs than this machine has.
     """
+    stop = Stop()
+    slots = slots_here(study, at_most)
+    progress = Progress(view, source, Room(store.root, source.waiting, slots), stop, _nothing)
+    with (
+        local_processes(study, store, source, machine, progress, slots) as processes,
+        interruptible(stop, _nothing, processes.kill),
+        view,
+        watched(view, study.file.run.stall_timeout, processes.kill),
+    ):
+        processes.train()
+    return stop
+
+
+def slots_here(study: Study, at_most: int | None = None) -> int:
+    """Return how many trials this machine trains at once, `at_most` or as the study allows.
+
+    Raises:
+        CannotRun: one trial asks for more CPUs or GPUs than this machine has.
+    """
     here = this_machine()
-    cpu, gpu = requested(study.file.resources, [here])
-    slots = here.slots(cpu, gpu)
+    slots = here.slots(*requested(study.file.resources, [here]))
     for limit in (study.file.run.max_concurrent_trials, at_most):
         slots = min(slots, limit or slots)
+    return slots
+
+
+@contextmanager
+def local_processes(
+    study: Study,
+    store: Store,
+    source: TrialSource,
+    machine: Machine,
+    progress: Progress,
+    slots: int,
+) -> Iterator["LocalProcesses"]:
+    """Prepare processes that train; end them afterwards."""
+    cpu, gpu = requested(study.file.resources, [this_machine()])
     # Before torch is imported, which reads it.
     os.environ.setdefault("OMP_NUM_THREADS", str(machine.threads))
-    stop = Stop()
     with tempfile.TemporaryDirectory() as shared:
         machine = replace(machine.sharing(gpu), shared_dir=Path(shared))
         jobs = Jobs(study, store, machine, cpu, gpu, report_interval(source))
-        progress = Progress(view, source, Room(store.root, source.waiting, slots), stop, _nothing)
         workers = Workers(_gpus_of_slots(slots, gpu))
-        run = _Run(source, jobs, progress, workers, study.file.run.max_failures)
+        processes = LocalProcesses(source, jobs, progress, workers, study.file.run.max_failures)
         try:
-            with (
-                interruptible(stop, _nothing, workers.kill),
-                view,
-                watched(view, study.file.run.stall_timeout, workers.kill),
-            ):
-                run.train_all()
+            yield processes
         finally:
+            processes.kill()
             workers.close()
-    return stop
 
 
 def _nothing() -> None:
@@ -202,8 +230,8 @@ def _work(pipe: Connection, gpus: str | None) -> None:
     work(pipe, gpus)
 
 
-class _Run:
-    """The loop of one run."""
+class LocalProcesses:
+    """Trains the trials of a source in `workers`."""
 
     def __init__(
         self,
@@ -218,8 +246,10 @@ class _Run:
         self.progress = progress
         self.workers = workers
         self.max_failures = max_failures
+        self._closing = threading.Event()
+        self._killed = False
 
-    def train_all(self) -> None:
+    def train(self) -> None:
         """Train until the source gives nothing more, or the run is to stop."""
         while True:
             self._assign_jobs()
@@ -228,14 +258,27 @@ class _Run:
             for worker in self.workers.reports():
                 self._receive(worker)
 
+    def take_no_more(self) -> None:
+        """Let `train` return once its present trials have ended; any thread may call it."""
+        self._closing.set()
+
+    def kill(self) -> None:
+        """End all processes at once; none is started again."""
+        self._killed = True
+        self.workers.kill()
+
     def _assign_jobs(self) -> None:
-        while self.workers.has_room and not self.progress.stop.wanted:
+        while self.workers.has_room and not self._ending:
             planned = self.source.next()
             if planned is None:
                 return
             job = self.jobs.of(planned)
             self.progress.started(job.name)
             self.workers.assign(job)
+
+    @property
+    def _ending(self) -> bool:
+        return self.progress.stop.wanted or self._killed or self._closing.is_set()
 
     def _receive(self, worker: Worker) -> None:
         """Receive what a worker has sent, and answer a report: whether the trial is to continue."""
@@ -261,7 +304,7 @@ class _Run:
 
     def _attempt_failed(self, job: TrialJob, before: int, how: str, details: str) -> None:
         """Try a trial again, or give it up; in a run that stops anyway, it is interrupted."""
-        if self.progress.stop.wanted:
+        if self.progress.stop.wanted or self._killed:
             self.progress.ended(job.name)
             return
         folder = TrialFolder(job.folder)

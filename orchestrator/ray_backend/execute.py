@@ -6,20 +6,22 @@ the newest checkpoint that its last snapshot knew, which may be far behind the n
 it cannot extend a study.
 """
 
-import os
 import shutil
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 
 import ray
 from ray import tune
 
 from orchestrator.display.live import View
-from orchestrator.execution.interrupts import Stop, interruptible, watched
+from orchestrator.execution.interrupts import (
+    Stop,
+    StopAsked,
+    ask_to_stop,
+    interruptible,
+    stoppable_before_tune,
+    watched,
+)
 from orchestrator.execution.jobs import Jobs, report_interval
 from orchestrator.execution.progress import Progress
 from orchestrator.execution.resources import Node, requested
@@ -46,6 +48,22 @@ def execute(study: Study, store: Store, source: TrialSource, machine: Machine, v
     Raises:
         CannotRun: one trial asks for more CPUs or GPUs than any machine has.
     """
+    stop = Stop()
+    room = Room(store.root, source.waiting, study.file.run.max_concurrent_trials or 1)
+    progress = Progress(view, source, room, stop, ask_to_stop)
+    with view, watched(view, study.file.run.stall_timeout):
+        train_on_ray(study, store, source, machine, progress)
+    return stop
+
+
+def train_on_ray(
+    study: Study, store: Store, source: TrialSource, machine: Machine, progress: Progress
+) -> None:
+    """Run the trials of a source in the Ray that is up, until they have ended or are to stop.
+
+    Raises:
+        CannotRun: one trial asks for more CPUs or GPUs than any machine has.
+    """
     nodes = alive_nodes()
     cpu, gpu = requested(study.file.resources, nodes)
     scratch = store.root.resolve() / ".tune"
@@ -56,9 +74,6 @@ def execute(study: Study, store: Store, source: TrialSource, machine: Machine, v
         at_once = sum(node.slots(cpu, gpu) for node in nodes)
     at_once = min(at_once, study.file.run.max_concurrent_trials or at_once)
 
-    stop = Stop()
-    room = Room(store.root, source.waiting, study.file.run.max_concurrent_trials or 1)
-    progress = Progress(view, source, room, stop, ask_tune_to_stop)
     shutil.rmtree(scratch, ignore_errors=True)
     tuner = tune.Tuner(
         DivideMixTrainable,
@@ -71,17 +86,16 @@ def execute(study: Study, store: Store, source: TrialSource, machine: Machine, v
         ),
         run_config=_run_config(study, scratch, ProgressCallback(progress)),
     )
+    stop = progress.stop
     try:
-        with (
-            stoppable_before_tune(stop),
-            interruptible(stop, ask_tune_to_stop),
-            view,
-            watched(view, study.file.run.stall_timeout),
-        ):
-            tuner.fit()
+        # Entered after `ray.init`, which puts a handler of SIGTERM in place that aborts.
+        with stoppable_before_tune(), interruptible(stop, ask_to_stop):
+            if not stop.wanted:
+                tuner.fit()
+    except StopAsked:
+        pass
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    return stop
 
 
 def _run_config(study: Study, scratch: Path, progress: ProgressCallback) -> tune.RunConfig:
@@ -94,31 +108,6 @@ def _run_config(study: Study, scratch: Path, progress: ProgressCallback) -> tune
         checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
         verbose=0,
     )
-
-
-def ask_tune_to_stop() -> None:
-    """Ask Tune to stop: it treats SIGUSR1 as a request to do so.
-
-    It closes every trial, which keeps its last epoch, and returns.
-    """
-    os.kill(os.getpid(), signal.SIGUSR1)
-
-
-@contextmanager
-def stoppable_before_tune(stop: Stop) -> Iterator[None]:
-    """End the process on SIGUSR1 as long as Tune has not put its own handler there.
-
-    Must be entered after `ray.init`: before it, Ray's own SIGTERM handler aborts the process.
-    """
-
-    def too_early(number: int, frame: FrameType | None) -> None:
-        raise SystemExit(128 + (stop.signal or signal.SIGINT))
-
-    before = signal.signal(signal.SIGUSR1, too_early)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGUSR1, before)
 
 
 def alive_nodes() -> list[Node]:

@@ -30,6 +30,11 @@ if TYPE_CHECKING:
     from orchestrator.display.live import View
 
 
+IMPORT_AFTER_S = 30.0
+"""The modules of the report, which take seconds to import, are imported so long after the start:
+while trials are trained, and not while the first of them begin."""
+
+
 def run_study(
     study: Study, store: Store, machine: Machine, options: Options, console: Console
 ) -> int:
@@ -95,7 +100,9 @@ def started(
     study: Study, store: Store, machine: Machine, options: Options, console: Console, headline: str
 ) -> Iterator[Execute]:
     """Print what will be trained and where to monitor it; yield the executor."""
-    threading.Thread(target=_import_ahead, args=(options.ray,), daemon=True).start()
+    ahead = threading.Timer(IMPORT_AFTER_S, importlib.import_module, ["analysis.report.write"])
+    ahead.daemon = True
+    ahead.start()
     from orchestrator.display.tensorboard import write_layout
     from orchestrator.results import provenance
 
@@ -111,18 +118,8 @@ def started(
             yield execute
     except CannotRun as error:
         raise Ended(str(error), WRONG) from None
-
-
-def _import_ahead(ray: bool) -> None:
-    """Import, which takes seconds, while the main thread waits for other processes."""
-    modules = ["analysis.report.write"]
-    if ray:
-        from orchestrator.ray_backend.local import prepare
-
-        prepare()
-        modules.append("orchestrator.ray_backend.execute")
-    for module in modules:
-        importlib.import_module(module)
+    finally:
+        ahead.cancel()
 
 
 def train(

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from orchestrator.study.load import load_study
 from trainable.config.runtime import Machine
 from trainable.config.trial import TrialConfig
@@ -38,6 +40,13 @@ Process = subprocess.Popen[str]
 Start = Callable[..., Process]
 Command = Callable[..., tuple[int, str, str]]
 RunHere = Callable[..., tuple[int, str]]
+
+
+def in_place_of_ray(monkeypatch: pytest.MonkeyPatch, execute: Callable[..., Any]) -> None:
+    """Let `run` call `execute(study, store, source, machine, view)`, and neither Ray nor local processes."""
+    monkeypatch.setattr(
+        "orchestrator.run.executor.OwnRay", lambda dashboard, stack, console: execute
+    )
 
 
 def workers(environment: Environment) -> list[int]:

@@ -1,14 +1,11 @@
 """Each file of a results folder, damaged in many ways: told by every command, and never used."""
 
-import contextlib
 import random
 import re
 import shutil
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,6 +20,7 @@ from orchestrator.results import provenance
 from orchestrator.results.store import Store
 from orchestrator.study.load import load_study
 from tests.orchestrator.folders import SUMMARY
+from tests.orchestrator.runs import in_place_of_ray
 from tests.orchestrator.toy import begin, opened, peak, run, write
 from trainable.config.runtime import Machine
 from trainable.trial.session import Session
@@ -88,11 +86,7 @@ def workplace(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def untrained(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let `run` train nothing."""
-    stub = SimpleNamespace(execute=lambda *arguments: Stop())
-    monkeypatch.setitem(sys.modules, "orchestrator.ray_backend.execute", stub)
-    monkeypatch.setattr(
-        "orchestrator.ray_backend.local.local_ray", lambda dashboard: contextlib.nullcontext(None)
-    )
+    in_place_of_ray(monkeypatch, lambda *arguments: Stop())
 
 
 # --- damage ---

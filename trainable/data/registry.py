@@ -1,7 +1,5 @@
 """Read data sets by name into arrays or lists of files."""
 
-import numpy as np
-
 from trainable.config.data import (
     Cifar10,
     Cifar10N,
@@ -19,8 +17,16 @@ from trainable.config.data import (
     WebVision,
 )
 from trainable.config.runtime import Machine
-from trainable.data import cifar, cifar_n, clothing_webvision_cub, image_folder, mnist, npz
-from trainable.data.arrays import Arrays, Split, measured
+from trainable.data import (
+    cifar,
+    cifar_n,
+    clothing_webvision_cub,
+    digits,
+    image_folder,
+    mnist,
+    npz,
+)
+from trainable.data.arrays import Arrays
 from trainable.data.paths import missing
 from trainable.errors import DataError
 
@@ -35,7 +41,7 @@ def load(data: Data, machine: Machine) -> Arrays:
         raise DataError(problem)
     match data:
         case Digits():
-            return _digits()
+            return digits.load()
         case Npz():
             return npz.load(machine.study_dir / data.path, data)
         case Mnist() | FashionMnist() | Kmnist():
@@ -52,20 +58,3 @@ def load(data: Data, machine: Machine) -> Arrays:
             return clothing_webvision_cub.clothing1m(data, machine)
         case WebVision():
             return clothing_webvision_cub.webvision(data, machine)
-
-
-def _digits() -> Arrays:
-    from sklearn.datasets import load_digits
-    from sklearn.model_selection import train_test_split
-
-    images, labels = load_digits(return_X_y=True)
-    images = np.rint(images.reshape(-1, 8, 8, 1) * (255 / 16)).astype(np.uint8)
-    labels = labels.astype(np.int64)
-    train, test = train_test_split(
-        np.arange(len(labels)), test_size=360, stratify=labels, random_state=0
-    )
-    train = np.sort(train)
-    test = np.sort(test)
-    return measured(
-        Split(images[train], labels[train]), None, Split(images[test], labels[test]), classes=10
-    )

@@ -78,7 +78,7 @@ class Learner:
         """Set the network to `train` or `eval` mode inside the block."""
         before = self.network.training
         wanted = name == "train"
-        if before == wanted:  # to visit every module takes as long as a small forward pass
+        if before == wanted:  # visiting every module takes time
             yield
             return
         self.network.train(wanted)

@@ -7,6 +7,7 @@ It follows `train`, `warmup` and `eval_train` of the authors' `Train_cifar.py`
 import itertools
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -198,7 +199,10 @@ class DivideMix(Method):
         pairs = [(0, 1), (1, 0)] if m.networks == 2 else [(0, 0)]
         for own, peer in pairs:
             guide = guides[peer] if peer != own else None
-            self.train_network(own, guide, verdicts[peer if m.co_divide else own], tally)
+            verdict = verdicts[peer if m.co_divide else own]
+            # Set once: to visit every module in every step takes as long as a small forward pass.
+            with guide.mode("eval") if guide else nullcontext():
+                self.train_network(own, guide, verdict, tally)
             self.finite(tally.sums.sum(), own)
         if synchronous:
             self.learners[0].forwards += sum(guide.forwards for guide in guides)

@@ -10,7 +10,6 @@ from trainable.config.dividemix import DivideMix
 from trainable.data.samples import Samples
 from trainable.engine import metrics
 from trainable.engine.judging import Judgement
-from trainable.noisy_labels.beta_mixture import fit_beta_mixture
 from trainable.noisy_labels.gaussian_mixture import Mixture, fit_mixture, fit_plane, monotone
 from trainable.noisy_labels.sample_selection import agreed, balanced, split
 
@@ -50,6 +49,9 @@ def clean_mixture(m: DivideMix, losses: np.ndarray, support: np.ndarray, seed: i
     if m.division == "both":
         return fit_plane(np.stack([losses, 1 - support], 1), seed)
     if m.mixture == "bmm":
+        # The module imports scipy.special, and few trials need it.
+        from trainable.noisy_labels.beta_mixture import fit_beta_mixture
+
         mixture = fit_beta_mixture(losses)
     else:
         mixture = fit_mixture(losses)

@@ -4,10 +4,10 @@ It follows `eval_train` of the authors' `Train_cifar.py`: min-max normalisation,
 Gaussians with the same settings, the posterior of the component with the smaller mean. The fields
 of `trainable/config/dividemix.py` state the sources of the variants.
 
-The authors fit with scikit-learn's `GaussianMixture`. For losses alone, `fit_mixture` does the same
-steps in double precision, twenty times as fast, and without the seconds of that import. It starts
-from the best division of the losses into two clusters, which scikit-learn's k-means approximates
-from a random start; so it needs no seed.
+The authors fit with scikit-learn's `GaussianMixture`. For losses alone, `fit_mixture` does the
+same steps in double precision, five to ten times as fast, and without the seconds of that import.
+It starts from the best division of the losses into two clusters, which scikit-learn's k-means
+approximates from a random start; so it needs no seed.
 """
 
 import math

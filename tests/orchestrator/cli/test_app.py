@@ -8,9 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import nullcontext
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,6 +19,7 @@ from orchestrator.execution.resources import CannotRun
 from orchestrator.results.store import Store
 from orchestrator.scheduling.trial_source import TrialSource
 from orchestrator.study.load import load_study
+from tests.orchestrator.runs import in_place_of_ray
 from trainable.storage.trial_folder import TrialFolder
 
 STUDY = """
@@ -112,12 +111,7 @@ def executing(
             view.ended(trial.record.name)
         return Stop(signal=end)
 
-    monkeypatch.setitem(
-        sys.modules, "orchestrator.ray_backend.execute", SimpleNamespace(execute=execute)
-    )
-    monkeypatch.setattr(
-        "orchestrator.ray_backend.local.local_ray", lambda dashboard: nullcontext("http://here:1")
-    )
+    in_place_of_ray(monkeypatch, execute)
     monkeypatch.setenv("PATH", "")  # no git: the repository around is none of these tests' business
     return names
 
@@ -496,7 +490,6 @@ def test_run_says_where_to_watch_and_what_deserves_a_warning(
     executing(monkeypatch, finish)
     study.write_text(f"{STUDY}settings: {{easy: {{}}, same: {{method.mixup: false}}}}\n")
     _, out, _ = command("run", study)
-    assert "Ray dashboard: http://here:1 (it asks for the token in " in out
     assert "python -m orchestrator tensorboard results/tiny" in out
     assert "note: no_mixup computes the same as baseline in setting same" in out
 
@@ -518,14 +511,15 @@ def test_run_on_a_machine_that_is_too_small_ends_with_code_2(command, study, mon
 def test_the_dashboard_listens_on_this_machine_alone_unless_asked(
     command, study, monkeypatch, no_report, options, host
 ):
-    executing(monkeypatch, finish)
     asked = []
-    monkeypatch.setattr(
-        "orchestrator.ray_backend.local.local_ray",
-        lambda dashboard: nullcontext(asked.append(dashboard)),
-    )
-    code, *_ = command("run", study, *options)
-    assert (code, asked) == (0, [host])
+
+    def own_ray(dashboard, stack, console):
+        asked.append(dashboard)
+        return lambda *arguments: Stop()
+
+    monkeypatch.setattr("orchestrator.run.executor.OwnRay", own_ray)
+    command("run", study, *options)
+    assert asked == [host]
 
 
 def test_a_cluster_that_cannot_be_joined_ends_the_run_with_code_2(command, study, monkeypatch):

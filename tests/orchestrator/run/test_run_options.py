@@ -2,9 +2,7 @@
 
 import json
 import sys
-from contextlib import nullcontext
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -24,6 +22,7 @@ from orchestrator.scheduling.trial_source import TrialSource
 from orchestrator.study.load import load_study
 from tests.analysis.material import signed_again
 from tests.orchestrator.folders import SUMMARY
+from tests.orchestrator.runs import in_place_of_ray
 from trainable.config.runtime import Machine
 from trainable.config.trial import TrialConfig, trial_id
 from trainable.storage.checksums import FORMAT
@@ -70,11 +69,7 @@ def executed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             finish(store, trial.record)
         return Stop()
 
-    stub = SimpleNamespace(execute=execute)
-    monkeypatch.setitem(sys.modules, "orchestrator.ray_backend.execute", stub)
-    monkeypatch.setattr(
-        "orchestrator.ray_backend.local.local_ray", lambda dashboard: nullcontext(None)
-    )
+    in_place_of_ray(monkeypatch, execute)
     monkeypatch.setenv("PATH", "")  # no git
     return names
 

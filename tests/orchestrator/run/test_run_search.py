@@ -3,11 +3,8 @@
 import json
 import os
 import signal
-import sys
 from collections.abc import Callable
-from contextlib import nullcontext
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,6 +17,7 @@ from tests.orchestrator.runs import (
     Command,
     assert_as_undisturbed,
     finish,
+    in_place_of_ray,
     pid_of,
     wait_until,
     workers,
@@ -47,9 +45,6 @@ def orchestrate(
     monkeypatch.setattr("analysis.figures.search.write", lambda *arguments: [])
     monkeypatch.setattr("analysis.stats.search.BOOTSTRAPS", 1)
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr(
-        "orchestrator.ray_backend.local.local_ray", lambda dashboard: nullcontext(None)
-    )
 
     def _command(*arguments: str | Path) -> tuple[int, str]:
         code, out, err = command(*arguments)
@@ -90,8 +85,7 @@ def instead_of_ray(
             folder.release()
         return Stop()
 
-    fake = SimpleNamespace(execute=execute)
-    monkeypatch.setitem(sys.modules, "orchestrator.ray_backend.execute", fake)
+    in_place_of_ray(monkeypatch, execute)
     return names
 
 

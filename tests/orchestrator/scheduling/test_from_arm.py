@@ -1,10 +1,8 @@
 """`from_arm`: trials that use another arm's trials come after them, and are blocked where those fail."""
 
 import sys
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +14,7 @@ from orchestrator.results.reproduce import NotATrial, reproduce
 from orchestrator.results.store import Store
 from orchestrator.scheduling.dependency_queue import DependencyQueue
 from orchestrator.study.load import ConfigError, Study, load_study
-from tests.orchestrator.runs import finish, untimed, wait_until, workers
+from tests.orchestrator.runs import finish, in_place_of_ray, untimed, wait_until, workers
 from trainable.config.runtime import Machine
 from trainable.config.trial import trial_id
 from trainable.storage.trial_folder import TrialFolder
@@ -200,9 +198,6 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("os.fsync", lambda descriptor: None)
     monkeypatch.setattr("analysis.report.write.write_report", lambda root: [])
-    monkeypatch.setattr(
-        "orchestrator.ray_backend.local.local_ray", lambda dashboard: nullcontext(None)
-    )
     monkeypatch.setenv("PATH", "")  # no git
     study(tmp_path)
 
@@ -227,11 +222,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
             queue.settle(trial.record.name)
         return Stop()
 
-    monkeypatch.setitem(
-        sys.modules,
-        "orchestrator.ray_backend.execute",
-        SimpleNamespace(execute=execute, CannotRun=RuntimeError),
-    )
+    in_place_of_ray(monkeypatch, execute)
 
     def command(*arguments: str) -> tuple[int, str]:
         monkeypatch.setattr(sys, "argv", ["orchestrator", *arguments])

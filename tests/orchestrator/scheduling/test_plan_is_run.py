@@ -3,8 +3,6 @@
 import json
 import sys
 from collections import Counter
-from contextlib import nullcontext
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,6 +22,7 @@ from tests.orchestrator.results.histories import (
     explore,
     prepare,
 )
+from tests.orchestrator.runs import in_place_of_ray
 
 REFUSED, WRONG = 3, 2
 ENDS = st.sampled_from(["as it is", "as it is", "complete", "give up"])
@@ -165,12 +164,7 @@ def machine(
         return Stop(signal=2)
 
     executed: list[str] = []
-    monkeypatch.setitem(
-        sys.modules, "orchestrator.ray_backend.execute", SimpleNamespace(execute=execute)
-    )
-    monkeypatch.setattr(
-        "orchestrator.ray_backend.local.local_ray", lambda dashboard: nullcontext(None)
-    )
+    in_place_of_ray(monkeypatch, execute)
     monkeypatch.setattr("orchestrator.run.run_study.show_end", lambda *arguments: None)
     monkeypatch.setattr("orchestrator.display.tensorboard.write_layout", lambda *arguments: None)
     monkeypatch.setattr("orchestrator.results.provenance.record", lambda root: None)
