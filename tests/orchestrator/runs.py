@@ -34,6 +34,8 @@ arms:
 run: {max_concurrent_trials: 2, max_failures: 0}
 """
 PATIENCE_S = 240
+RAY_ALONE = "tests.orchestrator.ray_alone"
+"""Module to start where all trials are to be trained by Ray's actors."""
 
 Environment = dict[str, str]
 Process = subprocess.Popen[str]
@@ -79,11 +81,11 @@ def starting(environment: Environment) -> Iterator[Start]:
     """A function that starts `python -m orchestrator run`; what still runs at the end is killed, workers included."""
     started = []
 
-    def start(study: Path, *options: str, results: Path) -> Process:
+    def start(study: Path, *options: str, results: Path, module: str = "orchestrator") -> Process:
         command = [
             sys.executable,
             "-m",
-            "orchestrator",
+            module,
             "run",
             str(study),
             "--results",
@@ -180,6 +182,14 @@ def pid_of(folder: TrialFolder) -> int:
     assert owner is not None
     assert owner["pid"] != os.getpid()
     return int(owner["pid"])
+
+
+def command_of(pid: int | None) -> str:
+    """The command line of a process; "" if it does not live."""
+    try:
+        return Path("/proc", str(pid), "cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:
+        return ""
 
 
 def let_two_hang(

@@ -8,6 +8,7 @@ import signal
 import pytest
 
 from tests.orchestrator.runs import (
+    RAY_ALONE,
     assert_as_undisturbed,
     finish,
     let_two_hang,
@@ -27,7 +28,7 @@ EPOCHS = 40
 
 def test_a_killed_actor_is_a_named_failure_or_tried_again(tmp_path, start):
     study, runs = write_study(tmp_path, EPOCHS), tmp_path / "tiny" / "runs"
-    process = start(study, "--no-dashboard")
+    process = start(study, "--no-dashboard", module=RAY_ALONE)
     victim = wait_for_two(runs, process)[0]
     os.kill(pid_of(victim), signal.SIGKILL)
     output = finish(process)
@@ -39,7 +40,9 @@ def test_a_killed_actor_is_a_named_failure_or_tried_again(tmp_path, start):
     assert failure is not None
     assert victim.has_checkpoint
 
-    process = start(study, "--no-dashboard", "--retry-failed", "--set", "run.max_failures=2")
+    process = start(
+        study, "--no-dashboard", "--retry-failed", "--set", "run.max_failures=2", module=RAY_ALONE
+    )
     wait_until(
         lambda: victim.owner and len(victim.rows()) > failure["epoch"],
         "the victim trains again",
@@ -58,7 +61,7 @@ def test_a_killed_actor_is_a_named_failure_or_tried_again(tmp_path, start):
 def test_actors_that_hang(tmp_path, start, environment):
     study, runs = write_study(tmp_path, EPOCHS), tmp_path / "tiny" / "runs"
 
-    process = start(study, "--no-dashboard")
+    process = start(study, "--no-dashboard", module=RAY_ALONE)
     _, pids = let_two_hang(runs, process)
     press_again_and_again(process)
     output = finish(process)
@@ -66,7 +69,7 @@ def test_actors_that_hang(tmp_path, start, environment):
     wake(pids)
     wait_until(lambda: not workers(environment), "the actors follow")
 
-    process = start(study, "--no-dashboard", "--set", "run.stall_timeout=40")
+    process = start(study, "--no-dashboard", "--set", "run.stall_timeout=40", module=RAY_ALONE)
     _, pids = let_two_hang(runs, process, 6)
     output = finish(process)
     assert process.returncode == 1, output

@@ -12,7 +12,14 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.browser import browser, needs_browser
-from tests.orchestrator.runs import Environment, finish, starting, wait_until, write_study
+from tests.orchestrator.runs import (
+    RAY_ALONE,
+    Environment,
+    finish,
+    starting,
+    wait_until,
+    write_study,
+)
 from trainable.ray_trainable import MEASURES
 from trainable.storage.trial_folder import TrialFolder
 
@@ -42,7 +49,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, environment: Environment) -> I
     """Two trials at work, one an arm, with the dashboard on."""
     folder = tmp_path_factory.mktemp("watched")
     with starting(environment) as start:
-        process = start(write_study(folder, 5000), "--seeds", "0", results=folder)
+        process = start(write_study(folder, 5000), "--seeds", "0", results=folder, module=RAY_ALONE)
         assert process.stdout
         printed = ""
         while not (found := re.search(r"Ray dashboard: (\S+) ", printed)):

@@ -14,6 +14,7 @@ from orchestrator.results.store import Store
 from orchestrator.search.pool import SearchPool
 from tests.orchestrator import toy
 from tests.orchestrator.runs import (
+    RAY_ALONE,
     Command,
     assert_as_undisturbed,
     finish,
@@ -298,7 +299,7 @@ def assert_whole(study: Path, root: Path, trials: int) -> None:
 @pytest.mark.slow
 def test_a_search_on_ray_is_run_and_confirmed(tmp_path, start):
     study, root = tiny(tmp_path, 4, 3), tmp_path / "tiny"
-    process = start(study, "--no-dashboard")
+    process = start(study, "--no-dashboard", module=RAY_ALONE)
     output = finish(process)
     assert process.returncode == 0, output
     assert "Traceback" not in output

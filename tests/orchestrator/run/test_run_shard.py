@@ -16,7 +16,14 @@ from orchestrator.results.lock import Locked, started
 from orchestrator.results.store import Store
 from orchestrator.run.run_shard import share_of
 from orchestrator.study.load import load_study
-from tests.orchestrator.runs import STUDY, assert_as_undisturbed, finish, untimed, write_study
+from tests.orchestrator.runs import (
+    RAY_ALONE,
+    STUDY,
+    assert_as_undisturbed,
+    finish,
+    untimed,
+    write_study,
+)
 from trainable.storage.trial_folder import TrialFolder
 
 CROSS_ENTROPY = """
@@ -250,7 +257,7 @@ def test_two_shares_side_by_side_give_the_rows_of_a_run_on_ray(tmp_path, start, 
     for share in shares:
         output = finish(share)
         assert share.returncode == 0, output
-    process = start(study, "--no-dashboard", results=tmp_path / "ray")
+    process = start(study, "--no-dashboard", results=tmp_path / "ray", module=RAY_ALONE)
     output = finish(process)
     assert process.returncode == 0, output
     of_ray, of_shares = (tmp_path / name / "tiny" / "runs" for name in ("ray", "shares"))

@@ -6,8 +6,11 @@ import signal
 import pytest
 
 from tests.orchestrator.runs import (
+    RAY_ALONE,
     assert_as_undisturbed,
+    command_of,
     finish,
+    unfinished,
     wait_until,
     workers,
     write_study,
@@ -19,7 +22,7 @@ pytestmark = pytest.mark.ray
 
 def test_a_run_trains_compares_and_then_does_only_what_is_missing(tmp_path, start):
     study, runs = write_study(tmp_path, 3), tmp_path / "tiny" / "runs"
-    process = start(study)
+    process = start(study, module=RAY_ALONE)
     output = finish(process)
     assert process.returncode == 0, output
     assert "Ray dashboard: http://127.0.0.1:" in output
@@ -55,6 +58,38 @@ def test_a_run_trains_compares_and_then_does_only_what_is_missing(tmp_path, star
     after = {path: path.stat().st_mtime_ns for path in runs.rglob("summary.json")}
     assert len(after) == 6
     assert {path: after[path] for path in before} == before, "no finished trial was touched"
+
+
+def test_the_first_trials_are_trained_before_ray_is_up_and_the_others_by_its_actors(
+    tmp_path, start, environment
+):
+    study, runs = write_study(tmp_path, 40), tmp_path / "tiny" / "runs"
+    process = start(study, "--no-dashboard", "--json", "--set", "seeds=[0, 1, 2, 3, 4, 5]")
+    by: dict[str, set[str]] = {"forkserver": set(), "ray::": set()}
+
+    def seen() -> bool:
+        for folder in unfinished(runs):
+            command = command_of((folder.owner or {}).get("pid"))
+            for kind, names in by.items():
+                if kind in command:
+                    names.add(str(folder.path.relative_to(runs)))
+        return all(by.values())
+
+    wait_until(seen, "local processes and actors have trained", process)
+    output = finish(process)
+    assert process.returncode == 0, output
+    events = [json.loads(line) for line in output.splitlines()]
+    started = [event["trial"] for event in events if event["event"] == "started"]
+    assert len(started) == len(set(started)) == 12, "no trial was begun twice"
+    assert set(started[:2]) <= by["forkserver"]
+    running: set[str] = set()
+    for event in events:
+        if event["event"] == "started":
+            running.add(event["trial"])
+        elif event["event"] == "ended":
+            running.discard(event["trial"])
+        assert len(running) <= 2, "two slots, whoever trains"
+    assert events[-1]["trials"] == {"done": 12}
 
 
 @pytest.mark.slow  # a minute of it is Ray's agents noticing that their node has died
