@@ -39,6 +39,11 @@ class TrialFiles:
         return (self.trial or {}).get("id")
 
     @property
+    def schema(self) -> int | None:
+        """Schema number of the program that ran it; early programs wrote none."""
+        return (self.trial or {}).get("schema")
+
+    @property
     def code(self) -> str | None:
         """Hash of the code that ran it."""
         about = self.trial or {}

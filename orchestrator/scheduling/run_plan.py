@@ -31,12 +31,14 @@ from orchestrator.scheduling.requirements import (
 from orchestrator.scheduling.trial_selection import Options
 from orchestrator.study.planned_trial import PlannedTrial
 from trainable.config.runtime import Machine
+from trainable.config.trial import SCHEMA
 from trainable.storage.code_version import code_hash
 
 States = Mapping[TrialRecord, State]
 
 SHOWN = 20
 """Maximum number of trials listed in one message."""
+EARLIER = "trained by an earlier version of this program, which gives other results"
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,8 @@ class RunPlan:
         todo: the trials to train, in the study's order.
         moves: completed trials that were renamed in the study: old name → new name.
         outdated: trials that the study (with `same_code`: the code) no longer computes.
-        reasons: outdated trials with other data than a newer trial → a sentence.
+        reasons: outdated trials of an earlier version, or with other data than a newer trial → a
+            sentence.
         damaged: trials with a damaged file → what is damaged; they are archived and trained again.
         archive: the names of outdated and damaged trials on disk.
         forget: trials whose failures are removed, so that they run again.
@@ -112,8 +115,12 @@ def plan_run(
     moves = renamed(records, snapshot.files)
     files = moved(snapshot.files, moves)
     found = study_states(records, files, max_failures, snapshot.owned)
-    reasons = on_other_data(found, files)
     outdated = _outdated(selected, found, files, options)
+    reasons = on_other_data(found, files)
+    for record in outdated:
+        schema = held(files, record.name).schema
+        if schema is None or schema < SCHEMA:
+            reasons[record] = EARLIER
     damaged = _damaged(selected, files)
     archive = _names_on_disk([*outdated, *damaged], moves)
 
@@ -246,6 +253,12 @@ def _names_on_disk(records: Iterable[TrialRecord], moves: Moves) -> list[str]:
 def refusal(plan: RunPlan, store: Store) -> str:
     """Return the reason of a refusal, and the options of the user."""
     number = len(plan.outdated)
+    choices = (
+        "Pass --stale archive to archive them and run these trials again, "
+        "or choose another --results folder or another study name."
+    )
+    if all(plan.reasons.get(record) == EARLIER for record in plan.outdated):
+        return f"{number} trials in {store.runs} were {EARLIER}. {choices}"
     what = "settings, data or code" if plan.options.same_code else "settings or data"
     lines = [f"{number} trials in {store.runs} were run with other {what} than the study has now:"]
     for record in plan.outdated[:SHOWN]:
@@ -253,8 +266,5 @@ def refusal(plan: RunPlan, store: Store) -> str:
         lines.append(f"  {record.name}: {reason}" if reason else f"  {record.name}")
     if number > SHOWN:
         lines.append("  …")
-    lines.append(
-        "Pass --stale archive to archive them and run these trials again, "
-        "or choose another --results folder or another study name."
-    )
+    lines.append(choices)
     return "\n".join(lines)

@@ -38,7 +38,7 @@ from trainable.config.methods import (
 from trainable.config.models import Model, SmallCnn, Timm
 from trainable.config.optimization import Train
 
-SCHEMA = 2
+SCHEMA = 3
 """Schema number, a part of every trial's id. Increase it when a default or the meaning of a field
 changes; older results then become stale."""
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import torch
 
 from trainable.config.runtime import Machine
-from trainable.config.trial import TrialConfig, trial_id
+from trainable.config.trial import SCHEMA, TrialConfig, trial_id
 from trainable.errors import TimedOut, TrialError
 from trainable.methods.base import Row
 from trainable.storage import names
@@ -84,6 +84,7 @@ class Session:
             return
         about: dict[str, Any] = {
             "id": trial_id(self.config),
+            "schema": SCHEMA,
             "config": self.config.model_dump(),
             "format": FORMAT,
         }

@@ -1,4 +1,4 @@
-"""A results folder that was trained at commit 1ada2c1 is read as if this version had made it."""
+"""A results folder that was trained at commit 1ada2c1, under schema 2: it is read and shown, and never added to."""
 
 import csv
 import json
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.study.load import load_study
-from trainable.config.trial import stored_config, trial_id
+from trainable.config.trial import SCHEMA, stored_config, trial_id
 
 OLDER = Path(__file__).parents[2] / "fixtures" / "results_1ada2c1"
 ARMS = ["baseline", "no_co_refine", "co_teaching_plus", "own"]
@@ -26,7 +26,13 @@ def older(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return place
 
 
-def test_the_trials_have_the_ids_that_the_older_version_gave_them(older):
+@pytest.fixture
+def schema_2(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ids of that version."""
+    monkeypatch.setattr("trainable.config.trial.SCHEMA", 2)
+
+
+def test_the_trials_have_the_ids_that_the_older_version_gave_them(older, schema_2):
     trials = [trial.record for trial in load_study(older / "small.yaml").trials]
     planned = json.loads((older / "small" / "trials.json").read_text())["trials"]
     assert {trial.name: trial.id for trial in trials} == {
@@ -44,7 +50,7 @@ def test_the_own_method_imports_modules_by_their_former_names():
     assert "from trainable.section import" in text
 
 
-def test_stored_configurations_are_read_and_have_their_id(older):
+def test_stored_configurations_are_read_and_have_their_id(older, schema_2):
     files = sorted((older / "small" / "runs").rglob("trial.json"))
     assert len(files) == 8
     contents = [json.loads(file.read_text()) for file in files]
@@ -53,11 +59,7 @@ def test_stored_configurations_are_read_and_have_their_id(older):
         assert trial_id(stored_config(content["config"], own_code=True)) == content["id"]
 
 
-def test_all_trials_are_done_and_none_is_stale(command):
-    code, out, err = command("plan", "small.yaml", "--results", ".")
-    assert (code, err) == (0, "")
-    assert "small: 8 trials: 8 done" in out
-    assert "stale" not in out
+def test_the_older_folder_is_shown_as_it_was(command):
     code, out, err = command("status", "small")
     assert (code, err) == (0, "")
     for arm in ARMS:
@@ -65,14 +67,30 @@ def test_all_trials_are_done_and_none_is_stale(command):
     assert "stale" not in out
 
 
-def test_there_is_nothing_to_run(command, older):
+def test_its_trials_are_stale_for_this_version_in_one_sentence(command, older):
     before = {path: path.stat().st_mtime_ns for path in (older / "small" / "runs").rglob("*")}
-    code, out, err = command("run", "small.yaml", "--results", ".")
-    assert (code, err) == (0, "")
-    assert "Nothing to do" in out
-    assert {
-        path: path.stat().st_mtime_ns for path in (older / "small" / "runs").rglob("*")
-    } == before
+    code, out, _ = command("plan", "small.yaml", "--results", ".")
+    assert code == 0
+    assert "small: 8 trials: 8 stale" in out
+    code, _, err = command("run", "small.yaml", "--results", ".")
+    assert code == 3
+    [sentence] = err.splitlines()
+    assert sentence.startswith("8 trials in small/runs were trained by an earlier version")
+    assert "--stale archive" in sentence
+    after = {path: path.stat().st_mtime_ns for path in (older / "small" / "runs").rglob("*")}
+    assert after == before
+
+
+def test_a_folder_with_trials_of_both_versions_names_those_of_the_older(command, older):
+    text = (older / "small.yaml").read_text()
+    assert "networks" not in text
+    trial = older / "small" / "runs" / "baseline" / "seed=0" / "trial.json"
+    about = json.loads(trial.read_text())
+    trial.write_text(json.dumps({**about, "schema": SCHEMA}))
+    code, _, err = command("run", "small.yaml", "--results", ".")
+    assert code == 3
+    assert "  baseline/seed=0\n" in err
+    assert "  baseline/seed=1: trained by an earlier version" in err
 
 
 def test_the_report_has_a_row_for_each_arm(command, older):

@@ -24,7 +24,7 @@ from tests.analysis.material import signed_again
 from tests.orchestrator.folders import SUMMARY
 from tests.orchestrator.runs import in_place_of_ray
 from trainable.config.runtime import Machine
-from trainable.config.trial import TrialConfig, trial_id
+from trainable.config.trial import SCHEMA, TrialConfig, trial_id
 from trainable.storage.checksums import FORMAT
 from trainable.storage.code_version import code_hash
 from trainable.storage.trial_folder import TrialFolder
@@ -79,7 +79,12 @@ def begin(
 ) -> TrialFolder:
     folder = store.folder(record)
     folder.claim()
-    about = {"id": id or record.id, "format": FORMAT, "fingerprint": fingerprint}
+    about = {
+        "id": id or record.id,
+        "schema": SCHEMA,
+        "format": FORMAT,
+        "fingerprint": fingerprint,
+    }
     folder.write_json("trial.json", about)
     return folder
 
