@@ -171,7 +171,8 @@ class Pair:
         row, found = self.method.train_on(self.verdicts), []
         for k in range(2):
             verdict, counters = self.verdicts[1 - k], (self.method.epoch, k)
-            views = self.method.streams.torch("augment", *counters, device=self.data.train.device)
+            stream = self.method.streams.torch("augment", *counters, device=self.data.train.device)
+            views = self.data.train.draws(stream)
             mixing, partners = (
                 self.method.streams.numpy("mixup", *counters, part) for part in (0, 1)
             )
@@ -233,7 +234,7 @@ class Pair:
     def _load_warmup(self) -> None:
         train = self.data.train
         for k in range(2):
-            views = self.method.streams.torch("augment", 0, k, device=train.device)
+            views = train.draws(self.method.streams.torch("augment", 0, k, device=train.device))
             for batch in self.method.shuffled(np.arange(len(train)), k).split(2 * BATCH):
                 train.views(batch, 1, views)
 
@@ -244,7 +245,8 @@ class Pair:
 
     def _load_views(self) -> None:
         for k in range(2):
-            views = self.method.streams.torch("augment", 1, k, device=self.data.train.device)
+            stream = self.method.streams.torch("augment", 1, k, device=self.data.train.device)
+            views = self.data.train.draws(stream)
             for x, u, _ in self.method.batches(self.verdicts[k].labeled, k):
                 for index in (x, u):
                     self.data.train.views(index, 2, views)

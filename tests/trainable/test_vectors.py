@@ -92,6 +92,9 @@ class RowsAsLogits:
     def __len__(self) -> int:
         return len(self.given)
 
+    def draws(self, rng):
+        return rng
+
     def views(self, index, count, rng):
         return [self.logits[index]] * count
 

@@ -1,89 +1,127 @@
 """Augmented views of images in memory; one gather crops and flips a whole batch."""
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 
+BLOCK = 4096
+"""Crops that are drawn at a time. It determines the crops of a seed, so it is the same on all
+machines."""
 AREA = (0.08, 1.0)
 RATIO = (3 / 4, 4 / 3)
 TRIES = 10
 """torchvision's defaults for `RandomResizedCrop`."""
 
 
-def crop_and_flip(
-    padded: torch.Tensor,
-    index: torch.Tensor,
+@dataclass(frozen=True)
+class Crops:
+    """Random crops of n images, as the pixels that they take from the padded images."""
+
+    rows: torch.Tensor
+    """(n, h), int64."""
+    columns: torch.Tensor
+    """(n, w), int64; descending where a crop is flipped."""
+
+    def __getitem__(self, part: slice) -> "Crops":
+        return Crops(self.rows[part], self.columns[part])
+
+
+class DrawnAhead:
+    """Crops in the order in which they are drawn, `BLOCK` at a time.
+
+    The crops of a batch take as many calls as those of an epoch, and more time than to apply them.
+
+    Args:
+        draw: draws n crops.
+        rng: the generator that `draw` uses.
+    """
+
+    def __init__(self, draw: Callable[[int], Crops], rng: torch.Generator):
+        self.rng = rng
+        self._draw = draw
+        self._left = draw(0)
+
+    def next(self, n: int) -> Crops:
+        """Return the next n crops."""
+        while len(self._left.rows) < n:
+            drawn = self._draw(BLOCK)
+            rows = torch.cat([self._left.rows, drawn.rows])
+            self._left = Crops(rows, torch.cat([self._left.columns, drawn.columns]))
+        taken = self._left[:n]
+        self._left = self._left[n:]
+        return taken
+
+
+def draw_crops(
+    n: int,
+    size: tuple[int, int],
     padding: int,
     probability: float,
     flip: bool,
     rng: torch.Generator,
     side: int | None = None,
-) -> torch.Tensor:
-    """Return random crops of the images at `index`.
+    device: torch.device | str = "cpu",
+) -> Crops:
+    """Draw n random crops.
 
     Args:
-        padded: (n, h + 2·padding, w + 2·padding, channels), uint8, images with zeros around them,
-            as in torchvision's RandomCrop.
-        index: (batch,) positions in `padded`.
-        padding: zeros on each side, pixels.
+        n: number of crops.
+        size: height and width of the images with their padding, pixels.
+        padding: zeros on each side, pixels, as in torchvision's RandomCrop.
         probability: probability of a random crop; other crops are central.
         flip: whether each crop is flipped left-right with probability 1/2.
-        rng: generator on the device of `padded`.
+        rng: generator on `device`.
         side: height and width of the crops; None: those of the images before padding.
-
-    Returns:
-        (batch, h, w, channels), uint8.
+        device: device of the crops.
     """
-    height = padded.shape[1] - 2 * padding
-    width = padded.shape[2] - 2 * padding
     if side is None:
-        centre = torch.full((2, 1), padding, device=padded.device)
-        shape = (2, len(index))
-        offset = torch.randint(0, 2 * padding + 1, shape, generator=rng, device=padded.device)
+        height = size[0] - 2 * padding
+        width = size[1] - 2 * padding
+        centre = torch.full((2, 1), padding, device=device)
+        offset = torch.randint(0, 2 * padding + 1, (2, n), generator=rng, device=device)
     else:
         height = side
         width = side
-        centre, offset = _square_offsets(padded, len(index), side, rng)
+        centre, offset = _square_offsets(size, n, side, rng, device)
     if probability < 1:
-        shifted = torch.rand(len(index), generator=rng, device=padded.device) < probability
+        shifted = torch.rand(n, generator=rng, device=device) < probability
         offset = torch.where(shifted, offset, centre)
-    rows = offset[0, :, None] + torch.arange(height, device=padded.device)
-    columns = torch.arange(width, device=padded.device).expand(len(index), width)
+    rows = offset[0, :, None] + torch.arange(height, device=device)
+    columns = torch.arange(width, device=device).expand(n, width)
     if flip:
-        mirrored = torch.rand(len(index), generator=rng, device=padded.device) < 0.5
+        mirrored = torch.rand(n, generator=rng, device=device) < 0.5
         columns = torch.where(mirrored[:, None], width - 1 - columns, columns)
-    columns = columns + offset[1, :, None]
-    return _gathered(padded, index, rows, columns)
+    return Crops(rows, columns + offset[1, :, None])
 
 
 def _square_offsets(
-    padded: torch.Tensor, batch: int, side: int, rng: torch.Generator
+    size: tuple[int, int], n: int, side: int, rng: torch.Generator, device: torch.device | str
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return central (2, 1) and random (2, batch) offsets of squares of `side` pixels."""
-    device = padded.device
+    """Return central (2, 1) and random (2, n) offsets of squares of `side` pixels."""
     centres = []
     offsets = []
-    for extent in padded.shape[1:3]:
+    for extent in size:
         spare = extent - side
         # A tensor that is built from a list would wait for the device.
         centres.append(torch.full((1,), spare // 2, device=device))
-        offsets.append(torch.randint(0, spare + 1, (batch,), generator=rng, device=device))
+        offsets.append(torch.randint(0, spare + 1, (n,), generator=rng, device=device))
     return torch.stack(centres), torch.stack(offsets)
 
 
-def _gathered(
-    padded: torch.Tensor, index: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor
-) -> torch.Tensor:
-    """Return pixels (batch, h, w, channels) at `rows` (batch, h) and `columns` (batch, w).
+def cropped(padded: torch.Tensor, index: torch.Tensor, crops: Crops) -> torch.Tensor:
+    """Return crops (batch, h, w, channels) of the images at `index` (batch,).
 
-    One index per pixel is several times as fast as one index for each of three axes.
+    `padded` has uint8 images, (n, height, width, channels), with zeros around them. One index per
+    pixel is several times as fast as one index for each of three axes.
     """
     full_height, full_width, channels = padded.shape[1:]
-    lines = index[:, None] * full_height + rows
-    pixels = lines[:, :, None] * full_width + columns[:, None, :]
+    lines = index[:, None] * full_height + crops.rows
+    pixels = lines[:, :, None] * full_width + crops.columns[:, None, :]
     chosen = padded.flatten(0, 2).index_select(0, pixels.flatten())
-    return chosen.view(len(index), rows.shape[1], columns.shape[1], channels)
+    return chosen.view(len(index), crops.rows.shape[1], crops.columns.shape[1], channels)
 
 
 def resized_crop(

@@ -8,15 +8,18 @@ the device, read once) or streamed (decoded when they are needed). The results a
 import dataclasses
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 
 from trainable.config.data import ImageData, Photos
-from trainable.data.augment import crop_and_flip, resized_crop
+from trainable.data.augment import Crops, DrawnAhead, cropped, draw_crops, resized_crop
 from trainable.data.streaming import Batch, Index, Streamed
 
+Draws = torch.Generator | DrawnAhead
+"""Where the augmentation of views is drawn from."""
 MOST_PIXELS = {"cpu": 256 * 32 * 32, "cuda": 2048 * 32 * 32}
 """Maximum number of pixels of images that are predicted at once, by device: the size of a CPU's
 caches, and enough to keep a GPU busy. Results on the CPU do not depend on it."""
@@ -67,34 +70,57 @@ class Samples:
         """Whether all true labels are known."""
         return bool((self.true >= 0).all())
 
-    def views(self, index: torch.Tensor, count: int, rng: torch.Generator) -> list[torch.Tensor]:
+    def draws(self, rng: torch.Generator) -> Draws:
+        """Return what `views` of many batches draw from: faster than the generator itself."""
+        if self._resizes:
+            return rng
+        return DrawnAhead(partial(self._crops, rng), rng)
+
+    def views(self, index: torch.Tensor, count: int, rng: Draws) -> list[torch.Tensor]:
         """Return `count` independent augmented views of the images at `index` (batch,).
 
-        Each is (batch, channels, h, w) float.
+        Each is (batch, channels, h, w) float. `rng` is a generator, or `draws` of one.
         """
         images, where = self._padded(index)
         # One gather for all views: on a GPU and for small images, the calls take the time.
         weak = self._weak(images, where.repeat(count), rng)
         return list(self._normalised(weak).chunk(count))
 
-    def strong_views(
-        self, index: torch.Tensor, count: int, rng: torch.Generator
-    ) -> list[torch.Tensor]:
+    def strong_views(self, index: torch.Tensor, count: int, rng: Draws) -> list[torch.Tensor]:
         """Return views as `views` does, with AutoAugment after crop and flip."""
         # The import of torchvision takes seconds, and most trials do not need it.
         from trainable.data.autoaugment import auto_augment
 
         images, where = self._padded(index)
         weak = self._weak(images, where.repeat(count), rng)
-        return list(self._normalised(auto_augment(weak, rng)).chunk(count))
+        generator = rng.rng if isinstance(rng, DrawnAhead) else rng
+        return list(self._normalised(auto_augment(weak, generator)).chunk(count))
 
-    def _weak(self, images: torch.Tensor, where: Any, rng: torch.Generator) -> torch.Tensor:
+    def _weak(self, images: torch.Tensor, where: torch.Tensor, rng: Draws) -> torch.Tensor:
         """Return randomly cropped and flipped images, (batch, h, w, channels) uint8."""
+        if isinstance(rng, DrawnAhead):
+            return cropped(images, where, rng.next(len(where)))
+        if self._resizes:
+            return resized_crop(images, where, self._size, self.augmentation.flip, rng)
+        return cropped(images, where, self._crops(rng, len(where)))
+
+    @property
+    def _resizes(self) -> bool:
+        """Whether random parts of the images are scaled to one size."""
+        return isinstance(self.augmentation, Photos) and self.augmentation.resized_crop
+
+    def _crops(self, rng: torch.Generator, n: int) -> Crops:
+        height, width = self.images.shape[1:3]
         fields = self.augmentation
-        if isinstance(fields, Photos) and fields.resized_crop:
-            return resized_crop(images, where, self._size, fields.flip, rng)
-        return crop_and_flip(
-            images, where, self.padding, fields.crop_probability, fields.flip, rng, self.side
+        return draw_crops(
+            n,
+            (height, width),
+            self.padding,
+            fields.crop_probability,
+            fields.flip,
+            rng,
+            self.side,
+            self.device,
         )
 
     def plain(self, index: Index) -> torch.Tensor:

@@ -198,7 +198,7 @@ class Method:
         """
         rows = self.rows_of_pass(k)
         train = self.data.chosen(rows)
-        views = self.streams.torch("augment", self.epoch, k, device=train.device)
+        views = train.draws(self.streams.torch("augment", self.epoch, k, device=train.device))
         learned = np.arange(len(train)) if self.kept is None else self.kept
         order = self.shuffled(learned, k)
         sums: dict[str, torch.Tensor] = {}

@@ -220,7 +220,7 @@ class DivideMix(Method):
         learner = self.learners[own]
         data = self.data.chosen(verdict.rows)
         draws = Draws(
-            views=self.streams.torch("augment", self.epoch, own, device=data.device),
+            views=data.draws(self.streams.torch("augment", self.epoch, own, device=data.device)),
             weights=self.streams.numpy("mixup", self.epoch, own, 0),
             partners=self.streams.numpy("mixup", self.epoch, own, 1),
         )

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from trainable.config.dividemix import DivideMix
+from trainable.data.samples import Draws as ViewDraws
 from trainable.data.samples import Samples
 from trainable.engine.learner import Learner
 from trainable.noisy_labels.losses import labeled_loss, prior_loss, unlabeled_loss
@@ -23,7 +24,7 @@ TALLIED = ("loss/labeled", "loss/unlabeled", "loss/prior", "guess/accuracy")
 class Draws:
     """Generators of one network's epoch: views, MixUp weights and MixUp partners."""
 
-    views: torch.Generator
+    views: ViewDraws
     weights: np.random.Generator
     partners: np.random.Generator
 
@@ -91,7 +92,7 @@ class Tally:
 
 
 def drawn_views(
-    m: DivideMix, data: Samples, index: torch.Tensor, rng: torch.Generator
+    m: DivideMix, data: Samples, index: torch.Tensor, rng: ViewDraws
 ) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
     """Return the views to learn from and the views to predict targets from.
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torchvision import transforms
 
 from trainable.data import augment
-from trainable.data.augment import AREA, RATIO, crop_and_flip, resized_crop
+from trainable.data.augment import AREA, RATIO, DrawnAhead, cropped, draw_crops, resized_crop
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -23,6 +23,14 @@ def pictures(n: int, height: int, width: int, channels: int) -> torch.Tensor:
 
 def padded(images: torch.Tensor, padding: int) -> torch.Tensor:
     return F.pad(images, (0, 0, padding, padding, padding, padding))
+
+
+def crop_and_flip(images, index, padding, probability, flip, rng, side=None) -> torch.Tensor:
+    """Crops of the images at `index`, drawn for these alone."""
+    size = images.shape[1:3]
+    return cropped(
+        images, index, draw_crops(len(index), size, padding, probability, flip, rng, side)
+    )
 
 
 def draws(
@@ -215,3 +223,23 @@ def test_a_seed_decides_the_resized_crops():
     assert not torch.equal(first, other)
     assert first.dtype == torch.uint8
     assert first.shape == (3, 8, 8, 3)
+
+
+# --- drawn ahead ---
+
+
+def test_crops_drawn_ahead_are_those_of_blocks_whatever_the_batches(monkeypatch):
+    monkeypatch.setattr(augment, "BLOCK", 10)
+    images = pictures(40, 6, 5, 3)
+    index = torch.arange(35)
+    rng = generator(2)
+    blocks = [draw_crops(10, (6, 5), 1, 0.7, True, rng) for _ in range(4)]
+    whole = [
+        cropped(images, index[k : k + 10], block[: len(index[k : k + 10])])
+        for k, block in zip(range(0, 35, 10), blocks, strict=True)
+    ]
+    for sizes in ([35], [3, 9, 11, 12], [10, 10, 10, 5], [1] * 35):
+        rng = generator(2)
+        ahead = DrawnAhead(lambda n, rng=rng: draw_crops(n, (6, 5), 1, 0.7, True, rng), rng)
+        parts = [cropped(images, part, ahead.next(len(part))) for part in index.split(sizes)]
+        assert torch.equal(torch.cat(parts), torch.cat(whole))

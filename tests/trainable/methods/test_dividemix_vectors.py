@@ -116,6 +116,9 @@ class GoldenData:
             torch.tensor([*first[f"x{v}"], *second[f"x{v}"], *unlabeled[f"u{v}"]]) for v in (1, 2)
         ]
 
+    def draws(self, rng):
+        return rng
+
     def views(self, index: torch.Tensor, count: int, rng: torch.Generator) -> list[torch.Tensor]:
         return [pictures[index] for pictures in self.pictures[:count]]
 

@@ -171,6 +171,9 @@ class ConstantSamples:
     def __len__(self) -> int:
         return len(self.given)
 
+    def draws(self, rng):
+        return rng
+
     def views(self, index, count, rng):
         return [index[:, None].float()] * count
 
