@@ -63,6 +63,7 @@ class View:
         self.arms = Arms(store, records)
         self._todo = {record.name: record for record in todo}
         self._epoch = {record.name: self._on_disk(record) for record in todo}
+        self._epochs_left = sum(record.epochs - self._epoch[record.name] for record in todo)
         self._running: dict[str, int] = {}
         self._ended: set[str] = set()
         self.last_seen = ""
@@ -114,7 +115,7 @@ class View:
             # One report may cover several short epochs.
             self._reports += max(0, epoch - self._epoch[name])
         self._running[name] = epoch
-        self._epoch[name] = epoch
+        self._reached(name, epoch)
         self.arms.epoch(self._todo[name], row)
         if self.events:
             shown = {metric: row[metric] for metric in self.shown if metric in row}
@@ -128,7 +129,7 @@ class View:
             return
         self._ended.add(name)
         record = self._todo[name]
-        self._epoch[name] = record.epochs
+        self._reached(name, record.epochs)
         self.arms.read(record)
         self.arms.follow(record)
         self._bar.update(self._task, completed=len(self._ended))
@@ -165,13 +166,16 @@ class View:
         self._last = time.monotonic()
         self.last_seen = f"{what} at {now}"
 
+    def _reached(self, name: str, epoch: int) -> None:
+        self._epochs_left -= epoch - self._epoch[name]
+        self._epoch[name] = epoch
+
     def _left(self) -> str:
         """Return the estimated time left, from the epochs that this run has finished."""
-        left = sum(record.epochs - self._epoch[name] for name, record in self._todo.items())
-        if self._since is None or not self._reports or not left:
+        if self._since is None or not self._reports or not self._epochs_left:
             return ""
         spent = time.monotonic() - self._since
-        return f", {duration(spent / self._reports * left)} left"
+        return f", {duration(spent / self._reports * self._epochs_left)} left"
 
     def _render(self) -> Group:
         self._bar.update(self._task, left=self._left().removeprefix(", "))

@@ -1,6 +1,6 @@
 """State of a study as tables and sentences, read from files, for `status` and for runs."""
 
-import statistics
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -22,20 +22,47 @@ WIDTH = 12
 """Maximum number of bars of a sparkline."""
 
 
+class Moments:
+    """Number, mean and standard deviation of values that arrive one by one (Welford 1962)."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.mean = 0.0
+        self._squares = 0.0
+
+    def add(self, value: float) -> None:
+        """Add a value."""
+        self.count += 1
+        before = value - self.mean
+        self.mean += before / self.count
+        self._squares += before * (value - self.mean)
+
+    def __str__(self) -> str:
+        if self.count < 2:
+            return f"{self.mean:.2f}" if self.count else ""
+        sd = math.sqrt(self._squares / (self.count - 1))
+        return f"{self.mean:.2f} ± {sd:.2f}"
+
+
 class Arms:
-    """Accuracies of completed trials by setting and arm, and each arm's newest curve."""
+    """Accuracies of completed trials by setting and arm, and each arm's newest curve.
+
+    A table costs the same however many trials are completed.
+    """
 
     def __init__(self, store: Store, records: list[TrialRecord]):
         self.store = store
         self.planned = Counter((record.setting, record.arm) for record in records)
-        self._accuracy: dict[TrialRecord, float] = {}
+        self._completed: set[TrialRecord] = set()
+        self._accuracy = {place: Moments() for place in self.planned}
         self._failed: Counter[tuple[str | None, str]] = Counter()
         self._curve: dict[tuple[str | None, str], dict[int, float]] = {}
         for record in records:
             self.read(record)
         newest = {}
-        for record in self._accuracy:
-            newest[record.setting, record.arm] = record  # the last completed trial of each arm
+        for record in records:
+            if record in self._completed:
+                newest[record.setting, record.arm] = record  # the last of each arm
         for record in newest.values():
             self.follow(record)
 
@@ -45,9 +72,11 @@ class Arms:
         if (folder.trial or {}).get("id") != record.id:
             return
         summary = folder.summary
-        if summary:
-            self._accuracy[record] = summary[LAST10]
-        elif folder.failure:
+        if summary and record not in self._completed:
+            self._completed.add(record)
+            place = record.setting, record.arm
+            self._accuracy.setdefault(place, Moments()).add(summary[LAST10])
+        elif not summary and folder.failure:
             self._failed[record.setting, record.arm] += 1
 
     def follow(self, record: TrialRecord) -> None:
@@ -77,25 +106,17 @@ class Arms:
         table.add_column("newest trial", no_wrap=True)
         for (setting, arm), planned in self.planned.items():
             place = arm_name(setting, arm)
-            values = self._accuracies(setting, arm)
+            accuracy = self._accuracy[setting, arm]
             newest = self._curve.get((setting, arm), {})
             table.add_row(
                 place,
-                f"{len(values)}/{planned}",
+                f"{accuracy.count}/{planned}",
                 _count(running_in[place]),
                 _count(self._failed[setting, arm]),
-                mean_sd(values),
+                str(accuracy),
                 sparkline(list(newest.values()), lowest, highest),
             )
         return table
-
-    def _accuracies(self, setting: str | None, arm: str) -> list[float]:
-        """Return the accuracies of an arm's completed trials, in percent."""
-        return [
-            accuracy
-            for record, accuracy in self._accuracy.items()
-            if (record.setting, record.arm) == (setting, arm)
-        ]
 
 
 def _count(number: int) -> str:
@@ -139,21 +160,21 @@ def status_table(
         counts = Counter(states[record] for record in members)
         planned = sum(record.epochs for record in members)
         epochs = 0
-        accuracies = []
+        accuracy = Moments()
         for record in members:
             state = states[record]
             folder = TrialFolder(store.runs / old_names.get(record.name, record.name))
             summary = folder.summary if state == "done" else None
             if summary:
                 epochs += record.epochs
-                accuracies.append(summary[LAST10])
+                accuracy.add(summary[LAST10])
             else:
                 epochs += _epochs_done(store, record, state)
         table.add_row(
             arm_name(setting, arm),
             *(_count(counts[state]) for state in present),
             f"{epochs}/{planned}",
-            mean_sd(accuracies),
+            str(accuracy),
         )
     return table
 
@@ -171,16 +192,6 @@ def _epochs_done(store: Store, record: TrialRecord, state: State) -> int:
     if state in ("running", "partial", "failed"):
         return len(store.folder(record).rows())
     return 0
-
-
-def mean_sd(values: list[float]) -> str:
-    """Write `95.83 ± 2.31`; one value has no deviation, and no values are empty."""
-    if not values:
-        return ""
-    mean = f"{statistics.fmean(values):.2f}"
-    if len(values) == 1:
-        return mean
-    return f"{mean} ± {statistics.stdev(values):.2f}"
 
 
 def duration(seconds: float) -> str:

@@ -23,6 +23,9 @@ from trainable.data.streaming import Stream, Streamed
 from trainable.errors import DataError
 from trainable.random_streams import Streams
 
+TRANSITION_CLASSES = 100
+"""Most classes of a transition matrix: a summary with that of 3,000 classes has 45 MB."""
+
 
 @dataclass
 class Dataset:
@@ -40,7 +43,8 @@ class Dataset:
     noise_rate: float | None
     """Share of the training labels that are wrong; None: unknown."""
     noise_transition: np.ndarray | None = None
-    """P(given | true) of the training samples, (classes, classes), one row per true class."""
+    """P(given | true) of the training samples, (classes, classes), one row per true class; None:
+    true labels are unknown, or there are many classes."""
     more_tests: dict[str, Samples] = field(default_factory=dict)
     """Further test sets, by the prefix of their metrics."""
     judged: np.ndarray | None = None
@@ -193,7 +197,7 @@ def prepare(
         divided.hash,
         float(train.wrong.mean()) if known else None,
         transition(train.split.labels[train.rows], train.given[train.rows], arrays.classes)
-        if known
+        if known and arrays.classes <= TRANSITION_CLASSES
         else None,
         {name: tested(name) for name in arrays.more_tests},
         epoch_batches=data.epoch_batches if isinstance(data, Clothing1M) else None,

@@ -146,7 +146,10 @@ FIELDS: dict[str, str] = {
         "share of training labels that are wrong, 0 to 1; null where the true labels are unknown"
     ),
     "noise_rate_nominal": "the rate that the configuration asks for, 0 to 1",
-    "noise_transition": "P(given label | true label), one row per true class",
+    "noise_transition": (
+        "P(given label | true label), one row per true class; up to 100 classes, samples.npz has "
+        "both labels of every sample"
+    ),
     "data_hash": "hash of the images and true labels",
     "content_hash": "hash of the bytes of the image files, if there are any",
     "noise_hash": "hash of the given labels",

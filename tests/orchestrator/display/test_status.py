@@ -3,6 +3,7 @@
 import io
 import itertools
 import re
+import statistics
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from rich.console import Console
 
 from analysis.results.study_folder import STATES
 from analysis.results.study_plan import TrialRecord
-from orchestrator.display.status import Arms, duration, failures, mean_sd, sparkline, status_table
+from orchestrator.display.status import Arms, Moments, duration, failures, sparkline, status_table
 from orchestrator.results.store import Store
 from orchestrator.study.load import load_study
 from tests.orchestrator.folders import make_trial, record
@@ -41,7 +42,31 @@ def lines(*shown: Any, width: int = 80) -> list[str]:
     [([], ""), ([95.834], "95.83"), ([1.0, 3.0], "2.00 ± 1.41"), ([5.0, 5.0, 5.0], "5.00 ± 0.00")],
 )
 def test_mean_and_sd_show_what_there_is(values, shown):
-    assert mean_sd(values) == shown
+    moments = Moments()
+    for value in values:
+        moments.add(value)
+    assert str(moments) == shown
+
+
+def test_moments_of_many_close_values_are_exact():
+    values = [90 + k % 7 * 1e-3 for k in range(5000)]
+    moments = Moments()
+    for value in values:
+        moments.add(value)
+    assert moments.mean == pytest.approx(statistics.fmean(values), rel=1e-12)
+    assert str(moments) == f"{statistics.fmean(values):.2f} ± {statistics.stdev(values):.2f}"
+
+
+def test_a_table_of_arms_reads_no_file_of_a_trial_again(store, monkeypatch):
+    records = [record("a", seed) for seed in range(3)]
+    for each in records:
+        make_trial(store, each, "done", 90.0 + each.seed)
+    arms = Arms(store, records)
+    arms.read(records[0])  # it ends once more, for instance after a retry
+    monkeypatch.setattr(Store, "folder", None)
+    [line] = lines(arms.table({}))[1:]
+    assert "3/3" in line
+    assert "91.00 ± 1.00" in line
 
 
 @pytest.mark.parametrize(

@@ -247,3 +247,10 @@ def test_padding_enters_a_view_as_black_not_as_the_mean():
     outside = torch.isclose(view, black[:, None, None]).all(1)
     assert outside.any()
     assert not outside.all()
+
+
+@pytest.mark.parametrize(("limit", "known"), [(9, False), (10, True)])
+def test_the_transition_matrix_of_many_classes_is_left_out(limit, known, digits, monkeypatch):
+    monkeypatch.setattr("trainable.data.dataset.TRANSITION_CLASSES", limit)
+    matrix = prepared(digits, Digits()).noise_transition
+    assert (matrix is not None) == known
