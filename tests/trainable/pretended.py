@@ -21,6 +21,13 @@ MAY_MIX = INDEXED | {aten.copy_, aten._to_copy}
 """Operations that take CPU tensors in addition to CUDA's: copies, and indexing by an index on the CPU."""
 
 
+READ = {aten._local_scalar_dense, aten.nonzero, aten.equal}
+"""Operations whose result the processor has to wait for."""
+COPIED = {aten.copy_, aten._to_copy}
+WAITS: list[str] = []
+"""Operations so far for which the processor had to wait."""
+
+
 class OnGpu(torch.Tensor):
     """A tensor on the pretended GPU; its numbers are in `inner`, on the CPU. For autograd it is a meta tensor."""
 
@@ -45,6 +52,7 @@ class OnGpu(torch.Tensor):
 
     def tolist(self) -> Any:
         """Torch has it for its own tensors only."""
+        WAITS.append("tolist")
         return self.inner.tolist()
 
     def __reduce_ex__(self, protocol: Any) -> Any:
@@ -54,6 +62,14 @@ class OnGpu(torch.Tensor):
     @classmethod
     def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return compute(func, args, kwargs or {})
+
+
+def copies_to_cpu(args: Any, kwargs: dict[str, Any]) -> bool:
+    """Whether a copy is one from the GPU to the processor."""
+    if len(args) > 1 and isinstance(args[1], torch.Tensor):  # copy_(target, source)
+        return isinstance(args[1], OnGpu) and not isinstance(args[0], OnGpu)
+    device = kwargs.get("device")
+    return isinstance(args[0], OnGpu) and device is not None and torch.device(device).type == "cpu"
 
 
 class Placing(TorchDispatchMode):
@@ -66,6 +82,10 @@ class Placing(TorchDispatchMode):
 def compute(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     """Run an operation on the CPU; its result is where CUDA would have it. Raises RuntimeError as CUDA does."""
     operation = func.overloadpacket
+    if (operation in READ and isinstance(args[0], OnGpu)) or (
+        operation in COPIED and copies_to_cpu(args, kwargs)
+    ):
+        WAITS.append(str(func))
     tensors = [
         value for value in tree_flatten((args, kwargs))[0] if isinstance(value, torch.Tensor)
     ]

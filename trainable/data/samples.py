@@ -8,7 +8,7 @@ the device, read once) or streamed (decoded when they are needed). The results a
 import dataclasses
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -65,9 +65,9 @@ class Samples:
         height, width = self._size
         return max(1, MOST_PIXELS[self.device.type] // (height * width))
 
-    @property
+    @cached_property
     def true_known(self) -> bool:
-        """Whether all true labels are known."""
+        """Whether all true labels are known; a GPU is asked once."""
         return bool((self.true >= 0).all())
 
     def draws(self, rng: torch.Generator) -> Draws:

@@ -38,6 +38,7 @@ from trainable.methods.dividemix_step import (
     drawn_views,
     guessed_targets,
     losses,
+    means_of,
     mixed,
     own_predictions,
     refined_targets,
@@ -195,21 +196,24 @@ class DivideMix(Method):
         guides = self.learners
         if synchronous:
             guides = [learner.frozen() for learner in self.learners]
-        tally = Tally(self.data.train.device)
         pairs = [(0, 1), (1, 0)] if m.networks == 2 else [(0, 0)]
+        tallies = [Tally(self.data.train.device) for _ in pairs]
         for own, peer in pairs:
             guide = guides[peer] if peer != own else None
             verdict = verdicts[peer if m.co_divide else own]
             # Set once: to visit every module in every step takes as long as a small forward pass.
             with guide.mode("eval") if guide else nullcontext():
-                self.train_network(own, guide, verdict, tally)
-            self.finite(tally.sums.sum(), own)
+                self.train_network(own, guide, verdict, tallies[own])
         if synchronous:
             self.learners[0].forwards += sum(guide.forwards for guide in guides)
-        row: Row = dict(tally.means())
+        # The first wait for the device since the division.
+        sums = torch.stack([tally.sums for tally in tallies]).tolist()
+        for own, of_network in enumerate(sums):
+            self.finite(sum(of_network), own)
+        row: Row = dict(means_of(tallies, sums))
         if not self.data.train.true_known:
             row.pop("guess/accuracy", None)
-        row["schedule/lambda_u"] = tally.lambda_u
+        row["schedule/lambda_u"] = tallies[-1].lambda_u
         return row
 
     def train_network(

@@ -43,7 +43,7 @@ class Batch:
 
 
 class Tally:
-    """Sums of losses and right guesses over an epoch's steps, weighted by the number of images.
+    """Sums of losses and right guesses over a network's steps, weighted by the number of images.
 
     The sums are on the device, so that no step waits for a transfer.
 
@@ -80,15 +80,19 @@ class Tally:
         self.sums += torch.stack([*sums, 100 * right])
         self.counts += [*images, guessed]
 
-    def means(self) -> dict[str, float]:
-        """Return the means over images (guesses in percent), without those of zero images."""
-        means = {}
-        sums = self.sums.tolist()
-        counts = self.counts.tolist()
-        for name, total, count in zip(TALLIED, sums, counts, strict=True):
-            if count:
-                means[name] = total / count
-        return means
+
+def means_of(tallies: Sequence[Tally], sums: Sequence[Sequence[float]]) -> dict[str, float]:
+    """Return the means over the images of all tallies (guesses in percent).
+
+    Those of zero images are left out. `sums` are the tallies' sums as numbers.
+    """
+    means = {}
+    totals = np.sum(sums, axis=0).tolist()
+    counts = np.sum([tally.counts for tally in tallies], axis=0).tolist()
+    for name, total, count in zip(TALLIED, totals, counts, strict=True):
+        if count:
+            means[name] = total / count
+    return means
 
 
 def drawn_views(

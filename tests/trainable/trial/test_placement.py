@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests.trainable.methods.tiny import blobs, without_time
-from tests.trainable.pretended import GPU, OnGpu, pretended
+from tests.trainable.pretended import GPU, WAITS, OnGpu, pretended
 from tests.trainable.trees import write_tree
 from trainable.config.runtime import Machine
 from trainable.config.trial import TrialConfig
@@ -162,3 +162,47 @@ def test_a_tensor_that_was_left_on_the_cpu_is_found(folder, monkeypatch):
     )
     with pretended(), pytest.raises(RuntimeError, match="same device"):
         rows(folder, "cuda:0", DIVIDEMIX, NPZ, {})
+
+
+@pytest.mark.parametrize(
+    "switches",
+    [{}, {"co_guess": "peer"}, {"peer_update": "synchronous"}, {"hard_labels": "both"}],
+    ids=str,
+)
+def test_the_processor_never_waits_for_the_gpu_while_networks_train(switches, folder, monkeypatch):
+    """Between division and evaluation; then it reads all sums at once."""
+    waits: dict[str, list[int]] = {}
+
+    def counted(method: Any, name: str) -> None:
+        plain = getattr(method, name)
+
+        def call(*args: Any, **named: Any) -> Any:
+            before = len(WAITS)
+            result = plain(*args, **named)
+            waits.setdefault(name, []).append(len(WAITS) - before)
+            return result
+
+        monkeypatch.setattr(method, name, call)
+
+    with pretended():
+        config = TrialConfig.model_validate(
+            {
+                "data": NPZ,
+                "noise": {"name": "symmetric", "rate": 0.4},
+                "model": {"name": "small_cnn", "width": 4},
+                "train": {"epochs": 3, "batch_size": 8},
+                "method": {**DIVIDEMIX, **switches},
+            }
+        )
+        session = Session(config, folder / "t", Machine(study_dir=folder, device="cuda:0"))
+        assert session.trial is not None
+        for name in ("judge", "train_network", "train_on", "evaluate", "one_pass"):
+            counted(session.trial.method, name)
+        while not session.finished:
+            session.advance()
+        session.close()
+    assert set(waits["train_network"]) == {0}
+    assert set(waits["one_pass"]) == {0}
+    assert set(waits["train_on"]) == {1}
+    assert set(waits["evaluate"]) == {2}  # test and validation
+    assert max(waits["judge"]) <= 12
