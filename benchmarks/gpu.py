@@ -3,11 +3,14 @@
     python benchmarks/gpu.py --data cifar10.npz [--epochs 5] [--device cuda] [--precision bf16]
                              [--compile]
 
-Trains DivideMix with the authors' ResNet on 50 % symmetric noise, one epoch of warm-up, and prints
+Trains DivideMix with the authors' ResNet on 50 % symmetric noise, two epochs of warm-up, and prints
 the machine's rate of matrix products, then for each phase steps and images a second and, from the
-FLOP of a counted forward pass, the fraction of that rate; peak memory; a whole run of 300 epochs at
-this speed; how many times as long the plain program of `benchmarks/reference.py` takes; and what
-two and four trials at once get together, each a process of its own.
+FLOP of a counted forward pass, the fraction of that rate; the share of an epoch in which the device
+computes nothing, by a profiler's events; peak memory; a whole run of 300 epochs at this speed; how
+many times as long the plain program of `benchmarks/reference.py` takes; and what two and four
+trials at once get together, each a process of its own, without and with NVIDIA's Multi-Process
+Service if it is installed. Graphs are compiled in the first epoch of each phase, which no figure
+includes.
 
 With `--device cpu` and small `--images` it shows that everything runs; its numbers then say nothing
 about a GPU.
@@ -16,9 +19,13 @@ about a GPU.
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +44,8 @@ from trainable.methods.dividemix import DivideMix  # noqa: E402
 from trainable.random_streams import Streams  # noqa: E402
 
 RUN, WARMUP = 300, 10
+COMPILING = 3
+"""The first epochs: two of warm-up and one of DivideMix."""
 
 
 def main() -> None:
@@ -47,9 +56,9 @@ def main() -> None:
     parser.add_argument(
         "--data", type=Path, required=True, help=".npz with train_images, train_labels, test_…"
     )
-    parser.add_argument("--images", type=int, default=50_000)
+    parser.add_argument("--images", type=int, default=10_000)
     parser.add_argument(
-        "--epochs", type=int, default=5, help="one of warm-up, the others of DivideMix"
+        "--epochs", type=int, default=5, help="two of warm-up, the others of DivideMix"
     )
     parser.add_argument(
         "--network", choices=["lenet", "preact_resnet18"], default="preact_resnet18"
@@ -61,12 +70,16 @@ def main() -> None:
     parser.add_argument("--packed", type=int, nargs="*", default=[2, 4], help="trials at once")
     parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.epochs <= COMPILING:
+        parser.error(
+            f"--epochs {options.epochs}: at least {COMPILING + 1}, the first are not measured"
+        )
     if options.device.startswith("cuda") and not torch.cuda.is_available():
         parser.error(
             "there is no CUDA device; --device cpu with a few --images shows that everything runs"
         )
     if options.alone:
-        print(json.dumps(rows(options)))
+        print(json.dumps(trained(options)[0]))
         return
     device = torch.device(options.device)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
@@ -79,21 +92,45 @@ def main() -> None:
         f"matrix products: {rate / 1e12:.3g} TFLOP/s; a forward pass of one image: "
         f"{flop / 1e9:.3g} GFLOP"
     )
-    single = rows(options)
+    single, idle = trained(options)
     describe(single, rate, flop)
     if device.type == "cuda":
+        print(f"idle: {100 * idle:.1f} % of the last epoch")
         print(f"peak memory: {torch.cuda.max_memory_allocated(device) / 2**30:.2f} GiB")
     print(f"the plain program takes {reference_ratio(options):.1f} × as long for a training phase")
-    for count in options.packed:
-        together = packed(count)
-        print(
-            f"{count} trials at once: {together / speed(single[1:]):.2f} × the images a second of "
-            "one alone"
-        )
+    alone = speed(single[COMPILING:])
+    for service in (False, True):
+        with multi_process_service() if service else nullcontext(True) as runs:
+            if not runs:
+                print("Multi-Process Service: not installed")
+                break
+            for count in options.packed:
+                ratio = packed(count) / alone
+                how = "with" if service else "without"
+                print(f"{count} trials at once, {how} MPS: {ratio:.2f} × one alone")
 
 
-def rows(options: argparse.Namespace) -> list[Row]:
-    """Train; the row of each epoch."""
+@contextmanager
+def multi_process_service() -> Iterator[bool]:
+    """Run NVIDIA's Multi-Process Service for our own processes; whether it is installed."""
+    control = shutil.which("nvidia-cuda-mps-control")
+    if control is None:
+        yield False
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        pipes = {"CUDA_MPS_PIPE_DIRECTORY": folder, "CUDA_MPS_LOG_DIRECTORY": folder}
+        os.environ.update(pipes)
+        try:
+            subprocess.run([control, "-d"], check=True)
+            yield True
+            subprocess.run([control], input="quit\n", text=True, check=True)
+        finally:
+            for name in pipes:
+                del os.environ[name]
+
+
+def trained(options: argparse.Namespace) -> tuple[list[Row], float]:
+    """Train; the row of each epoch, and the share of the last one in which the device was idle."""
     arrays, device = read(options.data, options.images), torch.device(options.device)
     config = TrialConfig.model_validate(
         {
@@ -105,7 +142,7 @@ def rows(options: argparse.Namespace) -> list[Row]:
             },
             "noise": {"name": "symmetric", "rate": 0.5},
             "train": {"epochs": options.epochs, "precision": options.precision},
-            "method": {"name": "dividemix", "warmup_epochs": 1},
+            "method": {"name": "dividemix", "warmup_epochs": 2},
         }
     )
     streams = Streams(0)
@@ -114,7 +151,16 @@ def rows(options: argparse.Namespace) -> list[Row]:
         Learner(network(options.network, k), config.train, device, options.compile)
         for k in range(2)
     ]
-    return list(DivideMix(config, data, learners, streams))
+    method = DivideMix(config, data, learners, streams)
+    found = [next(method) for _ in range(options.epochs - 1)]
+    if device.type != "cuda":
+        return [*found, next(method)], 0.0
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
+        start = synchronized(device)
+        found.append(next(method))
+        wall = synchronized(device) - start
+    busy = sum(event.self_device_time_total for event in profile.key_averages()) / 1e6
+    return found, 1 - busy / wall
 
 
 def matmul_rate(device: torch.device, precision: str) -> float:
@@ -140,10 +186,9 @@ def flop_per_forward(name: str) -> int:
 
 
 def describe(single: list[Row], rate: float, flop: int) -> None:
-    """Print each phase's speed and the length of a whole run; the first epoch of DivideMix is left
-    out if it can be."""
-    main_phase = single[2:] or single[1:]
-    phases = {"warm-up": single[:1], "DivideMix": main_phase}
+    """Print each phase's speed and the length of a whole run, without the first epoch of each."""
+    main_phase = single[COMPILING:]
+    phases = {"warm-up": single[1:2], "DivideMix": main_phase}
     for name, epochs in phases.items():
         if not epochs:
             continue
@@ -156,7 +201,7 @@ def describe(single: list[Row], rate: float, flop: int) -> None:
         )
         print(f"  {work:.3g} forwards an epoch: {shown}")
     if main_phase:
-        whole = WARMUP * single[0]["time/epoch_s"] + (RUN - WARMUP) * mean(
+        whole = WARMUP * single[1]["time/epoch_s"] + (RUN - WARMUP) * mean(
             main_phase, "time/epoch_s"
         )
         print(f"{RUN} epochs at this speed, {WARMUP} of warm-up: {whole / 60:.1f} minutes")
@@ -201,13 +246,13 @@ def reference_ratio(options: argparse.Namespace) -> float:
 
 
 def packed(count: int) -> float:
-    """Forwards a second of so many trials together, after warm-up."""
+    """Forwards a second of so many trials together, in the epochs that compile nothing."""
     command = [sys.executable, *sys.argv, "--alone"]
     running = [
         subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ) for _ in range(count)
     ]
     outputs: list[list[dict[str, Any]]] = [json.loads(each.communicate()[0]) for each in running]
-    return sum(speed(output[1:]) for output in outputs)
+    return sum(speed(output[COMPILING:]) for output in outputs)
 
 
 def synchronized(device: torch.device) -> float:
