@@ -20,6 +20,7 @@ from orchestrator.results.store import Store
 from orchestrator.scheduling.trial_source import TrialSource
 from orchestrator.study.load import load_study
 from tests.orchestrator.runs import in_place_of_ray
+from trainable.config.trial import SCHEMA
 from trainable.storage.trial_folder import TrialFolder
 
 STUDY = """
@@ -67,7 +68,7 @@ def begin(store: Store, trial: TrialRecord, id: str | None = None) -> TrialFolde
     """Claim the trial's folder and say whose it is; `id` for another trial than planned."""
     folder = store.folder(trial)
     folder.claim()
-    folder.write_json("trial.json", {"id": id or trial.id})
+    folder.write_json("trial.json", {"id": id or trial.id, "schema": SCHEMA})
     return folder
 
 
