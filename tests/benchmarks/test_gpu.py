@@ -84,7 +84,7 @@ def test_packed_trials_are_processes_of_their_own(data):
         "2",
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "2 trials at once: " in done.stdout
+    assert "2 trials at once, without MPS: " in done.stdout
 
 
 def test_a_missing_device_is_a_sentence(data, monkeypatch, capsys):
