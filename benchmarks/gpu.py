@@ -246,7 +246,7 @@ def reference_ratio(options: argparse.Namespace) -> float:
 
 
 def packed(count: int) -> float:
-    """Forwards a second of so many trials together, in the epochs that compile nothing."""
+    """Forwards a second of `count` trials together, in the epochs that compile nothing."""
     command = [sys.executable, *sys.argv, "--alone"]
     running = [
         subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ) for _ in range(count)

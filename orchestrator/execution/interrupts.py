@@ -32,13 +32,16 @@ class Stop:
 
 @contextmanager
 def interruptible(
-    stop: Stop, ask_to_stop: Callable[[], None], end_workers: Callable[[], None] = lambda: None
+    stop: Stop,
+    ask_to_stop: Callable[[], None] = lambda: None,
+    end_workers: Callable[[], None] = lambda: None,
 ) -> Iterator[None]:
     """Turn the first SIGINT or SIGTERM into a graceful stop, the second into an immediate one.
 
     Args:
         stop: the signal is noted here.
-        ask_to_stop: called after the first signal; every trial keeps its last whole epoch.
+        ask_to_stop: called after the first signal, if the trials do not look at `stop` themselves;
+            every trial keeps its last whole epoch.
         end_workers: called after the second: a process that hangs does not follow by itself.
     """
 

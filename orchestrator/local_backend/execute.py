@@ -69,7 +69,7 @@ def execute(
     progress = Progress(view, source, Room(store.root, source.waiting, slots), stop, _nothing)
     with (
         local_processes(study, store, source, machine, progress, slots) as processes,
-        interruptible(stop, _nothing, processes.kill),
+        interruptible(stop, end_workers=processes.kill),
         view,
         watched(view, study.file.run.stall_timeout, processes.kill),
     ):

@@ -194,7 +194,7 @@ class FirstTrials:
             thread.start()
             yield
         # Ray has left a handler of SIGTERM that aborts.
-        with interruptible(stop, _nothing, self._processes.kill):
+        with interruptible(stop, end_workers=self._processes.kill):
             while thread.is_alive():
                 thread.join(0.2)
         if self._error is not None:
@@ -208,10 +208,6 @@ class FirstTrials:
             os.kill(os.getpid(), signal.SIGUSR1)
         finally:
             self._source.limited = False
-
-
-def _nothing() -> None:
-    """The processes look at the `Stop` themselves."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A run whose Ray has a hard time: every study ends done, on Ray or in local processes, and nobody sees a traceback."""
+"""Runs under conditions that hinder Ray: every study ends done, on Ray or in local processes, without a traceback."""
 
 import contextlib
 import resource
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 @contextlib.contextmanager
 def taken(*ports: int) -> Iterator[None]:
-    """Listen on these ports of loopback, as far as nobody else does."""
+    """Listen on these ports of loopback, unless another process does."""
     with contextlib.ExitStack() as stack:
         for port in ports:
             server = stack.enter_context(socket.socket())
