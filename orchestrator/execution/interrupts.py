@@ -23,11 +23,14 @@ class Stop:
     no_space: str | None = None
     lost: str | None = None
     """Why a trial's folder is no longer this run's."""
+    dead: str | None = None
+    """What trained the trials and has died."""
 
     @property
     def wanted(self) -> bool:
         """Whether the run is to end early."""
-        return any(reason is not None for reason in (self.signal, self.no_space, self.lost))
+        reasons = (self.signal, self.no_space, self.lost, self.dead)
+        return any(reason is not None for reason in reasons)
 
 
 @contextmanager

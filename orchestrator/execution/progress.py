@@ -63,7 +63,12 @@ class Progress:
                 self.ask_to_stop()
 
     def ended(self, name: str) -> None:
-        """Note that a trial has ended: completed, failed or interrupted."""
+        """Note that a trial has ended: completed, failed or interrupted.
+
+        If what trained it has died, it has not ended: it is given out again.
+        """
+        if self.stop.dead:
+            return
         with self._lock:
             for each in [name, *self.source.settle(name)]:
                 self.view.ended(each)

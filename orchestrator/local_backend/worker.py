@@ -35,7 +35,7 @@ def work(parent: Connection, gpus: str | None) -> None:
         while True:
             _train(TrialJob.from_config(parent.recv()), parent)
             parent.send(ENDED)
-    except (EOFError, BrokenPipeError):
+    except (EOFError, ConnectionError):  # the parent has ended
         return
     except Exception:  # the trial's folder tells what it was
         parent.send(traceback.format_exc())

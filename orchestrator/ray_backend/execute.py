@@ -26,6 +26,7 @@ from orchestrator.execution.jobs import Jobs, report_interval
 from orchestrator.execution.progress import Progress
 from orchestrator.execution.resources import Node, requested
 from orchestrator.ray_backend.callbacks import ProgressCallback
+from orchestrator.ray_backend.node_watch import watched_nodes
 from orchestrator.ray_backend.tune_adapters import SourceScheduler, SourceSearcher
 from orchestrator.results.store import Store
 from orchestrator.scheduling.disk_space import Room
@@ -87,9 +88,14 @@ def train_on_ray(
         run_config=_run_config(study, scratch, ProgressCallback(progress)),
     )
     stop = progress.stop
+
+    def died() -> None:
+        stop.dead = "Ray has died on this machine, for instance for want of memory"
+        ask_to_stop()
+
     try:
         # Entered after `ray.init`, which puts a handler of SIGTERM in place that aborts.
-        with stoppable_before_tune(), interruptible(stop, ask_to_stop):
+        with stoppable_before_tune(), interruptible(stop, ask_to_stop), watched_nodes(died):
             if not stop.wanted:
                 tuner.fit()
     except StopAsked:

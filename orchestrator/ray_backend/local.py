@@ -1,10 +1,11 @@
 """Start and stop a Ray of our own, without its output."""
 
 import contextlib
+import functools
 import logging
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,10 @@ LONGEST_SOCKET = len("ray/session_2026-01-01_00-00-00_000000_0000000/sockets/pla
 """Length of the longest path of a socket below Ray's temporary folder, bytes."""
 
 
+LONGEST_LINE = 200
+"""Characters of a message of Ray's that are printed."""
+
+
 class RayDidNotStart(Exception):
     """A Ray of our own did not come up; the text is one sentence."""
 
@@ -55,6 +60,7 @@ def local_ray(dashboard: str | None) -> Iterator[str | None]:
 
     context = _start(dashboard)
     hush()
+    shorten_messages()
     session = Path(context.address_info["session_dir"])
     old_sessions.mark(session)
     old_sessions.remove_ended(session.parent)
@@ -127,6 +133,28 @@ def hush() -> None:
     """Silence loggers that Ray has set up for itself."""
     for name in ("ray", "ray.tune", "ray.train", "ray.data"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def shorten_messages() -> None:
+    """Print the first line of each message that Ray prints of itself.
+
+    Of a machine that has died, it is the end of a log: a hundred lines of Ray's state.
+    """
+    from ray._private import worker  # there is no public way
+
+    if not hasattr(worker.print_to_stdstream, "__wrapped__"):
+        worker.print_to_stdstream = _first_lines_only(worker.print_to_stdstream)
+
+
+def _first_lines_only(print_all: Callable[..., None]) -> Callable[..., None]:
+    """Return a function that prints the first line of each of Ray's messages."""
+
+    @functools.wraps(print_all)
+    def print_first(data: dict[str, Any], *arguments: Any, **options: Any) -> None:
+        lines = [message.partition("\n")[0][:LONGEST_LINE] for message in data["lines"]]
+        print_all({**data, "lines": lines}, *arguments, **options)
+
+    return print_first
 
 
 def token_place() -> str:

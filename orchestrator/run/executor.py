@@ -108,26 +108,40 @@ class OwnRay:
         Raises:
             CannotRun: one trial asks for more CPUs or GPUs than this machine has.
         """
+        shared = SharedSource(source, slots_here(study))
+        stop = self._train(study, store, shared, machine, view)
+        if stop.dead:
+            self._console.print(
+                f"note: {stop.dead}. Trials are trained in local processes.", markup=False
+            )
+            self._started = False
+            shared.take_back()
+            stop = self._train(study, store, shared, machine, view)
+        return stop
+
+    def _train(
+        self, study: Study, store: Store, shared: SharedSource, machine: Machine, view: "View"
+    ) -> Stop:
         _, gpu = requested(study.file.resources, [this_machine()])
         if self._started is None and not gpu:
-            return self._beside_local_processes(study, store, source, machine, view)
+            return self._beside_local_processes(study, store, shared, machine, view)
+        shared.limited = False
         # Ray alone assigns GPUs.
         if self._started is None:
             self._start()
         if not self._started:
-            return in_local_processes(study, store, source, machine, view)
+            return in_local_processes(study, store, shared, machine, view)
         from orchestrator.ray_backend.execute import execute as on_ray
 
-        return on_ray(study, store, source, machine, view)
+        return on_ray(study, store, shared, machine, view)
 
     def _beside_local_processes(
-        self, study: Study, store: Store, source: TrialSource, machine: Machine, view: "View"
+        self, study: Study, store: Store, shared: SharedSource, machine: Machine, view: "View"
     ) -> Stop:
         """Start Ray while the first trials are trained; then let it train the others."""
         stop = Stop()
         slots = slots_here(study)
-        shared = SharedSource(source, slots)
-        room = Room(store.root, source.waiting, slots)
+        room = Room(store.root, shared.waiting, slots)
         progress = Progress(view, shared, room, stop, ask_to_stop)
         with local_processes(study, store, shared, machine, progress, slots) as processes:
             first = FirstTrials(processes, shared)

@@ -134,6 +134,11 @@ def train(
     stop = execute(study, store, source, machine, view)
     if stop.lost:
         raise Ended(f"stopped: {stop.lost}", REFUSED)
+    if stop.dead:
+        raise Ended(
+            f"stopped: {stop.dead}. Run it again: completed trials are kept, the others resume.",
+            FAILED,
+        )
     if stop.no_space:
         raise Ended(
             f"stopped: {stop.no_space}\nFree disk space, or pass another --results folder, and run "

@@ -184,6 +184,15 @@ def pid_of(folder: TrialFolder) -> int:
     return int(owner["pid"])
 
 
+def raylets(environment: Environment) -> list[int]:
+    """The processes without which Ray on this machine is dead."""
+    return [
+        pid
+        for pid in workers(environment)
+        if command_of(pid).partition(" ")[0].endswith("raylet/raylet")
+    ]
+
+
 def command_of(pid: int | None) -> str:
     """The command line of a process; "" if it does not live."""
     try:

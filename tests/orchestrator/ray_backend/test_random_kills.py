@@ -20,6 +20,7 @@ from tests.orchestrator.runs import (
     assert_quiet,
     finish,
     pid_of,
+    raylets,
     unfinished,
     wait_until,
     workers,
@@ -56,12 +57,7 @@ def pids(victim: str, process: Process, runs: Path, environment: Environment) ->
         return [process.pid, *workers(environment)]
     if victim == "trial":
         return [pid_of(folder) for folder in unfinished(runs) if folder.owner][:1]
-    found = []
-    for pid in workers(environment):
-        with contextlib.suppress(OSError):
-            if Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].endswith(b"raylet/raylet"):
-                found.append(pid)
-    return found
+    return raylets(environment)
 
 
 def strike(

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from orchestrator.execution.interrupts import Stop
 from orchestrator.execution.resources import CannotRun
 from orchestrator.local_backend.execute import execute as in_local_processes
 from orchestrator.run import executor as module
@@ -22,6 +23,9 @@ from orchestrator.run.executor import OwnRay, executor
 from orchestrator.scheduling.trial_selection import Options
 from orchestrator.study.schema import Resources
 from trainable.config.runtime import Machine
+
+OF_RAY, LOCAL = 101, 102
+"""Numbers in place of a signal, which tell who has returned a `Stop`."""
 
 
 class Trials:
@@ -92,7 +96,7 @@ class FakeRay:
 
     def execute(self, study, store, source, machine, view):
         self.trained.append("all")
-        return "stop of Ray"
+        return Stop(signal=OF_RAY)
 
 
 @pytest.fixture
@@ -216,17 +220,17 @@ def test_a_second_source_is_trained_where_the_first_one_ended(ray, monkeypatch):
     with ExitStack() as stack:
         own = OwnRay(None, stack, Console(file=io.StringIO()))
         run(Trials(3), own=own)
-        assert run(Trials(2), own=own) == "stop of Ray"
+        assert run(Trials(2), own=own).signal == OF_RAY
         own._started = False
-        monkeypatch.setattr(module, "in_local_processes", lambda *arguments: "local stop")
-        assert run(Trials(2), own=own) == "local stop"
+        monkeypatch.setattr(module, "in_local_processes", lambda *arguments: Stop(signal=LOCAL))
+        assert run(Trials(2), own=own).signal == LOCAL
     assert ray.asked == [None]
 
 
 def test_gpus_are_assigned_by_ray_alone(ray, monkeypatch):
     monkeypatch.setattr(module, "requested", lambda resources, nodes: (1.0, 1.0))
     ray.may_start.set()
-    assert run(Trials(3)) == "stop of Ray"
+    assert run(Trials(3)).signal == OF_RAY
     assert ray.local == []
 
 
@@ -283,6 +287,7 @@ def starts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimpleNamespace:
 
     fake = SimpleNamespace(init=init, shutdown=lambda: None, failures=[], asked=[])
     monkeypatch.setitem(sys.modules, "ray", fake)
+    monkeypatch.setattr("orchestrator.ray_backend.local.shorten_messages", lambda: None)
     return fake
 
 
@@ -309,3 +314,32 @@ def test_after_two_failures_a_line_says_why(starts, dashboard):
     assert (up, len(starts.asked)) == (False, 2)
     assert "node timed out" in said
     assert len(said.splitlines()) == 1
+
+
+def test_what_a_ray_that_died_was_given_is_trained_locally(ray, monkeypatch):
+    ray.may_start.set()
+    ray.during.append(lambda processes, name: processes.closing.wait(10))
+
+    def die(study, store, source, machine, progress):
+        source.next()
+        source.next()
+        progress.stop.dead = "Ray has died"
+        progress.ended("t1")  # Tune closes its trials; they have not ended
+
+    def train_locally(study, store, source, machine, view):
+        while trial := source.next():
+            ray.local.append(trial.record.name)
+            source.settle(trial.record.name)
+        return Stop()
+
+    monkeypatch.setattr(ray_backend(), "train_on_ray", die)
+    monkeypatch.setattr(module, "in_local_processes", train_locally)
+    source, said = Trials(5), io.StringIO()
+    assert not run(source, said).wanted
+    assert ray.local == ["t0", "t0", "t1", "t2", "t3", "t4"]
+    assert not source.running
+    assert "note: Ray has died. Trials are trained in local processes." in said.getvalue()
+
+
+def ray_backend() -> Any:
+    return sys.modules["orchestrator.ray_backend.execute"]
