@@ -67,7 +67,7 @@ class Study:
         """One row per setting and arm: its last-10 test accuracy, paired with the baseline's.
 
         `n`, `mean`, `sd` (%, over seeds) describe the arm. `difference`, `low`, `high` (points,
-        arm − baseline on the same seeds, 95 % t interval), `p_holm` and `verdict` compare it.
+        arm − baseline on the same seeds, 95 % t interval), `p_adjusted` and `verdict` compare it.
         `analysis.stats.comparison.compare` documents all columns.
         """
         return compare(self._results)

@@ -15,20 +15,20 @@ from matplotlib.lines import Line2D
 
 from analysis.figures.style import look, panels, save, title
 from analysis.results.read import Results, value_at
+from analysis.results.study_plan import BASELINE
 from analysis.stats import interactions
-from analysis.stats.comparison import BASELINE
 from analysis.stats.paired import mean_interval
 from trainable.storage.names import FORWARDS, LAST10
 
 ACCURACY = "last-10 test accuracy %"
-FACES = {"matters": "black", "equivalent": "0.6", "undecided": "white"}
-"""Verdict → colour of a point in the forest plot."""
+FACES = {"better": "black", "worse": "black", "equivalent": "0.6"}
+"""Verdict → colour of a point in the forest plot; others are white."""
 
 
 def forest(results: Results, table: pd.DataFrame, folder: Path) -> list[Path]:
-    """Plot paired differences with t intervals, one line per arm, one panel per setting.
+    """Plot paired differences with their intervals, one line per arm, one panel per setting.
 
-    The points of significant arms are filled.
+    The points of arms that are better or worse are filled.
     """
     compared = table[table["pairs"].fillna(0) > 0]
     if compared.empty:
@@ -57,7 +57,7 @@ def _differences(axis: Axes, rows: pd.DataFrame, margin: float) -> None:
     for y, row in enumerate(rows.to_dict("records")):
         difference = row["difference"]
         interval = [row["low"], row["high"]]
-        if pd.isna(row["low"]):
+        if not np.isfinite(interval).all():
             interval = [difference, difference]
         axis.plot(
             interval,
@@ -80,19 +80,19 @@ def _differences(axis: Axes, rows: pd.DataFrame, margin: float) -> None:
         axis.axhline(y, color="0.7", lw=0.8, ls=":")
     axis.set_yticks(range(len(rows)), rows["arm"])
     axis.set_ylim(len(rows) - 0.5, -0.5)
-    axis.set_xlabel("arm − baseline, points of last-10 test accuracy, 95 % t interval")
+    axis.set_xlabel("arm − baseline, points of last-10 test accuracy")
 
 
 def _verdict_handles(margin: float) -> list[Line2D]:
     """Return the entries of the legend: a point for each verdict."""
     labels = {
-        "matters": "significant",
+        "better": "better or worse",
         "equivalent": f"equivalent within ±{margin:g} (band)",
-        "undecided": "inconclusive",
+        "inconclusive": "inconclusive",
     }
     handles = []
     for verdict, label in labels.items():
-        face = FACES[verdict]
+        face = FACES.get(verdict, "white")
         handle = Line2D(
             [],
             [],

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from analysis.figures.style import look, panels, save, title
 from analysis.results.read import Results
-from analysis.stats.comparison import BASELINE
+from analysis.results.study_plan import BASELINE
 from trainable.storage import names
 
 DIVISION = {

@@ -14,7 +14,7 @@ from scipy import stats
 
 from analysis.figures.style import CLEAN, NOISY, PALETTE, panels, save, title
 from analysis.results.read import Results
-from analysis.stats.comparison import BASELINE
+from analysis.results.study_plan import BASELINE
 from trainable.storage import names
 
 THRESHOLDS = np.arange(10) / 10

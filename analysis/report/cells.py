@@ -3,8 +3,8 @@
 import math
 from typing import Any
 
-VERDICT_WORDS = {"matters": "significant", "undecided": "inconclusive"}
-"""Verdict of `analysis.stats.comparison`, as stored → word in reports, if it is another."""
+MANY = 64
+"""Number of seeds beyond which no number is promised."""
 
 
 def known(value: float | None) -> bool:
@@ -13,15 +13,15 @@ def known(value: float | None) -> bool:
 
 
 def finished(row: dict[Any, Any]) -> str:
-    """Write completed trials as `8`, `7 of 8` or `8 (1 collapsed)`."""
+    """Write completed trials as `8`, `7 of 8` or `8 (1 failed)`."""
     done = row["n"]
     planned = row["planned"]
-    collapsed = row["collapsed"]
+    failed = row["failed"]
     text = f"{done}"
     if done != planned:
         text = f"{done} of {planned}"
-    if collapsed:
-        text += f" ({collapsed} collapsed)"
+    if failed:
+        text += f" ({failed} failed)"
     return text
 
 
@@ -46,6 +46,14 @@ def bounds(low: float, high: float) -> str:
     return f"[{signed(low)}, {signed(high)}]"
 
 
+def percentages(low: float, high: float) -> str:
+    """Write an interval of rates (−1 to 1) as `[−12 %, +31 %]`."""
+    if not known(low):
+        return ""
+    ends = [f"{100 * end:+.0f} %".replace("-", "−") for end in (low, high)]
+    return f"[{', '.join(ends)}]"
+
+
 def number(value: float) -> str:
     """Write a number as `1.25`."""
     if not known(value):
@@ -62,13 +70,17 @@ def p_value(p: float) -> str:
     return f"{p:.4f}"
 
 
-def seeds(count: float) -> str:
-    """Write a number of seeds as `12`, or `many` beyond the limit."""
-    if not known(count):
+def seeds(low: float, high: float) -> str:
+    """Write a range of numbers of seeds as `9 to 40`, `9 to more than 64` or `more than 64`."""
+    if not known(low):
         return ""
-    if math.isinf(count):
-        return "many"
-    return f"{count:.0f}"
+    if low > MANY:
+        return f"more than {MANY}"
+    if high > MANY:
+        return f"{low:.0f} to more than {MANY}"
+    if low == high:
+        return f"{low:.0f}"
+    return f"{low:.0f} to {high:.0f}"
 
 
 def signed(value: float) -> str:
@@ -78,12 +90,7 @@ def signed(value: float) -> str:
     text = f"{value:+.2f}"
     if float(text) == 0:
         return "0.00"
-    return text.replace("-", "−")
-
-
-def verdict_word(verdict: str) -> str:
-    """Write a verdict as `significant`, `equivalent` or `inconclusive`."""
-    return VERDICT_WORDS.get(verdict, verdict)
+    return text.replace("-", "−").replace("inf", "∞")
 
 
 def arm_name(setting: str | None, arm: str) -> str:

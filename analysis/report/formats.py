@@ -13,6 +13,7 @@ LATEX = {
     "×": r"$\times$",
     "→": r"$\to$",
     "<": "$<$",
+    "∞": r"$\infty$",
 }
 """LaTeX commands for characters that a font may lack."""
 

@@ -1,93 +1,100 @@
-"""Results as sentences: significant, equivalent and inconclusive differences."""
+"""Results as sentences: better, worse, equivalent and inconclusive arms."""
 
-import math
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 
 from analysis.report import cells, tables
-from analysis.stats.attainable_p import ALPHA, seeds_to_reach, smallest_p
-from analysis.stats.comparison import BASELINE
+from analysis.results.study_plan import BASELINE, SequentialDesign
+from analysis.stats.attainable_p import FEWEST_SEEDS
+from analysis.stats.sequential import Verdict
 
-VERDICTS = ("matters", "equivalent", "undecided")
-"""Verdicts as they are stored; reports use the words of `cells.verdict_word`."""
+VERDICTS: tuple[str, ...] = get_args(Verdict)
 
 
 def sentence(row: Mapping[Any, Any], margin: float) -> str:
-    """Write `one_network: −2.00 points [−2.60, −1.40], 8 seeds: significant (Holm p 0.0078)`."""
+    """Write `one_network: −2.00 points [−2.60, −1.40], 8 seeds: worse (p 0.0078)`."""
     points = f"{cells.signed(row['difference'])} points"
+    if not cells.known(row["difference"]):
+        points = "no seed without a failure"
     bounds = cells.bounds(row["low"], row["high"])
     interval = f"{points} {bounds}".rstrip()
-    pairs = f"{row['pairs']:.0f} {_seeds(row['pairs'])}"
-    text = f"{row['arm']}: {interval}, {pairs}: {meaning(row, margin)}"
+    seeds = f"{row['seeds']:.0f} {_seeds(row['seeds'])}"
+    text = f"{row['arm']}: {interval}, {seeds}: {meaning(row, margin)}"
     if row["setting"]:
         text = f"{row['setting']}: {text}"
     return text
 
 
 def meaning(row: Mapping[Any, Any], margin: float) -> str:
-    """Write the verdict; if it is inconclusive, with the number of seeds that would decide."""
-    if row["verdict"] == "matters":
-        return f"significant (Holm p {cells.p_value(row['p_holm'])})"
-    if row["verdict"] == "equivalent":
-        return f"equivalent within ±{margin:g} points"
-    return _undecided(row, margin)
+    """Write the verdict with what it rests on, and the failures of both arms if there are any."""
+    verdict = str(row["verdict"])
+    text = verdict
+    if verdict in ("better", "worse"):
+        text = f"{verdict} (p {cells.p_value(row['p_adjusted'])})"
+    elif verdict == "equivalent":
+        text = f"equivalent within ±{margin:g} points in the center"
+    elif verdict == "inconclusive":
+        more = cells.seeds(row["more_low"], row["more_high"])
+        if more:
+            text = f"inconclusive; {more} seeds would decide"
+    if verdict == "equivalent" or row["fails_more"] or row["fails_less"]:
+        text += f"; {failures(row)}"
+    return text
 
 
-def _undecided(row: Mapping[Any, Any], margin: float) -> str:
-    """Write the smaller number of seeds that would show a difference or equivalence."""
-    detect = row["seeds_to_detect"]
-    equivalent = row["seeds_for_equivalence"]
-    if not cells.known(detect):
-        if row["pairs"] == 1:
-            return "inconclusive: one seed has no spread"
-        return "inconclusive: the differences have no spread"
-    if math.isinf(min(detect, equivalent)):
-        return "inconclusive: the effect is too small to resolve with a practical number of seeds"
-    if equivalent <= detect:
-        count = cells.seeds(equivalent)
-        return f"inconclusive; about {count} seeds would show equivalence within ±{margin:g} points"
-    return f"inconclusive; about {cells.seeds(detect)} seeds would detect a difference of this size"
+def failures(row: Mapping[Any, Any]) -> str:
+    """Write `failed alone on 1 seed, the baseline on 0 (rates differ by −8 % to +31 %)`."""
+    more = f"{row['fails_more']:.0f}"
+    unit = _seeds(row["fails_more"])
+    rates = cells.percentages(row["rate_low"], row["rate_high"])
+    return (
+        f"failed alone on {more} {unit}, the baseline on {row['fails_less']:.0f} "
+        f"(difference of the rates in {rates})"
+    )
 
 
 def summary(table: pd.DataFrame, margin: float) -> dict[str, list[str]]:
     """Return verdict → sentences about its arms, the largest differences first."""
     rows = table[table["verdict"] != ""].to_dict("records")
-    rows.sort(key=lambda row: -abs(row["difference"]))
+    rows.sort(key=lambda row: -abs(row["difference"]) if cells.known(row["difference"]) else 0)
     sentences: dict[str, list[str]] = {verdict: [] for verdict in VERDICTS}
     for row in rows:
         sentences[row["verdict"]].append(sentence(row, margin))
     return sentences
 
 
-def reach(table: pd.DataFrame) -> Iterator[str]:
-    """Yield a sentence per setting and family on whether its seeds can reach significance."""
+def reach(table: pd.DataFrame, design: SequentialDesign | None) -> Iterator[str]:
+    """Yield sentences on what the seeds of each setting and family can show."""
     for setting, family, rows in tables.families(table):
         compared = rows[rows["arm"] != BASELINE]
-        comparisons = int(compared["comparisons"].max())
-        pairs = int(compared["pairs"].max())
-        if pairs:
-            text = f"family {family}: {_reach(comparisons, pairs)}"
-            if setting:
-                text = f"{setting}: {text}"
-            yield text
+        seeds = compared["seeds"].max()
+        if not seeds > 0:
+            continue
+        name = f"{setting}: family {family}" if setting else f"family {family}"
+        decided = int((~compared["verdict"].isin(["inconclusive", ""])).sum())
+        text = f"{name}: {decided} of {len(compared)} questions decided"
+        if design is not None:
+            text += f", looked at from {design.at_least} to at most {design.at_most} seeds"
+        elif seeds < FEWEST_SEEDS:
+            text += (
+                f"; {seeds:.0f} {_seeds(seeds)} cannot show a difference, "
+                f"at least {FEWEST_SEEDS} are needed"
+            )
+        yield text
 
 
-def _reach(comparisons: int, pairs: int) -> str:
-    """Write the smallest attainable p of these pairs, and the seeds needed if it is too large."""
-    p = smallest_p(comparisons, pairs)
-    plural = "" if comparisons == 1 else "s"
-    seeds = f"{pairs} {_seeds(pairs)}"
-    verb = "are"
-    if pairs == 1:
-        verb = "is"
-    smallest = f"smallest attainable Holm p {p:.4f}"
-    what = f"for {comparisons} comparison{plural} ({smallest})"
-    if p > ALPHA:
-        needed = seeds_to_reach(comparisons)
-        return f"{seeds} {verb} too few {what}; at least {needed} are needed"
-    return f"{seeds} {verb} enough {what}"
+def unusual(table: pd.DataFrame) -> Iterator[str]:
+    """Yield a sentence for each setting whose baseline fails in half of its runs or more."""
+    for row in table[table["arm"] == BASELINE].to_dict("records"):
+        if row["n"] and row["failed"] * 2 >= row["n"]:
+            where = f"{row['setting']}: " if row["setting"] else ""
+            yield (
+                f"{where}the baseline failed in {row['failed']} of {row['n']} runs; where that is "
+                "usual, failed runs count like the others. Train longer, or look at the classes "
+                "that it does not predict"
+            )
 
 
 def _seeds(count: float) -> str:

@@ -14,9 +14,10 @@ from analysis.report.blocks import Block, Picture
 from analysis.results import unexpected_files
 from analysis.results.mixed_fingerprints import mixed, without_checksums
 from analysis.results.read import Results, read_results
+from analysis.results.study_plan import BASELINE
 from analysis.results.study_record import read_record
 from analysis.stats import comparison, interactions
-from analysis.stats.comparison import ALONE, BASELINE
+from analysis.stats.comparison import ALONE
 from trainable.storage import names
 from trainable.storage.names import BEST_ACCURACY, LAST10, SELECTED_ACCURACY
 
@@ -91,7 +92,7 @@ def _blocks(
 ) -> Iterator[Block]:
     """Yield the tables of the page in order."""
     main = compared[LAST10]
-    yield from _families(main)
+    yield from _families(main, tables.note(study.design))
     if len(study.settings) > 1 or study.settings[0] != "":
         yield from _settings(compared)
     if len(effects):
@@ -108,9 +109,8 @@ def _blocks(
         yield Block("thresholds", "Samples above a threshold", kept, tables.THRESHOLDS)
 
 
-def _families(main: pd.DataFrame) -> Iterator[Block]:
+def _families(main: pd.DataFrame, note: str) -> Iterator[Block]:
     """Yield the comparison of each family, then the arms that cannot be compared."""
-    note = tables.NOTE
     for number, (setting, family, rows) in enumerate(tables.families(main), 1):
         heading = f"Family {family}"
         if setting:
@@ -182,7 +182,7 @@ def _counts(whole: Results, begun: Results) -> str:
 def _facts(whole: Results, study: Results, table: pd.DataFrame) -> dict[str, Any]:
     """Return the content of the page other than tables and figures."""
     unfinished = study.trials[study.trials["state"] != "done"]
-    collapsed = study.done[study.done["collapsed"]]
+    failed = study.done[study.done["failed"]]
     made = list(study.fingerprints())
     record = read_record(study.root)
     return {
@@ -190,9 +190,12 @@ def _facts(whole: Results, study: Results, table: pd.DataFrame) -> dict[str, Any
         "counts": _counts(whole, study),
         "margin": study.margin,
         "verdicts": verdicts.summary(table, study.margin),
-        "reach": list(verdicts.reach(table)),
+        "explanation": tables.note(study.design),
+        "reach": [*verdicts.reach(table, study.design), *verdicts.unusual(table)],
         "unfinished": [f"{t.folder}: {t.state}: {t.reason}" for t in unfinished.itertuples()],
-        "collapsed": [f"{t['folder']}: {t[LAST10]:.2f} %" for t in collapsed.to_dict("records")],
+        "failed": [
+            f"{t['folder']}: {t[LAST10]:.2f} %: {t['failure']}" for t in failed.to_dict("records")
+        ],
         "unexpected": record.problems + list(unexpected_files.unexpected(whole)),
         "mixed": mixed(made) + without_checksums(made),
         "unread": study.data_notes,
@@ -224,7 +227,7 @@ def _markdown(blocks: list[Block], facts: dict[str, Any]) -> Iterator[str]:
 
 SECTIONS = {
     "Trials without a result": "unfinished",
-    "Collapsed runs": "collapsed",
+    "Completed runs that count as failed": "failed",
     "Unexpected or damaged files": "unexpected",
     "Different code, libraries or devices": "mixed",
     "Files of the data that were not read": "unread",

@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 
 from analysis.results.study_folder import State, on_other_data, study_states
-from analysis.results.study_plan import NoStudy, TrialRecord, read_plan
+from analysis.results.study_plan import NoStudy, SequentialDesign, TrialRecord, read_plan
+from analysis.results.trial_failures import what_failed
 from analysis.results.trial_files import TrialFiles, read_folders
 from trainable.storage import names
-from trainable.storage.names import LAST10
 from trainable.storage.trial_folder import TrialFolder
 
 NOT_RUN = "not run"
@@ -29,9 +29,11 @@ class Results:
         trials: one row per planned trial: setting ("" if the study has none), arm, seed, id,
             family, baseline, folder, source (name of the trial that it depends on, or None), state
             (as in `status`; for a running trial, the state of its folder), reason (why it is not
-            done), collapsed, and the fields of the summary if it is done.
+            done), failure (why a completed run counts as failed, or ""), failed, and the fields of
+            the summary if it is done.
         margin: equivalence margin in percentage points.
         factors: paths of the fields that the study's factors change.
+        design: how seeds are added until the questions are decided; None for a fixed list.
     """
 
     root: Path
@@ -39,6 +41,7 @@ class Results:
     trials: pd.DataFrame
     margin: float = 0.5
     factors: list[str] = field(default_factory=list)
+    design: SequentialDesign | None = None
     _measured: dict[str, pd.DataFrame] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -166,16 +169,16 @@ def read_results(root: Path) -> Results:
             row["reason"] = reasons.get(record) or _reason(record, state, held, waits)
         rows.append(row)
     trials = pd.DataFrame(rows)
-    results = Results(root, plan.study, trials, plan.margin, plan.factors)
-    trials["collapsed"] = _collapsed(results)
-    return results
+    return Results(root, plan.study, trials, plan.margin, plan.factors, plan.design)
 
 
 def _row(record: TrialRecord, state: State, files: TrialFiles) -> dict[str, Any]:
     """Return a row of `Results.trials` without the reason; only done trials have metrics."""
     row: dict[str, Any] = {}
+    failure = ""
     if state == "done" and files.summary:
         row.update(files.summary)
+        failure = what_failed(files.summary)
     row.update(
         {
             "id": record.id,
@@ -187,6 +190,8 @@ def _row(record: TrialRecord, state: State, files: TrialFiles) -> dict[str, Any]
             "source": record.source,
             "folder": f"{names.RUNS}/{record.name}",
             "state": state,
+            "failure": failure,
+            "failed": bool(failure),
         }
     )
     return row
@@ -213,30 +218,6 @@ def _reason(record: TrialRecord, state: State, files: TrialFiles, waits: bool) -
     if waits:
         return f"{NOT_RUN}: it uses {record.source}, which has no result"
     return NOT_RUN
-
-
-def _collapsed(results: Results) -> pd.Series:
-    """Return whether completed trials ended nearer to chance than to their arm's best seed."""
-    collapsed = pd.Series(False, index=results.trials.index)
-    if LAST10 not in results.trials:
-        return collapsed
-    for _, group in results.done.groupby("setting"):
-        labels = _given_labels(results, group)
-        if labels is None:
-            continue
-        chance = 100 / (int(labels.max()) + 1)
-        best = group.groupby("arm")[LAST10].transform("max")
-        collapsed[group.index] = group[LAST10] < (best + chance) / 2
-    return collapsed
-
-
-def _given_labels(results: Results, trials: pd.DataFrame) -> np.ndarray | None:
-    """Return given labels (n,) of the first trial with a readable sample table."""
-    for trial in trials.to_dict("records"):
-        labels = results.samples(trial).get("given")
-        if labels is not None and len(labels):
-            return labels
-    return None
 
 
 def value_at(config: dict[str, Any], path: str) -> Any:

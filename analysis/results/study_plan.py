@@ -13,6 +13,9 @@ from trainable.storage import names
 from trainable.storage.checksums import FORMAT, Damaged, read_signed, signed
 from trainable.storage.trial_folder import PLACE
 
+BASELINE = "baseline"
+"""The arm that every other one is compared with."""
+
 
 class NoStudy(Exception):
     """A folder contains no study results."""
@@ -48,13 +51,57 @@ def trial_name(setting: str | None, arm: str, seed: int) -> str:
 
 
 @dataclass(frozen=True)
+class Joined:
+    """An arm that takes part in a sequential study's comparison with the baseline.
+
+    Attributes:
+        setting, arm, family: its place in the study.
+        id, baseline: ids of its and the baseline's trial on the first seed. Another baseline, or
+            other settings of the arm, are another question.
+        generation: 0 for the first arms of the family, 1 for those that joined next, ….
+        start: number of seeds that its comparison leaves out, because the baseline had used them.
+    """
+
+    setting: str | None
+    arm: str
+    family: str
+    id: str
+    baseline: str
+    generation: int
+    start: int
+
+
+@dataclass(frozen=True)
+class SequentialDesign:
+    """Seeds of a study that adds them until its questions are answered.
+
+    Attributes:
+        at_least, at_most: numbers of seeds of an arm.
+        first: the first seed; the others follow in order.
+        arms: all arms that share the error of their family, with those that were removed from the
+            study while their question was open.
+    """
+
+    at_least: int
+    at_most: int
+    first: int = 0
+    arms: tuple[Joined, ...] = ()
+
+    @property
+    def seeds(self) -> range:
+        """All seeds that may be used, in their order."""
+        return range(self.first, self.first + self.at_most)
+
+
+@dataclass(frozen=True)
 class StudyPlan:
     """Content of `trials.json`: the study as it was last run.
 
     `max_failures` is the number of failed attempts after which a trial is not run again. `margin`
     is the equivalence margin in percentage points. `factors` are the paths of the fields that the
     study's factors change. `checksums` is whether all trials were made with checksums, which are
-    then compulsory. `study_checksum` identifies the content of `study.yaml`.
+    then compulsory. `study_checksum` identifies the content of `study.yaml`. `design` is None for a
+    fixed list of seeds; otherwise `records` has the trials that were needed so far.
     """
 
     study: str
@@ -64,6 +111,7 @@ class StudyPlan:
     factors: list[str] = field(default_factory=list)
     checksums: bool = False
     study_checksum: str | None = None
+    design: SequentialDesign | None = None
 
     def to_json(self) -> str:
         """Return the content of `trials.json`."""
@@ -81,6 +129,8 @@ class StudyPlan:
         }
         if self.checksums:
             content["format"] = FORMAT
+        if self.design:
+            content["design"] = asdict(self.design)
         if self.study_checksum:
             content["study_checksum"] = self.study_checksum
         return json.dumps(signed(content), indent=1)
@@ -136,7 +186,22 @@ def _plan(content: dict[str, Any]) -> StudyPlan:
         factors=factors,
         checksums=content.get("format") == FORMAT,
         study_checksum=content.get("study_checksum"),
+        design=_design(content.get("design")),
     )
+
+
+def _design(content: Any) -> SequentialDesign | None:
+    """Read how seeds are added; None for a fixed list of seeds."""
+    if content is None:
+        return None
+    arms = tuple(Joined(**arm) for arm in content["arms"])
+    design = SequentialDesign(**{**content, "arms": arms})
+    numbers = [design.at_least, design.at_most, design.first]
+    for arm in arms:
+        numbers += [arm.generation, arm.start]
+    if not all(isinstance(number, int) and number >= 0 for number in numbers):
+        raise TypeError
+    return design
 
 
 def _record(trial: Any) -> TrialRecord:

@@ -1,18 +1,15 @@
-"""Smallest attainable p of a family of comparisons. Without imports, so that `plan` is fast."""
+"""Parts of the error of a family of comparisons. Without imports, so that `plan` is fast."""
 
 ALPHA = 0.05
 """Significance level: the family-wise error of each family of comparisons."""
+CENTERS = 0.8
+"""Part of it for the centers of the differences; the rest is for the rates of failures."""
+FEWEST_SEEDS = 6
+"""Number of pairs from which on a comparison can become significant, however many arms there are:
+the smallest p of joint sign flips is 2/2^n."""
 
 
-def smallest_p(comparisons: int, seeds: int) -> float:
-    """Return the smallest Holm-adjusted p of exact sign-flip tests: comparisons · 2/2^seeds."""
+def smallest_p(seeds: int) -> float:
+    """Return the smallest p of joint sign flips of this number of pairs."""
     patterns: int = 2**seeds
-    return min(1.0, comparisons * 2 / patterns)
-
-
-def seeds_to_reach(comparisons: int) -> int:
-    """Return the smallest number of pairs with which a comparison can become significant."""
-    seeds = 1
-    while smallest_p(comparisons, seeds) > ALPHA:
-        seeds += 1
-    return seeds
+    return min(1.0, 2 / patterns)

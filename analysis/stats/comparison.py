@@ -7,60 +7,102 @@ import numpy as np
 import pandas as pd
 
 from analysis.results.read import NOT_RUN, Results
-from analysis.stats.attainable_p import ALPHA
-from analysis.stats.multiple_testing import holm
+from analysis.results.study_plan import BASELINE
+from analysis.results.trial_failures import ERROR, Outcome
+from analysis.stats.attainable_p import ALPHA, CENTERS
+from analysis.stats.confidence_sequence import mean_interval as rate_interval
+from analysis.stats.max_t import max_t
 from analysis.stats.paired import bootstrap, effect_size, improvement, mean_interval, paired
-from analysis.stats.power import seeds_for_equivalence, seeds_to_detect
+from analysis.stats.power import seeds_to_decide
+from analysis.stats.sequential import Verdict, intervals
+from analysis.stats.sequential_study import Judged, judge_study, without_failures
 from trainable.storage import names
 from trainable.storage.names import EPOCH_SECONDS, FORWARDS, LAST10, LAST10_SD
 
 ALONE = names.NETWORK_LAST10.format(k=0)
-BASELINE = "baseline"
 PAIRING = ["seed", "data_hash", "noise_hash"]
-COMPARED = [
-    "pairs",
-    "difference",
-    "difference_sd",
-    "low",
-    "high",
-    "boot_low",
-    "boot_high",
-    "p",
-    "effect_size",
-    "improvement",
-    "spread_ratio",
-]
-"""Columns of arms that are paired with the baseline."""
+FAILED = ("failed", "blocked")
+"""States of trials that count as failed runs."""
 
 
 def compare(results: Results, metric: str = LAST10) -> pd.DataFrame:
     """Compare all arms: one row per setting and arm, in the study's order.
 
-    Accuracies are in percent, differences in points.
+    Accuracies are in percent, differences in points. A pair is a seed on which neither run failed:
+    ended with an error, collapsed, or lost a class. Failures are compared apart.
 
     Columns: setting, arm, family, paired (may be compared with the baseline), begun (some trial of
-    it has), planned, n (done), collapsed (of these), mean, sd (over seeds), mean_low, mean_high
-    (95 % t interval), within_sd (sd over the last ten epochs of a trial, mean over seeds).
+    it has), planned, n (done), failed (of the trials that have ended), mean, sd (over seeds),
+    mean_low, mean_high (95 % t interval), within_sd (sd over the last ten epochs of a trial, mean
+    over seeds).
 
-    For paired arms: pairs, difference (arm − baseline on the same seeds), difference_sd, low, high
-    (95 % t interval), boot_low, boot_high (95 % bootstrap), p (exact sign-flip), effect_size (of
-    the differences), improvement (share of seeds), spread_ratio (the arm's sd over the baseline's,
-    on those seeds), p_holm (adjusted within setting and family), comparisons (of that family: its
-    arms that have begun, also those without a p), seeds_to_detect, seeds_for_equivalence, verdict.
+    For paired arms: seeds (with a result of both), pairs, difference (arm − baseline, mean of the
+    pairs), difference_sd, t_low, t_high (95 % t interval), boot_low, boot_high (95 % bootstrap),
+    p (exact sign-flip), effect_size (of the differences), improvement (share of seeds),
+    spread_ratio (the arm's sd over the baseline's), pairing (variance of a difference of unpaired
+    runs over that of the pairs), fails_more, fails_less (seeds on which only the arm, only the
+    baseline failed), and what decides:
+
+    low, high: intervals that hold for all arms of the family together, or, where seeds are added,
+    the confidence sequence. p_adjusted (max-T over the family; always-valid where seeds are added),
+    p_step_down, rate_low, rate_high (rate of failures, arm − baseline), verdict, looks (number of
+    seeds when it was given, where seeds are added), more_low, more_high (seeds that would decide).
     """
+    judged = _sequential_answers(results, metric)
     rows = []
     for (setting, arm), group in results.trials.groupby(["setting", "arm"], sort=False):
         row = _outcome(metric, str(setting), str(arm), group)
         if row["paired"]:
-            sides = pairs(results, str(setting), str(arm), metric)
-            row.update(_difference(sides))
+            both = sides(results, str(setting), str(arm), metric)
+            at_first = None
+            if (setting, arm) in judged and results.design is not None:
+                of_arm = judged[str(setting), str(arm)]
+                used = results.design.seeds[of_arm.arm.start :][: of_arm.answer.seeds]
+                both = both[both.index.isin(used)]
+                at_first = results.design.at_least
+            row.update(_difference(both, at_first))
         rows.append(row)
     table = pd.DataFrame(rows)
     missing = [column for column in COMPARED if column not in table]
     table = table.reindex(columns=[*table.columns, *missing])
-    _adjust(table)
-    _judge(table, results.margin)
+    table["verdict"] = ""
+    for place in table.index[table["paired"]]:
+        answer = judged.get((str(table.at[place, "setting"]), str(table.at[place, "arm"])))
+        if answer is not None:
+            _add_answer(table, place, answer)
+    if results.design is None:
+        for _, family in table[table["paired"]].groupby(["setting", "family"]):
+            _judge_family(results, metric, table, family)
     return table
+
+
+COMPARED = [
+    "seeds",
+    "pairs",
+    "difference",
+    "difference_sd",
+    "low",
+    "high",
+    "t_low",
+    "t_high",
+    "boot_low",
+    "boot_high",
+    "p",
+    "p_adjusted",
+    "p_step_down",
+    "effect_size",
+    "improvement",
+    "spread_ratio",
+    "pairing",
+    "fails_more",
+    "fails_less",
+    "rate_low",
+    "rate_high",
+    "looks",
+    "more_low",
+    "more_high",
+]
+"""Columns of arms that are paired with the baseline."""
 
 
 def _outcome(metric: str, setting: str, arm: str, group: pd.DataFrame) -> dict[str, Any]:
@@ -80,7 +122,7 @@ def _outcome(metric: str, setting: str, arm: str, group: pd.DataFrame) -> dict[s
         "begun": not group["reason"].str.startswith(NOT_RUN).all(),
         "planned": len(group),
         "n": len(done),
-        "collapsed": int(done["collapsed"].sum()),
+        "failed": int(done["failed"].sum() + group["state"].isin(FAILED).sum()),
         "mean": mean,
         "sd": values.std(ddof=1),
         "mean_low": low,
@@ -96,20 +138,74 @@ def _column(table: pd.DataFrame, name: str) -> pd.Series:
     return pd.Series(dtype=float)
 
 
-def _difference(sides: pd.DataFrame) -> dict[str, Any]:
-    """Compare the columns `arm` and `baseline` of a table with one row per seed."""
-    change = (sides["arm"] - sides["baseline"]).to_numpy(float)
+def sides(results: Results, setting: str, arm: str, metric: str = LAST10) -> pd.DataFrame:
+    """Return the results of an arm and its baseline by seed.
+
+    Only seeds are included on which both have ended, with the same data and noise. Columns: arm,
+    baseline (values of the metric; NaN after an error), arm_failed, baseline_failed.
+    """
+    of_arm = _ended(results, setting, arm, metric)
+    of_baseline = _ended(results, setting, BASELINE, metric)
+    both = of_arm.merge(
+        of_baseline, left_index=True, right_index=True, suffixes=("_arm", "_baseline")
+    )
+    same = pd.Series(True, index=both.index)
+    for field in PAIRING[1:]:
+        same &= both[f"{field}_arm"] == both[f"{field}_baseline"]
+    # A run that ended with an error has no hashes.
+    both = both[same | both["error_arm"] | both["error_baseline"]]
+    return pd.DataFrame(
+        {
+            "arm": both["value_arm"],
+            "baseline": both["value_baseline"],
+            "arm_failed": both["failed_arm"],
+            "baseline_failed": both["failed_baseline"],
+        }
+    )
+
+
+def _ended(results: Results, setting: str, arm: str, metric: str) -> pd.DataFrame:
+    """Return value, error, failed and hashes by seed of an arm's trials that have ended."""
+    trials = results.trials
+    of_arm = (trials["setting"] == setting) & (trials["arm"] == arm)
+    ended = trials[of_arm & trials["state"].isin(["done", *FAILED])].set_index("seed")
+    found = ended.reindex(columns=PAIRING[1:])
+    found["error"] = ended["state"].isin(FAILED)
+    found["failed"] = ended["failed"].astype(bool) | found["error"]
+    if metric in ended:
+        found["value"] = ended[metric].astype(float)
+    else:
+        found["value"] = np.nan
+    return found
+
+
+def _pairs_without_failures(both: pd.DataFrame, at_first: int | None = None) -> pd.DataFrame:
+    """Return arm and baseline on the seeds that count as pairs, see `without_failures`."""
+    change = (both["arm"] - both["baseline"]).to_numpy(float)
+    any_failed = (both["arm_failed"] | both["baseline_failed"]).to_numpy(bool)
+    counted = without_failures(change, any_failed, at_first or len(both))
+    valid: pd.DataFrame = both.loc[~np.isnan(counted), ["arm", "baseline"]]
+    return valid
+
+
+def _difference(both: pd.DataFrame, at_first: int | None) -> dict[str, Any]:
+    """Describe the differences of a table of `sides`."""
+    valid = _pairs_without_failures(both, at_first)
+    change = (valid["arm"] - valid["baseline"]).to_numpy(float)
     test = paired(change)
     sd = np.nan
     if test.n > 1:
         sd = np.std(change, ddof=1)
     boot_low, boot_high = bootstrap(change)
-    spread = sides.std(ddof=1)
+    spread = valid.std(ddof=1)
+    only_arm = int((both["arm_failed"] & ~both["baseline_failed"]).sum())
+    only_baseline = int((both["baseline_failed"] & ~both["arm_failed"]).sum())
     return {
+        "seeds": len(both),
         "pairs": test.n,
         "difference": test.mean,
-        "low": test.low,
-        "high": test.high,
+        "t_low": test.low,
+        "t_high": test.high,
         "p": test.p,
         "difference_sd": sd,
         "boot_low": boot_low,
@@ -117,6 +213,9 @@ def _difference(sides: pd.DataFrame) -> dict[str, Any]:
         "effect_size": effect_size(change),
         "improvement": improvement(change),
         "spread_ratio": _ratio_to_baseline(spread),
+        "pairing": (spread**2).sum() / sd**2 if sd else np.nan,
+        "fails_more": only_arm,
+        "fails_less": only_baseline,
     }
 
 
@@ -128,38 +227,105 @@ def _ratio_to_baseline(sides: pd.Series) -> float:
     return ratio
 
 
-def _adjust(table: pd.DataFrame) -> None:
-    """Add `comparisons` and `p_holm`, both within setting and family."""
-    counted = table["paired"] & table["begun"]
-    by_family = counted.groupby([table["setting"], table["family"]])
-    table["comparisons"] = by_family.transform("sum")
-
-    def adjusted(p: pd.Series) -> np.ndarray:
-        comparisons = table.loc[p.index, "comparisons"].max()
-        return holm(p.to_numpy(float), int(comparisons))
-
-    table["p_holm"] = table.groupby(["setting", "family"])["p"].transform(adjusted)
+# --- a fixed list of seeds ---
 
 
-def _judge(table: pd.DataFrame, margin: float) -> None:
-    """Add the number of seeds that each comparison needs, and its verdict."""
-    to_detect = []
-    for_equivalence = []
-    verdicts = []
-    for line in table.to_dict("records"):
-        comparisons = max(line["comparisons"], 1)
-        to_detect.append(seeds_to_detect(line["effect_size"], comparisons))
-        for_equivalence.append(
-            seeds_for_equivalence(line["difference"], line["difference_sd"], margin)
+def _judge_family(results: Results, metric: str, table: pd.DataFrame, family: pd.DataFrame) -> None:
+    """Judge the arms of a family together, by joint sign flips of whole seeds."""
+    begun = family[family["begun"]]
+    by_arm = {}
+    for place, row in begun.iterrows():
+        both = _pairs_without_failures(sides(results, row["setting"], row["arm"], metric))
+        by_arm[place] = both["arm"] - both["baseline"]
+    differences = pd.DataFrame(by_arm)
+    judged = [place for place in by_arm if differences[place].notna().any()]
+    alpha = ALPHA * CENTERS
+    if judged:
+        test = max_t(differences[judged].to_numpy(float), alpha)
+        table.loc[judged, "p_adjusted"] = test.p
+        table.loc[judged, "p_step_down"] = test.step_down
+        table.loc[judged, "low"] = test.low
+        table.loc[judged, "high"] = test.high
+    for place in begun.index:
+        _add_failures(table, place, sides_failed(results, metric, table.loc[place]), len(begun))
+        row = table.loc[place]
+        table.at[place, "verdict"] = verdict(row, results.margin)
+        more = seeds_to_decide(
+            row["pairs"], row["difference"], row["difference_sd"], results.margin, len(begun)
         )
-        verdicts.append(verdict(line, margin))
-    table["seeds_to_detect"] = to_detect
-    table["seeds_for_equivalence"] = for_equivalence
-    table["verdict"] = verdicts
+        table.loc[place, ["more_low", "more_high"]] = more
+
+
+def sides_failed(results: Results, metric: str, row: "pd.Series[Any]") -> np.ndarray:
+    """Return 1 for each seed on which only the arm failed, −1 for the baseline, else 0 (seeds,)."""
+    both = sides(results, row["setting"], row["arm"], metric)
+    only: np.ndarray = both["arm_failed"].to_numpy(float) - both["baseline_failed"].to_numpy(float)
+    return only
+
+
+def _add_failures(table: pd.DataFrame, place: Any, failures: np.ndarray, arms: int) -> None:
+    """Add the interval of the difference of the rates of failures, corrected for all arms."""
+    low, high = rate_interval(failures, ALPHA * (1 - CENTERS) / arms)
+    table.at[place, "rate_low"] = low
+    table.at[place, "rate_high"] = high
+
+
+def verdict(
+    line: Mapping[Any, Any], margin: float, alpha: float = ALPHA * CENTERS
+) -> Verdict | str:
+    """Return the verdict of a fixed list of seeds; "" if there are no results to compare.
+
+    Args:
+        line: p_adjusted, difference, low, high; rate_low and rate_high, if failures are compared.
+        margin: equivalence margin in points.
+        alpha: significance level of `p_adjusted`.
+    """
+    if line["p_adjusted"] <= alpha:
+        return "better" if line["difference"] > 0 else "worse"
+    if line.get("rate_low", 0) > 0:
+        return "worse by failures"
+    if line.get("rate_high", 0) < 0:
+        return "better by failures"
+    if line["low"] > -margin and line["high"] < margin:
+        return "equivalent"
+    if pd.isna(line["difference"]) and not line.get("seeds"):
+        return ""
+    return "inconclusive"
+
+
+# --- seeds that are added until the questions are decided ---
+
+
+def _sequential_answers(results: Results, metric: str) -> dict[tuple[str, str], Judged]:
+    """Return (setting, arm) → its answer; the questions are about the last-10 accuracy alone."""
+    if results.design is None or metric != LAST10:
+        return {}
+    found = {}
+    for trial in results.trials.to_dict("records"):
+        place = (trial["setting"] or None, trial["arm"], trial["seed"])
+        if trial["state"] == "done":
+            found[place] = Outcome(trial[LAST10], trial["failed"])
+        elif trial["state"] in FAILED:
+            found[place] = ERROR
+    judged = judge_study(results.design, results.margin, found)
+    return {(each.arm.setting or "", each.arm.arm): each for each in judged}
+
+
+def _add_answer(table: pd.DataFrame, place: Any, judged: Judged) -> None:
+    """Add an arm's answer and its confidence sequences."""
+    sequences = intervals(judged.question, judged.answer)
+    table.at[place, "low"] = sequences.low
+    table.at[place, "high"] = sequences.high
+    table.at[place, "rate_low"] = sequences.rate_low
+    table.at[place, "rate_high"] = sequences.rate_high
+    table.at[place, "p_adjusted"] = sequences.p
+    table.at[place, "looks"] = judged.answer.seeds
+    if judged.answer.seeds:
+        table.at[place, "verdict"] = judged.answer.verdict
 
 
 def pairs(results: Results, setting: str, arm: str, metric: str = LAST10) -> pd.DataFrame:
-    """Return the values of `arm` and `baseline` (columns) by seed.
+    """Return the values of `arm` and `baseline` (columns) by seed, data and noise.
 
     Only seeds are included where both are completed with the same data and noise.
     """
@@ -167,22 +333,11 @@ def pairs(results: Results, setting: str, arm: str, metric: str = LAST10) -> pd.
     if metric not in done:
         return pd.DataFrame({"arm": [], "baseline": []}, dtype=float)
     by_seed = done.set_index(PAIRING)
-    sides = {
+    columns = {
         "arm": by_seed.loc[by_seed["arm"] == arm, metric],
         "baseline": by_seed.loc[by_seed["arm"] == BASELINE, metric],
     }
-    return pd.DataFrame(sides).dropna()
-
-
-def verdict(line: Mapping[Any, Any], margin: float) -> str:
-    """Return `matters` (significant), `equivalent`, `undecided` (inconclusive) or "" (no pairs)."""
-    if pd.isna(line["difference"]):
-        return ""
-    if line["p_holm"] <= ALPHA:
-        return "matters"
-    if line["low"] > -margin and line["high"] < margin:
-        return "equivalent"
-    return "undecided"
+    return pd.DataFrame(columns).dropna()
 
 
 def costs(results: Results) -> pd.DataFrame:

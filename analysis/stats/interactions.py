@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.results.read import Results, value_at
-from analysis.stats.comparison import BASELINE, verdict
+from analysis.results.study_plan import BASELINE
+from analysis.stats.attainable_p import ALPHA
+from analysis.stats.comparison import verdict
 from analysis.stats.multiple_testing import holm
 from analysis.stats.paired import paired
 from trainable.storage.names import LAST10
@@ -33,7 +35,10 @@ def effects(results: Results, metric: str = LAST10) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=COLUMNS)
     families = table.groupby(["setting", "kind"])
     table["p_holm"] = families["p"].transform(lambda p: holm(p.to_numpy(float)))
-    table["verdict"] = [verdict(row, results.margin) for row in table.to_dict("records")]
+    table["verdict"] = [
+        verdict({**row, "p_adjusted": row["p_holm"]}, results.margin, ALPHA)
+        for row in table.to_dict("records")
+    ]
     return table
 
 

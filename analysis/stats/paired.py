@@ -79,9 +79,9 @@ def sign_flip_p(differences: np.ndarray) -> np.ndarray:
     of 100 eps is smaller than the rounding of accuracy differences.
     """
     n = differences.shape[-1]
-    signs = _signs(n)
-    patterns = signs.shape[1]
-    sums = np.abs(differences @ signs)
+    flips = signs(n)
+    patterns = flips.shape[1]
+    sums = np.abs(differences @ flips)
     observed = np.abs(differences.sum(-1))
     extreme = np.count_nonzero(sums >= observed[..., None] - TIE, axis=-1)
     # Random patterns may lack the observed one, which is counted in addition.
@@ -91,7 +91,7 @@ def sign_flip_p(differences: np.ndarray) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=2)
-def _signs(n: int) -> np.ndarray:
+def signs(n: int) -> np.ndarray:
     """Return patterns of n signs, all or FLIPS random ones: (n, patterns) of ±1."""
     if 2**n > FLIPS:
         rng = np.random.default_rng(0)

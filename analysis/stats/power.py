@@ -5,9 +5,12 @@ from collections.abc import Callable
 import numpy as np
 from scipy import stats
 
-from analysis.stats.attainable_p import ALPHA, smallest_p
+from analysis.stats.attainable_p import ALPHA, CENTERS, FEWEST_SEEDS
 
 INFINITE = float("inf")
+
+PLAUSIBLE = 0.9
+"""Coverage of the intervals of effect and spread from which the promised seeds follow."""
 
 MOST_SEEDS = 10_000
 """Maximum number of seeds; larger results are inf."""
@@ -25,21 +28,50 @@ def power(effect: float, n: int, alpha: float = ALPHA) -> float:
     return float(stats.ncf.sf(critical**2, 1, freedom, n * effect**2))
 
 
-def seeds_to_detect(effect: float, comparisons: int = 1, chance: float = 0.8) -> float:
+def seeds_to_decide(
+    pairs: int, mean: float, sd: float, margin: float, arms: int = 1
+) -> tuple[float, float]:
+    """Return the smallest and the largest number of seeds that would decide a comparison.
+
+    For effects and spreads that are plausible after these pairs, it is the number of seeds that
+    detects the difference with a power of 80 %, or shows equivalence, whichever is smaller. It is
+    inf for no number up to MOST_SEEDS, and NaN where the spread is unknown.
+
+    Args:
+        pairs: number of pairs so far.
+        mean, sd: of their differences, in points.
+        margin: equivalence margin in points.
+        arms: number of comparisons of the family.
+    """
+    if not pairs > 1 or not sd > 0:
+        return float("nan"), float("nan")
+    tail = (1 - PLAUSIBLE) / 2
+    half = stats.t.ppf(1 - tail, pairs - 1) * sd / np.sqrt(pairs)
+    spreads = sd * np.sqrt((pairs - 1) / stats.chi2.ppf([1 - tail, tail], pairs - 1))
+    needed = [
+        min(
+            seeds_to_detect(effect / spread, arms),
+            seeds_for_equivalence(effect, spread, margin),
+        )
+        for effect in (mean - half, mean, mean + half)
+        for spread in spreads
+    ]
+    return min(needed), max(needed)
+
+
+def seeds_to_detect(effect: float, arms: int = 1, chance: float = 0.8) -> float:
     """Return the number of seeds that detect an effect with this power; inf for no effect.
 
-    The effect is one of `comparisons` in its family, so the power of the t test is taken at
-    ALPHA / comparisons (Holm's worst case). The result is never below what the exact test needs.
+    The power is that of the t test at the arm's equal part of the error, which is nearly that of
+    the joint sign flips. The result is never below what these need.
     """
-    if np.isnan(effect):
-        return float("nan")
     if not effect:
         return INFINITE
 
     def enough(n: int) -> bool:
-        if smallest_p(comparisons, n) > ALPHA:
+        if n < FEWEST_SEEDS:
             return False
-        return power(effect, n, ALPHA / comparisons) >= chance
+        return power(effect, n, ALPHA * CENTERS / arms) >= chance
 
     return _fewest(enough)
 
@@ -49,8 +81,6 @@ def seeds_for_equivalence(mean: float, sd: float, margin: float, confidence: flo
 
     The result is inf if it never is.
     """
-    if np.isnan(mean) or np.isnan(sd):
-        return float("nan")
     distance = abs(mean)
     if not distance < margin:
         return INFINITE

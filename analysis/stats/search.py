@@ -21,8 +21,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from analysis.results.study_plan import NoStudy
-from analysis.stats.comparison import BASELINE
+from analysis.results.study_plan import BASELINE, NoStudy
 from trainable.storage.names import JOURNAL, PLAN, RUNS, VALIDATION_ACCURACY
 from trainable.storage.trial_folder import PLACE, TrialFolder, score
 

@@ -102,6 +102,8 @@ def run_command(
         return
     if planned.search is not None:
         from orchestrator.run.run_search import run_search as run_it
+    elif planned.sequential:
+        from orchestrator.run.run_sequential import run_sequential as run_it
     else:
         run_it = run_study.run_study
     with _end_reported(place) if events else nullcontext():
@@ -213,12 +215,18 @@ def plan(
             raise Ended("--json: what a search proposes next depends on its results", WRONG)
         _plan_search(planned, planned.search, place, data, cost)
         return
-    found = plan_run(
-        planned.trials,
-        place.snapshot(trial.record for trial in planned.trials),
-        planned.file.run.max_failures,
-        options,
-    )
+    prospects: list[str] = []
+    if planned.sequential:
+        from orchestrator.run import plan_sequential
+
+        found, prospects = plan_sequential.planned(planned, place, options, describe=not as_json)
+    else:
+        found = plan_run(
+            planned.trials,
+            place.snapshot(trial.record for trial in planned.trials),
+            planned.file.run.max_failures,
+            options,
+        )
     if as_json:
         print(json.dumps(found.to_dict(), indent=1))
         return
@@ -229,6 +237,8 @@ def plan(
     _show_plan(
         planned, found, place, [*lacking, *too_large, *unread_files(selected_trials, machine)]
     )
+    for line in prospects:
+        console.print(line, markup=False)
     if cost:
         if lacking:
             raise Ended("the cost cannot be measured without them", WRONG)

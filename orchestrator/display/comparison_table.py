@@ -8,6 +8,7 @@ from rich.table import Table
 
 from analysis.report import cells, tables, verdicts
 from analysis.results.read import read_results
+from analysis.results.study_plan import SequentialDesign
 from analysis.stats import comparison
 
 
@@ -23,21 +24,36 @@ def show(root: Path, console: Console) -> None:
         arms = text[here].drop(columns="setting", errors="ignore")
         families = list(table.loc[here, "family"])
         console.print(_grid(arms, families))
-    console.print(
-        "accuracy: the ensemble's on the clean test set, mean of the last 10 epochs;\n"
-        "          mean ± sd over seeds (test/accuracy_last10)\n"
-        "difference: arm − baseline, paired by seed, with its 95 % t interval\n"
-        "Holm p: exact sign-flip test, adjusted within each family",
-        style="dim",
-    )
+    console.print(_legend(study.design), style="dim")
     for verdict in verdicts.VERDICTS:
         rows = table[table["verdict"] == verdict].to_dict("records")
         places = [cells.arm_name(row["setting"], row["arm"]) for row in rows]
-        meaning = cells.verdict_word(verdict)
+        meaning = verdict
         if verdict == "equivalent":
-            meaning = f"equivalent within ±{study.margin:g} points"
+            meaning = f"equivalent within ±{study.margin:g} points in the center"
         if places:
             console.print(f"{meaning}: {', '.join(places)}", markup=False, soft_wrap=False)
+    for line in verdicts.unusual(table):
+        console.print(f"note: {line}", markup=False)
+
+
+def _legend(design: SequentialDesign | None) -> str:
+    lines = [
+        "accuracy: the ensemble's on the clean test set, mean of the last 10 epochs;",
+        "          mean ± sd over seeds (test/accuracy_last10)",
+        "difference: arm − baseline on the seeds on which neither run failed,",
+    ]
+    if design is None:
+        lines += [
+            "          with an interval that holds for all arms of the family together",
+            "p: joint sign flips of whole seeds, corrected for all arms of the family",
+        ]
+    else:
+        lines += [
+            "          with a confidence sequence, which holds at every number of seeds",
+            "p: holds at every number of seeds; of the arm alone",
+        ]
+    return "\n".join(lines)
 
 
 def _grid(text: pd.DataFrame, families: list[str]) -> Table:
@@ -48,7 +64,7 @@ def _grid(text: pd.DataFrame, families: list[str]) -> Table:
     grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     headers = {
         "last-10 test accuracy %": "accuracy %",
-        "difference [95 % interval]": "difference [95 %]",
+        "difference [interval]": "difference, interval",
     }
     for name in text.columns:
         if name == "arm":

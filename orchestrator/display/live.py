@@ -80,6 +80,15 @@ class View:
         self._task = self._bar.add_task("", total=len(todo), left="")
         self._live = Live(console=console, refresh_per_second=2, get_renderable=self._render)
 
+    def extend(self, records: list[TrialRecord]) -> None:
+        """Add trials that are needed since the results so far."""
+        for record in records:
+            self._todo[record.name] = record
+            self._epoch[record.name] = self._on_disk(record)
+            self._epochs_left += record.epochs - self._epoch[record.name]
+            self.arms.plan(record)
+        self._bar.update(self._task, total=len(self._todo))
+
     def _on_disk(self, record: TrialRecord) -> int:
         """Return the number of a trial's epochs on disk."""
         return min(len(self.store.folder(record).rows()), record.epochs)

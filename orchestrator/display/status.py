@@ -12,6 +12,7 @@ from analysis.report.cells import arm_name
 from analysis.results.mixed_fingerprints import mixed, without_checksums
 from analysis.results.study_folder import STATES, State, on_other_data
 from analysis.results.study_plan import TrialRecord
+from analysis.results.trial_failures import what_failed
 from analysis.results.trial_files import read_folders
 from orchestrator.results.store import Store
 from trainable.storage.names import EPOCH_SECONDS, LAST10, TEST_ACCURACY
@@ -55,6 +56,7 @@ class Arms:
         self.planned = Counter((record.setting, record.arm) for record in records)
         self._completed: set[TrialRecord] = set()
         self._accuracy = {place: Moments() for place in self.planned}
+        self._failed_runs: Counter[tuple[str | None, str]] = Counter()
         self._failed: Counter[tuple[str | None, str]] = Counter()
         self._curve: dict[tuple[str | None, str], dict[int, float]] = {}
         for record in records:
@@ -66,6 +68,12 @@ class Arms:
         for record in newest.values():
             self.follow(record)
 
+    def plan(self, record: TrialRecord) -> None:
+        """Count a trial that is planned since."""
+        place = record.setting, record.arm
+        self.planned[place] += 1
+        self._accuracy.setdefault(place, Moments())
+
     def read(self, record: TrialRecord) -> None:
         """Read the state of one trial from its folder again."""
         folder = self.store.folder(record)
@@ -76,6 +84,7 @@ class Arms:
             self._completed.add(record)
             place = record.setting, record.arm
             self._accuracy.setdefault(place, Moments()).add(summary[LAST10])
+            self._failed_runs[place] += bool(what_failed(summary))
         elif not summary and folder.failure:
             self._failed[record.setting, record.arm] += 1
 
@@ -113,7 +122,7 @@ class Arms:
                 f"{accuracy.count}/{planned}",
                 _count(running_in[place]),
                 _count(self._failed[setting, arm]),
-                str(accuracy),
+                _with_failures(accuracy, self._failed_runs[setting, arm]),
                 sparkline(list(newest.values()), lowest, highest),
             )
         return table
@@ -161,6 +170,7 @@ def status_table(
         planned = sum(record.epochs for record in members)
         epochs = 0
         accuracy = Moments()
+        failed = 0
         for record in members:
             state = states[record]
             folder = TrialFolder(store.runs / old_names.get(record.name, record.name))
@@ -168,15 +178,21 @@ def status_table(
             if summary:
                 epochs += record.epochs
                 accuracy.add(summary[LAST10])
+                failed += bool(what_failed(summary))
             else:
                 epochs += _epochs_done(store, record, state)
         table.add_row(
             arm_name(setting, arm),
             *(_count(counts[state]) for state in present),
             f"{epochs}/{planned}",
-            str(accuracy),
+            _with_failures(accuracy, failed),
         )
     return table
+
+
+def _with_failures(accuracy: Moments, failed: int) -> str:
+    """Write mean ± sd, and how many of the completed runs have collapsed or lost a class."""
+    return f"{accuracy} ({failed} failed)" if failed else str(accuracy)
 
 
 def grid(*titles: str) -> Table:

@@ -7,9 +7,11 @@ results folder at the same time; a run of the whole study, or shares of other tr
 
 import functools
 import hashlib
+from dataclasses import replace
 
 from rich.console import Console
 
+from analysis.results import looks
 from analysis.results.study_folder import State
 from analysis.results.study_plan import TrialRecord
 from orchestrator.display.live import View
@@ -21,6 +23,7 @@ from orchestrator.results import provenance
 from orchestrator.results.lock import guarded
 from orchestrator.results.store import Store
 from orchestrator.run.executor import Execute
+from orchestrator.run.run_sequential import joining_sentences, plan_now
 from orchestrator.run.run_study import counted, show_failures, train
 from orchestrator.scheduling.dependency_queue import DependencyQueue
 from orchestrator.scheduling.run_plan import apply_plan, plan_run
@@ -58,13 +61,19 @@ def run_shard(
     with store.shard_lock(
         index, of, _digest(study.trials), functools.partial(console.print, markup=False)
     ):
+        with guarded(store.root):  # other shares write these files too
+            planned = study
+            if study.sequential:
+                planned = _join(study, store, options, console)
+            store.write_plan(planned.text, planned.plan)
+            provenance.record(store.root)
+            write_layout(store.runs, [trial.record for trial in planned.trials])
+        needed = {trial.record.name for trial in planned.trials}
         snapshot = store.snapshot(trial.record for trial in share)
         plan = plan_run(share, snapshot, study.file.run.max_failures, options)
+        plan = replace(plan, todo=[trial for trial in plan.todo if trial.record.name in needed])
+        records = [record for record in records if record.name in needed]
         todo = apply_plan(plan, store, machine, console)
-        with guarded(store.root):  # other shares write these files too
-            store.write_plan(study.text, study.plan)
-            provenance.record(store.root)
-            write_layout(store.runs, [trial.record for trial in study.trials])
         console.print(
             f"{study.name}, shard {index} of {of}: {len(todo)} of {len(records)} trials to run",
             markup=False,
@@ -76,9 +85,24 @@ def run_shard(
     every = store.states([trial.record for trial in share], study.file.run.max_failures)
     states = {record: every[record] for record in records}
     _show_end(store, states, console)
+    if study.sequential:
+        console.print(
+            "Seeds are added until the questions are decided: run the array again once all its "
+            "shares have ended, until there is nothing to run.",
+            markup=False,
+        )
     if interrupted is not None:
         return 128 + interrupted
     return DONE if all(state == "done" for state in states.values()) else FAILED
+
+
+def _join(study: Study, store: Store, options: Options, console: Console) -> Study:
+    """Let new arms of a study that adds seeds join; return it with the trials needed now."""
+    plan = plan_now(study, store, options)
+    looks.add_entries(store.root, plan.joining)
+    for line in joining_sentences(plan):
+        console.print(f"note: {line}", markup=False)
+    return replace(study, trials=plan.needs.trials, design=plan.design)
 
 
 one_at_a_time: Execute = functools.partial(execute, at_most=1)

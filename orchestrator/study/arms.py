@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from orchestrator.study.planned_trial import BASELINE, LONGEST_NAME, NAME
+from analysis.results.study_plan import BASELINE
+from orchestrator.study.planned_trial import LONGEST_NAME, NAME
 from trainable.config.strict_yaml import Document
 from trainable.config.trial import TrialConfig
 

@@ -1,9 +1,9 @@
-"""Describe dependencies between arms, and the smallest p of each family of comparisons."""
+"""Describe dependencies between arms, and each family of comparisons."""
 
 from collections.abc import Iterable, Iterator
 
 from analysis.results.study_plan import TrialRecord
-from analysis.stats.attainable_p import ALPHA, smallest_p
+from analysis.stats.attainable_p import FEWEST_SEEDS
 
 
 def order(records: Iterable[TrialRecord]) -> Iterator[str]:
@@ -44,17 +44,15 @@ def describe(records: Iterable[TrialRecord]) -> Iterator[str]:
 
 
 def _describe_family(setting: str | None, family: str, members: list[TrialRecord]) -> str:
-    """Return a family's numbers of comparisons and seeds, and its smallest attainable Holm p."""
+    """Return a family's numbers of comparisons and seeds, and whether these are too few."""
     arms = {record.arm for record in members}
     seeds = {record.seed for record in members}
-    comparisons = _counted(len(arms), "comparison")
-    paired = _counted(len(seeds), "seed")
-    p = smallest_p(len(arms), len(seeds))
-    sentence = f"family {family}: {comparisons} × {paired}, smallest Holm p {p:.4f}"
+    sentence = f"family {family}: {_counted(len(arms), 'comparison')}"
+    sentence += f" × {_counted(len(seeds), 'seed')}"
     if setting:
         sentence = f"{setting}: {sentence}"
-    if p > ALPHA:
-        sentence += f": more seeds are needed before any of them can reach {ALPHA}"
+    if len(seeds) < FEWEST_SEEDS:
+        sentence += f": too few to show a difference, at least {FEWEST_SEEDS} are needed"
     return sentence
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from analysis.results.study_plan import TrialRecord, trial_name
+from analysis.results.study_plan import BASELINE, TrialRecord, trial_name
 from orchestrator.study.arms import (
     BASELINE_ARM,
     Arm,
@@ -24,7 +24,7 @@ from orchestrator.study.arms import (
     read_settings,
 )
 from orchestrator.study.overrides import resolve
-from orchestrator.study.planned_trial import BASELINE, PlannedTrial
+from orchestrator.study.planned_trial import PlannedTrial
 from trainable.config.custom_code import Own
 from trainable.config.messages import explain, suggestion
 from trainable.config.strict_yaml import Document, Problem

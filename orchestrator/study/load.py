@@ -11,17 +11,18 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from analysis.results.study_plan import StudyPlan
+from analysis.results.study_plan import SequentialDesign, StudyPlan
 from orchestrator.study import search_checks
 from orchestrator.study.expand import expand
 from orchestrator.study.planned_trial import PlannedTrial
-from orchestrator.study.schema import AblationFile
+from orchestrator.study.schema import AblationFile, SequentialFile
 from orchestrator.study.search_definition import SearchPlan
 from orchestrator.study.search_schema import Parameter, SearchFile
 from trainable.config import strict_yaml
 from trainable.config.messages import explain, suggestion
 from trainable.config.strict_yaml import ConfigError, Document, Problem
 
+StudyFile = AblationFile | SequentialFile | SearchFile
 FILES: dict[str, type[AblationFile] | type[SearchFile]] = {
     "ablation": AblationFile,
     "search": SearchFile,
@@ -32,23 +33,26 @@ FILES: dict[str, type[AblationFile] | type[SearchFile]] = {
 class Study:
     """A checked study: its file, its trials in the order in which they run, and its warnings.
 
-    For a search, `trials` are the trials of its confirmation that are known before it runs.
+    For a search, `trials` are the trials of its confirmation that are known before it runs. For a
+    study that adds seeds, they are those of all seeds that it may use.
     """
 
     path: Path
     text: str
-    file: AblationFile | SearchFile
+    file: StudyFile
     trials: list[PlannedTrial]
     warnings: list[str] = field(default_factory=list)
     search: SearchPlan | None = None
     useless: Mapping[tuple[str | None, str], list[Problem]] = field(default_factory=dict)
     """(setting, arm) → why its trials could not do what they are for."""
+    design: SequentialDesign | None = None
+    """How seeds are added, with the arms that have joined; None until a run has begun."""
 
     @property
     def plan(self) -> StudyPlan:
         """The study as its results folder keeps it."""
         factors: list[str] = []
-        if isinstance(self.file, AblationFile):
+        if not isinstance(self.file, SearchFile):
             factors = list(self.file.factors)
         return StudyPlan(
             study=self.name,
@@ -56,7 +60,13 @@ class Study:
             records=[trial.record for trial in self.trials],
             margin=self.file.analysis.margin,
             factors=factors,
+            design=self.design,
         )
+
+    @property
+    def sequential(self) -> bool:
+        """Whether seeds are added until the questions are decided."""
+        return isinstance(self.file, SequentialFile)
 
     @property
     def name(self) -> str:
@@ -91,12 +101,12 @@ def load_study(path: Path, sets: list[str] | None = None) -> Study:
     if sets:
         changes = " ".join(f"--set {change}" for change in sets)
         text = f"# as changed by {changes}\n{yaml.safe_dump(raw, sort_keys=False)}"
-    if isinstance(file, AblationFile):
+    if not isinstance(file, SearchFile):
         return Study(
             path=Path(path),
             text=text,
             file=file,
-            trials=list(expansion.trials(file.seeds)),
+            trials=list(expansion.trials(_seeds(file))),
             warnings=list(expansion.warnings),
             useless=expansion.useless,
         )
@@ -114,7 +124,14 @@ def load_study(path: Path, sets: list[str] | None = None) -> Study:
     )
 
 
-def _validated(document: Document, raw: dict[str, Any]) -> AblationFile | SearchFile | None:
+def _seeds(file: AblationFile | SequentialFile) -> list[int]:
+    """Return all seeds that an ablation may use, in their order."""
+    if isinstance(file, AblationFile):
+        return file.seeds
+    return [file.seeds.first + place for place in range(file.seeds.at_most)]
+
+
+def _validated(document: Document, raw: dict[str, Any]) -> StudyFile | None:
     """Check the keys of a study against the model of its kind; None if a mistake was reported."""
     kind = raw.get("kind", "ablation")
     if kind not in ("ablation", "search"):
@@ -122,7 +139,9 @@ def _validated(document: Document, raw: dict[str, Any]) -> AblationFile | Search
             ("kind",), f"{kind} is not a kind of study; it should be 'ablation' or 'search'"
         )
         kind = "ablation"
-    model = FILES[kind]
+    model: type[StudyFile] = FILES[kind]
+    if model is AblationFile and isinstance(raw.get("seeds"), dict):
+        model = SequentialFile
     try:
         return model.model_validate({**raw, "kind": kind})
     except ValidationError as error:

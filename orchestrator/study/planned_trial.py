@@ -9,7 +9,6 @@ from trainable.config.trial import TrialConfig
 NAME = re.compile(r"[a-z0-9_][a-z0-9_.=+,-]*")
 """Allowed names of arms and settings, which become folders."""
 LONGEST_NAME = 150
-BASELINE = "baseline"
 
 
 @dataclass(frozen=True)

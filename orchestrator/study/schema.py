@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Hashable
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from orchestrator.study.planned_trial import LONGEST_NAME, NAME
 from trainable.config.base import Positive, Section
+from trainable.config.messages import Misfit
 
 
 def _name(text: str) -> str:
@@ -34,6 +35,36 @@ Name = Annotated[str, AfterValidator(_name)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Seeds = Annotated[list[Seed], Field(min_length=1), AfterValidator(unique)]
 AtLeastOne = Annotated[int, Field(ge=1)]
+LONGEST = 500
+"""Largest number of seeds that are added."""
+
+
+class UntilDecided(Section):
+    """Seeds that are added until each question of the study is answered."""
+
+    until: Literal["decided"]
+    at_least: Annotated[int, Field(ge=2, le=LONGEST)] = 6
+    """Number of seeds of every arm before the first look."""
+    at_most: Annotated[int, Field(ge=2, le=LONGEST)] = 64
+    """Number of seeds after which an arm is left undecided."""
+    first: Annotated[int, Field(ge=0, lt=2**62)] = 0
+    """The first seed; the others follow in order."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "UntilDecided":
+        if self.at_least > self.at_most:
+            raise Misfit(
+                ("at_least",),
+                f"{self.at_least} is more than at_most, {self.at_most}; lower it or raise at_most",
+            )
+        return self
+
+
+class Budget(Section):
+    """What a study may cost."""
+
+    hours: Positive
+    """Wall time of all runs of the study together; no trial begins after it."""
 
 
 class Factor(Section):
@@ -84,6 +115,8 @@ class Run(Section):
 
     None: figures of the first, a middle and the last division.
     """
+    budget: Budget | None = None
+    """What a study that adds seeds until it is decided may cost; None: no limit."""
 
 
 class Analysis(Section):
@@ -96,12 +129,11 @@ class Analysis(Section):
     """
 
 
-class AblationFile(Section):
-    """The keys of an ablation's study file."""
+class _Ablation(Section):
+    """The keys of an ablation's study file, without its seeds."""
 
     name: Name
     kind: Literal["ablation"] = "ablation"
-    seeds: Seeds
     base: dict[str, Any] = {}
     arms: dict[Name, dict[str, Any]] = {}
     factors: dict[str, Factor] = {}
@@ -110,3 +142,34 @@ class AblationFile(Section):
     resources: Resources = Resources()
     run: Run = Run()
     analysis: Analysis = Analysis()
+
+
+class AblationFile(_Ablation):
+    """An ablation with a fixed list of seeds."""
+
+    seeds: Seeds
+
+    @model_validator(mode="after")
+    def _without_budget(self) -> "AblationFile":
+        if self.run.budget is not None:
+            raise Misfit(
+                ("run", "budget"),
+                "it needs seeds that are added: write `seeds: {until: decided}` in place of a list",
+            )
+        return self
+
+
+class SequentialFile(_Ablation):
+    """An ablation that adds seeds until its questions are answered."""
+
+    seeds: UntilDecided
+
+    @model_validator(mode="after")
+    def _one_at_a_time(self) -> "SequentialFile":
+        if self.design == "product":
+            raise Misfit(
+                ("design",),
+                "the effects of a product need a fixed list of seeds; write one, or "
+                "`one_at_a_time`",
+            )
+        return self

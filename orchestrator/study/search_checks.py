@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from analysis.results.study_plan import BASELINE
 from orchestrator.study.expand import Expansion
-from orchestrator.study.planned_trial import BASELINE
 from orchestrator.study.search_definition import (
     FIXED,
     LARGEST_GRID,

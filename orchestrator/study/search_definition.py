@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from analysis.results.study_plan import TrialRecord
-from orchestrator.study.planned_trial import BASELINE, PlannedTrial
+from analysis.results.study_plan import BASELINE, TrialRecord
+from orchestrator.study.planned_trial import PlannedTrial
 from orchestrator.study.search_schema import SearchFile
 from orchestrator.study.search_space import Space
 from trainable.config.trial import TrialConfig, trial_id

@@ -12,8 +12,8 @@ from itertools import combinations_with_replacement, islice, product
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+from analysis.results.study_plan import BASELINE
 from orchestrator.study.overrides import resolve
-from orchestrator.study.planned_trial import BASELINE
 from orchestrator.study.search_schema import ARM, Number, Parameter, Scalar
 from trainable.config.trial import TrialConfig
 

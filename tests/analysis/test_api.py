@@ -83,4 +83,4 @@ def test_the_example_of_the_documents_runs(capsys):
     trials = read_results(OLDER).trials
     assert f"{len(trials)} trials" in shown
     assert all(arm in shown for arm in trials["arm"])
-    assert "p_holm" in shown
+    assert "p_adjusted" in shown

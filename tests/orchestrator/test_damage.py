@@ -195,8 +195,8 @@ Command = Callable[..., tuple[int, str, str]]
 
 
 def known(trial: pd.Series) -> dict[str, str]:
-    """A trial's fields; whether it collapsed depends on the others that are done."""
-    return {name: repr(value) for name, value in trial.dropna().items() if name != "collapsed"}
+    """A trial's fields."""
+    return {name: repr(value) for name, value in trial.dropna().items()}
 
 
 def examine(truth: Truth, place: Path, changed: set[Path], command: Command, report: bool) -> None:

@@ -82,6 +82,29 @@ def transition(true: np.ndarray, given: np.ndarray, classes: int) -> np.ndarray:
     return shares
 
 
+def nominal_transition(noise: Noise, classes: int) -> np.ndarray | None:
+    """Return P(given | true) as a noise model defines it, (classes, classes).
+
+    None if it depends on the sample, or the labels are from a file.
+    """
+    kept = np.eye(classes)
+    match noise:
+        case NoNoise():
+            return kept
+        case SymmetricNoise(include_true=True):
+            moved = np.full((classes, classes), 1 / classes)
+        case SymmetricNoise():
+            moved = (1 - kept) / (classes - 1)
+        case PairNoise():
+            moved = np.roll(kept, 1, axis=1)
+        case AsymmetricNoise():
+            moved = kept[target_classes(noise.map, classes)]
+        case _:
+            return None
+    mixed: np.ndarray = (1 - noise.rate) * kept + noise.rate * moved
+    return mixed
+
+
 def _chosen(n: int, rate: float, rng: np.random.Generator) -> np.ndarray:
     # With the small term, int(0.29 * 100) is 29; the product alone is 28.999….
     return rng.permutation(n)[: int(rate * n + 1e-9)]

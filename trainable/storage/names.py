@@ -22,6 +22,7 @@ LOCK_GUARD = ".study.lock.guard"  # held for a moment while a lock is taken or r
 JOURNAL = "search.journal"  # Optuna's journal, an index of a search's trial folders
 RUNS = "runs"  # folder: runs/[<setting>/]<arm>/seed=<n>/ is one trial
 ARCHIVE = "archive"  # folder: stale trials, one subfolder per run that moved some
+LOOKS = "looks.jsonl"  # of a sequential study: when arms joined, and what each look found
 REPORT = "report"  # folder: what `report` writes
 REPORT_PAGE = "index.html"  # in REPORT: the report for a browser
 REPORT_TEXT = "report.md"  # in REPORT: the same tables as Markdown
@@ -153,6 +154,11 @@ FIELDS: dict[str, str] = {
     "data_hash": "hash of the images and true labels",
     "content_hash": "hash of the bytes of the image files, if there are any",
     "noise_hash": "hash of the given labels",
+    "collapsed": "whether the last ten epochs are nearer to chance than to the best one",
+    "lost_classes": (
+        "classes that the ensemble predicts for less than a quarter of their share of the training "
+        "samples"
+    ),
     "weight_hashes": "hash of each network's initial weights",
     "finished": "time of the summary, seconds since 1970",
     "files": "checksum of each file that belongs to the summary",

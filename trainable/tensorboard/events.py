@@ -120,9 +120,18 @@ class Events:
     def _picture(self, name: str, image: np.ndarray, step: int) -> None:
         self._writer.add_image(name, image, step, dataformats="HWC")
 
-    def close(self, done: bool = False) -> None:
-        """Close the file; the table of hyper-parameters shows a `done` trial as successful."""
-        if done:
+    def close(self, summary: dict[str, Any] | None = None) -> None:
+        """Close the file.
+
+        Args:
+            summary: that of a completed trial, which the table of hyper-parameters then shows as
+                successful; its failures are added.
+        """
+        if summary is not None:
+            epoch = summary.get("epochs", 0)
+            lost = len(summary.get("lost_classes", []))
+            self._writer.add_scalar("failures/lost_classes", lost, epoch)
+            self._writer.add_scalar("failures/collapsed", summary.get("collapsed", False), epoch)
             summaries = torch_hparams({}, {})  # type: ignore[no-untyped-call]
             self._file.add_summary(summaries[2])
         self._writer.close()

@@ -237,7 +237,7 @@ class Session:
         """Save an epoch that no checkpoint has yet, close the events and release the folder."""
         if self._events:
             with contextlib.suppress(OSError):  # of a full disk; the epoch below is still saved
-                self._events.close(done=self.folder.summary is not None)
+                self._events.close(self.folder.summary)
         with contextlib.suppress(LostFolder, OSError):
             # A trial that a search's scheduler has stopped is never resumed.
             if self.folder.stopped is not None:

@@ -15,6 +15,7 @@ from trainable.config.methods import Retrain as RetrainConfig
 from trainable.config.runtime import Machine
 from trainable.config.trial import TrialConfig
 from trainable.data import dataset, registry
+from trainable.data.noise import nominal_transition
 from trainable.engine.learner import Learner
 from trainable.engine.pretrained import load_pretrained
 from trainable.errors import DataError
@@ -30,6 +31,7 @@ from trainable.methods.mixmatch import MixMatch
 from trainable.methods.mixup import MixUp
 from trainable.methods.retrain import Retrain
 from trainable.models.build import build
+from trainable.noisy_labels.lost_classes import lost_classes
 from trainable.random_streams import Streams
 from trainable.storage import names
 from trainable.storage.checksums import content_checksum
@@ -280,6 +282,7 @@ class Trial:
             {name for row in self.rows for name in row if name.startswith(("time/", "work/"))}
         ):
             result[name] = sum(row.get(name, 0) for row in self.rows)
+        result |= self._failures(result[names.LAST10], result[names.BEST_ACCURACY])
         if self.data.noise_transition is not None:
             result["noise_transition"] = np.round(self.data.noise_transition, 4).tolist()
         if self.data.content_hash:
@@ -294,6 +297,25 @@ class Trial:
             "weight_hashes": self.weight_hashes,
             "finished": time.time(),
         }
+
+    def _failures(self, last: float, best: float) -> dict[str, Any]:
+        """Return whether the run has collapsed, and the classes that the ensemble has lost.
+
+        Args:
+            last: mean test accuracy of the last ten epochs, percent.
+            best: best test accuracy of any epoch, percent.
+        """
+        classes = self.data.classes
+        found: dict[str, Any] = {"collapsed": last < (best + 100 / classes) / 2 < best}
+        record = self.method.records.get(self.config.train.epochs, {})
+        if "ensemble_class" in record:
+            found["lost_classes"] = lost_classes(
+                record["ensemble_class"],
+                self.data.train.given.cpu().numpy(),
+                nominal_transition(self.config.noise, classes),
+                classes,
+            )
+        return found
 
 
 def choose_device(name: str) -> torch.device:

@@ -51,7 +51,7 @@ def test_the_forest_has_a_line_an_arm_with_its_interval_and_fills_what_matters(s
     found = comparison.compare(study.read()).set_index("arm").loc["better"]
     assert [found["low"], found["high"]] in [list(line.get_xdata()) for line in panel.lines]
     assert texts(panel.figure.legends[0]) == [
-        "significant",
+        "better or worse",
         "equivalent within ±0.5 (band)",
         "inconclusive",
     ]

@@ -1,8 +1,11 @@
 """Verdicts as sentences."""
 
+import math
+
 import pytest
 
 from analysis.report import verdicts
+from analysis.results.study_plan import SequentialDesign
 from analysis.stats import comparison
 
 NAN = float("nan")
@@ -15,13 +18,16 @@ def row(**change):
         "difference": -2.0,
         "low": -2.6,
         "high": -1.4,
+        "seeds": 8,
         "pairs": 8,
-    }
-    known |= {
-        "verdict": "matters",
-        "p_holm": 0.0078,
-        "seeds_to_detect": 12.0,
-        "seeds_for_equivalence": float("inf"),
+        "fails_more": 0,
+        "fails_less": 0,
+        "rate_low": -0.3,
+        "rate_high": 0.3,
+        "verdict": "worse",
+        "p_adjusted": 0.0078,
+        "more_low": 9.0,
+        "more_high": NAN,
     }
     return known | change
 
@@ -33,53 +39,50 @@ def table(study):
 # --- one arm ---
 
 
-def test_an_arm_that_matters():
+def test_an_arm_that_is_worse():
     assert (
         verdicts.sentence(row(), 0.5)
-        == "variant: −2.00 points [−2.60, −1.40], 8 seeds: significant (Holm p 0.0078)"
+        == "variant: −2.00 points [−2.60, −1.40], 8 seeds: worse (p 0.0078)"
     )
 
 
-def test_an_arm_that_is_equivalent():
+def test_an_arm_that_is_equivalent_is_so_in_the_center_and_failures_are_told():
     found = verdicts.sentence(
-        row(difference=0.1, low=-0.1, high=0.3, verdict="equivalent", p_holm=0.5), 0.75
+        row(difference=0.1, low=-0.1, high=0.3, verdict="equivalent", p_adjusted=0.5), 0.75
     )
-    assert found == "variant: +0.10 points [−0.10, +0.30], 8 seeds: equivalent within ±0.75 points"
+    assert found == (
+        "variant: +0.10 points [−0.10, +0.30], 8 seeds: equivalent within ±0.75 points in the "
+        "center; failed alone on 0 seeds, the baseline on 0 (difference of the rates in "
+        "[−30 %, +30 %])"
+    )
 
 
-def test_an_undecided_arm_whose_difference_more_seeds_would_detect():
-    found = verdicts.sentence(row(verdict="undecided", low=-4.1, high=0.1), 0.5)
-    assert "8 seeds: inconclusive; about 12 seeds would detect" in found
+@pytest.mark.parametrize("verdict", ["worse", "inconclusive", "better by failures"])
+def test_failures_are_told_with_every_verdict(verdict):
+    found = verdicts.sentence(row(verdict=verdict, fails_less=1), 0.5)
+    assert "; failed alone on 0 seeds, the baseline on 1 (" in found
 
 
-def test_an_undecided_arm_that_more_seeds_would_show_to_be_equivalent():
+def test_an_inconclusive_arm_has_a_range_of_seeds():
+    undecided = {"verdict": "inconclusive", "low": -4.1, "high": 0.1}
+    found = verdicts.sentence(row(**undecided, more_high=math.inf), 0.5)
+    assert found.endswith("8 seeds: inconclusive; 9 to more than 64 seeds would decide")
+    found = verdicts.sentence(row(**undecided, more_low=100.0, more_high=math.inf), 0.5)
+    assert found.endswith("inconclusive; more than 64 seeds would decide")
+
+
+def test_an_arm_without_any_pair_says_so():
     found = verdicts.sentence(
-        row(verdict="undecided", difference=0.1, seeds_for_equivalence=9.0), 0.5
+        row(difference=NAN, low=-math.inf, high=math.inf, verdict="inconclusive", more_low=NAN), 1
     )
-    assert "inconclusive; about 9 seeds" in found
-    assert found.endswith("equivalence within ±0.5 points")
+    assert found == "variant: no seed without a failure [−∞, +∞], 8 seeds: inconclusive"
 
 
-def test_an_undecided_arm_that_no_number_of_seeds_would_decide_promises_nothing():
-    far = {"seeds_to_detect": float("inf"), "seeds_for_equivalence": float("inf")}
-    found = verdicts.sentence(row(verdict="undecided", difference=3.0, **far), 0.5)
-    assert "inconclusive" in found
-    assert "equivalence within" not in found
-    assert "about many" not in found
-
-
-def test_one_seed_has_no_interval_and_no_spread(study):
+def test_one_seed_has_no_interval_and_no_promise(study):
     (found,) = verdicts.summary(table(study.arm("baseline", 70.0).arm("variant", 71.5)), 0.5)[
-        "undecided"
+        "inconclusive"
     ]
-    assert found == "variant: +1.50 points, 1 seed: inconclusive: one seed has no spread"
-
-
-def test_several_seeds_with_the_same_difference_are_not_called_one(study):
-    study.arm("baseline", 70.0, 71.0).arm("variant", 72.0, 73.0)
-    (found,) = verdicts.summary(table(study), 0.5)["undecided"]
-    assert "2 seeds: inconclusive" in found
-    assert "one seed" not in found
+    assert found == "variant: +1.50 points, 1 seed: inconclusive"
 
 
 def test_a_setting_stands_before_its_arm():
@@ -94,13 +97,15 @@ def test_sentences_stand_by_verdict_and_the_largest_difference_first(study):
     study.arm("a", *[71.0 + k / 100 for k in range(8)]).arm(
         "b", *[65.0 + k / 100 for k in range(8)]
     )
+    study.arm("c", *[60.0 + k / 100 for k in range(8)])
     study.arm("same", *[70.0] * 8).arm("noisy", 60.0, 80.0, 61.0, 79.0, 70.0, 70.0, 65.0, 76.0)
     study.arm("other", *[10.0] * 8, paired=False)
     found = verdicts.summary(table(study), 0.5)
-    assert list(found) == ["matters", "equivalent", "undecided"]
-    assert [sentence.split(":")[0] for sentence in found["matters"]] == ["b", "a"]
+    assert list(found) == list(verdicts.VERDICTS)
+    assert [sentence.split(":")[0] for sentence in found["better"]] == ["a"]
+    assert [sentence.split(":")[0] for sentence in found["worse"]] == ["c", "b"]
     assert [sentence.split(":")[0] for sentence in found["equivalent"]] == ["same"]
-    assert [sentence.split(":")[0] for sentence in found["undecided"]] == ["noisy"]
+    assert [sentence.split(":")[0] for sentence in found["inconclusive"]] == ["noisy"]
 
 
 def test_without_a_comparison_there_is_no_sentence(study):
@@ -109,30 +114,28 @@ def test_without_a_comparison_there_is_no_sentence(study):
     }
 
 
-# --- what the seeds can reach ---
+# --- what the seeds can show ---
 
 
-def test_reach_says_from_how_many_seeds_on_an_arm_can_matter(study):
+def test_reach_says_from_how_many_seeds_on_an_arm_can_be_better(study):
     study.arm("baseline", *[70.0] * 5)
     for name in "abcdef":
         study.arm(name, *[71.0] * 5)
-    (found,) = verdicts.reach(table(study))  # 6 · 2/2⁵ = 0.375; 6 · 2/2⁸ = 0.047
-    assert found.startswith("family arms: 5 seeds are too few for 6 comparisons")
-    assert "Holm p 0.3750" in found
-    assert "at least 8" in found
+    (found,) = verdicts.reach(table(study), None)
+    assert found.startswith("family arms: 0 of 6 questions decided; 5 seeds cannot show")
+    assert found.endswith("at least 6 are needed")
 
 
 def test_reach_says_no_more_where_the_seeds_do(study):
-    study.arm("baseline", *[70.0] * 6).arm("a", *[71.0] * 6)
-    (found,) = verdicts.reach(table(study))
-    assert found.startswith("family arms: 6 seeds are enough for 1 comparison (")
-    assert "Holm p 0.0312" in found
+    study.arm("baseline", *[70.0] * 6).arm("a", *[71.0 + k / 10 for k in range(6)])
+    (found,) = verdicts.reach(table(study), None)
+    assert found == "family arms: 1 of 1 questions decided"
 
 
-def test_reach_of_one_seed_speaks_of_one_seed(study):
-    (found,) = verdicts.reach(table(study.arm("baseline", 70.0).arm("a", 71.0)))
-    assert found.startswith("family arms: 1 seed is too few for 1 comparison (")
-    assert "Holm p 1.0000" in found
+def test_reach_of_a_study_that_adds_seeds_says_where_it_looks(study):
+    study.arm("baseline", 70.0, 71.0).arm("a", 71.0, 71.0)
+    (found,) = verdicts.reach(table(study), SequentialDesign(6, 24))
+    assert found == ("family arms: 0 of 1 questions decided, looked at from 6 to at most 24 seeds")
 
 
 def test_reach_has_a_sentence_for_each_setting_and_family_that_is_compared(study):
@@ -140,7 +143,7 @@ def test_reach_has_a_sentence_for_each_setting_and_family_that_is_compared(study
         study.arm("baseline", 70.0, 71.0, setting=setting).arm("a", 71.0, 71.0, setting=setting)
     study.arm("x=1", 71.0, 71.0, setting="hard", family="method.x")
     study.arm("y=1", "missing", "missing", setting="hard", family="method.y")
-    found = [sentence.rpartition(": ")[0] for sentence in verdicts.reach(table(study))]
+    found = [sentence.partition(": 0 of")[0] for sentence in verdicts.reach(table(study), None)]
     assert found == ["easy: family arms", "hard: family arms", "hard: family method.x"]
 
 

@@ -82,6 +82,7 @@ def damaged(study):
         79.0,
         82.0,
         80.5,
+        change={1: {"lost_classes": [2]}},
         samples=table,
         fingerprint=FINGERPRINT,
     )
@@ -128,7 +129,9 @@ SECTIONS = {
         "runs/no_co_refine/seed=2: failed: TrialError: loss is <b>nan</b> # in epoch 3",
         "runs/no_co_refine/seed=3: todo: not finished",
     },
-    "Collapsed runs": {"runs/baseline/seed=1: 35.00 %"},
+    "Completed runs that count as failed": {
+        "runs/baseline/seed=1: 35.00 %: lost class 2: hardly predicted any more"
+    },
     "Unexpected or damaged files": {
         "runs/copy/seed=0: not in the study; it is the same trial as runs/baseline/seed=0, counted once",
         "runs/notes.txt: belongs to no trial",

@@ -8,10 +8,9 @@ import pytest
 
 from analysis.report import cells, formats, tables, verdicts
 from analysis.stats import comparison, paired
-from analysis.stats.power import seeds_to_detect
-from tests.analysis.material import sample_table
+from analysis.stats.power import seeds_to_decide
 
-COMPARISON = ["difference", "low", "high", "p", "p_holm"]
+COMPARISON = ["difference", "low", "high", "t_low", "p", "p_adjusted"]
 
 
 def row(study, arm, setting=""):
@@ -37,24 +36,23 @@ def test_an_arm_has_its_mean_sd_and_paired_difference(study):
     assert found["sd"] == pytest.approx(math.sqrt(12))
     assert (found["n"], found["planned"], found["pairs"]) == (3, 3, 3)
     assert found["difference"] == pytest.approx(-1)
-    assert found["low"] == pytest.approx(-1 - 4.302653 * 2 / math.sqrt(3), abs=1e-5)
-    assert found["high"] == pytest.approx(-1 + 4.302653 * 2 / math.sqrt(3), abs=1e-5)
+    assert found["t_low"] == pytest.approx(-1 - 4.302653 * 2 / math.sqrt(3), abs=1e-5)
+    assert found["t_high"] == pytest.approx(-1 + 4.302653 * 2 / math.sqrt(3), abs=1e-5)
+    assert found["pairing"] == pytest.approx((4 + 12) / 4)
     assert found["p"] == 0.75
 
 
-def test_an_arm_counts_in_its_family_once_it_has_begun(study):
+def test_fewer_than_six_seeds_cannot_show_a_difference(study):
     values = [70.0, 72.0, 74.0, 71.0, 70.0]
-    study.arm("baseline", *values).arm("begun", *["failed"] * 5)
-    for name in ("a", "b"):
-        study.arm(name, *(value - 3 - seed / 10 for seed, value in enumerate(values)))
+    study.arm("baseline", *values)
+    study.arm("a", *(value - 3 - seed / 10 for seed, value in enumerate(values)))
     study.arm("planned", *["missing"] * 5)
     table = comparison.compare(study.read()).set_index("arm")
-    assert table.loc[["a", "b", "begun", "planned"], "comparisons"].tolist() == [3, 3, 3, 3]
-    assert table.loc["a", ["p", "p_holm"]].tolist() == pytest.approx([2 / 2**5, 3 * 2 / 2**5])
+    assert table.loc["a", "p_adjusted"] == 2 / 2**5
     assert not table.loc["planned", "begun"]
-    (reach,) = verdicts.reach(comparison.compare(study.read()))
-    assert "5 seeds are too few for 3 comparisons" in reach
-    assert "Holm p 0.1875" in reach
+    (reach,) = verdicts.reach(comparison.compare(study.read()), None)
+    assert "5 seeds cannot show a difference, at least 6 are needed" in reach
+    assert "0 of 2 questions decided" in reach
 
 
 def test_the_baseline_is_not_compared_with_itself(study):
@@ -62,7 +60,7 @@ def test_the_baseline_is_not_compared_with_itself(study):
     found = row(study, "baseline")
     assert (found["n"], found["mean"], found["paired"]) == (2, 71.0, False)
     assert np.isnan([found[name] for name in ["pairs", *COMPARISON]]).all()
-    assert text(study, "baseline")["difference [95 % interval]"] == ""
+    assert text(study, "baseline")["difference [interval]"] == ""
 
 
 @pytest.mark.parametrize("name", ["data_hash", "noise_hash"])
@@ -111,8 +109,8 @@ def test_an_arm_that_changes_the_data_has_no_difference(study):
     found = row(study, "other_noise")
     assert (found["paired"], found["n"], found["mean"]) == (False, 2, 81.0)
     assert np.isnan([found[name] for name in COMPARISON]).all()
-    assert text(study, "other_noise")["difference [95 % interval]"] == ""
-    assert text(study, "other_noise")["Holm p"] == ""
+    assert text(study, "other_noise")["difference [interval]"] == ""
+    assert text(study, "other_noise")["p"] == ""
 
 
 def test_another_metric_can_be_compared(study):
@@ -125,35 +123,46 @@ def test_another_metric_can_be_compared(study):
 
 # --- what is corrected together ---
 
-UP = (71.0, 72.0, 73.0, 74.0)  # with four pairs of one sign p is 2/2⁴ = 0.125
+UP = (71.0, 72.0, 73.0, 74.0, 75.0, 76.0)  # with six pairs of one sign p is 2/2⁶
 
 
-def test_each_family_is_corrected_apart(study):
-    study.arm("baseline", 70.0, 70.0, 70.0, 70.0)
+def test_six_seeds_suffice_for_any_number_of_arms(study):
+    study.arm("baseline", *[70.0] * 6)
     for name in ("first", "second", "third"):
         study.arm(name, *UP)
-    for name in ("x=1", "x=2"):
-        study.arm(name, *UP, family="method.x")
-    study.arm("y=1", *UP, family="method.y")
-    table = comparison.compare(study.read()).set_index("arm")
-    assert table["p"].drop("baseline").eq(0.125).all()
-    assert table["p_holm"].drop("baseline").tolist() == [0.375, 0.375, 0.375, 0.25, 0.25, 0.125]
+    table = comparison.compare(study.read()).set_index("arm").drop(index="baseline")
+    assert table["p_adjusted"].tolist() == [2 / 2**6] * 3
+    assert table["verdict"].tolist() == ["better"] * 3
 
 
-def test_each_setting_is_corrected_apart(study):
+def test_each_family_and_setting_is_corrected_apart(study):
+    noisy = (69.0, 71.0, 70.5, 69.5, 70.2, 70.4)
     for setting in ("easy", "hard"):
-        study.arm("baseline", 70.0, 70.0, 70.0, 70.0, setting=setting).arm(
-            "first", *UP, setting=setting
-        )
-    study.arm("second", *UP, setting="hard")
-    assert row(study, "first", "easy")["p_holm"] == 0.125
-    assert row(study, "first", "hard")["p_holm"] == 0.25
+        study.arm("baseline", *[70.0] * 6, setting=setting).arm("first", *noisy, setting=setting)
+    study.arm("second", *UP, setting="hard").arm("x=1", *noisy, family="method.x", setting="hard")
+    alone = row(study, "first", "easy")["p_adjusted"]
+    assert alone == row(study, "first", "easy")["p"] == row(study, "x=1", "hard")["p_adjusted"]
+    together = row(study, "first", "hard")
+    assert together["p_adjusted"] > alone
+    assert together["p_step_down"] == pytest.approx(alone)
+
+
+def test_intervals_are_wider_with_more_arms(study):
+    rng = np.random.default_rng(0)
+    study.arm("baseline", *[70.0] * 8)
+    for name in ("a", "b", "c"):
+        study.arm(name, *(70 + rng.normal(size=8)))
+    study.arm("x=1", *(70 + np.array([1.0, -1, 2, 0, 0, 1, -1, 0])), family="method.x")
+    three = row(study, "a")
+    one = row(study, "x=1")
+    assert three["high"] - three["low"] > three["t_high"] - three["t_low"]
+    assert one["low"] < one["difference"] < one["high"]
 
 
 def test_arms_without_a_comparison_are_not_counted_in_the_correction(study):
-    study.arm("baseline", 70.0, 70.0, 70.0, 70.0).arm("first", *UP)
-    study.arm("other_data", *UP, paired=False).arm("never_run", *["missing"] * 4)
-    assert row(study, "first")["p_holm"] == 0.125
+    study.arm("baseline", *[70.0] * 6).arm("first", *UP)
+    study.arm("other_data", *UP, paired=False).arm("never_run", *["missing"] * 6)
+    assert row(study, "first")["p_adjusted"] == 2 / 2**6
 
 
 # --- studies that are not finished ---
@@ -184,7 +193,7 @@ def test_a_study_without_a_finished_trial_has_rows_without_numbers(study):
     assert table["planned"].tolist() == [2, 2]
     assert table[["mean", "sd", *COMPARISON]].isna().all(axis=None)
     assert tables.shown(table).to_numpy().tolist() == [
-        ["baseline", "0 of 2", "", "", ""],
+        ["baseline", "0 of 2 (1 failed)", "", "", ""],
         ["variant", "0 of 2", "", "", ""],
     ]
 
@@ -193,7 +202,7 @@ def test_one_seed_has_a_difference_and_no_interval(study):
     study.arm("baseline", 70.0).arm("variant", 71.5)
     found = row(study, "variant")
     assert (found["pairs"], found["difference"], found["p"]) == (1, 1.5, 1.0)
-    assert np.isnan([found["sd"], found["low"], found["high"]]).all()
+    assert np.isnan([found["sd"], found["low"], found["high"], found["more_low"]]).all()
     assert list(text(study, "variant").values()) == ["variant", "1", "71.50", "+1.50", "1.0000"]
 
 
@@ -202,6 +211,7 @@ def test_without_a_finished_baseline_arms_have_a_mean_and_no_difference(study):
     found = row(study, "variant")
     assert (found["n"], found["pairs"], found["mean"], found["paired"]) == (2, 0, 72.0, True)
     assert np.isnan([found[name] for name in COMPARISON]).all()
+    assert (found["seeds"], found["fails_less"], found["verdict"]) == (2, 2, "inconclusive")
     assert list(text(study, "variant").values()) == ["variant", "2", "72.00 ± 1.41", "", ""]
 
 
@@ -213,7 +223,7 @@ def test_unfinished_seeds_are_told_beside_n(study):
         "other", *[71.0] * 7, "missing"
     )
     shown = {arm: text(study, arm)["n"] for arm in ("baseline", "variant", "other")}
-    assert shown == {"baseline": "8", "variant": "7 of 8", "other": "7 of 8"}
+    assert shown == {"baseline": "8", "variant": "7 of 8 (1 failed)", "other": "7 of 8"}
 
 
 def test_a_difference_of_fewer_pairs_than_n_is_told_from_one_of_all(study):
@@ -227,7 +237,7 @@ def test_a_difference_of_fewer_pairs_than_n_is_told_from_one_of_all(study):
 
 def test_the_header_says_which_accuracy(study):
     header = list(tables.shown(comparison.compare(study.arm("baseline", 70.0).read())).columns)
-    assert header == ["arm", "n", "last-10 test accuracy %", "difference [95 % interval]", "Holm p"]
+    assert header == ["arm", "n", "last-10 test accuracy %", "difference [interval]", "p"]
 
 
 def test_settings_are_shown_where_a_study_has_them(study):
@@ -237,20 +247,21 @@ def test_settings_are_shown_where_a_study_has_them(study):
 
 def test_numbers_are_shown_with_two_decimals_signs_and_interval(study):
     study.arm("baseline", 70.0, 72.0, 74.0).arm("variant", 69.0, 69.0, 75.0)
+    found = row(study, "variant")
     assert text(study, "variant") == {
         "arm": "variant",
         "n": "3",
         "last-10 test accuracy %": "71.00 ± 3.46",
-        "difference [95 % interval]": "−1.00 [−5.97, +3.97]",
-        "Holm p": "0.7500",
+        "difference [interval]": f"−1.00 {cells.bounds(found['low'], found['high'])}",
+        "p": "0.7500",
     }
 
 
 @pytest.mark.parametrize("p", [2 / 2**16, 1e-6])
 def test_a_small_p_is_not_shown_as_zero(study, p):
     table = comparison.compare(study.arm("baseline", 70.0, 70.0).arm("variant", 71.0, 71.0).read())
-    table.loc[1, "p_holm"] = p
-    assert tables.shown(table)["Holm p"].tolist()[1].strip("0.") != ""
+    table.loc[1, "p_adjusted"] = p
+    assert tables.shown(table)["p"].tolist()[1].strip("0.") != ""
 
 
 @pytest.mark.parametrize(
@@ -322,9 +333,8 @@ def test_an_arm_has_every_statistic_of_its_differences(study):
     assert (base["mean_low"], base["mean_high"]) == pytest.approx(
         (71.5 - half, 71.5 + half), abs=1e-5
     )
-    assert found["comparisons"] == 1
-    assert found["seeds_to_detect"] == seeds_to_detect(found["effect_size"])
-    assert found["seeds_for_equivalence"] == math.inf
+    decide = seeds_to_decide(4, found["difference"], found["difference_sd"], 0.5)
+    assert (found["more_low"], found["more_high"]) == decide
 
 
 def test_spread_within_a_run_is_the_mean_of_the_seeds(study):
@@ -341,16 +351,6 @@ def test_spread_of_a_baseline_without_any_has_no_ratio(study):
     assert np.isnan(row(study, "variant")["spread_ratio"])
 
 
-def test_comparisons_count_their_family_in_seeds_to_detect(study):
-    study.arm("baseline", *BASE)
-    ends = (71.0, 72.5, 72.8, 74.9)
-    study.arm("a", *ends).arm("b", *ends).arm("c", *ends).arm("x=1", *ends, family="method.x")
-    three, one = row(study, "a"), row(study, "x=1")
-    assert (three["comparisons"], one["comparisons"]) == (3, 1)
-    assert three["seeds_to_detect"] == seeds_to_detect(three["effect_size"], 3)
-    assert one["seeds_to_detect"] < three["seeds_to_detect"]
-
-
 # --- verdicts ---
 
 EIGHT = np.arange(8) / 10
@@ -364,7 +364,7 @@ def test_verdicts(study):
     study.arm("other_data", *(80 + EIGHT), paired=False).arm("never_run", *["missing"] * 8)
     table = comparison.compare(study.read()).set_index("arm")
     assert table["verdict"].to_dict() == {
-        **{"baseline": "", "better": "matters", "alike": "equivalent", "unclear": "undecided"},
+        **{"baseline": "", "better": "better", "alike": "equivalent", "unclear": "inconclusive"},
         **{"other_data": "", "never_run": ""},
     }
 
@@ -375,41 +375,71 @@ def test_the_margin_is_the_studys(study):
     for study.margin in (0.5, 0.1):
         found[study.margin] = row(study, "variant")
     assert found[0.5]["verdict"] == "equivalent"
-    assert found[0.1]["verdict"] == "undecided"
-    assert found[0.5]["seeds_for_equivalence"] < 8
-    assert found[0.1]["seeds_for_equivalence"] == math.inf
+    assert found[0.1]["verdict"] == "inconclusive"
+    assert found[0.5]["more_low"] < 8
 
 
 def test_one_seed_is_undecided_even_without_a_difference(study):
     assert (
-        row(study.arm("baseline", 70.0).arm("variant", 70.0), "variant")["verdict"] == "undecided"
+        row(study.arm("baseline", 70.0).arm("variant", 70.0), "variant")["verdict"]
+        == "inconclusive"
     )
 
 
 def test_an_interval_that_ends_at_the_margin_is_undecided():
-    line = {"difference": 0.0, "low": -0.4, "high": 0.5, "p_holm": 1.0}
-    assert comparison.verdict(line, 0.5) == "undecided"
+    line = {"difference": 0.1, "low": -0.4, "high": 0.5, "p_adjusted": 1.0, "seeds": 8}
+    assert comparison.verdict(line, 0.5) == "inconclusive"
     assert comparison.verdict({**line, "high": 0.49}, 0.5) == "equivalent"
-    assert comparison.verdict({**line, "p_holm": 0.05}, 0.5) == "matters"
+    assert comparison.verdict({**line, "p_adjusted": 0.04}, 0.5) == "better"
+    assert comparison.verdict({**line, "p_adjusted": 0.041}, 0.5) == "inconclusive"
+    worse = {**line, "difference": -1.0, "p_adjusted": 0.01}
+    assert comparison.verdict(worse, 0.5) == "worse"
+    assert comparison.verdict({**line, "rate_low": 0.01}, 0.5) == "worse by failures"
+    assert comparison.verdict({**line, "rate_high": -0.01}, 0.5) == "better by failures"
 
 
-# --- collapse ---
+# --- failures ---
+
+LOST = {"lost_classes": [3]}
+COLLAPSED = {"collapsed": True}
 
 
-def test_runs_near_chance_are_counted_as_collapsed(study):
-    table = sample_table(classes=4)  # chance is 25 %: nearer to it than to 85 is below 55
-    study.arm("baseline", 85.0, 54.0, 56.0, samples=table).arm(
-        "variant", 30.0, 29.0, 28.0, samples=table
+def test_runs_that_failed_are_no_pairs_and_are_counted_for_both_sides(study):
+    study.arm("baseline", *[70.0] * 7, 30.0, change={7: COLLAPSED, 0: {"lost_classes": []}})
+    study.arm("variant", *[71.0] * 5, 60.0, "failed", 71.0, change={5: LOST})
+    found = row(study, "variant")
+    assert (found["seeds"], found["pairs"], found["difference"]) == (8, 5, 1.0)
+    assert (found["fails_more"], found["fails_less"]) == (2, 1)
+    assert (row(study, "baseline")["failed"], found["failed"]) == (1, 2)
+    assert found["rate_low"] < 0 < found["rate_high"]
+    assert text(study, "variant")["n"] == "7 of 8 (2 failed)"
+    assert "failed alone on 2 seeds, the baseline on 1" in verdicts.sentence(found, 0.5)
+
+
+def test_an_arm_that_fails_in_most_runs_is_worse_by_failures(study):
+    study.arm("baseline", *[70.0] * 30).arm(
+        "variant", *[70.0] * 16, *[60.0] * 14, change=dict.fromkeys(range(16, 30), LOST)
     )
-    assert row(study, "baseline")["collapsed"] == 1
-    assert row(study, "variant")["collapsed"] == 0  # bad, but all alike
-    assert text(study, "baseline")["n"] == "3 (1 collapsed)"
+    assert row(study, "variant")["verdict"] == "worse by failures"
 
 
-def test_collapse_is_seen_though_the_first_trials_samples_are_damaged(study):
-    study.arm("baseline", 85.0, 30.0, 84.0, samples=sample_table(classes=4)).write()
-    (study.path("baseline", 0) / "samples.npz").write_bytes(b"PK")
-    assert row(study, "baseline")["collapsed"] == 1
+def test_where_failures_are_usual_nothing_is_taken_out(study):
+    change = dict.fromkeys(range(5), LOST)
+    study.arm("baseline", *[70.0] * 8, change=change).arm("variant", *[71.0] * 8, change=change)
+    found = row(study, "variant")
+    assert (found["pairs"], found["failed"]) == (8, 5)
+    assert next(verdicts.unusual(comparison.compare(study.read()))).startswith(
+        "the baseline failed in 5 of 8 runs"
+    )
+
+
+def test_equivalent_is_said_with_what_is_known_of_failures(study):
+    study.arm("baseline", *[70.0] * 8).arm("variant", *[70.0] * 8)
+    found = row(study, "variant")
+    assert found["verdict"] == "equivalent"
+    sentence = verdicts.sentence(found, 0.5)
+    assert "equivalent within ±0.5 points in the center" in sentence
+    assert "failed alone on 0 seeds, the baseline on 0 (difference of the rates in [" in sentence
 
 
 # --- costs ---

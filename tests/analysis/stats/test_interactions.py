@@ -50,7 +50,7 @@ def test_a_product_of_two_by_two(study):
     assert (a["low"], a["high"]) == pytest.approx((6.5 - half, 6.5 + half), abs=1e-5)
     assert (a["pairs"], a["p"]) == (2, 0.5)
     assert [row["p_holm"] for row in found.values()] == [1.0, 1.0, 0.5]
-    assert {row["verdict"] for row in found.values()} == {"undecided"}
+    assert {row["verdict"] for row in found.values()} == {"inconclusive"}
 
 
 def test_the_baseline_may_be_a_cell(study):
@@ -144,4 +144,4 @@ def test_many_seeds_matter_and_the_margin_is_the_studys(study):
         name: row["verdict"]
         for name, row in effects(product(study, cells, baseline=(0, 0))).items()
     }
-    assert verdicts == {"a: 0 → 1": "matters", "b: 0 → 1": "equivalent", "a × b": "equivalent"}
+    assert verdicts == {"a: 0 → 1": "better", "b: 0 → 1": "equivalent", "a × b": "equivalent"}

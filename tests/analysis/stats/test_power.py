@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.stats.power import MOST_SEEDS, power, seeds_for_equivalence, seeds_to_detect
+from analysis.stats.power import (
+    MOST_SEEDS,
+    power,
+    seeds_for_equivalence,
+    seeds_to_decide,
+    seeds_to_detect,
+)
 
 # --- power and how many seeds ---
 
@@ -33,10 +39,9 @@ def test_power_is_a_chance_however_far_out(effect, n):
 
 
 def test_seeds_to_detect_are_the_fewest_with_the_power():
-    assert seeds_to_detect(0.5) == 34
-    assert seeds_to_detect(-0.5) == 34
-    n = int(seeds_to_detect(0.7, comparisons=4, chance=0.9))
-    assert power(0.7, n - 1, 0.05 / 4) < 0.9 <= power(0.7, n, 0.05 / 4)
+    assert seeds_to_detect(-0.5) == seeds_to_detect(0.5)
+    n = int(seeds_to_detect(0.7, arms=4, chance=0.9))
+    assert power(0.7, n - 1, 0.04 / 4) < 0.9 <= power(0.7, n, 0.04 / 4)
 
 
 def test_smaller_effects_more_comparisons_and_a_higher_chance_need_more_seeds():
@@ -48,17 +53,14 @@ def test_smaller_effects_more_comparisons_and_a_higher_chance_need_more_seeds():
     assert chances == sorted(set(chances))
 
 
-@pytest.mark.parametrize(("comparisons", "fewest"), [(1, 6), (6, 8), (20, 10)])
-def test_no_effect_is_so_large_that_fewer_seeds_than_the_exact_test_needs_detect_it(
-    comparisons, fewest
-):
-    assert seeds_to_detect(1000.0, comparisons) == fewest
+@pytest.mark.parametrize("arms", [1, 6, 20])
+def test_no_effect_is_so_large_that_fewer_seeds_than_the_exact_test_needs_detect_it(arms):
+    assert seeds_to_detect(1000.0, arms) == 6
 
 
-def test_seeds_to_detect_of_no_effect_are_infinitely_many_and_of_an_unknown_one_unknown():
+def test_seeds_to_detect_of_no_effect_are_infinitely_many():
     assert seeds_to_detect(0.0) == math.inf
     assert seeds_to_detect(1e-4) == math.inf
-    assert math.isnan(seeds_to_detect(math.nan))
 
 
 def test_counts_of_seeds_end_at_their_limit():
@@ -80,5 +82,19 @@ def test_seeds_for_equivalence_worked_by_hand():
 def test_a_mean_outside_of_the_margin_is_never_equivalent():
     assert seeds_for_equivalence(0.5, 0.1, 0.5) == math.inf
     assert seeds_for_equivalence(-3, 0, 0.5) == math.inf
-    assert math.isnan(seeds_for_equivalence(math.nan, math.nan, 0.5))
-    assert math.isnan(seeds_for_equivalence(1, math.nan, 0.5))
+
+
+def test_seeds_to_decide_are_a_range_from_what_is_plausible():
+    low, high = seeds_to_decide(8, 1.0, 1.0, 0.5, arms=3)
+    assert low == seeds_to_detect((1 + HALF) / LEAST_SD, 3)
+    assert low < seeds_to_detect(1.0, 3) < high
+    assert seeds_to_decide(200, 0.02, 1.0, 0.5) < (60, 90)
+
+
+HALF = stats.t.ppf(0.95, 7) / math.sqrt(8)
+LEAST_SD = math.sqrt(7 / stats.chi2.ppf(0.95, 7))
+
+
+@pytest.mark.parametrize(("pairs", "sd"), [(0, math.nan), (1, math.nan), (8, 0.0)])
+def test_without_a_spread_no_number_is_promised(pairs, sd):
+    assert np.isnan(seeds_to_decide(pairs, 1.0, sd, 0.5)).all()

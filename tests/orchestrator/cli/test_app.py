@@ -125,7 +125,7 @@ def test_plan_of_a_new_study_counts_its_trials_and_makes_nothing(command):
     assert (code, err) == (0, "")
     assert "results/ablation: 104 trials: 104 todo" in out
     assert "to train: 3120 epochs" in out
-    assert "family arms: 6 comparisons × 8 seeds, smallest Holm p 0.0469" in out
+    assert "family arms: 6 comparisons × 8 seeds" in out
     assert "warning" not in out
     assert list(Path().iterdir()) == []
 
@@ -156,7 +156,7 @@ def test_plan_warns_of_missing_data_and_of_too_few_seeds(command, study):
         f"warning: cifar10: {here / 'sets' / 'cifar-10-batches-py'} does not exist; expected the folder"
         in out
     )
-    assert "more seeds are needed" in out
+    assert "too few to show a difference, at least 6 are needed" in out
     assert "not paired with the baseline (other data or noise): c, files" in out
 
 
@@ -165,7 +165,7 @@ def test_plan_of_a_selection_looks_at_that_alone(command, study):
     code, out, _ = command("plan", study, "--arms", "baseline,no_mixup", "--seeds", "1")
     assert code == 0
     assert "2 trials: 2 todo" in out
-    assert "family arms: 1 comparison × 1 seed, smallest" in out
+    assert "family arms: 1 comparison × 1 seed: too few" in out
     assert "files" not in out, "what is absent for others is no matter"
     code, _, err = command("plan", study, "--arms", "nomix")
     assert (code, err) == (2, "--arms: the study has no nomix; it has baseline, files, no_mixup\n")

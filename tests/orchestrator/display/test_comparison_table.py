@@ -108,7 +108,7 @@ def test_each_arm_has_its_accuracy_and_its_paired_difference(tmp_path):
     rows = {line.split("  ")[0]: line.split() for line in shown(store.root, soft_wrap=True)}
     assert rows["baseline"] == ["baseline", "3", "92.00", "±", "2.00"]
     assert rows["better"][1:6] == ["3", "93.50", "±", "2.00", "+1.50"]
-    assert rows["better"][-1] == "0.5000", "two arms in the family, 2 · 2/2³"
+    assert rows["better"][-1] == "0.2500", "whole seeds are flipped, 2/2³"
     assert rows["equal"][1:] == ["3", "92.00", "±", "2.00", "0.00", "[0.00,", "0.00]", "1.0000"]
     assert rows["alpha=1"][5] == "−2.00"
     assert rows["alpha=1"][-1] == "0.2500", "a family of its own"
@@ -137,7 +137,7 @@ def test_the_notes_say_what_the_numbers_are(tmp_path):
         "test/accuracy_last10",
         "mean ± sd over seeds",
         "arm − baseline",
-        "95 % t interval",
-        "sign-flip",
+        "all arms of the family together",
+        "sign flips",
     ):
         assert part in notes
