@@ -58,7 +58,8 @@ def mean_winnings(numbers: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 def _mixed(gains: np.ndarray) -> np.ndarray:
     """Return the winnings (k, n) of equal parts of all stakes: gains (stakes, k, n)."""
-    mixed: np.ndarray = np.cumprod(gains, axis=2).mean(axis=0)
+    with np.errstate(over="ignore"):  # infinite winnings are enough
+        mixed: np.ndarray = np.cumprod(gains, axis=2).mean(axis=0)
     return mixed
 
 

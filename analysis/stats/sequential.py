@@ -11,6 +11,7 @@ on to those that are open (Holm's procedure, which holds at every look for alway
 therefore gives the same answers whatever the order in which trials end.
 """
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -216,7 +217,8 @@ class _Evidence:
         """
         if self._promise(pairs) < 2 / alpha:
             return "inconclusive"
-        return _of_interval(center_interval(self._differences[:pairs], alpha), self._margin)
+        interval = _interval(self._differences[:pairs].tobytes(), alpha)
+        return _of_interval(interval, self._margin)
 
     def _promise(self, pairs: int) -> float:
         """Return the winnings for the answer about the center that is nearest."""
@@ -241,6 +243,12 @@ def _greatest(winnings: np.ndarray) -> np.ndarray:
     with_start = np.concatenate([start, winnings], axis=1)
     greatest: np.ndarray = np.maximum.accumulate(with_start, axis=1)
     return greatest
+
+
+@functools.lru_cache(maxsize=10_000)
+def _interval(differences: bytes, alpha: float) -> tuple[float, float]:
+    """Return the confidence sequence of differences, float64 (n,), which takes 30 ms once."""
+    return center_interval(np.frombuffer(differences), alpha)
 
 
 def _of_interval(interval: tuple[float, float], margin: float) -> Verdict:

@@ -51,6 +51,9 @@ def run_sequential(
             source = _source(study, store, plan, options)
             interrupted = _execute(study, store, source, machine, options, console)
             out_of_time = source.out_of_time
+            if out_of_time:
+                # Trials that were still needed, and that this run did not begin, are not missing.
+                write_plan(study, store, plan.design, source.begun)
         else:
             console.print("Nothing to do: no question needs another trial.", markup=False)
         records = [record for record in store.read_plan().records if options.selects(record)]

@@ -75,6 +75,15 @@ class SequentialQueue:
         return list(self._waiting.values())
 
     @property
+    def begun(self) -> list[PlannedTrial]:
+        """Return the needed trials that have a result, or were given out."""
+        begun = []
+        for trial in self.needed.trials:
+            if trial.record.name in self._given or _place(trial) in self._found:
+                begun.append(trial)
+        return begun
+
+    @property
     def out_of_time(self) -> bool:
         """Whether the study has used up its budget."""
         return self._hours is not None and self._hours_before + self._spent / 3600 >= self._hours

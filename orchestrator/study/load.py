@@ -227,6 +227,6 @@ def _head(target: dict[str, Any], rest: str, path: tuple[str, ...]) -> str:
     if path == ("space",):
         above, _, last = rest.rpartition(".")
         return above if above and last in Parameter.model_fields else rest
-    if path and path not in (("arms",), ("settings",)):
+    if path and path not in (("run",), ("arms",), ("settings",)):
         return rest
     return rest.partition(".")[0]
