@@ -5,6 +5,11 @@ FAILED = 1
 WRONG = 2
 REFUSED = 3
 
+WORSE = 10
+EQUIVALENT = 11
+INCONCLUSIVE = 12
+"""Codes of `judge`; 0 is better."""
+
 
 class Ended(Exception):
     """End the command with this message and this exit code."""

@@ -1,7 +1,7 @@
 """`python -m orchestrator COMMAND`: errors are printed as sentences, with an exit code.
 
 0 all trials done, 1 some failed or unfinished, 2 the study, the data or the command line is wrong,
-3 refused (locked, stale, no space), 130 and 143 interrupted.
+3 refused (locked, stale, no space), 130 and 143 interrupted; `judge` has codes of its own.
 """
 
 import signal

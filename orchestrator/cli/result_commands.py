@@ -1,5 +1,6 @@
-"""The commands that take results: status, report, audit, bundle, tensorboard, reproduce, verify."""
+"""The commands that take results: status, report, judge, audit, bundle, tensorboard, …."""
 
+import json
 import time
 from itertools import takewhile
 from pathlib import Path
@@ -10,11 +11,11 @@ import typer
 from analysis.results.study_folder import State
 from analysis.results.study_plan import TrialRecord
 from orchestrator.cli.options import DataDir, OwnCode, RunDir, StudyDir, console
-from orchestrator.exit_codes import FAILED, WRONG, Ended
+from orchestrator.exit_codes import DONE, EQUIVALENT, FAILED, INCONCLUSIVE, WORSE, WRONG, Ended
 from orchestrator.results.store import Store
 from orchestrator.run import run_study
 from trainable.config.runtime import Machine
-from trainable.storage.names import JOURNAL
+from trainable.storage.names import JOURNAL, STUDY
 
 app = typer.Typer()
 
@@ -85,6 +86,53 @@ def report(
             show_optimism(Store(run_dir), console)
         for path in files:
             console.print(str(path), markup=False)
+
+
+@app.command()
+def judge(
+    run_dir: RunDir,
+    arm: Annotated[str, typer.Option(help="The arm to judge against the baseline.")],
+    setting: Annotated[str, typer.Option(help="The setting, if the study has several.")] = "",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the answer as one JSON object.")
+    ] = False,
+) -> None:
+    """Tell a script what a study says of an arm, by the exit code.
+
+    0 better, 10 worse, 11 equivalent, 12 inconclusive. Nothing is tested anew: the verdict is that
+    of a recorded look, or of a fixed list of seeds whose trials have all ended.
+    """
+    from analysis.report.gate import NoQuestion, answer
+    from analysis.results.read import read_results
+
+    try:
+        found = answer(read_results(run_dir), arm, setting)
+    except NoQuestion as error:
+        raise Ended(f"--arm {arm}: {error}", WRONG) from None
+    code = CODES.get(found["verdict"], INCONCLUSIVE)
+    go_on = None
+    if code == INCONCLUSIVE:
+        go_on = (
+            f"python -m orchestrator run {run_dir / STUDY} --results {run_dir.parent} "
+            f"--arms baseline,{arm}"
+        )
+    if as_json:
+        print(json.dumps({**found, "code": code, "continue": go_on}))
+    else:
+        console.print(found["text"], markup=False)
+        if go_on:
+            console.print(f"to go on: {go_on}", markup=False)
+    raise typer.Exit(code)
+
+
+CODES = {
+    "better": DONE,
+    "better by failures": DONE,
+    "worse": WORSE,
+    "worse by failures": WORSE,
+    "equivalent": EQUIVALENT,
+}
+"""Verdict → exit code of `judge`; others are inconclusive."""
 
 
 @app.command()

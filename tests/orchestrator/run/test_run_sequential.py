@@ -27,7 +27,7 @@ arms:
   same: {method.co_guess: false}
   unclear: {method.networks: 1}
 """
-EFFECTS = {"better": 2.0, "same": 0.0, "unclear": 0.9, "late": 2.0}
+EFFECTS = {"better": 2.0, "same": 0.0, "unclear": 0.9, "late": 2.0, "bad": -2.0}
 """True differences in points; those of single seeds have a standard deviation of 0.5."""
 
 
@@ -412,3 +412,32 @@ def test_a_damaged_look_is_left_out_and_named(tmp_path):
     register = read_register(tmp_path)
     assert register.looks == looks * 2
     assert register.problems == ["looks.jsonl: line 2 is damaged, and left out"]
+
+
+# --- the gate for scripts ---
+
+
+def test_judge_tells_by_its_code_what_a_look_has_decided(trainer, run, command):
+    run()
+    for arm, expected in (("better", 0), ("same", 11), ("nope", 2)):
+        code, _, _ = command("judge", ROOT, "--arm", arm)
+        assert code == expected
+    code, out, _ = command("judge", ROOT, "--arm", "same", "--json")
+    found = json.loads(out)
+    assert (code, found["code"], found["verdict"], found["final"]) == (11, 11, "equivalent", True)
+    assert found["continue"] is None
+
+
+def test_judge_never_tests_anew(trainer, run, command):
+    """Results that would decide, of which no look is recorded, decide nothing."""
+    run("--arms", "baseline,better")
+    (ROOT / "looks.jsonl").unlink()
+    code, out, _ = command("judge", ROOT, "--arm", "better")
+    assert code == 12
+    assert "inconclusive" in out
+    assert "to go on: python -m orchestrator run results/s/study.yaml --results results" in out
+
+
+def test_judge_says_worse(trainer, run, command):
+    run(text=STUDY.replace("better:", "bad:"))
+    assert command("judge", ROOT, "--arm", "bad")[0] == 10

@@ -1,0 +1,99 @@
+"""The answer to one question of a study, for scripts: the command `judge`."""
+
+from typing import Any
+
+from analysis.report import verdicts
+from analysis.report.cells import known
+from analysis.results.looks import read_register
+from analysis.results.read import Results
+from analysis.stats.comparison import compare
+
+SCHEMA = 1
+"""Version of the answer; fields may be added within it."""
+
+
+class NoQuestion(Exception):
+    """The study does not ask about this arm; the message names those that it asks about."""
+
+
+def answer(results: Results, arm: str, setting: str = "") -> dict[str, Any]:
+    """Return what a study says of an arm, as plain data.
+
+    Nothing is tested anew: where seeds are added, the verdict is that of a recorded look; a fixed
+    list of seeds is judged once all its trials have ended. Otherwise it is inconclusive.
+
+    Returns:
+        schema (1), study, setting, arm, margin, verdict, final (whether it will not change), seeds,
+        pairs, difference, low, high (points), p, failures (arm_only, baseline_only: seeds;
+        rate_low, rate_high: difference of the rates), text. Numbers that do not exist are null.
+
+    Raises:
+        NoQuestion: the arm is not compared with the baseline.
+    """
+    table = compare(results)
+    asked = table[table["paired"]]
+    found = asked[(asked["arm"] == arm) & (asked["setting"] == setting)]
+    if found.empty:
+        places = ", ".join(
+            f"{row['setting']}/{row['arm']}" if row["setting"] else row["arm"]
+            for row in asked.to_dict("records")
+        )
+        raise NoQuestion(f"the study asks nothing about {arm}; it asks about {places or 'no arm'}")
+    row = found.to_dict("records")[0]
+    final = _is_final(results, row)
+    if not final:
+        row["verdict"] = "inconclusive"
+    return {
+        "schema": SCHEMA,
+        "study": results.study,
+        "setting": setting,
+        "arm": arm,
+        "margin": results.margin,
+        "verdict": row["verdict"],
+        "final": final,
+        "seeds": _whole(row["seeds"]),
+        "pairs": _whole(row["pairs"]),
+        "difference": _finite(row["difference"]),
+        "low": _finite(row["low"]),
+        "high": _finite(row["high"]),
+        "p": _finite(row["p_adjusted"]),
+        "failures": {
+            "arm_only": _whole(row["fails_more"]),
+            "baseline_only": _whole(row["fails_less"]),
+            "rate_low": _finite(row["rate_low"]),
+            "rate_high": _finite(row["rate_high"]),
+        },
+        "text": verdicts.sentence(row, results.margin),
+    }
+
+
+def _is_final(results: Results, row: dict[Any, Any]) -> bool:
+    """Return whether the question was closed at a look, or a fixed list of seeds has ended."""
+    if results.design is None:
+        trials = results.trials
+        here = trials[trials["setting"] == row["setting"]]
+        concerned = here[here["arm"].isin([row["arm"], "baseline"])]
+        ended = concerned["state"].isin(["done", "failed", "blocked"])
+        return bool(ended.all()) and row["verdict"] not in ("", "inconclusive")
+    ids = {
+        arm.id
+        for arm in results.design.arms
+        if (arm.setting or "", arm.arm) == (row["setting"], row["arm"])
+    }
+    return any(
+        look.id in ids
+        and (look.setting or "") == row["setting"]
+        and (look.verdict, look.margin) == (row["verdict"], results.margin)
+        for look in read_register(results.root).looks
+    )
+
+
+def _whole(value: float | None) -> int:
+    return int(value) if value is not None and known(value) else 0
+
+
+def _finite(value: float | None) -> float | None:
+    """Return a number; None if it does not exist or is infinite, which JSON cannot tell."""
+    if value is None or not known(value) or abs(value) == float("inf"):
+        return None
+    return float(value)
