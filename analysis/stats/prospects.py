@@ -10,6 +10,8 @@ STUDIES = 10
 EFFECTS = (2.0, 1.0, 0.5)
 MOST_ARMS = 12
 """Number of arms that are simulated; a family of more is simulated with as many."""
+MOST_SEEDS = 64
+"""Number of seeds that are simulated, if the design allows more."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ def prospects(arms: int, at_least: int, at_most: int) -> list[Prospect]:
     correlated by one half. The seed is fixed.
     """
     arms = min(arms, MOST_ARMS)
+    at_most = max(at_least, min(at_most, MOST_SEEDS))
     found = []
     for effect in (*EFFECTS, 0.0):
         rng = np.random.default_rng(0)

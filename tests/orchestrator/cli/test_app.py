@@ -123,9 +123,10 @@ def executing(
 def test_plan_of_a_new_study_counts_its_trials_and_makes_nothing(command):
     code, out, err = command("plan", ABLATION)
     assert (code, err) == (0, "")
-    assert "results/ablation: 104 trials: 104 todo" in out
-    assert "to train: 3120 epochs" in out
-    assert "family arms: 6 comparisons × 8 seeds" in out
+    assert "results/ablation: 78 trials: 78 todo" in out
+    assert "to train: 2340 epochs" in out
+    assert "family arms: 6 comparisons × 6 seeds" in out
+    assert "seeds are added until each question is decided, 6 to 24" in out
     assert "warning" not in out
     assert list(Path().iterdir()) == []
 

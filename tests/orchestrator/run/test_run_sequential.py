@@ -298,9 +298,7 @@ def test_failures_are_no_pairs_and_are_told(trainer, run):
 
 def test_the_budget_ends_a_study_with_the_answers_so_far(trainer, run, monkeypatch):
     clock = [0.0]
-    monkeypatch.setattr(
-        "orchestrator.scheduling.sequential_queue.time.monotonic", lambda: clock[0]
-    )
+    monkeypatch.setattr("orchestrator.scheduling.sequential_queue.time.monotonic", lambda: clock[0])
 
     def ten_minutes() -> None:
         clock[0] += 600
@@ -384,7 +382,7 @@ WRONG = {
     "seeds: {until: decided, at_most: 501}": "s.yaml:2: seeds.at_most: 501 is not right",
     "seeds: {until: decided, list: [1]}": "s.yaml:2: seeds.list: unknown key `list`",
     "seeds: {at_least: 6}": "s.yaml:2: seeds.until: is missing",
-    "seeds: {until: tired}": "s.yaml:2: seeds.until: \"tired\" is not right",
+    "seeds: {until: tired}": 's.yaml:2: seeds.until: "tired" is not right',
     "seeds: [0]\nrun: {budget: {hours: 2}}": "s.yaml:3: run.budget: it needs seeds that are added",
     "seeds: {until: decided}\nrun: {budget: {hours: 0}}": "s.yaml:3: run.budget.hours: 0 is not",
     "seeds: {until: decided}\nanalysis: {margin: 0}": "s.yaml:3: analysis.margin: 0 is not right",
@@ -441,3 +439,34 @@ def test_judge_never_tests_anew(trainer, run, command):
 def test_judge_says_worse(trainer, run, command):
     run(text=STUDY.replace("better:", "bad:"))
     assert command("judge", ROOT, "--arm", "bad")[0] == 10
+
+
+# --- damage ---
+
+DAMAGES = {
+    "empty": lambda content: b"",
+    "truncated": lambda content: content[: len(content) // 2],
+    "a list": lambda content: b"[]",
+    "a number": lambda content: b"7",
+    "another shape": lambda content: b'{"kind": "joined", "design": 3, "checksum": "x"}',
+    "another encoding": lambda content: content.decode().encode("utf-16"),
+    "a digit changed": lambda content: content.replace(b'"generation": 0', b'"generation": 1', 1),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+@pytest.mark.parametrize("file", ["looks.jsonl", "trials.json"])
+def test_damage_never_decides_a_question(trainer, run, command, file, name):
+    """Every command ends with a sentence, and no arm is called better or worse that was not."""
+    run("--set", "seeds.at_most=7")
+    path = ROOT / file
+    path.write_bytes(DAMAGES[name](path.read_bytes()))
+    for arguments in (("status", ROOT), ("report", ROOT), ("plan", "s.yaml")):
+        code, out, err = command(*arguments)
+        assert code in (0, 2)
+        assert code == 0 or err.count("\n") == 1
+        assert "better: better" not in out
+    for arm in ("better", "same"):
+        assert command("judge", ROOT, "--arm", arm)[0] in (12, 2)
+    run("--set", "seeds.at_most=8", code=None)
+    assert answers()["same"][0] == "inconclusive"

@@ -16,6 +16,7 @@ from analysis.results.read import read_results
 from analysis.stats.comparison import compare
 from tests.orchestrator.runs import (
     Environment,
+    Process,
     assert_quiet,
     finish,
     untimed,
@@ -57,6 +58,14 @@ def content(root: Path) -> dict[str, Any]:
     }
 
 
+def wait_for_another_trial(process: Process, root: Path) -> None:
+    def begun() -> int:
+        return len(list(root.rglob("metrics.jsonl")))
+
+    before = begun()
+    wait_until(lambda: process.poll() is not None or begun() > before, "a trial has begun")
+
+
 def test_ten_kills_change_no_row_no_look_and_no_verdict(
     tmp_path: Path, start, environment: Environment
 ) -> None:
@@ -72,11 +81,7 @@ def test_ten_kills_change_no_row_no_look_and_no_verdict(
     rng = random.Random(0)
     for _ in range(KILLS):
         process = start(study, "--no-ray")
-        before = len(list(root.rglob("metrics.jsonl")))
-        wait_until(
-            lambda: process.poll() is not None or len(list(root.rglob("metrics.jsonl"))) > before,
-            "a trial has begun",
-        )
+        wait_for_another_trial(process, root)
         time.sleep(rng.uniform(0, 3))
         if process.poll() is None:
             os.kill(process.pid, signal.SIGKILL)

@@ -232,7 +232,7 @@ def errors(path: Path, *sets: str) -> list[str]:
 
 def arms(study: Study, setting: str | None = None) -> dict[str, PlannedTrial]:
     """The trials of the study's first seed in one setting, by arm."""
-    seed = study.file.seeds[0]
+    seed = study.trials[0].record.seed
     return {
         t.record.arm: t
         for t in study.trials
@@ -685,10 +685,11 @@ def test_a_value_of_set_is_read_as_strictly_as_the_file(tmp_path, value):
 # --- the studies of the repository ---
 
 
-def test_the_digits_ablation_has_104_paired_trials():
+def test_the_digits_ablation_has_13_arms_and_up_to_24_seeds():
     study = load_study(STUDIES / "ablation.yaml")
-    assert len(study.trials) == 104
-    assert len({trial.record.id for trial in study.trials}) == 104
+    assert len(study.trials) == 13 * 24
+    assert len({trial.record.id for trial in study.trials}) == 13 * 24
+    assert {trial.record.seed for trial in study.trials} == set(range(1000, 1024))
     assert study.warnings == []
     assert {t.record.baseline for t in study.trials if t.record.arm != "baseline"} == {"baseline"}
     assert list(arms(study)) == [
@@ -699,7 +700,7 @@ def test_the_digits_ablation_has_104_paired_trials():
             "no_co_guess",
             "no_mixup",
             "one_network",
-            "cross_entropy",
+            "strong_cross_entropy",
         ),
         *(
             "warmup_epochs=5",
@@ -713,7 +714,9 @@ def test_the_digits_ablation_has_104_paired_trials():
 
 
 def test_the_two_digits_studies_have_an_arm_for_every_switch_on_one_baseline():
-    ablation, switches = (load_study(STUDIES / f"{name}.yaml") for name in ("ablation", "switches"))
+    ablation, switches = (
+        load_study(STUDIES / f"{name}.yaml") for name in ("ablation_80", "switches")
+    )
     assert switches.warnings == []
     assert [
         trial.record.seed for trial in switches.trials if trial.record.arm == "baseline"
@@ -721,7 +724,7 @@ def test_the_two_digits_studies_have_an_arm_for_every_switch_on_one_baseline():
     method = switches.trials[0].config.method
     assert (
         switches.trials[0].config.model_copy(
-            update={"method": method.model_copy(update={"neighbors": 200})}
+            update={"method": method.model_copy(update={"neighbors": 200}), "seed": 1000}
         )
         == ablation.trials[0].config
     )  # `neighbors` is without effect there
