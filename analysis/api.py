@@ -45,7 +45,7 @@ class Study:
             folder: its folder below the study's folder.
             state: `done`, `stopped`, `partial`, `failed`, `blocked`, `stale` or `todo`.
             reason: reason why it has no result; "" if it is done.
-            collapsed: whether it ended nearer to chance than to the best seed of its arm.
+            failed, failure: whether a completed run counts as failed, and why.
             the fields of `summary.json`, such as `test/accuracy_last10` (%, mean of the last ten
                 epochs) and `time/epoch_s` (seconds, all epochs); NaN if a trial is not done.
         """

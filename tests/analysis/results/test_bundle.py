@@ -46,6 +46,7 @@ def study(tmp_path: Path) -> Path:
         (trial / name).write_bytes(b"x")
     (root / "report").mkdir(exist_ok=True)
     (root / "report" / "index.html").write_text("old")
+    (root / "looks.jsonl").write_text("of a study that adds seeds")
     return root
 
 
