@@ -150,7 +150,7 @@ def competitors(studies: int) -> None:
         designs["AdaStop, groups of 8, at most 5 (unpaired)"] = _adastop
     for name, design in designs.items():
         wrong = found = trials = 0.0
-        few = min(studies, 100) if name.startswith("AdaStop") else studies
+        few = max(1, studies // 4) if name.startswith("AdaStop") else studies
         for number in range(few):
             rng = np.random.default_rng([2, number])
             base = rng.normal(size=(40, 1)) / np.sqrt(2)

@@ -1,23 +1,31 @@
 """Pass Tune's reports of trials on to the run's progress."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ray import tune
 
 from orchestrator.execution.progress import Progress, note_death
+from orchestrator.ray_backend.node_watch import is_dead
 from trainable.storage.trial_folder import TrialFolder
 from trainable.trial.job import TrialJob
 
 
 class ProgressCallback(tune.Callback):  # type: ignore[misc] # untyped Ray
-    """Pass on what Tune reports; `progress` is None in the copy that Tune pickles."""
+    """Pass on what Tune reports; `progress` is None in the copy that Tune pickles.
 
-    def __init__(self, progress: Progress | None):
+    Args:
+        progress: hears of the trials.
+        died: called if Ray itself has died: its trials have not failed.
+    """
+
+    def __init__(self, progress: Progress | None, died: Callable[[], None] | None = None):
         self.progress = progress
+        self.died = died
 
     def __getstate__(self) -> dict[str, Any]:  # Tune pickles its callbacks; a terminal cannot be
-        return {"progress": None}
+        return {"progress": None, "died": None}
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Note that a trial has a slot."""
@@ -37,8 +45,10 @@ class ProgressCallback(tune.Callback):  # type: ignore[misc] # untyped Ray
             self.progress.ended(_name(trial))
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Note that a trial has used up its attempts."""
-        if self.progress:
+        """Note that a trial has used up its attempts, unless Ray has died under it."""
+        if self.progress and self.died and is_dead():
+            self.died()
+        elif self.progress:
             folder = TrialFolder(TrialJob.from_config(trial.config).folder)
             if folder.failure is None:
                 error = _error(trial)

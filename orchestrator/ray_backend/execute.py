@@ -75,6 +75,14 @@ def train_on_ray(
         at_once = sum(node.slots(cpu, gpu) for node in nodes)
     at_once = min(at_once, study.file.run.max_concurrent_trials or at_once)
 
+    stop = progress.stop
+
+    def died() -> None:
+        if stop.dead is not None:
+            return
+        stop.dead = "Ray has died on this machine, for instance for want of memory"
+        ask_to_stop()
+
     shutil.rmtree(scratch, ignore_errors=True)
     tuner = tune.Tuner(
         DivideMixTrainable,
@@ -85,14 +93,8 @@ def train_on_ray(
             num_samples=-1,
             reuse_actors=True,
         ),
-        run_config=_run_config(study, scratch, ProgressCallback(progress)),
+        run_config=_run_config(study, scratch, ProgressCallback(progress, died)),
     )
-    stop = progress.stop
-
-    def died() -> None:
-        stop.dead = "Ray has died on this machine, for instance for want of memory"
-        ask_to_stop()
-
     try:
         # Entered after `ray.init`, which puts a handler of SIGTERM in place that aborts.
         with stoppable_before_tune(), interruptible(stop, ask_to_stop), watched_nodes(died):

@@ -10,6 +10,11 @@ EVERY_S = 2.0
 """Time between two looks. Ray itself takes some ten seconds to count a machine as dead."""
 
 
+def is_dead() -> bool:
+    """Return whether no machine of this Ray is alive any more."""
+    return not any(node["Alive"] for node in ray.nodes())
+
+
 @contextmanager
 def watched_nodes(died: Callable[[], None]) -> Iterator[None]:
     """Call `died` once, in a thread, if no machine of this Ray is alive any more."""
@@ -17,7 +22,7 @@ def watched_nodes(died: Callable[[], None]) -> Iterator[None]:
 
     def watch() -> None:
         while not over.wait(EVERY_S):
-            if not any(node["Alive"] for node in ray.nodes()):
+            if is_dead():
                 died()
                 return
 
