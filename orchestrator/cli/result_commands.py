@@ -105,8 +105,9 @@ def judge(
     from analysis.report.gate import NoQuestion, answer
     from analysis.results.read import read_results
 
+    results = read_results(run_dir)
     try:
-        found = answer(read_results(run_dir), arm, setting)
+        found = answer(results, arm, setting)
     except NoQuestion as error:
         raise Ended(f"--arm {arm}: {error}", WRONG) from None
     code = CODES.get(found["verdict"], INCONCLUSIVE)
@@ -116,6 +117,8 @@ def judge(
             f"python -m orchestrator run {run_dir / STUDY} --results {run_dir.parent} "
             f"--arms baseline,{arm}"
         )
+        if results.design is not None and found["seeds"] >= results.design.at_most:
+            go_on += f" --set seeds.at_most={2 * results.design.at_most}"
     if as_json:
         print(json.dumps({**found, "code": code, "continue": go_on}))
     else:

@@ -436,6 +436,12 @@ def test_judge_never_tests_anew(trainer, run, command):
     assert "to go on: python -m orchestrator run results/s/study.yaml --results results" in out
 
 
+def test_an_arm_that_has_all_its_seeds_goes_on_with_more(trainer, run, command):
+    run("--set", "seeds.at_most=7")
+    _, out, _ = command("judge", ROOT, "--arm", "same", "--json")
+    assert json.loads(out)["continue"].endswith("--arms baseline,same --set seeds.at_most=14")
+
+
 def test_judge_says_worse(trainer, run, command):
     run(text=STUDY.replace("better:", "bad:"))
     assert command("judge", ROOT, "--arm", "bad")[0] == 10
