@@ -6,6 +6,8 @@ from analysis.report import verdicts
 from analysis.report.cells import known
 from analysis.results.looks import read_register
 from analysis.results.read import Results
+from analysis.results.study_plan import BASELINE
+from analysis.results.trial_failures import FAILED_STATES
 from analysis.stats.comparison import compare
 
 SCHEMA = 1
@@ -72,8 +74,8 @@ def _is_final(results: Results, row: dict[Any, Any]) -> bool:
     if results.design is None:
         trials = results.trials
         here = trials[trials["setting"] == row["setting"]]
-        concerned = here[here["arm"].isin([row["arm"], "baseline"])]
-        ended = concerned["state"].isin(["done", "failed", "blocked"])
+        concerned = here[here["arm"].isin([row["arm"], BASELINE])]
+        ended = concerned["state"].isin(["done", *FAILED_STATES])
         return bool(ended.all()) and row["verdict"] not in ("", "inconclusive")
     ids = {
         arm.id

@@ -20,6 +20,10 @@ def what_failed(summary: Mapping[str, Any]) -> str:
     return f"lost {classes} {', '.join(map(str, lost))}: hardly predicted any more"
 
 
+FAILED_STATES = ("failed", "blocked")
+"""States of trials without a result that count as failed runs."""
+
+
 class Outcome(NamedTuple):
     """How a run has ended: its accuracy in percent, None after an error; whether it has failed."""
 

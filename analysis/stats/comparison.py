@@ -8,7 +8,7 @@ import pandas as pd
 
 from analysis.results.read import NOT_RUN, Results
 from analysis.results.study_plan import BASELINE
-from analysis.results.trial_failures import ERROR, Outcome
+from analysis.results.trial_failures import ERROR, FAILED_STATES, Outcome
 from analysis.stats.attainable_p import ALPHA, CENTERS
 from analysis.stats.confidence_sequence import mean_interval as rate_interval
 from analysis.stats.max_t import max_t
@@ -21,8 +21,6 @@ from trainable.storage.names import EPOCH_SECONDS, FORWARDS, LAST10, LAST10_SD
 
 ALONE = names.NETWORK_LAST10.format(k=0)
 PAIRING = ["seed", "data_hash", "noise_hash"]
-FAILED = ("failed", "blocked")
-"""States of trials that count as failed runs."""
 
 
 def compare(results: Results, metric: str = LAST10) -> pd.DataFrame:
@@ -122,7 +120,7 @@ def _outcome(metric: str, setting: str, arm: str, group: pd.DataFrame) -> dict[s
         "begun": not group["reason"].str.startswith(NOT_RUN).all(),
         "planned": len(group),
         "n": len(done),
-        "failed": int(done["failed"].sum() + group["state"].isin(FAILED).sum()),
+        "failed": int(done["failed"].sum() + group["state"].isin(FAILED_STATES).sum()),
         "mean": mean,
         "sd": values.std(ddof=1),
         "mean_low": low,
@@ -168,9 +166,9 @@ def _ended(results: Results, setting: str, arm: str, metric: str) -> pd.DataFram
     """Return value, error, failed and hashes by seed of an arm's trials that have ended."""
     trials = results.trials
     of_arm = (trials["setting"] == setting) & (trials["arm"] == arm)
-    ended = trials[of_arm & trials["state"].isin(["done", *FAILED])].set_index("seed")
+    ended = trials[of_arm & trials["state"].isin(["done", *FAILED_STATES])].set_index("seed")
     found = ended.reindex(columns=PAIRING[1:])
-    found["error"] = ended["state"].isin(FAILED)
+    found["error"] = ended["state"].isin(FAILED_STATES)
     found["failed"] = ended["failed"].astype(bool) | found["error"]
     if metric in ended:
         found["value"] = ended[metric].astype(float)
@@ -305,7 +303,7 @@ def _sequential_answers(results: Results, metric: str) -> dict[tuple[str, str], 
         place = (trial["setting"] or None, trial["arm"], trial["seed"])
         if trial["state"] == "done":
             found[place] = Outcome(trial[LAST10], trial["failed"])
-        elif trial["state"] in FAILED:
+        elif trial["state"] in FAILED_STATES:
             found[place] = ERROR
     judged = judge_study(results.design, results.margin, found)
     return {(each.arm.setting or "", each.arm.arm): each for each in judged}

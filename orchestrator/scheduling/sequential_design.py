@@ -6,14 +6,11 @@ from dataclasses import dataclass, replace
 from analysis.results.looks import Look, Register
 from analysis.results.study_folder import State
 from analysis.results.study_plan import BASELINE, Joined, SequentialDesign, TrialRecord
-from analysis.results.trial_failures import ERROR, Outcome, outcome
+from analysis.results.trial_failures import ERROR, FAILED_STATES, Outcome, outcome
 from analysis.results.trial_files import TrialFiles
 from analysis.stats.sequential_study import Judged, Outcomes, judge_study, seeds_needed
 from orchestrator.scheduling.trial_selection import Options
 from orchestrator.study.planned_trial import PlannedTrial
-
-ENDED: tuple[State, ...] = ("failed", "blocked")
-"""States of trials that count as failed runs."""
 
 
 def outcomes(
@@ -32,7 +29,7 @@ def outcomes(
             summary = files[record.name].summary
             assert summary is not None
             found[place] = outcome(summary)
-        elif state in ENDED:
+        elif state in FAILED_STATES:
             found[place] = ERROR
     return found
 
@@ -171,10 +168,13 @@ def needs(
         if trial.record.seed in wanted[trial.record.setting, trial.record.arm]
         or (trial.record.setting, trial.record.arm, trial.record.seed) in found
     }
-    # A trial that another one uses is needed as well.
-    for trial in reversed(_dependencies_first(trials)):
-        if trial.record.name in chosen and trial.record.source:
-            chosen.add(trial.record.source)
+    sources = {trial.record.name: trial.record.source for trial in trials}
+    for name in list(chosen):
+        # What a trial uses is needed as well.
+        source = sources[name]
+        while source is not None:
+            chosen.add(source)
+            source = sources.get(source)
     return Needs(judged, [trial for trial in trials if trial.record.name in chosen])
 
 
@@ -202,18 +202,3 @@ def _wanted_seeds(
     for (setting, _), seeds in asked.items():
         wanted[setting, BASELINE] |= set(seeds)
     return wanted
-
-
-def _dependencies_first(trials: Sequence[PlannedTrial]) -> list[PlannedTrial]:
-    """Sort trials so that each is after the one that it uses."""
-    by_name = {trial.record.name: trial for trial in trials}
-
-    def depth(trial: PlannedTrial) -> int:
-        steps = 0
-        source = trial.record.source
-        while source in by_name:
-            steps += 1
-            source = by_name[source].record.source
-        return steps
-
-    return sorted(trials, key=depth)
