@@ -6,6 +6,7 @@ from analysis.report import verdicts
 from analysis.report.cells import known
 from analysis.results.looks import read_register
 from analysis.results.read import Results
+from analysis.results.registration import read_registration
 from analysis.results.study_plan import BASELINE
 from analysis.results.trial_failures import FAILED_STATES
 from analysis.stats.comparison import compare
@@ -22,7 +23,8 @@ def answer(results: Results, arm: str, setting: str = "") -> dict[str, Any]:
     """Return what a study says of an arm, as plain data.
 
     Nothing is tested anew: where seeds are added, the verdict is that of a recorded look; a fixed
-    list of seeds is judged once all its trials have ended. Otherwise it is inconclusive.
+    list of seeds is judged once all its trials have ended, if arm, seeds and margin were registered
+    before the first of them had. Otherwise it is inconclusive.
 
     Returns:
         schema (1), study, setting, arm, margin, verdict, final (whether it will not change), seeds,
@@ -76,7 +78,10 @@ def _is_final(results: Results, row: dict[Any, Any]) -> bool:
         here = trials[trials["setting"] == row["setting"]]
         concerned = here[here["arm"].isin([row["arm"], BASELINE])]
         ended = concerned["state"].isin(["done", *FAILED_STATES])
-        return bool(ended.all()) and row["verdict"] not in ("", "inconclusive")
+        registered = read_registration(results.root).asked_before(
+            row["setting"], row["arm"], BASELINE
+        )
+        return registered and bool(ended.all()) and row["verdict"] not in ("", "inconclusive")
     ids = {
         arm.id
         for arm in results.design.arms

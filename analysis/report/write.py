@@ -11,9 +11,11 @@ from analysis.figures import comparison as figures
 from analysis.figures import curves, division
 from analysis.report import formats, tables, verdicts
 from analysis.report.blocks import Block, Picture
+from analysis.report.opening import opening
 from analysis.results import unexpected_files
 from analysis.results.mixed_fingerprints import mixed, without_checksums
 from analysis.results.read import Results, read_results
+from analysis.results.registration import read_registration
 from analysis.results.study_plan import BASELINE
 from analysis.results.study_record import read_record
 from analysis.stats import comparison, interactions
@@ -189,6 +191,7 @@ def _facts(whole: Results, study: Results, table: pd.DataFrame) -> dict[str, Any
         "study": study.study,
         "counts": _counts(whole, study),
         "margin": study.margin,
+        "opening": opening(study, table, read_registration(study.root)),
         "verdicts": verdicts.summary(table, study.margin),
         "explanation": tables.note(study.design),
         "reach": [*verdicts.reach(table, study.design), *verdicts.unusual(table)],
@@ -206,6 +209,9 @@ def _facts(whole: Results, study: Results, table: pd.DataFrame) -> dict[str, Any
 
 def _markdown(blocks: list[Block], facts: dict[str, Any]) -> Iterator[str]:
     yield f"# {facts['study']}\n\n{facts['counts']}.\n"
+    for name, sentences in facts["opening"].sections.items():
+        if sentences:
+            yield f"**{name}:** {'; '.join(sentences)}.\n"
     for sentences in facts["verdicts"].values():
         for sentence in sentences:
             yield f"- {sentence}"

@@ -14,7 +14,14 @@ from pathlib import Path
 from trainable.storage import names
 from trainable.storage.trial_folder import PLACE
 
-OF_STUDY = (names.STUDY, names.PLAN, names.PROVENANCE, names.JOURNAL, names.LOOKS)
+OF_STUDY = (
+    names.STUDY,
+    names.PLAN,
+    names.PROVENANCE,
+    names.REGISTRATION,
+    names.JOURNAL,
+    names.LOOKS,
+)
 OF_TRIAL = (
     names.TRIAL,
     names.SUMMARY,

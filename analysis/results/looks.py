@@ -5,16 +5,15 @@ known of then; therefore the file, and not the study, says from which seed on it
 uses the standard library only.
 """
 
-import json
-import os
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from analysis.results import signed_lines
+from analysis.results.signed_lines import made
 from analysis.results.study_plan import Joined
 from trainable.storage import names
-from trainable.storage.checksums import Damaged, signed, verified
 
 JOINED = "joined"
 LOOK = "look"
@@ -63,29 +62,36 @@ class Register:
         return any((look.setting, look.id) == (arm.setting, arm.id) for look in self.looks)
 
 
+@dataclass(frozen=True)
+class _Time:
+    """How long a run has lasted so far, in seconds."""
+
+    run: str
+    seconds: float
+
+
 def read_register(root: Path) -> Register:
     """Read the record of the study in `root`; it is empty if there is none."""
-    try:
-        lines = (root / names.LOOKS).read_bytes().splitlines()
-    except OSError:
-        return Register()
-    register = Register()
-    seconds: dict[str, float] = {}
-    for number, line in enumerate(lines, 1):
-        try:
-            content = verified(_object(line), names.LOOKS, compulsory=True)
-            kind = content.pop("kind")
-            if kind == JOINED:
-                register.joined.append(_made(Joined, content))
-            elif kind == LOOK:
-                register.looks.append(_made(Look, content))
-            elif kind == TIME:
-                seconds[str(content["run"])] = float(content["seconds"])
-        except (Damaged, ValueError, KeyError, TypeError):
-            register.problems.append(f"{names.LOOKS}: line {number} is damaged, and left out")
-    return Register(
-        register.joined, register.looks, sum(seconds.values()) / 3600, register.problems
-    )
+    entries, problems = signed_lines.read(root / names.LOOKS, _entry)
+    joined = [entry for entry in entries if isinstance(entry, Joined)]
+    looks = [entry for entry in entries if isinstance(entry, Look)]
+    seconds = {entry.run: entry.seconds for entry in entries if isinstance(entry, _Time)}
+    return Register(joined, looks, sum(seconds.values()) / 3600, problems)
+
+
+def _entry(content: dict[str, Any]) -> Joined | Look | _Time | None:
+    """Return the content of a line, None for a kind of later versions.
+
+    Raises KeyError, TypeError or ValueError if it lacks something.
+    """
+    kind = content.pop("kind")
+    if kind == JOINED:
+        return made(Joined, content)
+    if kind == LOOK:
+        return made(Look, content)
+    if kind == TIME:
+        return _Time(str(content["run"]), float(content["seconds"]))
+    return None
 
 
 def add_entries(root: Path, entries: Iterable[Joined | Look]) -> None:
@@ -94,37 +100,10 @@ def add_entries(root: Path, entries: Iterable[Joined | Look]) -> None:
     for entry in entries:
         kind = JOINED if isinstance(entry, Joined) else LOOK
         lines.append({"kind": kind, **asdict(entry)})
-    _append(root, lines)
+    signed_lines.append(root / names.LOOKS, lines)
 
 
 def add_time(root: Path, run: str, seconds: float) -> None:
     """Note how long a run has lasted; the last note of a run counts."""
-    _append(root, [{"kind": TIME, "run": run, "seconds": round(seconds, 1)}])
-
-
-def _append(root: Path, lines: list[dict[str, Any]]) -> None:
-    if not lines:
-        return
-    path = root / names.LOOKS
-    with path.open("ab+") as file:
-        # A line that a crash has cut off must not spoil the next one.
-        if file.tell():
-            file.seek(-1, os.SEEK_END)
-            if file.read(1) != b"\n":
-                file.write(b"\n")
-        file.write("".join(json.dumps(signed(line)) + "\n" for line in lines).encode())
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _object(line: bytes) -> dict[str, Any]:
-    content = json.loads(line)
-    if not isinstance(content, dict):
-        raise Damaged("a line is not a JSON object")
-    return content
-
-
-def _made(kind: type[Any], content: dict[str, Any]) -> Any:
-    """Return an entry; fields of later versions are ignored."""
-    known = {each.name for each in fields(kind)}
-    return kind(**{name: value for name, value in content.items() if name in known})
+    line = {"kind": TIME, "run": run, "seconds": round(seconds, 1)}
+    signed_lines.append(root / names.LOOKS, [line])

@@ -34,6 +34,7 @@ class Results:
         margin: equivalence margin in percentage points.
         factors: paths of the fields that the study's factors change.
         design: how seeds are added until the questions are decided; None for a fixed list.
+        primary: the arm whose difference from the baseline the study is about, if it names one.
     """
 
     root: Path
@@ -42,6 +43,7 @@ class Results:
     margin: float = 0.5
     factors: list[str] = field(default_factory=list)
     design: SequentialDesign | None = None
+    primary: str | None = None
     _measured: dict[str, pd.DataFrame] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -169,7 +171,7 @@ def read_results(root: Path) -> Results:
             row["reason"] = reasons.get(record) or _reason(record, state, held, waits)
         rows.append(row)
     trials = pd.DataFrame(rows)
-    return Results(root, plan.study, trials, plan.margin, plan.factors, plan.design)
+    return Results(root, plan.study, trials, plan.margin, plan.factors, plan.design, plan.primary)
 
 
 def _row(record: TrialRecord, state: State, files: TrialFiles) -> dict[str, Any]:

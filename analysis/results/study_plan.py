@@ -101,7 +101,8 @@ class StudyPlan:
     is the equivalence margin in percentage points. `factors` are the paths of the fields that the
     study's factors change. `checksums` is whether all trials were made with checksums, which are
     then compulsory. `study_checksum` identifies the content of `study.yaml`. `design` is None for a
-    fixed list of seeds; otherwise `records` has the trials that were needed so far.
+    fixed list of seeds; otherwise `records` has the trials that were needed so far. `primary` is
+    the arm whose difference from the baseline the study is about.
     """
 
     study: str
@@ -112,6 +113,7 @@ class StudyPlan:
     checksums: bool = False
     study_checksum: str | None = None
     design: SequentialDesign | None = None
+    primary: str | None = None
 
     def to_json(self) -> str:
         """Return the content of `trials.json`."""
@@ -129,6 +131,8 @@ class StudyPlan:
         }
         if self.checksums:
             content["format"] = FORMAT
+        if self.primary:
+            content["primary"] = self.primary
         if self.design:
             content["design"] = asdict(self.design)
         if self.study_checksum:
@@ -172,11 +176,14 @@ def _plan(content: dict[str, Any]) -> StudyPlan:
     max_failures = content["max_failures"]
     margin = content.get("margin", 0.5)
     factors = content.get("factors", [])
+    primary = content.get("primary")
     if not isinstance(study, str) or not isinstance(max_failures, int):
         raise TypeError
     if not isinstance(margin, int | float) or not math.isfinite(margin):
         raise TypeError
     if not isinstance(factors, list) or not all(isinstance(path, str) for path in factors):
+        raise TypeError
+    if not isinstance(primary, str | None):
         raise TypeError
     return StudyPlan(
         study=study,
@@ -187,6 +194,7 @@ def _plan(content: dict[str, Any]) -> StudyPlan:
         checksums=content.get("format") == FORMAT,
         study_checksum=content.get("study_checksum"),
         design=_design(content.get("design")),
+        primary=primary,
     )
 
 

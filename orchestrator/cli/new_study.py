@@ -43,12 +43,18 @@ would put wrong ones on top
     conf_penalty: "on" # for errors between similar classes, as people make them
 
 arms: # what differs from the baseline
-  no_co_refine: {{method.co_refine: false}}
-  one_network: {{method.networks: 1}}
+  strong_cross_entropy: # plain training done well: what every method has to beat
+    method.name: cross_entropy
+    train: {{lr_schedule: cosine, ema_decay: 0.9, weight_decay: 0.01}}
   cross_entropy: {{method.name: cross_entropy}}
+  no_co_refine: {{method.co_refine: false}}
+  no_mixup: {{method.mixup: false}}
+  one_network: {{method.networks: 1}}
 
 factors: # one at a time around the baseline
-  method.lambda_u: {{values: [25]}}
+  method.lambda_u: {{values: [0, 25]}} # the baseline's own value is not run twice
+
+analysis: {{primary: strong_cross_entropy}} # the report begins with this comparison
 
 resources: {{cpu: 1, gpu: auto}}
 """

@@ -149,6 +149,10 @@ class Store:
         """Return the hash of the code that ran a trial, from its fingerprint."""
         return read_files(self.folder(record)).code
 
+    def count_ended(self) -> int:
+        """Return the number of trials on disk that have a result."""
+        return sum(1 for _ in self.runs.rglob(f"seed=*/{names.SUMMARY}"))
+
     def uncounted(self, records: Iterable[TrialRecord]) -> list[str]:
         """Return the names of trials on disk that the study does not plan."""
         planned = {record.name for record in records}

@@ -139,6 +139,7 @@ class OwnRay:
         self, study: Study, store: Store, shared: SharedSource, machine: Machine, view: "View"
     ) -> Stop:
         """Start Ray while the first trials are trained; then let it train the others."""
+        self._console.print("Ray:           starts while local processes train the first trials")
         stop = Stop()
         slots = slots_here(study)
         room = Room(store.root, shared.waiting, slots)

@@ -1,5 +1,6 @@
 """One run of a search: propose and train missing trials, confirm the best on fresh seeds."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -10,10 +11,11 @@ from orchestrator.display.search_live import SearchView, show_failures, show_opt
 from orchestrator.exit_codes import DONE, FAILED, REFUSED, WRONG, Ended
 from orchestrator.results.store import Store
 from orchestrator.run.executor import Execute
+from orchestrator.run.registration import register
 from orchestrator.run.run_study import show_end, started, train
 from orchestrator.scheduling.dependency_queue import DependencyQueue
 from orchestrator.scheduling.requirements import absent
-from orchestrator.scheduling.run_plan import apply_plan, plan_run
+from orchestrator.scheduling.run_plan import apply_plan, check_plan, plan_run
 from orchestrator.scheduling.trial_selection import Options, check_selection, check_useful
 from orchestrator.search.pool import SearchPool
 from orchestrator.study.load import Study
@@ -84,14 +86,17 @@ class _Run:
         """Refuse, or archive, searches that the study (with --same-code: the code) has changed."""
         code = code_hash() if self.options.same_code else None
         changed = self.searches.changed(code)
-        if not changed:
-            return
-        if self.options.stale == "archive":
+        if changed and self.options.stale == "refuse":
+            raise self.refusal(changed)
+        register(self.study, self.store)
+        if changed:
             target = self.searches.archive(changed)
             self.console.print(f"{', '.join(changed)}: moved to {target}", markup=False)
-            return
+
+    def refusal(self, changed: Mapping[str, Iterable[str]]) -> Ended:
+        """Why the run ends at once, and the options of the user."""
         parts_changed = [f"  {name}: {', '.join(parts)}\n" for name, parts in changed.items()]
-        raise Ended(
+        return Ended(
             f"searches in {self.store.root} were started with another definition "
             "than the study has now:\n"
             f"{''.join(parts_changed)}"
@@ -131,6 +136,7 @@ class _Run:
         # What is stale here is a confirmation of an earlier winner.
         options = Options(stale="archive", retry_failed=self.options.retry_failed)
         plan = plan_run(trials, snapshot, self.study.file.run.max_failures, options)
+        check_plan(plan, self.store, self.machine)
         return apply_plan(plan, self.store, self.machine, self.console)
 
     def headline(self, todo: list[PlannedTrial]) -> str:

@@ -12,8 +12,8 @@ from analysis.results.study_plan import NoStudy, SequentialDesign
 from orchestrator.display.live import View
 from orchestrator.exit_codes import DONE, FAILED
 from orchestrator.results.store import Store
+from orchestrator.run.registration import begin
 from orchestrator.run.run_study import show_end, started, train
-from orchestrator.scheduling.run_plan import apply_plan
 from orchestrator.scheduling.sequential_plan import (
     SequentialPlan,
     plan_sequential,
@@ -40,7 +40,7 @@ def run_sequential(
     check_useful(options, study)
     with store.lock(partial(console.print, markup=False)):
         plan = plan_now(study, store, options)
-        todo = apply_plan(plan.run, store, machine, console)
+        todo = begin(study, plan.run, store, machine, console)
         write_plan(study, store, plan.design, plan.needs.trials)
         looks.add_entries(store.root, plan.joining)
         for line in joining_sentences(plan):

@@ -23,10 +23,11 @@ from orchestrator.results import provenance
 from orchestrator.results.lock import guarded
 from orchestrator.results.store import Store
 from orchestrator.run.executor import Execute
+from orchestrator.run.registration import begin
 from orchestrator.run.run_sequential import joining_sentences, plan_now
 from orchestrator.run.run_study import counted, show_failures, train
 from orchestrator.scheduling.dependency_queue import DependencyQueue
-from orchestrator.scheduling.run_plan import apply_plan, plan_run
+from orchestrator.scheduling.run_plan import plan_run
 from orchestrator.scheduling.trial_selection import Options, check_selection, check_useful
 from orchestrator.study.load import Study
 from orchestrator.study.planned_trial import PlannedTrial
@@ -73,7 +74,7 @@ def run_shard(
         plan = plan_run(share, snapshot, study.file.run.max_failures, options)
         plan = replace(plan, todo=[trial for trial in plan.todo if trial.record.name in needed])
         records = [record for record in records if record.name in needed]
-        todo = apply_plan(plan, store, machine, console)
+        todo = begin(study, plan, store, machine, console)
         console.print(
             f"{study.name}, shard {index} of {of}: {len(todo)} of {len(records)} trials to run",
             markup=False,

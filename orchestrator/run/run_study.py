@@ -17,8 +17,9 @@ from orchestrator.execution.resources import CannotRun
 from orchestrator.exit_codes import DONE, FAILED, REFUSED, WRONG, Ended
 from orchestrator.results.store import Store
 from orchestrator.run.executor import Execute, executor
+from orchestrator.run.registration import begin
 from orchestrator.scheduling.dependency_queue import DependencyQueue, longest_first
-from orchestrator.scheduling.run_plan import RunPlan, apply_plan, plan_run
+from orchestrator.scheduling.run_plan import RunPlan, plan_run
 from orchestrator.scheduling.trial_selection import Options, check_selection, check_useful
 from orchestrator.scheduling.trial_source import TrialSource
 from orchestrator.study.load import Study
@@ -50,7 +51,7 @@ def run_study(
     check_useful(options, study)
     with store.lock(partial(console.print, markup=False)):
         plan = plan_run(study.trials, store.snapshot(records), max_failures, options)
-        todo = apply_plan(plan, store, machine, console)
+        todo = begin(study, plan, store, machine, console)
         store.write_plan(study.text, study.plan)
         interrupted = None
         if todo:

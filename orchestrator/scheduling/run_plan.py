@@ -55,6 +55,7 @@ class RunPlan:
             sentence.
         damaged: trials with a damaged file → what is damaged; they are archived and trained again.
         archive: the names of outdated and damaged trials on disk.
+        replaced: the names of completed trials that are archived because they are outdated.
         forget: trials whose failures are removed, so that they run again.
         blocked: trials that are not run because a trial they depend on has failed.
         problems: sentences about dependencies that a selection excludes; the run cannot start.
@@ -69,6 +70,7 @@ class RunPlan:
     reasons: dict[TrialRecord, str]
     damaged: dict[TrialRecord, str]
     archive: list[str]
+    replaced: list[str]
     forget: list[TrialRecord]
     blocked: list[TrialRecord]
     problems: list[str]
@@ -123,6 +125,9 @@ def plan_run(
             reasons[record] = EARLIER
     damaged = _damaged(selected, files)
     archive = _names_on_disk([*outdated, *damaged], moves)
+    replaced = [
+        name for name in _names_on_disk(outdated, moves) if snapshot.files[name].summary is not None
+    ]
 
     # Trials may also move to folders that are free after outdated trials were archived.
     files = {name: held for name, held in snapshot.files.items() if name not in archive}
@@ -143,6 +148,7 @@ def plan_run(
         reasons=reasons,
         damaged=damaged,
         archive=archive,
+        replaced=replaced,
         forget=forget,
         blocked=[record for record, state in states.items() if state == "blocked"],
         problems=list(absent_sources(todo, states)),
@@ -176,23 +182,26 @@ def _with_failure(records: Iterable[TrialRecord], files: Files) -> list[TrialRec
     return failed
 
 
-def apply_plan(
-    plan: RunPlan,
-    store: Store,
-    machine: Machine,
-    console: Console,
-) -> list[PlannedTrial]:
-    """Make the changes on disk that precede training; return the trials to train.
+def check_plan(plan: RunPlan, store: Store, machine: Machine) -> None:
+    """Check that a run can do what is planned.
 
     Raises:
         Ended: outdated trials must not be archived, or data, a package or a dependency is missing.
-            Nothing is changed then.
     """
     wrong = absent(plan.todo, machine) + plan.problems
     if wrong:
         raise Ended("\n".join(wrong), WRONG)
     if plan.refused:
         raise Ended(refusal(plan, store), REFUSED)
+
+
+def apply_plan(
+    plan: RunPlan,
+    store: Store,
+    machine: Machine,
+    console: Console,
+) -> list[PlannedTrial]:
+    """Make the changes on disk that precede training; return the trials to train."""
     if plan.archive:
         folder = store.set_aside(plan.archive)
         stale = len(plan.archive) - len(plan.damaged)

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from analysis.results.study_plan import SequentialDesign, StudyPlan
 from orchestrator.study import search_checks
-from orchestrator.study.expand import expand
+from orchestrator.study.expand import Expansion, expand
 from orchestrator.study.planned_trial import PlannedTrial
 from orchestrator.study.schema import AblationFile, SequentialFile
 from orchestrator.study.search_definition import SearchPlan
@@ -52,8 +52,10 @@ class Study:
     def plan(self) -> StudyPlan:
         """The study as its results folder keeps it."""
         factors: list[str] = []
+        primary = None
         if not isinstance(self.file, SearchFile):
             factors = list(self.file.factors)
+            primary = self.file.analysis.primary
         return StudyPlan(
             study=self.name,
             max_failures=self.file.run.max_failures,
@@ -61,6 +63,7 @@ class Study:
             margin=self.file.analysis.margin,
             factors=factors,
             design=self.design,
+            primary=primary,
         )
 
     @property
@@ -95,6 +98,8 @@ def load_study(path: Path, sets: list[str] | None = None) -> Study:
     file = _validated(document, raw)
     expansion = expand(document, Path(path).parent)
     document.problems += expansion.problems
+    if file is not None and not isinstance(file, SearchFile) and not expansion.problems:
+        _check_primary(document, file.analysis.primary, expansion)
     if document.problems or file is None:
         raise ConfigError(path, document.problems)
     text = document.text
@@ -122,6 +127,21 @@ def load_study(path: Path, sets: list[str] | None = None) -> Study:
         search=planned,
         useless=expansion.useless,
     )
+
+
+def _check_primary(document: Document, primary: str | None, expansion: Expansion) -> None:
+    """Report a primary arm that is not compared with the baseline."""
+    if primary is None:
+        return
+    compared = []
+    for trial in expansion.trials([0]):
+        if trial.record.baseline and trial.record.arm not in compared:
+            compared.append(trial.record.arm)
+    if primary not in compared:
+        document.report(
+            ("analysis", "primary"),
+            f"no arm `{primary}` is compared with the baseline{suggestion(primary, compared)}",
+        )
 
 
 def _seeds(file: AblationFile | SequentialFile) -> list[int]:

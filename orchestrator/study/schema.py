@@ -129,6 +129,13 @@ class Analysis(Section):
     """
 
 
+class AblationAnalysis(Analysis):
+    """How the results of an ablation are judged."""
+
+    primary: Name | None = None
+    """The arm whose difference from the baseline the study is about; the report begins with it."""
+
+
 class _Ablation(Section):
     """The keys of an ablation's study file, without its seeds."""
 
@@ -141,7 +148,7 @@ class _Ablation(Section):
     settings: dict[Name, dict[str, Any]] = {}
     resources: Resources = Resources()
     run: Run = Run()
-    analysis: Analysis = Analysis()
+    analysis: AblationAnalysis = AblationAnalysis()
 
 
 class AblationFile(_Ablation):

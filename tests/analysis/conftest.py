@@ -13,6 +13,7 @@ from markdown_it import MarkdownIt
 from matplotlib.figure import Figure
 
 from analysis.results.read import Results, read_results
+from analysis.results.registration import Question, Registered, add_entry, read_registration
 from analysis.results.study_plan import StudyPlan, TrialRecord, trial_name
 from orchestrator.results.store import Store
 from tests.analysis.material import Table, npz
@@ -30,6 +31,8 @@ class StudyFolder:
         self.records: list[TrialRecord] = []
         self.margin = 0.5
         self.factors: list[str] = []
+        self.primary: str | None = None
+        self.registered = True
 
     def arm(
         self,
@@ -100,10 +103,20 @@ class StudyFolder:
     def write(self) -> Path:
         """Write the plan, seed by seed as the orchestrator does, and return the study's folder."""
         records = sorted(self.records, key=lambda record: record.seed)
-        self.store.write_plan(
-            "name: small\n", StudyPlan("small", 2, records, self.margin, self.factors)
-        )
+        plan = StudyPlan("small", 2, records, self.margin, self.factors, primary=self.primary)
+        self.store.write_plan("name: small\n", plan)
+        if self.registered:
+            self.register()
         return self.root
+
+    def register(self, ended: int = 0) -> None:
+        """Register what is asked, as before the first result."""
+        seeds = sorted({record.seed for record in self.records})
+        arms = {record.name.rpartition("/")[0]: record.arm for record in self.records}
+        asked = Question("text", METRIC, self.primary, self.margin, list(seeds), arms)
+        earlier = read_registration(self.root).questions
+        if not earlier or earlier[-1].question != asked:
+            add_entry(self.root, Registered(1e9, ended, asked))
 
     def read(self) -> Results:
         """The results as the analysis sees them."""

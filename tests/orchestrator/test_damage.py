@@ -18,6 +18,7 @@ from analysis.results.study_record import read_record
 from orchestrator.execution.interrupts import Stop
 from orchestrator.results import provenance
 from orchestrator.results.store import Store
+from orchestrator.run.registration import register
 from orchestrator.study.load import load_study
 from tests.orchestrator.folders import SUMMARY
 from tests.orchestrator.runs import in_place_of_ray
@@ -57,6 +58,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
         study = load_study(study_file)
         store = Store(folder / "results" / "tiny")
         store.write_plan(study.text, study.plan)
+        register(study, store)
         provenance.record(store.root)
         for trial in study.trials:
             if trial.record.name in DONE | {PARTIAL}:

@@ -22,6 +22,7 @@ LOCK_GUARD = ".study.lock.guard"  # held for a moment while a lock is taken or r
 JOURNAL = "search.journal"  # Optuna's journal, an index of a search's trial folders
 RUNS = "runs"  # folder: runs/[<setting>/]<arm>/seed=<n>/ is one trial
 ARCHIVE = "archive"  # folder: stale trials, one subfolder per run that moved some
+REGISTRATION = "registration.jsonl"  # what the study asks, before its first result; and changes
 LOOKS = "looks.jsonl"  # of a sequential study: when arms joined, and what each look found
 REPORT = "report"  # folder: what `report` writes
 REPORT_PAGE = "index.html"  # in REPORT: the report for a browser

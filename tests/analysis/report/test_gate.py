@@ -51,3 +51,13 @@ def test_what_the_study_does_not_ask_is_refused_with_what_it_asks(study):
         with pytest.raises(NoQuestion, match="asks about a, hard/b"):
             answer(study.read(), arm, setting)
     assert answer(study.read(), "b", "hard")["setting"] == "hard"
+
+
+def test_what_was_not_registered_before_the_results_is_inconclusive(study):
+    study.arm("baseline", *[70.0] * 8).arm("up", *(71 + EIGHT))
+    study.registered = False
+    study.write()
+    study.register(ended=16)
+    found = answer(study.read(), "up")
+    assert (found["verdict"], found["final"]) == ("inconclusive", False)
+    assert found["low"] > 0.5

@@ -63,11 +63,14 @@ def test_a_folder_becomes_a_study_beside_it(tmp_path, monkeypatch):
     assert config.method.warmup_epochs < config.train.epochs
     assert {trial.record.arm for trial in planned.trials} == {
         "baseline",
-        "no_co_refine",
-        "one_network",
+        "strong_cross_entropy",
         "cross_entropy",
+        "no_co_refine",
+        "no_mixup",
+        "one_network",
         "lambda_u=25",
     }
+    assert planned.file.analysis.primary == "strong_cross_entropy"
 
 
 def test_grey_folders_and_images_of_one_size_need_no_scaling(tmp_path, monkeypatch):
@@ -269,7 +272,7 @@ def test_a_written_study_trains_on_a_tree_of_photographs(photographs, tmp_path, 
     output, _ = written(tmp_path, monkeypatch, photographs)
     assert "train: 200 images, 20 to 20 a class" in output
     trials = load_study(tmp_path / "photos.yaml", SHORT).trials
-    assert len(trials) == 4
+    assert len(trials) == 6
     for planned in (trials[0], trials[-1]):
         rows = list(Trial(planned.config, Machine(study_dir=tmp_path, device="cpu")))
         assert [row["epoch"] for row in rows] == [1, 2]

@@ -28,6 +28,14 @@ BASE = f"""\
 
 # A mistake is on the line that ends in `# HERE`; next to it, the field, the value or the suggestion of its message.
 BROKEN = {
+    "a primary arm that is not there": (
+        f"{BASE}arms:\n  bare: {{method.mixup: false}}\nanalysis: {{primary: bear}} # HERE\n",
+        "no arm `bear` is compared with the baseline; did you mean `bare`?",
+    ),
+    "a primary arm on other data": (
+        f"{BASE}arms:\n  a: {{data.validation_fraction: 0.3}}\nanalysis: {{primary: a}} # HERE\n",
+        "no arm `a` is compared with the baseline",
+    ),
     "an unknown key": (f"{BASE}arm: {{}} # HERE\n", "did you mean `arms`?"),
     "an unknown section": (
         f"{HEAD}base:\n  trian: {{epochs: 3}} # HERE\n",
