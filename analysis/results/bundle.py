@@ -44,13 +44,22 @@ class NotABundle(Exception):
     """A file is not a bundle, or has content that a bundle cannot have."""
 
 
-def pack(root: Path, out: Path) -> int:
-    """Write the bundle of the study in `root`; return the number of its files."""
+def pack(root: Path, out: Path, samples: bool = True) -> int:
+    """Write the bundle of the study in `root`; return the number of its files.
+
+    Args:
+        root: the study's folder.
+        out: the file to write.
+        samples: whether to include the tables of samples, which `audit` and the report's figures of
+            the division need; they are most of a bundle.
+    """
     paths = {}
     for path in root.rglob("*"):
         if path.is_file():
             paths[path.relative_to(root).as_posix()] = path
     kept = sorted(filter(KEPT.fullmatch, paths))
+    if not samples:
+        kept = [name for name in kept if paths[name].name != names.SAMPLES]
     fresh = out.with_name(f".{out.name}.tmp")
     with zipfile.ZipFile(fresh, "w", zipfile.ZIP_DEFLATED) as bundle:
         for name in kept:

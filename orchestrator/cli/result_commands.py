@@ -142,6 +142,10 @@ CODES = {
 def bundle(
     run_dir: RunDir,
     out: Annotated[Path, typer.Argument(metavar="OUT.zip", help="The file to write.")],
+    samples: Annotated[
+        bool,
+        typer.Option(help="Include the tables of samples, which `audit` needs; most of the size."),
+    ] = True,
 ) -> None:
     """Pack everything that reports need into one file, without weights.
 
@@ -150,7 +154,7 @@ def bundle(
     from analysis.results.bundle import pack
 
     Store(run_dir).read_plan()
-    console.print(f"{pack(run_dir, out)} files of {run_dir} in {out}", markup=False)
+    console.print(f"{pack(run_dir, out, samples)} files of {run_dir} in {out}", markup=False)
 
 
 @app.command()

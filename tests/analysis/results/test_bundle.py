@@ -8,9 +8,12 @@ import tomllib
 import zipfile
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from analysis.report.write import write_report
 from analysis.results.bundle import NotABundle, pack, unpack
+from analysis.results.read import read_results
 from tests.analysis.material import write_study
 
 ROOT = Path(__file__).parents[3]
@@ -72,6 +75,18 @@ def test_a_bundle_has_what_reports_read_and_unpacks_to_the_same_bytes(study, tmp
         "train.log",
         "index.html",
     }
+
+
+def test_a_bundle_without_samples_holds_the_same_finished_trials(study, tmp_path):
+    files = pack(study, tmp_path / "whole.zip")
+    trials = len(list(study.rglob("samples.npz")))
+    assert pack(study, tmp_path / "out.zip", samples=False) == files - trials
+    unpack(tmp_path / "out.zip", tmp_path / "copy")
+    assert not list((tmp_path / "copy").rglob("samples.npz"))
+    before, after = read_results(study), read_results(tmp_path / "copy")
+    assert len(before.done) == trials
+    pd.testing.assert_frame_equal(after.done, before.done)
+    assert write_report(tmp_path / "copy")
 
 
 def test_equal_results_make_equal_bundles(study, tmp_path):
