@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.results.rows import numbers_of, read_columns
 from analysis.results.study_folder import State, on_other_data, study_states
 from analysis.results.study_plan import NoStudy, SequentialDesign, TrialRecord, read_plan
 from analysis.results.trial_failures import what_failed
@@ -44,7 +45,6 @@ class Results:
     factors: list[str] = field(default_factory=list)
     design: SequentialDesign | None = None
     primary: str | None = None
-    _measured: dict[str, pd.DataFrame] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def done(self) -> pd.DataFrame:
@@ -71,36 +71,18 @@ class Results:
 
     def rows(self, *columns: str) -> pd.DataFrame:
         """Return the rows of all completed trials: epoch, metrics, setting, arm and seed."""
-        wanted = ["epoch", *columns]
-        parts = []
-        for trial in self.done[["setting", "arm", "seed", "folder"]].to_dict("records"):
-            part = self._numbers(trial).reindex(columns=wanted)
-            part["setting"] = trial["setting"]
-            part["arm"] = trial["arm"]
-            part["seed"] = trial["seed"]
-            parts.append(part)
-        if not parts:
-            return pd.DataFrame(columns=[*wanted, "setting", "arm", "seed"])
-        return pd.concat(parts, ignore_index=True).astype({"epoch": int})
+        done = self.done
+        folders = [self.root / folder for folder in done["folder"]]
+        values, counts = read_columns(folders, ["epoch", *columns])
+        rows = pd.DataFrame(values)
+        for name in ("setting", "arm", "seed"):
+            rows[name] = np.repeat(done[name].to_numpy(), counts)
+        return rows.astype({"epoch": int})
 
     def metrics(self) -> list[str]:
         """Return the names of recorded numbers except epoch, in order of first appearance."""
-        found: dict[str, None] = {}
-        for trial in self.done[["folder"]].to_dict("records"):
-            found.update(dict.fromkeys(self._numbers(trial).columns))
-        found.pop("epoch", None)
-        return list(found)
-
-    def _numbers(self, trial: Mapping[Any, Any]) -> pd.DataFrame:
-        """Return a trial's numbers by epoch.
-
-        They are read once, because parsing thousands of trials takes most of a report's time.
-        """
-        place = trial["folder"]
-        if place not in self._measured:
-            rows = _read_rows(self.folder(trial))
-            self._measured[place] = rows.select_dtypes("number").astype(float)
-        return self._measured[place]
+        found = numbers_of([self.root / folder for folder in self.done["folder"]])
+        return [name for name in found if name != "epoch"]
 
     def first_done(self, setting: str, arm: str) -> dict[Any, Any] | None:
         """Return the completed trial of an arm with the first seed in the study's order."""
@@ -138,14 +120,6 @@ class Results:
         for trial in self.done[["folder"]].to_dict("records"):
             name = trial["folder"].removeprefix(f"{names.RUNS}/")
             yield name, self.folder(trial).trial or {}
-
-
-def _read_rows(folder: TrialFolder) -> pd.DataFrame:
-    """Return a trial's rows; if the file is damaged, all complete lines."""
-    try:
-        return pd.read_json(folder.path / names.METRICS_FILE, lines=True, engine="pyarrow")
-    except (OSError, ValueError):
-        return pd.DataFrame(folder.rows())
 
 
 def read_results(root: Path) -> Results:

@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from analysis.results.study_folder import State
-from analysis.results.study_plan import TrialRecord
+from analysis.results.study_plan import StudyPlan
 from orchestrator.cli.options import DataDir, OwnCode, RunDir, StudyDir, console
 from orchestrator.exit_codes import DONE, EQUIVALENT, FAILED, INCONCLUSIVE, WORSE, WRONG, Ended
 from orchestrator.results.store import Store
@@ -38,30 +37,31 @@ def status(
 
             show_status(place, console)
             console.print("confirmation:", markup=False)
-        _show_status(place, plan.records, place.states(plan.records, plan.max_failures))
+        _show_status(place, plan)
         if not watch:
             return
         time.sleep(2)
 
 
-def _show_status(
-    place: Store, records: list[TrialRecord], states: dict[TrialRecord, State]
-) -> None:
+def _show_status(place: Store, plan: StudyPlan) -> None:
     from orchestrator.display import status
 
-    run_study.show_states(place, records, states, console)
-    left = status.time_left(place, states)
+    snapshot = place.planned(plan.records)
+    files = snapshot.files
+    states = snapshot.states(plan.records, plan.max_failures)
+    run_study.show_states(place, plan.records, states, files, console)
+    left = status.time_left(place, states, files)
     if left:
         console.print(left, markup=False)
     for failure in status.failures(place, states):
         console.print(
             f"failed: {failure['name']}: {failure['kind']}: {failure['message']}", markup=False
         )
-    for line in [*status.stale(place, states), *status.damaged(place, states)]:
+    for line in [*status.stale(states, files), *status.damaged(states, files)]:
         console.print(line, markup=False)
     for line in status.blocked(status.in_state(states, "blocked")):
         console.print(line, markup=False)
-    for line in status.notes(place, records, states):
+    for line in status.notes(plan.records, states, files):
         console.print(f"note: {line}", markup=False)
     for holder in place.runners():
         console.print(f"being run by process {holder['pid']} on {holder['host']}", markup=False)
@@ -270,7 +270,8 @@ def verify(
 
     place = Store(run_dir)
     plan = place.read_plan()
-    damaged = status.damaged(place, place.states(plan.records, plan.max_failures))
+    snapshot = place.planned(plan.records)
+    damaged = status.damaged(snapshot.states(plan.records, plan.max_failures), snapshot.files)
     for line in damaged:
         console.print(line, markup=False)
     try:

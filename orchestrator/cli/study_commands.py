@@ -251,7 +251,7 @@ def _show_plan(study: Study, found: RunPlan, place: Store, of_data: list[str]) -
     """Print what a run would do or refuse, and the comparisons that it plans."""
     selects = found.options.selects
     states = {record: state for record, state in found.states.items() if selects(record)}
-    run_study.show_states(place, list(states), states, console, found.moves)
+    run_study.show_states(place, list(states), states, found.files, console, found.moves)
     if found.refused:
         console.print(f"a run refuses this: {refusal(found, place)}", markup=False)
     elif found.archive:

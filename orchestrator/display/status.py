@@ -13,11 +13,12 @@ from analysis.results.mixed_fingerprints import mixed, without_checksums
 from analysis.results.study_folder import STATES, State, on_other_data
 from analysis.results.study_plan import TrialRecord
 from analysis.results.trial_failures import what_failed
-from analysis.results.trial_files import read_folders
+from analysis.results.trial_files import TrialFiles
 from orchestrator.results.store import Store
 from trainable.storage.names import EPOCH_SECONDS, LAST10, TEST_ACCURACY
-from trainable.storage.trial_folder import TrialFolder
 
+Files = Mapping[str, TrialFiles]
+"""Name of a trial → contents of its folder."""
 BARS = "▁▂▃▄▅▆▇█"
 WIDTH = 12
 """Maximum number of bars of a sparkline."""
@@ -149,6 +150,7 @@ def status_table(
     store: Store,
     records: list[TrialRecord],
     states: dict[TrialRecord, State],
+    files: Files,
     moves: Mapping[str, str] | None = None,
 ) -> Table:
     """Return a table of states, finished epochs and mean ± sd by setting and arm.
@@ -157,6 +159,7 @@ def status_table(
         store: the study's results.
         records: the trials to show.
         states: the state of each trial after `moves`.
+        files: contents of the trials' folders.
         moves: renamed trials that have not been moved yet, old name → new name.
     """
     old_names = {new: old for old, new in (moves or {}).items()}
@@ -173,9 +176,9 @@ def status_table(
         failed = 0
         for record in members:
             state = states[record]
-            folder = TrialFolder(store.runs / old_names.get(record.name, record.name))
-            summary = folder.summary if state == "done" else None
-            if summary:
+            held = files.get(old_names.get(record.name, record.name))
+            if held and held.summary and state == "done":
+                summary = held.summary
                 epochs += record.epochs
                 accuracy.add(summary[LAST10])
                 failed += bool(what_failed(summary))
@@ -223,9 +226,9 @@ def duration(seconds: float) -> str:
 def failures(store: Store, states: dict[TrialRecord, State]) -> list[dict[str, Any]]:
     """Return name, kind and message of each failed trial."""
     found = []
-    for record, state in states.items():
+    for record in in_state(states, "failed"):
         failure = store.folder(record).failure
-        if state == "failed" and failure:
+        if failure:
             found.append(
                 {"name": record.name, "kind": failure["kind"], "message": failure["message"]}
             )
@@ -244,19 +247,18 @@ def in_state(states: dict[TrialRecord, State], state: State) -> list[TrialRecord
     return [record for record, found in states.items() if found == state]
 
 
-def time_left(store: Store, states: dict[TrialRecord, State]) -> str | None:
+def time_left(store: Store, states: dict[TrialRecord, State], files: Files) -> str | None:
     """Estimate the time left from the seconds of finished epochs and the slots in use."""
     spent = 0.0
     finished = 0
     left = 0
     for record, state in states.items():
-        folder = store.folder(record)
-        summary = folder.summary if state == "done" else None
-        if summary:
-            spent += summary.get(EPOCH_SECONDS, 0)
+        held = files.get(record.name)
+        if held and held.summary and state == "done":
+            spent += held.summary.get(EPOCH_SECONDS, 0)
             finished += record.epochs
         elif state in ("running", "partial"):
-            rows = folder.rows()
+            rows = store.folder(record).rows()
             spent += sum(row.get(EPOCH_SECONDS, 0) for row in rows)
             finished += len(rows)
             left += record.epochs - len(rows)
@@ -270,24 +272,24 @@ def time_left(store: Store, states: dict[TrialRecord, State]) -> str | None:
     return f"time left: about {duration(spent / finished * left / slots)} on {slots} slot{plural}"
 
 
-def stale(store: Store, states: dict[TrialRecord, State]) -> list[str]:
+def stale(states: dict[TrialRecord, State], files: Files) -> list[str]:
     """Return a sentence for each trial with other data than a newer one."""
-    reasons = on_other_data(states, read_folders(store.root, states))
+    reasons = on_other_data(states, files)
     return [f"stale: {record.name}: {reason}" for record, reason in reasons.items()]
 
 
-def damaged(store: Store, states: dict[TrialRecord, State]) -> list[str]:
+def damaged(states: dict[TrialRecord, State], files: Files) -> list[str]:
     """Return a sentence for each damaged trial, with the file; a run trains it again."""
-    files = read_folders(store.root, in_state(states, "damaged"))
-    return [f"damaged: {name}: {found.damage}" for name, found in files.items() if found.damage]
+    records = in_state(states, "damaged")
+    return [f"damaged: {record.name}: {files[record.name].damage}" for record in records]
 
 
-def notes(store: Store, records: list[TrialRecord], states: dict[TrialRecord, State]) -> list[str]:
+def notes(records: list[TrialRecord], states: dict[TrialRecord, State], files: Files) -> list[str]:
     """Return sentences about completed trials: different code or machines, no checksums."""
     done = []
     for record in records:
         if states[record] == "done":
-            done.append((record.name, store.folder(record).trial or {}))
+            done.append((record.name, files[record.name].trial or {}))
     return [*mixed(done), *without_checksums(done)]
 
 

@@ -39,6 +39,10 @@ class Snapshot:
     files: Mapping[str, TrialFiles]
     owned: frozenset[str] = frozenset()
 
+    def states(self, records: Iterable[TrialRecord], max_failures: int) -> dict[TrialRecord, State]:
+        """Return the state of each trial."""
+        return study_states(records, self.files, max_failures, self.owned)
+
 
 class Store:
     """The results of one study."""
@@ -122,8 +126,11 @@ class Store:
     def states(self, records: Iterable[TrialRecord], max_failures: int) -> dict[TrialRecord, State]:
         """Return the state of each trial, read from files."""
         records = list(records)
-        snapshot = self._snapshot(records, [], bool(self.runners()))
-        return study_states(records, snapshot.files, max_failures, snapshot.owned)
+        return self.planned(records).states(records, max_failures)
+
+    def planned(self, records: Iterable[TrialRecord]) -> Snapshot:
+        """Read the folders of these trials."""
+        return self._snapshot(list(records), [], bool(self.runners()))
 
     def snapshot(self, records: Iterable[TrialRecord]) -> Snapshot:
         """Read the folders of these trials and all other trial folders on disk.

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from analysis.results.study_folder import STATES, State
 from analysis.results.study_plan import TrialRecord
+from analysis.results.trial_files import TrialFiles
 from orchestrator.execution.resources import CannotRun
 from orchestrator.exit_codes import DONE, FAILED, REFUSED, WRONG, Ended
 from orchestrator.results.store import Store
@@ -202,13 +203,14 @@ def show_states(
     store: Store,
     records: list[TrialRecord],
     states: dict[TrialRecord, State],
+    files: Mapping[str, TrialFiles],
     console: Console,
     moves: Mapping[str, str] | None = None,
 ) -> None:
-    """The state of every arm, and of all trials together; `moves` as in `status_table`."""
+    """The state of every arm, and of all trials together; arguments as of `status_table`."""
     from orchestrator.display.status import status_table
 
-    console.print(status_table(store, records, states, moves))
+    console.print(status_table(store, records, states, files, moves))
     console.print(f"{store.root}: {len(records)} trials: {counted(states)}", markup=False)
 
 

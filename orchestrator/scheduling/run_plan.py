@@ -61,6 +61,7 @@ class RunPlan:
         problems: sentences about dependencies that a selection excludes; the run cannot start.
         notes: sentences about comparisons that will lack their baseline.
         options: options of the run.
+        files: contents of the folders on disk, as they are named now.
     """
 
     states: dict[TrialRecord, State]
@@ -76,6 +77,7 @@ class RunPlan:
     problems: list[str]
     notes: list[str]
     options: Options
+    files: Files
 
     @property
     def refused(self) -> bool:
@@ -154,6 +156,7 @@ def plan_run(
         problems=list(absent_sources(todo, states)),
         notes=list(absent_baselines(todo, states)),
         options=options,
+        files=snapshot.files,
     )
 
 

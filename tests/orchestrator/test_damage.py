@@ -24,6 +24,7 @@ from tests.orchestrator.folders import SUMMARY
 from tests.orchestrator.runs import in_place_of_ray
 from tests.orchestrator.toy import begin, opened, peak, run, write
 from trainable.config.runtime import Machine
+from trainable.storage.rows import read_rows
 from trainable.trial.session import Session
 
 STUDY = """
@@ -161,14 +162,16 @@ class Truth:
     """A results folder before it was damaged."""
 
     results: Results
+    rows: dict[str, list[dict[str, Any]]]
     samples: dict[str, dict[str, np.ndarray]]
     runs: list[dict[str, Any]]
 
     @classmethod
     def of(cls, root: Path) -> "Truth":
         found = read_results(root)
-        samples = {trial["folder"]: found.samples(trial) for trial in found.done.to_dict("records")}
-        return cls(found, samples, read_record(root).runs)
+        rows = {folder: read_rows(root / folder) for folder in found.done["folder"]}
+        samples = {folder: found.samples({"folder": folder}) for folder in found.done["folder"]}
+        return cls(found, rows, samples, read_record(root).runs)
 
     def check(self, root: Path, changed: set[Path]) -> set[str]:
         """Compare a damaged folder; return the folders of the trials that are done.
@@ -181,11 +184,8 @@ class Truth:
         assert set(now.index) <= set(before.index)
         for folder in now.index:
             assert known(now.loc[folder]) == known(before.loc[folder])
-            trial = {"folder": folder}
-            pd.testing.assert_frame_equal(
-                found._numbers(trial), self.results._numbers(trial), check_like=True
-            )
-            for name, array in found.samples(trial).items():
+            assert read_rows(root / folder) == self.rows[folder]
+            for name, array in found.samples({"folder": folder}).items():
                 np.testing.assert_array_equal(array, self.samples[folder][name])
         touched = {file.parent.as_posix() for file in changed}
         lost = set(before.index) - set(now.index) - touched

@@ -327,30 +327,32 @@ def test_a_data_path_that_cannot_exist_is_a_mistake_of_the_study(command):
 # --- pace and fingerprints ---
 
 
-def states(store: Store, records: list[TrialRecord]) -> Any:
-    return store.states(records, 2)
+def now(store: Store, records: list[TrialRecord]) -> Any:
+    """States and files."""
+    snapshot = store.planned(records)
+    return snapshot.states(records, 2), snapshot.files
 
 
 def test_time_left_goes_by_the_epochs_on_disk(tmp_path):
     store = Store(tmp_path)
     records = [TrialRecord(str(n), None, "a", n, None, None, 4) for n in range(4)]
-    assert time_left(store, states(store, records)) is None, "no epoch yet"
+    assert time_left(store, *now(store, records)) is None, "no epoch yet"
     finish(store, records[0], seconds=40.0)
     folder = begin(store, records[1])
     folder.append_row({"epoch": 1, "time/epoch_s": 20.0})
     folder.save_checkpoint(b"state")
     begin(store, records[2], id="other")  # stale
     expected = "time left: about 2 min on 1 slot"  # 11 of 16 epochs left, 12 s each
-    assert time_left(store, states(store, records)) == expected
+    assert time_left(store, *now(store, records)) == expected
     with store.lock():
-        assert time_left(store, states(store, records)) == expected
+        assert time_left(store, *now(store, records)) == expected
         (folder.path / "checkpoint.pt").unlink()
         store.folder(records[3]).claim()
         begin(store, records[3])
-        assert time_left(store, states(store, records)) == "time left: about 1 min on 2 slots"
+        assert time_left(store, *now(store, records)) == "time left: about 1 min on 2 slots"
     for record in records:
         finish(store, record)
-    assert time_left(store, states(store, records)) is None, "nothing is left"
+    assert time_left(store, *now(store, records)) is None, "nothing is left"
 
 
 def test_finished_trials_of_different_making_are_named(tmp_path):
@@ -359,10 +361,8 @@ def test_finished_trials_of_different_making_are_named(tmp_path):
     for record, code in zip(records, "xxy", strict=False):
         finish(store, record, code=code, device="cpu")
     begin(store, records[3], code="z").save_checkpoint(b"state")
-    assert notes(store, records, states(store, records)) == [
-        "finished trials differ in code: x (2), y (1)"
-    ]
-    assert notes(store, records[:2], states(store, records)) == []
+    assert notes(records, *now(store, records)) == ["finished trials differ in code: x (2), y (1)"]
+    assert notes(records[:2], *now(store, records)) == []
 
 
 # --- cost ---
