@@ -28,13 +28,12 @@ def other_data(completed: Mapping[TrialRecord, TrialFiles]) -> dict[TrialRecord,
         groups: dict[str, list[TrialRecord]] = {}
         for record, files in completed.items():
             config = (files.trial or {}).get("config")
-            if isinstance(config, dict) and all(part in config for part in parts):
+            if _summary(files).get(field) is None or not isinstance(config, dict):
+                continue
+            if all(part in config for part in parts):
                 key = json.dumps([config[part] for part in parts], sort_keys=True)
                 groups.setdefault(key, []).append(record)
-        for records in groups.values():
-            hashed = [r for r in records if _summary(completed[r]).get(field) is not None]
-            if not hashed:
-                continue
+        for hashed in groups.values():
             newest = max(hashed, key=lambda record: _finished(completed[record]))
             now = _summary(completed[newest])[field]
             for record in hashed:

@@ -3,16 +3,26 @@
 It uses the standard library only.
 """
 
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from analysis.results.checked_index import CheckedIndex, digest
 from analysis.results.study_plan import TrialRecord, has_checksums
 from trainable.storage import names
 from trainable.storage.checksums import Damaged
-from trainable.storage.result import check_stopped, check_weights, read_result
+from trainable.storage.result import (
+    check_stopped,
+    check_weights,
+    read_checked,
+    read_result,
+)
 from trainable.storage.trial_folder import TrialFolder
+
+INDEXED = 50
+"""Number of trials from which an index of checked ones is kept."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +62,7 @@ class TrialFiles:
 
 
 def read_files(folder: TrialFolder, checksums: bool = False) -> TrialFiles:
-    """Read the files that determine a trial's state.
+    """Read and check the files that determine a trial's state.
 
     Args:
         folder: the trial's folder.
@@ -79,6 +89,20 @@ def read_files(folder: TrialFolder, checksums: bool = False) -> TrialFiles:
     )
 
 
+def _read_by_index(index: CheckedIndex, runs: Path, name: str, checksums: bool) -> TrialFiles:
+    """Read the files of a trial, and check them only if they are not as they were then."""
+    folder = TrialFolder(runs / name)
+    now = digest(folder.path, checksums)
+    if index.knows(name, now):
+        with contextlib.suppress(OSError, ValueError):
+            trial, summary = read_checked(folder.path)
+            return TrialFiles(exists=True, trial=trial, summary=summary)
+    found = read_files(folder, checksums)
+    if found.summary is not None and found.trial is not None:
+        index.add(name, now)
+    return found
+
+
 def read_folders(
     root: Path, records: Iterable[TrialRecord], others: Iterable[str] = ()
 ) -> dict[str, TrialFiles]:
@@ -98,8 +122,15 @@ def read_folders(
     runs = root / names.RUNS
     checksums = has_checksums(root)
     files = {}
-    for name in dict.fromkeys([*(record.name for record in records), *others]):
-        files[name] = read_files(TrialFolder(runs / name), checksums)
+    every = dict.fromkeys([*(record.name for record in records), *others])
+    index = CheckedIndex(root) if len(every) >= INDEXED else None
+    for name in every:
+        if index is None:
+            files[name] = read_files(TrialFolder(runs / name), checksums)
+        else:
+            files[name] = _read_by_index(index, runs, name, checksums)
+    if index is not None:
+        index.save()
     for record in records:
         source = record.source
         if source not in files or files[source].summary is None:

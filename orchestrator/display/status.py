@@ -274,6 +274,8 @@ def time_left(store: Store, states: dict[TrialRecord, State], files: Files) -> s
 
 def stale(states: dict[TrialRecord, State], files: Files) -> list[str]:
     """Return a sentence for each trial with other data than a newer one."""
+    if "stale" not in states.values():
+        return []
     reasons = on_other_data(states, files)
     return [f"stale: {record.name}: {reason}" for record, reason in reasons.items()]
 

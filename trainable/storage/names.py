@@ -24,6 +24,7 @@ RUNS = "runs"  # folder: runs/[<setting>/]<arm>/seed=<n>/ is one trial
 ARCHIVE = "archive"  # folder: stale trials, one subfolder per run that moved some
 REGISTRATION = "registration.jsonl"  # what the study asks, before its first result; and changes
 LOOKS = "looks.jsonl"  # of a sequential study: when arms joined, and what each look found
+CHECKED = "checked.json"  # an index of finished trials whose files were found whole
 REPORT = "report"  # folder: what `report` writes
 REPORT_PAGE = "index.html"  # in REPORT: the report for a browser
 REPORT_TEXT = "report.md"  # in REPORT: the same tables as Markdown
