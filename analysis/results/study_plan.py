@@ -3,6 +3,7 @@
 It uses the standard library only, so that it is read without torch, Ray or pandas.
 """
 
+import functools
 import json
 import math
 from dataclasses import asdict, dataclass, field, fields
@@ -39,7 +40,7 @@ class TrialRecord:
     epochs: int
     source: str | None = None
 
-    @property
+    @functools.cached_property
     def name(self) -> str:
         """The trial's folder below `runs/`."""
         return trial_name(self.setting, self.arm, self.seed)
