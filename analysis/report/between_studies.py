@@ -7,9 +7,9 @@ import pandas as pd
 
 from analysis.report import cells, tables
 from analysis.results.read import Results
-from analysis.stats.comparison import PAIRING
 from analysis.stats.multiple_testing import holm
 from analysis.stats.paired import paired
+from analysis.stats.seed_pairs import PAIRING
 from trainable.storage.names import LAST10
 
 PLACE = ["setting", "arm"]

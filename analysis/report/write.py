@@ -20,6 +20,7 @@ from analysis.results.study_plan import BASELINE
 from analysis.results.study_record import read_record
 from analysis.stats import comparison, interactions
 from analysis.stats.comparison import ALONE
+from analysis.stats.costs import costs_of_arms
 from trainable.storage import names
 from trainable.storage.names import BEST_ACCURACY, LAST10, SELECTED_ACCURACY
 
@@ -38,7 +39,7 @@ def write_report(root: Path) -> list[Path]:
     if ALONE in study.trials.columns:
         metrics.append(ALONE)
     compared = {metric: comparison.compare(study, metric) for metric in metrics}
-    costs = comparison.costs(study)
+    costs = costs_of_arms(study)
     effects = interactions.effects(study)
     thresholds = division.thresholds(study)
     blocks = list(_blocks(study, compared, costs, effects, thresholds))

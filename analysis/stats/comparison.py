@@ -7,20 +7,19 @@ import numpy as np
 import pandas as pd
 
 from analysis.results.read import NOT_RUN, Results
-from analysis.results.study_plan import BASELINE
 from analysis.results.trial_failures import ERROR, FAILED_STATES, Outcome
 from analysis.stats.attainable_p import ALPHA, CENTERS
 from analysis.stats.confidence_sequence import mean_interval as rate_interval
 from analysis.stats.max_t import max_t
 from analysis.stats.paired import bootstrap, effect_size, improvement, mean_interval, paired
 from analysis.stats.power import seeds_to_decide
+from analysis.stats.seed_pairs import ratio_to_baseline, sides
 from analysis.stats.sequential import Verdict, intervals
 from analysis.stats.sequential_study import Judged, judge_study, without_failures
 from trainable.storage import names
-from trainable.storage.names import EPOCH_SECONDS, FORWARDS, LAST10, LAST10_SD
+from trainable.storage.names import LAST10, LAST10_SD
 
 ALONE = names.NETWORK_LAST10.format(k=0)
-PAIRING = ["seed", "data_hash", "noise_hash"]
 
 
 def compare(results: Results, metric: str = LAST10) -> pd.DataFrame:
@@ -136,47 +135,6 @@ def _column(table: pd.DataFrame, name: str) -> pd.Series:
     return pd.Series(dtype=float)
 
 
-def sides(results: Results, setting: str, arm: str, metric: str = LAST10) -> pd.DataFrame:
-    """Return the results of an arm and its baseline by seed.
-
-    Only seeds are included on which both have ended, with the same data and noise. Columns: arm,
-    baseline (values of the metric; NaN after an error), arm_failed, baseline_failed.
-    """
-    of_arm = _ended(results, setting, arm, metric)
-    of_baseline = _ended(results, setting, BASELINE, metric)
-    both = of_arm.merge(
-        of_baseline, left_index=True, right_index=True, suffixes=("_arm", "_baseline")
-    )
-    same = pd.Series(True, index=both.index)
-    for field in PAIRING[1:]:
-        same &= both[f"{field}_arm"] == both[f"{field}_baseline"]
-    # A run that ended with an error has no hashes.
-    both = both[same | both["error_arm"] | both["error_baseline"]]
-    return pd.DataFrame(
-        {
-            "arm": both["value_arm"],
-            "baseline": both["value_baseline"],
-            "arm_failed": both["failed_arm"],
-            "baseline_failed": both["failed_baseline"],
-        }
-    )
-
-
-def _ended(results: Results, setting: str, arm: str, metric: str) -> pd.DataFrame:
-    """Return value, error, failed and hashes by seed of an arm's trials that have ended."""
-    trials = results.trials
-    of_arm = (trials["setting"] == setting) & (trials["arm"] == arm)
-    ended = trials[of_arm & trials["state"].isin(["done", *FAILED_STATES])].set_index("seed")
-    found = ended.reindex(columns=PAIRING[1:])
-    found["error"] = ended["state"].isin(FAILED_STATES)
-    found["failed"] = ended["failed"].astype(bool) | found["error"]
-    if metric in ended:
-        found["value"] = ended[metric].astype(float)
-    else:
-        found["value"] = np.nan
-    return found
-
-
 def _pairs_without_failures(both: pd.DataFrame, at_first: int | None = None) -> pd.DataFrame:
     """Return arm and baseline on the seeds that count as pairs, see `without_failures`."""
     change = (both["arm"] - both["baseline"]).to_numpy(float)
@@ -210,19 +168,11 @@ def _difference(both: pd.DataFrame, at_first: int | None) -> dict[str, Any]:
         "boot_high": boot_high,
         "effect_size": effect_size(change),
         "improvement": improvement(change),
-        "spread_ratio": _ratio_to_baseline(spread),
+        "spread_ratio": ratio_to_baseline(spread),
         "pairing": (spread**2).sum() / sd**2 if sd else np.nan,
         "fails_more": only_arm,
         "fails_less": only_baseline,
     }
-
-
-def _ratio_to_baseline(sides: pd.Series) -> float:
-    """Return the ratio of `arm` to `baseline`; NaN if the baseline's value is 0."""
-    if not sides["baseline"]:
-        return np.nan
-    ratio: float = sides["arm"] / sides["baseline"]
-    return ratio
 
 
 # --- a fixed list of seeds ---
@@ -320,40 +270,3 @@ def _add_answer(table: pd.DataFrame, place: Any, judged: Judged) -> None:
     table.at[place, "looks"] = judged.answer.seeds
     if judged.answer.seeds:
         table.at[place, "verdict"] = judged.answer.verdict
-
-
-def pairs(results: Results, setting: str, arm: str, metric: str = LAST10) -> pd.DataFrame:
-    """Return the values of `arm` and `baseline` (columns) by seed, data and noise.
-
-    Only seeds are included where both are completed with the same data and noise.
-    """
-    done = results.done[results.done["setting"] == setting]
-    if metric not in done:
-        return pd.DataFrame({"arm": [], "baseline": []}, dtype=float)
-    by_seed = done.set_index(PAIRING)
-    columns = {
-        "arm": by_seed.loc[by_seed["arm"] == arm, metric],
-        "baseline": by_seed.loc[by_seed["arm"] == BASELINE, metric],
-    }
-    return pd.DataFrame(columns).dropna()
-
-
-def costs(results: Results) -> pd.DataFrame:
-    """Return mean seconds and work of each setting and arm, and their ratios to the baseline.
-
-    Columns: setting, arm, n, the summary's `time/*_s` (seconds of training by part) and
-    `work/forwards` (forward passes of one image, a backward counted as two), seconds_ratio and
-    work_ratio (to the baseline; ratios of sums over the seeds that both have).
-    """
-    measures = [c for c in results.trials.columns if c.startswith(("time/", "work/"))]
-    rows = []
-    for (setting, arm), group in results.trials.groupby(["setting", "arm"], sort=False):
-        done = group[group["state"] == "done"]
-        means = done[measures].mean().to_dict()
-        row = {"setting": setting, "arm": arm, "n": len(done), **means}
-        seconds = pairs(results, str(setting), str(arm), EPOCH_SECONDS)
-        work = pairs(results, str(setting), str(arm), FORWARDS)
-        row["seconds_ratio"] = _ratio_to_baseline(seconds.sum())
-        row["work_ratio"] = _ratio_to_baseline(work.sum())
-        rows.append(row)
-    return pd.DataFrame(rows)

@@ -8,6 +8,7 @@ from PIL import Image
 from analysis.figures import comparison as figures
 from analysis.figures.curves import division_per_epoch
 from analysis.stats import comparison
+from analysis.stats.costs import costs_of_arms
 from tests.analysis.stats.test_interactions import TWO, product
 
 EIGHT = np.arange(8) / 10
@@ -137,7 +138,7 @@ def test_without_factors_or_results_there_are_no_factor_curves(study, drawn, end
 
 def against_work(study, drawn):
     results = study.read()
-    table, costs = comparison.compare(results), comparison.costs(results)
+    table, costs = comparison.compare(results), costs_of_arms(results)
     return drawn(figures.accuracy_against_work, results, table, costs)
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from analysis.report import cells, formats, tables
 from analysis.stats import comparison, interactions
+from analysis.stats.costs import costs_of_arms
 from tests.analysis.stats.test_interactions import TWO, product
 from trainable.storage.names import BEST_ACCURACY, LAST10
 
@@ -112,7 +113,7 @@ def test_costs_have_seconds_parts_and_ratios(study):
         return {0: {"time/epoch_s": seconds, "time/divide_s": 1.5, "work/forwards": forwards}}
 
     study.arm("baseline", 70.0, change=cost(10.0, 2e6)).arm("a", 70.0, change=cost(25.0, 3e6))
-    table = tables.costs(comparison.costs(study.read()))
+    table = tables.costs(costs_of_arms(study.read()))
     assert list(table) == [
         "arm",
         "seconds a trial",
@@ -160,7 +161,7 @@ def test_latex_is_a_booktabs_table_without_characters_that_it_cannot_set(study):
     study.arm("baseline", 70.0, 72.0).arm("no_co_refine", 69.0, 70.5)
     compared = comparison.compare(study.read())
     compared.loc[1, "p_adjusted"] = 1e-6
-    costs = comparison.costs(study.read()).assign(**{"work/forwards": 1e6})
+    costs = costs_of_arms(study.read()).assign(**{"work/forwards": 1e6})
     effects = interactions.effects(product(study, TWO, setting="two", baseline=(0, 0)).read())
     assert len(effects) == 3
     texts = [

@@ -8,6 +8,7 @@ import pytest
 
 from analysis.report import cells, formats, tables, verdicts
 from analysis.stats import comparison, paired
+from analysis.stats.costs import costs_of_arms
 from analysis.stats.power import seeds_to_decide
 
 COMPARISON = ["difference", "low", "high", "t_low", "p", "p_adjusted"]
@@ -459,7 +460,7 @@ def test_costs_are_means_with_ratios_on_the_seeds_that_both_have(study):
     )
     study.arm("variant", 70.0, 70.0, "failed", change={0: cost(20.0, 150), 1: cost(40.0, 250)})
     study.arm("other", 70.0, change={0: cost(5.0, 50) | {"noise_hash": "other"}}, paired=False)
-    table = comparison.costs(study.read()).set_index("arm")
+    table = costs_of_arms(study.read()).set_index("arm")
     assert table["n"].tolist() == [3, 2, 1]
     assert table["time/epoch_s"].tolist() == [40, 30, 5]
     assert table["time/train_s"].tolist() == [20, 15, 2.5]
@@ -471,6 +472,6 @@ def test_costs_are_means_with_ratios_on_the_seeds_that_both_have(study):
 
 
 def test_costs_of_a_study_without_measurements_have_none(study):
-    table = comparison.costs(study.arm("baseline", 70.0).arm("variant", "failed").read())
+    table = costs_of_arms(study.arm("baseline", 70.0).arm("variant", "failed").read())
     assert table["n"].tolist() == [1, 0]
     assert table[["seconds_ratio", "work_ratio"]].isna().all(axis=None)
