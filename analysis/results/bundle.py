@@ -5,6 +5,7 @@ unpacked. This module uses the standard library only.
 """
 
 import json
+import lzma
 import re
 import shutil
 import zipfile
@@ -36,6 +37,8 @@ KEPT = re.compile(f"({_STUDY_FILE})|{names.RUNS}/{PLACE.pattern}/({_TRIAL_FILE})
 """Files of a bundle, as paths below the study's folder."""
 PRIVATE = ("git_diff", "folder")
 """Fields of a run that a bundle does not contain."""
+COMPRESSION = zipfile.ZIP_LZMA
+"""A fifth smaller than the usual one."""
 WRITTEN = (1980, 1, 1, 0, 0, 0)
 """Time of every file in a bundle, so that equal results have equal bundles."""
 
@@ -61,13 +64,13 @@ def pack(root: Path, out: Path, samples: bool = True) -> int:
     if not samples:
         kept = [name for name in kept if paths[name].name != names.SAMPLES]
     fresh = out.with_name(f".{out.name}.tmp")
-    with zipfile.ZipFile(fresh, "w", zipfile.ZIP_DEFLATED) as bundle:
+    with zipfile.ZipFile(fresh, "w", COMPRESSION) as bundle:
         for name in kept:
             entry = zipfile.ZipInfo(name, WRITTEN)
             content = paths[name].read_bytes()
             if name == names.PROVENANCE:
                 content = _public(content)
-            bundle.writestr(entry, content, zipfile.ZIP_DEFLATED)
+            bundle.writestr(entry, content, COMPRESSION)
     fresh.replace(out)
     return len(kept)
 
@@ -101,7 +104,14 @@ def unpack(file: Path, folder: Path) -> int:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with bundle.open(member) as source, path.open("wb") as target:
                     shutil.copyfileobj(source, target)
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        lzma.LZMAError,
+        NotImplementedError,
+        RuntimeError,
+        EOFError,
+    ) as error:
         shutil.rmtree(folder, ignore_errors=True)  # the folder was new or empty
         raise NotABundle(f"{file} is not a complete zip file: {error}") from None
     return len(members)
