@@ -83,6 +83,11 @@ def workplace(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without figures, without waiting for the disk, and without training in `run`."""
     monkeypatch.setattr("os.fsync", lambda descriptor: None)
     monkeypatch.setattr("analysis.report.write._pictures", lambda *arguments: [])
+    # Of a search: its figures and the importance of its parameters take seconds a report.
+    monkeypatch.setattr("analysis.report.search._pictures", lambda *arguments: [])
+    monkeypatch.setattr(
+        "analysis.stats.search.importance", lambda study: pd.DataFrame(columns=["parameter"])
+    )
     monkeypatch.setenv("PATH", "")  # no git
 
 
