@@ -14,6 +14,7 @@ from analysis.results.registration import Registration
 from analysis.results.study_plan import BASELINE
 
 METRIC = "test accuracy, mean of the last ten epochs"
+NO_RESULT = "without a result"
 
 
 @dataclass(frozen=True)
@@ -112,16 +113,14 @@ def _answers(results: Results, rows: list[dict[Any, Any]]) -> Iterator[str]:
     for row in primary:
         yield _answer(row, results.margin)
     others = [row for row in rows if row["arm"] != results.primary]
-    counts = Counter(row["verdict"] or "without a result" for row in others)
+    counts = Counter(row["verdict"] or NO_RESULT for row in others)
     if not others:
         return
-    decided = sum(count for verdict, count in counts.items() if verdict not in UNDECIDED)
-    listed = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+    decided = len(others) - counts["inconclusive"] - counts[NO_RESULT]
+    ordered = [*verdicts.VERDICTS, NO_RESULT]
+    listed = ", ".join(f"{counts[verdict]} {verdict}" for verdict in ordered if counts[verdict])
     which = "other questions" if primary else "questions"
     yield f"{decided} of {len(others)} {which} decided: {listed}"
-
-
-UNDECIDED = ("inconclusive", "without a result")
 
 
 def _answer(row: dict[Any, Any], margin: float) -> str:

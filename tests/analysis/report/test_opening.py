@@ -41,7 +41,7 @@ def test_a_study_with_a_primary_contrast(study, first_lines):
     first, others = found.answers
     assert first.startswith("up is better than the baseline (+1.35 [+")
     assert ", 8 seeds, p 0.0" in first
-    assert others == "2 of 2 other questions decided: 1 equivalent, 1 worse"
+    assert others == "2 of 2 other questions decided: 1 worse, 1 equivalent"
     assert found.registered == ["registered before the first result; nothing has changed since"]
 
 
