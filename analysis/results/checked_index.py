@@ -2,7 +2,7 @@
 
 It has a digest of the modification times (ns), sizes and inodes of each trial's files. While they
 are the same, no checksum is computed again. It is a shortcut and nothing else: it may be deleted at
-any time, a damaged one is like none, and `verify` deletes it first. It uses the standard library
+any time, a damaged one is like none, and `verify` ignores it. It uses the standard library
 only.
 """
 

@@ -104,7 +104,10 @@ def _read_by_index(index: CheckedIndex, runs: Path, name: str, checksums: bool) 
 
 
 def read_folders(
-    root: Path, records: Iterable[TrialRecord], others: Iterable[str] = ()
+    root: Path,
+    records: Iterable[TrialRecord],
+    others: Iterable[str] = (),
+    indexed: bool = True,
 ) -> dict[str, TrialFiles]:
     """Read the folders of the study in `root`.
 
@@ -114,6 +117,7 @@ def read_folders(
         root: the study's folder.
         records: the planned trials.
         others: names of further folders below `runs/`.
+        indexed: whether files that were found whole, and have not changed, are not checked again.
 
     Returns:
         name → contents.
@@ -123,7 +127,7 @@ def read_folders(
     checksums = has_checksums(root)
     files = {}
     every = dict.fromkeys([*(record.name for record in records), *others])
-    index = CheckedIndex(root) if len(every) >= INDEXED else None
+    index = CheckedIndex(root) if indexed and len(every) >= INDEXED else None
     for name in every:
         if index is None:
             files[name] = read_files(TrialFolder(runs / name), checksums)

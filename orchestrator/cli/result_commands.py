@@ -14,7 +14,7 @@ from orchestrator.exit_codes import DONE, EQUIVALENT, FAILED, INCONCLUSIVE, WORS
 from orchestrator.results.store import Store
 from orchestrator.run import run_study
 from trainable.config.runtime import Machine
-from trainable.storage.names import CHECKED, JOURNAL, STUDY
+from trainable.storage.names import JOURNAL, STUDY
 
 app = typer.Typer()
 
@@ -270,8 +270,7 @@ def verify(
 
     place = Store(run_dir)
     plan = place.read_plan()
-    place.root.joinpath(CHECKED).unlink(missing_ok=True)  # every file is checked anew
-    snapshot = place.planned(plan.records)
+    snapshot = place.planned(plan.records, indexed=False)
     damaged = status.damaged(snapshot.states(plan.records, plan.max_failures), snapshot.files)
     for line in damaged:
         console.print(line, markup=False)

@@ -128,9 +128,9 @@ class Store:
         records = list(records)
         return self.planned(records).states(records, max_failures)
 
-    def planned(self, records: Iterable[TrialRecord]) -> Snapshot:
-        """Read the folders of these trials."""
-        return self._snapshot(list(records), [], bool(self.runners()))
+    def planned(self, records: Iterable[TrialRecord], indexed: bool = True) -> Snapshot:
+        """Read the folders of these trials; without the index, every file is checked anew."""
+        return self._snapshot(list(records), [], bool(self.runners()), indexed)
 
     def snapshot(self, records: Iterable[TrialRecord]) -> Snapshot:
         """Read the folders of these trials and all other trial folders on disk.
@@ -141,9 +141,11 @@ class Store:
         others = [holder for holder in self.runners() if not lock.is_this_process(holder)]
         return self._snapshot(list(records), self._on_disk(), bool(others))
 
-    def _snapshot(self, records: list[TrialRecord], others: list[str], running: bool) -> Snapshot:
+    def _snapshot(
+        self, records: list[TrialRecord], others: list[str], running: bool, indexed: bool = True
+    ) -> Snapshot:
         """Read the folders of trials and `others`; owners count only if the study is `running`."""
-        files = read_folders(self.root, records, others)
+        files = read_folders(self.root, records, others, indexed)
         if not running:
             return Snapshot(files)
         owned = set()

@@ -27,7 +27,8 @@ def drawn(store: Store, fraction: float) -> tuple[list[TrialRecord], int]:
         NotATrial: no trial is completed.
     """
     plan = store.read_plan()
-    states = store.states(plan.records, plan.max_failures)
+    snapshot = store.planned(plan.records, indexed=False)
+    states = snapshot.states(plan.records, plan.max_failures)
     done = [record for record, state in states.items() if state == "done"]
     if not done:
         raise NotATrial(f"{store.root} contains no completed trial")

@@ -90,3 +90,13 @@ def test_the_report_is_the_same_with_and_without_an_index(root):
 def test_a_small_study_has_no_index(study):
     read_results(study.arm("baseline", 70.0).write())
     assert not (study.root / "checked.json").exists()
+
+
+def test_without_the_index_a_change_that_left_no_trace_is_found(root):
+    folders(root)
+    path = root / "runs" / "variant" / "seed=3" / "metrics.jsonl"
+    path.write_bytes(path.read_bytes().replace(b"1", b"2", 1))
+    os.utime(path, (1e9, 1e9))
+    records = read_plan(root).records
+    assert read_folders(root, records)["variant/seed=3"].damage is None
+    assert read_folders(root, records, indexed=False)["variant/seed=3"].damage
