@@ -17,6 +17,8 @@ from analysis.results.read import Results
 from analysis.results.study_plan import BASELINE
 from trainable.storage import names
 
+SEEDS = 100
+"""Largest number of seeds whose tables are read for means."""
 THRESHOLDS = np.arange(10) / 10
 SHOWN = {0.0: PALETTE[1], 0.5: PALETTE[4], 0.9: "black"}
 """Thresholds of the class histograms, and the colours of their bars."""
@@ -176,8 +178,9 @@ def _kept(probability: np.ndarray, threshold: float) -> np.ndarray:
 def thresholds(results: Results) -> pd.DataFrame:
     """Count the samples above each threshold of the baseline's clean probability.
 
-    Values are means over seeds. The clean probability is that of the first division, after the
-    warm-up. If the baseline depends on another arm and has no division, that arm's is used.
+    Values are means over seeds, the first hundred. The clean probability is that of the first
+    division, after the warm-up. If the baseline depends on another arm and has no division, that
+    arm's is used.
 
     Columns: setting, threshold, n (seeds), kept, residual_noise (share of wrong labels among them,
     percent; NaN if true labels are unknown), retrained (accuracy of the arm that retrains on just
@@ -186,7 +189,7 @@ def thresholds(results: Results) -> pd.DataFrame:
     """
     rows = []
     baselines = results.done[results.done["arm"] == BASELINE]
-    for trial, table in _divisions(results, baselines):
+    for trial, table in _divisions(results, baselines.groupby("setting", sort=False).head(SEEDS)):
         retrained = {}
         if len(table["epochs"]) == 1:  # of more, it uses the last
             retrained = _retrained(results, trial)

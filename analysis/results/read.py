@@ -45,6 +45,7 @@ class Results:
     factors: list[str] = field(default_factory=list)
     design: SequentialDesign | None = None
     primary: str | None = None
+    _files: Mapping[str, TrialFiles] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def done(self) -> pd.DataFrame:
@@ -92,10 +93,14 @@ class Results:
             return None
         return dict(found.to_dict("records")[0])
 
+    def about(self, trial: Mapping[Any, Any]) -> dict[str, Any]:
+        """Return the content of a trial's `trial.json`; empty if it is missing or damaged."""
+        files = self._files.get(trial["folder"].removeprefix(f"{names.RUNS}/"))
+        return dict((files.trial if files else None) or {})
+
     def config(self, trial: Mapping[Any, Any]) -> dict[str, Any]:
         """Return a trial's resolved configuration as plain data."""
-        about = self.folder(trial).trial or {}
-        return dict(about.get("config") or {})
+        return dict(self.about(trial).get("config") or {})
 
     def samples(self, trial: Mapping[Any, Any]) -> dict[str, np.ndarray]:
         """Return a completed trial's table of samples; empty if it is missing or damaged."""
@@ -118,8 +123,7 @@ class Results:
     def fingerprints(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield (name, `trial.json`) of each completed trial."""
         for trial in self.done[["folder"]].to_dict("records"):
-            name = trial["folder"].removeprefix(f"{names.RUNS}/")
-            yield name, self.folder(trial).trial or {}
+            yield trial["folder"].removeprefix(f"{names.RUNS}/"), self.about(trial)
 
 
 def read_results(root: Path) -> Results:
@@ -145,7 +149,9 @@ def read_results(root: Path) -> Results:
             row["reason"] = reasons.get(record) or _reason(record, state, held, waits)
         rows.append(row)
     trials = pd.DataFrame(rows)
-    return Results(root, plan.study, trials, plan.margin, plan.factors, plan.design, plan.primary)
+    return Results(
+        root, plan.study, trials, plan.margin, plan.factors, plan.design, plan.primary, files
+    )
 
 
 def _row(record: TrialRecord, state: State, files: TrialFiles) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Find files of a results folder that its plan does not contain."""
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +15,18 @@ SEARCHED = re.compile(r"(^|/)trial-\d{4,}/seed=")
 
 def unexpected(results: Results) -> Iterator[str]:
     """Yield sentences about files below `runs/` outside the plan."""
-    trial_files = sorted((results.root / names.RUNS).rglob(f"seed=*/{names.TRIAL}"))
-    yield from _unplanned_trials(results, trial_files)
-    yield from _stray_files(results, trial_files)
+    planned = {str(results.root / folder) for folder in results.trials["folder"]}
+    trials = []
+    strays = []
+    for place, folders, files in os.walk(results.root / names.RUNS):
+        if place in planned or (Path(place).name.startswith("seed=") and names.TRIAL in files):
+            folders.clear()  # what is in a trial's folder belongs to it
+            trials.append(Path(place) / names.TRIAL)
+        else:
+            strays += [Path(place) / file for file in files if not file.endswith(".study")]
+    yield from _unplanned_trials(results, sorted(trials))
+    for file in sorted(strays):
+        yield f"{file.relative_to(results.root).as_posix()}: belongs to no trial"
 
 
 def _unplanned_trials(results: Results, trial_files: list[Path]) -> Iterator[str]:
@@ -38,12 +48,3 @@ def _unplanned_trials(results: Results, trial_files: list[Path]) -> Iterator[str
             yield f"{folder}: not in the study; it is the same trial as {twin}, counted once"
         else:
             yield f"{folder}: not in the study"
-
-
-def _stray_files(results: Results, trial_files: list[Path]) -> Iterator[str]:
-    """Yield sentences about files outside the trials' folders."""
-    trials = {results.root / folder for folder in results.trials["folder"]}
-    trials.update(file.parent for file in trial_files)
-    for file in sorted((results.root / names.RUNS).rglob("*")):
-        if file.is_file() and file.suffix != ".study" and trials.isdisjoint(file.parents):
-            yield f"{file.relative_to(results.root).as_posix()}: belongs to no trial"

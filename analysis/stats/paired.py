@@ -16,7 +16,9 @@ For more pairs it draws this number of sign patterns with a fixed seed.
 
 RESAMPLES = 10_000
 """Number of resamples of a bootstrap interval, drawn with a fixed seed."""
-
+NUMBERS = 20_000_000
+"""Largest number of signs or resampled values in memory at once: beyond 200 pairs, fewer patterns
+are drawn."""
 
 TIE = 1e-9
 """Sums of differences (in points) that are closer than this count as equal.
@@ -92,10 +94,10 @@ def sign_flip_p(differences: np.ndarray) -> np.ndarray:
 
 @functools.lru_cache(maxsize=2)
 def signs(n: int) -> np.ndarray:
-    """Return patterns of n signs, all or FLIPS random ones: (n, patterns) of ±1."""
+    """Return patterns of n signs, all or up to FLIPS random ones: (n, patterns) of ±1."""
     if 2**n > FLIPS:
         rng = np.random.default_rng(0)
-        bits = rng.integers(0, 2, (FLIPS, n), np.int8)
+        bits = rng.integers(0, 2, (min(FLIPS, NUMBERS // n), n), np.int8)
     else:
         numbers = np.arange(2**n)
         bits = numbers[:, None] >> np.arange(n) & 1
@@ -113,6 +115,7 @@ def bootstrap(differences: np.ndarray, confidence: float = 0.95) -> tuple[float,
         (differences,),
         np.mean,
         n_resamples=RESAMPLES,
+        batch=max(1, NUMBERS // len(differences)),
         confidence_level=confidence,
         method="percentile",
         rng=0,

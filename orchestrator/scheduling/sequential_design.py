@@ -159,7 +159,7 @@ def needs(
     trained = []
     for each in judged:
         arm = each.arm
-        if (arm.setting, arm.arm) in places and _selected(options, arm.setting, arm.arm):
+        if (arm.setting, arm.arm) in places and options.selects_arm(arm.setting, arm.arm):
             trained.append(each)
     wanted = _wanted_seeds(trials, design, seeds_needed(design, margin, trained))
     chosen = {
@@ -176,12 +176,6 @@ def needs(
             chosen.add(source)
             source = sources.get(source)
     return Needs(judged, [trial for trial in trials if trial.record.name in chosen])
-
-
-def _selected(options: Options, setting: str | None, arm: str) -> bool:
-    return (not options.arms or arm in options.arms) and (
-        not options.settings or setting in options.settings
-    )
 
 
 def _wanted_seeds(

@@ -31,11 +31,13 @@ class Options:
 
     def selects(self, record: TrialRecord) -> bool:
         """Return whether a trial is selected."""
-        return (
-            (not self.arms or record.arm in self.arms)
-            and (not self.seeds or record.seed in self.seeds)
-            and (not self.settings or record.setting in self.settings)
-        )
+        of_seed = not self.seeds or record.seed in self.seeds
+        return of_seed and self.selects_arm(record.setting, record.arm)
+
+    def selects_arm(self, setting: str | None, arm: str) -> bool:
+        """Return whether an arm's trials in a setting are selected, of some seeds at least."""
+        in_arms = not self.arms or arm in self.arms
+        return in_arms and (not self.settings or setting in self.settings)
 
 
 def check_selection(options: Options, study: Study) -> None:
@@ -69,8 +71,7 @@ def useless(options: Options, study: Study) -> ConfigError | None:
     """Return why selected arms cannot do what they are for, with file and line; None: they can."""
     problems = []
     for (setting, arm), found in study.useless.items():
-        in_arms = not options.arms or arm in options.arms
-        if in_arms and (not options.settings or setting in options.settings):
+        if options.selects_arm(setting, arm):
             problems += found
     return ConfigError(study.path, problems) if problems else None
 
