@@ -38,7 +38,7 @@ THIRD_PARTY = {
     ),
     "optuna": (
         "orchestrator.search orchestrator.display.search_live"
-        " analysis.stats.search analysis.figures.search analysis.report.search"
+        " analysis.stats.search analysis.stats.search_journal analysis.figures.search analysis.report.search"
     ),
     "pandas": "orchestrator.audit orchestrator.display.comparison_table analysis",
     "pyarrow": "analysis.results.rows",

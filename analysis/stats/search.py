@@ -17,11 +17,10 @@ from optuna.importance import (
     PedAnovaImportanceEvaluator,
     get_param_importances,
 )
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from analysis.results.study_plan import BASELINE, NoStudy
+from analysis.stats.search_journal import open_journal
 from trainable.storage.names import JOURNAL, PLAN, RUNS, VALIDATION_ACCURACY
 from trainable.storage.trial_folder import PLACE, TrialFolder, score
 
@@ -36,8 +35,7 @@ def read(root: Path) -> list[optuna.Study]:
     path = root / JOURNAL
     if not path.is_file():
         return []
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    storage = JournalStorage(JournalFileBackend(str(path)))
+    storage = open_journal(path)
     names = optuna.get_all_study_names(storage)
     for name in names:
         # Names of searches become names of files.

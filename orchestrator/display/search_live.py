@@ -10,9 +10,9 @@ from rich.table import Table
 
 from analysis.report.cells import arm_name, number, signed
 from analysis.results.study_plan import TrialRecord
+from analysis.stats.search_journal import open_journal
 from orchestrator.display.live import View, ended_badly
 from orchestrator.results.store import Store
-from orchestrator.search import journal
 from orchestrator.search.optuna_search import N_TRIALS, REASON, SAME_AS
 from orchestrator.search.pool import SearchPool
 from trainable.storage.names import JOURNAL, VALIDATION_ACCURACY
@@ -111,7 +111,7 @@ def best(study: optuna.Study) -> str:
 
 def show_status(store: Store, console: Console) -> None:
     """Print the state of a study's searches from its journal, and reasons of failures."""
-    storage = journal.read(store.root / JOURNAL)
+    storage = open_journal(store.root / JOURNAL)
     names = optuna.get_all_study_names(storage)
     studies = [optuna.load_study(study_name=name, storage=storage) for name in names]
     console.print(table(studies))

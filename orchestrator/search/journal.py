@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-import optuna
 from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
+
+from analysis.results.study_plan import NoStudy
+from analysis.stats.search_journal import open_journal
 
 
 def write(path: Path) -> JournalStorage:
@@ -12,13 +13,18 @@ def write(path: Path) -> JournalStorage:
 
     A killed runner may have left two things, which are removed. An incomplete last line, after a
     power failure, is cut off: its content is rebuilt from the trial folders. A lock file of Optuna
-    without its process would delay the run by half a minute.
+    without its process would delay the run by half a minute. A damaged journal is renamed to
+    `*.damaged`, and made anew from the trial folders.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     Path(f"{path}.lock").unlink(missing_ok=True)
     if path.exists():
         _cut_torn_line(path)
-    return read(path)
+    try:
+        return open_journal(path)
+    except NoStudy:
+        path.replace(path.with_suffix(".damaged"))
+        return open_journal(path)
 
 
 def _cut_torn_line(path: Path) -> None:
@@ -27,9 +33,3 @@ def _cut_torn_line(path: Path) -> None:
         whole_lines = content.rfind(b"\n") + 1
         with path.open("rb+") as file:
             file.truncate(whole_lines)
-
-
-def read(path: Path) -> JournalStorage:
-    """Return the journal, opened for reading."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return JournalStorage(JournalFileBackend(str(path)))

@@ -10,6 +10,7 @@ from analysis.report import cells, formats, tables, verdicts
 from analysis.stats import comparison, paired
 from analysis.stats.costs import costs_of_arms
 from analysis.stats.power import seeds_to_decide
+from analysis.stats.seed_pairs import pairs
 
 COMPARISON = ["difference", "low", "high", "t_low", "p", "p_adjusted"]
 
@@ -93,7 +94,7 @@ def test_pairs_are_made_by_seed_not_by_position(study):
     }  # data as it is: every seed has the same labels
     study.arm("baseline", "failed", 10.0, 20.0, 30.0, change=same)
     study.arm("variant", 99.0, 11.0, "missing", 33.0, change=same)
-    assert comparison.pairs(study.read(), "", "variant").to_numpy().tolist() == [[11, 10], [33, 30]]
+    assert pairs(study.read(), "", "variant").to_numpy().tolist() == [[11, 10], [33, 30]]
 
 
 def test_pairs_stay_within_a_setting(study):

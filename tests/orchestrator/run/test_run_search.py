@@ -274,9 +274,9 @@ def tiny(folder: Path, epochs: int, trials: int, slots: int = 2) -> Path:
 
 def proposals(root: Path) -> list[Any]:
     """State, parameters and score of each Optuna trial."""
-    from orchestrator.search import journal
+    from analysis.stats.search_journal import open_journal
 
-    storage = journal.read(root / names.JOURNAL)
+    storage = open_journal(root / names.JOURNAL)
     return [
         (t.state.name, t.params, t.values)
         for t in storage.get_all_trials(storage.get_all_studies()[0]._study_id)

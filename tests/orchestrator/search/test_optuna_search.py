@@ -9,6 +9,8 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from analysis.results.study_plan import NoStudy
+from analysis.stats.search_journal import open_journal
 from orchestrator.results.store import Store
 from orchestrator.search.pool import SearchPool
 from tests.orchestrator.folders import SUMMARY
@@ -319,6 +321,32 @@ def test_a_folder_of_another_configuration_is_set_aside(tmp_path):
     _, searches = opened(write(tmp_path, seed=5), root)
     assert run(searches) == 7 * 3, "only the baseline is the same"
     assert len(list((root / "archive").rglob("summary.json"))) == 7
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content.replace(b"datetime_complete", b"datetime_complet_", 1),
+        lambda content: content.replace(b"0.", b"1.", 1),
+        lambda content: content[content.index(b"\n") + 1 :],
+        lambda content: b"[]\n" + content,
+        lambda content: content.decode().encode("utf-16"),
+    ],
+    ids=["a key", "a number", "the first line is lost", "another shape", "another encoding"],
+)
+def test_a_damaged_journal_is_told_set_aside_and_made_anew_from_the_folders(tmp_path, damage):
+    study, root = write(tmp_path), tmp_path / "toy"
+    _, searches = opened(study, root)
+    run(searches)
+    before = [trial.params for trial in searches.all[0].trials]
+    journal = root / "search.journal"
+    journal.write_bytes(damage(journal.read_bytes()))
+    with pytest.raises(NoStudy, match=r"search\.journal is damaged"):
+        open_journal(journal)
+    _, searches = opened(study, root)
+    assert (root / "search.damaged").exists()
+    assert run(searches) == 0, "nothing is trained again"
+    assert [trial.params for trial in searches.all[0].trials] == before
 
 
 # --- definition ---
