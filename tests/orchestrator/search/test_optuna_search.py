@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import optuna
 import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from analysis.results.study_plan import NoStudy
@@ -347,6 +349,16 @@ def test_a_damaged_journal_is_told_set_aside_and_made_anew_from_the_folders(tmp_
     assert (root / "search.damaged").exists()
     assert run(searches) == 0, "nothing is trained again"
     assert [trial.params for trial in searches.all[0].trials] == before
+
+
+def test_optunas_own_readers_read_the_journal(tmp_path):
+    _, searches = opened(write(tmp_path), tmp_path / "r")
+    run(searches)
+    storage = JournalStorage(JournalFileBackend(str(tmp_path / "r" / "search.journal")))
+    read = optuna.load_study(study_name="toy", storage=storage)
+    assert [trial.params for trial in read.trials] == [
+        trial.params for trial in searches.all[0].trials
+    ]
 
 
 # --- definition ---
