@@ -62,6 +62,6 @@ def open_journal(path: Path) -> JournalStorage:
         return JournalStorage(SignedJournal(path))
     except (Damaged, ValueError, LookupError, TypeError, AttributeError) as error:
         raise NoStudy(
-            f"{path} is damaged ({error}). `run` of its study file sets it aside, and makes it "
+            f"{path} is damaged ({error}). `run` of its study file renames it, and makes it "
             "anew from the folders of the trials"
         ) from None

@@ -56,7 +56,9 @@ def begin(
     check_plan(plan, store, machine)
     register(study, store)
     reasons = {
-        "after a failure (--retry-failed)": [record.name for record in plan.forget],
+        "after a failure (--retry-failed)": [
+            record.name for record in plan.forget if plan.states.get(record) == "failed"
+        ],
         "after a change of what they compute (--stale archive)": plan.replaced,
     }
     for reason, trials in reasons.items():

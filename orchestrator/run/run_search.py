@@ -41,8 +41,9 @@ def run_search(
     lacking = absent(list(study.search.expected({})), machine)
     if lacking:
         raise Ended("\n".join(lacking), WRONG)
-    with store.lock(partial(console.print, markup=False)):
-        searches = SearchPool(study.name, study.search, store)
+    tell = partial(console.print, markup=False)
+    with store.lock(tell):
+        searches = SearchPool(study.name, study.search, store, tell)
         run = _Run(study, study.search, store, machine, options, console, searches)
         run.settle_changed()
         searches.reconcile()

@@ -1,5 +1,6 @@
 """Journal of a search: Optuna's storage in one file of the study's folder."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from optuna.storages import JournalStorage
@@ -8,13 +9,13 @@ from analysis.results.study_plan import NoStudy
 from analysis.stats.search_journal import open_journal
 
 
-def write(path: Path) -> JournalStorage:
+def write(path: Path, tell: Callable[[str], None]) -> JournalStorage:
     """Return the journal, opened for writing; the caller holds the study's lock.
 
     A killed runner may have left two things, which are removed. An incomplete last line, after a
     power failure, is cut off: its content is rebuilt from the trial folders. A lock file of Optuna
     without its process would delay the run by half a minute. A damaged journal is renamed to
-    `*.damaged`, and made anew from the trial folders.
+    `*.damaged`, and made anew from the trial folders; `tell` says so.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     Path(f"{path}.lock").unlink(missing_ok=True)
@@ -23,7 +24,8 @@ def write(path: Path) -> JournalStorage:
     try:
         return open_journal(path)
     except NoStudy:
-        path.replace(path.with_suffix(".damaged"))
+        damaged = path.replace(path.with_suffix(".damaged"))
+        tell(f"{path} is damaged: renamed to {damaged.name}, and made anew from the trial folders")
         return open_journal(path)
 
 

@@ -1,7 +1,7 @@
 """All searches of a study as one queue of trials, synchronised with the folders."""
 
 import shutil
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import optuna
@@ -27,12 +27,18 @@ class SearchPool:
     exhausted = True
     """If `next` returns None, it will never return a trial again."""
 
-    def __init__(self, name: str, plan: SearchPlan, store: Store):
+    def __init__(
+        self,
+        name: str,
+        plan: SearchPlan,
+        store: Store,
+        tell: Callable[[str], None] = lambda sentence: None,
+    ):
         self.name = name
         self.plan = plan
         self.store = store
         self.path = store.root / names.JOURNAL
-        self.storage = journal.write(self.path)
+        self.storage = journal.write(self.path, tell)
         self.all = [self._open(search) for search in plan.searches]
         self._queue: list[PlannedTrial] = []
         self._place: dict[str, tuple[Search, int]] = {}  # name of a trial → its Optuna trial

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli import app
+from tests.orchestrator.fake_trainer import Trainer
 from tests.orchestrator.runs import Command, Environment, RunHere, Start, assert_quiet, starting
 
 
@@ -82,3 +83,15 @@ def run_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command) 
         return code, out + err
 
     return _run
+
+
+@pytest.fixture
+def trainer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Trainer:
+    """Train by known accuracies, in a folder of its own, without Ray and without a report."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("os.fsync", lambda descriptor: None)
+    monkeypatch.setattr("analysis.report.write.write_report", lambda root: [])
+    fake = Trainer()
+    monkeypatch.setattr("orchestrator.run.run_study.executor", fake.executor)
+    monkeypatch.setattr("orchestrator.run.run_shard.one_at_a_time", fake.execute)
+    return fake

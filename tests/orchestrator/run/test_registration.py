@@ -21,17 +21,6 @@ ROOT = Path("results/s")
 
 
 @pytest.fixture
-def trainer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Trainer:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("os.fsync", lambda descriptor: None)
-    monkeypatch.setattr("analysis.report.write.write_report", lambda root: [])
-    fake = Trainer()
-    monkeypatch.setattr("orchestrator.run.run_study.executor", fake.executor)
-    monkeypatch.setattr("orchestrator.run.run_shard.one_at_a_time", fake.execute)
-    return fake
-
-
-@pytest.fixture
 def run(command, tmp_path: Path, trainer: Trainer):
     def _run(*options: str, text: str = STUDY, code: int = 0, name: str = "run") -> str:
         (tmp_path / "s.yaml").write_text(text)

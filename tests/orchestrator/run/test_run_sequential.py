@@ -11,7 +11,7 @@ from analysis.results.looks import Look, read_register
 from analysis.results.read import read_results
 from analysis.results.study_plan import read_plan
 from analysis.stats.comparison import compare
-from tests.orchestrator.fake_trainer import EFFECTS, Trainer
+from tests.orchestrator.fake_trainer import EFFECTS
 
 STUDY = """
 name: s
@@ -22,17 +22,6 @@ arms:
   same: {method.co_guess: false}
   unclear: {method.networks: 1}
 """
-
-
-@pytest.fixture
-def trainer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Trainer:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("os.fsync", lambda descriptor: None)
-    monkeypatch.setattr("analysis.report.write.write_report", lambda root: [])
-    fake = Trainer()
-    monkeypatch.setattr("orchestrator.run.run_study.executor", fake.executor)
-    monkeypatch.setattr("orchestrator.run.run_shard.one_at_a_time", fake.execute)
-    return fake
 
 
 @pytest.fixture

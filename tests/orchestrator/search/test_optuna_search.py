@@ -14,6 +14,7 @@ from optuna.trial import TrialState
 from analysis.results.study_plan import NoStudy
 from analysis.stats.search_journal import open_journal
 from orchestrator.results.store import Store
+from orchestrator.search.journal import write as write_journal
 from orchestrator.search.pool import SearchPool
 from tests.orchestrator.folders import SUMMARY
 from tests.orchestrator.toy import STUDY, begin, opened, peak, run, train, write
@@ -345,8 +346,13 @@ def test_a_damaged_journal_is_told_set_aside_and_made_anew_from_the_folders(tmp_
     journal.write_bytes(damage(journal.read_bytes()))
     with pytest.raises(NoStudy, match=r"search\.journal is damaged"):
         open_journal(journal)
-    _, searches = opened(study, root)
+    told: list[str] = []
+    write_journal(journal, told.append)
+    assert told == [
+        f"{journal} is damaged: renamed to search.damaged, and made anew from the trial folders"
+    ]
     assert (root / "search.damaged").exists()
+    _, searches = opened(study, root)
     assert run(searches) == 0, "nothing is trained again"
     assert [trial.params for trial in searches.all[0].trials] == before
 
