@@ -203,7 +203,7 @@ def test_a_folder_of_a_plan_that_leads_elsewhere_is_refused_by_the_report(workpl
 def test_a_search_whose_name_is_a_path_is_refused(workplace, name):
     from orchestrator.search.journal import write
 
-    optuna.create_study(study_name=name, storage=write(workplace / "search.journal"))
+    optuna.create_study(study_name=name, storage=write(workplace / "search.journal", print))
     with pytest.raises(NoStudy, match="cannot be the name of a search"):
         search.read(workplace)
 

@@ -293,4 +293,4 @@ def test_init_on_a_tree_of_photographs_writes_a_study_that_runs(photographs, tmp
         "--no-ray",
         *sets,
     )
-    assert "4 done" in output
+    assert "6 done" in output
