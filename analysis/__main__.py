@@ -2,7 +2,7 @@
 
 python -m analysis report RUN_DIR…
 python -m analysis compare RUN_DIR_A RUN_DIR_B
-python -m analysis unpack BUNDLE.zip DIR
+python -m analysis unpack BUNDLE.tar.xz DIR
 """
 
 import argparse
@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     unpack = commands.add_parser(
         "unpack", help="unpack a bundle of `orchestrator bundle` into a results folder"
     )
-    unpack.add_argument("bundle", metavar="BUNDLE.zip", type=Path)
+    unpack.add_argument("bundle", metavar="BUNDLE.tar.xz", type=Path)
     unpack.add_argument("folder", metavar="DIR", type=Path)
     return parser
 

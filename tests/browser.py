@@ -94,6 +94,22 @@ class Browser:
             "value"
         )
 
+    def press(self, key: str) -> None:
+        """Press a key: a character, or a name such as Enter."""
+        text = key if len(key) == 1 else ""
+        for kind in ("keyDown", "keyUp"):
+            self.call("Input.dispatchKeyEvent", type=kind, key=key, text=text)
+
+    def type(self, text: str) -> None:
+        """Type a text into the field that has the focus."""
+        for key in text:
+            self.press(key)
+
+    def dark(self) -> None:
+        """Prefer dark colours from now on."""
+        features = [{"name": "prefers-color-scheme", "value": "dark"}]
+        self.call("Emulation.setEmulatedMedia", features=features)
+
     def wait_for(self, words: Sequence[str]) -> str:
         """Wait until the page's text has all the words; the text."""
         deadline = time.monotonic() + PATIENCE_S

@@ -1,15 +1,17 @@
-"""Bundle of a study's results: one file with everything that reports and `verify` read.
+"""Bundle of a study's results: one tar.xz file with everything that reports and `verify` read.
 
 Weights, checkpoints and events are not included. Only names that a results folder can have are
 unpacked. This module uses the standard library only.
 """
 
+import io
 import json
 import lzma
 import re
 import shutil
+import tarfile
 import zipfile
-import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from trainable.storage import names
@@ -37,10 +39,6 @@ KEPT = re.compile(f"({_STUDY_FILE})|{names.RUNS}/{PLACE.pattern}/({_TRIAL_FILE})
 """Files of a bundle, as paths below the study's folder."""
 PRIVATE = ("git_diff", "folder")
 """Fields of a run that a bundle does not contain."""
-COMPRESSION = zipfile.ZIP_LZMA
-"""A fifth smaller than the usual one."""
-WRITTEN = (1980, 1, 1, 0, 0, 0)
-"""Time of every file in a bundle, so that equal results have equal bundles."""
 
 
 class NotABundle(Exception):
@@ -64,13 +62,14 @@ def pack(root: Path, out: Path, samples: bool = True) -> int:
     if not samples:
         kept = [name for name in kept if paths[name].name != names.SAMPLES]
     fresh = out.with_name(f".{out.name}.tmp")
-    with zipfile.ZipFile(fresh, "w", COMPRESSION) as bundle:
+    with tarfile.open(fresh, "w:xz") as bundle:
         for name in kept:
-            entry = zipfile.ZipInfo(name, WRITTEN)
             content = paths[name].read_bytes()
             if name == names.PROVENANCE:
                 content = _public(content)
-            bundle.writestr(entry, content, COMPRESSION)
+            entry = tarfile.TarInfo(name)  # without time and owner: equal results, equal bundles
+            entry.size = len(content)
+            bundle.addfile(entry, io.BytesIO(content))
     fresh.replace(out)
     return len(kept)
 
@@ -94,43 +93,46 @@ def unpack(file: Path, folder: Path) -> int:
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise NotABundle(f"{folder} exists already; choose a new folder")
+    if zipfile.is_zipfile(file):
+        raise NotABundle(f"{file} is a bundle of an earlier version: unzip it into a new folder")
+    files = 0
     try:
-        with zipfile.ZipFile(file) as bundle:
-            members = bundle.infolist()
-            _check_names(file, members)
-            _check_room(file, sum(member.file_size for member in members), folder)
-            for member in members:
-                path = folder / member.filename
+        with tarfile.open(file, "r:xz") as bundle:
+            for member in _checked(file, bundle, folder):
+                source = bundle.extractfile(member)
+                assert source is not None, "a regular file has content"
+                path = folder / member.name
                 path.parent.mkdir(parents=True, exist_ok=True)
-                with bundle.open(member) as source, path.open("wb") as target:
+                with path.open("wb") as target:
                     shutil.copyfileobj(source, target)
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        lzma.LZMAError,
-        NotImplementedError,
-        RuntimeError,
-        EOFError,
-    ) as error:
+                files += 1
+    except (tarfile.TarError, lzma.LZMAError, EOFError, ValueError) as error:
         shutil.rmtree(folder, ignore_errors=True)  # the folder was new or empty
-        raise NotABundle(f"{file} is not a complete zip file: {error}") from None
-    return len(members)
+        raise NotABundle(f"{file} is not a complete bundle: {error}") from None
+    return files
 
 
-def _check_names(file: Path, members: list[zipfile.ZipInfo]) -> None:
-    """Raise NotABundle if it has a file that a study's results cannot have."""
-    for member in members:
-        if not KEPT.fullmatch(member.filename):
-            raise NotABundle(
-                f"{file}: {member.filename!r} is not a file of study results; nothing was unpacked"
-            )
+def _checked(file: Path, bundle: tarfile.TarFile, folder: Path) -> Iterator[tarfile.TarInfo]:
+    """Yield the members of a bundle after all were checked.
 
-
-def _check_room(file: Path, needed: int, folder: Path) -> None:
-    """Raise NotABundle if it needs more bytes than are free at `folder`."""
+    Raises:
+        NotABundle: one is no file that a study's results can have, or they need more bytes than are
+            free at `folder`.
+    """
     place = next(parent for parent in folder.resolve().parents if parent.exists())
     free = shutil.disk_usage(place).free
-    if needed > free:
-        raise NotABundle(
-            f"{file} holds {needed / 1e6:.0f} MB, and {free / 1e6:.0f} MB are free at {place}"
-        )
+    needed = 0
+    members = []
+    for member in bundle:
+        if not member.isreg() or not KEPT.fullmatch(member.name):
+            raise NotABundle(
+                f"{file}: {member.name!r} is not a file of study results; nothing was unpacked"
+            )
+        needed += member.size
+        if needed > free:
+            raise NotABundle(
+                f"{file} holds more than {needed / 1e6:.0f} MB, and {free / 1e6:.0f} MB are free "
+                f"at {place}"
+            )
+        members.append(member)
+    yield from members

@@ -1,5 +1,7 @@
 """Tables of an audit with names of files and classes, and corrected labels."""
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +10,7 @@ from pydantic import ValidationError
 
 from analysis.audit.audit import Audited, NoAudit
 from analysis.audit.calibration import known
+from analysis.audit.decisions import Labels, Settled
 from trainable.config.runtime import Machine
 from trainable.config.trial import stored_data
 from trainable.data.arrays import Arrays
@@ -32,6 +35,27 @@ class Data:
         if names is None:
             return rows.tolist()
         return [names[row].decode(errors="backslashreplace") for row in rows]
+
+    def image(self, row: int) -> str:
+        """Return the file name of a sample; without names, its index as text."""
+        names = self.arrays.train.names
+        if names is None:
+            return str(row)
+        return str(names[row].decode(errors="backslashreplace"))
+
+    def given(self, audited: Audited) -> dict[int, int]:
+        """Return the given class of each sample that is in a training or validation set."""
+        rows = audited.given.index.tolist()
+        return dict(zip(rows, audited.given.tolist(), strict=True))
+
+    def labels(self, rows: pd.Index) -> Labels:
+        """Return what decisions about these samples may name."""
+        numbers = pd.Series(range(self.arrays.classes))
+        return Labels(
+            data=self.arrays.hash,
+            rows={self.image(row): row for row in rows.tolist()},
+            classes=[str(name) for name in self.classes(numbers)],
+        )
 
     def classes(self, labels: pd.Series) -> list[str | int]:
         """Return the names of classes; without names, their numbers."""
@@ -81,16 +105,51 @@ def listed(audited: Audited, data: Data) -> pd.DataFrame:
     return table
 
 
-def corrected(audited: Audited, data: Data, confidence: float) -> tuple[pd.DataFrame, int]:
-    """Return corrected labels, and the number of changes.
+@dataclass(frozen=True)
+class Corrected:
+    """Corrected labels.
 
-    A label is replaced by the suggested one if that is correct with at least the probability
-    `confidence`. The table has a label for every sample of the training split, in the format of
-    `noise: {name: file}`.
+    Attributes:
+        table: a label for every sample of the training split, in the format of
+            `noise: {name: file}`.
+        decided, suggested: numbers of labels that were changed by decisions and by suggestions.
+        unusable: number of samples that show no class; they keep their given labels in `table`.
+        open: number of samples that reviewers left unsure or disputed; they keep them, too.
+    """
+
+    table: pd.DataFrame
+    decided: int
+    suggested: int
+    unusable: int
+    open: int
+
+
+def corrected(
+    audited: Audited, data: Data, settled: Mapping[int, Settled], confidence: float
+) -> Corrected:
+    """Return labels as reviewers decided; of other samples, as the audit suggests.
+
+    Args:
+        audited: the audit.
+        data: its data.
+        settled: row → what reviewers said; no suggestion is taken for these samples.
+        confidence: the least probability with which a suggestion must be correct to be taken.
     """
     ranked = audited.ranked
     sure = ranked[(ranked["suggested"] != ranked["given"]) & (ranked["confidence"] >= confidence)]
+    sure = sure[~sure["index"].isin(list(settled))]
     labels = audited.given.copy()
     labels[sure["index"]] = sure["suggested"].to_numpy()
-    table = pd.DataFrame({data.key: data.keys(labels.index), "label": data.classes(labels)})
-    return table, len(sure)
+    decided = 0
+    outcomes = Counter(found.outcome for found in settled.values())
+    for row, found in settled.items():
+        if found.label is not None and found.label != labels[row]:
+            labels[row] = found.label
+            decided += 1
+    return Corrected(
+        table=pd.DataFrame({data.key: data.keys(labels.index), "label": data.classes(labels)}),
+        decided=decided,
+        suggested=len(sure),
+        unusable=outcomes["unusable"],
+        open=outcomes["unsure"] + outcomes["disputed"],
+    )

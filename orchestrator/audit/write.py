@@ -19,6 +19,7 @@ from analysis.audit.audit import Audited, NoAudit, audit
 from analysis.audit.contact_sheet import Card, page
 from analysis.report.formats import write_csv
 from orchestrator.audit.labels import Data, corrected, listed, read_data
+from orchestrator.audit.review import settled
 from trainable.config.runtime import Machine
 from trainable.data.images import Files
 from trainable.storage.names import AUDIT
@@ -154,22 +155,39 @@ def show(figures: pd.DataFrame, console: Console) -> None:
 
 
 def apply_corrections(
-    found: list[Audited], data: Data, path: Path, confidence: float, console: Console
+    found: list[Audited],
+    data: Data,
+    decisions: Path,
+    path: Path,
+    confidence: float,
+    console: Console,
 ) -> None:
     """Write the corrected labels of the only set of given labels.
 
     Raises:
         NoAudit: there are several sets.
+        BadDecisions: the file of decisions has faults; nothing is written.
     """
     if len(found) > 1:
         raise NoAudit(
             "--apply: noise was injected, so each seed has its own label errors; "
             "choose one with --seed"
         )
-    table, changed = corrected(found[0], data, confidence)
-    write_csv(table, path)
-    console.print(
-        f"{path}: {changed} of {len(table)} labels changed; "
-        f"to train on them: noise: {{name: file, path: {path}}}",
-        markup=False,
-    )
+    said = settled(found[0], data, decisions)
+    new = corrected(found[0], data, said, confidence)
+    write_csv(new.table, path)
+    changed = new.decided + new.suggested
+    text = f"{path}: {changed} of {len(new.table)} labels changed"
+    if said:
+        text += f", {new.decided} by decisions and {new.suggested} by suggestions"
+    text += f"; to train on them: noise: {{name: file, path: {path}}}"
+    console.print(text, markup=False)
+    if new.unusable:
+        console.print(
+            f"{new.unusable} unusable images keep their given labels: remove them from the data",
+            markup=False,
+        )
+    if new.open:
+        console.print(
+            f"{new.open} images are unsure or disputed and keep their given labels", markup=False
+        )

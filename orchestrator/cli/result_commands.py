@@ -141,7 +141,7 @@ CODES = {
 @app.command()
 def bundle(
     run_dir: RunDir,
-    out: Annotated[Path, typer.Argument(metavar="OUT.zip", help="The file to write.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT.tar.xz", help="The file to write.")],
     samples: Annotated[
         bool,
         typer.Option(help="Include the tables of samples, which `audit` needs; most of the size."),
@@ -175,6 +175,21 @@ def audit(
             min=0, max=1, metavar="P", help="With --apply: least confidence of a suggestion."
         ),
     ] = 0.5,
+    decisions: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --apply: reviewers' decisions, if not RUN_DIR/audit/decisions.csv."
+        ),
+    ] = None,
+    review: Annotated[
+        bool, typer.Option("--review", help="Open a page on this machine to correct labels with.")
+    ] = False,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="With --review: the page's port; 0: a free one.")
+    ] = 0,
+    certificate: Annotated[
+        bool, typer.Option("--certificate", help="Bound the wrong labels that are left.")
+    ] = False,
     data: DataDir = Path("data"),
     study_dir: Annotated[
         Path, typer.Option(help="Folder of the study file, for relative data paths.")
@@ -182,22 +197,36 @@ def audit(
 ) -> None:
     """List the training labels that are probably wrong, and what they should be."""
     from analysis.audit.audit import NoAudit
+    from analysis.audit.decisions import BadDecisions
     from analysis.results.study_plan import NoStudy
+    from orchestrator.audit.review import decisions_file, open_review, serve
     from orchestrator.audit.write import apply_corrections, write_audit
     from trainable.errors import DataError
 
     if apply is not None and apply.exists():
         raise Ended(f"{apply} exists already; name another with --apply", WRONG)
+    if apply is not None and (review or certificate):
+        raise Ended("--apply writes labels; call it without --review and --certificate", WRONG)
+    if decisions is not None and not decisions.is_file():
+        raise Ended(f"--decisions: {decisions} does not exist", WRONG)
     machine = Machine(study_dir=study_dir.resolve(), data_dir=data.resolve())
     try:
+        if review or certificate:
+            opened = open_review(run_dir, setting, arm, seed, machine)
+            if review:
+                serve(opened, port, console)
+            else:
+                console.print(opened.certificate().sentence(), markup=False)
+            return
         found, names = write_audit(run_dir, setting, arm, seed, machine, console)
         if apply is not None:
-            apply_corrections(found, names, apply, min_confidence, console)
+            file = decisions or decisions_file(run_dir)
+            apply_corrections(found, names, file, apply, min_confidence, console)
     except DataError as error:
         raise Ended(
             f"{error} (--study-dir: the study file's folder; --data: the data sets')", WRONG
         ) from None
-    except (NoAudit, NoStudy) as error:
+    except (BadDecisions, NoAudit, NoStudy) as error:
         raise Ended(str(error), WRONG) from None
 
 

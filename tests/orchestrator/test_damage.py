@@ -211,7 +211,7 @@ def examine(truth: Truth, place: Path, changed: set[Path], command: Command, rep
     root = place / "results" / "tiny"
     reading = [["status", root]]
     if report:
-        reading += [["report", root], ["bundle", root, place / "b.zip"]]
+        reading += [["report", root], ["bundle", root, place / "b.tar.xz"]]
     for arguments in reading:
         code, out, err = command(*arguments)
         assert (code, bool(err)) in ((0, False), (2, True)), out + err
@@ -267,7 +267,11 @@ def test_damage_of_every_file_in_every_way_is_told(results, tmp_path, command):
 
 
 def answers(root: Path, command: Command) -> None:
-    for arguments in (["status", root], ["report", root], ["bundle", root, root.parent / "b.zip"]):
+    for arguments in (
+        ["status", root],
+        ["report", root],
+        ["bundle", root, root.parent / "b.tar.xz"],
+    ):
         code, out, err = command(*arguments)
         assert (code, bool(err)) in ((0, False), (2, True)), out + err
 

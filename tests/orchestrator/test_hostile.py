@@ -5,7 +5,7 @@ import io
 import json
 import pickle
 import sys
-import zipfile
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -173,7 +173,7 @@ def test_a_pickle_in_place_of_any_file_of_the_results_is_not_read(
             np.savez(file, given=np.array([Harm(marker)], dtype=object), allow_pickle=True)
     else:
         (root / name).write_bytes(pickle.dumps(Harm(marker)))
-    for command in (["status", root], ["report", root], ["bundle", root, "out.zip"]):
+    for command in (["status", root], ["report", root], ["bundle", root, "out.tar.xz"]):
         assert main(*command) in (0, 2)
     assert not marker.exists()
     assert "Traceback" not in capsys.readouterr().err
@@ -188,7 +188,7 @@ def test_a_plan_that_leads_elsewhere_is_refused(workplace, tmp_path, command, ch
     root = workplace / "tiny"
     write_results(root, **change)
     before = files(tmp_path)
-    assert main(command, root, *(["out.zip"] if command == "bundle" else [])) == 2
+    assert main(command, root, *(["out.tar.xz"] if command == "bundle" else [])) == 2
     assert "trials.json" in capsys.readouterr().err
     assert files(tmp_path) == before
 
@@ -239,11 +239,11 @@ def test_a_bundle_with_a_name_that_leads_elsewhere_is_not_unpacked(
 ):
     from analysis.__main__ import main as analysis
 
-    with zipfile.ZipFile("bad.zip", "w") as file:
-        file.writestr("study.yaml", STUDY)
-        file.writestr("../outside.json", "{}")
+    with tarfile.open("bad.tar.xz", "w:xz") as file:
+        for name in ("study.yaml", "../outside.json"):
+            file.addfile(tarfile.TarInfo(name))
     before = files(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["analysis", "unpack", "bad.zip", "copy"])
+    monkeypatch.setattr(sys, "argv", ["analysis", "unpack", "bad.tar.xz", "copy"])
     assert analysis() == 2
     assert "nothing was unpacked" in capsys.readouterr().err
     assert files(tmp_path) == before

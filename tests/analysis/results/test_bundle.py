@@ -1,9 +1,11 @@
 """Bundles: what is in them, that a report of one is the report of the study, and what is never unpacked."""
 
 import ast
+import io
 import re
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
 from pathlib import Path
@@ -62,8 +64,8 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_bundle_has_what_reports_read_and_unpacks_to_the_same_bytes(study, tmp_path):
-    files = pack(study, tmp_path / "out.zip")
-    assert unpack(tmp_path / "out.zip", tmp_path / "copy") == files
+    files = pack(study, tmp_path / "out.tar.xz")
+    assert unpack(tmp_path / "out.tar.xz", tmp_path / "copy") == files
     before, after = content(study), content(tmp_path / "copy")
     assert after == {name: before[name] for name in after}
     left = {re.sub(r".*/", "", name) for name in before.keys() - after.keys()}
@@ -78,10 +80,10 @@ def test_a_bundle_has_what_reports_read_and_unpacks_to_the_same_bytes(study, tmp
 
 
 def test_a_bundle_without_samples_holds_the_same_finished_trials(study, tmp_path):
-    files = pack(study, tmp_path / "whole.zip")
+    files = pack(study, tmp_path / "whole.tar.xz")
     trials = len(list(study.rglob("samples.npz")))
-    assert pack(study, tmp_path / "out.zip", samples=False) == files - trials
-    unpack(tmp_path / "out.zip", tmp_path / "copy")
+    assert pack(study, tmp_path / "out.tar.xz", samples=False) == files - trials
+    unpack(tmp_path / "out.tar.xz", tmp_path / "copy")
     assert not list((tmp_path / "copy").rglob("samples.npz"))
     before, after = read_results(study), read_results(tmp_path / "copy")
     assert len(before.done) == trials
@@ -90,9 +92,9 @@ def test_a_bundle_without_samples_holds_the_same_finished_trials(study, tmp_path
 
 
 def test_equal_results_make_equal_bundles(study, tmp_path):
-    for name in ("a.zip", "b.zip"):
+    for name in ("a.tar.xz", "b.tar.xz"):
         pack(study, tmp_path / name)
-    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+    assert (tmp_path / "a.tar.xz").read_bytes() == (tmp_path / "b.tar.xz").read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -104,48 +106,63 @@ def test_equal_results_make_equal_bundles(study, tmp_path):
         "runs/arm/seed=0/model.pt",
         "runs/arm/seed=0/../../../trials.json",
         "runs\\arm\\seed=0\\trial.json",
-        "runs/",
         "study.yaml\n",
     ],
 )
-def test_a_zip_with_another_name_in_it_is_not_unpacked_at_all(tmp_path, name):
-    with zipfile.ZipFile(tmp_path / "bad.zip", "w") as file:
-        file.writestr("study.yaml", "name: x")
-        file.writestr(zipfile.ZipInfo(name), "x")
+def test_a_bundle_with_another_name_in_it_is_not_unpacked_at_all(tmp_path, name):
+    write_tar(tmp_path / "bad.tar.xz", tarfile.TarInfo("study.yaml"), tarfile.TarInfo(name))
     before = content(tmp_path)
     with pytest.raises(NotABundle, match="nothing was unpacked"):
-        unpack(tmp_path / "bad.zip", tmp_path / "deep" / "copy")
+        unpack(tmp_path / "bad.tar.xz", tmp_path / "deep" / "copy")
     assert content(tmp_path) == before
 
 
-def test_a_link_in_a_zip_becomes_a_file(tmp_path):
-    link = zipfile.ZipInfo("study.yaml")
-    link.external_attr = 0o120777 << 16
-    with zipfile.ZipFile(tmp_path / "link.zip", "w") as file:
-        file.writestr(link, "/etc/passwd")
-    unpack(tmp_path / "link.zip", tmp_path / "copy")
-    assert not (tmp_path / "copy" / "study.yaml").is_symlink()
-    assert (tmp_path / "copy" / "study.yaml").read_text() == "/etc/passwd"
+def write_tar(file: Path, *entries: tarfile.TarInfo) -> None:
+    """Write an archive with entries of two bytes."""
+    with tarfile.open(file, "w:xz") as archive:
+        for entry in entries:
+            entry.size = 2 if entry.isreg() else 0
+            archive.addfile(entry, io.BytesIO(b"xy"))
 
 
-def test_what_does_not_fit_on_the_disk_is_not_begun(study, tmp_path, monkeypatch):
-    pack(study, tmp_path / "out.zip")
-    monkeypatch.setattr("shutil.disk_usage", lambda place: type("Usage", (), {"free": 10}))
-    with pytest.raises(NotABundle, match="MB are free"):
-        unpack(tmp_path / "out.zip", tmp_path / "copy")
+@pytest.mark.parametrize(
+    "kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE]
+)
+def test_a_link_or_a_pipe_under_a_good_name_is_not_unpacked(tmp_path, kind):
+    entry = tarfile.TarInfo("study.yaml")
+    entry.type = kind
+    entry.linkname = "/etc/passwd"
+    write_tar(tmp_path / "link.tar.xz", entry)
+    with pytest.raises(NotABundle, match="nothing was unpacked"):
+        unpack(tmp_path / "link.tar.xz", tmp_path / "copy")
     assert not (tmp_path / "copy").exists()
 
 
-def test_no_zip_a_cut_one_and_a_folder_that_is_there_are_sentences(study, tmp_path, command):
-    pack(study, tmp_path / "out.zip")
-    whole = (tmp_path / "out.zip").read_bytes()
-    (tmp_path / "cut.zip").write_bytes(whole[:-100])
-    (tmp_path / "damaged.zip").write_bytes(whole[:300] + bytes(200) + whole[500:])
+def test_a_bundle_of_an_earlier_version_is_named(tmp_path):
+    with zipfile.ZipFile(tmp_path / "old.zip", "w") as file:
+        file.writestr("study.yaml", "name: x")
+    with pytest.raises(NotABundle, match="unzip it"):
+        unpack(tmp_path / "old.zip", tmp_path / "copy")
+
+
+def test_what_does_not_fit_on_the_disk_is_not_begun(study, tmp_path, monkeypatch):
+    pack(study, tmp_path / "out.tar.xz")
+    monkeypatch.setattr("shutil.disk_usage", lambda place: type("Usage", (), {"free": 10}))
+    with pytest.raises(NotABundle, match="MB are free"):
+        unpack(tmp_path / "out.tar.xz", tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()
+
+
+def test_no_bundle_a_cut_one_and_a_folder_that_is_there_are_sentences(study, tmp_path, command):
+    pack(study, tmp_path / "out.tar.xz")
+    whole = (tmp_path / "out.tar.xz").read_bytes()
+    (tmp_path / "cut.tar.xz").write_bytes(whole[:-100])
+    (tmp_path / "damaged.tar.xz").write_bytes(whole[:300] + bytes(200) + whole[500:])
     for file, folder, words in (
-        ("cut.zip", "new", "zip file"),
-        ("damaged.zip", "new", "zip file"),
-        ("out.zip", "study", "new folder"),
-        ("absent.zip", "new", "No such file"),
+        ("cut.tar.xz", "new", "complete bundle"),
+        ("damaged.tar.xz", "new", "complete bundle"),
+        ("out.tar.xz", "study", "new folder"),
+        ("absent.tar.xz", "new", "No such file"),
     ):
         code, _, err = command("unpack", tmp_path / file, tmp_path / folder)
         assert (code, words in err) == (2, True), err
@@ -156,8 +173,8 @@ def test_no_zip_a_cut_one_and_a_folder_that_is_there_are_sentences(study, tmp_pa
 def test_a_bundle_reports_the_same_without_torch_ray_and_what_the_orchestrator_needs(
     study, tmp_path
 ):
-    pack(study, tmp_path / "out.zip")
-    unpack(tmp_path / "out.zip", tmp_path / "copy")
+    pack(study, tmp_path / "out.tar.xz")
+    unpack(tmp_path / "out.tar.xz", tmp_path / "copy")
     subprocess.run([sys.executable, "-m", "analysis", "report", study], check=True, cwd=ROOT)
     subprocess.run(
         [sys.executable, "-c", BLOCKED, "report", tmp_path / "copy"], check=True, cwd=ROOT
