@@ -32,7 +32,6 @@ class Certificate:
         at_most: greatest number of wrong labels that are left after correction, with 95 %
             confidence.
         step: the next lower percentage that is aimed at; None: there is none.
-        looks_to_step: about how many more looks that takes.
     """
 
     images: int
@@ -42,7 +41,6 @@ class Certificate:
     corrected: int
     at_most: int
     step: float | None
-    looks_to_step: int | None
 
     @property
     def percent(self) -> float:
@@ -55,8 +53,6 @@ class Certificate:
         if self.corrected:
             text += f", after {self.corrected} corrections"
         text += f" ({self.looks} of {self.images} images reviewed, {self.wrong} labels wrong)"
-        if self.step is not None:
-            text += f"; about {self.looks_to_step} more looks to {self.step:g} %"
         return text
 
 
@@ -114,10 +110,6 @@ class Review:
         known_right = len(self._settled) - wrong
         bound = min(at_most(strata), images - known_right)
         left = max(bound - corrected, wrong - corrected)
-        step = self._step(left)
-        more = None
-        if step is not None:
-            more = looks_until(strata, self._target(step, corrected))
         return Certificate(
             images=images,
             looks=len(self._settled),
@@ -125,9 +117,16 @@ class Review:
             wrong=wrong,
             corrected=corrected,
             at_most=left,
-            step=step,
-            looks_to_step=more,
+            step=self._step(left),
         )
+
+    def plan(self) -> str:
+        """Say how many more looks the next step of the certificate takes; empty: there is none."""
+        certificate = self.certificate()
+        if certificate.step is None:
+            return ""
+        target = self._target(certificate.step, certificate.corrected)
+        return f"about {looks_until(self.strata(), target)} more looks to {certificate.step:g} %"
 
     def _step(self, left: int) -> float | None:
         """Return the next lower percentage that is aimed at."""

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from analysis.audit.audit import Audited, NoAudit, audit
 from analysis.audit.decisions import Decision, Settled, read, settle
-from analysis.audit.review import Certificate, Review
+from analysis.audit.review import Review
 from analysis.audit.review_order import ReviewOrder, order_of, read_order, write_order
 from orchestrator.audit.labels import Data, read_data
 from orchestrator.audit.review_server import ReviewDesk, ReviewServer
@@ -30,10 +30,11 @@ class OpenReview:
     order: ReviewOrder
     file: Path
 
-    def certificate(self) -> Certificate:
-        """Return what the decisions show so far. Raises BadDecisions."""
+    def sentence(self) -> str:
+        """Say what the decisions show so far, and what the next step takes. Raises BadDecisions."""
         said = settled(self.audited, self.data, self.file)
-        return Review(self.order, self.data.given(self.audited), said).certificate()
+        review = Review(self.order, self.data.given(self.audited), said)
+        return "; ".join(filter(None, (review.certificate().sentence(), review.plan())))
 
 
 def open_review(
@@ -85,7 +86,7 @@ def serve(review: OpenReview, port: int, console: Console) -> None:
         BadDecisions: the file of decisions has faults.
         Ended: the port is taken.
     """
-    review.certificate()
+    review.sentence()
     desk = ReviewDesk(review.audited, review.data, review.order, review.file)
     try:
         server = ReviewServer(desk, port)
@@ -99,7 +100,7 @@ def serve(review: OpenReview, port: int, console: Console) -> None:
         wait_for_the_end()
         server.shutdown()
         thread.join()
-    console.print(review.certificate().sentence(), markup=False)
+    console.print(review.sentence(), markup=False)
 
 
 def wait_for_the_end() -> None:

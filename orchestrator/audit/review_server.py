@@ -103,6 +103,11 @@ class ReviewDesk:
             "certificate": certificate.sentence(),
         }
 
+    def plan(self) -> str:
+        """Say how many more looks the certificate's next step takes."""
+        with self._lock:
+            return self._review().plan()
+
     def next_images(self, mode: str, shown: set[int], reviewer: str) -> list[dict[str, Any]]:
         """Return the images to show next."""
         if mode not in get_args(Mode):
@@ -282,6 +287,8 @@ class _Handler(BaseHTTPRequestHandler):
                 return desk.start()
             case "/state":
                 return desk.state()
+            case "/plan":
+                return desk.plan()
             case "/next":
                 shown = {_number(row) for row in query.get("shown", "").split(",") if row}
                 return desk.next_images(query.get("mode", ""), shown, query.get("reviewer", ""))

@@ -216,7 +216,7 @@ def audit(
             if review:
                 serve(opened, port, console)
             else:
-                console.print(opened.certificate().sentence(), markup=False)
+                console.print(opened.sentence(), markup=False)
             return
         found, names = write_audit(run_dir, setting, arm, seed, machine, console)
         if apply is not None:
