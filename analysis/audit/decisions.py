@@ -74,18 +74,18 @@ class Settled:
     reviewers: tuple[str, ...] = ()
 
 
-def append(path: Path, decision: Decision) -> None:
-    """Append a decision; it is on the disk when this returns. Processes wait for each other."""
+def append(path: Path, *decisions: Decision) -> None:
+    """Append decisions; they are on the disk when this returns. Processes wait for each other."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    values = [escaped(getattr(decision, column)) for column in COLUMNS]
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         _cut_unfinished_line(file)
         if file.tell() == 0:
             writer.writerow(COLUMNS)
-        writer.writerow(values)
+        for decision in decisions:
+            writer.writerow([escaped(getattr(decision, column)) for column in COLUMNS])
         file.write(text.getvalue().encode())
         file.flush()
         os.fsync(file.fileno())
@@ -128,7 +128,7 @@ def read(path: Path, labels: Labels) -> list[Decision]:
     for number, line in enumerate(lines[1:], 2):
         if not line:
             continue
-        found = _decision(line, labels)
+        found = _decision([unescaped(cell) for cell in line], labels)
         if isinstance(found, str):
             problems.append(f"line {number}: {found}")
             continue
@@ -142,16 +142,61 @@ def read(path: Path, labels: Labels) -> list[Decision]:
             where = " and ".join(str(number) for number, _ in history)
             problems.append(f"lines {where}: {reviewer} decided differently about {image}")
     if problems:
-        more = f"\n… and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
-        raise BadDecisions(f"{path}: " + "\n".join(problems[:SHOWN]) + more)
+        raise BadDecisions(_listed(path, problems))
     return [history[-1][1] for history in standing.values() if history]
+
+
+def add(path: Path, new: Iterable[Decision], labels: Labels, source: Path) -> int:
+    """Append decisions that were made elsewhere; return how many were not there yet.
+
+    Args:
+        path: the file of decisions.
+        new: the decisions.
+        labels: what they may name.
+        source: the file that they are from, for messages.
+
+    Raises:
+        BadDecisions: one is about an unknown image or class, or its reviewer decided differently
+            before; none is appended then.
+    """
+    there: dict[tuple[str, str], Decision] = {}
+    if path.exists():
+        there = {(said.reviewer, said.image): said for said in read(path, labels)}
+    problems = []
+    fresh = []
+    for number, decision in enumerate(new, 1):
+        values = [getattr(decision, column) for column in COLUMNS]
+        checked = _decision(values, labels)
+        if isinstance(checked, str):
+            problems.append(f"decision {number}: {checked}")
+            continue
+        before = there.setdefault((decision.reviewer, decision.image), decision)
+        if before is decision:
+            fresh.append(decision)
+        elif (before.decision, before.label) != (decision.decision, decision.label):
+            problems.append(
+                f"decision {number}: {decision.reviewer} decided differently about "
+                f"{decision.image} ({before.label or before.decision}, now "
+                f"{decision.label or decision.decision})"
+            )
+    if problems:
+        raise BadDecisions(_listed(source, problems))
+    if fresh:
+        append(path, *fresh)
+    return len(fresh)
+
+
+def _listed(path: Path, problems: list[str]) -> str:
+    """Return the first problems, and how many more there are."""
+    more = f"\n… and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
+    return f"{path}: " + "\n".join(problems[:SHOWN]) + more
 
 
 def _decision(line: list[str], labels: Labels) -> Decision | str:
     """Return the decision of a line, or what is wrong with it."""
     if len(line) != len(COLUMNS):
         return f"it has {len(line)} cells, not {len(COLUMNS)}"
-    time, reviewer, data, image, decision, label = map(unescaped, line)
+    time, reviewer, data, image, decision, label = line
     if decision not in get_args(Kind):
         return f"`{decision}` is none of {', '.join(get_args(Kind))}"
     kind = cast(Kind, decision)

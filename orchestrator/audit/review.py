@@ -46,13 +46,7 @@ def open_review(
         DataError: the data set is missing or invalid.
         NoStudy, NoAudit: there is nothing to review; the message has the reason.
     """
-    found = audit(root, setting, arm, seed)
-    if len(found) > 1:
-        raise NoAudit(
-            "noise was injected, so each seed has its own labels; choose one with --seed to review"
-        )
-    (audited,) = found
-    data = read_data(root, audited, machine)
+    audited, data = only_audit(root, setting, arm, seed, machine)
     place = root / AUDIT / (audited.trial["setting"] or "") / arm
     suffix = "" if seed is None else f"_seed={seed}"
     path = place / ORDER.format(suffix=suffix)
@@ -63,6 +57,21 @@ def open_review(
         place.mkdir(parents=True, exist_ok=True)
         write_order(order, path)
     return OpenReview(audited, data, order, decisions_file(root))
+
+
+def only_audit(
+    root: Path, setting: str | None, arm: str, seed: int | None, machine: Machine
+) -> tuple[Audited, Data]:
+    """Audit the only set of given labels of an arm; return it with its data.
+
+    Raises:
+        DataError: the data set is missing or invalid.
+        NoStudy, NoAudit: there is nothing to audit, or each seed has its own labels.
+    """
+    found = audit(root, setting, arm, seed)
+    if len(found) > 1:
+        raise NoAudit("noise was injected, so each seed has its own labels; choose one with --seed")
+    return found[0], read_data(root, found[0], machine)
 
 
 def decisions_file(root: Path) -> Path:

@@ -17,6 +17,8 @@ from trainable.config.runtime import Machine
 from trainable.storage.names import JOURNAL, STUDY
 
 app = typer.Typer()
+TOOLS = "label-studio, huggingface, cleanlab"
+"""Tools that audits are written for, and decisions read from."""
 
 
 @app.command()
@@ -190,6 +192,14 @@ def audit(
     certificate: Annotated[
         bool, typer.Option("--certificate", help="Bound the wrong labels that are left.")
     ] = False,
+    export: Annotated[
+        tuple[str, Path] | None,
+        typer.Option(metavar="KIND FILE", help=f"Write the audit for another tool: {TOOLS}."),
+    ] = None,
+    import_: Annotated[
+        tuple[str, Path] | None,
+        typer.Option("--import", metavar="KIND FILE", help="Read decisions made in such a tool."),
+    ] = None,
     data: DataDir = Path("data"),
     study_dir: Annotated[
         Path, typer.Option(help="Folder of the study file, for relative data paths.")
@@ -199,6 +209,7 @@ def audit(
     from analysis.audit.audit import NoAudit
     from analysis.audit.decisions import BadDecisions
     from analysis.results.study_plan import NoStudy
+    from orchestrator.audit.exchange import exchange
     from orchestrator.audit.review import decisions_file, open_review, serve
     from orchestrator.audit.write import apply_corrections, write_audit
     from trainable.errors import DataError
@@ -209,8 +220,16 @@ def audit(
         raise Ended("--apply writes labels; call it without --review and --certificate", WRONG)
     if decisions is not None and not decisions.is_file():
         raise Ended(f"--decisions: {decisions} does not exist", WRONG)
+    for option, exchanged in (("--export", export), ("--import", import_)):
+        if exchanged is not None and exchanged[0] not in TOOLS.split(", "):
+            raise Ended(f"{option} {exchanged[0]}: it is one of {TOOLS}", WRONG)
+    if export is not None and export[1].exists():
+        raise Ended(f"{export[1]} exists already; name another with --export", WRONG)
     machine = Machine(study_dir=study_dir.resolve(), data_dir=data.resolve())
     try:
+        if export is not None or import_ is not None:
+            exchange(run_dir, setting, arm, seed, machine, export, import_, console)
+            return
         if review or certificate:
             opened = open_review(run_dir, setting, arm, seed, machine)
             if review:
