@@ -110,28 +110,29 @@ class Corrected:
     """Corrected labels.
 
     Attributes:
-        table: a label for every sample of the training split, in the format of
-            `noise: {name: file}`.
+        labels: class by row of the data set, for every sample of the training split.
         decided, suggested: numbers of labels that were changed by decisions and by suggestions.
-        unusable: number of samples that show no class; they keep their given labels in `table`.
+        unusable: rows of samples that show no class; they keep their given labels in `labels`.
         open: number of samples that reviewers left unsure or disputed; they keep them, too.
     """
 
-    table: pd.DataFrame
+    labels: pd.Series
     decided: int
     suggested: int
-    unusable: int
+    unusable: list[int]
     open: int
 
+    @property
+    def usable(self) -> pd.Series:
+        """The labels without those of unusable samples."""
+        return self.labels.drop(self.unusable)
 
-def corrected(
-    audited: Audited, data: Data, settled: Mapping[int, Settled], confidence: float
-) -> Corrected:
+
+def corrected(audited: Audited, settled: Mapping[int, Settled], confidence: float) -> Corrected:
     """Return labels as reviewers decided; of other samples, as the audit suggests.
 
     Args:
         audited: the audit.
-        data: its data.
         settled: row → what reviewers said; no suggestion is taken for these samples.
         confidence: the least probability with which a suggestion must be correct to be taken.
     """
@@ -147,9 +148,9 @@ def corrected(
             labels[row] = found.label
             decided += 1
     return Corrected(
-        table=pd.DataFrame({data.key: data.keys(labels.index), "label": data.classes(labels)}),
+        labels=labels,
         decided=decided,
         suggested=len(sure),
-        unusable=outcomes["unusable"],
+        unusable=[row for row, found in settled.items() if found.outcome == "unusable"],
         open=outcomes["unsure"] + outcomes["disputed"],
     )

@@ -15,11 +15,10 @@ from rich.console import Console
 from rich.table import Table
 
 from analysis.audit import tables
-from analysis.audit.audit import Audited, NoAudit, audit
+from analysis.audit.audit import Audited, audit
 from analysis.audit.contact_sheet import Card, page
 from analysis.report.formats import write_csv
-from orchestrator.audit.labels import Data, corrected, listed, read_data
-from orchestrator.audit.review import settled
+from orchestrator.audit.labels import Data, listed, read_data
 from trainable.config.runtime import Machine
 from trainable.data.images import Files
 from trainable.storage.names import AUDIT
@@ -152,42 +151,3 @@ def show(figures: pd.DataFrame, console: Console) -> None:
             "samples; precision ½, recall ½: of labels with error probability above 0.5"
         )
     console.print(text, style="dim", markup=False)
-
-
-def apply_corrections(
-    found: list[Audited],
-    data: Data,
-    decisions: Path,
-    path: Path,
-    confidence: float,
-    console: Console,
-) -> None:
-    """Write the corrected labels of the only set of given labels.
-
-    Raises:
-        NoAudit: there are several sets.
-        BadDecisions: the file of decisions has faults; nothing is written.
-    """
-    if len(found) > 1:
-        raise NoAudit(
-            "--apply: noise was injected, so each seed has its own label errors; "
-            "choose one with --seed"
-        )
-    said = settled(found[0], data, decisions)
-    new = corrected(found[0], data, said, confidence)
-    write_csv(new.table, path)
-    changed = new.decided + new.suggested
-    text = f"{path}: {changed} of {len(new.table)} labels changed"
-    if said:
-        text += f", {new.decided} by decisions and {new.suggested} by suggestions"
-    text += f"; to train on them: noise: {{name: file, path: {path}}}"
-    console.print(text, markup=False)
-    if new.unusable:
-        console.print(
-            f"{new.unusable} unusable images keep their given labels: remove them from the data",
-            markup=False,
-        )
-    if new.open:
-        console.print(
-            f"{new.open} images are unsure or disputed and keep their given labels", markup=False
-        )

@@ -169,7 +169,11 @@ def audit(
     seed: Annotated[int | None, typer.Option(help="Use only the trial with this seed.")] = None,
     apply: Annotated[
         Path | None,
-        typer.Option(metavar="OUT.csv", help="Write corrected labels, for `noise: {name: file}`."),
+        typer.Option(
+            metavar="OUT",
+            help="Write corrected labels: OUT.csv for `noise: {name: file}`, OUT.npz, or a folder "
+            "of links to the images.",
+        ),
     ] = None,
     min_confidence: Annotated[
         float,
@@ -209,9 +213,10 @@ def audit(
     from analysis.audit.audit import NoAudit
     from analysis.audit.decisions import BadDecisions
     from analysis.results.study_plan import NoStudy
+    from orchestrator.audit.apply import apply_corrections
     from orchestrator.audit.exchange import exchange
     from orchestrator.audit.review import decisions_file, open_review, serve
-    from orchestrator.audit.write import apply_corrections, write_audit
+    from orchestrator.audit.write import write_audit
     from trainable.errors import DataError
 
     if apply is not None and apply.exists():
