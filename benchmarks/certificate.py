@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.audit.certificate import ALPHA, Stratum, at_most, next_stratum
+from analysis.stats.certificate import ALPHA, Stratum, at_most, next_stratum
 
 LOOKS = 400
 TARGET = 0.03

@@ -6,9 +6,9 @@ from typing import Literal
 
 import numpy as np
 
-from analysis.audit.certificate import Stratum, at_most, looks_until, next_stratum
 from analysis.audit.decisions import Settled
 from analysis.audit.review_order import ReviewOrder
+from analysis.stats.certificate import Stratum, at_most, looks_until, next_stratum
 
 RANDOM_EVERY = 8
 """Of so many images that are shown by suspicion, one is the next in the random order."""
@@ -49,10 +49,10 @@ class Certificate:
 
     def sentence(self) -> str:
         """Say it."""
-        text = f"at most {self.percent:.1f} % of the labels are wrong, with 95 % confidence"
+        text = f"At most {self.percent:.1f} % of the labels are wrong, with 95 % confidence"
         if self.corrected:
             text += f", after {self.corrected} corrections"
-        text += f" ({self.looks} of {self.images} images reviewed, {self.wrong} labels wrong)"
+        text += f" ({self.looks} of {self.images} images reviewed, {self.wrong} labels wrong)."
         return text
 
 
@@ -126,7 +126,7 @@ class Review:
         if certificate.step is None:
             return ""
         target = self._target(certificate.step, certificate.corrected)
-        return f"about {looks_until(self.strata(), target)} more looks to {certificate.step:g} %"
+        return f"About {looks_until(self.strata(), target)} more looks to {certificate.step:g} %."
 
     def _step(self, left: int) -> float | None:
         """Return the next lower percentage that is aimed at."""

@@ -34,7 +34,7 @@ class OpenReview:
         """Say what the decisions show so far, and what the next step takes. Raises BadDecisions."""
         said = settled(self.audited, self.data, self.file)
         review = Review(self.order, self.data.given(self.audited), said)
-        return "; ".join(filter(None, (review.certificate().sentence(), review.plan())))
+        return " ".join(filter(None, (review.certificate().sentence(), review.plan())))
 
 
 def open_review(

@@ -63,7 +63,7 @@ def test_decisions_over_http_are_in_the_file_and_in_the_corrected_labels(server,
     said = {"reviewer": "Ann", "decision": "label"}
     state = asked(server, "/decide", {**said, "row": first["row"], "label": changed})
     assert (state["looks"], state["images"], state["wrong"]) == (1, 60, 1)
-    assert "at most" in state["certificate"]
+    assert "At most" in state["certificate"]
     asked(server, "/decide", {**said, "row": second["row"], "label": second["given"]})
     asked(server, "/decide", {"reviewer": "Ann", "row": third["row"], "decision": "unusable"})
     assert "1 corrections" not in state["certificate"] or state["wrong"] == 1
@@ -77,7 +77,7 @@ def test_decisions_over_http_are_in_the_file_and_in_the_corrected_labels(server,
     assert table[second["image"]] == names[second["given"]]
     code, output, _ = command("audit", root, "--certificate")
     assert code == 0
-    assert output.startswith("at most ")
+    assert output.startswith("At most ")
     assert "(3 of 60 images reviewed, 2 labels wrong)" in output
 
 

@@ -136,7 +136,7 @@ def test_two_people_review_images_through_a_killed_server_and_train_on_the_resul
             wait_for_another(page, first)
             assert {decide(page, root, "x") for _ in range(5)} == unsure
             disputed = decide(page, root, "x")
-            assert "at most" in server.end()
+            assert "At most" in server.end()
             assert server.process.returncode == 0
     said = {line["reviewer"] for line in decisions(root)}
     assert said == {"Ann", "Bo"}

@@ -6,7 +6,7 @@ from math import comb
 import numpy as np
 import pytest
 
-from analysis.audit.certificate import STRENGTH, Stratum, at_most, looks_until, next_stratum
+from analysis.stats.certificate import STRENGTH, Stratum, at_most, looks_until, next_stratum
 
 
 def rising(x: Fraction, n: int) -> Fraction:
