@@ -6,11 +6,13 @@ from rich.console import Console
 
 from analysis.report.cells import arm_name
 from orchestrator.display.status import duration
+from orchestrator.exit_codes import WRONG, Ended
 from orchestrator.results.store import Store
 from orchestrator.scheduling.disk_space import free_bytes, size
 from orchestrator.study.load import Study
 from orchestrator.study.planned_trial import PlannedTrial
 from trainable.config.runtime import Machine
+from trainable.errors import DataError
 from trainable.storage.trial_folder import TrialFolder
 from trainable.trial.cost import Cost, estimate
 
@@ -18,7 +20,11 @@ from trainable.trial.cost import Cost, estimate
 def show_cost(
     study: Study, missing: list[PlannedTrial], store: Store, machine: Machine, console: Console
 ) -> None:
-    """Print time and space for the missing trials, and compare with the free space."""
+    """Print time and space for the missing trials, and compare with the free space.
+
+    Raises:
+        Ended: a trial cannot be trained on these data; the message names it and the reason.
+    """
     costs: dict[tuple[str | None, str], Cost] = {}
     unknown: dict[str, str | None] = {}
     seconds = 0.0
@@ -31,7 +37,10 @@ def show_cost(
             if source and TrialFolder(source).summary is None:
                 unknown.setdefault(record.arm, record.source)
                 continue
-            costs[place] = estimate(trial.config, replace(machine, source_dir=source))
+            try:
+                costs[place] = estimate(trial.config, replace(machine, source_dir=source))
+            except DataError as error:
+                raise Ended(f"{record.name}: {error}", WRONG) from None
         seconds += costs[place].seconds
         kept += costs[place].kept
     _show_unknown(unknown, console)
