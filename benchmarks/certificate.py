@@ -3,8 +3,7 @@
 Each setting is a number of images in two strata, wrong labels in each, and what an audit expects.
 Printed are the share of reviews in which the truth was ever refuted (at most 5 % is promised), and
 how many looks it takes to say "at most 3 % of the labels are wrong", corrections counted, if looks
-go where they lower the bound most; next to it the same without strata. `--reviews` are made for the
-first, a tenth of them for the second.
+go where they lower the bound most; next to it the same without strata.
 """
 
 import argparse
@@ -111,28 +110,41 @@ def looks_to_target(setting: Setting, rng: np.random.Generator) -> int:
     return setting.total
 
 
+def coverage(setting: Setting, rng: np.random.Generator, reviews: int) -> str:
+    """Return in how many reviews the truth was ever refuted, for each way of choosing."""
+    found = []
+    for name, choose in CHOOSERS.items():
+        share = np.mean([ever_refuted(setting, rng, choose) for _ in range(reviews)])
+        found.append(f"{name} {100 * share:.1f} %")
+    return f"truth refuted, n = {reviews}: {', '.join(found)}"
+
+
+def effort(setting: Setting, rng: np.random.Generator, reviews: int) -> str:
+    """Return how many looks certify 3 %, with strata and without."""
+    one = Setting("", (0, setting.total), (0, sum(setting.wrong)), (0.0, TARGET / 3))
+    taken = [looks_to_target(setting, rng) for _ in range(reviews)]
+    without = [looks_to_target(one, rng) for _ in range(reviews)]
+    return (
+        f"looks to 3 %, n = {reviews}: median {np.median(taken):.0f}, mean {np.mean(taken):.0f}; "
+        f"without strata {np.median(without):.0f}, {np.mean(without):.0f}"
+    )
+
+
 def main() -> None:
-    """Print a line for each setting."""
+    """Print both for each setting."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--reviews", type=int, default=1000)
+    parser.add_argument("--reviews", type=int, default=1000, help="Reviews for the coverage.")
+    parser.add_argument("--timed", type=int, default=100, help="Reviews whose looks are counted.")
     given = parser.parse_args()
-    few = max(1, given.reviews // 10)
     for number, setting in enumerate(SETTINGS):
-        rng = np.random.default_rng(number)
-        missed = []
-        for name, choose in CHOOSERS.items():
-            share = np.mean([ever_refuted(setting, rng, choose) for _ in range(given.reviews)])
-            missed.append(f"{name} {100 * share:.1f} %")
-        taken = [looks_to_target(setting, rng) for _ in range(few)]
-        one = Setting("", (0, setting.total), (0, sum(setting.wrong)), (0.0, TARGET / 3))
-        without = [looks_to_target(one, rng) for _ in range(few)]
         print(
             f"{setting.name}: {setting.images} images, {setting.wrong} wrong, expected "
-            f"{setting.expected}\n  truth refuted, n = {given.reviews}: {', '.join(missed)}\n"
-            f"  looks to 3 %, n = {few}: median {np.median(taken):.0f}, mean {np.mean(taken):.0f}; "
-            f"without strata {np.median(without):.0f}, {np.mean(without):.0f}",
-            flush=True,
+            f"{setting.expected}"
         )
+        if given.reviews:
+            print(" ", coverage(setting, np.random.default_rng(number), given.reviews), flush=True)
+        if given.timed:
+            print(" ", effort(setting, np.random.default_rng(number), given.timed), flush=True)
 
 
 if __name__ == "__main__":
