@@ -214,7 +214,7 @@ def _decision(line: list[str], labels: Labels) -> Decision | str:
 def settle(decisions: Iterable[Decision], labels: Labels) -> dict[int, Settled]:
     """Return what all reviewers together say: row of the data set → outcome.
 
-    The majority decides; a tie is disputed. `unsure` counts only where nobody says more.
+    The majority decides; a tie is disputed. `unsure` counts only if every reviewer is.
     """
     by_row: dict[int, dict[str, Decision]] = {}
     for decision in decisions:

@@ -11,7 +11,7 @@ from analysis.audit.review_order import ReviewOrder
 from analysis.stats.certificate import Stratum, at_most, looks_until, next_stratum
 
 RANDOM_EVERY = 8
-"""Of so many images that are shown by suspicion, one is the next in the random order."""
+"""Number of images shown by suspicion of which one is the next in the random order instead."""
 STEPS = (50, 40, 30, 25, 20, 15, 12, 10, 8, 6, 5, 4, 3, 2.5, 2, 1.5, 1, 0.8, 0.5, 0.2, 0.1)
 """Percentages of wrong labels that are aimed at."""
 Mode = Literal["suspicious", "certificate", "second"]

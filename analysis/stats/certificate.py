@@ -74,7 +74,7 @@ class Stratum:
         return first, np.append(first[1:] - 1, self.size)
 
     def _under_number(self, number: np.ndarray) -> np.ndarray:
-        """Return the log probability of what was seen if so many labels are wrong."""
+        """Return the log probability of what was seen if `number` labels are wrong."""
         seen_right = self.looks - self.wrong
         possible = (number > self.wrong - 1) & (self.size - number > seen_right - 1)
         wrong = np.where(possible, number, self.wrong)

@@ -36,7 +36,8 @@ def apply_corrections(
         console: where it is said what was done.
 
     Raises:
-        NoAudit: there are several sets, or the images cannot be written in this form.
+        NoAudit: there are several sets, the images cannot be written in this form, or there is a
+            file where the record would be.
         BadDecisions: the file of decisions has faults; nothing is written.
     """
     if len(found) > 1:
@@ -45,6 +46,9 @@ def apply_corrections(
             "choose one with --seed"
         )
     (audited,) = found
+    about = path.with_name(f"{path.name}.json")
+    if about.exists():
+        raise NoAudit(f"--apply {path}: {about} exists already; name another file")
     said = settled(audited, data, decisions)
     new = corrected(audited, said, confidence)
     use = _write(new, data, path)
@@ -60,7 +64,6 @@ def apply_corrections(
         "unusable": [data.image(row) for row in new.unusable],
         "unsure_or_disputed": new.open,
     }
-    about = path.with_name(f"{path.name}.json")
     about.write_text(json.dumps(record, indent=1, ensure_ascii=False), encoding="utf-8")
     changed = new.decided + new.suggested
     text = f"{path}: {changed} of {len(new.labels)} labels changed"

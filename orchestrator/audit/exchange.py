@@ -17,7 +17,7 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 from rich.console import Console
 
-from analysis.audit.audit import Audited
+from analysis.audit.audit import Audited, NoAudit
 from analysis.audit.decisions import BadDecisions, Decision, add
 from orchestrator.audit.labels import Data
 from orchestrator.audit.review import decisions_file, only_audit
@@ -87,7 +87,10 @@ def export(kind: Kind, audited: Audited, data: Data, path: Path) -> list[Path]:
 
 
 def _export_label_studio(audited: Audited, data: Data, path: Path) -> list[Path]:
-    """Write tasks, and next to them the labeling interface that they need."""
+    """Write tasks, and next to them the labeling interface that they need. Raises NoAudit."""
+    interface = path.with_suffix(".xml")
+    if interface.exists():
+        raise NoAudit(f"--export {path}: {interface} exists already; name another file")
     seeds = " ".join(map(str, audited.seeds))
     version = f"{audited.trial['arm']}, seeds {seeds}"
     tasks = []
@@ -113,7 +116,6 @@ def _export_label_studio(audited: Audited, data: Data, path: Path) -> list[Path]
             }
         )
     path.write_text(json.dumps(tasks, indent=1, ensure_ascii=False), encoding="utf-8")
-    interface = path.with_suffix(".xml")
     names = data.labels(audited.given.index).classes
     choices = "\n".join(f"    <Choice value={quoteattr(name)}/>" for name in names)
     interface.write_text(

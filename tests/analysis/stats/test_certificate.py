@@ -22,7 +22,7 @@ def under_beta(a: Fraction, b: Fraction, looks: int, wrong: int) -> Fraction:
 
 
 def under_number(size: int, number: int, looks: int, wrong: int) -> Fraction:
-    """Probability of one sequence of looks without replacement if so many labels are wrong."""
+    """Probability of one sequence of looks without replacement if `number` labels are wrong."""
     if wrong > number or looks - wrong > size - number:
         return Fraction(0)
     ways = comb(number, wrong) * comb(size - number, looks - wrong)

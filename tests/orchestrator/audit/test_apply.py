@@ -113,3 +113,14 @@ def test_a_form_that_does_not_fit_is_a_sentence(command, data, name, message):
     assert message in err
     assert not Path(name).exists()
     assert not Path(f"{name}.json").exists()
+
+
+def test_a_file_where_the_record_would_be_is_kept(command):
+    write_folder(10)
+    root = finished(FOLDER)
+    Path("fixed.json").write_text("mine")
+    code, _, err = command("audit", root, "--apply", "fixed")
+    assert code == 2
+    assert "fixed.json exists already" in err
+    assert Path("fixed.json").read_text() == "mine"
+    assert not Path("fixed").exists()

@@ -142,3 +142,12 @@ def test_two_answers_of_one_person_are_named_and_none_is_used(root, command):
     assert "decision 2: huggingface decided differently about" in err
     assert not (root / "audit/decisions.csv").exists()
     assert "exists already" in command("audit", root, "--export", "cleanlab", "table.csv")[2]
+
+
+def test_a_file_where_the_interface_would_be_is_kept(root, command):
+    Path("tasks.xml").write_text("mine")
+    code, _, err = command("audit", root, "--export", "label-studio", "tasks.json")
+    assert code == 2
+    assert "tasks.xml exists already" in err
+    assert Path("tasks.xml").read_text() == "mine"
+    assert not Path("tasks.json").exists()
