@@ -137,6 +137,7 @@ class OneBatch:
 
     def __init__(self, labels: torch.Tensor):
         self.given = self.true = labels
+        self.device = labels.device
 
     def __len__(self) -> int:
         return len(self.given)
@@ -167,7 +168,7 @@ def test_test_ensemble(vectors):
     labels = torch.tensor(golden["labels"])
     learners = [SaidLearner(each) for each in logits]
     images = OneBatch(labels)
-    data = SimpleNamespace(test=images, more_tests={}, validation=None, classes=3)
+    data = SimpleNamespace(train=images, test=images, more_tests={}, validation=None, classes=3)
     config = TrialConfig(method=CrossEntropyConfig())
     method = Method(config, data, learners, Streams(0))
     assert method.evaluate()["test/accuracy"] == pytest.approx(golden["official_accuracy_percent"])
@@ -266,7 +267,8 @@ class ScriptedDivideMix(dividemix.DivideMix):
 
     def predictions(self, epoch):
         losses = torch.tensor(self.script[epoch])
-        return [(None, Prediction(losses, torch.zeros(len(losses))), None)]
+        nothing = torch.zeros(len(losses))
+        return [(None, Prediction(losses, margin=nothing, classes=nothing), None)]
 
 
 def test_loss_history_r09(vectors):
@@ -274,7 +276,10 @@ def test_loss_history_r09(vectors):
     config = TrialConfig(
         train=Train(epochs=10), method=DivideMixConfig(networks=1, warmup_epochs=0, loss_history=5)
     )
-    data = SimpleNamespace(train=None, epoch_rows=lambda rng, size: None, chosen=lambda rows: None)
+    train = OneBatch(torch.zeros(len(golden["losses"][0]), dtype=torch.int64))
+    data = SimpleNamespace(
+        train=train, epoch_rows=lambda rng, size: None, chosen=lambda rows: train
+    )
     method = ScriptedDivideMix(config, data, [None], Streams(0))
     method.script = golden["losses"]
     verdicts = []

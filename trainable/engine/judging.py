@@ -13,6 +13,7 @@ import torch.nn.functional as F
 
 from trainable.data.samples import Samples
 from trainable.engine.learner import Learner
+from trainable.noisy_labels.label_margins import margins
 
 Combine = Callable[[Sequence[torch.Tensor]], torch.Tensor]
 """Turns logits (batch, classes), one per network, into the ensemble's scores (batch, classes)."""
@@ -24,6 +25,8 @@ class Prediction:
 
     loss: torch.Tensor
     """Cross-entropy with the given labels, (n,), nats."""
+    margin: torch.Tensor
+    """Logit of the given class less the largest other one, (n,)."""
     classes: torch.Tensor
     """Predicted classes, (n,)."""
     features: torch.Tensor | None = None
@@ -50,6 +53,7 @@ def judge(
         DataError: features are requested, and a network has no linear layer.
     """
     losses: list[list[torch.Tensor]] = [[] for _ in learners]
+    label_margins: list[list[torch.Tensor]] = [[] for _ in learners]
     classes: list[list[torch.Tensor]] = [[] for _ in learners]
     chosen = []
     probabilities = []
@@ -61,6 +65,7 @@ def judge(
             given = samples.given[rows]
             for k, each in enumerate(logits):
                 losses[k].append(F.cross_entropy(each, given, reduction="none"))
+                label_margins[k].append(margins(each, given))
                 classes[k].append(each.argmax(1))
             best = combine(logits).argmax(1)
             mean = torch.stack([each.softmax(1) for each in logits]).mean(0)
@@ -69,7 +74,11 @@ def judge(
     networks = []
     for k in range(len(learners)):
         of_network = torch.cat(features[k]) if with_features else None
-        networks.append(Prediction(torch.cat(losses[k]), torch.cat(classes[k]), of_network))
+        networks.append(
+            Prediction(
+                torch.cat(losses[k]), torch.cat(label_margins[k]), torch.cat(classes[k]), of_network
+            )
+        )
     return Judgement(networks, torch.cat(chosen), torch.cat(probabilities))
 
 
@@ -82,12 +91,14 @@ class Score:
         top5: true class among the ensemble's five best; None: fewer than five classes.
         networks: by each network alone.
         sums: sum of all logits of each network; not finite if one of them is not.
+        classes: (n,) the ensemble's predictions, int16, on the device.
     """
 
     ensemble: float
     top5: float | None
     networks: list[float]
     sums: list[float]
+    classes: torch.Tensor
 
 
 def score(
@@ -98,12 +109,14 @@ def score(
     # The ensemble, its five best, each network, and the sum of each network's logits.
     totals = torch.zeros(2 + 2 * count, dtype=torch.float64, device=labels.device)
     five = False
+    predicted = []
     with torch.inference_mode(), ExitStack() as stack:
         for rows, logits in _in_batches(learners, samples, stack, tested=True):
             true = labels[rows]
             scores = combine(logits)
             five = scores.shape[1] >= 5
-            batch = [(scores.argmax(1) == true).sum()]
+            predicted.append(scores.argmax(1))
+            batch = [(predicted[-1] == true).sum()]
             if five:
                 batch.append((scores.topk(5, 1).indices == true[:, None]).sum())
             else:
@@ -113,7 +126,13 @@ def score(
             totals += torch.stack([each.double() for each in batch])
     numbers = totals.tolist()  # the only wait for the device
     shares = [100 * (right / len(samples)) for right in numbers[: 2 + count]]
-    return Score(shares[0], shares[1] if five else None, shares[2:], numbers[2 + count :])
+    return Score(
+        ensemble=shares[0],
+        top5=shares[1] if five else None,
+        networks=shares[2:],
+        sums=numbers[2 + count :],
+        classes=torch.cat(predicted).short(),
+    )
 
 
 def _in_batches(

@@ -22,12 +22,15 @@ from trainable.data.samples import Samples
 from trainable.engine.judging import Judgement, Score, judge, score
 from trainable.engine.learner import Learner
 from trainable.errors import NonFiniteLoss
+from trainable.noisy_labels.label_margins import LabelMargins
 from trainable.noisy_labels.losses import negative_entropy
 from trainable.random_streams import Streams
 
 Row = dict[str, Any]
 Losses = tuple[torch.Tensor, dict[str, torch.Tensor]]
 """A scalar loss, and scalar terms for the row by metric name."""
+LAST_EPOCHS = 10
+"""Epochs whose test predictions are kept: those of `test/accuracy_last10`."""
 
 
 class Method:
@@ -37,6 +40,9 @@ class Method:
         epoch: number of completed epochs.
         records: per-sample arrays at a few epochs, {epoch: {name: (networks, n) or (n,)}}.
         division: the same arrays of the newest division; {} if there is none, or after a resume.
+        margins: what the networks said of the given labels, over all epochs.
+        test_classes: the ensemble's predictions (m,) of the test set after each of the last
+            epochs, the newest last.
         kept: indices (m,) of the training samples that a cross-entropy epoch uses; None: all.
     """
 
@@ -52,6 +58,8 @@ class Method:
         self.epoch = 0
         self.records: dict[int, dict[str, np.ndarray]] = {}
         self.division: dict[int, dict[str, np.ndarray]] = {}
+        self.margins = LabelMargins(len(learners), len(data.train), data.train.device)
+        self.test_classes: list[torch.Tensor] = []
         self._seconds: dict[str, float] = {}
 
     def __iter__(self) -> Iterator[Row]:
@@ -119,6 +127,7 @@ class Method:
         """
         row: Row = {}
         tested = self._score(self.data.test, self.data.test.true)
+        self.test_classes = [*self.test_classes, tested.classes][-LAST_EPOCHS:]
         for k, total in enumerate(tested.sums):
             # The last step of the epoch can make weights non-finite.
             self.finite(total, k, "the sum of test logits")
@@ -150,6 +159,7 @@ class Method:
 
         def loss(k: int, images: torch.Tensor, given: torch.Tensor, index: torch.Tensor) -> Losses:
             logits = self.learners[k](images)
+            self.margins.add_logits(k, index, logits, given)
             labeled = F.cross_entropy(logits, given)
             terms = {"loss/labeled": labeled}
             if conf_penalty:
@@ -282,7 +292,27 @@ class Method:
         with self.uncounted():
             judgement = self.judge_all(self.data.train)
         losses = np.stack([each.loss.cpu().numpy() for each in judgement.networks])
-        self.records[finished] = {"loss": losses, **ensemble_record(judgement)}
+        record = {"loss": losses, **ensemble_record(judgement), **self.margins.means()}
+        self.records[finished] = {**record, **self.held_out()}
+
+    def held_out(self) -> dict[str, np.ndarray]:
+        """Return what the networks say of the validation and the test set, for the samples table.
+
+        `validation_` and `test_` `loss`, (networks, m), `class` and `probability`, (m,), of the
+        ensemble. The loss is that of the given label.
+        """
+        found = {}
+        with self.uncounted():
+            sets = {"validation": self.data.validation, "test": self.data.test}
+            for name, samples in sets.items():
+                if samples is None:
+                    continue
+                judgement = self.judge_all(samples)
+                losses = [each.loss.cpu().numpy() for each in judgement.networks]
+                found[f"{name}_loss"] = np.stack(losses)
+                found[f"{name}_class"] = judgement.ensemble_class.cpu().numpy()
+                found[f"{name}_probability"] = judgement.ensemble_probability.cpu().numpy()
+        return found
 
     def state_dict(self) -> dict[str, Any]:
         """Return the complete state, on which the next epoch depends.
@@ -296,6 +326,8 @@ class Method:
             "epoch": self.epoch,
             "learners": [learner.state_dict() for learner in self.learners],
             "records": records,
+            "margins": self.margins.state_dict(),
+            "test_classes": self.test_classes,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -303,6 +335,10 @@ class Method:
         self.epoch = state["epoch"]
         for learner, saved in zip(self.learners, state["learners"], strict=True):
             learner.load_state_dict(saved)
+        # Older checkpoints have neither.
+        if "margins" in state:
+            self.margins.load_state_dict(state["margins"])
+        self.test_classes = list(state.get("test_classes", []))
         self.records = {}
         for epoch, record in state["records"].items():
             self.records[epoch] = {name: tensor.numpy() for name, tensor in record.items()}

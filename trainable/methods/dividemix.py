@@ -87,7 +87,8 @@ class DivideMix(Method):
             row.update(self.divide_and_mix())
         if self.epoch + 1 == self.config.train.epochs:
             with self.uncounted():
-                self.records[self.epoch + 1] = self.seen(self.judge(finished=1))
+                record = self.seen(self.judge(finished=1))
+            self.records[self.epoch + 1] = {**record, **self.held_out()}
         return row
 
     def separate(self) -> Row:
@@ -114,7 +115,7 @@ class DivideMix(Method):
             row.update(against_labels(verdicts, train))
             self.division = {self.epoch: self.seen(verdicts)}
         if self.epoch in {self.warmup, (self.warmup + self.config.train.epochs) // 2}:
-            self.records.update(self.division)
+            self.records[self.epoch] = {**self.division[self.epoch], **self.held_out()}
         with self.timed("train"):
             row.update(self.train_on(verdicts))
         return row
@@ -130,6 +131,7 @@ class DivideMix(Method):
         for k, (rows, prediction, judgement) in enumerate(self.predictions(epoch)):
             train = self.data.chosen(rows)
             self.finite(prediction.loss.sum(), k)
+            self.witness(k, rows, prediction)
             losses = prediction.loss.cpu().numpy()
             newest = normalise(losses) if m.normalise_losses else losses
             self.history[k] = [*self.history[k], newest][-m.loss_history :]
@@ -153,6 +155,11 @@ class DivideMix(Method):
                 )
             )
         return verdicts
+
+    def witness(self, k: int, rows: np.ndarray | None, prediction: Prediction) -> None:
+        """Add what network k says of the judged samples to the running means."""
+        index = slice(None) if rows is None else torch.from_numpy(rows).to(self.data.train.device)
+        self.margins.add(k, index, prediction.margin, prediction.loss)
 
     def predictions(
         self, epoch: int
@@ -323,7 +330,7 @@ class DivideMix(Method):
         record = {"loss": np.stack(all_losses), "clean_probability": np.stack(probabilities)}
         if verdicts[0].judgement is not None:
             record.update(ensemble_record(verdicts[0].judgement))
-        return record
+        return {**record, **self.margins.means()}
 
     def placed(self, values: np.ndarray, verdict: Verdict) -> np.ndarray:
         """Return values of the judged samples as values of all samples, (n,); NaN: not judged."""

@@ -98,6 +98,8 @@ class SmallLoss(Method):
         labels, and `clean`, those with right labels in the whole batch.
         """
         logits = [learner(images) for learner in self.learners]
+        for k, each in enumerate(logits):
+            self.margins.add_logits(k, index, each, given)
         (value, terms), kept = self.select(logits, given, rate)
         clean = (given == self.data.train.true[index]).float()
         for k, positions in enumerate(kept):

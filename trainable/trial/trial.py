@@ -222,6 +222,14 @@ class Trial:
             epochs: (epochs,), the recorded epochs.
             loss, clean_probability: (epochs, networks, training samples).
             ensemble_class, ensemble_probability: (epochs, training samples).
+            label_margin, label_probability: (epochs, networks, training samples), means over all
+                epochs before; NaN: never seen.
+            validation_loss, validation_class, validation_probability: the same of the validation
+                samples, which are not trained on.
+            test_source_index, test_label: (test samples,); test_loss, test_class,
+                test_probability: as above.
+            test_classes: (last epochs, test samples), the ensemble's class after each of the last
+                ten epochs.
         """
         train = self.data.train
         validation = self.data.validation
@@ -232,16 +240,19 @@ class Trial:
             "given": np.concatenate([p.given.cpu().numpy() for p in parts]),
             "true": np.concatenate([p.true.cpu().numpy() for p in parts]),
             "epochs": np.array(sorted(self.method.records), np.int64),
+            "test_source_index": self.data.test.source_index,
+            "test_label": self.data.test.given.cpu().numpy(),
+            "test_classes": np.stack([each.cpu().numpy() for each in self.method.test_classes]),
         }
-        half = {"loss", "clean_probability", "ensemble_probability"}
         for name in next(iter(self.method.records.values()), {}):
             stacked = np.stack(
                 [self.method.records[epoch][name] for epoch in sorted(self.method.records)]
             )
+            whole = name.endswith("class")
             table[name] = (
-                np.minimum(stacked, HALF_MAX).astype(np.float16)
-                if name in half
-                else stacked.astype(np.int16)
+                stacked.astype(np.int16)
+                if whole
+                else np.clip(stacked, -HALF_MAX, HALF_MAX).astype(np.float16)
             )
         buffer = io.BytesIO()
         np.savez_compressed(buffer, allow_pickle=False, **table)
