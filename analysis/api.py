@@ -46,8 +46,9 @@ class Study:
             state: `done`, `stopped`, `partial`, `failed`, `blocked`, `stale` or `todo`.
             reason: reason why it has no result; "" if it is done.
             failed, failure: whether a completed run counts as failed, and why.
-            the fields of `summary.json`, such as `test/accuracy_last10` (%, mean of the last ten
-                epochs) and `time/epoch_s` (seconds, all epochs); NaN if a trial is not done.
+            the fields of `summary.json` without `noise_transition`, such as
+                `test/accuracy_last10` (%, mean of the last ten epochs) and `time/epoch_s` (seconds,
+                all epochs); NaN if a trial is not done.
         """
         return self._results.trials.copy()
 

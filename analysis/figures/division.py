@@ -290,9 +290,10 @@ def _divisions(results: Results, trials: pd.DataFrame) -> Iterator[tuple[Trial, 
 
     Trials without a division in either table are omitted.
     """
-    done = {trial["folder"]: trial for trial in results.done.to_dict("records")}
+    used = results.done[results.done["folder"].isin(f"{names.RUNS}/" + trials["source"].dropna())]
+    sources = {trial["folder"]: trial for trial in used.to_dict("records")}
     for trial in trials.to_dict("records"):
-        source = done.get(f"{names.RUNS}/{trial['source']}")
+        source = sources.get(f"{names.RUNS}/{trial['source']}")
         for judge in (trial, source):
             if not judge:
                 continue

@@ -31,8 +31,13 @@ def write_report(root: Path) -> list[Path]:
     Raises:
         NoStudy: `root` contains no study results.
     """
-    whole = read_results(root)
+    return write(read_results(root))
+
+
+def write(whole: Results) -> list[Path]:
+    """Write the report of a study, see `write_report`."""
     study = whole.begun
+    root = study.root
     folder = root / names.REPORT
     (folder / names.TABLES).mkdir(parents=True, exist_ok=True)
     metrics = [LAST10, SELECTED_ACCURACY, BEST_ACCURACY]

@@ -1,9 +1,9 @@
 """Index of finished trials whose files were found to be as they were written, `checked.json`.
 
-It has a digest of the modification times (ns), sizes and inodes of each trial's files. While they
-are the same, no checksum is computed again. It is a shortcut and nothing else: it may be deleted at
-any time, a damaged one is like none, and `verify` ignores it. It uses the standard library
-only.
+It has a digest of the modification times (ns), sizes and inodes of each trial's files, and what
+commands need of `trial.json` and `summary.json`. While the digest is the same, no file of the trial
+is opened. The index is a shortcut and nothing else: it may be deleted at any time, a damaged one or
+one of another version is like none, and `verify` ignores it. It uses the standard library only.
 """
 
 import contextlib
@@ -12,41 +12,70 @@ import json
 import os
 import time
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from trainable.storage import names
-from trainable.storage.checksums import Damaged, read_signed, signed
 from trainable.storage.trial_folder import replace
 
+VERSION = 2
+"""Raise it when what an entry means changes; an index of another version is made anew."""
 FILES = (names.TRIAL, names.SUMMARY, names.METRICS_FILE, names.SAMPLES)
 SETTLED_S = 2.0
 """A file may change again without a new time if it was written less than so many seconds ago."""
 
 
+class Entry(NamedTuple):
+    """A finished trial: the digest of its files, and what is needed of two of them."""
+
+    digest: str
+    trial: dict[str, Any]
+    summary: dict[str, Any]
+
+
 class CheckedIndex:
-    """The index of the study in `root`, as it was when it was read, and what was checked since."""
+    """The index of the study in `root`, as it was when it was read, and what was checked since.
+
+    Of two processes that write at the same time, the later one's index stays. What it lacks is
+    checked again.
+    """
 
     def __init__(self, root: Path):
         self._path = root / names.CHECKED
-        self._known: dict[str, str] = {}
+        self._entries = _read(self._path)
         self._new = False
-        with contextlib.suppress(OSError, Damaged):
-            self._known = read_signed(self._path, compulsory=True)
 
-    def knows(self, name: str, digest: str | None) -> bool:
-        """Return whether the files of a trial with this digest were checked."""
-        return digest is not None and self._known.get(name) == digest
+    def get(self, name: str, digest: str | None) -> Entry | None:
+        """Return a trial's entry if its files are as they were when they were checked."""
+        entry = self._entries.get(name)
+        return entry if entry is not None and entry.digest == digest else None
 
-    def add(self, name: str, digest: str | None) -> None:
-        """Note that the files of a trial with this digest are as they were written."""
-        if digest is not None:
-            self._known[name] = digest
-            self._new = True
+    def add(self, name: str, entry: Entry) -> None:
+        """Note that the files of a trial are as they were written."""
+        self._entries[name] = entry
+        self._new = True
 
     def save(self) -> None:
         """Write what is new; without an effect where nothing can be written."""
         if self._new:
+            content = json.dumps(self._entries).encode()
             with contextlib.suppress(OSError):
-                replace(self._path, json.dumps(signed(self._known)).encode())
+                replace(self._path, _header(content) + b"\n" + content)
+
+
+def _read(path: Path) -> dict[str, Entry]:
+    """Return the entries of an index; none if it is absent, damaged or of another version."""
+    try:
+        header, _, content = path.read_bytes().partition(b"\n")
+    except OSError:
+        return {}
+    if header != _header(content):
+        return {}
+    return {name: Entry(*entry) for name, entry in json.loads(content).items()}
+
+
+def _header(content: bytes) -> bytes:
+    """Return the first line of an index: its version, and the checksum of what follows."""
+    return f"checked trials {VERSION} sha256 {hashlib.sha256(content).hexdigest()}".encode()
 
 
 def digest(folder: Path, checksums: bool) -> str | None:

@@ -5,6 +5,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -85,22 +86,26 @@ class Results:
         found = numbers_of([self.root / folder for folder in self.done["folder"]])
         return [name for name in found if name != "epoch"]
 
+    @cached_property
+    def _by_arm(self) -> dict[Any, pd.DataFrame]:
+        """(setting, arm) → its planned trials."""
+        return dict(list(self.trials.groupby(["setting", "arm"], sort=False)))
+
+    def of_arm(self, setting: str, arm: str) -> pd.DataFrame:
+        """Return the planned trials of an arm; none if the setting lacks it."""
+        return self._by_arm.get((setting, arm), self.trials.iloc[:0])
+
     def first_done(self, setting: str, arm: str) -> dict[Any, Any] | None:
         """Return the completed trial of an arm with the first seed in the study's order."""
-        done = self.done
-        found = done[(done["setting"] == setting) & (done["arm"] == arm)]
+        planned = self.of_arm(setting, arm)
+        found = planned[planned["state"] == "done"].head(1)
         if found.empty:
             return None
         return dict(found.to_dict("records")[0])
 
-    def about(self, trial: Mapping[Any, Any]) -> dict[str, Any]:
-        """Return the content of a trial's `trial.json`; empty if it is missing or damaged."""
-        files = self._files.get(trial["folder"].removeprefix(f"{names.RUNS}/"))
-        return dict((files.trial if files else None) or {})
-
     def config(self, trial: Mapping[Any, Any]) -> dict[str, Any]:
-        """Return a trial's resolved configuration as plain data."""
-        return dict(self.about(trial).get("config") or {})
+        """Return a trial's resolved configuration as plain data; empty if it cannot be read."""
+        return dict((self.folder(trial).trial or {}).get("config") or {})
 
     def samples(self, trial: Mapping[Any, Any]) -> dict[str, np.ndarray]:
         """Return a completed trial's table of samples; empty if it is missing or damaged."""
@@ -121,9 +126,11 @@ class Results:
         return sorted({str(note) for notes in noted if isinstance(notes, list) for note in notes})
 
     def fingerprints(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield (name, `trial.json`) of each completed trial."""
-        for trial in self.done[["folder"]].to_dict("records"):
-            yield trial["folder"].removeprefix(f"{names.RUNS}/"), self.about(trial)
+        """Yield (name, `trial.json` without the configuration) of each completed trial."""
+        for folder in self.done["folder"]:
+            name = folder.removeprefix(f"{names.RUNS}/")
+            files = self._files.get(name)
+            yield name, (files.trial if files else None) or {}
 
 
 def read_results(root: Path) -> Results:

@@ -6,12 +6,12 @@ It uses the standard library only, so that it is read without torch, Ray or pand
 import functools
 import json
 import math
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from trainable.storage import names
-from trainable.storage.checksums import FORMAT, Damaged, read_signed, signed
+from trainable.storage.checksums import FORMAT, Damaged, file_version, read_signed, signed
 from trainable.storage.trial_folder import PLACE
 
 BASELINE = "baseline"
@@ -44,6 +44,10 @@ class TrialRecord:
     def name(self) -> str:
         """The trial's folder below `runs/`."""
         return trial_name(self.setting, self.arm, self.seed)
+
+
+KINDS = get_type_hints(TrialRecord)
+"""Field of a trial → its type."""
 
 
 def trial_name(setting: str | None, arm: str, seed: int) -> str:
@@ -142,12 +146,23 @@ class StudyPlan:
 
 
 def read_plan(root: Path) -> StudyPlan:
-    """Return the plan of the study in `root`.
+    """Return the plan of the study in `root`; its file is read again only if it has changed.
 
     Raises:
         NoStudy: there is no readable plan, it is not as it was written, or it has a folder outside
             of `runs/`.
     """
+    try:
+        version = file_version(root / names.PLAN)
+    except OSError:
+        version = ()
+    return _read_plan(root, version)
+
+
+@functools.lru_cache(maxsize=1)
+def _read_plan(root: Path, version: tuple[int, ...]) -> StudyPlan:
+    """Read the plan of the study in `root`. Raises NoStudy."""
+    del version
     try:
         content = read_signed(root / names.PLAN)
         plan = _plan(content)
@@ -215,16 +230,10 @@ def _design(content: Any) -> SequentialDesign | None:
 
 def _record(trial: Any) -> TrialRecord:
     """Read a trial of `trials.json`; fields of later versions are ignored."""
-    known = [each.name for each in fields(TrialRecord)]
-    record = TrialRecord(**{name: trial[name] for name in known if name in trial})
-    texts = (record.id, record.arm)
-    optional = (record.setting, record.family, record.baseline, record.source)
-    if not all(isinstance(value, str) for value in texts):
-        raise TypeError
-    if not all(isinstance(value, str | None) for value in optional):
-        raise TypeError
-    if not isinstance(record.seed, int) or not isinstance(record.epochs, int):
-        raise TypeError
+    record = TrialRecord(**{name: trial[name] for name in KINDS if name in trial})
+    for name, kind in KINDS.items():
+        if not isinstance(getattr(record, name), kind):
+            raise TypeError
     return record
 
 

@@ -3,26 +3,28 @@
 It uses the standard library only.
 """
 
-import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from analysis.results.checked_index import CheckedIndex, digest
+from analysis.results.checked_index import CheckedIndex, Entry, digest
 from analysis.results.study_plan import TrialRecord, has_checksums
 from trainable.storage import names
-from trainable.storage.checksums import Damaged
-from trainable.storage.result import (
-    check_stopped,
-    check_weights,
-    read_checked,
-    read_result,
-)
+from trainable.storage.checksums import Damaged, content_checksum
+from trainable.storage.result import check_stopped, check_weights, read_result
 from trainable.storage.trial_folder import TrialFolder
 
 INDEXED = 50
 """Number of trials from which an index of checked ones is kept."""
+DETERMINED_BY = {
+    "data_hash": ("data",),
+    "content_hash": ("data",),
+    "noise_hash": ("data", "noise", "seed"),
+}
+"""Hash in a summary → parts of a configuration that determine it. Older trials lack the second."""
+LARGE = "noise_transition"
+"""Field of a summary that is left out: a number for every two classes."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,8 @@ class TrialFiles:
     """Contents of the small files of a trial's folder; None if a file cannot be read.
 
     Files that are irrelevant for the state are not read: a completed trial has neither failure nor
-    owner.
+    owner. Thousands of trials are in memory at once: `trial` has digests in place of the
+    configuration, see `without_config`, and `summary` lacks its large field.
     """
 
     exists: bool = False
@@ -60,6 +63,24 @@ class TrialFiles:
         fingerprint = about.get("fingerprint") or {}
         return fingerprint.get("code")
 
+    @property
+    def determined(self) -> dict[str, str]:
+        """Hash in the summary → digest of what determines it; empty if that is not known."""
+        return (self.trial or {}).get("determined") or {}
+
+
+def without_config(trial: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return the content of `trial.json` with `determined` in place of the configuration."""
+    if trial is None:
+        return None
+    kept = {name: value for name, value in trial.items() if name != "config"}
+    config = trial.get("config") or {}
+    kept["determined"] = {}
+    for name, parts in DETERMINED_BY.items():
+        if all(part in config for part in parts):
+            kept["determined"][name] = content_checksum([config[part] for part in parts])
+    return kept
+
 
 def read_files(folder: TrialFolder, checksums: bool = False) -> TrialFiles:
     """Read and check the files that determine a trial's state.
@@ -70,7 +91,7 @@ def read_files(folder: TrialFolder, checksums: bool = False) -> TrialFiles:
     """
     if not folder.path.exists():
         return TrialFiles()
-    trial = folder.trial
+    trial = without_config(folder.trial)
     try:
         summary = read_result(folder.path, checksums)
         if summary is None:
@@ -78,6 +99,7 @@ def read_files(folder: TrialFolder, checksums: bool = False) -> TrialFiles:
     except Damaged as error:
         return TrialFiles(exists=True, trial=trial, damage=str(error))
     if summary is not None:
+        summary.pop(LARGE, None)
         return TrialFiles(exists=True, trial=trial, summary=summary)
     return TrialFiles(
         exists=True,
@@ -90,16 +112,14 @@ def read_files(folder: TrialFolder, checksums: bool = False) -> TrialFiles:
 
 
 def _read_by_index(index: CheckedIndex, runs: Path, name: str, checksums: bool) -> TrialFiles:
-    """Read the files of a trial, and check them only if they are not as they were then."""
-    folder = TrialFolder(runs / name)
-    now = digest(folder.path, checksums)
-    if index.knows(name, now):
-        with contextlib.suppress(OSError, ValueError):
-            trial, summary = read_checked(folder.path)
-            return TrialFiles(exists=True, trial=trial, summary=summary)
-    found = read_files(folder, checksums)
-    if found.summary is not None and found.trial is not None:
-        index.add(name, now)
+    """Read and check the files of a trial only if they are not as they were then."""
+    now = digest(runs / name, checksums)
+    known = index.get(name, now)
+    if known is not None:
+        return TrialFiles(exists=True, trial=known.trial, summary=known.summary)
+    found = read_files(TrialFolder(runs / name), checksums)
+    if now is not None and found.summary is not None and found.trial is not None:
+        index.add(name, Entry(now, found.trial, found.summary))
     return found
 
 

@@ -19,8 +19,10 @@ def unexpected(results: Results) -> Iterator[str]:
     trials = []
     strays = []
     for place, folders, files in os.walk(results.root / names.RUNS):
-        if place in planned or (Path(place).name.startswith("seed=") and names.TRIAL in files):
-            folders.clear()  # what is in a trial's folder belongs to it
+        # What is in a trial's folder belongs to it.
+        folders[:] = [name for name in folders if f"{place}/{name}" not in planned]
+        if Path(place).name.startswith("seed=") and names.TRIAL in files:
+            folders.clear()
             trials.append(Path(place) / names.TRIAL)
         else:
             strays += [Path(place) / file for file in files if not file.endswith(".study")]
@@ -31,12 +33,11 @@ def unexpected(results: Results) -> Iterator[str]:
 
 def _unplanned_trials(results: Results, trial_files: list[Path]) -> Iterator[str]:
     """Yield sentences about trials that are neither in the plan nor in a search's journal."""
-    planned = set(results.trials["folder"])
     planned_as = dict(zip(results.trials["id"], results.trials["folder"], strict=True))
     searched = (results.root / names.JOURNAL).is_file()
     for file in trial_files:
         folder = file.parent.relative_to(results.root).as_posix()
-        if folder in planned or (searched and SEARCHED.search(folder)):
+        if searched and SEARCHED.search(folder):
             continue
         try:
             identity = json.loads(file.read_bytes())["id"]

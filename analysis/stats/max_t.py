@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.stats.paired import FLIPS, signs
+from analysis.stats.paired import FLIPS, signed_sums
 
 SAME = 1e-9
 """Statistics, from 0 to 1, that are closer than this differ by rounding only."""
@@ -41,24 +41,28 @@ def max_t(differences: np.ndarray, alpha: float) -> MaxT:
         differences: (seeds, arms); NaN where an arm has no pair on a seed.
         alpha: family-wise error of the intervals.
     """
-    flips = signs(len(differences))
-    flipped = _statistics(differences, flips)
-    observed = _statistics(differences, np.ones((len(differences), 1)))[0]
+    flipped = _flipped(differences)
+    observed = _statistics(differences, np.nansum(differences, axis=0))
     p = _shares(flipped.max(axis=1, keepdims=True), observed, len(differences))
-    low, high = _intervals(differences, flips, alpha)
+    low, high = _intervals(differences, alpha)
     return MaxT(p, _step_down(flipped, observed, len(differences)), low, high)
 
 
-def _statistics(differences: np.ndarray, flips: np.ndarray) -> np.ndarray:
-    """Return |sum| / its largest possible value: (seeds, arms), (seeds, flips) → (flips, arms).
+def _flipped(differences: np.ndarray) -> np.ndarray:
+    """Return the statistics of the differences (seeds, arms) under each pattern: (flips, arms)."""
+    return _statistics(differences, signed_sums(np.nan_to_num(differences).T).T)
+
+
+def _statistics(differences: np.ndarray, sums: np.ndarray) -> np.ndarray:
+    """Return |sum| / its largest possible value: (seeds, arms), (…, arms) → (…, arms).
 
     The t statistic of the flipped differences is an increasing function of it. 0 if all are 0.
     """
     pairs = np.count_nonzero(~np.isnan(differences), axis=0)
-    known = np.nan_to_num(differences)
-    largest = np.sqrt(pairs * (known**2).sum(axis=0))
-    sums = np.abs(flips.T @ known)
-    ratios: np.ndarray = np.divide(sums, largest, out=np.zeros_like(sums), where=largest > 0)
+    largest = np.sqrt(pairs * np.nansum(differences**2, axis=0))
+    ratios: np.ndarray = np.divide(
+        np.abs(sums), largest, out=np.zeros_like(sums), where=largest > 0
+    )
     return ratios
 
 
@@ -80,9 +84,7 @@ def _step_down(flipped: np.ndarray, observed: np.ndarray, seeds: int) -> np.ndar
     return p
 
 
-def _intervals(
-    differences: np.ndarray, flips: np.ndarray, alpha: float
-) -> tuple[np.ndarray, np.ndarray]:
+def _intervals(differences: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the ends of simultaneous intervals of the means; NaN for fewer than two pairs."""
     pairs = np.count_nonzero(~np.isnan(differences), axis=0)
     known = pairs > 1
@@ -93,7 +95,7 @@ def _intervals(
     chosen = differences[:, known]
     means = np.nanmean(chosen, axis=0)
     deviations = np.nanstd(chosen, axis=0, ddof=1)
-    flipped = _statistics(chosen - means, flips)
+    flipped = _flipped(chosen - means)
     quantile = np.quantile(flipped.max(axis=1), 1 - alpha, method="higher")
     freedom = pairs[known] - 1
     half = np.full(known.sum(), np.inf)

@@ -17,8 +17,11 @@ For more pairs it draws this number of sign patterns with a fixed seed.
 RESAMPLES = 10_000
 """Number of resamples of a bootstrap interval, drawn with a fixed seed."""
 NUMBERS = 20_000_000
-"""Largest number of signs or resampled values in memory at once: beyond 200 pairs, fewer patterns
-are drawn."""
+"""Largest number of signs or of resampled values, a byte each: beyond 200 pairs, fewer patterns are
+drawn, and beyond 2,000 fewer resamples."""
+AT_ONCE = 100_000
+"""Number of them that are multiplied at once, as floats: they fit into a core's cache, and the
+threads of a matrix product would wait for each other."""
 
 TIE = 1e-9
 """Sums of differences (in points) that are closer than this count as equal.
@@ -81,9 +84,8 @@ def sign_flip_p(differences: np.ndarray) -> np.ndarray:
     of 100 eps is smaller than the rounding of accuracy differences.
     """
     n = differences.shape[-1]
-    flips = signs(n)
-    patterns = flips.shape[1]
-    sums = np.abs(differences @ flips)
+    sums = np.abs(signed_sums(differences))
+    patterns = sums.shape[-1]
     observed = np.abs(differences.sum(-1))
     extreme = np.count_nonzero(sums >= observed[..., None] - TIE, axis=-1)
     # Random patterns may lack the observed one, which is counted in addition.
@@ -92,35 +94,55 @@ def sign_flip_p(differences: np.ndarray) -> np.ndarray:
     return p
 
 
+def signed_sums(values: np.ndarray) -> np.ndarray:
+    """Return the sums of values (…, n) with the signs of each pattern: (…, patterns)."""
+    return _sums(signs(values.shape[-1]), values)
+
+
 @functools.lru_cache(maxsize=2)
 def signs(n: int) -> np.ndarray:
-    """Return patterns of n signs, all or up to FLIPS random ones: (n, patterns) of ±1."""
+    """Return patterns of n signs, all or up to FLIPS random ones: (patterns, n) int8 of ±1."""
     if 2**n > FLIPS:
         rng = np.random.default_rng(0)
         bits = rng.integers(0, 2, (min(FLIPS, NUMBERS // n), n), np.int8)
     else:
         numbers = np.arange(2**n)
-        bits = numbers[:, None] >> np.arange(n) & 1
-    return (2.0 * bits - 1).T
+        bits = (numbers[:, None] >> np.arange(n) & 1).astype(np.int8)
+    return 2 * bits - 1
+
+
+def _sums(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return weighted sums: weights (m, n) of one byte, values (…, n) → (…, m)."""
+    parts = np.array_split(weights, -(-weights.size // AT_ONCE))
+    return np.concatenate([values @ part.T.astype(float) for part in parts], axis=-1)
 
 
 def bootstrap(differences: np.ndarray, confidence: float = 0.95) -> tuple[float, float]:
     """Return the percentile interval of the mean of differences (n,); NaN for fewer than two.
 
-    It is too narrow for few seeds.
+    It is too narrow for few seeds. Each call of scipy's `bootstrap` draws the resamples anew, which
+    takes most of the time of a report with thousands of seeds.
     """
-    if len(differences) < 2:
+    n = len(differences)
+    if n < 2:
         return NAN, NAN
-    interval = stats.bootstrap(
-        (differences,),
-        np.mean,
-        n_resamples=RESAMPLES,
-        batch=max(1, NUMBERS // len(differences)),
-        confidence_level=confidence,
-        method="percentile",
-        rng=0,
-    ).confidence_interval
-    return float(interval.low), float(interval.high)
+    means = _sums(resamples(n), differences) / n
+    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
+
+
+@functools.lru_cache(maxsize=2)
+def resamples(n: int) -> np.ndarray:
+    """Return how often each of n values is in each resample: (resamples, n) uint8."""
+    rng = np.random.default_rng(0)
+    number = min(RESAMPLES, NUMBERS // n)
+    counts = []
+    for part in np.array_split(np.arange(number), -(-number * n // AT_ONCE)):
+        drawn = rng.integers(0, n, (len(part), n))
+        places = drawn + n * np.arange(len(part))[:, None]
+        of_part = np.bincount(places.ravel(), minlength=len(part) * n)
+        counts.append(of_part.astype(np.uint8).reshape(len(part), n))
+    return np.concatenate(counts)
 
 
 def effect_size(differences: np.ndarray) -> float:

@@ -40,9 +40,8 @@ def sides(results: Results, setting: str, arm: str, metric: str = LAST10) -> pd.
 
 def _ended(results: Results, setting: str, arm: str, metric: str) -> pd.DataFrame:
     """Return value, error, failed and hashes by seed of an arm's trials that have ended."""
-    trials = results.trials
-    of_arm = (trials["setting"] == setting) & (trials["arm"] == arm)
-    ended = trials[of_arm & trials["state"].isin(["done", *FAILED_STATES])].set_index("seed")
+    planned = results.of_arm(setting, arm)
+    ended = planned[planned["state"].isin(["done", *FAILED_STATES])].set_index("seed")
     found = ended.reindex(columns=PAIRING[1:])
     found["error"] = ended["state"].isin(FAILED_STATES)
     found["failed"] = ended["failed"].astype(bool) | found["error"]
@@ -58,14 +57,12 @@ def pairs(results: Results, setting: str, arm: str, metric: str = LAST10) -> pd.
 
     Only seeds are included where both are completed with the same data and noise.
     """
-    done = results.done[results.done["setting"] == setting]
-    if metric not in done:
+    if metric not in results.trials:
         return pd.DataFrame({"arm": [], "baseline": []}, dtype=float)
-    by_seed = done.set_index(PAIRING)
-    columns = {
-        "arm": by_seed.loc[by_seed["arm"] == arm, metric],
-        "baseline": by_seed.loc[by_seed["arm"] == BASELINE, metric],
-    }
+    columns = {}
+    for side, name in (("arm", arm), ("baseline", BASELINE)):
+        planned = results.of_arm(setting, name)
+        columns[side] = planned[planned["state"] == "done"].set_index(PAIRING)[metric]
     return pd.DataFrame(columns).dropna()
 
 

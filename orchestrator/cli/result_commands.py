@@ -74,14 +74,16 @@ def report(
     run_dirs: Annotated[list[Path], typer.Argument(metavar="RUN_DIR…", help="Results of studies.")],
 ) -> None:
     """Compare the arms of each study: a page, tables and figures below RUN_DIR/report."""
-    from analysis.report.write import write_report
+    from analysis.report.write import write
+    from analysis.results.read import read_results
     from orchestrator.display.comparison_table import show
 
     for run_dir in run_dirs:
         Store(run_dir).read_plan()
     for run_dir in run_dirs:
-        show(run_dir, console)
-        files = write_report(run_dir)
+        results = read_results(run_dir)
+        show(results, console)
+        files = write(results)
         if run_dir.joinpath(JOURNAL).is_file():
             from orchestrator.display.search_live import show_optimism
 

@@ -1,20 +1,18 @@
 """Comparison of arms as a terminal table of 80 columns."""
 
-from pathlib import Path
-
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
 from analysis.report import cells, tables, verdicts
-from analysis.results.read import read_results
+from analysis.results.read import Results
 from analysis.results.study_plan import SequentialDesign
 from analysis.stats import comparison
 
 
-def show(root: Path, console: Console) -> None:
-    """Print the arms of the study in `root`, grouped by family, and the verdicts."""
-    study = read_results(root).begun
+def show(results: Results, console: Console) -> None:
+    """Print the arms of a study, grouped by family, and the verdicts."""
+    study = results.begun
     table = comparison.compare(study)
     text = tables.shown(table)
     for setting in study.settings:

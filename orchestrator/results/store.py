@@ -160,17 +160,22 @@ class Store:
 
     def count_ended(self) -> int:
         """Return the number of trials on disk that have a result."""
-        return sum(1 for _ in self.runs.rglob(f"seed=*/{names.SUMMARY}"))
+        return sum(map(self.is_done, self._on_disk()))
 
     def uncounted(self, records: Iterable[TrialRecord]) -> list[str]:
         """Return the names of trials on disk that the study does not plan."""
         planned = {record.name for record in records}
-        return sorted(name for name in self._on_disk() if name not in planned)
+        others = [name for name in self._on_disk() if name not in planned]
+        return sorted(name for name in others if (self.runs / name / names.TRIAL).exists())
 
     def _on_disk(self) -> list[str]:
-        """Return the names of all folders below `runs/` that have a `trial.json`."""
-        files = self.runs.rglob(f"seed=*/{names.TRIAL}")
-        return [file.parent.relative_to(self.runs).as_posix() for file in files]
+        """Return the names of all trial folders below `runs/`, which are not opened."""
+        found = []
+        for place, folders, _ in os.walk(self.runs):
+            arm = Path(place).relative_to(self.runs).as_posix()
+            found += [f"{arm}/{name}" for name in folders if name.startswith("seed=")]
+            folders[:] = [name for name in folders if not name.startswith("seed=")]
+        return found
 
     def forget_failures(self, records: Iterable[TrialRecord]) -> None:
         """Remove the records of failures, so that the trials resume from their checkpoints."""

@@ -161,17 +161,18 @@ def show_end(
 
     `searched` are trials of a search: they belong to the study, and are not compared.
     """
-    from analysis.report.write import write_report
+    from analysis.report.write import write
+    from analysis.results.read import read_results
     from orchestrator.display.comparison_table import show
 
     show_failures(store, states, console)
     searched = list(searched)
     done = "done" in states.values()
     if done or searched:
-        write_report(store.root)
-    if done:
-        show(store.root, console)
-    if done or searched:
+        results = read_results(store.root)
+        write(results)
+        if done:
+            show(results, console)
         console.print(f"Report:      {store.root / names.REPORT / names.REPORT_PAGE}", markup=False)
     console.print(f"Results:     {store.root} ({counted(states)})", markup=False)
     console.print(f"TensorBoard: python -m orchestrator tensorboard {store.root}", markup=False)

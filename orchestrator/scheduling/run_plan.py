@@ -120,7 +120,7 @@ def plan_run(
     files = moved(snapshot.files, moves)
     found = study_states(records, files, max_failures, snapshot.owned)
     outdated = _outdated(selected, found, files, options)
-    reasons = on_other_data(found, files)
+    reasons = on_other_data(found, files) if outdated else {}
     for record in outdated:
         schema = held(files, record.name).schema
         if schema is None or schema < SCHEMA:
@@ -131,16 +131,19 @@ def plan_run(
         name for name in _names_on_disk(outdated, moves) if snapshot.files[name].summary is not None
     ]
 
-    # Trials may also move to folders that are free after outdated trials were archived.
-    files = {name: held for name, held in snapshot.files.items() if name not in archive}
-    moves = renamed(records, files)
-    files = moved(files, moves)
+    if archive:
+        # Trials may also move to folders that are free after outdated trials were archived.
+        files = {name: held for name, held in snapshot.files.items() if name not in archive}
+        moves = renamed(records, files)
+        files = moved(files, moves)
     forget = []
     if options.retry_failed:
         forget = _with_failure(selected, files)
     for record in forget:
         files[record.name] = replace(files[record.name], failure=None)
-    states = study_states(records, files, max_failures, snapshot.owned)
+    states = found
+    if archive or forget:
+        states = study_states(records, files, max_failures, snapshot.owned)
     todo = _trials_to_train(trials, states, options)
     return RunPlan(
         states=found,

@@ -28,7 +28,7 @@ from orchestrator.study.planned_trial import PlannedTrial
 from trainable.config.custom_code import Own
 from trainable.config.messages import explain, suggestion
 from trainable.config.strict_yaml import Document, Problem
-from trainable.config.trial import TrialConfig, trial_id
+from trainable.config.trial import TrialConfig, id_with_seed, trial_id, without_seed
 
 Configs = dict[tuple[Setting, str], TrialConfig]
 """(setting, arm) → configuration; `from_arm` is the name of an arm."""
@@ -67,12 +67,16 @@ class Expansion:
 
     def trials(self, seeds: list[int]) -> Iterator[PlannedTrial]:
         """Yield every trial, seed by seed, so that a study that is stopped early has full pairs."""
+        computed = {place: without_seed(config) for place, config in self.configs.items()}
         for seed in seeds:
             planned = _of_seed(self.configs, seed)
             for setting in self.settings:
                 for arm in self.arms:
-                    if (setting, arm.name) in self.configs:
-                        yield _trial(self.configs, setting, arm, planned[setting, arm.name])
+                    place = (setting, arm.name)
+                    if place in self.configs:
+                        config = planned[place]
+                        identity = id_with_seed(computed[place], seed, config.from_arm)
+                        yield _trial(self.configs, setting, arm, config, identity)
 
 
 @dataclass(frozen=True)
@@ -361,8 +365,10 @@ def _of_seed(configs: Configs, seed: int) -> Configs:
     return found
 
 
-def _trial(configs: Configs, setting: Setting, arm: Arm, config: TrialConfig) -> PlannedTrial:
-    """Return one trial, with its place in the comparison."""
+def _trial(
+    configs: Configs, setting: Setting, arm: Arm, config: TrialConfig, identity: str
+) -> PlannedTrial:
+    """Return one trial, with its place in the comparison; `identity` is its id."""
     baseline = configs[setting, BASELINE]
     written = configs[setting, arm.name]
     same_problem = written.data == baseline.data and written.noise == baseline.noise
@@ -373,7 +379,7 @@ def _trial(configs: Configs, setting: Setting, arm: Arm, config: TrialConfig) ->
     if source:
         source = trial_name(setting, source, config.seed)
     record = TrialRecord(
-        id=trial_id(config),
+        id=identity,
         setting=setting,
         arm=arm.name,
         seed=config.seed,

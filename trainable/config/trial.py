@@ -180,7 +180,15 @@ def trial_id(config: TrialConfig) -> str:
     new field with a default therefore keeps older results valid. The hash of own code, of
     weights and of given labels depends on their content, not on their path.
     """
-    changed: dict[str, Any] = {"schema": SCHEMA, "seed": config.seed}
+    return id_with_seed(without_seed(config), config.seed, config.from_arm)
+
+
+def without_seed(config: TrialConfig) -> dict[str, Any]:
+    """Return what a trial computes apart from its seed and the trial that it uses, see `trial_id`.
+
+    It is the same for all seeds of an arm.
+    """
+    changed: dict[str, Any] = {"schema": SCHEMA}
     for section in ("data", "noise", "model", "train", "method"):
         model: Section = getattr(config, section)
         changed[section] = model.model_dump(exclude_defaults=True)
@@ -191,6 +199,12 @@ def trial_id(config: TrialConfig) -> str:
             changed[section].pop("weights", None)
         if isinstance(model, FileNoise) and model.labels_hash is not None:
             changed[section].pop("path")
-    if config.from_arm is not None:
-        changed["from_arm"] = config.from_arm
+    return changed
+
+
+def id_with_seed(changed: dict[str, Any], seed: int, from_arm: str | None) -> str:
+    """Return the id of the trial with this seed, see `trial_id`."""
+    changed = {**changed, "seed": seed}
+    if from_arm is not None:
+        changed["from_arm"] = from_arm
     return hashlib.sha256(json.dumps(changed, sort_keys=True).encode()).hexdigest()[:16]

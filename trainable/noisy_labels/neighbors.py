@@ -8,7 +8,9 @@ import torch
 import torch.nn.functional as F
 
 CHUNK = 2048
-"""Rows of the similarity matrix in memory at once: 400 MB for 50,000 samples."""
+"""Largest number of rows of the similarity matrix in memory at once."""
+SIMILARITIES = 2048 * 50_000
+"""Largest number of similarities in memory at once, 400 MB: with more samples, fewer rows."""
 
 
 def label_support(
@@ -30,8 +32,9 @@ def label_support(
     voters = min(neighbors, len(features))
     samples = torch.bincount(labels, minlength=classes)
     frequency = samples.clamp_min(1) / len(labels)
-    row_chunks = torch.split(unit, CHUNK)
-    label_chunks = torch.split(labels, CHUNK)
+    chunk = min(CHUNK, max(1, SIMILARITIES // len(features)))
+    row_chunks = torch.split(unit, chunk)
+    label_chunks = torch.split(labels, chunk)
     support = []
     for rows, given in zip(row_chunks, label_chunks, strict=True):
         similarity = rows @ unit.T

@@ -41,11 +41,11 @@ def balanced(
     """
     classes = np.unique(given)
     quota = max(1, int(labeled.sum()) // len(classes))
-    order = np.lexsort((losses, -clean_probability))
+    order = np.lexsort((losses, -clean_probability, given))  # class by class
+    first_of_class = np.searchsorted(given[order], given[order])
+    place = np.arange(len(order)) - first_of_class
     result = np.zeros_like(labeled)
-    for c in classes:
-        of_class = order[given[order] == c]
-        result[of_class[:quota]] = True
+    result[order[place < quota]] = True
     return result
 
 

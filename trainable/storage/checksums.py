@@ -37,8 +37,13 @@ def text_checksum(text: str) -> str:
 
 def file_checksum(path: Path) -> str:
     """Return 16 hex digits that identify the bytes of a file, which is read again if it changes."""
+    return _file_checksum(path, file_version(path))
+
+
+def file_version(path: Path) -> tuple[int, ...]:
+    """Return numbers that change when a file does: inode, times (ns) and size."""
     stat = path.stat()
-    return _file_checksum(path, (stat.st_ino, stat.st_ctime_ns, stat.st_mtime_ns, stat.st_size))
+    return stat.st_ino, stat.st_ctime_ns, stat.st_mtime_ns, stat.st_size
 
 
 @functools.lru_cache(maxsize=100_000)

@@ -1,11 +1,10 @@
 """Result of a trial: its summary and the files that belong to it, checked before they are used."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from trainable.storage import names
-from trainable.storage.checksums import CHECKSUM, FORMAT, Damaged, file_checksum, read_signed
+from trainable.storage.checksums import FORMAT, Damaged, file_checksum, read_signed
 from trainable.storage.plausibility import check_rows, check_summary
 from trainable.storage.rows import read_rows, rows_checksum
 
@@ -52,20 +51,6 @@ def read_result(folder: Path, compulsory: bool = False) -> dict[str, Any] | None
         if name in files:
             _check_file(folder / name, files[name])
     return summary
-
-
-def read_checked(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return `trial.json` and the summary of a finished trial that has not changed since a check.
-
-    Raises:
-        OSError, ValueError: they cannot be read.
-    """
-    trial: dict[str, Any] = json.loads((folder / names.TRIAL).read_bytes())
-    summary: dict[str, Any] = json.loads((folder / names.SUMMARY).read_bytes())
-    trial.pop(CHECKSUM, None)
-    summary.pop(CHECKSUM, None)
-    summary.pop(FILES, None)
-    return trial, summary
 
 
 def check_weights(folder: Path) -> None:

@@ -284,7 +284,8 @@ def _header(state: bytes) -> bytes:
 
 def _write_synced(path: Path, content: bytes) -> Path:
     """Write a temporary file next to `path` and flush it to disk; the caller renames it."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # Processes of two containers may have the same number.
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     with _named(path), fresh.open("wb") as file:
         file.write(content)
         file.flush()

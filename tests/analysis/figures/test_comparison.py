@@ -94,14 +94,12 @@ def test_a_factors_panel_has_its_values_in_order_with_means_and_a_line_a_seed(st
     factor(study, {5: (70.0, 72.0), 10: (60.0, 64.0), 2: (50.0, "failed")})
     (panel,) = drawn(figures.factor_curves, study.read())
     assert points(panel) == [(2, 50, BLACK), (5, 71, WHITE), (10, 62, BLACK)]
-    seeds = [
-        line.get_xydata().tolist()
-        for line in panel.lines
-        if to_hex(line.get_color()) == to_hex("0.75")
-    ]
-    assert seeds[0] == [[2, 50], [5, 70], [10, 60]]
-    assert seeds[1][1:] == [[5, 72], [10, 64]]
-    assert np.isnan(seeds[1][0][1])
+    (line,) = [line for line in panel.lines if to_hex(line.get_color()) == to_hex("0.75")]
+    seeds = line.get_xydata().reshape(2, 4, 2)  # a gap after each seed
+    assert seeds[0, :3].tolist() == [[2, 50], [5, 70], [10, 60]]
+    assert seeds[1, 1:3].tolist() == [[5, 72], [10, 64]]
+    assert np.isnan(seeds[1, 0, 1])
+    assert np.isnan(seeds[:, 3]).all()
     assert (panel.get_xlabel(), panel.get_title()) == ("x", "method.x")
 
 

@@ -2,7 +2,7 @@
 
 from analysis.results.other_data import other_data
 from analysis.results.study_plan import TrialRecord
-from analysis.results.trial_files import TrialFiles
+from analysis.results.trial_files import TrialFiles, without_config
 
 CONFIG = {"data": {"name": "npz", "path": "d.npz"}, "noise": {"name": "none"}, "seed": 0}
 
@@ -12,7 +12,8 @@ def trial(
 ) -> tuple[TrialRecord, TrialFiles]:
     record = TrialRecord(arm, None, arm, 0, "arms", "baseline", 3)
     summary = {"data_hash": data, "noise_hash": noise, "finished": finished}
-    return record, TrialFiles(True, {"id": arm, "config": {**CONFIG, **config}}, summary)
+    about = without_config({"id": arm, "config": {**CONFIG, **config}})
+    return record, TrialFiles(True, about, summary)
 
 
 def named(*trials: tuple[TrialRecord, TrialFiles]) -> dict[str, str]:
@@ -28,8 +29,8 @@ def test_trials_of_one_data_set_have_the_images_of_the_newest():
 def test_other_data_sets_are_not_compared():
     other = {"name": "npz", "path": "other.npz"}
     record, files = trial("b", 2, "new")
-    files.trial["config"]["data"] = other
-    assert named(trial("a", 1), (record, files)) == {}
+    about = without_config({"id": "b", "config": {**CONFIG, "data": other}})
+    assert named(trial("a", 1), (record, TrialFiles(True, about, files.summary))) == {}
 
 
 def test_trials_of_one_noise_and_seed_have_the_labels_of_the_newest():

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from analysis.results.read import read_results
 from analysis.results.study_plan import TrialRecord
 from orchestrator.display.comparison_table import show
 from orchestrator.results.store import Store
@@ -54,7 +55,7 @@ def finish(store: Store, trial: TrialRecord, accuracy: float) -> None:
 
 def shown(root: Path, soft_wrap: bool) -> list[str]:
     file = io.StringIO()
-    show(root, Console(file=file, width=80, soft_wrap=soft_wrap, highlight=False))
+    show(read_results(root), Console(file=file, width=80, soft_wrap=soft_wrap, highlight=False))
     return [line.rstrip() for line in file.getvalue().splitlines()]
 
 

@@ -65,6 +65,20 @@ def test_it_is_the_loops_vote_whatever_the_chunk(count, monkeypatch):
     assert torch.equal(label_support(features, labels, 4, count), found)
 
 
+def test_more_samples_are_compared_in_chunks_of_fewer_rows(monkeypatch):
+    features, labels = torch.eye(40), torch.zeros(40, dtype=torch.long)
+    monkeypatch.setattr(neighbors, "SIMILARITIES", 120)
+    rows = []
+    real = torch.Tensor.topk
+    monkeypatch.setattr(
+        torch.Tensor,
+        "topk",
+        lambda each, *how, **more: rows.append(len(each)) or real(each, *how, **more),
+    )
+    label_support(features, labels, 1, 2)
+    assert max(rows) == 3
+
+
 def test_the_length_of_a_feature_does_not_matter():
     rng = torch.Generator().manual_seed(1)
     features, labels = torch.randn(30, 3, generator=rng), torch.randint(0, 3, (30,), generator=rng)
