@@ -8,8 +8,9 @@ import difflib
 import fcntl
 import io
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, cast, get_args
 
@@ -61,6 +62,11 @@ class Labels:
     rows: Mapping[str, int]
     classes: Sequence[str]
 
+    @cached_property
+    def numbers(self) -> Mapping[str, int]:
+        """Name of each class → its number."""
+        return {name: number for number, name in enumerate(self.classes)}
+
 
 Outcome = Literal["label", "unusable", "unsure", "disputed"]
 
@@ -102,48 +108,120 @@ def _cut_unfinished_line(file: io.BufferedRandom) -> None:
     file.seek(0, os.SEEK_END)
 
 
+class DecisionFile:
+    """The decisions in a file, followed while it grows.
+
+    Args:
+        path: the file.
+        labels: what its decisions may name.
+    """
+
+    def __init__(self, path: Path, labels: Labels):
+        self._path = path
+        self._labels = labels
+        self._forget()
+
+    def _forget(self) -> None:
+        self._content = b""
+        self._lines = 0
+        # Image → reviewer → decisions that were not taken back, with their lines.
+        self._standing: dict[str, dict[str, list[tuple[int, Decision]]]] = {}
+
+    def refresh(self) -> set[str]:
+        """Read what is new; return the images of which something else is said now.
+
+        Raises:
+            BadDecisions: the file cannot be read, or lines name other data, unknown images or
+                classes, or one reviewer decided twice, differently. Nothing of such a file is used.
+        """
+        try:
+            content = self._path.read_bytes()
+        except OSError as error:
+            raise BadDecisions(f"{self._path} cannot be read: {error}") from None
+        # The last line may be unfinished. A file of one such line is the beginning of a header.
+        finished = content.rfind(b"\n") + 1
+        if not finished and not ",".join(COLUMNS).encode().startswith(content):
+            raise BadDecisions(f"{self._path}: line 1 is not {','.join(COLUMNS)}")
+        content = content[:finished]
+        forgotten: set[str] = set()
+        if not content.startswith(self._content):
+            forgotten = set(self._standing)
+            self._forget()
+        try:
+            new = self._lines_of(content[len(self._content) :])
+            images = self._heed(new)
+        except BadDecisions:
+            self._forget()
+            raise
+        self._content = content
+        return images | forgotten
+
+    def _lines_of(self, content: bytes) -> list[list[str]]:
+        """Return the cells of new lines, without the header. Raises BadDecisions."""
+        try:
+            text = content.decode("utf-8-sig")
+            lines = list(csv.reader(io.StringIO(text, newline="")))
+        except UnicodeDecodeError as error:
+            raise BadDecisions(f"{self._path} cannot be read: {error}") from None
+        except csv.Error as error:
+            raise BadDecisions(f"{self._path} is not a table: {error}") from None
+        if self._lines or not lines:
+            return lines
+        header = lines[0]
+        if tuple(header) != COLUMNS:
+            raise BadDecisions(
+                f"{self._path}: line 1 is {','.join(header)}, not {','.join(COLUMNS)}"
+            )
+        self._lines = 1
+        return lines[1:]
+
+    def _heed(self, lines: list[list[str]]) -> set[str]:
+        """Add the decisions of lines; return their images. Raises BadDecisions."""
+        problems = []
+        touched: dict[tuple[str, str], None] = {}
+        for line in lines:
+            self._lines += 1
+            if not line:
+                continue
+            found = _decision([unescaped(cell) for cell in line], self._labels)
+            if isinstance(found, str):
+                problems.append(f"line {self._lines}: {found}")
+                continue
+            said = self._standing.setdefault(found.image, {})
+            history = said.setdefault(found.reviewer, [])
+            if found.decision == "undo":
+                history[-1:] = []
+            else:
+                history.append((self._lines, found))
+            touched[found.image, found.reviewer] = None
+        for image, reviewer in touched:
+            history = self._standing[image][reviewer]
+            if len({(decision.decision, decision.label) for _, decision in history}) > 1:
+                where = " and ".join(str(number) for number, _ in history)
+                problems.append(f"lines {where}: {reviewer} decided differently about {image}")
+        if problems:
+            raise BadDecisions(_listed(self._path, problems))
+        return {image for image, _ in touched}
+
+    def about(self, image: str) -> dict[str, Decision]:
+        """Return what is said about an image: reviewer → decision."""
+        said = self._standing.get(image, {})
+        return {reviewer: history[-1][1] for reviewer, history in said.items() if history}
+
+    def decisions(self) -> list[Decision]:
+        """Return all decisions that were not taken back."""
+        return [decision for image in self._standing for decision in self.about(image).values()]
+
+
 def read(path: Path, labels: Labels) -> list[Decision]:
     """Return all decisions in a file; those that were taken back are left out.
 
     Raises:
-        BadDecisions: the file cannot be read, or lines name other data, unknown images or classes,
-            or one reviewer decided twice, differently. Nothing of such a file is used.
+        BadDecisions: the file has faults; see `DecisionFile.refresh`.
     """
-    try:
-        content = path.read_bytes().decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadDecisions(f"{path} cannot be read: {error}") from None
-    if content and not content.endswith("\n"):
-        content = content[: content.rfind("\n") + 1]
-    try:
-        lines = list(csv.reader(io.StringIO(content, newline="")))
-    except csv.Error as error:
-        raise BadDecisions(f"{path} is not a table: {error}") from None
-    if not lines:
-        return []
-    if tuple(lines[0]) != COLUMNS:
-        raise BadDecisions(f"{path}: line 1 is {','.join(lines[0])}, not {','.join(COLUMNS)}")
-    standing: dict[tuple[str, str], list[tuple[int, Decision]]] = {}
-    problems = []
-    for number, line in enumerate(lines[1:], 2):
-        if not line:
-            continue
-        found = _decision([unescaped(cell) for cell in line], labels)
-        if isinstance(found, str):
-            problems.append(f"line {number}: {found}")
-            continue
-        history = standing.setdefault((found.reviewer, found.image), [])
-        if found.decision == "undo":
-            history[-1:] = []
-        else:
-            history.append((number, found))
-    for (reviewer, image), history in standing.items():
-        if len({(decision.decision, decision.label) for _, decision in history}) > 1:
-            where = " and ".join(str(number) for number, _ in history)
-            problems.append(f"lines {where}: {reviewer} decided differently about {image}")
-    if problems:
-        raise BadDecisions(_listed(path, problems))
-    return [history[-1][1] for history in standing.values() if history]
+    file = DecisionFile(path, labels)
+    file.refresh()
+    return file.decisions()
 
 
 def add(path: Path, new: Iterable[Decision], labels: Labels, source: Path) -> int:
@@ -204,7 +282,7 @@ def _decision(line: list[str], labels: Labels) -> Decision | str:
         return f"it is about other data ({data}; these are {labels.data})"
     if image not in labels.rows:
         return f"image {image} is not in the data"
-    if kind == "label" and label not in labels.classes:
+    if kind == "label" and label not in labels.numbers:
         close = difflib.get_close_matches(label, labels.classes, 1)
         hint = f"; did you mean {close[0]}?" if close else ""
         return f"class {label} does not exist{hint}"
@@ -219,12 +297,11 @@ def settle(decisions: Iterable[Decision], labels: Labels) -> dict[int, Settled]:
     by_row: dict[int, dict[str, Decision]] = {}
     for decision in decisions:
         by_row.setdefault(labels.rows[decision.image], {})[decision.reviewer] = decision
-    number = {name: place for place, name in enumerate(labels.classes)}
-    return {row: _majority(list(said.values()), number) for row, said in by_row.items()}
+    return {row: majority(said.values(), labels) for row, said in by_row.items()}
 
 
-def _majority(said: list[Decision], number: Mapping[str, int]) -> Settled:
-    """Return the outcome for one image."""
+def majority(said: Collection[Decision], labels: Labels) -> Settled:
+    """Return what reviewers say together of one image, from a decision of each."""
     reviewers = tuple(decision.reviewer for decision in said)
     sure = [decision for decision in said if decision.decision != "unsure"]
     votes: dict[tuple[str, str], int] = {}
@@ -240,7 +317,7 @@ def _majority(said: list[Decision], number: Mapping[str, int]) -> Settled:
     kind, label = first
     if kind == "unusable":
         return Settled("unusable", None, reviewers)
-    return Settled("label", number[label], reviewers)
+    return Settled("label", labels.numbers[label], reviewers)
 
 
 def undone(decision: Decision, time: str) -> Decision:

@@ -40,6 +40,15 @@ class ReviewOrder:
         found: np.ndarray = self.wrong > MARKED
         return found
 
+    @property
+    def draws(self) -> np.ndarray:
+        """Random numbers (n,) from 0 to 1 that draw the stratum of each look of the certificate.
+
+        They follow from the order, and need no column of the file.
+        """
+        digest = hashlib.sha256(b"strata " + self.turn.astype("<i8").tobytes()).digest()
+        return np.random.default_rng(int.from_bytes(digest[:8], "big")).random(len(self.turn))
+
 
 def order_of(audited: Audited) -> ReviewOrder:
     """Return the order for a review of the given labels of an audit."""

@@ -11,8 +11,7 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Mapping
-from functools import cached_property
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -26,10 +25,11 @@ from analysis.audit.audit import Audited
 from analysis.audit.decisions import (
     BadDecisions,
     Decision,
+    DecisionFile,
     Kind,
+    Settled,
     append,
-    read,
-    settle,
+    majority,
     undone,
 )
 from analysis.audit.review import Mode, Review
@@ -68,25 +68,34 @@ class ReviewDesk:
         self._position = {row: place for place, row in enumerate(order.rows.tolist())}
         self._lock = threading.Lock()
         self._labels = data.labels(audited.given.index)
-        self._read_at: tuple[int, int] | None = None
-        self._decisions: list[Decision] = []
+        self._begin()
 
-    @cached_property
-    def _names(self) -> list[str]:
-        return list(self._labels.classes)
+    def _begin(self) -> None:
+        """Begin without a decision."""
+        self._decisions = DecisionFile(self._file, self._labels)
+        self._state = Review(self._order, self._given, {})
+
+    @property
+    def _names(self) -> Sequence[str]:
+        return self._labels.classes
 
     def _review(self) -> Review:
         """Return the review with all decisions that are in the file now. Raises BadDecisions."""
+        if not self._file.exists():
+            if self._decisions.decisions():
+                self._begin()
+            return self._state
         try:
-            stat = self._file.stat()
-            now = (stat.st_mtime_ns, stat.st_size)
-        except FileNotFoundError:
-            now = None
-            self._decisions = []
-        if now is not None and now != self._read_at:
-            self._decisions = read(self._file, self._labels)
-        self._read_at = now
-        return Review(self._order, self._given, settle(self._decisions, self._labels))
+            images = self._decisions.refresh()
+        except BadDecisions:
+            self._begin()
+            raise
+        changes: dict[int, Settled | None] = {}
+        for image in images:
+            said = self._decisions.about(image).values()
+            changes[self._labels.rows[image]] = majority(said, self._labels) if said else None
+        self._state.update(changes)
+        return self._state
 
     def start(self) -> dict[str, Any]:
         """Return what the page needs once."""
@@ -142,7 +151,7 @@ class ReviewDesk:
         new = Decision(_now(), reviewer, self._labels.data, image, kind, name)
         with self._lock:
             self._review()
-            earlier = self._of(reviewer, image)
+            earlier = self._decisions.about(image).get(reviewer)
             if earlier is not None:
                 if (earlier.decision, earlier.label) == (new.decision, new.label):
                     return
@@ -155,23 +164,16 @@ class ReviewDesk:
             raise BadRequest(f"there is no image {row}")
         with self._lock:
             self._review()
-            earlier = self._of(reviewer, self.data.image(row))
+            earlier = self._decisions.about(self.data.image(row)).get(reviewer)
             if earlier is not None:
                 append(self._file, undone(earlier, _now()))
         return self._card(row)
-
-    def _of(self, reviewer: str, image: str) -> Decision | None:
-        """Return a reviewer's decision about an image, if it was not taken back."""
-        for decision in self._decisions:
-            if decision.reviewer == reviewer and decision.image == image:
-                return decision
-        return None
 
     def examples(self, number: int) -> list[int]:
         """Return images that the audit, or a reviewer, is most sure to be of a class."""
         if not 0 <= number < len(self._names):
             raise BadRequest(f"there is no class {number}")
-        surest_first = self._order.rows[::-1].tolist()
+        surest_first = reversed(self._position)
         found = (row for row in surest_first if self._given[row] == number)
         return [row for row, _ in zip(found, range(EXAMPLES), strict=False)]
 

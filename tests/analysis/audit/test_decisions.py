@@ -9,6 +9,7 @@ from analysis.audit.decisions import (
     COLUMNS,
     BadDecisions,
     Decision,
+    DecisionFile,
     Labels,
     append,
     read,
@@ -131,3 +132,22 @@ def test_the_majority_of_reviewers_settles(decisions, outcome, label):
     (found,) = settle(decisions, LABELS).values()
     assert (found.outcome, found.label) == (outcome, label)
     assert found.reviewers == tuple(decision.reviewer for decision in decisions)
+
+
+def test_a_file_is_followed_while_it_grows_and_read_anew_if_it_was_edited(file):
+    append(file, said(), said("=b.png", "-dog"))
+    followed = DecisionFile(file, LABELS)
+    assert followed.refresh() == {"a.png", "=b.png"}
+    assert followed.refresh() == set()
+    append(file, undone(said(), NOW), said(label="owl"), said(reviewer="Bo"))
+    with file.open("a") as stream:
+        stream.write("2026-11-30T01:21:00Z,Cy,d1,=b.p")
+    assert followed.refresh() == {"a.png"}
+    assert followed.about("a.png") == {"Ann": said(label="owl"), "Bo": said(reviewer="Bo")}
+    file.write_text(file.read_text().replace("'-dog", "cat"))
+    assert followed.refresh() == {"a.png", "=b.png"}
+    assert followed.about("=b.png") == {"Ann": said("=b.png", "cat")}
+    append(file, said("=b.png", "owl"))
+    with pytest.raises(BadDecisions, match=r"lines 3 and 7: Ann decided differently about =b\.png"):
+        followed.refresh()
+    assert followed.decisions() == [], "nothing of such a file is used"

@@ -1,19 +1,22 @@
-"""The bound of the number of wrong labels: against exact arithmetic, and in simulated reviews."""
+"""The bound of the number of wrong labels: all courses of small reviews, and simulated reviews."""
 
 from fractions import Fraction
-from math import comb
+from itertools import product
 
 import numpy as np
 import pytest
 
-from analysis.stats.certificate import STRENGTH, Stratum, at_most, looks_until, next_stratum
+from analysis.stats.certificate import ALPHA, STRENGTH, Bound, Prior, _next_share
+from benchmarks.certificate import Setting, simulate
+
+LOOKS = 6
 
 
 def rising(x: Fraction, n: int) -> Fraction:
-    product = Fraction(1)
+    factors = Fraction(1)
     for step in range(n):
-        product *= x + step
-    return product
+        factors *= x + step
+    return factors
 
 
 def under_beta(a: Fraction, b: Fraction, looks: int, wrong: int) -> Fraction:
@@ -21,108 +24,148 @@ def under_beta(a: Fraction, b: Fraction, looks: int, wrong: int) -> Fraction:
     return rising(a, wrong) * rising(b, looks - wrong) / rising(a + b, looks)
 
 
-def under_number(size: int, number: int, looks: int, wrong: int) -> Fraction:
-    """Probability of one sequence of looks without replacement if `number` labels are wrong."""
-    if wrong > number or looks - wrong > size - number:
-        return Fraction(0)
-    ways = comb(number, wrong) * comb(size - number, looks - wrong)
-    sequences = comb(looks, wrong)
-    return Fraction(ways, comb(size, looks) * sequences)
-
-
-def by_hand(strata: list[Stratum]) -> int:
-    """The bound, from all pairs of numbers, in exact arithmetic."""
-    priors = []
-    for stratum in strata:
-        share = Fraction(stratum.expected)
-        trusting = under_beta(
-            STRENGTH * share, STRENGTH * (1 - share), stratum.looks, stratum.wrong
-        )
-        wide = under_beta(Fraction(1), (1 - share) / share, stratum.looks, stratum.wrong)
-        priors.append((trusting + wide) / 2)
-    first, second = strata
-    held = [
-        one + two
-        for one in range(first.size + 1)
-        for two in range(second.size + 1)
-        if priors[0] * priors[1]
-        < 20
-        * under_number(first.size, one, first.looks, first.wrong)
-        * under_number(second.size, two, second.looks, second.wrong)
-    ]
-    return max(held)
+def under_prior(sizes, expected, looks, wrong) -> Fraction:
+    """Probability of one sequence of looks at both strata."""
+    shares = [Fraction(share) for share in expected]
+    overall = sum(size * share for size, share in zip(sizes, shares, strict=True)) / sum(sizes)
+    trusting, doubting = Fraction(1, 2), Fraction(1, 4)
+    for share, seen, found in zip(shares, looks, wrong, strict=True):
+        trusting *= under_beta(STRENGTH * share, STRENGTH * (1 - share), seen, found)
+        doubting *= under_beta(Fraction(1), (1 - share) / share, seen, found)
+    pooled = under_beta(Fraction(1), (1 - overall) / overall, sum(looks), sum(wrong)) / 4
+    return trusting + doubting + pooled
 
 
 @pytest.mark.parametrize(
-    ("first", "second"),
-    [
-        ((10, 0.5, 0, 0), (60, 0.125, 0, 0)),
-        ((10, 0.5, 4, 3), (60, 0.125, 20, 0)),
-        ((10, 0.5, 10, 6), (60, 0.125, 35, 2)),
-        ((10, 0.25, 10, 0), (60, 0.0625, 60, 5)),
-    ],
+    ("looks", "wrong"), [((0, 0), (0, 0)), ((4, 30), (3, 0)), ((10, 9), (0, 4))]
 )
-def test_the_bound_is_that_of_exact_arithmetic(first, second):
-    strata = [Stratum(*first), Stratum(*second)]
-    assert at_most(strata) == by_hand(strata)
+def test_what_is_expected_next_is_that_of_exact_arithmetic(looks, wrong):
+    sizes, expected = (16, 240), (0.5, 0.03125)
+    prior = Prior.of(np.array(sizes), np.array(expected))
+    found = prior.chances(np.array([looks]), np.array([wrong]))[0]
+    before = under_prior(sizes, expected, looks, wrong)
+    for place in range(2):
+        more, worse = list(looks), list(wrong)
+        more[place] += 1
+        worse[place] += 1
+        exact = under_prior(sizes, expected, more, worse) / before
+        assert found[place] == pytest.approx(float(exact), rel=1e-9)
 
 
-def test_numbers_that_share_a_range_are_bounded_from_above():
-    strata = [Stratum(3, 0.5, 3, 1), Stratum(700, 0.25, 40, 12)]
-    exact = by_hand(strata)
-    assert exact <= at_most(strata) <= 1.01 * exact + 1
+class Courses:
+    """All courses that a review of `LOOKS` looks can take, side by side.
+
+    A course says of each look its stratum and whether the label is wrong.
+    """
+
+    def __init__(self, sizes, expected):
+        self.sizes = sizes
+        steps = np.array(list(product((0, 1), repeat=2 * LOOKS))).reshape(-1, LOOKS, 2)
+        self.bound = Bound(sizes, expected, len(steps))
+        self.steps, self.shares, self.evidence, self.at_most = steps, [], [], []
+        for step in range(LOOKS):
+            self.shares.append(self.bound.share)
+            self.bound.count(steps[:, step, 0], steps[:, step, 1] == 1)
+            self.evidence.append(self.bound.evidence.copy())
+            self.at_most.append(self.bound.at_most())
+
+    def probabilities(self, numbers: tuple[int, int]) -> np.ndarray:
+        """Probability of each course if so many labels of the strata are wrong."""
+        found = np.ones(len(self.steps))
+        seen = np.zeros((len(self.steps), 2))
+        wrong = np.zeros((len(self.steps), 2))
+        every = np.arange(len(self.steps))
+        for step, share in enumerate(self.shares):
+            place, is_wrong = self.steps[:, step].T
+            found *= np.where(place == 0, share, 1 - share)
+            left = np.array(self.sizes)[place] - seen[every, place]
+            left_wrong = np.array(numbers)[place] - wrong[every, place]
+            chance = left_wrong / left
+            found *= np.where(is_wrong, chance, 1 - chance)
+            seen[every, place] += 1
+            wrong[every, place] += is_wrong
+        return found
 
 
-def test_all_images_seen_leave_no_doubt_and_none_seen_leave_every_doubt():
-    assert at_most([Stratum(20, 0.9, 20, 7), Stratum(80, 0.1, 80, 3)]) == 10
-    assert at_most([Stratum(20, 0.9), Stratum(80, 0.1)]) == 100
-    assert at_most([Stratum(0, 0.0), Stratum(50, 0.1, 50, 4)]) == 4
+@pytest.fixture(scope="module", params=[(0.5, 0.1), (0.9, 0.02), (0.05, 0.4)])
+def courses(request):
+    return Courses((7, 9), request.param)
+
+
+def test_no_bet_gains_on_average_if_as_many_labels_are_wrong_as_it_denies(courses):
+    totals = courses.bound.totals
+    greatest = 0.0
+    for numbers in product(range(8), range(10)):
+        probabilities = courses.probabilities(numbers)
+        assert probabilities.sum() == pytest.approx(1)
+        true = totals <= sum(numbers)
+        for evidence in courses.evidence:
+            capital = probabilities @ np.exp(evidence[:, true])
+            assert (capital <= 1 + 1e-6).all()
+        same = totals[true] == sum(numbers)
+        greatest = max(greatest, float(capital[same].max(initial=0)))
+    assert greatest == pytest.approx(1, abs=1e-6), "it is a fair bet, not a timid one"
+
+
+def test_the_bound_is_rarely_below_any_truth_at_any_moment(courses):
+    most = 0.0
+    for numbers in product(range(8), range(10)):
+        missed = np.any([at_most < sum(numbers) for at_most in courses.at_most], axis=0)
+        most = max(most, float(courses.probabilities(numbers) @ missed))
+    assert 0.001 < most <= ALPHA
 
 
 @pytest.mark.parametrize("expected", [(0.5, 0.01), (0.9, 0.3), (0.02, 0.02)])
 def test_simulated_reviews_are_rarely_below_the_truth_at_any_moment(expected):
-    rng = np.random.default_rng(7)
-    sizes, numbers, reviews, missed = (20, 180), (9, 6), 80, 0
-    for _ in range(reviews):
-        strata = [Stratum(size, share) for size, share in zip(sizes, expected, strict=True)]
-        orders = [
-            rng.permutation(np.arange(size) < number)
-            for size, number in zip(sizes, numbers, strict=True)
-        ]
-        for _ in range(60):
-            place = int(rng.random() < 0.7)
-            stratum = strata[place]
-            if not stratum.left:
-                place, stratum = 1 - place, strata[1 - place]
-            stratum.wrong += orders[place][int(stratum.looks)]
-            stratum.looks += 1
-            if at_most(strata) < sum(numbers):
-                missed += 1
-                break
-    assert missed <= 9, "5 % of 80 reviews, and 2.5 standard errors"
+    setting = Setting("", (20, 180), (9, 6), expected)
+    missed = simulate(setting, np.random.default_rng(3), reviews=150).missed
+    assert missed.mean() <= 0.095, "5 % of 150 reviews, and 2.5 standard errors"
 
 
-def test_a_look_goes_where_it_refutes_most():
-    strata = [Stratum(50, 0.2), Stratum(950, 0.002)]
-    seen = []
-    while at_most(strata) >= 40 and len(seen) < 400:
-        place = next_stratum(strata, 40)
-        seen.append(place)
-        strata[place].wrong += strata[place].expected
-        strata[place].looks += 1
-    assert len(seen) < 250
-    assert 0 < seen.count(0) < 50, "some looks at the suspicious, not all"
-    assert next_stratum([Stratum(5, 0.5, 5, 2), Stratum(10, 0.1)], 4) == 1
-    assert next_stratum([Stratum(5, 0.5), Stratum(10, 0.1, 10, 1)], 4) == 0
+def test_marked_errors_spare_looks_and_a_useless_audit_costs_few():
+    rng = np.random.default_rng(3)
+    good = simulate(Setting("", (50, 950), (8, 2), (0.15, 0.002)), rng, reviews=60)
+    assert np.median(good.looks) <= 155
+    useless = simulate(Setting("", (50, 950), (1, 9), (0.15, 0.002)), rng, reviews=60)
+    assert np.median(useless.looks) <= 305, "random checking"
+
+
+def test_all_images_seen_leave_no_doubt_and_none_seen_leave_every_doubt():
+    bound = Bound((4, 7), (0.9, 0.1))
+    assert bound.at_most() == [11]
+    for place, wrong in [(0, 1), (1, 0), (0, 1), (0, 0), (0, 1)] + 5 * [(1, 0)] + [(1, 1)]:
+        bound.count(np.array([place]), np.array([wrong == 1]))
+    assert bound.at_most() == [4]
+    assert bound.looks_until(3) == [0]
+    only = Bound((0, 5), (0.0, 0.1))
+    for _ in range(5):
+        assert only.share == [0]
+        only.count(np.array([1]), np.array([False]))
+    assert only.at_most() == [0]
+
+
+@pytest.mark.parametrize("remaining", [30, 44, 200])
+def test_the_next_look_is_worth_most_where_the_worst_pair_is_considered(remaining):
+    chances, left = np.array([[0.15, 0.002]]), np.array([[70, 1300]])
+    share, worth = _next_share(chances, left, np.array([float(remaining)]))
+    first = np.linspace(0.15, min(1, (remaining - 2.6) / 70), 2001)[1:-1]
+    pairs = np.array([first, (remaining - 70 * first) / 1300])
+    q = chances[0][:, None]
+    evidence = q * np.log(q / pairs) + (1 - q) * np.log((1 - q) / (1 - pairs))
+    values = evidence + q * np.log(1 / ALPHA) / remaining
+    shares = np.linspace(0, 1, 501)
+    worst = np.min(shares[:, None] * values[0] + (1 - shares[:, None]) * values[1], axis=1)
+    assert worth == pytest.approx(worst.max(), rel=0.01)
+    assert share == pytest.approx(shares[worst.argmax()], abs=0.02)
+
+
+def test_surely_wrong_labels_are_found_and_corrected_first():
+    share, _ = _next_share(np.array([[0.9, 0.01]]), np.array([[20, 980]]), np.array([31.0]))
+    assert share == [1]
 
 
 def test_planned_looks_are_about_those_that_it_takes():
-    planned = looks_until([Stratum(50, 0.2), Stratum(950, 0.002)], 40)
-    strata = [Stratum(50, 0.2), Stratum(950, 0.002)]
-    taken = 0
-    while at_most(strata) >= 40:
-        stratum = strata[next_stratum(strata, 40)]
-        stratum.wrong += stratum.expected
-        stratum.looks += 1
-        taken += 1
-    assert 0.7 * taken <= planned <= 1.4 * taken
+    setting = Setting("", (50, 950), (8, 2), (0.16, 0.002))
+    taken = simulate(setting, np.random.default_rng(3), reviews=40).looks.mean()
+    planned = Bound(setting.images, setting.expected).looks_until(30)
+    assert 0.6 * taken <= planned <= 1.7 * taken

@@ -78,7 +78,8 @@ def test_decisions_over_http_are_in_the_file_and_in_the_corrected_labels(server,
     code, output, _ = command("audit", root, "--certificate")
     assert code == 0
     assert output.startswith("At most ")
-    assert "(3 of 60 images reviewed, 2 labels wrong)" in output
+    assert "(3 of 60 images reviewed, " in output
+    assert "; 2 labels wrong)." in output
 
 
 def test_a_decision_may_be_changed_and_undone(server, root):
