@@ -96,22 +96,21 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Values:
-    """What each image adds to a mean.
+    """What each image that matters adds to a sum.
 
     Attributes:
         guessed: (seeds, images) values by the unchecked labels.
         rows: (n,) positions of the checked images.
         found: (seeds, n) values by their checked labels.
-        low, high: least and greatest mean that the predictions allow.
-        square: mean square of an image's greatest possible value.
+        most: (images,) greatest value that the predictions allow, above 0.
+        least: least value, as a multiple of the greatest: 0 or −1.
     """
 
     guessed: np.ndarray
     rows: np.ndarray
     found: np.ndarray
-    low: float
-    high: float
-    square: float
+    most: np.ndarray
+    least: float
 
 
 def accuracy(
@@ -129,9 +128,8 @@ def accuracy(
         guessed=agreement(predictions, labels.unchecked),
         rows=labels.rows,
         found=agreement(predictions[..., labels.rows], labels.found),
-        low=0,
-        high=1,
-        square=1,
+        most=np.ones(len(labels.unchecked)),
+        least=0,
     )
     return _estimate(values, 100, confidence, tuned)
 
@@ -161,16 +159,14 @@ def difference(
         return Estimate(0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
     counted = differ[labels.rows] > 0
     rows = labels.rows[counted]
-    most = float(differ[matter].mean())
     values = Values(
         guessed=_paired(arm[..., matter], baseline[..., matter], labels.unchecked[matter]),
         rows=np.searchsorted(matter, rows),
         found=_paired(arm[..., rows], baseline[..., rows], labels.found[counted]),
-        low=-most,
-        high=most,
-        square=float((differ[matter] ** 2).mean()),
+        most=differ[matter],
+        least=-1,
     )
-    return _estimate(values, 100 * len(matter) / len(differ), confidence, tuned)
+    return _estimate(values, 100 * float(differ.mean()), confidence, tuned)
 
 
 def agreement(predictions: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -195,26 +191,52 @@ def _paired(arm: np.ndarray, baseline: np.ndarray, labels: np.ndarray) -> np.nda
 
 
 def _estimate(values: Values, unit: float, confidence: float, tuned: bool) -> Estimate:
-    """Estimate the mean over seeds and images; `unit`: percent or points of a mean of 1."""
-    images = values.guessed.shape[1]
+    """Estimate the sum of values, as a share of the greatest possible one.
+
+    `unit` is the greatest possible mean over the test set, in percent or points. The share of a
+    sample is its sum of values over its sum of greatest values (ratio estimator, Cochran, chapter
+    6): where predictions differ on few seeds, an image cannot change much, and that is known.
+    """
+    images = len(values.most)
     checked = len(values.rows)
-    unchecked = unit * float(values.guessed.mean())
+    unchecked = unit * float((values.guessed.sum(axis=1) / values.most.sum()).mean())
     if not checked:
-        ends = (unit * values.low, unit * values.high)
+        ends = (unit * values.least, unit)
         return Estimate(NAN, *ends, NAN, NAN, NAN, unchecked, 0, images, 0)
+    most = values.most[values.rows]
+    guessed = values.guessed[:, values.rows]
+    shares_found = values.found.sum(axis=1) / most.sum()
+    shares_guessed = guessed.sum(axis=1) / most.sum()
+    from_found = values.found - shares_found[:, None] * most
+    from_guessed = guessed - shares_guessed[:, None] * most
+    doubts = DOUBTS * float((values.most**2).mean())
     weight = 0.0
     if tuned:
-        weight = tuned_weight(values)
-    means = values.guessed.mean(axis=1, keepdims=True)
-    corrected = values.found - weight * (values.guessed[:, values.rows] - means)
-    of_seeds = corrected.mean(axis=1)
-    low, high = _network_interval(values, corrected.mean(axis=0), weight, confidence)
-    left = (1 - checked / images) / max(checked - 1, 1)
+        weight = tuned_weight(from_guessed.mean(axis=0), from_found.mean(axis=0), doubts)
+    everywhere = values.guessed.sum(axis=1) / values.most.sum()
+    of_seeds = shares_found - weight * (shares_guessed - everywhere)
+    residuals = from_found - weight * from_guessed
+    # As if each image had been predicted without itself (jackknife).
+    leverage = most**2 / (most @ most)
+    if tuned:
+        squares = from_guessed.mean(axis=0) ** 2
+        leverage = leverage + squares / (squares.sum() + doubts)
+    residuals = residuals / np.maximum(1 - leverage, 0.5)
+    left = 1 - checked / images
+    low, high = _network_interval(
+        float(of_seeds.mean()),
+        float(shares_found.mean()),
+        float((residuals.mean(axis=0) ** 2).sum()) + doubts * weight**2,
+        most,
+        left,
+        values.least,
+        confidence,
+    )
     arm_low, arm_high, seed_sd = arm_interval(
         of_seeds,
         (low, high),
-        own=left * float(corrected.var(axis=1).mean()),
-        common=left * float(corrected.mean(axis=0).var()),
+        own=left * float((residuals**2).sum(axis=1).mean()) / most.sum() ** 2,
+        common=left * float((residuals.mean(axis=0) ** 2).sum()) / most.sum() ** 2,
         confidence=confidence,
     )
     return Estimate(
@@ -231,35 +253,47 @@ def _estimate(values: Values, unit: float, confidence: float, tuned: bool) -> Es
     )
 
 
-def tuned_weight(values: Values) -> float:
+def tuned_weight(guessed: np.ndarray, found: np.ndarray, doubts: float) -> float:
     """Return the weight that makes the variance smallest: cov(found, guessed) / var(guessed).
 
-    `DOUBTS` images are added on which the guess is far off and the truth is average.
+    Args:
+        guessed, found: (n,) deviations of the checked images.
+        doubts: sum of squares of images on which the guess is far off and the truth is average.
     """
-    guessed = values.guessed[:, values.rows].mean(axis=0)
-    found = values.found.mean(axis=0)
-    deviations = guessed - guessed.mean()
-    squares = deviations @ deviations + DOUBTS * values.square
-    return float(np.clip(deviations @ (found - found.mean()) / squares, 0, 1))
+    return float(np.clip(guessed @ found / (guessed @ guessed + doubts), 0, 1))
 
 
 def _network_interval(
-    values: Values, corrected: np.ndarray, weight: float, confidence: float
+    value: float,
+    alone: float,
+    squares: float,
+    most: np.ndarray,
+    left: float,
+    least: float,
+    confidence: float,
 ) -> tuple[float, float]:
-    """Return the score interval of the mean of corrected values (n,)."""
-    checked = len(corrected)
-    value = float(corrected.mean())
-    left = 1 - checked / values.guessed.shape[1]
+    """Return the score interval of a share of the greatest possible sum.
+
+    Args:
+        value, alone: estimates with and without the unchecked labels.
+        squares: sum of squares of the residuals.
+        most: (n,) greatest values of the checked images.
+        left: share of the images that were not checked.
+        least: least possible share.
+        confidence: level of the interval.
+    """
     if not left:
         return value, value
-    squares = checked * corrected.var() + DOUBTS * values.square * weight**2
-    # Now as a share of the way from the least to the greatest possible mean.
-    width = values.high - values.low
-    alone = float(np.clip((values.found.mean() - values.low) / width, 0, 1))
-    variance = (squares / width**2 + PLAIN) / (checked * alone * (1 - alone) + PLAIN)
-    share = float(np.clip((value - values.low) / width, 0, 1))
-    low, high = score_interval(share, checked / (variance * left), confidence)
-    return values.low + width * low, values.low + width * high
+    width = 1 - least
+    at = float(np.clip((value - least) / width, 0, 1))
+    at_alone = float(np.clip((alone - least) / width, 0, 1))
+    plain = PLAIN * float((most**2).mean())
+    of_share = float(most @ most) * at_alone * (1 - at_alone)
+    variance = (squares / width**2 + plain) / (of_share + plain)
+    # Number of images with equal greatest values that would tell as much.
+    equal = float(most.sum() ** 2 / (most @ most))
+    low, high = score_interval(at, equal / (variance * left), confidence)
+    return least + width * low, least + width * high
 
 
 def score_interval(share: float, n: float, confidence: float = 0.95) -> tuple[float, float]:
