@@ -173,6 +173,7 @@ def _corrected(
     """Correct the mean over seeds of the values (seeds, N, classes) of each possible class."""
     draws = transitions.reshape(-1, *transitions.shape[-2:])
     try:
+        typical = np.linalg.inv(draws.mean(axis=0))
         inverses = np.linalg.inv(draws)
     except np.linalg.LinAlgError:
         raise ValueError("the transition matrix has no inverse: labels do not tell") from None
@@ -181,22 +182,23 @@ def _corrected(
     sums = np.zeros((len(votes), *draws.shape[1:]))
     for of_label, of_seed in zip(sums, votes, strict=True):
         np.add.at(of_label, unchecked, of_seed)
-    by_draw = np.einsum("kuy,suy->ks", inverses, sums) / images
-    of_seeds = by_draw.mean(axis=0)
+    of_seeds = np.einsum("uy,suy->s", typical, sums) / images
     value = float(of_seeds.mean())
-    typical = inverses.mean(axis=0)
     common = _label_variance(votes.mean(axis=0), unchecked, typical)
     own = float(np.mean([_label_variance(of_seed, unchecked, typical) for of_seed in votes]))
-    of_matrix = float(by_draw.mean(axis=1).var())
-    quantile = stats.norm.ppf((1 + confidence) / 2)
-    half = quantile * np.sqrt(common + of_matrix)
-    ends = (value - half, value + half)
-    arm_low, arm_high, _ = arm_interval(of_seeds, ends, own, common, confidence)
+    tail = (1 - confidence) / 2
+    half = stats.norm.ppf(1 - tail) * np.sqrt(common)
+    # Quantiles, because a draw with nearly no inverse gives any number.
+    by_draw = np.einsum("kuy,uy->k", inverses, sums.mean(axis=0)) / images
+    by_draw_low, by_draw_high = np.quantile(by_draw, [tail, 1 - tail])
+    low = value - float(np.hypot(half, min(by_draw_low - value, 0)))
+    high = value + float(np.hypot(half, max(by_draw_high - value, 0)))
+    arm_low, arm_high, _ = arm_interval(of_seeds, (low, high), own, common, confidence)
     agreed = votes.mean(axis=0)[np.arange(images), unchecked].mean()
     return Corrected(
         value=100 * value,
-        low=100 * ends[0],
-        high=100 * ends[1],
+        low=100 * low,
+        high=100 * high,
         arm_low=100 * arm_low,
         arm_high=100 * arm_high,
         unchecked=100 * float(agreed),

@@ -76,7 +76,7 @@ def test_right_labels_need_no_correction(material):
     found = corrected_difference(arm, baseline, true, np.eye(3))
     truth = 100 * ((arm == true).mean() - (baseline == true).mean())
     assert found.value == pytest.approx(truth)
-    assert found.low == found.high == pytest.approx(truth)
+    assert (found.low, found.high) == pytest.approx((truth, truth))
     assert found.arm_low < truth < found.arm_high
 
 
