@@ -186,13 +186,30 @@ def decode(path: Path, size: int | None, channels: int, upright: bool = False) -
             image.load()
             if upright:
                 image = ImageOps.exif_transpose(image)
-            image = _coloured(image, path).convert("RGB" if channels == 3 else "L")
-            if size is not None:
-                image = _square(image, size)
+            return _fitted(_coloured(image, path), size, channels)
         except DataError:
             raise
         except Exception as error:  # Pillow raises a dozen types for damaged files
             raise DataError(f"{path} is a damaged image: {error}") from None
+
+
+def from_pixels(pixels: np.ndarray, size: int | None, channels: int) -> np.ndarray:
+    """Return an image in memory, uint8 (height, width, 1 or 3), as `decode` returns one of a file.
+
+    Args:
+        pixels: the image.
+        size: side of the central square, pixels; None: the whole image.
+        channels: 1 or 3.
+    """
+    grey = pixels.shape[2] == 1
+    return _fitted(Image.fromarray(pixels[..., 0] if grey else pixels), size, channels)
+
+
+def _fitted(image: Image.Image, size: int | None, channels: int) -> np.ndarray:
+    """Return the pixels of an image with that size and number of channels."""
+    image = image.convert("RGB" if channels == 3 else "L")
+    if size is not None:
+        image = _square(image, size)
     return np.asarray(image).reshape(image.height, image.width, channels)
 
 
