@@ -156,6 +156,10 @@ FIELDS: dict[str, str] = {
     "data_hash": "hash of the images and true labels",
     "content_hash": "hash of the bytes of the image files, if there are any",
     "noise_hash": "hash of the given labels",
+    "test_labels": (
+        "unchecked: the test labels are as uncertain as those of the training set; absent where "
+        "they are trusted"
+    ),
     "collapsed": "whether the last ten epochs are nearer to chance than to the best one",
     "lost_classes": (
         "classes that the ensemble predicts for less than a quarter of their share of the training "

@@ -74,6 +74,7 @@ class Trial:
 
     Attributes:
         notes: messages about files that are not read and about the initial weights, for the log.
+        test_labels: whether the labels of the test set are `trusted` or `unchecked`.
 
     Raises:
         DataError: the data is missing or wrong (raised while the trial is built).
@@ -116,6 +117,7 @@ class Trial:
         ]
         self._description = describe(config, arrays)
         self.data_notes = list(arrays.notes)
+        self.test_labels = arrays.test_labels
         self.notes = [*arrays.notes, *self._pretrained(networks, machine, source)]
         self.weight_hashes = [_weight_hash(network) for network in networks]
         learners = [
@@ -291,6 +293,8 @@ class Trial:
             result["content_hash"] = self.data.content_hash
         if self.data_notes:
             result["data_notes"] = self.data_notes
+        if self.test_labels == "unchecked":
+            result["test_labels"] = self.test_labels
         return result | {
             "noise_rate": self.data.noise_rate,
             "noise_rate_nominal": getattr(self.config.noise, "rate", None),

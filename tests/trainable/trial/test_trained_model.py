@@ -91,13 +91,13 @@ def as_earlier_versions_wrote(folder: TrialFolder) -> None:
 def pixels(tree: Path) -> None:
     """Arrays of a data set of two classes."""
     rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (40, 8, 8), dtype=np.uint8)
+    images = rng.integers(0, 256, (50, 8, 8), dtype=np.uint8)
     images[::2] //= 4
-    labels = np.arange(40) % 2
+    labels = np.arange(50) % 2
     np.savez(
         tree,
-        train_images=images,
-        train_labels=labels,
+        train_images=images[10:],
+        train_labels=labels[10:],
         test_images=images[:10],
         test_labels=labels[:10],
     )
