@@ -23,7 +23,7 @@ class Measure:
 TRUSTED = Measure("test accuracy", "on the clean test set", None)
 UNCHECKED = Measure(
     "agreement with unchecked test labels",
-    "agreement with the unchecked labels of the test set",
+    "agreement with unchecked test labels",
     "the labels of the test set are unchecked: where labels are wrong by a rule that can be "
     "learned, an arm that learns the errors agrees more, and the sign of a difference can be wrong",
 )

@@ -59,7 +59,7 @@ def test_unchecked_test_labels_are_called_so_everywhere(study, first_lines):
     )
     assert len(found.data) == 2
     assert "the sign of a difference can be wrong" in found.data[1]
-    assert "agreement with the unchecked labels of the test set" in note(study.read())
+    assert "agreement with unchecked test labels" in note(study.read())
     write_report(study.root)
     page = (study.root / "report/index.html").read_text()
     assert "points of agreement with unchecked test labels" in page
@@ -67,7 +67,7 @@ def test_unchecked_test_labels_are_called_so_everywhere(study, first_lines):
     console = Console(record=True, width=200)
     show(study.root, console)
     printed = console.export_text()
-    assert "accuracy: the ensemble's agreement with the unchecked labels of the test set" in printed
+    assert "accuracy: the ensemble's agreement with unchecked test labels" in printed
     assert "note: the labels of the test set are unchecked" in printed
 
 
