@@ -13,7 +13,7 @@ from analysis.results.read import Results, value_at
 from analysis.results.registration import Registration
 from analysis.results.study_plan import BASELINE
 
-METRIC = "test accuracy, mean of the last ten epochs"
+MEAN = "mean of the last ten epochs"
 NO_RESULT = "without a result"
 
 
@@ -57,7 +57,7 @@ def opening(results: Results, table: pd.DataFrame, registration: Registration) -
     asked = [row for row in rows if row["paired"]]
     return Opening(
         asked=_asked(results, asked),
-        data=[_data(results, row) for row in rows if row["arm"] == BASELINE],
+        data=list(_all_data(results, rows)),
         answers=list(_answers(results, asked)),
         registered=list(_registered(registration)),
     )
@@ -65,11 +65,21 @@ def opening(results: Results, table: pd.DataFrame, registration: Registration) -
 
 def _asked(results: Results, rows: list[dict[Any, Any]]) -> str:
     arms = {row["arm"] for row in rows}
+    metric = f"{results.measure.name}, {MEAN}"
     if results.primary is None:
-        return f"Which of {len(arms)} arms are better or worse than the baseline? ({METRIC})"
+        return f"Which of {len(arms)} arms are better or worse than the baseline? ({metric})"
     others = len(arms - {results.primary})
     more = f", and {others} other arms" if others else ""
-    return f"Is {results.primary} better or worse than the baseline{more}? ({METRIC})"
+    return f"Is {results.primary} better or worse than the baseline{more}? ({metric})"
+
+
+def _all_data(results: Results, rows: list[dict[Any, Any]]) -> Iterator[str]:
+    """Yield the data of each setting, and what must be known of the test labels."""
+    for row in rows:
+        if row["arm"] == BASELINE:
+            yield _data(results, row)
+    if results.measure.caution:
+        yield results.measure.caution
 
 
 def _data(results: Results, row: dict[Any, Any]) -> str:

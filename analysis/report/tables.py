@@ -17,7 +17,8 @@ from analysis.report.cells import (
     signed,
     spread,
 )
-from analysis.results.study_plan import BASELINE, SequentialDesign
+from analysis.results.read import Results
+from analysis.results.study_plan import BASELINE
 from analysis.stats.comparison import ALONE
 from trainable.storage.names import (
     BEST_ACCURACY,
@@ -36,7 +37,7 @@ SHORT = {
 """Headers of the accuracies; `NOTE` explains them."""
 
 NOTE = (
-    "Accuracy is the ensemble's on the clean test set, mean ± sd over seeds. “last-10” is the mean "
+    "Accuracy is the ensemble's {of_ensemble}, mean ± sd over seeds. “last-10” is the mean "
     "of the last ten epochs. “selected” is the epoch with the best noisy validation accuracy. "
     "“best” is the highest of all epochs, for comparison with the literature only. Differences are "
     "arm − baseline on the seeds on which neither run failed, in points. A run has failed if it "
@@ -54,9 +55,10 @@ SEQUENTIAL = (
 )
 
 
-def note(design: SequentialDesign | None) -> str:
+def note(study: Results) -> str:
     """Return the explanation of the tables of comparisons."""
-    return NOTE + (FIXED if design is None else SEQUENTIAL)
+    text = NOTE.format(of_ensemble=study.measure.of_ensemble)
+    return text + (FIXED if study.design is None else SEQUENTIAL)
 
 
 def shown(table: pd.DataFrame, metric: str = LAST10) -> pd.DataFrame:

@@ -100,7 +100,7 @@ def _blocks(
 ) -> Iterator[Block]:
     """Yield the tables of the page in order."""
     main = compared[LAST10]
-    yield from _families(main, tables.note(study.design))
+    yield from _families(main, tables.note(study))
     if len(study.settings) > 1 or study.settings[0] != "":
         yield from _settings(compared)
     if len(effects):
@@ -196,10 +196,11 @@ def _facts(whole: Results, study: Results, table: pd.DataFrame) -> dict[str, Any
     return {
         "study": study.study,
         "counts": _counts(whole, study),
+        "measure": study.measure.name,
         "margin": study.margin,
         "opening": opening(study, table, read_registration(study.root)),
         "verdicts": verdicts.summary(table, study.margin),
-        "explanation": tables.note(study.design),
+        "explanation": tables.note(study),
         "reach": [*verdicts.reach(table, study.design), *verdicts.unusual(table)],
         "unfinished": [f"{t.folder}: {t.state}: {t.reason}" for t in unfinished.itertuples()],
         "failed": [

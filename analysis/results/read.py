@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.results.measure import Measure, measure
 from analysis.results.rows import numbers_of, read_columns
 from analysis.results.study_folder import State, on_other_data, study_states
 from analysis.results.study_plan import NoStudy, SequentialDesign, TrialRecord, read_plan
@@ -52,6 +53,11 @@ class Results:
     def done(self) -> pd.DataFrame:
         """Completed trials only."""
         return self.trials[self.trials["state"] == "done"]
+
+    @property
+    def measure(self) -> Measure:
+        """Words for what `test/accuracy` measures."""
+        return measure(self.done)
 
     @property
     def settings(self) -> list[str]:

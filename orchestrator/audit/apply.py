@@ -94,15 +94,20 @@ def _write(new: Corrected, data: Data, path: Path) -> str:
         if isinstance(images, Files):
             raise NoAudit(f"--apply {path}: the images are files; name a .csv file or a folder")
         _write_npz(new, data, path)
-        return f"data: {{name: npz, path: {path}, labels_are_true: false}}, noise: {{name: none}}"
+        return _use("npz", path, data)
     if path.suffix:
         raise NoAudit(f"--apply {path}: name a .csv file, a .npz file, or a folder (no suffix)")
     if not isinstance(images, Files) or not data.arrays.class_names:
         raise NoAudit(f"--apply {path}: the images are no files; name a .csv or a .npz file")
     _write_links(new, data, images, path)
-    return (
-        f"data: {{name: image_folder, path: {path}, labels_are_true: false}}, noise: {{name: none}}"
-    )
+    return _use("image_folder", path, data)
+
+
+def _use(form: str, path: Path, data: Data) -> str:
+    """Return the lines of a study that train on a data set with corrected labels."""
+    unchecked = ", test_labels: unchecked" if data.arrays.test_labels == "unchecked" else ""
+    fields = f"name: {form}, path: {path}, labels_are_true: false{unchecked}"
+    return f"data: {{{fields}}}, noise: {{name: none}}"
 
 
 def _write_npz(new: Corrected, data: Data, path: Path) -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from trainable.data.held_out import too_small
 from trainable.data.survey import Survey
 
 STEPS = 3000
@@ -28,7 +29,7 @@ base: # the arm named `baseline`
   data:
     name: {form}
     path: {path}
-{data}    validation_fraction: {validation} # share of the training set held out, \
+{data}{test}    validation_fraction: {validation} # share of the training set held out, \
 with its labels as they are
     crop_padding: {padding} # pixels that an image may be shifted in training
     flip: {flip} # left-right; false where left and right mean something (digits, text, road signs)
@@ -72,6 +73,10 @@ def describe(found: Survey) -> Iterator[str]:
     sizes = ", ".join(f"{width}×{height}" for (height, width), _ in found.sizes.most_common(3))
     if len(found.sizes) > 3:
         sizes += f" and {len(found.sizes) - 3} other sizes"
+    if found.held_out:
+        yield "no test set: a fifth of the training images of each class is held out as one"
+    if small := too_small(sum(found.counts["test"])):
+        yield small
     colors = "grey" if found.grey else "colour"
     yield f"{colors} images of {sizes} pixels"
     if found.noisy_labels:
@@ -91,6 +96,7 @@ def study_text(found: Survey, source: Path, file: Path) -> str:
         form=found.form,
         path=json.dumps(_path(source, file), ensure_ascii=False),
         data="".join(f"    {line}\n" for line in _fields(found)),
+        test="".join(f"    {line}\n" for line in _test_fields(found)),
         validation=0.1 if found.train < 10_000 else 0.05,
         padding=max(1, min(4, side // 8)),
         flip="false" if found.grey else "true",
@@ -125,6 +131,27 @@ def _fields(found: Survey) -> Iterator[str]:
         yield (
             "labels_are_true: false # it is unknown which are wrong; "
             "true to test the method with synthetic noise on correct labels"
+        )
+
+
+def _test_fields(found: Survey) -> Iterator[str]:
+    """Fields of the data section that say what the test set is."""
+    if not found.held_out:
+        yield (
+            "test_labels: trusted # every accuracy is measured by them; "
+            "unchecked if they are as uncertain as those of training"
+        )
+        return
+    yield (
+        "test_fraction: 0.2 # no test set was found: this share of each class is held out of the "
+        "training images, the same for every seed, copies on one side"
+    )
+    if found.noisy_labels:
+        yield "test_labels: trusted # train_labels, which are the truth"
+    else:
+        yield (
+            "test_labels: unchecked # the labels as they are: accuracy is agreement with them; "
+            "trusted if you know that they are right"
         )
 
 

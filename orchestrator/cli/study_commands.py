@@ -26,7 +26,7 @@ from orchestrator.execution.resources import exceeding_this_machine
 from orchestrator.exit_codes import WRONG, Ended
 from orchestrator.results.store import Store
 from orchestrator.run import run_study
-from orchestrator.scheduling.requirements import absent, unread_files
+from orchestrator.scheduling.requirements import absent, test_sets, unread_files
 from orchestrator.scheduling.run_plan import RunPlan, damage_sentences, plan_run, refusal
 from orchestrator.scheduling.trial_selection import Options, check_selection, useless
 from orchestrator.study import comparison_families
@@ -234,8 +234,13 @@ def plan(
     selected_trials = [trial for trial in planned.trials if options.selects(trial.record)]
     lacking = absent(selected_trials, machine)
     too_large = exceeding_this_machine(planned.file.resources)
+    tested, small = test_sets(selected_trials, machine)
     _show_plan(
-        planned, found, place, [*lacking, *too_large, *unread_files(selected_trials, machine)]
+        planned,
+        found,
+        place,
+        tested,
+        [*lacking, *too_large, *unread_files(selected_trials, machine), *small],
     )
     for line in prospects:
         console.print(line, markup=False)
@@ -247,8 +252,18 @@ def plan(
         show_cost(planned, found.todo, place, machine, console)
 
 
-def _show_plan(study: Study, found: RunPlan, place: Store, of_data: list[str]) -> None:
-    """Print what a run would do or refuse, and the comparisons that it plans."""
+def _show_plan(
+    study: Study, found: RunPlan, place: Store, tested: list[str], of_data: list[str]
+) -> None:
+    """Print what a run would do or refuse, and the comparisons that it plans.
+
+    Args:
+        study: the study.
+        found: what a run would do.
+        place: its results.
+        tested: sentences about test sets.
+        of_data: warnings about data and machine.
+    """
     selects = found.options.selects
     states = {record: state for record, state in found.states.items() if selects(record)}
     run_study.show_states(place, list(states), states, found.files, console, found.moves)
@@ -276,7 +291,8 @@ def _show_plan(study: Study, found: RunPlan, place: Store, of_data: list[str]) -
     for record, state in found.states.items():
         if selects(record) or state not in ("todo", "blocked"):
             begun.append(record)
-    for line in [*comparison_families.order(list(states)), *comparison_families.describe(begun)]:
+    lines = [*comparison_families.order(list(states)), *comparison_families.describe(begun)]
+    for line in [*lines, *tested]:
         console.print(line, markup=False)
     for warning in [*study.warnings, *of_data, *found.problems, *found.notes]:
         console.print(f"warning: {warning}", markup=False)
@@ -295,7 +311,10 @@ def _plan_search(planned: Study, search: SearchPlan, place: Store, data: Path, c
     else:
         missing = list(search.expected(plan_search.missing(search, place)))
     lacking = absent(missing, machine)
-    for warning in [*planned.warnings, *lacking, *unread_files(missing, machine)]:
+    tested, small = test_sets(missing, machine)
+    for line in tested:
+        console.print(line, markup=False)
+    for warning in [*planned.warnings, *lacking, *unread_files(missing, machine), *small]:
         console.print(f"warning: {warning}", markup=False)
     if cost:
         if lacking:
@@ -313,7 +332,9 @@ def _plan_search(planned: Study, search: SearchPlan, place: Store, data: Path, c
 def init(
     source: Annotated[
         Path,
-        typer.Argument(metavar="DIR|FILE.npz", help="Images: train/CLASS/*.jpg …, or arrays."),
+        typer.Argument(
+            metavar="DIR|FILE.npz", help="Images: CLASS/*.jpg or train/CLASS/*.jpg …, or arrays."
+        ),
     ],
     out: Annotated[
         Path | None, typer.Option(help="The study file to write; default: named after the data.")

@@ -6,7 +6,6 @@ from rich.table import Table
 
 from analysis.report import cells, tables, verdicts
 from analysis.results.read import Results
-from analysis.results.study_plan import SequentialDesign
 from analysis.stats import comparison
 
 
@@ -22,7 +21,7 @@ def show(results: Results, console: Console) -> None:
         arms = text[here].drop(columns="setting", errors="ignore")
         families = list(table.loc[here, "family"])
         console.print(_grid(arms, families))
-    console.print(_legend(study.design), style="dim")
+    console.print(_legend(study), style="dim")
     for verdict in verdicts.VERDICTS:
         rows = table[table["verdict"] == verdict].to_dict("records")
         places = [cells.arm_name(row["setting"], row["arm"]) for row in rows]
@@ -31,17 +30,19 @@ def show(results: Results, console: Console) -> None:
             meaning = f"equivalent within ±{study.margin:g} points in the center"
         if places:
             console.print(f"{meaning}: {', '.join(places)}", markup=False, soft_wrap=False)
+    if study.measure.caution:
+        console.print(f"note: {study.measure.caution}", markup=False)
     for line in verdicts.unusual(table):
         console.print(f"note: {line}", markup=False)
 
 
-def _legend(design: SequentialDesign | None) -> str:
+def _legend(study: Results) -> str:
     lines = [
-        "accuracy: the ensemble's on the clean test set, mean of the last 10 epochs;",
+        f"accuracy: the ensemble's {study.measure.of_ensemble}, mean of the last 10 epochs;",
         "          mean ± sd over seeds (test/accuracy_last10)",
         "difference: arm − baseline on the seeds on which neither run failed,",
     ]
-    if design is None:
+    if study.design is None:
         lines += [
             "          with an interval that holds for all arms of the family together",
             "p: joint sign flips of whole seeds, corrected for all arms of the family",

@@ -5,13 +5,16 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from analysis.results.study_folder import State
 from analysis.results.study_plan import TrialRecord, trial_name
 from orchestrator.study.planned_trial import PlannedTrial
-from trainable.config.data import FileNoise, ImageFolder
+from trainable.config.data import FileNoise, ImageFolder, Npz
 from trainable.config.initialization import Start
 from trainable.config.models import missing_package
 from trainable.config.runtime import Machine
 from trainable.config.trial import TrialConfig
+from trainable.data import image_folder, npz
+from trainable.data.held_out import too_small
 from trainable.data.image_folder import unread
 from trainable.data.paths import missing, missing_labels
+from trainable.errors import DataError
 
 States = Mapping[TrialRecord, State]
 
@@ -62,6 +65,27 @@ def unread_files(trials: Sequence[PlannedTrial], machine: Machine) -> list[str]:
     """Return sentences about files in the trials' folders of images that are not read."""
     folders = {trial.config.data for trial in trials if isinstance(trial.config.data, ImageFolder)}
     return sorted(sentence for data in folders for sentence in unread(data, machine))
+
+
+def test_sets(trials: Sequence[PlannedTrial], machine: Machine) -> tuple[list[str], list[str]]:
+    """Return what the test sets of users' own data are, and warnings of small ones."""
+    said = []
+    warnings = []
+    for data in {trial.config.data for trial in trials}:
+        if not isinstance(data, ImageFolder | Npz):
+            continue
+        place = machine.study_dir / data.path
+        try:
+            if isinstance(data, Npz):
+                found = npz.tested(place, data)
+            else:
+                found = image_folder.tested(place, data)
+        except (DataError, OSError):  # `absent` or the trials tell what is wrong
+            continue
+        said.append(f"{data.path}: {found}")
+        if small := too_small(found.count):
+            warnings.append(f"{data.path}: {small}")
+    return sorted(said), sorted(warnings)
 
 
 def absent_sources(todo: list[PlannedTrial], states: States) -> Iterator[str]:

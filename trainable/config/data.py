@@ -13,6 +13,8 @@ from trainable.config.base import Fraction, Section
 from trainable.config.given_labels import labels_hash
 from trainable.config.messages import Misfit
 
+TestLabels = Literal["trusted", "unchecked"]
+
 # --- data -----------------------------------------------------------------------------------------
 
 
@@ -50,21 +52,33 @@ class Digits(ImageData):
     crop_probability: Fraction = 0.25
 
 
-class Npz(ImageData):
+class OwnData(ImageData):
+    """Fields of a user's own data, which may come without a test set."""
+
+    labels_are_true: bool = True
+    """Whether the training labels are the true ones; false: the true labels are unknown, and no
+    metric uses them."""
+    test_fraction: Annotated[float, Field(gt=0, le=0.5)] = 0.2
+    """Share of each class that is held out of the training images as the test set, the same for
+    every seed. Equal images are on one side. Ignored if the data have a test set."""
+    test_labels: TestLabels | None = None
+    """Whether the labels of the test set are known to be right (trusted), or as uncertain as those
+    of the training set (unchecked). null: trusted if the data have a test set, unchecked if it is
+    held out of the training images. It changes no number, only what the numbers are called."""
+
+
+class Npz(OwnData):
     """A file in the layout of MedMNIST.
 
     It has `{train,val,test}_images`, uint8 (n, h, w[, c]), and `{train,val,test}_labels`, (n,) or
-    (n, 1). If it has `train_noisy_labels` and optionally `val_noisy_labels`, these are the given
-    labels, and `_labels` are the true ones.
+    (n, 1); `val_` and `test_` may be absent. If it has `train_noisy_labels` and optionally
+    `val_noisy_labels`, these are the given labels, and `_labels` are the true ones.
     """
 
     name: Literal["npz"] = "npz"
     path: str
     """Path of the file; a relative path starts at the folder of the study file. The path as written
     is part of the trial's id."""
-    labels_are_true: bool = True
-    """Whether the training labels are the true ones; false: the true labels are unknown, and no
-    metric uses them."""
 
 
 class Mnist(ImageData):
@@ -160,10 +174,10 @@ class Photos(ImageData):
         return self
 
 
-class ImageFolder(Photos):
-    """A folder `{train,[val,]test}/CLASS/` with images at any depth.
+class ImageFolder(Photos, OwnData):
+    """A folder `train/CLASS/`, and optionally `val/` and `test/`, or `CLASS/` alone.
 
-    Classes are numbered in the order of their names.
+    Images are at any depth below their class. Classes are numbered in the order of their names.
     """
 
     name: Literal["image_folder"] = "image_folder"
@@ -174,9 +188,6 @@ class ImageFolder(Photos):
     """Channels of every image. 3: grey images are repeated; 1: colours are converted to grey."""
     exif_orientation: bool = True
     """Whether photographs are rotated as their EXIF orientation says, as viewers show them."""
-    labels_are_true: bool = True
-    """Whether the training labels are the true ones; false: the true labels are unknown, and no
-    metric uses them."""
 
 
 class Cub200(Photos):

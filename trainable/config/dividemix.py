@@ -126,6 +126,11 @@ class DivideMix(Start):
     (paper). It does not affect training."""
 
     @property
+    def averages(self) -> Literal["logits", "probabilities"]:
+        """As `ensemble` says."""
+        return self.ensemble
+
+    @property
     def divides(self) -> bool:
         """The loss mixture gives every sample a clean probability."""
         return True

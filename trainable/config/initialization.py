@@ -18,8 +18,8 @@ class Start(MethodConfig):
     """Source of the initial weights. pretrained: the file `weights`. from_arm: the final weights of
     the trial that `from_arm` names, which may have other data."""
     weights: str | None = None
-    """File of weights: a state dict, or a list of one per network, such as `model.pt` and `best.pt`
-    of a completed trial. A relative path starts at the folder of the study file. A last layer for
+    """File of weights: a state dict, a list of one per network, or `model.pt` or `best.pt` of a
+    completed trial. A relative path starts at the folder of the study file. A last layer for
     another number of classes is ignored. The trial's id depends on the content, not on the path."""
     weights_hash: Annotated[str | None, Field(repr=False)] = None
     """SHA-256 of the content of `weights`; the program fills it in when it reads a study."""

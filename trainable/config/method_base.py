@@ -1,5 +1,7 @@
 """Properties of a method's fields that the rest of the project uses. Imports pydantic only."""
 
+from typing import Literal
+
 from trainable.config.base import Section
 
 
@@ -43,6 +45,11 @@ class MethodConfig(Section):
     def needs_agreement(self) -> bool:
         """Whether networks compare their predictions and must therefore judge the same samples."""
         return False
+
+    @property
+    def averages(self) -> Literal["logits", "probabilities"]:
+        """Outputs of the networks that are averaged in their ensemble."""
+        return "logits"
 
     @property
     def class_frequencies(self) -> list[float] | None:

@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from trainable.config.base import Section
-from trainable.config.custom_code import checked, is_own, own_section
+from trainable.config.custom_code import Own, checked, is_own, own_section
 from trainable.config.data import Data, Digits, FileNoise, Noise, NoNoise
 from trainable.config.dividemix import DivideMix
 from trainable.config.initialization import Start
@@ -154,6 +154,22 @@ def stored_data(content: dict[str, Any]) -> Data:
     """
     stored = content["data"] if isinstance(content, dict) else content
     return TrialConfig.model_validate({"data": _without_retired("data", stored)}).data
+
+
+def stored_model(content: dict[str, Any], own_code: bool = False) -> Model | Timm | Own:
+    """Return the network of a stored configuration.
+
+    Args:
+        content: the section `model`, which may be a stranger's.
+        own_code: whether the code of an own model may be executed.
+
+    Raises:
+        CodeInResults: there is such code, and it may not be executed.
+        ValidationError: a field is unknown or wrong.
+    """
+    if not own_code and _has_code(content):
+        raise CodeInResults
+    return TrialConfig.model_validate({"model": _without_retired("model", content)}).model
 
 
 def _has_code(section: Any) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from trainable.config.data import TestLabels
 from trainable.data.images import Files
 
 MEASURED_FILES = 512
@@ -36,6 +37,16 @@ class Split:
         """Labels (n,) before noise is added."""
         return self.labels if self.given is None else self.given
 
+    def only(self, rows: np.ndarray) -> "Split":
+        """Return only the samples at `rows` (m,), by their true labels."""
+        images = self.images
+        return Split(
+            images.only(rows) if isinstance(images, Files) else images[rows],
+            self.labels[rows],
+            None,
+            None if self.names is None else self.names[rows],
+        )
+
     def untrusted(self) -> "Split":
         """Return the same split with unknown true labels."""
         return dataclasses.replace(self, labels=np.full(len(self), -1), given=self.start)
@@ -56,6 +67,16 @@ class Arrays:
     """Further test sets, by the prefix of their metrics."""
     notes: tuple[str, ...] = ()
     """Sentences about files that are not read."""
+    held_out: np.ndarray | None = None
+    """Rows (m,) of `train` that are the test set and are not trained on; None: the data have a test
+    set of their own."""
+    test_labels: TestLabels = "trusted"
+    """Whether the labels of the test set are known to be right (`trusted`)."""
+
+    @property
+    def trained(self) -> np.ndarray:
+        """Rows of `train` that are not held out as the test set."""
+        return kept(len(self.train), self.held_out)
 
     @property
     def hash(self) -> str:
@@ -79,17 +100,22 @@ def measured(
     test: Split,
     classes: int,
     class_names: tuple[str, ...] = (),
+    held_out: np.ndarray | None = None,
 ) -> Arrays:
     """Build arrays with the mean and standard deviation of their own training images.
 
-    For image files, both are computed from every k-th file, at most 512 in all.
+    `held_out` are the rows of `train` that are the test set. For image files, both are computed
+    from every k-th file, at most 512 in all.
 
     Raises:
         DataError: one of these files is not a valid image.
     """
     images = train.images
+    rows = kept(len(train), held_out)
     if isinstance(images, Files):
-        images = images.load(np.arange(0, len(images), -(-len(images) // MEASURED_FILES)))
+        images = images.load(rows[:: -(-len(rows) // MEASURED_FILES)])
+    elif held_out is not None:
+        images = images[rows]
     histogram = np.stack(
         [np.bincount(images[..., c].ravel(), minlength=256) for c in range(images.shape[3])]
     )
@@ -99,5 +125,18 @@ def measured(
     std = np.sqrt(share @ level**2 - mean**2)
     lowest = np.maximum(std, 1e-3)
     return Arrays(
-        train, validation, test, classes, tuple(mean.tolist()), tuple(lowest.tolist()), class_names
+        train,
+        validation,
+        test,
+        classes,
+        tuple(mean.tolist()),
+        tuple(lowest.tolist()),
+        class_names,
+        held_out=held_out,
     )
+
+
+def kept(count: int, held_out: np.ndarray | None) -> np.ndarray:
+    """Return the rows from 0 to `count` that are not held out."""
+    rows = np.arange(count)
+    return rows if held_out is None else np.delete(rows, held_out)

@@ -1,4 +1,4 @@
-"""Folders of image files, with one subfolder per class."""
+"""Folders of image files, with one subfolder per class, in splits or not."""
 
 import os
 import unicodedata
@@ -11,7 +11,9 @@ import numpy as np
 
 from trainable.config.data import ImageFolder
 from trainable.config.runtime import Machine
-from trainable.data.arrays import Arrays, Split, measured
+from trainable.data.arrays import MEASURED_FILES, Arrays, Split, measured
+from trainable.data.decoded_cache import digests
+from trainable.data.held_out import Tested, held_out, refuse_copies, trust_in_test
 from trainable.data.images import SUFFIXES, Files, first_names
 from trainable.errors import DataError
 
@@ -24,28 +26,85 @@ OUTSIDE = "images are left out, because they are in no class folder"
 NO_SPLIT = "folders are left out, because they are neither train, val nor test"
 
 
-def load(root: Path, data: ImageFolder) -> Arrays:
-    """List the images of `train`, `test` and optionally `val`.
+@dataclass(frozen=True)
+class Layout:
+    """Where the images of a data set are.
+
+    Attributes:
+        root: folder of the data set.
+        folders: split → its folder below `root`; "" if the class folders are in `root` itself.
+    """
+
+    root: Path
+    folders: dict[str, str]
+
+    @classmethod
+    def of(cls, root: Path) -> "Layout":
+        """Look for `train/CLASS/`, `val/CLASS/` and `test/CLASS/`, or `CLASS/` alone.
+
+        Raises:
+            DataError: there is neither.
+        """
+        splits = {name: name for name in SPLITS if _has_folders(root / name)}
+        if "train" in splits:
+            return cls(root, {name: name for name in SPLITS if (root / name).is_dir()})
+        if splits:
+            others = " and ".join(f"{name}/" for name in splits)
+            raise DataError(
+                f"{root / 'train'} does not exist or has no class folders; expected "
+                f"train/CLASS/*.jpg next to {others}"
+            )
+        return cls(root, {"train": ""})
+
+    @property
+    def has_test(self) -> bool:
+        """Whether there is a test set."""
+        return "test" in self.folders
+
+    def classes(self) -> list[str]:
+        """Return the names of the classes, sorted.
+
+        Raises:
+            DataError: there are fewer than two, or a name cannot be used.
+        """
+        folder = self.root / self.folders["train"]
+        names = class_folders(folder)
+        if len(names) < 2 or set(names) <= set(SPLITS):
+            inside = sorted(entry.name for entry in self.root.iterdir())
+            raise DataError(
+                f"{folder} has {len(names)} class folders; expected CLASS/*.jpg or "
+                "train/CLASS/*.jpg, two classes or more, and it has "
+                f"{first_names(inside) or 'nothing'}"
+            )
+        return names
+
+    def listings(self, classes: list[str]) -> dict[str, "Listing"]:
+        """Return the images of each split. Raises DataError for a class that `train` lacks."""
+        return {
+            name: list_split(self.root, folder, classes) for name, folder in self.folders.items()
+        }
+
+
+def load(root: Path, data: ImageFolder, place: Path | None = None) -> Arrays:
+    """List the images; without a test set, hold out a part of the training images.
+
+    Args:
+        root: folder of the data set.
+        data: fields of the data set.
+        place: folder where trials on this machine share digests of the files; None: there is none.
 
     Raises:
-        DataError: a folder or class is missing, unknown or empty.
+        DataError: a folder or class is missing, unknown or empty, or the test images are training
+            images.
     """
-    classes = class_folders(root / "train")
-    if len(classes) < 2:
-        raise DataError(
-            f"{root / 'train'} has {len(classes)} class folders; expected train/CLASS/*.jpg, two "
-            "or more"
-        )
-    found = {name: list_split(root, name, classes) for name in SPLITS if (root / name).is_dir()}
-    if "test" not in found:
-        raise DataError(
-            f"{root / 'test'} does not exist; expected test/CLASS/*.jpg, images with correct labels"
-        )
+    layout = Layout.of(root)
+    classes = layout.classes()
+    found = layout.listings(classes)
     for label, name in enumerate(classes):
         if label not in found["train"].labels:
-            other = _others(root / "train" / name)
+            folder = root / layout.folders["train"] / name
             raise DataError(
-                f"{root / 'train' / name} has no image{other}; a class needs at least one ({KINDS})"
+                f"{folder} has no image{_others(folder)}; a class needs at least one ({KINDS})"
             )
     first = root / os.fsdecode(found["train"].names[0])
 
@@ -57,15 +116,43 @@ def load(root: Path, data: ImageFolder) -> Arrays:
         return Split(files, found[name].labels, None, names)
 
     train = split("train")
-    test = split("test")
     validation = split("val") if "val" in found else None
+    held = None
+    if layout.has_test:
+        test = split("test")
+        _check_test(test, train, data.path)
+    else:
+        assert isinstance(train.images, Files)
+        held = held_out(train.labels, digests(train.images, place), data.test_fraction)
+        test = train.only(held)
     if not data.labels_are_true:
         train = train.untrusted()
         validation = validation and (
             validation if data.clean_validation else validation.untrusted()
         )
-    arrays = measured(train, validation, test, len(classes), tuple(classes))
-    return replace(arrays, notes=tuple(left_out(root, data.path, found.values())))
+    arrays = measured(train, validation, test, len(classes), tuple(classes), held)
+    return replace(
+        arrays,
+        notes=tuple(left_out(layout, data.path, found.values())),
+        test_labels=trust_in_test(data, layout.has_test, true_known=False),
+    )
+
+
+def _check_test(test: Split, train: Split, name: str) -> None:
+    """Raise DataError if at least half of the test images are training images.
+
+    All images are read only if those of a sample are.
+    """
+    assert isinstance(test.images, Files)
+    assert isinstance(train.images, Files)
+    train_sizes = train.images.sizes()
+    step = -(-len(test) // MEASURED_FILES)
+    for rows in (np.arange(0, len(test), step), np.arange(len(test))):
+        alike = np.flatnonzero(np.isin(train_sizes, test.images.sizes(rows)))
+        same = np.isin(test.images.digests(rows), train.images.digests(alike)).sum()
+        if 2 * same < len(rows):
+            return
+    refuse_copies(int(same), len(test), name)
 
 
 def class_folders(folder: Path) -> list[str]:
@@ -119,7 +206,7 @@ class Listing:
 
 
 def list_split(root: Path, name: str, classes: list[str]) -> Listing:
-    """List the images of a split.
+    """List the images of a split, in its folder `name` below `root`.
 
     Raises:
         DataError: the split has a class that `train` does not have.
@@ -127,8 +214,9 @@ def list_split(root: Path, name: str, classes: list[str]) -> Listing:
     folders = {composed(folder): folder for folder in class_folders(root / name)}
     if unknown := folders.keys() - {composed(class_name) for class_name in classes}:
         raise DataError(
-            f"{root / name} has the class {', '.join(sorted(unknown)[:5])}, which train/ does not "
-            "have"
+            f"{root / name} has the class {first_names(sorted(unknown))}, which train/ does not "
+            f"have; train/ has {first_names(classes)}. Names are compared letter by letter (in "
+            "Unicode's normal form NFC)"
         )
     names: list[bytes] = []
     labels: list[int] = []
@@ -164,7 +252,7 @@ def files_below(folder: Path) -> Iterator[Path]:
             yield Path(place, name)
 
 
-def left_out(root: Path, name: str, splits: Iterable[Listing]) -> list[str]:
+def left_out(layout: Layout, name: str, splits: Iterable[Listing]) -> list[str]:
     """Return sentences about files and folders of a data set that are not read.
 
     `name` is the data set's folder as the study writes it.
@@ -173,11 +261,12 @@ def left_out(root: Path, name: str, splits: Iterable[Listing]) -> list[str]:
     for split in splits:
         for reason, names in split.left_out.items():
             by_reason[reason] += names
-    by_reason[NO_SPLIT] += sorted(
-        f"{entry.name}/"
-        for entry in root.iterdir()
-        if entry.is_dir() and entry.name not in SPLITS and not entry.name.startswith(".")
-    )
+    if layout.folders["train"]:
+        by_reason[NO_SPLIT] += sorted(
+            f"{entry.name}/"
+            for entry in layout.root.iterdir()
+            if entry.is_dir() and entry.name not in SPLITS and not entry.name.startswith(".")
+        )
     return [
         f"{name}: {len(names)} {reason}: {first_names(names)}"
         for reason, names in by_reason.items()
@@ -187,18 +276,38 @@ def left_out(root: Path, name: str, splits: Iterable[Listing]) -> list[str]:
 
 def unread(data: ImageFolder, machine: Machine) -> list[str]:
     """Return sentences about files that are not read; none if the data set cannot be listed."""
-    root = machine.study_dir / data.path
     try:
-        classes = class_folders(root / "train")
-        listings = [list_split(root, name, classes) for name in SPLITS if (root / name).is_dir()]
+        layout = Layout.of(machine.study_dir / data.path)
+        listings = layout.listings(layout.classes())
     except (DataError, OSError):
         return []
-    return left_out(root, data.path, listings)
+    return left_out(layout, data.path, listings.values())
+
+
+def tested(root: Path, data: ImageFolder) -> Tested:
+    """Return what the test set of a data set is; files are listed and not read.
+
+    Raises:
+        DataError: the data set cannot be listed.
+    """
+    layout = Layout.of(root)
+    found = layout.listings(layout.classes())
+    labels = trust_in_test(data, layout.has_test, true_known=False)
+    if layout.has_test:
+        return Tested(True, len(found["test"].labels), labels)
+    return Tested(False, round(data.test_fraction * len(found["train"].labels)), labels)
 
 
 def is_image(path: Path) -> bool:
     """Return whether a file is an image by its name."""
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+
+
+def _has_folders(folder: Path) -> bool:
+    """Return whether a folder has folders that are not hidden."""
+    if not folder.is_dir():
+        return False
+    return any(entry.is_dir() and not entry.name.startswith(".") for entry in folder.iterdir())
 
 
 def _reason(file: Path, root: Path) -> str | None:

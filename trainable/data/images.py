@@ -8,7 +8,7 @@ and `CenterCrop` (bilinear, antialiased); the results are equal.
 import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -121,8 +121,7 @@ class Files:
                 content = self.path(row).read_bytes()
             except OSError as error:
                 raise DataError(f"{self.path(row)} cannot be read: {error.strerror}") from None
-            digest = hashlib.blake2b(content, digest_size=8).digest()
-            found[position] = int.from_bytes(digest, "little") or 1
+            found[position] = digest(content)
         return found
 
     @property
@@ -134,11 +133,11 @@ class Files:
         Raises:
             DataError: listed files do not exist; the message has their number and first names.
         """
-        digest = hashlib.sha256(repr(self.shape).encode())
+        whole = hashlib.sha256(repr(self.shape).encode())
         absent = []
         for row, name in enumerate(self.names):
             try:
-                digest.update(name + b"\0%d\0" % self.path(row).stat().st_size)
+                whole.update(name + b"\0%d\0" % self.path(row).stat().st_size)
             except FileNotFoundError:
                 absent.append(name.decode(errors="backslashreplace"))
         if absent:
@@ -146,7 +145,29 @@ class Files:
                 f"{self.root}: {len(absent)} of {len(self)} listed images do not exist: "
                 f"{first_names(absent)}"
             )
-        return digest.hexdigest()
+        return whole.hexdigest()
+
+    def sizes(self, rows: np.ndarray | None = None) -> np.ndarray:
+        """Return the sizes of the files at `rows` (m,), bytes; None: of all files.
+
+        Raises:
+            DataError: a file does not exist.
+        """
+        chosen = range(len(self)) if rows is None else rows.tolist()
+        try:
+            return np.array([self.path(row).stat().st_size for row in chosen], np.int64)
+        except OSError as error:
+            raise DataError(f"{error.filename} cannot be read: {error.strerror}") from None
+
+    def only(self, rows: np.ndarray) -> "Files":
+        """Return only the images at `rows` (m,)."""
+        return replace(self, names=self.names[rows])
+
+
+def digest(content: bytes) -> int:
+    """Return a number of 64 bits, not 0, that identifies bytes."""
+    found = hashlib.blake2b(content, digest_size=8).digest()
+    return int.from_bytes(found, "little") or 1
 
 
 def dimensions(path: Path, upright: bool = False) -> tuple[int, int]:
@@ -186,13 +207,30 @@ def decode(path: Path, size: int | None, channels: int, upright: bool = False) -
             image.load()
             if upright:
                 image = ImageOps.exif_transpose(image)
-            image = _coloured(image, path).convert("RGB" if channels == 3 else "L")
-            if size is not None:
-                image = _square(image, size)
+            return _fitted(_coloured(image, path), size, channels)
         except DataError:
             raise
         except Exception as error:  # Pillow raises a dozen types for damaged files
             raise DataError(f"{path} is a damaged image: {error}") from None
+
+
+def from_pixels(pixels: np.ndarray, size: int | None, channels: int) -> np.ndarray:
+    """Return an image in memory, uint8 (height, width, 1 or 3), as `decode` returns one of a file.
+
+    Args:
+        pixels: the image.
+        size: side of the central square, pixels; None: the whole image.
+        channels: 1 or 3.
+    """
+    grey = pixels.shape[2] == 1
+    return _fitted(Image.fromarray(pixels[..., 0] if grey else pixels), size, channels)
+
+
+def _fitted(image: Image.Image, size: int | None, channels: int) -> np.ndarray:
+    """Return the pixels of an image with that size and number of channels."""
+    image = image.convert("RGB" if channels == 3 else "L")
+    if size is not None:
+        image = _square(image, size)
     return np.asarray(image).reshape(image.height, image.width, channels)
 
 

@@ -174,16 +174,17 @@ def _expected(class_names: tuple[str, ...], classes: int) -> str:
 
 
 class RowsByName:
-    """The rows of a split by the names of their files, with and without the split's folder.
+    """The rows of a split by the names of their files, with and without their first folder.
 
-    Names are compared as they are, then without outer spaces and in Unicode's normal form NFC.
+    Without it, a name must be unique. Names are compared as they are, then without outer spaces and
+    in Unicode's normal form NFC.
     """
 
     def __init__(self, split: Split):
         whole = []
         if split.names is not None:
             whole = [name.decode(errors="backslashreplace") for name in split.names]
-        self._exact = {name.split("/", 1)[-1]: row for row, name in enumerate(whole)}
+        self._exact = unique((name.split("/", 1)[-1], row) for row, name in enumerate(whole))
         self._exact |= {name: row for row, name in enumerate(whole)}
         self._normal = unique((normal(name), row) for name, row in self._exact.items())
 

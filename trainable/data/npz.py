@@ -1,11 +1,13 @@
 """`.npz` files in the layout of MedMNIST."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from trainable.config.data import Npz
 from trainable.data.arrays import Arrays, Split, measured
+from trainable.data.held_out import Tested, check_not_training, contents_of, held_out, trust_in_test
 from trainable.errors import DataError
 
 
@@ -21,14 +23,23 @@ def load(path: Path, data: Npz) -> Arrays:
     except Exception as error:  # NumPy, zipfile and zlib raise many types for damaged files
         raise DataError(f"{path} is not a readable .npz file of plain arrays: {error}") from None
     train = _split(path, content, "train")
-    test = _split(path, content, "test")
-    splits = {"train": train, "test": test}
-    if _has_validation(content):
-        splits = {"train": train, "val": _split(path, content, "val"), "test": test}
+    splits = {"train": train}
+    for name in ("val", "test"):
+        if _has(content, name):
+            splits[name] = _split(path, content, name)
     _check_sizes(path, splits)
     classes = _number_of_classes(path, train)
     _check_classes(path, splits, classes)
     validation = splits.get("val")
+    pixels = contents_of(content["train_images"])
+    held = None
+    if "test" in splits:
+        test = splits["test"]
+        check_not_training(contents_of(content["test_images"]), pixels, str(path))
+    else:
+        held = held_out(train.labels, pixels, data.test_fraction)
+        test = train.only(held)
+    trust = trust_in_test(data, held is None, train.given is not None)
     if not data.labels_are_true:
         if train.given is not None:
             raise DataError(
@@ -38,12 +49,31 @@ def load(path: Path, data: Npz) -> Arrays:
         train = train.untrusted()
         if validation is not None and not data.clean_validation:
             validation = validation.untrusted()
-    return measured(train, validation, test, classes)
+    arrays = measured(train, validation, test, classes, held_out=held)
+    return replace(arrays, test_labels=trust)
 
 
-def _has_validation(content: dict[str, np.ndarray]) -> bool:
-    """Return whether a validation array exists and is not empty."""
-    present = [content[key] for key in ("val_images", "val_labels") if key in content]
+def tested(path: Path, data: Npz) -> Tested:
+    """Return what the test set of a file is; no images are read.
+
+    Raises:
+        DataError: the file is not readable, or has no training labels.
+    """
+    try:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+            trained = len(file["train_labels"])
+            count = len(file["test_labels"]) if "test_labels" in file.files else 0
+            noisy = "train_noisy_labels" in file.files
+    except Exception as error:  # NumPy, zipfile and zlib raise many types for damaged files
+        raise DataError(f"{path} is not a readable .npz file of plain arrays: {error}") from None
+    has_test = count > 0
+    labels = trust_in_test(data, has_test, noisy)
+    return Tested(has_test, count or round(data.test_fraction * trained), labels)
+
+
+def _has(content: dict[str, np.ndarray], name: str) -> bool:
+    """Return whether an array of a split exists and is not empty."""
+    present = [content[key] for key in (f"{name}_images", f"{name}_labels") if key in content]
     return any(array.size for array in present)
 
 

@@ -107,13 +107,13 @@ def _expected(data: Data) -> str:
     match data:
         case Npz():
             return (
-                "expected a file with train_images, train_labels, test_images, test_labels and "
-                "optionally val_* (images uint8)"
+                "expected a file with train_images, train_labels and optionally val_*, test_* "
+                "(images uint8)"
             )
         case ImageFolder():
             return (
-                "expected a folder with train/CLASS/*.jpg (or .jpeg, .png), test/CLASS/… and "
-                "optionally val/CLASS/…, with the same class folders"
+                "expected a folder with CLASS/*.jpg (or .jpeg, .png, …), or with train/CLASS/… and "
+                "optionally val/CLASS/… and test/CLASS/…, with the same class folders"
             )
         case Cifar10() | Cifar10N():
             return (

@@ -51,7 +51,7 @@ def load(data: Data, machine: Machine) -> Arrays:
         case Cifar10N() | Cifar100N():
             return cifar_n.with_human_labels(data, machine)
         case ImageFolder():
-            return image_folder.load(machine.study_dir / data.path, data)
+            return image_folder.load(machine.study_dir / data.path, data, machine.shared_dir)
         case Cub200():
             return clothing_webvision_cub.cub200(data, machine)
         case Clothing1M():

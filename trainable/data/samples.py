@@ -25,6 +25,11 @@ MOST_PIXELS = {"cpu": 256 * 32 * 32, "cuda": 2048 * 32 * 32}
 caches, and enough to keep a GPU busy. Results on the CPU do not depend on it."""
 
 
+def most_at_once(device: torch.device, height: int, width: int) -> int:
+    """Return the maximum number of images of that size that are predicted at once."""
+    return max(1, MOST_PIXELS[device.type] // (height * width))
+
+
 @dataclass
 class Samples:
     """One split on the device.
@@ -62,8 +67,7 @@ class Samples:
     @property
     def most_at_once(self) -> int:
         """Maximum number of images that are predicted at once."""
-        height, width = self._size
-        return max(1, MOST_PIXELS[self.device.type] // (height * width))
+        return most_at_once(self.device, *self._size)
 
     @cached_property
     def true_known(self) -> bool:
@@ -126,10 +130,7 @@ class Samples:
     def plain(self, index: Index) -> torch.Tensor:
         """Return the images at `index` without augmentation, (batch, channels, h, w) float."""
         images, where = self._padded(index)
-        height, width = self._size
-        top = (images.shape[1] - height) // 2
-        left = (images.shape[2] - width) // 2
-        return self._normalised(images[where][:, top : top + height, left : left + width])
+        return self._normalised(centre(images[where], *self._size))
 
     def in_batches(self) -> Iterator[tuple[slice, torch.Tensor]]:
         """Yield all samples in order, `most_at_once` at a time: where they are, and `plain` images.
@@ -175,13 +176,28 @@ class Samples:
         return images, torch.arange(len(images), device=self.device)
 
     def _normalised(self, images: torch.Tensor) -> torch.Tensor:
-        width, channels = images.shape[2:]
-        # Whole rows of pixels: three channels would not fill a vector register of the CPU.
-        repeats = width if channels > 1 else 1
-        mean = self.mean.repeat(repeats)
-        std = self.std.repeat(repeats)
-        lines = images.to(torch.float32).flatten(2)
-        lines.div_(255).sub_(mean).div_(std)
-        pixels = lines.view(*lines.shape[:2], width, channels)
-        # NHWC in memory: channels-last for the convolutions, without a copy.
-        return pixels.permute(0, 3, 1, 2)
+        return normalised(images, self.mean, self.std)
+
+
+def centre(images: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """Return the central part (batch, height, width, channels) of images."""
+    top = (images.shape[1] - height) // 2
+    left = (images.shape[2] - width) // 2
+    return images[:, top : top + height, left : left + width]
+
+
+def normalised(images: torch.Tensor, mean: torch.Tensor, std: torch.Tensor) -> torch.Tensor:
+    """Return a network's input, (batch, channels, h, w) float in channels-last memory.
+
+    Args:
+        images: (batch, h, w, channels) uint8.
+        mean, std: (channels,), of pixels in [0, 1].
+    """
+    width, channels = images.shape[2:]
+    # Whole rows of pixels: three channels would not fill a vector register of the CPU.
+    repeats = width if channels > 1 else 1
+    lines = images.to(torch.float32).flatten(2)
+    lines.div_(255).sub_(mean.repeat(repeats)).div_(std.repeat(repeats))
+    pixels = lines.view(*lines.shape[:2], width, channels)
+    # NHWC in memory: channels-last for the convolutions, without a copy.
+    return pixels.permute(0, 3, 1, 2)

@@ -53,6 +53,7 @@ class Parts:
 def divide(arrays: Arrays, data: ImageData, noise: Noise, streams: Streams, folder: Path) -> Parts:
     """Add label noise and hold out the validation set.
 
+    Rows of the training set that are the test set are in neither part.
     Noise is added before the split, so a sample's label does not depend on `validation_fraction`.
     With `clean_validation` it is added after the split, to the training set only. The data set's
     own validation set gets the same noise, or none with `clean_validation`. Relative paths of noise
@@ -63,10 +64,11 @@ def divide(arrays: Arrays, data: ImageData, noise: Noise, streams: Streams, fold
     """
     train = arrays.train
     own = arrays.validation
-    rows = np.arange(len(train))
+    learned = arrays.trained
+    rows = learned
     held = np.arange(0)
-    if own is None and (count := round(data.validation_fraction * len(train))):
-        shuffled = streams.numpy("validation").permutation(len(train))
+    if own is None and (count := round(data.validation_fraction * len(learned))):
+        shuffled = learned[streams.numpy("validation").permutation(len(learned))]
         rows = np.sort(shuffled[count:])
         held = np.sort(shuffled[:count])
     if len(rows) < 2:
@@ -77,9 +79,9 @@ def divide(arrays: Arrays, data: ImageData, noise: Noise, streams: Streams, fold
 
     rng = streams.numpy("noise")
     clean = data.clean_validation
-    given = _noisy(
-        train, rows if clean else np.arange(len(train)), arrays, noise, rng, streams, folder
-    )
+    given = _noisy(train, rows if clean else learned, arrays, noise, rng, streams, folder)
+    if arrays.held_out is not None:
+        given[arrays.held_out] = train.start[arrays.held_out]
     part = Part(train, rows, given)
     if own is None:
         validation = Part(train, held, given) if len(held) else None

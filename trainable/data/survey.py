@@ -12,8 +12,8 @@ from PIL import Image
 
 from trainable.config.data import ImageFolder, Npz
 from trainable.data import image_folder, npz
-from trainable.data.arrays import Split
-from trainable.data.images import ORIENTATION, SHOWN, first_names, seen_size
+from trainable.data.arrays import Arrays
+from trainable.data.images import ORIENTATION, first_names, seen_size
 from trainable.errors import DataError
 
 FEW = 10
@@ -33,6 +33,7 @@ class Survey:
         sizes: {(height, width): number of images}.
         grey: whether all images are grey.
         noisy_labels: whether the data set has noisy labels in addition to the true ones.
+        held_out: whether the data have no test set, and a part of the training images is used.
         problems: messages, the most serious first.
     """
 
@@ -42,6 +43,7 @@ class Survey:
     sizes: Counter[tuple[int, int]]
     grey: bool
     noisy_labels: bool = False
+    held_out: bool = False
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -64,18 +66,9 @@ def survey(path: Path) -> Survey:
 
 
 def _folder(root: Path) -> Survey:
-    if not (root / "train").is_dir():
-        present = sorted(entry.name for entry in root.iterdir())[:SHOWN]
-        raise DataError(
-            f"{root} has no folder train; expected train/CLASS/*.jpg|png, test/CLASS/… and "
-            f"optionally val/CLASS/…, and it has {', '.join(present) or 'nothing'}"
-        )
-    classes = image_folder.class_folders(root / "train")
-    splits = {
-        name: image_folder.list_split(root, name, classes)
-        for name in image_folder.SPLITS
-        if (root / name).is_dir()
-    }
+    layout = image_folder.Layout.of(root)
+    classes = layout.classes()
+    splits = layout.listings(classes)
     modes: Counter[str] = Counter()
     sizes: Counter[tuple[int, int]] = Counter()
     unreadable: list[str] = []
@@ -104,16 +97,13 @@ def _folder(root: Path) -> Survey:
     found = Survey(
         "image_folder",
         tuple(classes),
-        {
-            name: np.bincount(listing.labels, minlength=len(classes)).tolist()
-            for name, listing in splits.items()
-        },
+        _counts(data),
         sizes,
         set(modes) <= {"1", "L", "LA", "I;16"},
+        held_out=data.held_out is not None,
     )
-    found.problems += _duplicates(
-        contents, {"train": data.train, "val": data.validation, "test": data.test}
-    )
+    found.problems += _duplicates(contents, data)
+    found.problems += _other_forms(layout, classes)
     mixed = sorted(set(modes) - {"RGB"})
     if mixed and not found.grey:
         found.problems.append(
@@ -128,38 +118,58 @@ def _folder(root: Path) -> Survey:
     return found
 
 
+def _other_forms(layout: image_folder.Layout, classes: list[str]) -> Iterable[str]:
+    """Yield messages about class folders that differ from those of `train` in Unicode's form."""
+    for split, folder in layout.folders.items():
+        written = set(image_folder.class_folders(layout.root / folder)) - set(classes)
+        if written:
+            yield (
+                f"{split} writes {first_names(sorted(written))} in another normal form of Unicode "
+                "than train (NFC and NFD look alike): they are taken as the same classes"
+            )
+
+
 def _npz(path: Path) -> Survey:
     data = npz.load(path, Npz(path=str(path)))
-    splits = {"train": data.train, "val": data.validation, "test": data.test}
-    present = {name: split for name, split in splits.items() if split is not None}
+    counts = _counts(data)
     _, height, width, channels = data.train.images.shape
     found = Survey(
         "npz",
         tuple(str(c) for c in range(data.classes)),
-        {
-            name: np.bincount(split.labels, minlength=data.classes).tolist()
-            for name, split in present.items()
-        },
-        Counter({(height, width): sum(map(len, present.values()))}),
+        counts,
+        Counter({(height, width): sum(map(sum, counts.values()))}),
         channels == 1,
         data.train.given is not None,
+        held_out=data.held_out is not None,
     )
-    contents = {
-        name: [hashlib.sha256(image.tobytes()).digest() for image in np.asarray(split.images)]
-        for name, split in present.items()
-    }
-    found.problems += _duplicates(contents, splits)
+    contents = {}
+    for name, split in (("train", data.train), ("val", data.validation), ("test", data.test)):
+        if split is not None:
+            images = np.asarray(split.images)
+            contents[name] = [hashlib.sha256(image.tobytes()).digest() for image in images]
+    found.problems += _duplicates(contents, data)
     return found
 
 
-def _duplicates(contents: dict[str, list[bytes]], splits: dict[str, Split | None]) -> Iterable[str]:
+def _counts(data: Arrays) -> dict[str, list[int]]:
+    """Return the number of images of each class in each split."""
+    labels = {"train": data.train.labels[data.trained]}
+    if data.validation is not None:
+        labels["val"] = data.validation.labels
+    labels["test"] = data.test.labels
+    return {
+        name: np.bincount(split, minlength=data.classes).tolist() for name, split in labels.items()
+    }
+
+
+def _duplicates(contents: dict[str, list[bytes]], data: Arrays) -> Iterable[str]:
     """Yield messages about images with equal content."""
     train = contents["train"]
     labels: dict[bytes, set[int]] = defaultdict(set)
-    assert splits["train"] is not None
-    for content, label in zip(train, splits["train"].start.tolist(), strict=True):
+    for content, label in zip(train, data.train.start.tolist(), strict=True):
         labels[content].add(label)
-    for name in ("test", "val"):
+    # No copy of an image that is held out for the test is trained on.
+    for name in ("val",) if data.held_out is not None else ("test", "val"):
         if leaked := sum(content in labels for content in contents.get(name, [])):
             yield (
                 f"{leaked} {name} images are training images too: "

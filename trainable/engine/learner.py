@@ -119,7 +119,7 @@ class Learner:
         """
         self.forwards += len(images)
         network = self.tested if tested else self.network
-        with self._precision(images.device):
+        with autocast(self.train.precision, images.device):
             return self._widened(network(images))
 
     @property
@@ -141,16 +141,11 @@ class Learner:
         full = len(images) % self.train.batch_size == 0
         if self._compiled is not None and full:
             network = self._compiled
-        with self._precision(images.device):
+        with autocast(self.train.precision, images.device):
             return self._widened(network(images))
 
     def _widened(self, logits: torch.Tensor) -> torch.Tensor:
         return logits.float() if self.train.precision == "bf16" else logits
-
-    def _precision(self, device: torch.device) -> AbstractContextManager[Any]:
-        if self.train.precision == "bf16":
-            return torch.autocast(device.type, torch.bfloat16)
-        return nullcontext()
 
     @contextmanager
     def keeping_features(self) -> Iterator[list[torch.Tensor]]:
@@ -195,6 +190,13 @@ class Learner:
         self.forwards = state["forwards"]
         if self.averaged is not None:
             self.averaged.load_state_dict(state["averaged"])
+
+
+def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any]:
+    """Return the context in which networks predict with that `train.precision`."""
+    if precision == "bf16":
+        return torch.autocast(device.type, torch.bfloat16)
+    return nullcontext()
 
 
 def _small(views: Sequence[torch.Tensor]) -> bool:

@@ -2,9 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import torch
 from torch import nn
 
 from trainable.config.data import Photos
@@ -12,11 +10,11 @@ from trainable.config.initialization import Start, content_hash
 from trainable.config.runtime import Machine
 from trainable.config.trial import TrialConfig
 from trainable.data import registry
+from trainable.engine.model_file import Weights, read_model
 from trainable.errors import DataError
 from trainable.models.build import build
 from trainable.models.head import head_name
 
-Weights = Mapping[str, torch.Tensor]
 Shape = tuple[int, ...]
 
 
@@ -27,7 +25,7 @@ def load_pretrained(
 
     Args:
         networks: they are changed in place.
-        file: a state dict, or a list of state dicts, which the networks use in turn.
+        file: a state dict, or several (a list, or `model.pt`), which the networks use in turn.
         expected: SHA-256 of the file's content; None: not checked.
 
     Raises:
@@ -67,30 +65,10 @@ def _read(file: Path, expected: str | None) -> list[Weights]:
         stat = file.stat()
         if expected is not None and content_hash(file, stat.st_mtime_ns, stat.st_size) != expected:
             raise DataError(f"{file} has changed since the study was read; run the study again")
-        content = torch.load(file, map_location="cpu", weights_only=True)
     except OSError as error:
         raise DataError(f"{file} cannot be read: {error.strerror}") from None
-    except DataError:
-        raise
-    except Exception as error:  # torch raises many types
-        lines = str(error).splitlines()
-        reason = lines[0] if lines else type(error).__name__
-        raise DataError(
-            f"{file} is not a file of weights that can be loaded safely: {reason}"
-        ) from None
-    states = content if isinstance(content, list) else [content]
-    if not states or not all(map(_is_state, states)):
-        raise DataError(
-            f"{file} contains no weights; expected a file that torch.save(network.state_dict(), …) "
-            "wrote"
-        )
+    states, _ = read_model(file)
     return states
-
-
-def _is_state(content: Any) -> bool:
-    if not isinstance(content, Mapping) or not content:
-        return False
-    return all(isinstance(value, torch.Tensor) for value in content.values())
 
 
 def _load(network: nn.Module, state: Weights, file: Path) -> str:

@@ -43,8 +43,8 @@ STOPPED = "stopped.json"  # epoch and reason; a search's scheduler has stopped t
 OWNER = "owner.json"  # token, host and process that may write here
 CHECKPOINT = "checkpoint.pt"  # complete state under a checksum; deleted once the trial is done
 PREVIOUS_CHECKPOINT = "checkpoint.prev.pt"  # the previous one, in case the newest is damaged
-MODEL = "model.pt"  # weights after the last epoch, one state dict per network
-BEST_MODEL = "best.pt"  # weights after the epoch with the best validation accuracy
+MODEL = "model.pt"  # networks after the last epoch, with what is needed to use them
+BEST_MODEL = "best.pt"  # networks after the epoch with the best validation accuracy
 SAMPLES = "samples.npz"  # given and true label, loss and clean probability of each sample
 LOG = "train.log"  # messages with their time
 
@@ -156,6 +156,10 @@ FIELDS: dict[str, str] = {
     "data_hash": "hash of the images and true labels",
     "content_hash": "hash of the bytes of the image files, if there are any",
     "noise_hash": "hash of the given labels",
+    "test_labels": (
+        "unchecked: the test labels are as uncertain as those of the training set; absent where "
+        "they are trusted"
+    ),
     "collapsed": "whether the last ten epochs are nearer to chance than to the best one",
     "lost_classes": (
         "classes that the ensemble predicts for less than a quarter of their share of the training "

@@ -17,6 +17,7 @@ from trainable.config.trial import TrialConfig
 from trainable.data import dataset, registry
 from trainable.data.noise import nominal_transition
 from trainable.engine.learner import Learner
+from trainable.engine.model_file import packed
 from trainable.engine.pretrained import load_pretrained
 from trainable.errors import DataError
 from trainable.methods.base import Method, Row
@@ -35,7 +36,9 @@ from trainable.noisy_labels.lost_classes import lost_classes
 from trainable.random_streams import Streams
 from trainable.storage import names
 from trainable.storage.checksums import content_checksum
+from trainable.trial.device import choose_device
 from trainable.trial.parent_trial import Source
+from trainable.trial.trained_model import describe
 
 OUTSIDE_TENSORS = 0.1
 """Share of a shared GPU's memory that is reserved for CUDA's context and libraries."""
@@ -71,6 +74,7 @@ class Trial:
 
     Attributes:
         notes: messages about files that are not read and about the initial weights, for the log.
+        test_labels: whether the labels of the test set are `trusted` or `unchecked`.
 
     Raises:
         DataError: the data is missing or wrong (raised while the trial is built).
@@ -111,7 +115,9 @@ class Trial:
             build(config.model, self.data.shape, self.data.classes, streams.number(f"init{k}"))
             for k in range(config.method.networks)
         ]
+        self._description = describe(config, arrays)
         self.data_notes = list(arrays.notes)
+        self.test_labels = arrays.test_labels
         self.notes = [*arrays.notes, *self._pretrained(networks, machine, source)]
         self.weight_hashes = [_weight_hash(network) for network in networks]
         learners = [
@@ -199,11 +205,9 @@ class Trial:
         self.rows = kept
 
     def weights(self) -> bytes:
-        """Return the weights of the tested networks, for `torch.load(…, weights_only=True)`.
-
-        They are a list with one state dict per network.
-        """
-        return _saved([learner.tested.state_dict() for learner in self.method.learners])
+        """Return a file of the tested networks, for `trained_model.load_model`."""
+        states = [learner.tested.state_dict() for learner in self.method.learners]
+        return packed(states, self._description)
 
     @property
     def is_best(self) -> bool:
@@ -300,6 +304,8 @@ class Trial:
             result["content_hash"] = self.data.content_hash
         if self.data_notes:
             result["data_notes"] = self.data_notes
+        if self.test_labels == "unchecked":
+            result["test_labels"] = self.test_labels
         return result | {
             "noise_rate": self.data.noise_rate,
             "noise_rate_nominal": getattr(self.config.noise, "rate", None),
@@ -327,19 +333,6 @@ class Trial:
                 classes,
             )
         return found
-
-
-def choose_device(name: str) -> torch.device:
-    """Return the device of that name; auto: CUDA if available, else the CPU.
-
-    Raises:
-        DataError: CUDA is requested and not available.
-    """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise DataError(f"--device {name}: no CUDA device is available. Use --device cpu or auto")
-    return torch.device(name)
 
 
 def count_gpus() -> int:

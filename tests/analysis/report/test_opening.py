@@ -1,11 +1,14 @@
 """The first lines of a report: the question, the data, the answer, and whether it was asked before."""
 
 import pytest
+from rich.console import Console
 
 from analysis.report.opening import Opening, opening
+from analysis.report.tables import note
 from analysis.report.write import write_report
 from analysis.results.registration import read_registration
 from analysis.stats.comparison import compare
+from orchestrator.display.comparison_table import show
 
 CONFIG = {
     "data": {"name": "digits"},
@@ -43,6 +46,29 @@ def test_a_study_with_a_primary_contrast(study, first_lines):
     assert ", 8 seeds, p 0.0" in first
     assert others == "2 of 2 other questions decided: 1 worse, 1 equivalent"
     assert found.registered == ["registered before the first result; nothing has changed since"]
+
+
+def test_unchecked_test_labels_are_called_so_everywhere(study, first_lines):
+    study.primary = "up"
+    unchecked = {seed: {**NOISE[seed], "test_labels": "unchecked"} for seed in NOISE}
+    study.arm("baseline", *[70.0] * 8, config=CONFIG, change=unchecked).arm("up", *UP)
+    found = first_lines()
+    assert found.asked == (
+        "Is up better or worse than the baseline? "
+        "(agreement with unchecked test labels, mean of the last ten epochs)"
+    )
+    assert len(found.data) == 2
+    assert "the sign of a difference can be wrong" in found.data[1]
+    assert "agreement with unchecked test labels" in note(study.read())
+    write_report(study.root)
+    page = (study.root / "report/index.html").read_text()
+    assert "points of agreement with unchecked test labels" in page
+    assert "clean test set" not in page
+    console = Console(record=True, width=200)
+    show(study.root, console)
+    printed = console.export_text()
+    assert "accuracy: the ensemble's agreement with unchecked test labels" in printed
+    assert "note: the labels of the test set are unchecked" in printed
 
 
 def test_without_a_primary_contrast_each_verdict_is_counted(study, first_lines):

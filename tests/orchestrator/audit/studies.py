@@ -42,11 +42,12 @@ def write_folder(per_class: int = 30) -> None:
                 Path("images/train") / folder / f"{label}-{k:02}.png",
                 Image.fromarray(coloured(label, k)),
             )
-        save(Path("images/test") / names[label] / "0.png", Image.fromarray(coloured(label, 99)))
+        save(Path("images/test") / names[label] / "0.png", Image.fromarray(coloured(label, 1000)))
 
 
 def write_npz(per_class: int = 30) -> None:
     images = np.stack([coloured(label, k) for label in range(3) for k in range(per_class)])
+    tests = np.stack([coloured(label, 1000) for label in range(3)])
     labels = np.repeat(np.arange(3), per_class)
     noisy = np.where(np.arange(len(labels)) % per_class < 2, (labels + 1) % 3, labels)
     np.savez(
@@ -54,8 +55,8 @@ def write_npz(per_class: int = 30) -> None:
         train_images=images,
         train_labels=labels,
         train_noisy_labels=noisy,
-        test_images=images[:3],
-        test_labels=labels[:3],
+        test_images=tests,
+        test_labels=np.arange(3),
     )
 
 

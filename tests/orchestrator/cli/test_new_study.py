@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+import unicodedata
+from shutil import copytree
 
 import numpy as np
 import pytest
@@ -56,6 +58,7 @@ def test_a_folder_becomes_a_study_beside_it(tmp_path, monkeypatch):
         path="my birds",
         size=16,
         labels_are_true=False,
+        test_labels="trusted",
         validation_fraction=0.1,
         crop_padding=1,
         flip=True,
@@ -73,11 +76,55 @@ def test_a_folder_becomes_a_study_beside_it(tmp_path, monkeypatch):
     assert planned.file.analysis.primary == "strong_cross_entropy"
 
 
+@pytest.mark.parametrize("flat", [True, False])
+def test_a_folder_without_a_test_set_becomes_a_study_with_a_part_of_it(tmp_path, monkeypatch, flat):
+    root = write_tree(tmp_path / "t", train=20, test=0)
+    save(root / "train" / "a" / "deep" / "copy.png", picture(5000))  # of train/a/0.png
+    if flat:
+        for name in ("a", "b"):
+            (root / "train" / name).rename(root / name)
+        (root / "train").rmdir()
+    output, planned = written(tmp_path, monkeypatch, root)
+    assert "train: 33 images, 16 to 17 a class" in output
+    assert "test: 8 images, 4 to 4 a class" in output
+    assert "no test set: a fifth of the training images of each class is held out" in output
+    assert "8 test images: an accuracy is known to ±34.6 points at worst" in output
+    assert "test images are training images too" not in output
+    text = (tmp_path / "t.yaml").read_text()
+    assert "test_fraction: 0.2 # no test set was found: this share of each class is held" in text
+    assert "test_labels: unchecked # the labels as they are" in text
+    data = planned.trials[0].config.data
+    assert (data.test_fraction, data.test_labels, data.labels_are_true) == (0.2, "unchecked", False)
+    rows = list(Trial(load_study(tmp_path / "t.yaml", SHORT).trials[0].config, Machine()))
+    assert len(rows) == 2
+
+
+def test_class_folders_in_another_normal_form_are_told(tmp_path):
+    composed, decomposed = (unicodedata.normalize(form, "Bär") for form in ("NFC", "NFD"))
+    root = write_tree(tmp_path / "t", train=12, classes=(composed, "owl"))
+    (root / "test" / composed).rename(root / "test" / decomposed)
+    assert f"test writes {decomposed} in another normal form of Unicode than train" in suspicions(
+        root
+    )
+
+
+def test_an_npz_without_a_test_set_says_whether_its_labels_are_known(tmp_path, monkeypatch):
+    content = dict(np.load(npz(tmp_path / "full.npz")))
+    content = {name: content[name] for name in ("train_images", "train_labels")}
+    np.savez(tmp_path / "a.npz", **content)
+    output, planned = written(tmp_path, monkeypatch, tmp_path / "a.npz")
+    assert "test: 8 images, 2 to 2 a class" in output
+    assert planned.trials[0].config.data.test_labels == "unchecked"
+    np.savez(tmp_path / "b.npz", train_noisy_labels=np.zeros(40, int), **content)
+    _, planned = written(tmp_path, monkeypatch, tmp_path / "b.npz")
+    assert planned.trials[0].config.data.test_labels == "trusted"
+
+
 def test_grey_folders_and_images_of_one_size_need_no_scaling(tmp_path, monkeypatch):
     root = tmp_path / "x"
     for split in ("train", "test"):
         for k in range(6):
-            save(root / split / str(k % 2) / f"{k}.png", picture(k + len(split)).convert("L"))
+            save(root / split / str(k % 2) / f"{k}.png", picture(k + 100 * len(split)).convert("L"))
     _, planned = written(tmp_path, monkeypatch, root)
     data = planned.trials[0].config.data
     assert (data.channels, data.size, data.flip) == (1, None, False)
@@ -219,11 +266,15 @@ def test_what_is_not_read_is_told_by_every_command(tmp_path, command):
         ),
         (
             lambda root: (root / "train").rename(root / "training"),
-            r"has no folder train; expected .* it has test, tra",
+            r"/train does not exist or has no class folders; expected .* next to test/",
         ),
         (
-            lambda root: (root / "test").rename(root.parent / "elsewhere"),
-            r"test does not exist; expected test/CLASS",
+            lambda root: [copytree(root / "train", root / "test", dirs_exist_ok=True)],
+            r"t: 16 of 16 test images are training images, so they test nothing",
+        ),
+        (
+            lambda root: (root / "test" / "a").rename(root / "test" / "A"),
+            r"/test has the class A, which train/ does not have; train/ has a, b",
         ),
     ],
 )

@@ -70,12 +70,13 @@ PHOTOS: dict[str, Any] = {
     "resized_crop": True,
     "exif_orientation": True,
 }
+OWN: dict[str, Any] = {"labels_are_true": False, "test_fraction": 0.3, "test_labels": "unchecked"}
 FORGETTING: dict[str, Any] = {"forget_rate": 0.4, "gradual_epochs": 5}
 ELR: dict[str, Any] = {"networks": 2, "beta": 0.9, "lambda_elr": 7}
 START = {"weights_hash": "ab", "head_only_epochs": 1}
 OTHER: dict[tuple[str, type[Section]], dict[str, Any]] = {
     ("data", Digits): {**IMAGE_DATA, "flip": True},
-    ("data", Npz): {**IMAGE_DATA, "flip": True, "path": "b.npz", "labels_are_true": False},
+    ("data", Npz): {**IMAGE_DATA, **OWN, "flip": True, "path": "b.npz"},
     ("data", Mnist): {**IMAGE_DATA, "flip": True},
     ("data", FashionMnist): {**IMAGE_DATA, "flip": False},
     ("data", Kmnist): {**IMAGE_DATA, "flip": True},
@@ -92,7 +93,7 @@ OTHER: dict[tuple[str, type[Section]], dict[str, Any]] = {
         "resized_crop": True,
         "exif_orientation": False,
         "channels": 1,
-        "labels_are_true": False,
+        **OWN,
     },
     ("data", Cub200): PHOTOS,
     ("data", Clothing1M): {**PHOTOS, "epoch_batches": 10},

@@ -241,14 +241,20 @@ def test_labels_of_a_wrong_type_shape_or_number_are_refused(tmp_path, name, labe
     assert " 5 images" in message
 
 
-@pytest.mark.parametrize("name", ["train", "test"])
-def test_an_empty_split_is_refused(tmp_path, name):
+def test_an_empty_training_set_is_refused(tmp_path):
     content = arrays()
-    content |= {
-        f"{name}_images": content[f"{name}_images"][:0],
-        f"{name}_labels": content[f"{name}_labels"][:0],
-    }
-    assert f"{name}_images is empty" in refusal(tmp_path, content)
+    content |= {name: content[name][:0] for name in ("train_images", "train_labels")}
+    assert "train_images is empty" in refusal(tmp_path, content)
+
+
+def test_an_empty_test_set_is_none_and_half_of_one_is_refused(tmp_path):
+    content = arrays(30)
+    assert read(tmp_path, content).held_out is None
+    content["test_images"] = content["test_images"][:0]
+    assert "test_labels" in (told := refusal(tmp_path, content))
+    assert "one integer class for each of the 0 images" in told
+    content["test_labels"] = content["test_labels"][:0]
+    assert len(read(tmp_path, content).held_out) == 6
 
 
 @pytest.mark.parametrize("name", ["train", "val", "test"])

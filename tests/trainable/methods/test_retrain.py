@@ -173,7 +173,7 @@ def test_a_trial_may_start_from_the_weights_of_its_source(judge, tmp_path):
         method=method, from_arm=judge.trial["id"], noise={"name": "symmetric", "rate": 0.2}
     )
     begun = Trial(config, dataclasses.replace(Machine(), source_dir=judge.path))
-    (expected,) = torch.load(judge.path / "model.pt", weights_only=True)
+    (expected,) = torch.load(judge.path / "model.pt", weights_only=True)["networks"]
     for learner in begun.method.learners:  # one network's weights serve both
         assert same(learner.network.state_dict(), expected)
     (judge.path / "model.pt").unlink()

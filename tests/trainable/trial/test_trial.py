@@ -11,7 +11,8 @@ from tests.trainable.methods.tiny import blobs, without_time
 from trainable.config.runtime import Machine
 from trainable.config.trial import TrialConfig
 from trainable.errors import DataError
-from trainable.trial.trial import Trial, choose_device, compile_afresh, limit_memory
+from trainable.trial.device import choose_device
+from trainable.trial.trial import Trial, compile_afresh, limit_memory
 
 DIVIDEMIX = {"name": "dividemix", "warmup_epochs": 2, "loss_history": 3}
 METHODS = {"dividemix": DIVIDEMIX, "cross_entropy": {"name": "cross_entropy"}}
@@ -187,10 +188,10 @@ def test_reading_the_state_changes_nothing(folder, uninterrupted):
     assert equal(read(trial.weights()), weights)
 
 
-def test_the_weights_are_a_list_of_state_dicts_one_a_network(folder):
+def test_the_weights_are_a_state_dict_of_each_network(folder):
     for networks in (1, 2):
         trial = make(folder, {"name": "cross_entropy", "networks": networks})
-        saved = read(trial.weights())
+        saved = read(trial.weights())["networks"]
         assert len(saved) == networks
         for state, learner in zip(saved, trial.method.learners, strict=True):
             assert equal(dict(state), dict(learner.network.state_dict()))
