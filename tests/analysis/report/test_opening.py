@@ -6,6 +6,7 @@ from rich.console import Console
 from analysis.report.opening import Opening, opening
 from analysis.report.tables import note
 from analysis.report.write import write_report
+from analysis.results.read import read_results
 from analysis.results.registration import read_registration
 from analysis.stats.comparison import compare
 from orchestrator.display.comparison_table import show
@@ -65,7 +66,7 @@ def test_unchecked_test_labels_are_called_so_everywhere(study, first_lines):
     assert "points of agreement with unchecked test labels" in page
     assert "clean test set" not in page
     console = Console(record=True, width=200)
-    show(study.root, console)
+    show(read_results(study.root), console)
     printed = console.export_text()
     assert "accuracy: the ensemble's agreement with unchecked test labels" in printed
     assert "note: the labels of the test set are unchecked" in printed
