@@ -36,9 +36,9 @@ def test_all_methods_rank_digits_under_both_noises():
 
 def test_noisy_labels_of_a_file_are_taken_as_they_are(tmp_path):
     rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (60, 8, 8), dtype=np.uint8)
+    images, test_images = rng.integers(0, 256, (2, 60, 8, 8), dtype=np.uint8)
     labels = np.arange(60) % 3
     noisy = np.where(np.arange(60) < 12, (labels + 1) % 3, labels)
     arrays = {"train_images": images, "train_labels": labels, "train_noisy_labels": noisy}
-    np.savez(tmp_path / "mine.npz", **arrays, test_images=images, test_labels=labels)
+    np.savez(tmp_path / "mine.npz", **arrays, test_images=test_images, test_labels=labels)
     assert {row[0] for row in table(str(tmp_path / "mine.npz"))} == {"the file's own"}

@@ -57,7 +57,7 @@ def run_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command) 
 
     `during` is called meanwhile in a thread; what it raises is raised here.
     """
-    monkeypatch.setattr("analysis.report.write.write_report", lambda root: [])
+    monkeypatch.setattr("analysis.report.write.write", lambda results: [])
 
     def _run(
         study: Path,
@@ -90,7 +90,7 @@ def trainer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Trainer:
     """Train by known accuracies, in a folder of its own, without Ray and without a report."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("os.fsync", lambda descriptor: None)
-    monkeypatch.setattr("analysis.report.write.write_report", lambda root: [])
+    monkeypatch.setattr("analysis.report.write.write", lambda results: [])
     fake = Trainer()
     monkeypatch.setattr("orchestrator.run.run_study.executor", fake.executor)
     monkeypatch.setattr("orchestrator.run.run_shard.one_at_a_time", fake.execute)

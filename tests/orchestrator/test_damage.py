@@ -224,7 +224,7 @@ def examine(truth: Truth, place: Path, changed: set[Path], command: Command, rep
     except NoStudy:
         assert Path("trials.json") in changed
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("analysis.report.write.write_report", lambda root: [])
+        patch.setattr("analysis.report.write.write", lambda results: [])
         code, out, err = command("run", *of_study, "--stale", "archive")
     assert code == 1, out + err
     truth.check(root, changed)

@@ -53,7 +53,7 @@ def study() -> Path:
 @pytest.fixture
 def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the figures out: they take a second, and only one test here looks at them."""
-    monkeypatch.setattr("analysis.report.write.write_report", lambda root: [])
+    monkeypatch.setattr("analysis.report.write.write", lambda results: [])
 
 
 def planned(study: Path) -> tuple[Store, list[TrialRecord]]:

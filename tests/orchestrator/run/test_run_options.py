@@ -53,7 +53,7 @@ TINY = {
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("os.fsync", lambda descriptor: None)
-    monkeypatch.setattr("analysis.report.write.write_report", lambda root: [])
+    monkeypatch.setattr("analysis.report.write.write", lambda results: [])
     for name in ("ray", "orchestrator.ray_backend.execute"):  # importing it is an error
         monkeypatch.setitem(sys.modules, name, None)
 

@@ -197,7 +197,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     """`run` with a queue worked off in place of Ray; trials whose names `run.failing` holds fail."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("os.fsync", lambda descriptor: None)
-    monkeypatch.setattr("analysis.report.write.write_report", lambda root: [])
+    monkeypatch.setattr("analysis.report.write.write", lambda results: [])
     monkeypatch.setenv("PATH", "")  # no git
     study(tmp_path)
 
