@@ -246,7 +246,7 @@ class Trial:
             "epochs": np.array(sorted(self.method.records), np.int64),
             "test_source_index": self.data.test.source_index,
             "test_label": self.data.test.given.cpu().numpy(),
-            "test_classes": np.stack([each.cpu().numpy() for each in self.method.test_classes]),
+            "test_classes": self._test_classes(),
         }
         for name in next(iter(self.method.records.values()), {}):
             stacked = np.stack(
@@ -261,6 +261,11 @@ class Trial:
         buffer = io.BytesIO()
         np.savez_compressed(buffer, allow_pickle=False, **table)
         return buffer.getvalue()
+
+    def _test_classes(self) -> np.ndarray:
+        """Return the ensemble's test predictions after each of the last epochs, (epochs, m)."""
+        found = [each.cpu().numpy() for each in self.method.test_classes]
+        return np.array(found, np.int16).reshape(len(found), len(self.data.test))
 
     def summary(self) -> dict[str, Any]:
         """Return the summary: final metrics, seconds, work and hashes (see `storage.names`)."""

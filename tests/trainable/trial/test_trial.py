@@ -338,6 +338,17 @@ def test_the_table_has_a_column_a_sample_and_the_networks_opinions_at_three_epoc
         "clean_probability": ((3, 2, 108), np.float16),
         "ensemble_class": ((3, 108), np.int16),
         "ensemble_probability": ((3, 108), np.float16),
+        "label_margin": ((3, 2, 108), np.float16),
+        "label_probability": ((3, 2, 108), np.float16),
+        "validation_loss": ((3, 2, 12), np.float16),
+        "validation_class": ((3, 12), np.int16),
+        "validation_probability": ((3, 12), np.float16),
+        "test_source_index": ((60,), np.int64),
+        "test_label": ((60,), np.int64),
+        "test_loss": ((3, 2, 60), np.float16),
+        "test_class": ((3, 60), np.int16),
+        "test_probability": ((3, 60), np.float16),
+        "test_classes": ((6, 60), np.int16),
     }
     assert table["epochs"].tolist() == [2, 4, 6]
     assert table["split"].tolist() == [0] * 108 + [1] * 12
