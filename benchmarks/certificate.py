@@ -14,7 +14,7 @@ import numpy as np
 from analysis.stats.certificate import GOAL, Bound
 
 LOOKS = 400
-"""The bound is compared with the truth for so many looks at least."""
+"""Least number of looks for which the bound is compared with the truth."""
 
 
 @dataclass(frozen=True)

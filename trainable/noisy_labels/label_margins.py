@@ -75,7 +75,7 @@ class LabelMargins:
         return {"margin": self._margin, "probability": self._probability, "seen": self._seen}
 
     def load_state_dict(self, state: dict[str, torch.Tensor]) -> None:
-        """Go on from the result of `state_dict`."""
+        """Resume from the result of `state_dict`."""
         device = self._seen.device
         self._margin = state["margin"].to(device)
         self._probability = state["probability"].to(device)

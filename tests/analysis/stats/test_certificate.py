@@ -70,7 +70,7 @@ class Courses:
             self.at_most.append(self.bound.at_most())
 
     def probabilities(self, numbers: tuple[int, int]) -> np.ndarray:
-        """Probability of each course if so many labels of the strata are wrong."""
+        """Probability of each course, given the numbers of wrong labels in the strata."""
         found = np.ones(len(self.steps))
         seen = np.zeros((len(self.steps), 2))
         wrong = np.zeros((len(self.steps), 2))
