@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 from analysis.results.study_plan import NoStudy
-from orchestrator.cli import result_commands, study_commands
+from orchestrator.cli import audit_command, predict_command, result_commands, study_commands
 from orchestrator.exit_codes import REFUSED, WRONG, Ended
 from orchestrator.results import lock
 from trainable.config.strict_yaml import ConfigError
@@ -28,6 +28,8 @@ app = typer.Typer(
 )
 app.add_typer(study_commands.app)
 app.add_typer(result_commands.app)
+app.add_typer(audit_command.app)
+app.add_typer(predict_command.app)
 
 
 def main() -> None:

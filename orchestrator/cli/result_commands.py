@@ -1,4 +1,4 @@
-"""The commands that take results: status, report, judge, audit, bundle, tensorboard, …."""
+"""The commands that take results: status, report, judge, bundle, tensorboard, …."""
 
 import json
 import time
@@ -17,8 +17,6 @@ from trainable.config.runtime import Machine
 from trainable.storage.names import JOURNAL, STUDY
 
 app = typer.Typer()
-TOOLS = "label-studio, huggingface, cleanlab"
-"""Tools that audits are written for, and decisions read from."""
 
 
 @app.command()
@@ -159,159 +157,6 @@ def bundle(
 
     Store(run_dir).read_plan()
     console.print(f"{pack(run_dir, out, samples)} files of {run_dir} in {out}", markup=False)
-
-
-@app.command()
-def audit(
-    run_dir: RunDir,
-    setting: Annotated[
-        str | None, typer.Option(help="The setting, if the study has several.")
-    ] = None,
-    arm: Annotated[str, typer.Option(help="The arm whose trials assess the labels.")] = "baseline",
-    seed: Annotated[int | None, typer.Option(help="Use only the trial with this seed.")] = None,
-    apply: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="OUT",
-            help="Write corrected labels: OUT.csv for `noise: {name: file}`, OUT.npz, or a folder "
-            "of links to the images.",
-        ),
-    ] = None,
-    min_confidence: Annotated[
-        float,
-        typer.Option(
-            min=0, max=1, metavar="P", help="With --apply: least confidence of a suggestion."
-        ),
-    ] = 0.5,
-    decisions: Annotated[
-        Path | None,
-        typer.Option(
-            help="With --apply: reviewers' decisions, if not RUN_DIR/audit/decisions.csv."
-        ),
-    ] = None,
-    review: Annotated[
-        bool, typer.Option("--review", help="Open a page on this machine to correct labels with.")
-    ] = False,
-    port: Annotated[
-        int, typer.Option(min=0, max=65535, help="With --review: the page's port; 0: a free one.")
-    ] = 0,
-    certificate: Annotated[
-        bool, typer.Option("--certificate", help="Bound the wrong labels that are left.")
-    ] = False,
-    export: Annotated[
-        tuple[str, Path] | None,
-        typer.Option(metavar="KIND FILE", help=f"Write the audit for another tool: {TOOLS}."),
-    ] = None,
-    import_: Annotated[
-        tuple[str, Path] | None,
-        typer.Option("--import", metavar="KIND FILE", help="Read decisions made in such a tool."),
-    ] = None,
-    data: DataDir = Path("data"),
-    study_dir: Annotated[
-        Path, typer.Option(help="Folder of the study file, for relative data paths.")
-    ] = Path(),
-) -> None:
-    """List the training labels that are probably wrong, and what they should be."""
-    from analysis.audit.audit import NoAudit
-    from analysis.audit.decisions import BadDecisions
-    from analysis.results.study_plan import NoStudy
-    from orchestrator.audit.apply import apply_corrections
-    from orchestrator.audit.exchange import exchange
-    from orchestrator.audit.review import decisions_file, open_review, serve
-    from orchestrator.audit.write import write_audit
-    from trainable.errors import DataError
-
-    if apply is not None and apply.exists():
-        raise Ended(f"{apply} exists already; name another with --apply", WRONG)
-    if apply is not None and (review or certificate):
-        raise Ended("--apply writes labels; call it without --review and --certificate", WRONG)
-    if decisions is not None and not decisions.is_file():
-        raise Ended(f"--decisions: {decisions} does not exist", WRONG)
-    for option, exchanged in (("--export", export), ("--import", import_)):
-        if exchanged is not None and exchanged[0] not in TOOLS.split(", "):
-            raise Ended(f"{option} {exchanged[0]}: it is one of {TOOLS}", WRONG)
-    if export is not None and export[1].exists():
-        raise Ended(f"{export[1]} exists already; name another with --export", WRONG)
-    machine = Machine(study_dir=study_dir.resolve(), data_dir=data.resolve())
-    try:
-        if export is not None or import_ is not None:
-            exchange(run_dir, setting, arm, seed, machine, export, import_, console)
-            return
-        if review or certificate:
-            opened = open_review(run_dir, setting, arm, seed, machine)
-            if review:
-                serve(opened, port, console)
-            else:
-                console.print(opened.sentence(), markup=False)
-            return
-        found, names = write_audit(run_dir, setting, arm, seed, machine, console)
-        if apply is not None:
-            file = decisions or decisions_file(run_dir)
-            apply_corrections(found, names, file, apply, min_confidence, console)
-    except DataError as error:
-        raise Ended(
-            f"{error} (--study-dir: the study file's folder; --data: the data sets')", WRONG
-        ) from None
-    except (BadDecisions, NoAudit, NoStudy) as error:
-        raise Ended(str(error), WRONG) from None
-
-
-@app.command("predict")
-def predict_command(
-    run_dir: RunDir,
-    images: Annotated[
-        list[Path],
-        typer.Argument(metavar="IMAGES…", help="Image files, folders of them, or .npz files."),
-    ],
-    out: Annotated[Path, typer.Option(metavar="OUT.csv", help="The table to write.")],
-    setting: Annotated[
-        str | None, typer.Option(help="The setting, if the study has several.")
-    ] = None,
-    arm: Annotated[str, typer.Option(help="The arm whose networks predict.")] = "baseline",
-    seed: Annotated[
-        int | None, typer.Option(help="The seed of the trial; default: the first completed one.")
-    ] = None,
-    ensemble: Annotated[
-        bool, typer.Option("--ensemble", help="Average over all completed seeds of the arm.")
-    ] = False,
-    top: Annotated[int, typer.Option(min=1, metavar="K", help="Write the K best classes.")] = 1,
-    data: DataDir = Path("data"),
-    study_dir: StudyDir = Path(),
-    own_code: OwnCode = False,
-) -> None:
-    """Predict the classes of images with a study's networks: a table with probabilities."""
-    from orchestrator.results.predict import NoPrediction, Selection, completed, write_predictions
-    from trainable.errors import DataError
-    from trainable.trial.trained_model import load_model
-
-    if seed is not None and ensemble:
-        raise Ended("--ensemble uses all seeds: leave out --seed", WRONG)
-    if out.exists():
-        raise Ended(f"{out} exists already; name another with --out", WRONG)
-    if not out.parent.is_dir():
-        raise Ended(f"--out {out}: the folder {out.parent} does not exist", WRONG)
-    for path in images:
-        if not path.exists():
-            raise Ended(f"{path} does not exist", WRONG)
-    machine = Machine(study_dir=study_dir.resolve(), data_dir=data.resolve())
-    place = Store(run_dir)
-    try:
-        records = completed(place, Selection(setting, arm, seed, ensemble))
-        folders = [place.folder(record).path for record in records]
-        models = [load_model(folder, machine, own_code) for folder in folders]
-        found = write_predictions(models, images, out, top, _print)
-    except (DataError, NoPrediction) as error:
-        raise Ended(str(error), WRONG) from None
-    count = sum(len(model.networks) for model in models)
-    shown = ", ".join(record.name for record in records)
-    console.print(f"{count} networks ({shown}), {found.predicted} images: {out}", markup=False)
-    if found.skipped:
-        console.print(f"{found.skipped} could not be read and are not in the table", markup=False)
-        raise typer.Exit(FAILED)
-
-
-def _print(sentence: str) -> None:
-    console.print(sentence, markup=False)
 
 
 @app.command(context_settings={"ignore_unknown_options": True})
