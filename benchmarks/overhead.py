@@ -69,6 +69,7 @@ def main() -> None:
     rest = wall - ideal - first - last
     print(f"besides these: {rest:.1f} s, {rest / len(summaries):.2f} a trial")
     print(f"(wall - fixed) / (training / slots) = {(ideal + rest) / ideal:.3f}")
+    print(f"(wall - fixed) / (whole trials / slots) = {(ideal + rest) / (trials / slots):.3f}")
 
 
 if __name__ == "__main__":

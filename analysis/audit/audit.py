@@ -6,7 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.audit.label_suggestions import Table, given_labels, judged, rank, same_labels
+from analysis.audit.label_suggestions import Table, given_labels, judged, same_labels
+from analysis.audit.witnesses import Judgement, PlainTraining, judge
 from analysis.results.read import Results, read_results
 
 
@@ -22,7 +23,8 @@ class Audited:
         seeds: seeds of the trials that were trained on these labels.
         trial: the first of them, a row of `Results.trials`.
         given: label by row of the data set, for all samples in training or validation sets.
-        ranked: the ranking of `analysis.audit.label_suggestions.rank`.
+        ranked: the ranking of `analysis.audit.witnesses.judge`.
+        judgement: what it is worth.
         classes: number of classes.
     """
 
@@ -30,6 +32,7 @@ class Audited:
     trial: dict[str, Any]
     given: pd.Series
     ranked: pd.DataFrame
+    judgement: Judgement
     classes: int
 
     @property
@@ -51,11 +54,12 @@ def audit(
 ) -> list[Audited]:
     """Rank the training samples of an arm's completed trials.
 
-    Trials with the same given labels share one ranking.
+    Trials with the same given labels share one ranking. Completed trials of plain cross-entropy
+    with these labels are witnesses, too.
 
     Raises:
         NoStudy: `root` contains no study results.
-        NoAudit: the study lacks the setting, arm or seed, or its trials have no division.
+        NoAudit: the study lacks the setting, arm or seed, or its trials judge no labels.
     """
     study = read_results(root)
     trials = _chosen(study, setting, arm, seed)
@@ -63,23 +67,56 @@ def audit(
     for trial, table in zip(trials, tables, strict=True):
         if not judged(table):
             raise NoAudit(
-                f"{root / trial['folder']}/samples.npz lacks the clean probability of some "
-                "training samples: the method does not divide them (cross_entropy), it divides a "
-                "part of them in each epoch, or the file is damaged"
+                f"{root / trial['folder']}/samples.npz has neither the clean probability of all "
+                "training samples nor their margins: the method records none (mixup, elr_plus), "
+                "the trial was made by an older version, or the file is damaged"
             )
+    plain = _plain_trainings(study, trials[0])
     classes = 1 + max(_greatest_class(table) for table in tables)
     found = []
     for places in same_labels(tables):
         first = places[0]
-        audited = Audited(
-            seeds=[trials[place]["seed"] for place in places],
-            trial=trials[first],
-            given=given_labels(tables[first]),
-            ranked=rank([tables[place] for place in places], classes),
-            classes=classes,
+        given = given_labels(tables[first])
+        ranked, judgement = judge(
+            [tables[place] for place in places],
+            classes,
+            trials[first]["arm"],
+            _with_labels(plain, given),
         )
-        found.append(audited)
+        found.append(
+            Audited(
+                seeds=[trials[place]["seed"] for place in places],
+                trial=trials[first],
+                given=given,
+                ranked=ranked,
+                judgement=judgement,
+                classes=classes,
+            )
+        )
     return found
+
+
+def _plain_trainings(study: Results, audited: dict[str, Any]) -> PlainTraining | None:
+    """Return the setting's first other arm of plain cross-entropy, with all its done trials."""
+    done = study.done
+    others = done[(done["setting"] == audited["setting"]) & (done["arm"] != audited["arm"])]
+    for arm, trials in others.groupby("arm", sort=False):
+        records = trials.to_dict("records")
+        method = study.config(records[0]).get("method", {})
+        if method.get("name") == "cross_entropy":
+            tables = [study.samples(trial) for trial in records]
+            return PlainTraining(str(arm), [table for table in tables if "label_margin" in table])
+    return None
+
+
+def _with_labels(plain: PlainTraining | None, given: pd.Series) -> PlainTraining | None:
+    """Return the trials with these given labels; None: there are none."""
+    if plain is None:
+        return None
+    same = [table for table in plain.tables if given_labels(table).equals(given)]
+    if not same:
+        return None
+    return PlainTraining(plain.arm, same)
 
 
 def _greatest_class(table: Table) -> int:

@@ -25,14 +25,15 @@ def quality(ranked: pd.DataFrame) -> dict[str, float]:
     first samples of the list; precision@wrong of the first `wrong` ones (which is their recall
     too); precision_half and recall_half of those with a probability above 0.5; calibration_error
     (mean distance of probability and share of wrong labels over ten bins); suggestion_expected and
-    suggestion_right (of the labels above 0.5: mean confidence, and share of the suggestions that
-    are right).
+    suggestion_right (of the labels above 0.5 with another label suggested: mean confidence, and
+    share of the suggestions that are right).
     """
     wrong = (ranked["given"] != ranked["true"]).to_numpy()
     right = (ranked["suggested"] == ranked["true"]).to_numpy()
     probability = ranked["wrong"].to_numpy()
     confidence = ranked["confidence"].to_numpy()
     likely = probability > 0.5
+    other = likely & (ranked["suggested"] != ranked["given"]).to_numpy()
     count = int(wrong.sum())
     return {
         "samples": len(ranked),
@@ -43,8 +44,8 @@ def quality(ranked: pd.DataFrame) -> dict[str, float]:
         "precision_half": _ratio(wrong[likely].sum(), likely.sum()),
         "recall_half": _ratio(wrong[likely].sum(), count),
         "calibration_error": _calibration_error(probability, wrong),
-        "suggestion_expected": _ratio(confidence[likely].sum(), likely.sum()),
-        "suggestion_right": _ratio(right[likely].sum(), likely.sum()),
+        "suggestion_expected": _ratio(confidence[other].sum(), other.sum()),
+        "suggestion_right": _ratio(right[other].sum(), other.sum()),
     }
 
 

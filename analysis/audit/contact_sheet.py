@@ -17,17 +17,18 @@ class Card:
     Attributes:
         source: address of the image; a data URI, so that the page needs no other file.
         key: file name or row of the data set.
-        given, suggested, true: names of classes; `true` is None if it is unknown.
+        given, suggested, true: names of classes; None if there is no suggestion, or the truth is
+            unknown.
         wrong, confidence: probabilities that the given label is wrong and that the suggestion is
-            right.
+            right; None if the audit cannot give them.
     """
 
     source: str
     key: str
     given: str
-    suggested: str
-    wrong: float
-    confidence: float
+    suggested: str | None
+    wrong: float | None
+    confidence: float | None
     true: str | None = None
 
 
@@ -51,11 +52,10 @@ def page(title: str, lead: list[str], cards: list[Card], sections: list[Section]
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
     given = {card.given for card in cards}
-    suggested = {card.suggested for card in cards}
-    classes = {
-        "given": sorted(given, key=_in_order),
-        "suggested": sorted(suggested, key=_in_order),
-    }
+    suggested = {card.suggested for card in cards if card.suggested is not None}
+    classes = {"given": sorted(given, key=_in_order)}
+    if suggested:
+        classes["suggested"] = sorted(suggested, key=_in_order)
     return environment.from_string(source).render(
         title=title,
         lead=lead,

@@ -23,14 +23,18 @@ import pandas as pd
 Table = dict[str, np.ndarray]
 
 
+def divided(table: Table) -> bool:
+    """Return whether a table has a clean probability of every training sample."""
+    return "clean_probability" in table and not np.isnan(table["clean_probability"]).any()
+
+
 def judged(table: Table) -> bool:
-    """Return whether a table has a division and an ensemble's prediction of all samples."""
-    names = {"clean_probability", "ensemble_class", "ensemble_probability", "loss"}
-    if not names <= table.keys():
+    """Return whether a table has the ensemble's predictions, and a division or margins."""
+    if not {"ensemble_class", "ensemble_probability", "loss", "epochs"} <= table.keys():
         return False
     if len(table["epochs"]) == 0:
         return False
-    return not np.isnan(table["clean_probability"]).any()
+    return divided(table) or "label_margin" in table
 
 
 def given_labels(table: Table) -> pd.Series:
@@ -141,9 +145,10 @@ def _opinions(tables: Sequence[Table], classes: int) -> _Opinions:
         trials[at] += 1
         divisions = _after_warm_up(table)
         count = len(divisions)
+        name = "clean_probability" if divided(table) else "label_probability"
         for k in divisions:
             ensemble_probability = table["ensemble_probability"][k].astype(float)
-            clean[at] += table["clean_probability"][k].astype(float).mean(0) / count
+            clean[at] += _mean_of_networks(table[name][k]) / count
             own[at] += np.exp(-table["loss"][k].astype(float)).mean(0) / count
             votes[at, table["ensemble_class"][k]] += ensemble_probability / count
     votes = votes / trials[:, None]
@@ -157,6 +162,13 @@ def _opinions(tables: Sequence[Table], classes: int) -> _Opinions:
         own=np.minimum(own / trials, 1),
         votes=votes,
     )
+
+
+def _mean_of_networks(probabilities: np.ndarray) -> np.ndarray:
+    """Return the mean (n,) of probabilities (networks, n); 1/2 where a network saw no sample."""
+    values = probabilities.astype(float)
+    mean: np.ndarray = np.where(np.isnan(values), 0.5, values).mean(0)
+    return mean
 
 
 def _after_warm_up(table: Table) -> range:

@@ -5,6 +5,7 @@ Measures of every set of given labels, expected counts, transitions, calibration
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from analysis.audit import calibration
@@ -12,13 +13,15 @@ from analysis.audit.audit import Audited
 from analysis.audit.contact_sheet import Section
 from analysis.audit.label_suggestions import expected
 from analysis.audit.transition_matrix import transition
+from analysis.audit.witnesses import COUNTS, Judgement
 
 
 def figures(found: list[Audited]) -> pd.DataFrame:
     """Return one row per set of given labels; for several sets, the last row is their mean.
 
-    Columns: seeds, trials, samples and expected number of label errors. If the true labels are
-    known, the measures of `analysis.audit.calibration.quality` are included.
+    Columns: seeds, trials, samples, accuracy (estimated, of the networks), expected number of label
+    errors, least and most (its range). If the true labels are known, the measures of
+    `analysis.audit.calibration.quality` are included. What an audit cannot support is NaN.
     """
     rows = []
     for audited in found:
@@ -27,10 +30,18 @@ def figures(found: list[Audited]) -> pd.DataFrame:
             "seeds": " ".join(map(str, audited.seeds)),
             "trials": len(audited.seeds),
             "samples": len(ranked),
-            "expected": ranked["wrong"].sum(),
+            "accuracy": audited.judgement.accuracy,
+            "expected": np.nan,
+            "least": np.nan,
+            "most": np.nan,
         }
+        if audited.judgement.counts:
+            row["expected"], row["least"], row["most"] = counted(audited)
         if calibration.known(ranked):
-            row.update(calibration.quality(ranked))
+            quality = calibration.quality(ranked)
+            if not audited.judgement.counts:
+                quality |= dict.fromkeys(OF_PROBABILITIES, np.nan)
+            row.update(quality)
         rows.append(row)
     table = pd.DataFrame(rows)
     if len(table) > 1:
@@ -40,12 +51,39 @@ def figures(found: list[Audited]) -> pd.DataFrame:
     return table.round(4)
 
 
+OF_PROBABILITIES = (
+    "expected",
+    "count_error",
+    "precision_half",
+    "recall_half",
+    "calibration_error",
+    "suggestion_expected",
+    "suggestion_right",
+)
+"""Measures that need probabilities and not only an order."""
+
+
+def counted(audited: Audited) -> tuple[float, float, float]:
+    """Return the expected number of label errors and its range, in labels."""
+    samples = len(audited.ranked)
+    expected_number = float(audited.ranked["wrong"].sum())
+    least, most = audited.judgement.share_wrong
+    return (
+        expected_number,
+        min(least * samples, expected_number),
+        max(most * samples, expected_number),
+    )
+
+
 def tables(audited: Audited, names: list[str]) -> dict[str, pd.DataFrame]:
     """Return the tables of one set of given labels by name.
 
-    They are `classes`, `transition` and, if the true labels are known, `calibration`. `names`
-    (classes,) are the names of the classes. The transition matrix has a row for each true class.
+    They are `classes`, `transition` and, if the true labels are known, `calibration`; none where
+    the audit cannot give probabilities. `names` (classes,) are the names of the classes. The
+    transition matrix has a row for each true class.
     """
+    if not audited.judgement.counts:
+        return {}
     ranked = audited.ranked
     counts = expected(ranked, audited.classes)
     counts["given"] = names
@@ -88,32 +126,85 @@ def sections(audited: Audited, names: list[str]) -> list[Section]:
 
 def sentences(audited: Audited, shown: int) -> list[str]:
     """Return the results of an audit as sentences."""
-    ranked = audited.ranked
-    count = ranked["wrong"].sum()
-    percent = 100 * count / len(ranked)
-    found = [
-        f"About {count:.0f} of {len(ranked)} labels are wrong ({percent:.1f} %).",
-        f"The {shown} most probable label errors: given → suggested class, the probability that "
-        "the given label is wrong, and the probability that the suggested label is correct.",
-    ]
+    judgement = audited.judgement
+    found = [*claims(audited), _order(judgement)]
+    listed = f"The {shown} most suspicious labels: given"
+    if judgement.suggests:
+        listed += " → suggested class"
+    if judgement.counts:
+        listed += (
+            ", the probability that the given label is wrong, and the probability that the "
+            "suggested label is correct"
+        )
+    found.append(f"{listed}.")
     if audited.unjudged:
         found.append(
             f"{audited.unjudged} samples are in every trial's validation set and are not ranked."
         )
-    if calibration.known(ranked):
-        found.append(_in_truth(calibration.quality(ranked)))
+    if calibration.known(audited.ranked):
+        found.append(_in_truth(audited))
     return found
 
 
-def _in_truth(quality: dict[str, float]) -> str:
-    """Return the quality of a ranking, from `calibration.quality`, as sentences."""
+def claims(audited: Audited) -> list[str]:
+    """Return what the audit says of its networks and of the number of wrong labels."""
+    judgement = audited.judgement
+    samples = len(audited.ranked)
+    if judgement.counts:
+        count, least, most = counted(audited)
+        return [
+            f"About {count:.0f} of {samples} labels are wrong ({100 * count / samples:.1f} %), "
+            f"between {least:.0f} and {most:.0f} if the networks are right about "
+            f"{100 * judgement.accuracy:.0f} % of the images, as their agreement with the given "
+            "labels suggests."
+        ]
+    if judgement.failed:
+        why = (
+            "The division failed: after it, the networks agree less with the validation labels "
+            "than after the warm-up."
+        )
+    elif judgement.outdone:
+        why = "Plain training agrees with more of the validation labels than these networks."
+    elif np.isnan(judgement.accuracy):
+        why = "The networks' accuracy cannot be estimated: these trials have no division."
+    else:
+        why = (
+            f"The networks are right about {100 * judgement.accuracy:.0f} % of the images, as far "
+            f"as their agreement with the given labels shows; {100 * COUNTS:.0f} % are needed."
+        )
+    found = [f"{why} How many labels are wrong, and how probably each is, cannot be said."]
+    if judgement.suggests:
+        found.append("Suggested labels are guesses without a probability: look at each image.")
+    else:
+        found.append("No other labels are suggested.")
+    return found
+
+
+def _order(judgement: Judgement) -> str:
+    """Say what ordered the labels."""
+    witness, *arms = judgement.witnesses
+    if witness == "division":
+        return "The labels are ordered by DivideMix's division and the networks' predictions."
+    trials = " and ".join(f"`{arm}`" for arm in arms)
+    text = f"The labels are ordered by their margins over all epochs of {trials}."
+    if len(arms) == 1 and not judgement.failed:
+        text += " An arm with `method.name: cross_entropy` would be a second witness."
+    return text
+
+
+def _in_truth(audited: Audited) -> str:
+    """Return the quality of a ranking with known true labels as sentences."""
+    quality = calibration.quality(audited.ranked)
     wrong = quality["wrong"]
-    auc = quality["auc"]
     first = 100 * quality["precision@wrong"]
-    likely = 100 * quality["precision_half"]
-    recall = 100 * quality["recall_half"]
-    return (
-        f"{wrong} labels are truly wrong. The AUC of the list is {auc:.3f}. Its first {wrong} "
-        f"samples have a precision of {first:.1f} %. Samples with a probability above 0.5 have a "
-        f"precision of {likely:.1f} % and a recall of {recall:.1f} %."
+    text = (
+        f"{wrong} labels are truly wrong. The AUC of the list is {quality['auc']:.3f}. Its first "
+        f"{wrong} samples have a precision of {first:.1f} %."
     )
+    if audited.judgement.counts:
+        text += (
+            f" Samples with a probability above 0.5 have a precision of "
+            f"{100 * quality['precision_half']:.1f} % and a recall of "
+            f"{100 * quality['recall_half']:.1f} %."
+        )
+    return text

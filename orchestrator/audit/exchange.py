@@ -33,20 +33,21 @@ LIKELY = 0.5
 
 @dataclass(frozen=True)
 class Judged:
-    """One sample of an audit, with the names of its classes."""
+    """One sample of an audit, with the names of its classes; None: the audit cannot say it."""
 
     row: int
     image: str
     given: str
-    suggested: str
-    wrong: float
-    confidence: float
+    suggested: str | None
+    wrong: float | None
+    confidence: float | None
 
 
 def judged(audited: Audited, data: Data) -> Iterator[Judged]:
-    """Yield the samples of an audit, the most probable label error first."""
+    """Yield the samples of an audit, the most suspicious first."""
     names = data.labels(audited.given.index).classes
     ranked = audited.ranked
+    judgement = audited.judgement
     for row, given, suggested, wrong, confidence in zip(
         ranked["index"].tolist(),
         ranked["given"].tolist(),
@@ -56,7 +57,12 @@ def judged(audited: Audited, data: Data) -> Iterator[Judged]:
         strict=True,
     ):
         yield Judged(
-            row, data.image(row), names[given], names[suggested], round(wrong, 4), confidence
+            row,
+            data.image(row),
+            names[given],
+            names[suggested] if judgement.suggests else None,
+            round(wrong, 4) if judgement.counts else None,
+            confidence if judgement.counts else None,
         )
 
 
@@ -74,16 +80,33 @@ def export(kind: Kind, audited: Audited, data: Data, path: Path) -> list[Path]:
         for each in judged(audited, data):
             rows.append((each.image, each.given, each.suggested, each.wrong))
     else:
-        header = ("image", "is_label_issue", "label_score", "given_label", "predicted_label")
-        for each in judged(audited, data):
-            issue = each.wrong > LIKELY
-            score = round(1 - each.wrong, 4)
-            rows.append((each.image, issue, score, each.given, each.suggested))
+        header, rows = _datalab(audited, data)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         writer.writerows([escaped(cell) for cell in row] for row in rows)
     return [path]
+
+
+def _datalab(audited: Audited, data: Data) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    """Return the header and the rows of Datalab's label issues.
+
+    Without probabilities, `label_score` is the place in the order, 0 for the most suspicious to 1,
+    and there is no `is_label_issue`.
+    """
+    header = ("image", "label_score", "given_label", "predicted_label")
+    rows: list[tuple[Any, ...]] = []
+    issues = []
+    last = max(len(audited.ranked) - 1, 1)
+    for place, each in enumerate(judged(audited, data)):
+        score = place / last if each.wrong is None else 1 - each.wrong
+        predicted = each.given if each.suggested is None else each.suggested
+        rows.append((each.image, round(score, 4), each.given, predicted))
+        issues.append(each.wrong is not None and each.wrong > LIKELY)
+    if not audited.judgement.counts:
+        return header, rows
+    with_issues = [(row[0], issue, *row[1:]) for row, issue in zip(rows, issues, strict=True)]
+    return ("image", "is_label_issue", *header[1:]), with_issues
 
 
 def _export_label_studio(audited: Audited, data: Data, path: Path) -> list[Path]:
@@ -95,26 +118,14 @@ def _export_label_studio(audited: Audited, data: Data, path: Path) -> list[Path]
     version = f"{audited.trial['arm']}, seeds {seeds}"
     tasks = []
     for each in judged(audited, data):
-        choice = {
-            "from_name": "label",
-            "to_name": "image",
-            "type": "choices",
-            "value": {"choices": [each.suggested]},
+        about: dict[str, Any] = {
+            "image": _address(data, each.row),
+            "key": each.image,
+            "given": each.given,
         }
-        score = each.confidence if each.suggested != each.given else 1 - each.wrong
-        tasks.append(
-            {
-                "data": {
-                    "image": _address(data, each.row),
-                    "key": each.image,
-                    "given": each.given,
-                    "wrong": each.wrong,
-                },
-                "predictions": [
-                    {"model_version": version, "score": round(score, 4), "result": [choice]}
-                ],
-            }
-        )
+        if each.wrong is not None:
+            about["wrong"] = each.wrong
+        tasks.append({"data": about, "predictions": _predictions(each, version)})
     path.write_text(json.dumps(tasks, indent=1, ensure_ascii=False), encoding="utf-8")
     names = data.labels(audited.given.index).classes
     choices = "\n".join(f"    <Choice value={quoteattr(name)}/>" for name in names)
@@ -126,6 +137,23 @@ def _export_label_studio(audited: Audited, data: Data, path: Path) -> list[Path]
         encoding="utf-8",
     )
     return [path, interface]
+
+
+def _predictions(each: Judged, version: str) -> list[dict[str, Any]]:
+    """Return the suggestion as Label Studio's prediction; none where there is no suggestion."""
+    if each.suggested is None:
+        return []
+    choice = {
+        "from_name": "label",
+        "to_name": "image",
+        "type": "choices",
+        "value": {"choices": [each.suggested]},
+    }
+    prediction: dict[str, Any] = {"model_version": version, "result": [choice]}
+    if each.wrong is not None and each.confidence is not None:
+        score = each.confidence if each.suggested != each.given else 1 - each.wrong
+        prediction["score"] = round(score, 4)
+    return [prediction]
 
 
 def _address(data: Data, row: int) -> str:

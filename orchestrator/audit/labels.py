@@ -89,16 +89,19 @@ def read_data(root: Path, audited: Audited, machine: Machine) -> Data:
 
 
 def listed(audited: Audited, data: Data) -> pd.DataFrame:
-    """Return the ranking with readable names, the most probable label error first.
+    """Return the ranking with readable names, the most suspicious first.
 
     Columns: file or index, given, suggested, wrong, confidence, trials, and true if it is known.
+    Those that the audit cannot support are absent.
     """
     ranked = audited.ranked
     table = pd.DataFrame({data.key: data.keys(ranked["index"])})
-    for name in ("given", "suggested"):
-        table[name] = data.classes(ranked[name])
-    table["wrong"] = ranked["wrong"].round(4)
-    table["confidence"] = ranked["confidence"].round(4)
+    table["given"] = data.classes(ranked["given"])
+    if audited.judgement.suggests:
+        table["suggested"] = data.classes(ranked["suggested"])
+    if audited.judgement.counts:
+        table["wrong"] = ranked["wrong"].round(4)
+        table["confidence"] = ranked["confidence"].round(4)
     table["trials"] = ranked["trials"]
     if known(ranked):
         table["true"] = data.classes(ranked["true"])

@@ -65,6 +65,7 @@ class ReviewDesk:
         self._order = order
         self._file = file
         self._given = data.given(audited)
+        self._probable = audited.judgement.counts
         self._position = {row: place for place, row in enumerate(order.rows.tolist())}
         self._lock = threading.Lock()
         self._labels = data.labels(audited.given.index)
@@ -127,12 +128,13 @@ class ReviewDesk:
 
     def _card(self, row: int) -> dict[str, Any]:
         place = self._position[row]
+        wrong = float(self._order.wrong[place])
         return {
             "row": row,
             "image": self.data.image(row),
             "given": self._given[row],
             "suggested": int(self._order.suggested[place]),
-            "wrong": float(self._order.wrong[place]),
+            "wrong": wrong if self._probable else None,
         }
 
     def decide(self, reviewer: str, row: int, decision: str, label: int | None) -> None:

@@ -54,6 +54,8 @@ def write_audit(
     write_csv(figures, folder / f"figures{suffix}.csv")
     show(figures, console)
     for audited in found:
+        for sentence in tables.claims(audited):
+            console.print(f"{audited.name}: {sentence}", markup=False)
         if len(found) > 1 or seed is not None:
             suffix = f"_seed={audited.seeds[0]}"
         title = f"{root.name}: {place}, {audited.name}"
@@ -95,9 +97,9 @@ def _cards(audited: Audited, table: pd.DataFrame, data: Data) -> Iterator[Card]:
             thumbnail(pixels),
             str(entry[data.key]),
             str(entry["given"]),
-            str(entry["suggested"]),
-            entry["wrong"],
-            entry["confidence"],
+            str(entry["suggested"]) if "suggested" in entry else None,
+            entry.get("wrong"),
+            entry.get("confidence"),
             str(entry["true"]) if "true" in entry else None,
         )
 
@@ -141,10 +143,10 @@ def show(figures: pd.DataFrame, console: Console) -> None:
         texts = []
         for name in columns:
             _, decimals = COLUMNS[name]
-            texts.append(f"{row[name]:.{decimals}f}")
+            texts.append("–" if pd.isna(row[name]) else f"{row[name]:.{decimals}f}")
         grid.add_row(row["seeds"], *texts)
     console.print(grid)
-    text = "expected: expected number of label errors, the sum of their probabilities"
+    text = "expected: expected number of label errors, the sum of their probabilities; –: not known"
     if "wrong" in figures:
         text += (
             "\nwrong: number of label errors; AUC of the list; precision of its first `wrong`\n"

@@ -79,7 +79,7 @@ def sample_table(
     wrong = np.arange(n) // classes % 3 == 2
     given = np.where(wrong, (true + 1) % classes, true)
     shape = (len(epochs), 2, train)
-    clean = np.where(wrong[:train], rng.uniform(0, 0.45, shape), rng.uniform(0.55, 1, shape))
+    clean = np.where(wrong[:train], rng.uniform(0, 0.1, shape), rng.uniform(0.9, 1, shape))
     return {
         "source_index": np.arange(n),
         "split": np.repeat(np.array([0, 1], np.int8), (train, validation)),

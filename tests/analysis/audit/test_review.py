@@ -8,6 +8,7 @@ from analysis.audit.audit import Audited, NoAudit
 from analysis.audit.decisions import Settled
 from analysis.audit.review import RANDOM_EVERY, Review
 from analysis.audit.review_order import ReviewOrder, order_of, read_order, write_order
+from analysis.audit.witnesses import Judgement
 
 IMAGES = 200
 WRONG = 20
@@ -140,7 +141,8 @@ def audited(wrong=(0.9, 0.2, 0.1)) -> Audited:
         {"index": [4, 2, 9], "given": [0, 1, 2], "suggested": [1, 1, 2], "wrong": wrong}
     )
     given = pd.Series([1, 0, 2, 1], [2, 4, 9, 11])
-    return Audited([0], {"data_hash": "d1"}, given, ranked, 3)
+    judgement = Judgement(1.0, False, False, 0.8, 3, ("division",))
+    return Audited([0], {"data_hash": "d1"}, given, ranked, judgement, 3)
 
 
 def test_an_order_has_every_image_and_is_kept(tmp_path):

@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 from orchestrator.cli import app
 from tests.orchestrator.audit.studies import ARRAYS, FOLDER, finished, write_folder, write_npz
 
+pytestmark = pytest.mark.usefixtures("able_networks")
+
 
 def judged_images(root: Path) -> list[str]:
     """The images of the audit's own list; one may be in the validation set of every trial."""

@@ -16,6 +16,8 @@ from tests.orchestrator.audit.studies import FOLDER, finished, write_folder
 pytestmark = pytest.mark.filterwarnings("default")  # those of other packages are not ours
 CLASSES = ("1", "=owl()", "crow")
 
+pytestmark = pytest.mark.usefixtures("able_networks")
+
 
 @pytest.fixture
 def root() -> Path:
@@ -126,6 +128,7 @@ def test_hugging_face(root, command):
 
 def test_cleanlab(root, command):
     cleanlab = pytest.importorskip("cleanlab")
+    pytest.importorskip("datasets", reason="Datalab needs it")
 
     def edit(exported: Path, edited: Path) -> dict[str, str]:
         table = pd.read_csv(exported)

@@ -27,6 +27,8 @@ from trainable.storage.spreadsheets import unescaped
 from trainable.storage.trial_folder import TrialFolder
 from trainable.trial.trial import Trial
 
+pytestmark = pytest.mark.usefixtures("able_networks")
+
 
 def audit(*options: str | Path) -> str:
     """What `audit` prints."""

@@ -1,0 +1,249 @@
+"""Which witness orders the labels, and what may be said of them, without a true label.
+
+Every trial has two witnesses. The *division* of DivideMix with the ensemble's odds
+(`analysis.audit.label_suggestions.rank`) orders best where the networks have learnt the classes.
+The *margin* of the given label, its mean over all epochs (Pleiss et al. 2020, arXiv 2001.10528),
+orders best where they have not, and better still together with the margins of plain cross-entropy,
+if the study has such an arm with the same labels.
+
+Which case it is follows from the networks' accuracy a. With C classes, a share r of wrong labels
+and errors of labels and networks that fall on each other at random, the networks agree with the
+share
+
+    A = a (1 − r) + (1 − a) r / (C − 1)
+
+of the given labels. A is known, the division estimates r, and the equation gives a. It is a
+heuristic and no bound: where wrong labels follow a rule that networks learn, A says nothing. The
+limits were chosen on seeds 0 and 10 of the cells of benchmarks/audit_cells.py; docs/audit.md shows
+other seeds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analysis.audit.label_suggestions import Table, divided, rank
+
+COUNTS = 0.93
+"""Least estimated accuracy at which the division orders, and probabilities are given."""
+SUGGESTIONS = 2 / 3
+"""Least estimated accuracy at which other labels are suggested."""
+LEAST_SHARE = 0.05
+"""A division has failed if agreement with the validation labels fell by more than this, 0 to 1."""
+
+
+@dataclass(frozen=True)
+class PlainTraining:
+    """Trials of plain cross-entropy with the same given labels: their arm and sample tables."""
+
+    arm: str
+    tables: Sequence[Table]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What an audit knows of its own networks, and what follows from it.
+
+    Attributes:
+        accuracy: estimated share of the images on which the networks are right, 0 to 1; NaN if it
+            cannot be estimated.
+        failed: whether the division destroyed what the warm-up had learnt.
+        outdone: whether plain training agrees with more of the validation labels.
+        witnesses: what orders the labels: `division`, or `margins` with the arms they are of.
+        agreement: share of the given labels with which the ensemble agrees without having memorised
+            them, 0 to 1.
+        samples: number of labels.
+    """
+
+    accuracy: float
+    failed: bool
+    outdone: bool
+    agreement: float
+    samples: int
+    witnesses: tuple[str, ...]
+
+    @property
+    def counts(self) -> bool:
+        """Whether the number of wrong labels and the probability of each can be given."""
+        return self.accuracy >= COUNTS and not self.failed and not self.outdone
+
+    @property
+    def suggests(self) -> bool:
+        """Whether other labels can be suggested."""
+        return self.accuracy >= SUGGESTIONS and not self.failed and not self.outdone
+
+    @property
+    def share_wrong(self) -> tuple[float, float]:
+        """Range of the share of wrong labels, 0 to 1.
+
+        The networks disagree with a share of the labels, and are wrong about a share of the images:
+        the share of wrong labels differs from the former by the latter at most. Two standard errors
+        of the agreement are added.
+        """
+        disagreement = 1 - self.agreement
+        error = np.sqrt(self.agreement * disagreement / self.samples)
+        doubt = 1 - self.accuracy + 2 * float(error)
+        return max(disagreement - doubt, 0.0), min(disagreement + doubt, 1.0)
+
+
+def judge(
+    tables: Sequence[Table], classes: int, arm: str, plain: PlainTraining | None = None
+) -> tuple[pd.DataFrame, Judgement]:
+    """Rank all training samples by the witnesses that suit the networks.
+
+    Args:
+        tables: sample tables of trials with the same given labels.
+        classes: number of classes.
+        arm: the arm of these trials.
+        plain: trials of plain training with the same labels.
+
+    Returns:
+        The ranking, as of `label_suggestions.rank`, and what it is worth. Without suggestions,
+        `suggested` is the given class. Without counts, `wrong` is a suspicion and no probability,
+        and `confidence` is NaN.
+    """
+    ranked = rank(tables, classes)
+    index = ranked["index"].to_numpy()
+    by_division = all(divided(table) for table in tables)
+    agreement = _agreement(tables)
+    accuracy = np.nan
+    failed = False
+    worse = False
+    if by_division:
+        accuracy = networks_accuracy(agreement, float(ranked["wrong"].mean()), classes)
+        failed = division_failed(tables)
+        worse = plain is not None and outdone(tables, plain.tables)
+    margins = {arm: _margins(tables, index)}
+    if plain is not None:
+        margins[plain.arm] = _margins(plain.tables, index)
+        if failed:
+            del margins[arm]
+    known = {name: values for name, values in margins.items() if values is not None}
+    judgement = Judgement(accuracy, failed, worse, agreement, len(ranked), ("division",))
+    if known and not judgement.counts:
+        judgement = Judgement(accuracy, failed, worse, agreement, len(ranked), ("margins", *known))
+        margin = np.sum([_standardised(values) for values in known.values()], axis=0)
+        ranked = _ordered(ranked, -margin)
+    if not judgement.suggests:
+        ranked["suggested"] = ranked["given"]
+    if not judgement.counts:
+        ranked["confidence"] = np.nan
+    return ranked, judgement
+
+
+def networks_accuracy(agreement: float, wrong: float, classes: int) -> float:
+    """Return the accuracy of networks, 0 to 1, from two shares of the given labels.
+
+    Args:
+        agreement: share with which the networks agree, 0 to 1.
+        wrong: share that is wrong, 0 to 1, at random.
+        classes: number of classes.
+
+    Returns:
+        NaN where labels are as good as random, so that agreement says nothing.
+    """
+    by_chance = wrong / (classes - 1)
+    slope = 1 - wrong - by_chance
+    if slope <= 0:
+        return np.nan
+    return min(max((agreement - by_chance) / slope, 0.0), 1.0)
+
+
+def division_failed(tables: Sequence[Table]) -> bool:
+    """Return whether networks agree less with validation labels than right after the warm-up."""
+    pairs = []
+    for table in tables:
+        if "validation_class" in table and len(table["epochs"]) > 1:
+            agrees = table["validation_class"] == table["given"][table["split"] == 1]
+            pairs.append((agrees[0], agrees[-1]))
+    return _fell(pairs)
+
+
+def outdone(tables: Sequence[Table], plain: Sequence[Table]) -> bool:
+    """Return whether networks agree less with validation labels than those of plain training.
+
+    Trials are compared if they have the same validation samples.
+    """
+    pairs = []
+    for table in tables:
+        if "validation_class" not in table:
+            continue
+        held_out = table["split"] == 1
+        given = table["given"][held_out]
+        for other in plain:
+            same = np.array_equal(
+                other["source_index"][other["split"] == 1], table["source_index"][held_out]
+            )
+            if same:
+                agrees = table["validation_class"][-1] == given
+                pairs.append((other["validation_class"][-1] == given, agrees))
+    return _fell(pairs)
+
+
+def _fell(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> bool:
+    """Return whether agreement fell, from pairs of (m,) bool before and after.
+
+    By more than two standard errors of a sign test, and by more than `LEAST_SHARE` of the samples.
+    """
+    lost = sum(int((before & ~after).sum()) for before, after in pairs)
+    gained = sum(int((~before & after).sum()) for before, after in pairs)
+    samples = sum(len(before) for before, _ in pairs)
+    fall = lost - gained
+    return bool(fall > 2 * np.sqrt(lost + gained) and fall > LEAST_SHARE * samples)
+
+
+def _agreement(tables: Sequence[Table]) -> float:
+    """Return the share of given labels that the last ensembles predict, without memorising them.
+
+    It is that of the training labels, unless agreement with the validation labels is less by more
+    than two standard errors: then it is the latter.
+    """
+    trained = []
+    held_out = []
+    for table in tables:
+        train = table["split"] == 0
+        trained.append(table["ensemble_class"][-1] == table["given"][train])
+        if "validation_class" in table:
+            held_out.append(table["validation_class"][-1] == table["given"][~train])
+    share = float(np.concatenate(trained).mean())
+    if not held_out:
+        return share
+    other = float(np.concatenate(held_out).mean())
+    samples = sum(map(len, held_out))
+    memorised = share - other > 2 * np.sqrt(share * (1 - share) / samples)
+    return other if memorised else share
+
+
+def _margins(tables: Sequence[Table], index: np.ndarray) -> np.ndarray | None:
+    """Return the mean margin of the samples at `index` (n,) over trials and networks.
+
+    None if the trials have none; NaN for samples that no trial trained on.
+    """
+    found = []
+    for table in tables:
+        if "label_margin" not in table:
+            return None
+        source = table["source_index"][table["split"] == 0]
+        for margin in table["label_margin"][-1].astype(float):
+            found.append(pd.Series(margin, source))
+    mean = pd.concat(found).groupby(level=0).mean()
+    margins: np.ndarray = mean.reindex(index).to_numpy()
+    return margins
+
+
+def _standardised(margins: np.ndarray) -> np.ndarray:
+    """Return margins (n,) with mean 0 and standard deviation 1; unknown ones are 0."""
+    spread = max(float(np.nanstd(margins)), 1e-12)
+    found: np.ndarray = np.nan_to_num((margins - np.nanmean(margins)) / spread)
+    return found
+
+
+def _ordered(ranked: pd.DataFrame, suspicion: np.ndarray) -> pd.DataFrame:
+    """Order samples by suspicion (n,); they get the division's `wrong` in this order."""
+    wrong = ranked["wrong"].to_numpy()
+    order = np.argsort(-suspicion, kind="stable")
+    found = ranked.iloc[order].reset_index(drop=True)
+    found["wrong"] = np.sort(wrong)[::-1]
+    return found
