@@ -150,10 +150,11 @@ def worth(table: pd.DataFrame) -> pd.DataFrame:
         line = {"cell": cell, "witness": " ".join(sorted(set(group["witness"])))}
         for name in ("accuracy", "true accuracy"):
             line[name] = " ".join(f"{value:.2f}" for value in group[name])
-        line["counts"] = f"{group['counts'].sum()} of {len(group)}"
+        given = int(group["counts"].sum())
+        line["counts"] = f"{given} of {len(group)}"
         line["count ÷ true"] = " ".join(f"{value:.2f}" for value in group["count"].dropna())
-        line["covered"] = f"{int(group['covered'].eq(True).sum())} of {group['counts'].sum()}"
-        line["suggests"] = f"{group['suggests'].sum()} of {len(group)}"
+        line["covered"] = f"{int(group['covered'].eq(True).sum())} of {given}"
+        line["suggests"] = f"{int(group['suggests'].sum())} of {len(group)}"
         line["right"] = " ".join(f"{value:.2f}" for value in group["right"].dropna())
         line["claimed"] = " ".join(f"{value:.2f}" for value in group["claimed"].dropna())
         lines.append(line)

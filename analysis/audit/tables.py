@@ -78,9 +78,13 @@ def counted(audited: Audited) -> tuple[float, float, float]:
 def tables(audited: Audited, names: list[str]) -> dict[str, pd.DataFrame]:
     """Return the tables of one set of given labels by name.
 
-    They are `classes`, `transition` and, if the true labels are known, `calibration`; none where
-    the audit cannot give probabilities. `names` (classes,) are the names of the classes. The
-    transition matrix has a row for each true class.
+    They are `classes`, `transition` and, if the true labels are known, `calibration` and
+    `suggestions`; none where the audit cannot give probabilities. The transition matrix has a row
+    for each true class.
+
+    Args:
+        audited: the audit.
+        names: (classes,) names of the classes.
     """
     if not audited.judgement.counts:
         return {}
@@ -95,6 +99,10 @@ def tables(audited: Audited, names: list[str]) -> dict[str, pd.DataFrame]:
         wrong = (ranked["given"] != ranked["true"]).to_numpy()
         bins = calibration.reliability(ranked["wrong"].to_numpy(), wrong)
         found["calibration"] = bins.round({"probability": 3, "share": 3})
+        other = (ranked["suggested"] != ranked["given"]).to_numpy()
+        right = (ranked["suggested"] == ranked["true"]).to_numpy()
+        bins = calibration.reliability(ranked["confidence"].to_numpy()[other], right[other])
+        found["suggestions"] = bins.round({"probability": 3, "share": 3})
     return found
 
 
@@ -111,6 +119,11 @@ NOTES = {
         "Calibration of the probabilities",
         "Samples in bins of the error probability of their label: mean probability, and share of "
         "true label errors.",
+    ),
+    "suggestions": (
+        "Calibration of the suggestions",
+        "Samples with another label suggested, in bins of the confidence: its mean, and the share "
+        "of suggestions that are right.",
     ),
 }
 

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from analysis.audit.confidence import confidence_factor, scaled
 from analysis.audit.label_suggestions import Table, divided, rank
 
 COUNTS = 0.93
@@ -128,9 +129,21 @@ def judge(
         ranked = _ordered(ranked, -margin)
     if not judgement.suggests:
         ranked["suggested"] = ranked["given"]
-    if not judgement.counts:
+    if judgement.counts:
+        factor = confidence_factor(tables, float(ranked["wrong"].mean()), classes)
+        ranked["confidence"] = _calibrated(ranked, factor)
+    else:
         ranked["confidence"] = np.nan
     return ranked, judgement
+
+
+def _calibrated(ranked: pd.DataFrame, factor: float) -> pd.Series:
+    """Return the confidences with the share of the suggested class among all others calibrated."""
+    share = ranked["confidence"] / ranked["wrong"].clip(lower=1e-12)
+    calibrated: pd.Series = ranked["wrong"] * scaled(share.to_numpy(), factor)
+    agrees = ranked["suggested"] == ranked["given"]
+    calibrated[agrees] = ranked.loc[agrees, "confidence"]
+    return calibrated
 
 
 def networks_accuracy(agreement: float, wrong: float, classes: int) -> float:
@@ -173,10 +186,9 @@ def outdone(tables: Sequence[Table], plain: Sequence[Table]) -> bool:
         held_out = table["split"] == 1
         given = table["given"][held_out]
         for other in plain:
-            same = np.array_equal(
-                other["source_index"][other["split"] == 1], table["source_index"][held_out]
-            )
-            if same:
+            held_out_too = other["source_index"][other["split"] == 1]
+            same = np.array_equal(held_out_too, table["source_index"][held_out])
+            if same and "validation_class" in other:
                 agrees = table["validation_class"][-1] == given
                 pairs.append((other["validation_class"][-1] == given, agrees))
     return _fell(pairs)

@@ -68,7 +68,7 @@ def test_what_cannot_be_audited_is_said(study, options, message):
 def test_the_tables_of_an_audit(study):
     (found,) = audit(study.arm("baseline", 90.0, samples=sample_table(300, 30)).write())
     found_tables = tables.tables(found, ["a", "b", "c"])
-    assert list(found_tables) == ["classes", "transition", "calibration"]
+    assert list(found_tables) == ["classes", "transition", "calibration", "suggestions"]
     assert found_tables["classes"]["given"].tolist() == ["a", "b", "c"]
     assert found_tables["classes"]["expected"].sum() == pytest.approx(
         found.ranked["wrong"].sum(), abs=0.2
