@@ -140,7 +140,7 @@ def sections(audited: Audited, names: list[str]) -> list[Section]:
 def sentences(audited: Audited, shown: int) -> list[str]:
     """Return the results of an audit as sentences."""
     judgement = audited.judgement
-    found = [*claims(audited), _order(judgement)]
+    found = [*claims(audited), order(judgement)]
     listed = f"The {shown} most suspicious labels: given"
     if judgement.suggests:
         listed += " → suggested class"
@@ -193,7 +193,7 @@ def claims(audited: Audited) -> list[str]:
     return found
 
 
-def _order(judgement: Judgement) -> str:
+def order(judgement: Judgement) -> str:
     """Say what ordered the labels."""
     witness, *arms = judgement.witnesses
     if witness == "division":

@@ -70,6 +70,12 @@ def apply_corrections(
     if said:
         text += f", {new.decided} by decisions and {new.suggested} by suggestions"
     console.print(f"{text}; to train on them: {use}", markup=False)
+    if not audited.judgement.counts:
+        console.print(
+            "no suggestion was taken, since the audit gives no probabilities: correct labels with "
+            "--review",
+            markup=False,
+        )
     if new.unusable and path.suffix == ".csv":
         console.print(
             f"{len(new.unusable)} unusable images keep their given labels: remove them from the "

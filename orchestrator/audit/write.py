@@ -54,7 +54,7 @@ def write_audit(
     write_csv(figures, folder / f"figures{suffix}.csv")
     show(figures, console)
     for audited in found:
-        for sentence in tables.claims(audited):
+        for sentence in [*tables.claims(audited), tables.order(audited.judgement)]:
             console.print(f"{audited.name}: {sentence}", markup=False)
         if len(found) > 1 or seed is not None:
             suffix = f"_seed={audited.seeds[0]}"
@@ -77,7 +77,11 @@ def _write(audited: Audited, data: Data, title: str, folder: Path, suffix: str) 
     sheet = folder / f"sheet{suffix}.html"
     sheet.write_text(page(title, lead, cards, sections), encoding="utf-8")
     yield sheet
-    for name, content in {"labels": table, **tables.tables(audited, names)}.items():
+    contents = {"labels": table, **tables.tables(audited, names)}
+    for name in tables.NOTES:
+        if name not in contents:  # an earlier audit, of fewer trials, may have written it
+            folder.joinpath(f"{name}{suffix}.csv").unlink(missing_ok=True)
+    for name, content in contents.items():
         path = folder / f"{name}{suffix}.csv"
         write_csv(content, path)
         yield path

@@ -153,3 +153,25 @@ def test_a_file_where_the_interface_would_be_is_kept(root, command):
     assert "tasks.xml exists already" in err
     assert Path("tasks.xml").read_text() == "mine"
     assert not Path("tasks.json").exists()
+
+
+@pytest.mark.parametrize("kind", ["label-studio", "huggingface", "cleanlab"])
+def test_what_an_audit_cannot_support_is_not_exported(root, command, monkeypatch, kind):
+    monkeypatch.setattr("analysis.audit.witnesses.COUNTS", 2.0)
+    monkeypatch.setattr("analysis.audit.witnesses.SUGGESTIONS", 2.0)
+    code, _, err = command("audit", root, "--export", kind, "exported")
+    assert code == 0, err
+    if kind == "label-studio":
+        tasks = json.loads(Path("exported").read_text())
+        assert all(task["predictions"] == [] for task in tasks)
+        assert all("wrong" not in task["data"] for task in tasks)
+        return
+    with Path("exported").open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    if kind == "huggingface":
+        assert {line["suggested_label"] + line["label_error_probability"] for line in lines} == {""}
+    else:
+        assert "is_label_issue" not in lines[0]
+        scores = [float(line["label_score"]) for line in lines]
+        assert scores == sorted(scores)
+        assert (scores[0], scores[-1]) == (0, 1)

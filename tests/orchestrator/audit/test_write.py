@@ -56,6 +56,7 @@ def test_an_audited_folder_is_listed_by_file_and_its_corrections_are_trained_on(
         "figures.csv",
         "labels.csv",
         "sheet.html",
+        "suggestions.csv",
         "transition.csv",
     ]
     assert sorted(path.name for path in folder.iterdir()) == names
@@ -171,3 +172,24 @@ def test_large_images_become_small_and_tiny_ones_stay_as_they_are():
     assert tiny.startswith("data:image/png;base64,")
     assert large.startswith("data:image/jpeg;base64,")
     assert len(large) < 2000
+
+
+def test_of_poor_networks_nothing_is_claimed_and_no_suggestion_is_taken(monkeypatch):
+    write_npz()
+    root = finished(ARRAYS)
+    audit(root)
+    folder = root / "audit" / "baseline"
+    assert folder.joinpath("classes.csv").exists()
+    monkeypatch.setattr("analysis.audit.witnesses.COUNTS", 2.0)
+    monkeypatch.setattr("analysis.audit.witnesses.SUGGESTIONS", 2.0)
+    output = audit(root, "--apply", "corrected.csv", "--min-confidence", "0")
+    assert "How many labels are wrong, and how probably each is, cannot be said." in output
+    assert "The labels are ordered by their margins over all epochs of `baseline`." in output
+    assert "corrected.csv: 0 of 90 labels changed" in output
+    assert "no suggestion was taken" in output
+    columns = pd.read_csv(folder / "labels.csv").columns
+    assert columns.tolist() == ["index", "given", "trials", "true"]
+    assert not folder.joinpath("classes.csv").exists(), "of the audit before"
+    sheet = folder.joinpath("sheet.html").read_text()
+    assert "→" not in sheet
+    assert "No other labels are suggested." in sheet
