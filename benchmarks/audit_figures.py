@@ -99,6 +99,7 @@ def claims(
         "true accuracy": float((table["ensemble_class"][-1] == true).mean()),
         "counts": judgement.counts,
         "suggests": judgement.suggests,
+        **dict.fromkeys(("count", "covered", "calibration", "right", "claimed"), np.nan),
     }
     figures = quality(ranked)
     if judgement.counts:

@@ -1,44 +1,56 @@
-"""The benchmark of the label audit, as short as it can be: every method ranks; a file's own noisy labels are taken."""
+"""The benchmark of the label audit, as short as it can be: every method ranks, files are kept, tables are printed."""
 
-import os
-import subprocess
-import sys
+import gzip
 from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
-BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "audit.py"
+from benchmarks import audit, audit_cells, audit_figures
+from benchmarks.audit_cells import Cell
+
 pytestmark = pytest.mark.slow
+SHORT = [Cell("digits", "sym40", 3, 4), Cell("digits", "map40", 3, 4)]
 
 
-def table(*options: str) -> list[list[str]]:
-    """The cells of the printed table, below its header."""
-    short = ["--seeds", "1", "--epochs", "3", "--width", "4"]
-    environment = os.environ | {"PYTHONPATH": str(BENCHMARK.parents[1])}
-    command = [sys.executable, str(BENCHMARK), *options, *short]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr
-    assert ("cleanlab is not installed" in done.stdout) == (find_spec("cleanlab") is None)
-    rows = [line.strip("|").split("|") for line in done.stdout.splitlines() if line.startswith("|")]
-    return [[cell.strip() for cell in row] for row in rows[2:]]
+def test_all_methods_rank_and_what_is_trained_is_kept(tmp_path, capsys):
+    for cell in SHORT:
+        audit.train(cell, 0, None, tmp_path)
+    files = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.npz")}
+    assert len(files) == 2
+    audit.train(SHORT[0], 0, None, tmp_path)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.npz")} == files
+    audit_figures.show(SHORT, 1, tmp_path)
+    table = pd.read_csv(tmp_path / "figures.csv")
+    methods = ["audit", *(["cleanlab"] if find_spec("cleanlab") else []), "aum"]
+    assert table["method"].tolist() == 2 * methods
+    assert table[list(audit_figures.MEASURES)].stack().between(0, 1).all()
+    printed = capsys.readouterr().out
+    assert printed.count("| digits_map40_3 |") == len(methods) + 2
 
 
-def test_all_methods_rank_digits_under_both_noises():
-    rows = table()
-    methods = ["audit", *(["cleanlab"] if find_spec("cleanlab") else []), "AUM"]
-    noises = ("symmetric 40 %", "asymmetric 40 %")
-    assert [row[:2] for row in rows] == [[noise, method] for noise in noises for method in methods]
-    assert all(0 <= float(cell) <= 1 for row in rows for cell in row[3:6])
-    assert [row[6] == "" for row in rows] == [row[1] == "AUM" for row in rows]
+def test_without_files_it_is_said(tmp_path, capsys):
+    audit_figures.show(SHORT, 1, tmp_path)
+    assert "has no files of these cells" in capsys.readouterr().err
 
 
-def test_noisy_labels_of_a_file_are_taken_as_they_are(tmp_path):
+def test_fashion_mnist_is_read_from_idx_files_and_halved(tmp_path):
     rng = np.random.default_rng(0)
-    images, test_images = rng.integers(0, 256, (2, 60, 8, 8), dtype=np.uint8)
-    labels = np.arange(60) % 3
-    noisy = np.where(np.arange(60) < 12, (labels + 1) % 3, labels)
-    arrays = {"train_images": images, "train_labels": labels, "train_noisy_labels": noisy}
-    np.savez(tmp_path / "mine.npz", **arrays, test_images=test_images, test_labels=labels)
-    assert {row[0] for row in table(str(tmp_path / "mine.npz"))} == {"the file's own"}
+    for prefix, count in (("train", 2100), ("t10k", 1100)):
+        images = np.repeat(rng.integers(0, 256, (count, 14, 14), dtype=np.uint8), 2, axis=1)
+        images = np.repeat(images, 2, axis=2)
+        write_idx(tmp_path / f"{prefix}-images-idx3-ubyte.gz", images)
+        labels = (np.arange(count) % 10).astype(np.uint8)
+        write_idx(tmp_path / f"{prefix}-labels-idx1-ubyte.gz", labels)
+    with np.load(audit_cells.fashion(tmp_path, tmp_path / "out")) as arrays:
+        assert arrays["train_images"].shape == (2000, 14, 14)
+        assert np.bincount(arrays["train_labels"]).tolist() == 10 * [200]
+        assert np.bincount(arrays["test_labels"]).tolist() == 10 * [100]
+        assert arrays["test_images"].dtype == np.uint8
+
+
+def write_idx(path, array):
+    """An array of bytes in the IDX format."""
+    header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">i4").tobytes()
+    path.write_bytes(gzip.compress(header + array.tobytes()))
