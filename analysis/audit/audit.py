@@ -6,7 +6,9 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.audit.cross_fitted import has_folds, joined_folds
 from analysis.audit.label_suggestions import Table, given_labels, judged, rank, same_labels
+from analysis.audit.out_of_sample import out_of_sample
 from analysis.results.read import Results, read_results
 
 
@@ -24,6 +26,7 @@ class Audited:
         given: label by row of the data set, for all samples in training or validation sets.
         ranked: the ranking of `analysis.audit.label_suggestions.rank`.
         classes: number of classes.
+        held_out: of a cross-fitted study, the table of `analysis.audit.out_of_sample`; else None.
     """
 
     seeds: list[int]
@@ -31,6 +34,7 @@ class Audited:
     given: pd.Series
     ranked: pd.DataFrame
     classes: int
+    held_out: pd.DataFrame | None = None
 
     @property
     def name(self) -> str:
@@ -51,7 +55,8 @@ def audit(
 ) -> list[Audited]:
     """Rank the training samples of an arm's completed trials.
 
-    Trials with the same given labels share one ranking.
+    Trials with the same given labels share one ranking; so do the folds of a cross-fitted study,
+    where its settings are the folds and none is selected.
 
     Raises:
         NoStudy: `root` contains no study results.
@@ -67,16 +72,19 @@ def audit(
                 "training samples: the method does not divide them (cross_entropy), it divides a "
                 "part of them in each epoch, or the file is damaged"
             )
+    folds = has_folds(study, trials[0])
     classes = 1 + max(_greatest_class(table) for table in tables)
     found = []
     for places in same_labels(tables):
         first = places[0]
+        of_labels = [tables[place] for place in places]
         audited = Audited(
-            seeds=[trials[place]["seed"] for place in places],
+            seeds=list(dict.fromkeys(trials[place]["seed"] for place in places)),
             trial=trials[first],
             given=given_labels(tables[first]),
-            ranked=rank([tables[place] for place in places], classes),
+            ranked=rank(of_labels, classes),
             classes=classes,
+            held_out=out_of_sample(of_labels) if folds else None,
         )
         found.append(audited)
     return found
@@ -93,11 +101,13 @@ def _chosen(
     study: Results, setting: str | None, arm: str, seed: int | None
 ) -> list[dict[str, Any]]:
     """Return the selected completed trials. Raises NoAudit."""
-    if setting is None and len(study.settings) > 1:
-        raise NoAudit(
-            f"there are several settings; choose one with --setting: {', '.join(study.settings)}"
-        )
     trials = study.trials
+    if setting is None and len(study.settings) > 1:
+        joined = joined_folds(study, arm)
+        if joined is None:
+            listed = ", ".join(study.settings)
+            raise NoAudit(f"there are several settings; choose one with --setting: {listed}")
+        trials = joined
     for column, wanted in {"setting": setting, "arm": arm, "seed": seed}.items():
         if wanted is None:
             continue

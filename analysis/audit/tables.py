@@ -100,9 +100,23 @@ def sentences(audited: Audited, shown: int) -> list[str]:
         found.append(
             f"{audited.unjudged} samples are in every trial's validation set and are not ranked."
         )
+    if audited.held_out is not None and len(audited.held_out):
+        found.append(_out_of_sample(audited.held_out, len(ranked)))
     if calibration.known(ranked):
         found.append(_in_truth(calibration.quality(ranked)))
     return found
+
+
+def _out_of_sample(held_out: pd.DataFrame, samples: int) -> str:
+    """Return how often networks agree with labels that they were not trained on."""
+    agreeing = 100 * (held_out["class"] == held_out["given"]).mean()
+    text = (
+        f"Networks that were not trained on a sample agree with its label for {agreeing:.1f} % of "
+        f"{len(held_out)} samples."
+    )
+    if len(held_out) < samples:
+        text += f" {samples - len(held_out)} samples are in folds without a completed trial."
+    return text
 
 
 def _in_truth(quality: dict[str, float]) -> str:
