@@ -615,7 +615,7 @@ def test_a_prior_of_the_wrong_length_is_blamed_on_its_field(data):
     [
         ({"fold": 2}, "data.fold", "2 has no effect without `folds`"),
         ({"folds": 3, "fold": 3}, "data.fold", "3 is not one of 3 folds, 0 to 2"),
-        ({"folds": 1}, "data.folds", "≥ 2"),
+        ({"folds": 1}, "data.folds", "greater than or equal to 2"),
         ({"folds": 3, "clean_validation": True}, "data.clean_validation", "use false"),
     ],
 )
