@@ -17,6 +17,7 @@ from rich.table import Table
 from analysis.audit import tables
 from analysis.audit.audit import Audited, audit
 from analysis.audit.contact_sheet import Card, page
+from analysis.audit.index_page import write_index
 from analysis.report.formats import write_csv
 from orchestrator.audit.labels import Data, listed, read_data
 from trainable.config.runtime import Machine
@@ -59,6 +60,7 @@ def write_audit(
         title = f"{root.name}: {place}, {audited.name}"
         for path in _write(audited, data, title, folder, suffix):
             console.print(str(path), markup=False)
+    console.print(str(write_index(root)), markup=False)
     return found, data
 
 
