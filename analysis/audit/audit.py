@@ -6,7 +6,9 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.audit.cross_fitted import has_folds, joined_folds
 from analysis.audit.label_suggestions import Table, given_labels, judged, same_labels
+from analysis.audit.out_of_sample import out_of_sample
 from analysis.audit.witnesses import Judgement, PlainTraining, judge
 from analysis.results.read import Results, read_results
 
@@ -26,6 +28,7 @@ class Audited:
         ranked: the ranking of `analysis.audit.witnesses.judge`.
         judgement: what it is worth.
         classes: number of classes.
+        held_out: of a cross-fitted study, the table of `analysis.audit.out_of_sample`; else None.
     """
 
     seeds: list[int]
@@ -34,6 +37,7 @@ class Audited:
     ranked: pd.DataFrame
     judgement: Judgement
     classes: int
+    held_out: pd.DataFrame | None = None
 
     @property
     def name(self) -> str:
@@ -54,7 +58,8 @@ def audit(
 ) -> list[Audited]:
     """Rank the training samples of an arm's completed trials.
 
-    Trials with the same given labels share one ranking. Completed trials of plain cross-entropy
+    Trials with the same given labels share one ranking; so do the folds of a cross-fitted study,
+    where its settings are the folds and none is selected. Completed trials of plain cross-entropy
     with these labels are witnesses, too.
 
     Raises:
@@ -72,34 +77,37 @@ def audit(
                 "the trial was made by an older version, or the file is damaged"
             )
     plain = _plain_trainings(study, trials[0])
+    folds = has_folds(study, trials[0])
     classes = 1 + max(_greatest_class(table) for table in tables)
     found = []
     for places in same_labels(tables):
         first = places[0]
+        of_labels = [tables[place] for place in places]
         given = given_labels(tables[first])
-        ranked, judgement = judge(
-            [tables[place] for place in places],
-            classes,
-            trials[first]["arm"],
-            _with_labels(plain, given),
-        )
+        arm = trials[first]["arm"]
+        ranked, judgement = judge(of_labels, classes, arm, _with_labels(plain, given))
         found.append(
             Audited(
-                seeds=[trials[place]["seed"] for place in places],
+                seeds=list(dict.fromkeys(trials[place]["seed"] for place in places)),
                 trial=trials[first],
                 given=given,
                 ranked=ranked,
                 judgement=judgement,
                 classes=classes,
+                held_out=out_of_sample(of_labels) if folds else None,
             )
         )
     return found
 
 
 def _plain_trainings(study: Results, audited: dict[str, Any]) -> PlainTraining | None:
-    """Return the setting's first other arm of plain cross-entropy, with all its done trials."""
-    done = study.done
-    others = done[(done["setting"] == audited["setting"]) & (done["arm"] != audited["arm"])]
+    """Return the first other arm of plain cross-entropy, with its done trials of the setting.
+
+    Joined folds have no setting: the trials of all folds are taken.
+    """
+    others = study.done[study.done["arm"] != audited["arm"]]
+    if audited["setting"] in study.settings:
+        others = others[others["setting"] == audited["setting"]]
     for arm, trials in others.groupby("arm", sort=False):
         records = trials.to_dict("records")
         method = study.config(records[0]).get("method", {})
@@ -130,11 +138,13 @@ def _chosen(
     study: Results, setting: str | None, arm: str, seed: int | None
 ) -> list[dict[str, Any]]:
     """Return the selected completed trials. Raises NoAudit."""
-    if setting is None and len(study.settings) > 1:
-        raise NoAudit(
-            f"there are several settings; choose one with --setting: {', '.join(study.settings)}"
-        )
     trials = study.trials
+    if setting is None and len(study.settings) > 1:
+        joined = joined_folds(study, arm)
+        if joined is None:
+            listed = ", ".join(study.settings)
+            raise NoAudit(f"there are several settings; choose one with --setting: {listed}")
+        trials = joined
     for column, wanted in {"setting": setting, "arm": arm, "seed": seed}.items():
         if wanted is None:
             continue

@@ -1,4 +1,4 @@
-"""Tables and sentences of an audit.
+"""Tables of an audit.
 
 Measures of every set of given labels, expected counts, transitions, calibration.
 """
@@ -13,7 +13,6 @@ from analysis.audit.audit import Audited
 from analysis.audit.contact_sheet import Section
 from analysis.audit.label_suggestions import expected
 from analysis.audit.transition_matrix import transition
-from analysis.audit.witnesses import COUNTS, Judgement
 
 
 def figures(found: list[Audited]) -> pd.DataFrame:
@@ -135,89 +134,3 @@ def sections(audited: Audited, names: list[str]) -> list[Section]:
         heading, note = NOTES[name]
         found.append(Section(heading, table, note))
     return found
-
-
-def sentences(audited: Audited, shown: int) -> list[str]:
-    """Return the results of an audit as sentences."""
-    judgement = audited.judgement
-    found = [*claims(audited), order(judgement)]
-    listed = f"The {shown} most suspicious labels: given"
-    if judgement.suggests:
-        listed += " → suggested class"
-    if judgement.counts:
-        listed += (
-            ", the probability that the given label is wrong, and the probability that the "
-            "suggested label is correct"
-        )
-    found.append(f"{listed}.")
-    if audited.unjudged:
-        found.append(
-            f"{audited.unjudged} samples are in every trial's validation set and are not ranked."
-        )
-    if calibration.known(audited.ranked):
-        found.append(_in_truth(audited))
-    return found
-
-
-def claims(audited: Audited) -> list[str]:
-    """Return what the audit says of its networks and of the number of wrong labels."""
-    judgement = audited.judgement
-    samples = len(audited.ranked)
-    if judgement.counts:
-        count, least, most = counted(audited)
-        return [
-            f"About {count:.0f} of {samples} labels are wrong ({100 * count / samples:.1f} %), "
-            f"between {least:.0f} and {most:.0f} if the networks are right about "
-            f"{100 * judgement.accuracy:.0f} % of the images, as their agreement with the given "
-            "labels suggests."
-        ]
-    if judgement.failed:
-        why = (
-            "The division failed: after it, the networks agree less with the validation labels "
-            "than after the warm-up."
-        )
-    elif judgement.outdone:
-        why = "Plain training agrees with more of the validation labels than these networks."
-    elif np.isnan(judgement.accuracy):
-        why = "The networks' accuracy cannot be estimated: these trials have no division."
-    else:
-        why = (
-            f"The networks are right about {100 * judgement.accuracy:.0f} % of the images, as far "
-            f"as their agreement with the given labels shows; {100 * COUNTS:.0f} % are needed."
-        )
-    found = [f"{why} How many labels are wrong, and how probably each is, cannot be said."]
-    if judgement.suggests:
-        found.append("Suggested labels are guesses without a probability: look at each image.")
-    else:
-        found.append("No other labels are suggested.")
-    return found
-
-
-def order(judgement: Judgement) -> str:
-    """Say what ordered the labels."""
-    witness, *arms = judgement.witnesses
-    if witness == "division":
-        return "The labels are ordered by DivideMix's division and the networks' predictions."
-    trials = " and ".join(f"`{arm}`" for arm in arms)
-    text = f"The labels are ordered by their margins over all epochs of {trials}."
-    if len(arms) == 1 and not judgement.failed:
-        text += " An arm with `method.name: cross_entropy` would be a second witness."
-    return text
-
-
-def _in_truth(audited: Audited) -> str:
-    """Return the quality of a ranking with known true labels as sentences."""
-    quality = calibration.quality(audited.ranked)
-    wrong = quality["wrong"]
-    first = 100 * quality["precision@wrong"]
-    text = (
-        f"{wrong} labels are truly wrong. The AUC of the list is {quality['auc']:.3f}. Its first "
-        f"{wrong} samples have a precision of {first:.1f} %."
-    )
-    if audited.judgement.counts:
-        text += (
-            f" Samples with a probability above 0.5 have a precision of "
-            f"{100 * quality['precision_half']:.1f} % and a recall of "
-            f"{100 * quality['recall_half']:.1f} %."
-        )
-    return text

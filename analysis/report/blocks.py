@@ -9,12 +9,13 @@ import pandas as pd
 
 @dataclass(frozen=True)
 class Block:
-    """A table of text with its heading and explanation."""
+    """A table of text with its heading, explanation and the address of a page with more."""
 
     name: str
     title: str
     table: pd.DataFrame
     note: str = ""
+    link: str = ""
 
 
 @dataclass(frozen=True)

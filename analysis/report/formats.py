@@ -1,5 +1,6 @@
 """Tables as Markdown, as LaTeX, and as CSV that spreadsheets open without running it."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,8 @@ import pandas as pd
 
 from trainable.storage.spreadsheets import escaped
 
+HTML = re.compile(r"<(?=[A-Za-z/!?])")
+"""The beginning of a tag or comment."""
 LATEX = {
     "−": "$-$",
     "±": r"$\pm$",
@@ -33,8 +36,14 @@ def markdown(table: pd.DataFrame) -> str:
 
 
 def _markdown_line(line: list[Any]) -> str:
-    cells = [str(cell).replace("|", "&#124;") for cell in line]
+    cells = [_markdown_cell(str(cell)) for cell in line]
     return f"| {' | '.join(cells)} |\n"
+
+
+def _markdown_cell(text: str) -> str:
+    """Return a text that is no HTML and no link, and ends no cell."""
+    text = text.replace("|", "&#124;").replace("](", "]&#40;")
+    return HTML.sub("&lt;", text)
 
 
 def latex(table: pd.DataFrame) -> str:

@@ -11,6 +11,7 @@ from analysis.figures import comparison as figures
 from analysis.figures import curves, division
 from analysis.report import formats, tables, verdicts
 from analysis.report.blocks import Block, Picture
+from analysis.report.label_errors import label_errors
 from analysis.report.opening import opening
 from analysis.results import unexpected_files
 from analysis.results.mixed_fingerprints import mixed, without_checksums
@@ -48,6 +49,7 @@ def write(whole: Results) -> list[Path]:
     effects = interactions.effects(study)
     thresholds = division.thresholds(study)
     blocks = list(_blocks(study, compared, costs, effects, thresholds))
+    blocks += label_errors(root)
     pictures = list(_pictures(study, compared[LAST10], costs, folder / names.FIGURES))
     by_metric = [table.assign(metric=metric) for metric, table in compared.items()]
     data = {
@@ -229,6 +231,8 @@ def _markdown(blocks: list[Block], facts: dict[str, Any]) -> Iterator[str]:
         yield f"## {block.title}\n\n{formats.markdown(block.table)}"
         if block.note:
             yield f"{block.note}\n"
+        if block.link:
+            yield f"[{block.link}]({block.link})\n"
     for title, key in SECTIONS.items():
         if facts[key]:
             yield f"## {title}\n"

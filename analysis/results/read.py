@@ -30,10 +30,10 @@ class Results:
 
     Attributes:
         trials: one row per planned trial: setting ("" if the study has none), arm, seed, id,
-            family, baseline, folder, source (name of the trial that it depends on, or None), state
-            (as in `status`; for a running trial, the state of its folder), reason (why it is not
-            done), failure (why a completed run counts as failed, or ""), failed, and the fields of
-            the summary if it is done.
+            family, baseline, folder, source (name of the trial that it depends on, or None),
+            other_labels (see `TrialRecord`), state (as in `status`; for a running trial, the state
+            of its folder), reason (why it is not done), failure (why a completed run counts as
+            failed, or ""), failed, and the fields of the summary if it is done.
         margin: equivalence margin in percentage points.
         factors: paths of the fields that the study's factors change.
         design: how seeds are added until the questions are decided; None for a fixed list.
@@ -183,6 +183,7 @@ def _row(record: TrialRecord, state: State, files: TrialFiles) -> dict[str, Any]
             "family": record.family,
             "baseline": record.baseline,
             "source": record.source,
+            "other_labels": record.other_labels,
             "folder": f"{names.RUNS}/{record.name}",
             "state": state,
             "failure": failure,

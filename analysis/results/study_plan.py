@@ -28,7 +28,8 @@ class TrialRecord:
 
     `family` groups comparisons that are corrected together: None for the baseline, "arms", or a
     factor's path. `baseline` is the arm that it is paired with; None if the arm changes data or
-    noise. `source` is the name of the trial that it depends on (`from_arm`), or None.
+    noise. `source` is the name of the trial that it depends on (`from_arm`), or None. It is paired
+    in spite of `other_labels` than the baseline's where files of labels are compared.
     """
 
     id: str
@@ -39,6 +40,7 @@ class TrialRecord:
     baseline: str | None
     epochs: int
     source: str | None = None
+    other_labels: bool = False
 
     @functools.cached_property
     def name(self) -> str:
@@ -125,6 +127,8 @@ class StudyPlan:
         trials = []
         for record in self.records:
             trial = asdict(record)
+            if not record.other_labels:
+                del trial["other_labels"]
             trial["folder"] = f"{names.RUNS}/{record.name}"
             trials.append(trial)
         content = {

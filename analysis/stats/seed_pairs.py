@@ -9,14 +9,15 @@ from analysis.results.trial_failures import FAILED_STATES
 from trainable.storage.names import LAST10
 
 PAIRING = ["seed", "data_hash", "noise_hash"]
-"""Fields that both results of a pair share."""
+"""Fields that both results of a pair share; the last one only where labels are not compared."""
 
 
 def sides(results: Results, setting: str, arm: str, metric: str = LAST10) -> pd.DataFrame:
     """Return the results of an arm and its baseline by seed.
 
-    Only seeds are included on which both have ended, with the same data and noise. Columns: arm,
-    baseline (values of the metric; NaN after an error), arm_failed, baseline_failed.
+    Only seeds are included on which both have ended, with the same data and noise; with the same
+    data, if files of labels are compared. Columns: arm, baseline (values of the metric; NaN after
+    an error), arm_failed, baseline_failed.
     """
     of_arm = _ended(results, setting, arm, metric)
     of_baseline = _ended(results, setting, BASELINE, metric)
@@ -24,7 +25,7 @@ def sides(results: Results, setting: str, arm: str, metric: str = LAST10) -> pd.
         of_baseline, left_index=True, right_index=True, suffixes=("_arm", "_baseline")
     )
     same = pd.Series(True, index=both.index)
-    for field in PAIRING[1:]:
+    for field in _shared(results, setting, arm)[1:]:
         same &= both[f"{field}_arm"] == both[f"{field}_baseline"]
     # A run that ended with an error has no hashes.
     both = both[same | both["error_arm"] | both["error_baseline"]]
@@ -55,15 +56,24 @@ def _ended(results: Results, setting: str, arm: str, metric: str) -> pd.DataFram
 def pairs(results: Results, setting: str, arm: str, metric: str = LAST10) -> pd.DataFrame:
     """Return the values of `arm` and `baseline` (columns) by seed, data and noise.
 
-    Only seeds are included where both are completed with the same data and noise.
+    Only seeds are included where both are completed with the same data and noise, as in `sides`.
     """
     if metric not in results.trials:
         return pd.DataFrame({"arm": [], "baseline": []}, dtype=float)
+    shared = _shared(results, setting, arm)
     columns = {}
     for side, name in (("arm", arm), ("baseline", BASELINE)):
         planned = results.of_arm(setting, name)
-        columns[side] = planned[planned["state"] == "done"].set_index(PAIRING)[metric]
+        columns[side] = planned[planned["state"] == "done"].set_index(shared)[metric]
     return pd.DataFrame(columns).dropna()
+
+
+def _shared(results: Results, setting: str, arm: str) -> list[str]:
+    """Return the fields of `PAIRING` that an arm's results share with those of the baseline."""
+    planned = results.of_arm(setting, arm)
+    if planned.get("other_labels", pd.Series(dtype=bool)).any():
+        return PAIRING[:-1]
+    return PAIRING
 
 
 def ratio_to_baseline(sides: pd.Series) -> float:

@@ -24,7 +24,7 @@ def apply_corrections(
     path: Path,
     confidence: float,
     console: Console,
-) -> None:
+) -> Corrected:
     """Write the corrected labels of the only set of given labels, and where they come from.
 
     Args:
@@ -34,6 +34,9 @@ def apply_corrections(
         path: `*.csv`, `*.npz`, or a folder.
         confidence: the least probability with which a suggestion must be correct to be taken.
         console: where it is said what was done.
+
+    Returns:
+        The corrected labels.
 
     Raises:
         NoAudit: there are several sets, the images cannot be written in this form, or there is a
@@ -86,14 +89,13 @@ def apply_corrections(
         console.print(
             f"{new.open} images are unsure or disputed and keep their given labels", markup=False
         )
+    return new
 
 
 def _write(new: Corrected, data: Data, path: Path) -> str:
     """Write the labels; return the lines of a study that train on them."""
     if path.suffix == ".csv":
-        labels = new.labels
-        table = pd.DataFrame({data.key: data.keys(labels.index), "label": data.classes(labels)})
-        write_csv(table, path)
+        write_csv(label_table(new.labels, data), path)
         return f"noise: {{name: file, path: {path}}}"
     images = data.arrays.train.images
     if path.suffix == ".npz":
@@ -107,6 +109,11 @@ def _write(new: Corrected, data: Data, path: Path) -> str:
         raise NoAudit(f"--apply {path}: the images are no files; name a .csv or a .npz file")
     _write_links(new, data, images, path)
     return _use("image_folder", path, data)
+
+
+def label_table(labels: pd.Series, data: Data) -> pd.DataFrame:
+    """Return labels by row of the data set as `noise: {name: file}` reads them."""
+    return pd.DataFrame({data.key: data.keys(labels.index), "label": data.classes(labels)})
 
 
 def _use(form: str, path: Path, data: Data) -> str:

@@ -93,6 +93,8 @@ def listed(audited: Audited, data: Data) -> pd.DataFrame:
 
     Columns: file or index, given, suggested, wrong, confidence, trials, and true if it is known.
     Those that the audit cannot support are absent.
+    Of a cross-fitted study also out_of_sample (the class preferred by networks that were not
+    trained on the sample) and given_probability (theirs of the given class); empty without these.
     """
     ranked = audited.ranked
     table = pd.DataFrame({data.key: data.keys(ranked["index"])})
@@ -105,6 +107,12 @@ def listed(audited: Audited, data: Data) -> pd.DataFrame:
     table["trials"] = ranked["trials"]
     if known(ranked):
         table["true"] = data.classes(ranked["true"])
+    if audited.held_out is not None:
+        held_out = audited.held_out.set_index("index")
+        names = pd.Series(data.classes(held_out["class"]), held_out.index, dtype=object)
+        table["out_of_sample"] = names.reindex(ranked["index"]).to_numpy()
+        own = held_out["own"].round(4)
+        table["given_probability"] = own.reindex(ranked["index"]).to_numpy()
     return table
 
 

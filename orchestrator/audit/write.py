@@ -14,9 +14,10 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from analysis.audit import tables
+from analysis.audit import sentences, tables
 from analysis.audit.audit import Audited, audit
 from analysis.audit.contact_sheet import Card, page
+from analysis.audit.index_page import write_index
 from analysis.report.formats import write_csv
 from orchestrator.audit.labels import Data, listed, read_data
 from trainable.config.runtime import Machine
@@ -54,13 +55,14 @@ def write_audit(
     write_csv(figures, folder / f"figures{suffix}.csv")
     show(figures, console)
     for audited in found:
-        for sentence in [*tables.claims(audited), tables.order(audited.judgement)]:
+        for sentence in [*sentences.claims(audited), sentences.order(audited.judgement)]:
             console.print(f"{audited.name}: {sentence}", markup=False)
         if len(found) > 1 or seed is not None:
             suffix = f"_seed={audited.seeds[0]}"
         title = f"{root.name}: {place}, {audited.name}"
         for path in _write(audited, data, title, folder, suffix):
             console.print(str(path), markup=False)
+    console.print(str(write_index(root)), markup=False)
     return found, data
 
 
@@ -72,7 +74,7 @@ def _write(audited: Audited, data: Data, title: str, folder: Path, suffix: str) 
     names = [str(name) for name in data.classes(pd.Series(range(audited.classes)))]
     table = listed(audited, data)
     cards = list(_cards(audited, table, data))
-    lead = tables.sentences(audited, len(cards))
+    lead = sentences.sentences(audited, len(cards))
     sections = tables.sections(audited, names)
     sheet = folder / f"sheet{suffix}.html"
     sheet.write_text(page(title, lead, cards, sections), encoding="utf-8")

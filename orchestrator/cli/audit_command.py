@@ -30,6 +30,24 @@ def audit(
             "of links to the images.",
         ),
     ] = None,
+    retrain: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="STUDY",
+            help="With --apply OUT.csv: write a study that compares training on the corrected and "
+            "on the given labels.",
+        ),
+    ] = None,
+    cross_fit: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            max=100,
+            metavar="K",
+            help="Write a study of K folds, in which networks judge labels that they were not "
+            "trained on.",
+        ),
+    ] = None,
     min_confidence: Annotated[
         float,
         typer.Option(
@@ -67,7 +85,9 @@ def audit(
     from analysis.audit.decisions import BadDecisions
     from analysis.results.study_plan import NoStudy
     from orchestrator.audit.apply import apply_corrections
+    from orchestrator.audit.cross_fit import write_cross_fit
     from orchestrator.audit.exchange import exchange
+    from orchestrator.audit.retrain import Retraining
     from orchestrator.audit.review import decisions_file, open_review, serve
     from orchestrator.audit.write import write_audit
     from trainable.errors import DataError
@@ -76,6 +96,10 @@ def audit(
         raise Ended(f"{apply} exists already; name another with --apply", WRONG)
     if apply is not None and (review or certificate):
         raise Ended("--apply writes labels; call it without --review and --certificate", WRONG)
+    if cross_fit is not None and (apply is not None or review or certificate):
+        raise Ended("--cross-fit writes a study; call it without other actions", WRONG)
+    if retrain is not None and apply is None:
+        raise Ended("--retrain needs corrected labels: name them with --apply OUT.csv", WRONG)
     if decisions is not None and not decisions.is_file():
         raise Ended(f"--decisions: {decisions} does not exist", WRONG)
     for option, exchanged in (("--export", export), ("--import", import_)):
@@ -88,6 +112,9 @@ def audit(
         if export is not None or import_ is not None:
             exchange(run_dir, setting, arm, seed, machine, export, import_, console)
             return
+        if cross_fit is not None:
+            write_cross_fit(run_dir, setting, arm, seed, cross_fit, machine, console)
+            return
         if review or certificate:
             opened = open_review(run_dir, setting, arm, seed, machine)
             if review:
@@ -97,8 +124,13 @@ def audit(
             return
         found, names = write_audit(run_dir, setting, arm, seed, machine, console)
         if apply is not None:
+            study = retrain and Retraining(run_dir, apply, retrain, machine)
+            if study:
+                study.check(found[0])
             file = decisions or decisions_file(run_dir)
-            apply_corrections(found, names, file, apply, min_confidence, console)
+            new = apply_corrections(found, names, file, apply, min_confidence, console)
+            if study:
+                study.write(found[0], names, new, console)
     except DataError as error:
         raise Ended(
             f"{error} (--study-dir: the study file's folder; --data: the data sets')", WRONG

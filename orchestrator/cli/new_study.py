@@ -1,11 +1,10 @@
 """`init`: a commented study file for a user's own data, from a survey of it."""
 
 import json
-import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from orchestrator.study.study_text import path_in, study_name
 from trainable.data.held_out import too_small
 from trainable.data.survey import Survey
 
@@ -92,9 +91,9 @@ def study_text(found: Survey, source: Path, file: Path) -> str:
     return TEMPLATE.format(
         file=file,
         found="\n".join(f"# {line}" for line in describe(found)),
-        name=json.dumps(_study_name(source)),
+        name=json.dumps(study_name(base(source))),
         form=found.form,
-        path=json.dumps(_path(source, file), ensure_ascii=False),
+        path=json.dumps(path_in(file, source), ensure_ascii=False),
         data="".join(f"    {line}\n" for line in _fields(found)),
         test="".join(f"    {line}\n" for line in _test_fields(found)),
         validation=0.1 if found.train < 10_000 else 0.05,
@@ -105,12 +104,6 @@ def study_text(found: Survey, source: Path, file: Path) -> str:
         milestone=epochs // 2,
         warmup=max(5, epochs // 6),
     )
-
-
-def _study_name(source: Path) -> str:
-    """The source's name, reduced to the characters that a study's name may have."""
-    name = re.sub(r"[^a-z0-9_.=+,-]", "_", base(source).lower())
-    return name.lstrip(".=+,-") or "mine"
 
 
 def _fields(found: Survey) -> Iterator[str]:
@@ -160,11 +153,3 @@ def base(source: Path) -> str:
     path = source.resolve()
     name = path.name if source.is_dir() else path.stem
     return "".join(character if character.isprintable() else "_" for character in name)
-
-
-def _path(source: Path, file: Path) -> str:
-    """The data's path as the study writes it: relative where both are close together."""
-    path = source.resolve()
-    relative = Path(os.path.relpath(path, file.resolve().parent))
-    far = relative.parts[:2] == ("..", "..")
-    return str(path if far else relative)

@@ -85,7 +85,7 @@ def test_sets(trials: Sequence[PlannedTrial], machine: Machine) -> tuple[list[st
         said.append(f"{data.path}: {found}")
         if small := too_small(found.count):
             warnings.append(f"{data.path}: {small}")
-    return sorted(said), sorted(warnings)
+    return sorted(set(said)), sorted(set(warnings))
 
 
 def absent_sources(todo: list[PlannedTrial], states: States) -> Iterator[str]:

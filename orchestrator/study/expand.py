@@ -26,10 +26,13 @@ from orchestrator.study.arms import (
 from orchestrator.study.overrides import resolve
 from orchestrator.study.planned_trial import PlannedTrial
 from trainable.config.custom_code import Own
+from trainable.config.data import FileNoise
 from trainable.config.messages import explain, suggestion
 from trainable.config.strict_yaml import Document, Problem
 from trainable.config.trial import TrialConfig, id_with_seed, trial_id, without_seed
 
+LABELS = "labels"
+"""Family of the arms that differ from the baseline in their file of labels."""
 Configs = dict[tuple[Setting, str], TrialConfig]
 """(setting, arm) → configuration; `from_arm` is the name of an arm."""
 
@@ -371,10 +374,9 @@ def _trial(
     """Return one trial, with its place in the comparison; `identity` is its id."""
     baseline = configs[setting, BASELINE]
     written = configs[setting, arm.name]
-    same_problem = written.data == baseline.data and written.noise == baseline.noise
-    partner = None
-    if arm.family and same_problem:
-        partner = BASELINE
+    same_noise = written.noise == baseline.noise
+    other_labels = not same_noise and _labels_from_files(written, baseline)
+    paired = bool(arm.family) and written.data == baseline.data and (same_noise or other_labels)
     source = written.from_arm
     if source:
         source = trial_name(setting, source, config.seed)
@@ -383,9 +385,15 @@ def _trial(
         setting=setting,
         arm=arm.name,
         seed=config.seed,
-        family=arm.family,
-        baseline=partner,
+        family=LABELS if paired and other_labels else arm.family,
+        baseline=BASELINE if paired else None,
         epochs=config.train.epochs,
         source=source,
+        other_labels=paired and other_labels,
     )
     return PlannedTrial(record, config)
+
+
+def _labels_from_files(*configs: TrialConfig) -> bool:
+    """Return whether all trials have given labels from files, which can be compared."""
+    return all(isinstance(config.noise, FileNoise) for config in configs)

@@ -26,7 +26,7 @@ from trainable.config.strict_yaml import Document
 from trainable.config.trial import TrialConfig
 from trainable.storage.names import VALIDATION_ACCURACY
 
-PROBLEM = ("noise", "data.name", "data.path", "data.validation_fraction")
+PROBLEM = ("noise", "data.name", "data.path", "data.validation_fraction", "data.fold")
 """Fields that define the learning problem; scores under different values are incomparable."""
 
 FEWEST_TRIALS = 10
@@ -112,7 +112,7 @@ def _check_keys(document: Document, file: SearchFile, arms: dict[str, TrialConfi
             )
             document.report(("space", path), message)
     data = arms[BASELINE].data
-    if data.validation_fraction == 0 and data.name != "npz":
+    if data.validation_fraction == 0 and data.folds is None and data.name != "npz":
         document.report(
             ("base",),
             "data.validation_fraction is 0. "

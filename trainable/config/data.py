@@ -33,12 +33,34 @@ class ImageData(Section):
     """Whether the validation set keeps its true labels: label noise is then added after the split,
     to the training set only. Clean labels are rarely available in practice. By default the epoch is
     selected by labels that are as noisy as those of the training set."""
+    folds: Annotated[int, Field(ge=2, le=100)] | None = None
+    """Number of folds of cross-fitting: the training set is divided into folds with equal shares of
+    each given class, equal images in one fold; the validation set is fold `fold`. The given labels
+    are the same in all folds. `validation_fraction` and the data set's own validation set are then
+    not used. null: no folds."""
+    fold: Annotated[int, Field(ge=0)] = 0
+    """The fold that is the validation set, counted from 0."""
     crop_padding: Annotated[int, Field(ge=0, le=16)] = 4
     """Zeros added on each side before a random crop, pixels."""
     crop_probability: Fraction = 1.0
     """Probability that a training image is cropped at random; otherwise the crop is centred."""
     flip: bool = False
     """Whether training images are flipped left-right with probability 1/2."""
+
+    @model_validator(mode="after")
+    def _fold_fits(self) -> "ImageData":
+        if self.folds is None and self.fold:
+            raise Misfit(("fold",), f"{self.fold} has no effect without `folds`, their number")
+        if self.folds is not None and self.fold >= self.folds:
+            raise Misfit(
+                ("fold",), f"{self.fold} is not one of {self.folds} folds, 0 to {self.folds - 1}"
+            )
+        if self.folds is not None and self.clean_validation:
+            raise Misfit(
+                ("clean_validation",),
+                "true gives each of the `folds` other labels; use false",
+            )
+        return self
 
 
 class Digits(ImageData):

@@ -12,9 +12,10 @@ import torch.nn.functional as F
 
 from trainable.config.data import Clothing1M, ImageData, InstanceNoise, Noise, Photos
 from trainable.config.runtime import Machine
-from trainable.data.arrays import Arrays
+from trainable.data.arrays import Arrays, Split
 from trainable.data.contents import Contents
 from trainable.data.decoded_cache import decoded, digests
+from trainable.data.held_out import contents_of
 from trainable.data.images import Files
 from trainable.data.noise import transition
 from trainable.data.samples import Samples
@@ -117,6 +118,7 @@ def prepare(
     """
     machine = machine or Machine()
     data_hash = arrays.hash
+    equal = _contents(arrays.train, machine) if data.folds is not None else None
     padding = data.crop_padding
     side = None
     if isinstance(data, Photos):
@@ -161,7 +163,7 @@ def prepare(
     # Images are not padded for division and tests.
     if side is not None and side > min(height, width):
         raise DataError(f"data.crop: {side} exceeds the images' size, {height}×{width} pixels")
-    divided = divide(arrays, data, noise, streams, machine.study_dir)
+    divided = divide(arrays, data, noise, streams, machine.study_dir, equal)
     mean = torch.tensor(arrays.mean, device=device)
     std = torch.tensor(arrays.std, device=device)
 
@@ -203,6 +205,16 @@ def prepare(
         epoch_batches=data.epoch_batches if isinstance(data, Clothing1M) else None,
         contents=contents,
     )
+
+
+def _contents(split: Split, machine: Machine) -> np.ndarray:
+    """Return numbers (n,) that are equal where images are; of files, where their bytes are equal.
+
+    They do not depend on whether the images are resident or streamed.
+    """
+    if isinstance(split.images, Files):
+        return digests(split.images, machine.shared_dir)
+    return contents_of(split.images)
 
 
 def resident(files: list[Files], wish: bool | Literal["auto"], device: torch.device) -> bool:

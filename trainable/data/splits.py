@@ -2,12 +2,14 @@
 
 import hashlib
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from trainable.config.data import FileNoise, ImageData, InstanceNoise, Noise
 from trainable.data.arrays import Arrays, Split
+from trainable.data.folds import folds
 from trainable.data.images import Files
 from trainable.data.noise import corrupt
 from trainable.data.noise_files import read_labels
@@ -50,36 +52,55 @@ class Parts:
         return digest.hexdigest()[:16]
 
 
-def divide(arrays: Arrays, data: ImageData, noise: Noise, streams: Streams, folder: Path) -> Parts:
+def divide(
+    arrays: Arrays,
+    data: ImageData,
+    noise: Noise,
+    streams: Streams,
+    folder: Path,
+    contents: np.ndarray | None = None,
+) -> Parts:
     """Add label noise and hold out the validation set.
 
     Rows of the training set that are the test set are in neither part.
     Noise is added before the split, so a sample's label does not depend on `validation_fraction`.
     With `clean_validation` it is added after the split, to the training set only. The data set's
-    own validation set gets the same noise, or none with `clean_validation`. Relative paths of noise
-    files start at `folder`.
+    own validation set gets the same noise, or none with `clean_validation`. With `folds` the
+    validation set is one of them, and the given labels do not depend on which one.
+
+    Args:
+        arrays: the data set as it is read.
+        data: fields of the data set.
+        noise: the noise model.
+        streams: random streams of the trial.
+        folder: where relative paths of noise files start.
+        contents: (n,) numbers that are equal where training images are; needed with `folds`.
 
     Raises:
         DataError: too few samples remain, or required true labels are unknown.
     """
     train = arrays.train
-    own = arrays.validation
     learned = arrays.trained
-    rows = learned
-    held = np.arange(0)
-    if own is None and (count := round(data.validation_fraction * len(learned))):
+    own = arrays.validation if data.folds is None else None
+    clean = data.clean_validation
+    rng = streams.numpy("noise")
+    noisy = partial(_noisy, arrays=arrays, noise=noise, rng=rng, streams=streams, folder=folder)
+    if data.folds is not None:
+        assert contents is not None, "folds need the contents of images"
+        given = noisy(train, learned)
+        fold_of = folds(given[learned], contents[learned], data.folds, streams.numpy("folds"))
+        rows, held = learned[fold_of != data.fold], learned[fold_of == data.fold]
+    else:
+        count = 0 if own is not None else round(data.validation_fraction * len(learned))
         shuffled = learned[streams.numpy("validation").permutation(len(learned))]
-        rows = np.sort(shuffled[count:])
-        held = np.sort(shuffled[:count])
+        rows, held = np.sort(shuffled[count:]), np.sort(shuffled[:count])
+        given = noisy(train, rows if clean else learned)
     if len(rows) < 2:
         raise DataError(
             f"{len(rows)} training images are left after the validation split; at least 2 are "
             "needed"
         )
 
-    rng = streams.numpy("noise")
-    clean = data.clean_validation
-    given = _noisy(train, rows if clean else learned, arrays, noise, rng, streams, folder)
     if arrays.held_out is not None:
         given[arrays.held_out] = train.start[arrays.held_out]
     part = Part(train, rows, given)
@@ -89,7 +110,7 @@ def divide(arrays: Arrays, data: ImageData, noise: Noise, streams: Streams, fold
         validation = Part(own, np.arange(len(own)), own.labels if clean else own.start)
     else:
         every = np.arange(len(own))
-        validation = Part(own, every, _noisy(own, every, arrays, noise, rng, streams, folder))
+        validation = Part(own, every, noisy(own, every))
     if clean and validation is not None and (validation.split.labels[validation.rows] < 0).any():
         raise DataError(
             "data.clean_validation: true needs true labels, and those of this validation set are "

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analysis.audit import tables
+from analysis.audit import sentences, tables
 from analysis.audit.audit import audit
 from analysis.audit.witnesses import PlainTraining, division_failed, judge, networks_accuracy
 from tests.analysis.material import sample_table
@@ -144,7 +144,7 @@ def test_an_audit_says_what_its_networks_are_worth(study):
     root = study.write()
     (found,) = audit(root)
     assert found.judgement.witnesses == ("margins", "baseline")
-    first, second = tables.claims(found)
+    first, second = sentences.claims(found)
     assert "93 % are needed" in first
     assert first.endswith("how probably each is, cannot be said.")
     assert second == "No other labels are suggested."

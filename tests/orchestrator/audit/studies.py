@@ -63,11 +63,17 @@ def write_npz(per_class: int = 30) -> None:
 def finished(data: str, noise: str = "{name: none}") -> Path:
     """The results of a study whose trials have run, without Ray."""
     Path("mine.yaml").write_text(STUDY.replace("DATA", data).replace("NOISE", noise))
-    planned = load_study(Path("mine.yaml"))
-    place = Store(Path("results/mine"))
+    return trained(Path("mine.yaml"))
+
+
+def trained(file: Path) -> Path:
+    """The results of a study file whose trials have run, without Ray."""
+    planned = load_study(file)
+    place = Store(Path("results") / planned.name)
+    machine = Machine(study_dir=file.parent)
     place.write_plan(planned.text, planned.plan)
     for trial in planned.trials:
-        session = Session(trial.config, place.folder(trial.record).path, Machine())
+        session = Session(trial.config, place.folder(trial.record).path, machine)
         while not session.finished:
             session.advance()
         session.close()

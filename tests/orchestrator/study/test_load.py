@@ -1,5 +1,6 @@
 """A study file: a mistake is shown with its line and what would be right, a good file becomes the right trials."""
 
+import json
 import random
 import re
 from pathlib import Path
@@ -510,6 +511,33 @@ settings:
         "noise": None,
         "data": None,
     }
+
+
+def test_arms_with_other_files_of_labels_are_compared_in_a_family_of_their_own(tmp_path):
+    text = f"""\
+{BASE}  noise: {{name: file, path: given.csv}}
+arms:
+  method: {{method.mixup: false}}
+  corrected: {{noise.path: corrected.csv}}
+  none: {{noise.name: none}}
+  flipped: {{noise.path: corrected.csv, data.flip: true}}
+analysis: {{primary: corrected}}
+"""
+    study = load_study(write(tmp_path, text))
+    found = {arm: trial.record for arm, trial in arms(study).items()}
+    assert {
+        arm: (each.family, each.baseline, each.other_labels) for arm, each in found.items()
+    } == {
+        "baseline": (None, None, False),
+        "method": ("arms", "baseline", False),
+        "corrected": ("labels", "baseline", True),
+        "none": ("arms", None, False),
+        "flipped": ("arms", None, False),
+    }
+    written = json.loads(study.plan.to_json())["trials"]
+    marked = {trial["arm"] for trial in written if trial.get("other_labels")}
+    assert marked == {"corrected"}
+    assert sum("other_labels" in trial for trial in written) == len(study.file.seeds)
 
 
 def test_trials_run_seed_by_seed_so_that_an_early_stop_leaves_whole_pairs(tmp_path):

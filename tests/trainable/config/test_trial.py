@@ -59,6 +59,8 @@ from trainable.config.trial import SCHEMA, TrialConfig, stored_config, trial_id
 IMAGE_DATA: dict[str, Any] = {
     "validation_fraction": 0.1,
     "clean_validation": True,
+    "folds": 5,
+    "fold": 1,
     "crop_padding": 3,
     "crop_probability": 0.5,
 }
@@ -190,6 +192,8 @@ OTHER: dict[tuple[str, type[Section]], dict[str, Any]] = {
         "ensemble": "probabilities",
     },
 }
+WITH: dict[str, dict[str, Any]] = {"fold": {"folds": 5}}
+"""Other fields without which a field is refused."""
 REQUIRED: dict[type[Section], dict[str, Any]] = {
     Npz: {"path": "a.npz"},
     ImageFolder: {"path": "a"},
@@ -256,7 +260,8 @@ def test_the_id_is_the_hash_of_the_schema_the_seed_and_what_differs_from_the_def
 def test_every_field_changes_the_id(part, kind):
     ids = [id_of({part: section(kind)})]
     ids += [
-        id_of({part: section(kind, **{field: value})}) for field, value in OTHER[part, kind].items()
+        id_of({part: section(kind, **WITH.get(field, {}), **{field: value})})
+        for field, value in OTHER[part, kind].items()
     ]
     assert len(set(ids)) == len(ids)
 
@@ -603,6 +608,21 @@ def test_a_prior_of_the_wrong_length_is_blamed_on_its_field(data):
     TrialConfig.model_validate(
         {**content, "data": {"name": "npz", "path": "a.npz"}}
     )  # not known before it is read
+
+
+@pytest.mark.parametrize(
+    ("fields", "path", "message"),
+    [
+        ({"fold": 2}, "data.fold", "2 has no effect without `folds`"),
+        ({"folds": 3, "fold": 3}, "data.fold", "3 is not one of 3 folds, 0 to 2"),
+        ({"folds": 1}, "data.folds", "greater than or equal to 2"),
+        ({"folds": 3, "clean_validation": True}, "data.clean_validation", "use false"),
+    ],
+)
+def test_folds_that_cannot_be_held_out_are_refused(fields, path, message):
+    [(found, said)] = mistakes({"data": {"name": "digits", **fields}})
+    assert found == path
+    assert message in said
 
 
 def test_all_mistakes_are_reported_at_once():

@@ -135,3 +135,54 @@ def test_instance_noise_sees_the_images_of_the_rows_that_it_is_put_on():
     )
     assert np.array_equal(first.train.given, again.train.given)
     assert 0 < first.train.wrong.mean() < 1
+
+
+def in_folds(arrays: Arrays, noise=NOISE, **fields) -> list[Parts]:
+    """The parts of each of four folds."""
+    contents = np.arange(len(arrays.train), dtype=np.uint64)
+    return [
+        divide(arrays, ImageData(folds=4, fold=fold, **fields), noise, Streams(0), Path(), contents)
+        for fold in range(4)
+    ]
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        SymmetricNoise(rate=0.5),
+        AsymmetricNoise(rate=0.5, map=[1, 2, 3, 0]),
+        InstanceNoise(rate=0.5),
+        NoNoise(),
+    ],
+)
+def test_each_sample_is_held_out_once_and_has_one_label_in_all_folds(noise):
+    found = in_folds(made_up(), noise)
+    held = np.concatenate([parts.validation.rows for parts in found])
+    assert sorted(held) == list(range(40))
+    plain = divided(made_up(), noise).train.given
+    for parts in found:
+        assert sorted([*parts.train.rows, *parts.validation.rows]) == list(range(40))
+        assert np.array_equal(parts.train.given, plain)
+        assert np.array_equal(parts.validation.given, plain)
+    assert len({parts.hash for parts in found}) == 4
+
+
+def test_folds_are_even_in_given_labels():
+    found = in_folds(made_up(), SymmetricNoise(rate=0.7))
+    given = found[0].train.given
+    for label in range(4):
+        counts = [int((given[parts.validation.rows] == label).sum()) for parts in found]
+        assert max(counts) - min(counts) <= 1
+
+
+def test_with_folds_the_validation_set_is_one_of_them_whatever_else_there_is():
+    found = in_folds(made_up(validation=12), validation_fraction=0.5)
+    assert [len(parts.validation.rows) for parts in found] == [10, 10, 10, 10]
+    assert found[0].validation.split is found[0].train.split
+
+
+def test_a_held_out_test_set_is_in_no_fold():
+    arrays = dataclasses.replace(made_up(), held_out=np.arange(0, 40, 5))
+    found = in_folds(arrays)
+    rows = np.concatenate([parts.validation.rows for parts in found])
+    assert sorted(rows) == np.delete(np.arange(40), arrays.held_out).tolist()

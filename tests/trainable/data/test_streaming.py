@@ -182,3 +182,10 @@ def test_an_epoch_may_see_a_balanced_part_of_the_samples(tree):
     assert torch.equal(part.plain(torch.arange(12)), data.train.plain(torch.from_numpy(rows)))
     assert not np.array_equal(rows, data.epoch_rows(np.random.default_rng(1), 4))
     assert prepared(tree, True).epoch_rows(np.random.default_rng(0), 4) is None
+
+
+def test_folds_are_the_same_of_streamed_and_of_resident_images(tree):
+    first, second = (prepared(tree, wish, folds=3, fold=1) for wish in (True, False))
+    assert 13 <= len(first.validation) <= 14
+    assert first.validation.source_index.tolist() == second.validation.source_index.tolist()
+    assert first.noise_hash == second.noise_hash
