@@ -1,5 +1,7 @@
 """What an audit says in words."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -8,10 +10,16 @@ from analysis.audit.audit import Audited
 from analysis.audit.witnesses import COUNTS, Judgement
 
 
-def sentences(audited: Audited, shown: int) -> list[str]:
-    """Return the results of an audit as sentences."""
+def sentences(audited: Audited, shown: int, names: Sequence[str]) -> list[str]:
+    """Return the results of an audit as sentences.
+
+    Args:
+        audited: the audit.
+        shown: number of images on the page.
+        names: of the classes.
+    """
     judgement = audited.judgement
-    found = [*claims(audited), order(judgement)]
+    found = [*claims(audited), *doubts(audited, names), order(judgement)]
     listed = f"The {shown} most suspicious labels: given"
     if judgement.suggests:
         listed += " → suggested class"
@@ -64,6 +72,19 @@ def claims(audited: Audited) -> list[str]:
     else:
         found.append("No other labels are suggested.")
     return found
+
+
+def doubts(audited: Audited, names: Sequence[str]) -> list[str]:
+    """Name the classes of which nothing is claimed; `names` are those of all classes."""
+    judgement = audited.judgement
+    if not judgement.doubtful:
+        return []
+    classes = ", ".join(names[label] for label in judgement.doubtful)
+    return [
+        f"Look at the images with these labels first: {classes}. The networks call most of them "
+        "another class: most of these labels are wrong, or one class was taken for another. "
+        "Nothing is said of single labels there."
+    ]
 
 
 def order(judgement: Judgement) -> str:

@@ -89,6 +89,7 @@ def tables(audited: Audited, names: list[str]) -> dict[str, pd.DataFrame]:
         return {}
     ranked = audited.ranked
     counts = expected(ranked, audited.classes)
+    counts.loc[counts["given"].isin(audited.judgement.doubtful), ["expected", "share"]] = np.nan
     counts["given"] = names
     probabilities = transition(ranked, audited.classes)
     matrix = pd.DataFrame(probabilities, columns=names).round(3)

@@ -19,7 +19,7 @@ other seeds.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -56,6 +56,9 @@ class Judgement:
         agreement: share of the given labels with which the ensemble agrees without having memorised
             them, 0 to 1.
         samples: number of labels.
+        doubtful: given classes whose labels the networks mostly call another class. Either most of
+            these labels are wrong, or the networks have taken one class for another.
+        doubtful_samples: number of labels of these classes.
     """
 
     accuracy: float
@@ -64,6 +67,8 @@ class Judgement:
     agreement: float
     samples: int
     witnesses: tuple[str, ...]
+    doubtful: tuple[int, ...] = ()
+    doubtful_samples: int = 0
 
     @property
     def counts(self) -> bool:
@@ -81,11 +86,11 @@ class Judgement:
 
         The networks disagree with a share of the labels, and are wrong about a share of the images:
         the share of wrong labels differs from the former by the latter at most. Two standard errors
-        of the agreement are added.
+        of the agreement are added, and the labels of doubtful classes.
         """
         disagreement = 1 - self.agreement
         error = np.sqrt(self.agreement * disagreement / self.samples)
-        doubt = 1 - self.accuracy + 2 * float(error)
+        doubt = 1 - self.accuracy + 2 * float(error) + self.doubtful_samples / self.samples
         return max(disagreement - doubt, 0.0), min(disagreement + doubt, 1.0)
 
 
@@ -101,40 +106,64 @@ def judge(
         plain: trials of plain training with the same labels.
 
     Returns:
-        The ranking, as of `label_suggestions.rank`, and what it is worth. Without suggestions,
-        `suggested` is the given class. Without counts, `wrong` is a suspicion and no probability,
-        and `confidence` is NaN.
+        The ranking, as of `label_suggestions.rank`, and what it is worth. Where nothing can be
+        suggested, `suggested` is the given class. Where no probability can be given, `wrong` is a
+        suspicion and `confidence` is NaN.
     """
     ranked = rank(tables, classes)
-    index = ranked["index"].to_numpy()
-    by_division = all(divided(table) for table in tables)
-    agreement = _agreement(tables)
-    accuracy = np.nan
-    failed = False
-    worse = False
-    if by_division:
-        accuracy = networks_accuracy(agreement, float(ranked["wrong"].mean()), classes)
-        failed = division_failed(tables)
-        worse = plain is not None and outdone(tables, plain.tables)
-    margins = {arm: _margins(tables, index)}
+    judgement = _assess(tables, ranked, classes, plain)
+    margins = {arm: tables}
     if plain is not None:
-        margins[plain.arm] = _margins(plain.tables, index)
-        if failed:
+        margins[plain.arm] = plain.tables
+        if judgement.failed:
             del margins[arm]
-    known = {name: values for name, values in margins.items() if values is not None}
-    judgement = Judgement(accuracy, failed, worse, agreement, len(ranked), ("division",))
+    index = ranked["index"].to_numpy()
+    found = {name: _margins(of_arm, index) for name, of_arm in margins.items()}
+    known = {name: values for name, values in found.items() if values is not None}
     if known and not judgement.counts:
-        judgement = Judgement(accuracy, failed, worse, agreement, len(ranked), ("margins", *known))
+        judgement = replace(judgement, witnesses=("margins", *known))
         margin = np.sum([_standardised(values) for values in known.values()], axis=0)
         ranked = _ordered(ranked, -margin)
-    if not judgement.suggests:
-        ranked["suggested"] = ranked["given"]
+    return _supported(tables, ranked, judgement, classes), judgement
+
+
+def _assess(
+    tables: Sequence[Table], ranked: pd.DataFrame, classes: int, plain: PlainTraining | None
+) -> Judgement:
+    """Return what the networks are worth; without a division nothing is known of their accuracy."""
+    agreement = _agreement(tables)
+    by_division = all(divided(table) for table in tables)
+    accuracy = np.nan
+    if by_division:
+        accuracy = networks_accuracy(agreement, float(ranked["wrong"].mean()), classes)
+    doubtful = doubtful_classes(tables, classes)
+    return Judgement(
+        accuracy=accuracy,
+        failed=by_division and division_failed(tables),
+        outdone=by_division and plain is not None and outdone(tables, plain.tables),
+        agreement=agreement,
+        samples=len(ranked),
+        witnesses=("division",),
+        doubtful=doubtful,
+        doubtful_samples=int(ranked["given"].isin(doubtful).sum()),
+    )
+
+
+def _supported(
+    tables: Sequence[Table], ranked: pd.DataFrame, judgement: Judgement, classes: int
+) -> pd.DataFrame:
+    """Return a ranking without the suggestions and confidences that cannot be supported."""
+    found = ranked.copy()
     if judgement.counts:
         factor = confidence_factor(tables, float(ranked["wrong"].mean()), classes)
-        ranked["confidence"] = _calibrated(ranked, factor)
+        found["confidence"] = _calibrated(ranked, factor)
     else:
-        ranked["confidence"] = np.nan
-    return ranked, judgement
+        found["confidence"] = np.nan
+    doubtful = ranked["given"].isin(judgement.doubtful)
+    found.loc[doubtful, "confidence"] = np.nan
+    refused = doubtful if judgement.suggests else slice(None)
+    found.loc[refused, "suggested"] = ranked.loc[refused, "given"]
+    return found
 
 
 def _calibrated(ranked: pd.DataFrame, factor: float) -> pd.Series:
@@ -162,6 +191,16 @@ def networks_accuracy(agreement: float, wrong: float, classes: int) -> float:
     if slope <= 0:
         return np.nan
     return min(max((agreement - by_chance) / slope, 0.0), 1.0)
+
+
+def doubtful_classes(tables: Sequence[Table], classes: int) -> tuple[int, ...]:
+    """Return the given classes whose samples the last ensembles mostly put into another class."""
+    called = np.zeros((classes, classes))
+    for table in tables:
+        given = table["given"][table["split"] == 0]
+        np.add.at(called, (given, table["ensemble_class"][-1]), 1)
+    own = called.diagonal()
+    return tuple(np.flatnonzero((called > own[:, None]).any(axis=1)).tolist())
 
 
 def division_failed(tables: Sequence[Table]) -> bool:

@@ -7,6 +7,7 @@
 
 import csv
 import json
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,13 +57,14 @@ def judged(audited: Audited, data: Data) -> Iterator[Judged]:
         ranked["confidence"].tolist(),
         strict=True,
     ):
+        known = not math.isnan(confidence)
         yield Judged(
             row,
             data.image(row),
             names[given],
             names[suggested] if judgement.suggests else None,
-            round(wrong, 4) if judgement.counts else None,
-            confidence if judgement.counts else None,
+            round(wrong, 4) if known else None,
+            confidence if known else None,
         )
 
 

@@ -57,6 +57,10 @@ class Data:
             classes=[str(name) for name in self.classes(numbers)],
         )
 
+    def class_names(self, audited: Audited) -> list[str]:
+        """Return the names of all classes of an audit."""
+        return [str(name) for name in self.classes(pd.Series(range(audited.classes)))]
+
     def classes(self, labels: pd.Series) -> list[str | int]:
         """Return the names of classes; without names, their numbers."""
         names = self.arrays.class_names
@@ -92,7 +96,7 @@ def listed(audited: Audited, data: Data) -> pd.DataFrame:
     """Return the ranking with readable names, the most suspicious first.
 
     Columns: file or index, given, suggested, wrong, confidence, trials, and true if it is known.
-    Those that the audit cannot support are absent.
+    Those that the audit cannot support are absent, or empty for a class.
     Of a cross-fitted study also out_of_sample (the class preferred by networks that were not
     trained on the sample) and given_probability (theirs of the given class); empty without these.
     """
@@ -102,7 +106,7 @@ def listed(audited: Audited, data: Data) -> pd.DataFrame:
     if audited.judgement.suggests:
         table["suggested"] = data.classes(ranked["suggested"])
     if audited.judgement.counts:
-        table["wrong"] = ranked["wrong"].round(4)
+        table["wrong"] = ranked["wrong"].where(ranked["confidence"].notna()).round(4)
         table["confidence"] = ranked["confidence"].round(4)
     table["trials"] = ranked["trials"]
     if known(ranked):

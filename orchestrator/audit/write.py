@@ -5,6 +5,7 @@ Lists, contact sheets and tables are in `RUN_DIR/audit`; a summary is printed.
 
 import base64
 import io
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,7 +56,8 @@ def write_audit(
     write_csv(figures, folder / f"figures{suffix}.csv")
     show(figures, console)
     for audited in found:
-        for sentence in [*sentences.claims(audited), sentences.order(audited.judgement)]:
+        said = [*sentences.claims(audited), *sentences.doubts(audited, data.class_names(audited))]
+        for sentence in [*said, sentences.order(audited.judgement)]:
             console.print(f"{audited.name}: {sentence}", markup=False)
         if len(found) > 1 or seed is not None:
             suffix = f"_seed={audited.seeds[0]}"
@@ -71,10 +73,10 @@ def _write(audited: Audited, data: Data, title: str, folder: Path, suffix: str) 
 
     `suffix` ends the files' names.
     """
-    names = [str(name) for name in data.classes(pd.Series(range(audited.classes)))]
+    names = data.class_names(audited)
     table = listed(audited, data)
     cards = list(_cards(audited, table, data))
-    lead = sentences.sentences(audited, len(cards))
+    lead = sentences.sentences(audited, len(cards), names)
     sections = tables.sections(audited, names)
     sheet = folder / f"sheet{suffix}.html"
     sheet.write_text(page(title, lead, cards, sections), encoding="utf-8")
@@ -104,10 +106,15 @@ def _cards(audited: Audited, table: pd.DataFrame, data: Data) -> Iterator[Card]:
             str(entry[data.key]),
             str(entry["given"]),
             str(entry["suggested"]) if "suggested" in entry else None,
-            entry.get("wrong"),
-            entry.get("confidence"),
+            _known(entry.get("wrong")),
+            _known(entry.get("confidence")),
             str(entry["true"]) if "true" in entry else None,
         )
+
+
+def _known(probability: float | None) -> float | None:
+    """Return a probability; None if the audit cannot give it."""
+    return None if probability is None or math.isnan(probability) else probability
 
 
 def thumbnail(pixels: np.ndarray) -> str:

@@ -76,7 +76,7 @@ def test_the_tables_of_an_audit(study):
     assert found_tables["transition"].drop(columns="true").sum(axis=1).tolist() == pytest.approx(
         [1, 1, 1], abs=0.01
     )
-    count, order, shown, held_out, truth = sentences.sentences(found, 40)
+    count, order, shown, held_out, truth = sentences.sentences(found, 40, ["a", "b", "c"])
     assert order == "The labels are ordered by DivideMix's division and the networks' predictions."
     assert count.startswith(f"About {found.ranked['wrong'].sum():.0f} of 300 labels are wrong")
     assert shown.startswith("The 40 ")
@@ -89,4 +89,6 @@ def test_without_true_labels_nothing_is_measured_against_them(study):
     (found,) = audit(study.arm("baseline", 90.0, samples=sample_table(known=False)).write())
     assert list(tables.tables(found, ["a", "b", "c"])) == ["classes", "transition"]
     assert "auc" not in tables.figures([found])
-    assert not any("In truth" in sentence for sentence in sentences.sentences(found, 40))
+    assert not any(
+        "In truth" in sentence for sentence in sentences.sentences(found, 40, ["a", "b", "c"])
+    )

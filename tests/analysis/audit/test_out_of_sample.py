@@ -87,7 +87,7 @@ def test_settings_that_are_folds_are_audited_together(study):
     assert found.trial["setting"] == ""
     assert len(found.ranked) == 12
     assert found.held_out["index"].tolist() == [4, 5, 6, 7, 8, 9, 10, 11]
-    said = sentences.sentences(found, 12)
+    said = sentences.sentences(found, 12, ["a", "b", "c"])
     agreeing = 100 * (found.given[4:] == 1).mean()
     assert any(
         f"for {agreeing:.1f} % of 8 samples. 4 samples are in folds" in each for each in said

@@ -1,11 +1,19 @@
 """Which witness orders the labels, and what is refused, on tables made by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from analysis.audit import sentences, tables
 from analysis.audit.audit import audit
-from analysis.audit.witnesses import PlainTraining, division_failed, judge, networks_accuracy
+from analysis.audit.witnesses import (
+    PlainTraining,
+    division_failed,
+    doubtful_classes,
+    judge,
+    networks_accuracy,
+)
 from tests.analysis.material import sample_table
 
 CLASSES = 3
@@ -135,6 +143,32 @@ def test_samples_that_were_never_seen_are_in_the_middle():
     ranked, _ = judge([table], CLASSES, "baseline")
     place = ranked.index[ranked["index"] == 7][0]
     assert 60 < place < 140, "99 of 300 labels are wrong"
+
+
+def test_nothing_is_said_of_a_class_that_was_taken_for_another(study):
+    table = with_margins(sample_table(300, 30))
+    given = table["given"][:300]
+    swapped = table["ensemble_class"].copy()
+    swapped[:, given == 1] = 2
+    table["ensemble_class"] = swapped
+    assert doubtful_classes([sample_table(300, 30)], CLASSES) == ()
+    assert doubtful_classes([table], CLASSES) == (1,)
+    study.arm("baseline", 90.0, samples=table)
+    ranked, judgement = judge([table], CLASSES, "baseline")
+    assert judgement.doubtful_samples == 100
+    doubtful = ranked["given"] == 1
+    assert (ranked["suggested"] == ranked["given"])[doubtful].all()
+    assert ranked["confidence"][doubtful].isna().all()
+    (found,) = audit(study.write())
+    (sentence,) = sentences.doubts(found, ["a", "b", "c"])
+    assert sentence.startswith("Look at the images with these labels first: b.")
+
+
+def test_the_classes_table_counts_nothing_of_a_doubtful_class(study):
+    (found,) = audit(study.arm("baseline", 90.0, samples=sample_table(300, 30)).write())
+    doubtful = replace(found, judgement=replace(found.judgement, doubtful=(1,)))
+    classes = tables.tables(doubtful, ["a", "b", "c"])["classes"]
+    assert classes["expected"].isna().tolist() == [False, True, False]
 
 
 def test_an_audit_says_what_its_networks_are_worth(study):

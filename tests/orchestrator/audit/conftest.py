@@ -19,3 +19,4 @@ def able_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Networks of three epochs may state numbers, probabilities and suggestions."""
     monkeypatch.setattr(witnesses, "COUNTS", 0.0)
     monkeypatch.setattr(witnesses, "SUGGESTIONS", 0.0)
+    monkeypatch.setattr(witnesses, "doubtful_classes", lambda tables, classes: ())
