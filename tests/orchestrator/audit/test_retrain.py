@@ -9,6 +9,7 @@ import pytest
 from analysis.audit.decisions import Decision, append
 from analysis.results.read import read_results
 from analysis.stats.comparison import compare
+from analysis.stats.costs import costs_of_arms
 from orchestrator.audit.review import only_audit
 from orchestrator.study.load import load_study
 from tests.orchestrator.audit.studies import (
@@ -79,9 +80,12 @@ def test_the_study_can_be_planned_and_run_and_compares_the_labels(command):
     for section in ("model", "train", "method"):
         assert getattr(again, section) == getattr(original, section)
 
-    table = compare(read_results(trained(file))).set_index("arm")
+    results = read_results(trained(file))
+    table = compare(results).set_index("arm")
     assert table.loc["corrected", "seeds"] == 2
     assert table.loc["corrected", "family"] == "labels"
+    costs = costs_of_arms(results).set_index("arm")
+    assert costs.loc["corrected", "seconds_ratio"] > 0
 
 
 def test_of_injected_noise_the_labels_of_the_chosen_seed_are_compared_in_every_trial(command):
