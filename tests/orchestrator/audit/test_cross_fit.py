@@ -55,7 +55,6 @@ def test_every_label_is_judged_by_networks_that_never_saw_it(command):
         "Networks that were not trained on a sample agree"
         in (new / "audit/baseline/sheet.html").read_text()
     )
-    assert "does not divide them" in command("audit", new, "--arm", "cross_entropy")[2]
 
 
 def test_each_sample_is_judged_by_its_own_fold_and_the_test_set_by_all():
