@@ -133,6 +133,10 @@ class Retraining:
             f"{name}: {changed} of {len(new.labels)} labels differ from the given ones",
             f"({new.decided} by decisions, {new.suggested} by suggestions; see {name}.json).",
         ]
+        if new.unusable:
+            lines.append(
+                f"{len(new.unusable)} unusable images keep their given labels in both arms."
+            )
         if data.arrays.test_labels == "unchecked":
             return [*lines, *UNCHECKED]
         return [*lines, *TRUSTED]
