@@ -134,9 +134,8 @@ class Retraining:
             f"({new.decided} by decisions, {new.suggested} by suggestions; see {name}.json).",
         ]
         if new.unusable:
-            lines.append(
-                f"{len(new.unusable)} unusable images keep their given labels in both arms."
-            )
+            count = len(new.unusable)
+            lines.append(f"Unusable images: {count}; they keep their given labels in both arms.")
         if data.arrays.test_labels == "unchecked":
             return [*lines, *UNCHECKED]
         return [*lines, *TRUSTED]
