@@ -67,6 +67,8 @@ def audit(
         NoAudit: the study lacks the setting, arm or seed, or its trials judge no labels.
     """
     study = read_results(root)
+    if setting is None:
+        study = joined_folds(study)
     trials = _chosen(study, setting, arm, seed)
     tables = [study.samples(trial) for trial in trials]
     for trial, table in zip(trials, tables, strict=True):
@@ -138,13 +140,11 @@ def _chosen(
     study: Results, setting: str | None, arm: str, seed: int | None
 ) -> list[dict[str, Any]]:
     """Return the selected completed trials. Raises NoAudit."""
-    trials = study.trials
     if setting is None and len(study.settings) > 1:
-        joined = joined_folds(study, arm)
-        if joined is None:
-            listed = ", ".join(study.settings)
-            raise NoAudit(f"there are several settings; choose one with --setting: {listed}")
-        trials = joined
+        raise NoAudit(
+            f"there are several settings; choose one with --setting: {', '.join(study.settings)}"
+        )
+    trials = study.trials
     for column, wanted in {"setting": setting, "arm": arm, "seed": seed}.items():
         if wanted is None:
             continue

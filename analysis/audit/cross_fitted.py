@@ -2,9 +2,8 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
-
-import pandas as pd
 
 from analysis.results.read import Results, value_at
 
@@ -14,17 +13,19 @@ def has_folds(study: Results, trial: Mapping[Any, Any]) -> bool:
     return value_at(study.config(trial), "data.folds") is not None
 
 
-def joined_folds(study: Results, arm: str) -> pd.DataFrame | None:
-    """Return an arm's planned trials without their settings, if these are folds; else None.
+def joined_folds(study: Results) -> Results:
+    """Return a study without its settings if these are folds; another one unchanged.
 
-    They are folds if the completed trials differ in `data.fold` and the seed alone.
+    They are folds if the completed trials of each arm differ in `data.fold` and the seed alone.
     """
-    trials = study.trials[study.trials["arm"] == arm]
-    done = trials[trials["state"] == "done"].to_dict("records")
-    recipes = {_without_fold(study.config(trial)) for trial in done}
-    if len(recipes) != 1 or not has_folds(study, done[0]):
-        return None
-    return trials.assign(setting="")
+    recipes: dict[str, set[str]] = {}
+    for trial in study.done.to_dict("records"):
+        if not has_folds(study, trial):
+            return study
+        recipes.setdefault(trial["arm"], set()).add(_without_fold(study.config(trial)))
+    if not recipes or any(len(found) > 1 for found in recipes.values()):
+        return study
+    return replace(study, trials=study.trials.assign(setting=""))
 
 
 def _without_fold(config: dict[str, Any]) -> str:

@@ -24,6 +24,7 @@ class WrittenAudit:
         seeds: their seeds, as text.
         samples: number of ranked labels; None: unknown.
         expected: expected number of wrong labels; None: the audit gives none.
+        least, most: its range; None: the audit gives none.
         wrong: number of wrong labels; None: the true labels are unknown.
         sheet: the contact sheet, relative to the folder of audits; None: there is none.
         shares: expected share of wrong labels by given class, the largest first; empty: none.
@@ -34,9 +35,28 @@ class WrittenAudit:
     seeds: str
     samples: float | None
     expected: float | None
+    least: float | None
+    most: float | None
     wrong: float | None
     sheet: str | None
     shares: dict[str, float]
+
+    @property
+    def counted(self) -> str:
+        """The expected number of wrong labels with its range: `12 (8 to 17)`."""
+        if self.expected is None:
+            return "not given"
+        text = f"{self.expected:.0f}"
+        if self.least is not None and self.most is not None:
+            text += f" ({self.least:.0f} to {self.most:.0f})"
+        return text
+
+    @property
+    def share(self) -> str:
+        """The expected share of wrong labels: `13.3 %`; empty if it is not given."""
+        if self.expected is None or not self.samples:
+            return ""
+        return f"{100 * self.expected / self.samples:.1f} %"
 
 
 def written_audits(root: Path) -> tuple[list[WrittenAudit], list[str]]:
@@ -78,6 +98,8 @@ def _audits(folder: Path, file: Path, suffix: str) -> Iterator[WrittenAudit]:
             seeds=row["seeds"],
             samples=_number(row.get("samples")),
             expected=_number(row.get("expected")),
+            least=_number(row.get("least")),
+            most=_number(row.get("most")),
             wrong=_number(row.get("wrong")),
             sheet=sheet.relative_to(folder).as_posix() if sheet.is_file() else None,
             shares=_shares(classes) if classes.is_file() else {},

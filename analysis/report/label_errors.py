@@ -33,16 +33,13 @@ def label_errors(root: Path) -> Iterator[Block]:
 
 
 def _row(audit: WrittenAudit) -> dict[str, str]:
-    share = ""
-    if audit.expected is not None and audit.samples:
-        share = f"{100 * audit.expected / audit.samples:.1f} %"
     first = list(audit.shares.items())[:CLASSES_SHOWN]
     return {
         "setting": audit.setting,
         "arm": audit.arm,
         "seeds": audit.seeds,
         "labels": "" if audit.samples is None else f"{audit.samples:.0f}",
-        "expected wrong": "not given" if audit.expected is None else f"{audit.expected:.0f}",
-        "share": share,
+        "expected wrong": audit.counted,
+        "share": audit.share,
         "most in": ", ".join(f"{name} {100 * share:.0f} %" for name, share in first if share),
     }

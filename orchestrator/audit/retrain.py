@@ -133,6 +133,9 @@ class Retraining:
             f"{name}: {changed} of {len(new.labels)} labels differ from the given ones",
             f"({new.decided} by decisions, {new.suggested} by suggestions; see {name}.json).",
         ]
+        if new.unusable:
+            count = len(new.unusable)
+            lines.append(f"Unusable images: {count}; they keep their given labels in both arms.")
         if data.arrays.test_labels == "unchecked":
             return [*lines, *UNCHECKED]
         return [*lines, *TRUSTED]

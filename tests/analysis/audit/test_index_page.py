@@ -53,7 +53,7 @@ def test_each_set_of_labels_is_a_row_with_its_own_sheet(tmp_path):
     assert page.count("<tr>") == 5
     assert '<a href="hard/baseline/sheet_seed%3D10.html">sheet</a>' in page
     assert "not given" in page, "the audit of the three seeds gives no number"
-    assert "18 (20.6 %)" in page
+    assert "<td>18</td><td>20.6 %</td><td>20</td>" in page
 
 
 def test_names_are_text_and_no_html(tmp_path):
@@ -79,7 +79,11 @@ def test_a_table_that_cannot_be_read_is_named(tmp_path, content):
 def test_the_report_has_what_the_audits_say_and_is_the_same_each_time(study):
     root = study.arm("baseline", 70.0, 72.0, samples=sample_table()).write()
     assert "probably wrong" not in Path(write_report(root)[0]).read_text(encoding="utf-8")
-    written(root, "baseline/figures.csv", "seeds,trials,samples,expected\n0 1,2,60,12.4\n")
+    written(
+        root,
+        "baseline/figures.csv",
+        "seeds,trials,samples,expected,least,most\n0 1,2,60,12.4,9,20\n",
+    )
     names = ["<i>crow", "a|b", "[x](y)", "d", "e", "f"]
     lines = [f"{name},10,2,0.{9 - place}" for place, name in enumerate(names)]
     table = "\n".join(["given,samples,expected,share", *lines, "g,10,0,0.0"])
@@ -89,7 +93,8 @@ def test_the_report_has_what_the_audits_say_and_is_the_same_each_time(study):
     assert '<a href="../audit/index.html">' in page
     assert "&lt;i&gt;crow 90 %, a|b 80 %, [x](y) 70 %, d 60 %, e 50 %" in page
     assert (
-        "| baseline | 0 1 | 60 | 12 | 20.7 % | &lt;i>crow 90 %, a&#124;b 80 %, [x]&#40;y)" in text
+        "| baseline | 0 1 | 60 | 12 (9 to 20) | 20.7 % | &lt;i>crow 90 %, a&#124;b 80 %, [x]&#40;y)"
+        in text
     )
     assert "[../audit/index.html](../audit/index.html)" in text
     again, _ = (path.read_text(encoding="utf-8") for path in write_report(root)[:2])

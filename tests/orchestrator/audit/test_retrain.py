@@ -9,6 +9,7 @@ import pytest
 from analysis.audit.decisions import Decision, append
 from analysis.results.read import read_results
 from analysis.stats.comparison import compare
+from analysis.stats.costs import costs_of_arms
 from orchestrator.audit.review import only_audit
 from orchestrator.study.load import load_study
 from tests.orchestrator.audit.studies import (
@@ -23,12 +24,14 @@ from trainable.config.runtime import Machine
 from trainable.trial.trial import Trial
 
 
-def decide(root: Path, image: str, label: str, seed: int | None = None) -> None:
+def decide(
+    root: Path, image: str, label: str, seed: int | None = None, kind: str = "label"
+) -> None:
     """Append Ann's decision about an image."""
     data = only_audit(root, None, "baseline", seed, Machine())[1]
     append(
         root / "audit/decisions.csv",
-        Decision("now", "Ann", data.arrays.hash, image, "label", label),
+        Decision("now", "Ann", data.arrays.hash, image, kind, label),
     )
 
 
@@ -79,9 +82,12 @@ def test_the_study_can_be_planned_and_run_and_compares_the_labels(command):
     for section in ("model", "train", "method"):
         assert getattr(again, section) == getattr(original, section)
 
-    table = compare(read_results(trained(file))).set_index("arm")
+    results = read_results(trained(file))
+    table = compare(results).set_index("arm")
     assert table.loc["corrected", "seeds"] == 2
     assert table.loc["corrected", "family"] == "labels"
+    costs = costs_of_arms(results).set_index("arm")
+    assert costs.loc["corrected", "seconds_ratio"] > 0
 
 
 def test_of_injected_noise_the_labels_of_the_chosen_seed_are_compared_in_every_trial(command):
@@ -104,9 +110,12 @@ def test_unchecked_test_labels_are_said_to_tell_less(command):
     write_folder(10)
     root = finished(FOLDER.replace("}", ", test_labels: unchecked}"))
     decide(root, "train/1/2-05.png", "crow")
+    decide(root, "train/1/2-06.png", "", kind="unusable")
     code, _, err = command("audit", root, "--apply", "fixed.csv", "--retrain", "more.yaml")
     assert code == 0, err
-    assert "unchecked, and no correction was made to them" in Path("more.yaml").read_text()
+    text = Path("more.yaml").read_text()
+    assert "unchecked, and no correction was made to them" in text
+    assert "Unusable images: 1; they keep their given labels in both arms" in text
     assert load_study(Path("more.yaml")).trials[0].config.data.test_labels == "unchecked"
 
 
