@@ -107,7 +107,8 @@ class StudyPlan:
     study's factors change. `checksums` is whether all trials were made with checksums, which are
     then compulsory. `study_checksum` identifies the content of `study.yaml`. `design` is None for a
     fixed list of seeds; otherwise `records` has the trials that were needed so far. `primary` is
-    the arm whose difference from the baseline the study is about.
+    the arm whose difference from the baseline the study is about. `test_noise` is setting (or "") →
+    declared share of test labels that are wrong by symmetric noise.
     """
 
     study: str
@@ -119,6 +120,7 @@ class StudyPlan:
     study_checksum: str | None = None
     design: SequentialDesign | None = None
     primary: str | None = None
+    test_noise: dict[str, float] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Return the content of `trials.json`."""
@@ -138,6 +140,8 @@ class StudyPlan:
             content["format"] = FORMAT
         if self.primary:
             content["primary"] = self.primary
+        if self.test_noise:
+            content["test_noise"] = self.test_noise
         if self.design:
             content["design"] = asdict(self.design)
         if self.study_checksum:
@@ -201,6 +205,9 @@ def _plan(content: dict[str, Any]) -> StudyPlan:
         raise TypeError
     if not isinstance(primary, str | None):
         raise TypeError
+    test_noise = {
+        str(setting): float(rate) for setting, rate in content.get("test_noise", {}).items()
+    }
     return StudyPlan(
         study=study,
         max_failures=max_failures,
@@ -211,6 +218,7 @@ def _plan(content: dict[str, Any]) -> StudyPlan:
         study_checksum=content.get("study_checksum"),
         design=_design(content.get("design")),
         primary=primary,
+        test_noise=test_noise,
     )
 
 

@@ -339,6 +339,12 @@ def init(
     out: Annotated[
         Path | None, typer.Option(help="The study file to write; default: named after the data.")
     ] = None,
+    trusted_test: Annotated[
+        bool,
+        typer.Option(
+            "--trusted-test", help="The test labels are known to be right; else they are unchecked."
+        ),
+    ] = False,
 ) -> None:
     """Survey your own data, print what was found, and write a study for it."""
     from orchestrator.cli.new_study import base, describe, study_text
@@ -354,5 +360,5 @@ def init(
         raise Ended(str(error), WRONG) from None
     for line in describe(found):
         console.print(line, markup=False)
-    file.write_text(study_text(found, source, file), encoding="utf-8")
+    file.write_text(study_text(found, source, file, trusted_test), encoding="utf-8")
     console.print(f"wrote {file}; next: python -m orchestrator plan {file}", markup=False)

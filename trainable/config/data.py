@@ -55,6 +55,7 @@ class Digits(ImageData):
 class OwnData(ImageData):
     """Fields of a user's own data, which may come without a test set."""
 
+    of_report = frozenset({"test_noise", "test_noise_rate"})
     labels_are_true: bool = True
     """Whether the training labels are the true ones; false: the true labels are unknown, and no
     metric uses them."""
@@ -64,7 +65,29 @@ class OwnData(ImageData):
     test_labels: TestLabels | None = None
     """Whether the labels of the test set are known to be right (trusted), or as uncertain as those
     of the training set (unchecked). null: trusted if the data have a test set, unchecked if it is
-    held out of the training images. It changes no number, only what the numbers are called."""
+    held out of the training images. It changes no number, only what the numbers are called and
+    whether verdicts follow from them."""
+    test_noise: Literal["symmetric"] | None = None
+    """What the owner knows of the errors of unchecked test labels. symmetric: a label is wrong by
+    chance alone, whatever the image shows, and each other class is equally likely then. It makes
+    verdicts possible, which are wrong if errors depend on the images. Trials keep their ids."""
+    test_noise_rate: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Share of the test labels that are wrong by `test_noise`. If only a bound is known, give it:
+    better, worse and equivalent then hold, and differences are at most as large as they say."""
+
+    @model_validator(mode="after")
+    def _noise_is_declared(self) -> "OwnData":
+        if (self.test_noise is None) != (self.test_noise_rate is None):
+            missing = "test_noise" if self.test_noise is None else "test_noise_rate"
+            raise Misfit(
+                (missing,), "`test_noise: symmetric` and `test_noise_rate: SHARE` need each other"
+            )
+        if self.test_noise is not None and self.test_labels == "trusted":
+            raise Misfit(
+                ("test_noise",),
+                "trusted test labels have no noise; write `test_labels: unchecked`",
+            )
+        return self
 
 
 class Npz(OwnData):
