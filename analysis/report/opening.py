@@ -100,9 +100,10 @@ def _data(results: Results, row: dict[Any, Any]) -> str:
         config = results.config(first)
         method = value_at(config, "method.name") or "the baseline"
         reached = cells.spread(row["mean"], row["sd"])
+        agreement = "" if results.measure.decides else f" {results.measure.cell}"
         text = (
             f"{_name(value_at(config, 'data'))}, {_noise(config, here)}: "
-            f"{method} reached {reached} % on {_seeds(cells.finished(row))}"
+            f"{method} reached {reached} %{agreement} on {_seeds(cells.finished(row))}"
         )
     return f"{row['setting']}: {text}" if row["setting"] else text
 

@@ -38,7 +38,7 @@ SHORT = {
 """Headers of the accuracies; `NOTE` explains them."""
 
 NOTE = (
-    "Accuracy is the ensemble's {of_ensemble}, mean ± sd over seeds. “last-10” is the mean "
+    "{cell} is the ensemble's {of_ensemble}, mean ± sd over seeds. “last-10” is the mean "
     "of the last ten epochs. “selected” is the epoch with the best noisy validation accuracy. "
     "“best” is the highest of all epochs, for comparison with the literature only. Differences are "
     "arm − baseline on the seeds on which neither run failed, in points. A run has failed if it "
@@ -64,9 +64,10 @@ WITHOUT_VERDICTS = (
 
 def note(study: Results) -> str:
     """Return the explanation of the tables of comparisons."""
-    text = NOTE.format(of_ensemble=study.measure.of_ensemble)
+    measure = study.measure
+    text = NOTE.format(cell=measure.cell.capitalize(), of_ensemble=measure.of_ensemble)
     text += FIXED if study.design is None else SEQUENTIAL
-    if not study.measure.decides:
+    if not measure.decides:
         text += WITHOUT_VERDICTS
     return text
 
@@ -99,7 +100,14 @@ def _difference(row: dict[Any, Any]) -> str:
 
 def judged(table: pd.DataFrame, measure: Measure = TRUSTED) -> pd.DataFrame:
     """Return the comparison as text, with verdicts."""
-    return shown(table, measure).assign(verdict=table["verdict"].to_list())
+    return with_verdicts(shown(table, measure), table)
+
+
+def with_verdicts(text: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """Add the verdicts, unless they are about other differences than those of the text."""
+    if "judged_by" in table and (table["judged_by"] != "").any():
+        return text
+    return text.assign(verdict=table["verdict"].to_list())
 
 
 def accuracies(tables: dict[str, pd.DataFrame], measure: Measure = TRUSTED) -> pd.DataFrame:
@@ -126,7 +134,7 @@ def _mean(row: dict[Any, Any]) -> str:
 def details(table: pd.DataFrame) -> pd.DataFrame:
     """Return all statistics of the paired differences."""
     compared = table[table["pairs"].fillna(0) > 0]
-    return rows(
+    text = rows(
         compared,
         {
             "pairs": lambda row: f"{row['pairs']:.0f}",
@@ -145,9 +153,9 @@ def details(table: pd.DataFrame) -> pd.DataFrame:
             ),
             "failure rates": lambda row: percentages(row["rate_low"], row["rate_high"]),
             "seeds to decide": lambda row: seeds(row["more_low"], row["more_high"]),
-            "verdict": lambda row: row["verdict"],
         },
     )
+    return with_verdicts(text, compared)
 
 
 def costs(table: pd.DataFrame) -> pd.DataFrame:

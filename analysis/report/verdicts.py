@@ -71,7 +71,7 @@ def overturned(row: Mapping[Any, Any]) -> str:
         return ""
     text = f": wrong test labels on {row['wrong_for_zero']:.1f} % of the images could make it 0"
     if row["wrong_for_interval"]:
-        text += f", on {row['wrong_for_interval']:.1f} % its interval hold 0"
+        text += f", and on {row['wrong_for_interval']:.1f} % make its interval hold 0"
     return text
 
 
