@@ -18,11 +18,12 @@ from analysis.audit.drawn_test_images import Checks, read_checks
 from analysis.results.measure import ON_ACCURACY, WITHHELD, Measure
 from analysis.results.predictions import Predictions, read_predictions
 from analysis.results.read import Results
-from analysis.results.study_plan import BASELINE
+from analysis.results.study_plan import BASELINE, DeclaredNoise
 from analysis.stats.checked_labels import CheckedLabels
 from analysis.stats.comparison import compare, counted_pairs
 from analysis.stats.true_accuracy import (
     Labels,
+    declared_transition,
     family_confidence,
     sensitivity_of,
     true_accuracy,
@@ -105,7 +106,7 @@ class _Evidence:
 
     Attributes:
         predictions: of its trials; None: they were not kept.
-        labels: checked labels, or the rate of declared noise; None: neither.
+        labels: checked labels, or the transition matrix of declared noise; None: neither.
         judged_by: what accuracies are known by; "": nothing.
         notes: sentences on it.
         decides: whether verdicts follow.
@@ -122,8 +123,8 @@ def _evidence(results: Results, setting: str) -> _Evidence:
     predictions = read_predictions(results, setting)
     if predictions is None:
         note = (
-            "the trials kept no predictions of the test images, so that verdicts stay withheld: "
-            "train them again with this version to check labels"
+            "there are no predictions of the test images (trials of an earlier version, or a "
+            "bundle without samples), so that verdicts stay withheld whatever is checked"
         )
         return _Evidence(None, None, "", [note])
     nothing = _Evidence(predictions, None, "", [])
@@ -139,18 +140,18 @@ def _evidence(results: Results, setting: str) -> _Evidence:
             notes=list(_of_checks(results, checks)),
             decides=checks.complete and results.design is None,
         )
-    rate = results.test_noise.get(setting)
-    if rate is None:
+    noise = results.test_noise.get(setting)
+    if noise is None:
         return nothing
     try:
-        factor = symmetric_factor(rate, predictions.classes)
+        transition = declared_transition(noise, predictions.classes)
     except ValueError as error:
-        return replace(nothing, notes=[f"data.test_noise_rate: {error}"])
-    notes = [_of_noise(rate, factor, results.margin)]
+        return replace(nothing, notes=[f"data.test_noise is not used: {error}"])
+    notes = [_of_noise(noise, predictions.classes, results.margin)]
     if results.design is not None:
         notes.append(_OF_LOOKS)
     return replace(
-        nothing, labels=rate, judged_by=DECLARED, notes=notes, decides=results.design is None
+        nothing, labels=transition, judged_by=DECLARED, notes=notes, decides=results.design is None
     )
 
 
@@ -171,12 +172,20 @@ _OF_LOOKS = (
 )
 
 
-def _of_noise(rate: float, factor: float, margin: float) -> str:
+def _of_noise(noise: DeclaredNoise, classes: int, margin: float) -> str:
+    caution = "The verdicts are wrong if the noise depends on the images"
+    if isinstance(noise, list):
+        return (
+            "the study declares class-dependent noise of the test labels: accuracies and "
+            "differences are corrected by the transition matrix, which is estimated from "
+            f"{sum(map(sum, noise))} counted labels. {caution}"
+        )
+    factor = symmetric_factor(noise, classes)
     return (
-        f"the study declares symmetric noise in {100 * rate:g} % of the test labels: differences "
+        f"the study declares symmetric noise in {100 * noise:g} % of the test labels: differences "
         f"of agreement are {factor:.2f} of those of accuracy, and are divided by this, so that the "
         f"margin of ±{margin:g} points of accuracy is ±{factor * margin:.2g} points of agreement. "
-        "The verdicts are wrong if the noise depends on the images"
+        f"{caution}"
     )
 
 

@@ -15,7 +15,13 @@ import pandas as pd
 from analysis.results.measure import Measure, measure
 from analysis.results.rows import numbers_of, read_columns
 from analysis.results.study_folder import State, on_other_data, study_states
-from analysis.results.study_plan import NoStudy, SequentialDesign, TrialRecord, read_plan
+from analysis.results.study_plan import (
+    DeclaredNoise,
+    NoStudy,
+    SequentialDesign,
+    TrialRecord,
+    read_plan,
+)
 from analysis.results.trial_failures import what_failed
 from analysis.results.trial_files import TrialFiles, read_folders
 from trainable.storage import names
@@ -38,8 +44,7 @@ class Results:
         factors: paths of the fields that the study's factors change.
         design: how seeds are added until the questions are decided; None for a fixed list.
         primary: the arm whose difference from the baseline the study is about, if it names one.
-        test_noise: setting ("" if the study has none) → declared share of test labels that are
-            wrong by symmetric noise.
+        test_noise: setting ("" if the study has none) → declared noise of the test labels.
     """
 
     root: Path
@@ -49,7 +54,7 @@ class Results:
     factors: list[str] = field(default_factory=list)
     design: SequentialDesign | None = None
     primary: str | None = None
-    test_noise: Mapping[str, float] = field(default_factory=dict)
+    test_noise: Mapping[str, DeclaredNoise] = field(default_factory=dict)
     _files: Mapping[str, TrialFiles] = field(default_factory=dict, repr=False, compare=False)
 
     @property

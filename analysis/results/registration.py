@@ -14,6 +14,7 @@ from typing import Any
 
 from analysis.results import signed_lines
 from analysis.results.signed_lines import made
+from analysis.results.study_plan import DeclaredNoise
 from trainable.storage import names
 
 REGISTERED = "registered"
@@ -33,8 +34,7 @@ class Question:
         margin: equivalence margin in points.
         seeds: the list of seeds, or how they are added.
         arms: `[setting/]arm` → a digest of its configuration without the seed.
-        test_noise: setting (or "") → declared share of test labels that are wrong by symmetric
-            noise.
+        test_noise: setting (or "") → declared noise of the test labels.
     """
 
     text: str
@@ -43,7 +43,7 @@ class Question:
     margin: float
     seeds: list[int] | dict[str, Any]
     arms: dict[str, str]
-    test_noise: dict[str, float] = field(default_factory=dict)
+    test_noise: dict[str, DeclaredNoise] = field(default_factory=dict)
 
     def changes(self, later: "Question") -> Iterator[str]:
         """Yield what another question changes."""
@@ -67,10 +67,10 @@ class Question:
         return f"{self.primary or 'none'}, {self.metric}"
 
     def _noise(self) -> str:
-        named = [
-            f"{setting}: symmetric {rate:g}" if setting else f"symmetric {rate:g}"
-            for setting, rate in self.test_noise.items()
-        ]
+        named = []
+        for setting, noise in self.test_noise.items():
+            text = "class-dependent" if isinstance(noise, list) else f"symmetric {noise:g}"
+            named.append(f"{setting}: {text}" if setting else text)
         return ", ".join(named) or "none"
 
 

@@ -18,6 +18,10 @@ BASELINE = "baseline"
 """The arm that every other one is compared with."""
 
 
+DeclaredNoise = float | list[list[int]]
+"""The rate of symmetric noise, or numbers of labels by true class (rows) and label (columns)."""
+
+
 class NoStudy(Exception):
     """A folder contains no study results."""
 
@@ -108,7 +112,7 @@ class StudyPlan:
     then compulsory. `study_checksum` identifies the content of `study.yaml`. `design` is None for a
     fixed list of seeds; otherwise `records` has the trials that were needed so far. `primary` is
     the arm whose difference from the baseline the study is about. `test_noise` is setting (or "") →
-    declared share of test labels that are wrong by symmetric noise.
+    declared noise of the test labels.
     """
 
     study: str
@@ -120,7 +124,7 @@ class StudyPlan:
     study_checksum: str | None = None
     design: SequentialDesign | None = None
     primary: str | None = None
-    test_noise: dict[str, float] = field(default_factory=dict)
+    test_noise: dict[str, DeclaredNoise] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Return the content of `trials.json`."""
@@ -205,9 +209,9 @@ def _plan(content: dict[str, Any]) -> StudyPlan:
         raise TypeError
     if not isinstance(primary, str | None):
         raise TypeError
-    test_noise = {
-        str(setting): float(rate) for setting, rate in content.get("test_noise", {}).items()
-    }
+    test_noise = content.get("test_noise", {})
+    if not isinstance(test_noise, dict):
+        raise TypeError
     return StudyPlan(
         study=study,
         max_failures=max_failures,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.results.predictions import Predictions
+from analysis.results.study_plan import DeclaredNoise
 from analysis.stats.attainable_p import ALPHA, CENTERS
 from analysis.stats.checked_labels import CheckedLabels, accuracy, difference
 from analysis.stats.sequential import Verdict
@@ -21,6 +22,7 @@ from analysis.stats.unchecked_labels import (
     sensitivity,
     symmetric_factor,
     symmetric_transition,
+    transition_draws,
 )
 
 
@@ -40,8 +42,9 @@ class Interval:
     agreement: float
 
 
-Labels = CheckedLabels | float
-"""The labels of a random sample that was checked, or the declared rate of symmetric noise."""
+Labels = CheckedLabels | np.ndarray
+"""The labels of a random sample that was checked, or the transition matrix of declared noise; see
+`declared_transition`."""
 
 
 def family_confidence(arms: int) -> float:
@@ -58,7 +61,7 @@ def true_accuracy(
     """Estimate the accuracy of an arm with a 95 % interval; None without its predictions.
 
     Raises:
-        ValueError: labels with this much noise tell nothing of the true ones.
+        ValueError: a transition matrix has no inverse.
     """
     own = predictions.of(arm, seeds)
     if own is None:
@@ -66,8 +69,7 @@ def true_accuracy(
     if isinstance(labels, CheckedLabels):
         found = accuracy(own, labels)
         return Interval(found.value, found.arm_low, found.arm_high, found.unchecked)
-    matrix = _transition(predictions, labels)
-    corrected = corrected_accuracy(own, predictions.labels, matrix)
+    corrected = corrected_accuracy(own, predictions.labels, labels)
     return Interval(corrected.value, corrected.arm_low, corrected.arm_high, corrected.unchecked)
 
 
@@ -77,7 +79,7 @@ def true_difference(
     """Estimate the difference of an arm to the baseline; None without their predictions.
 
     Raises:
-        ValueError: labels with this much noise tell nothing of the true ones.
+        ValueError: a transition matrix has no inverse.
     """
     both = predictions.pair(arm, seeds)
     if both is None:
@@ -85,15 +87,22 @@ def true_difference(
     if isinstance(labels, CheckedLabels):
         found = difference(*both, labels, confidence)
         return Interval(found.value, found.arm_low, found.arm_high, found.unchecked)
-    matrix = _transition(predictions, labels)
-    corrected = corrected_difference(*both, predictions.labels, matrix, confidence)
+    corrected = corrected_difference(*both, predictions.labels, labels, confidence)
     return Interval(corrected.value, corrected.arm_low, corrected.arm_high, corrected.unchecked)
 
 
-def _transition(predictions: Predictions, rate: float) -> np.ndarray:
-    """Return the transition matrix of symmetric noise. Raises ValueError if labels tell nothing."""
-    symmetric_factor(rate, predictions.classes)
-    return symmetric_transition(rate, predictions.classes)
+def declared_transition(noise: DeclaredNoise, classes: int) -> np.ndarray:
+    """Return the transition matrix of declared noise, or draws of it if counts estimate it.
+
+    Raises:
+        ValueError: labels with this noise tell nothing, or the counts are of other classes.
+    """
+    if not isinstance(noise, list):
+        symmetric_factor(noise, classes)
+        return symmetric_transition(noise, classes)
+    if len(noise) != classes:
+        raise ValueError(f"there are {len(noise)} rows, and the data have {classes} classes")
+    return transition_draws(np.array(noise))
 
 
 def verdict_of(interval: Interval, margin: float, by_failures: str = "") -> Verdict | str:

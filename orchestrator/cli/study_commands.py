@@ -10,6 +10,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from analysis.results.measure import of_summary
+from analysis.results.study_plan import NoStudy
 from orchestrator.cli.options import (
     DataDir,
     Results,
@@ -242,7 +244,7 @@ def plan(
         tested,
         [*lacking, *too_large, *unread_files(selected_trials, machine), *small],
     )
-    for line in prospects:
+    for line in [*prospects, *_checks_needed(place, found)]:
         console.print(line, markup=False)
     if cost:
         if lacking:
@@ -250,6 +252,20 @@ def plan(
         from orchestrator.run.cost import show_cost
 
         show_cost(planned, found.todo, place, machine, console)
+
+
+def _checks_needed(place: Store, found: RunPlan) -> Iterator[str]:
+    """Yield how many test labels must be checked, if some trials were tested by unchecked ones."""
+    summaries = [files.summary for files in found.files.values() if files.summary]
+    if all(of_summary(summary).decides for summary in summaries):
+        return
+    from analysis.report.checks import checks_needed
+    from analysis.results.read import read_results
+
+    try:
+        yield from checks_needed(read_results(place.root))
+    except NoStudy:
+        return
 
 
 def _show_plan(

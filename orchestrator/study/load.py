@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from analysis.results.study_plan import BASELINE, SequentialDesign, StudyPlan
+from analysis.results.study_plan import BASELINE, DeclaredNoise, SequentialDesign, StudyPlan
 from orchestrator.study import search_checks
 from orchestrator.study.expand import Expansion, expand
 from orchestrator.study.planned_trial import PlannedTrial
@@ -68,13 +68,15 @@ class Study:
             test_noise=self._test_noise(),
         )
 
-    def _test_noise(self) -> dict[str, float]:
-        """Return setting (or "") → rate of the noise that its baseline declares for test labels."""
-        found = {}
+    def _test_noise(self) -> dict[str, DeclaredNoise]:
+        """Return setting (or "") → the noise that its baseline declares for the test labels."""
+        found: dict[str, DeclaredNoise] = {}
         for trial in self.trials:
             data = trial.config.data
-            if trial.record.arm == BASELINE and isinstance(data, OwnData) and data.test_noise_rate:
-                found[trial.record.setting or ""] = data.test_noise_rate
+            if trial.record.arm == BASELINE and isinstance(data, OwnData):
+                declared = data.test_noise_rate or data.test_noise_counts
+                if declared is not None:
+                    found[trial.record.setting or ""] = declared
         return found
 
     @property

@@ -55,7 +55,7 @@ class Digits(ImageData):
 class OwnData(ImageData):
     """Fields of a user's own data, which may come without a test set."""
 
-    of_report = frozenset({"test_noise", "test_noise_rate"})
+    of_report = frozenset({"test_noise", "test_noise_rate", "test_noise_counts"})
     labels_are_true: bool = True
     """Whether the training labels are the true ones; false: the true labels are unknown, and no
     metric uses them."""
@@ -67,27 +67,46 @@ class OwnData(ImageData):
     of the training set (unchecked). null: trusted if the data have a test set, unchecked if it is
     held out of the training images. It changes no number, only what the numbers are called and
     whether verdicts follow from them."""
-    test_noise: Literal["symmetric"] | None = None
+    test_noise: Literal["symmetric", "class_dependent"] | None = None
     """What the owner knows of the errors of unchecked test labels. symmetric: a label is wrong by
-    chance alone, whatever the image shows, and each other class is equally likely then. It makes
-    verdicts possible, which are wrong if errors depend on the images. Trials keep their ids."""
+    chance alone, whatever the image shows, and each other class is equally likely then.
+    class_dependent: the chances depend on the true class. It makes verdicts possible, which are
+    wrong if errors depend on the images. Trials keep their ids."""
     test_noise_rate: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """Share of the test labels that are wrong by `test_noise`. If only a bound is known, give it:
-    better, worse and equivalent then hold, and differences are at most as large as they say."""
+    """Share of the test labels that are wrong by symmetric noise. If only a bound is known, give
+    it: better, worse and equivalent then hold, and differences are at most as large as told."""
+    test_noise_counts: list[list[Annotated[int, Field(ge=0)]]] | None = None
+    """Numbers of labels by true class (a row each) and label (columns), of a random sample that was
+    labeled like the test set, and whose true classes are known. For class-dependent noise."""
 
     @model_validator(mode="after")
     def _noise_is_declared(self) -> "OwnData":
-        if (self.test_noise is None) != (self.test_noise_rate is None):
-            missing = "test_noise" if self.test_noise is None else "test_noise_rate"
-            raise Misfit(
-                (missing,), "`test_noise: symmetric` and `test_noise_rate: SHARE` need each other"
-            )
+        details = {"symmetric": "test_noise_rate", "class_dependent": "test_noise_counts"}
+        for noise, detail in details.items():
+            if (self.test_noise == noise) != (getattr(self, detail) is not None):
+                raise Misfit((detail,), f"`test_noise: {noise}` and `{detail}` need each other")
+        if problem := _problem_of_counts(self.test_noise_counts):
+            raise Misfit(("test_noise_counts",), problem)
         if self.test_noise is not None and self.test_labels == "trusted":
             raise Misfit(
                 ("test_noise",),
                 "trusted test labels have no noise; write `test_labels: unchecked`",
             )
         return self
+
+
+def _problem_of_counts(counts: list[list[int]] | None) -> str | None:
+    """Return what is wrong with counts of labels by true class and label, if anything is."""
+    if counts is None:
+        return None
+    if len(counts) < 2:
+        return "it has a row for each true class, two at least"
+    for number, row in enumerate(counts):
+        if len(row) != len(counts):
+            return f"row {number} has {len(row)} numbers, and there are {len(counts)} rows"
+        if not sum(row):
+            return f"row {number} has no label: count some whose true class is {number}"
+    return None
 
 
 class Npz(OwnData):

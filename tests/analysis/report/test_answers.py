@@ -268,7 +268,29 @@ def test_noise_that_leaves_labels_without_information_is_told(study):
     study.test_noise = {"": 0.9}
     with_arms(study)
     said = answers(study.read())
-    assert said.notes[0].startswith("data.test_noise_rate: with 90 % symmetric noise")
+    assert said.notes[0].startswith("data.test_noise is not used: with 90 % symmetric noise")
+    assert said.table["verdict"].tolist() == ["", "withheld"]
+
+
+def test_declared_class_dependent_noise_is_corrected_by_the_counted_labels(study):
+    rng = np.random.default_rng(8)
+    wrong = rng.random(IMAGES) < 0.3
+    labels = np.where(wrong, TRUE ^ 1, TRUE)
+    study.test_noise = {
+        "": (2 * (35 * np.eye(10) + 15 * np.eye(10)[np.arange(10) ^ 1])).astype(int).tolist()
+    }
+    row = found(with_arms(study, labels))
+    assert row["judged_by"] == DECLARED
+    assert row["true_low"] < TRUTH < row["true_high"]
+    assert row["verdict"] in ("worse", "inconclusive")
+    assert "estimated from 1000 counted labels" in answers(study.read()).notes[0]
+
+
+def test_counts_of_other_classes_are_told(study):
+    study.test_noise = {"": [[90, 10], [5, 95]]}
+    with_arms(study)
+    said = answers(study.read())
+    assert "there are 2 rows, and the data have 10 classes" in said.notes[0]
     assert said.table["verdict"].tolist() == ["", "withheld"]
 
 
@@ -280,4 +302,4 @@ def test_trials_without_predictions_are_never_judged(study):
     said = answers(study.read())
     assert said.table["verdict"].tolist() == ["", "withheld"]
     assert len(said.notes) == 1
-    assert "kept no predictions" in said.notes[0]
+    assert "there are no predictions of the test images" in said.notes[0]

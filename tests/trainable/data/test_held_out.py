@@ -236,7 +236,11 @@ def test_ids_change_only_where_the_study_says_so():
             "trusted test labels have no noise",
         ),
         ({"test_noise": "symmetric", "test_noise_rate": 1.0}, "less than 1"),
-        ({"test_noise": "class_dependent", "test_noise_rate": 0.2}, "'symmetric'"),
+        ({"test_noise": "class_dependent", "test_noise_rate": 0.2}, "need each other"),
+        ({"test_noise": "class_dependent", "test_noise_counts": [[1]]}, "two at least"),
+        ({"test_noise": "class_dependent", "test_noise_counts": [[1, 2], [3]]}, "row 1 has 1"),
+        ({"test_noise": "class_dependent", "test_noise_counts": [[1, 2], [0, 0]]}, "row 1 has no"),
+        ({"test_noise": "by_image"}, "'symmetric' or 'class_dependent'"),
     ],
 )
 def test_declared_noise_is_whole_and_of_unchecked_labels(fields, message):
