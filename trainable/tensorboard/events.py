@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
+from tensorboard.compat.proto.summary_pb2 import DATA_CLASS_SCALAR, Summary, SummaryMetadata
 from tensorboard.plugins.hparams import summary_v2 as hparams
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams as torch_hparams
@@ -81,7 +81,11 @@ class Events:
         """Return the description of a tag, which TensorBoard takes from its first value."""
         if self._described or not tag.startswith("test/"):
             return None
-        return SummaryMetadata(summary_description=UNCHECKED)
+        return SummaryMetadata(
+            summary_description=UNCHECKED,
+            data_class=DATA_CLASS_SCALAR,
+            plugin_data=SummaryMetadata.PluginData(plugin_name="scalars"),
+        )
 
     def division(
         self, step: int, record: dict[str, np.ndarray], data: Dataset, mixture: dict[str, Any]

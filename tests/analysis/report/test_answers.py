@@ -1,6 +1,7 @@
 """What is said of arms whose test labels are unchecked: nothing, or by checked labels, or by declared noise."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from analysis.audit.drawn_test_images import (
 from analysis.report.answers import CHECKED, DECLARED, answers
 from analysis.report.gate import answer
 from analysis.report.write import write_report
+from analysis.results.study_plan import Joined, SequentialDesign
 from orchestrator.display.comparison_table import show
 from tests.analysis.conftest import Page
 
@@ -60,7 +62,7 @@ def accuracy(arm: str, labels: np.ndarray) -> list[float]:
 TRUTH = float(np.mean(accuracy("cross_entropy", TRUE)) - np.mean(accuracy("baseline", TRUE)))
 
 
-def with_arms(study, labels: np.ndarray = RULE):
+def with_arms(study, labels: np.ndarray = RULE, setting: str | None = None):
     """Two arms whose test labels are unchecked."""
     change = {seed: {"test_labels": "unchecked"} for seed in range(SEEDS)}
     for arm, classes in ARMS.items():
@@ -72,7 +74,7 @@ def with_arms(study, labels: np.ndarray = RULE):
             }
             for each in classes
         ]
-        study.arm(arm, *accuracy(arm, labels), change=change, samples=tables)
+        study.arm(arm, *accuracy(arm, labels), setting=setting, change=change, samples=tables)
     study.primary = "cross_entropy"
     return study
 
@@ -303,3 +305,50 @@ def test_trials_without_predictions_are_never_judged(study):
     assert said.table["verdict"].tolist() == ["", "withheld"]
     assert len(said.notes) == 1
     assert "there are no predictions of the test images" in said.notes[0]
+
+
+# --- seeds that are added, and several settings ---
+
+
+def test_a_study_that_adds_seeds_decides_on_agreement_and_withholds_its_verdicts(study):
+    check(with_arms(study).write(), 200)
+    arm = Joined(None, "cross_entropy", "arms", "id", "id of the baseline", 0, 0)
+    results = replace(study.read(), design=SequentialDesign(6, 8, 0, (arm,)))
+    said = answers(results)
+    row = said.table.set_index("arm").loc["cross_entropy"]
+    assert row["looks"] == 6
+    assert row["verdict"] == "withheld"
+    assert row["true_low"] < TRUTH < row["true_high"]
+    assert "seeds were added until agreement with unchecked labels had decided" in said.notes[1]
+
+
+def test_a_look_that_closes_a_question_on_agreement_is_no_verdict(study):
+    change = {seed: {"test_labels": "unchecked"} for seed in range(16)}
+    study.arm("baseline", *[70.0] * 16)
+    study.arm("up", *[75.0 + seed / 10 for seed in range(16)], change=change)
+    design = SequentialDesign(6, 16, 0, (Joined(None, "up", "arms", "id", "other", 0, 0),))
+    results = replace(study.read(), design=design)
+    row = answers(results).table.set_index("arm").loc["up"]
+    assert row["low"] > 0, "the question is closed, and no more seeds are trained"
+    assert row["verdict"] == "withheld"
+    assert not answer(results, "up")["final"]
+
+
+def test_each_setting_has_its_own_checks(study):
+    for setting in ("one", "two"):
+        with_arms(study, setting=setting)
+    check(study.write(), 200, setting="two")
+    said = answers(study.read())
+    arms = said.table[said.table["arm"] == "cross_entropy"]
+    assert arms["verdict"].tolist() == ["withheld", "worse"]
+    assert said.notes[0].startswith("two: 200 of 200 drawn test images are checked")
+    assert "--split test" in said.notes[1]
+
+
+def test_failures_are_judged_without_test_labels(study):
+    change = {seed: {"test_labels": "unchecked"} for seed in range(40)}
+    failed = {seed: {"test_labels": "unchecked", "lost_classes": [3]} for seed in range(20)}
+    study.arm("baseline", *[70.0] * 40, change=change)
+    ends = [70.0 + (-1) ** seed / 10 for seed in range(40)]
+    study.arm("up", *ends, change={**change, **failed})
+    assert found(study, "up")["verdict"] == "worse by failures"
