@@ -6,34 +6,26 @@ terminal, `judge` and notebooks ask here.
 """
 
 import shlex
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analysis.audit.decisions import BadDecisions
-from analysis.audit.drawn_test_images import Checks, read_checks
+from analysis.report.evidence import Evidence, evidence_of
 from analysis.results.measure import ON_ACCURACY, WITHHELD, Measure
-from analysis.results.predictions import Predictions, read_predictions
 from analysis.results.read import Results
-from analysis.results.study_plan import BASELINE, DeclaredNoise
+from analysis.results.study_plan import BASELINE
 from analysis.stats.checked_labels import CheckedLabels
 from analysis.stats.comparison import compare, counted_pairs
 from analysis.stats.true_accuracy import (
-    Labels,
-    declared_transition,
     family_confidence,
     sensitivity_of,
     true_accuracy,
     true_difference,
     verdict_of,
 )
-from analysis.stats.unchecked_labels import symmetric_factor
 
-CHECKED = "checked labels"
-DECLARED = "declared noise"
 OF_TRUTH = (
     "judged_by",
     "true_accuracy",
@@ -46,6 +38,12 @@ OF_TRUTH = (
     "wrong_for_interval",
 )
 """Columns that are added to a comparison by unchecked labels."""
+
+
+NO_EFFECT = (
+    "data.test_noise has no effect: the test labels are trusted. If they are not, write "
+    "`test_labels: unchecked`"
+)
 
 
 @dataclass(frozen=True)
@@ -79,13 +77,13 @@ def answers(results: Results) -> Answers:
     """Compare all arms by the last-10 accuracy, and judge them as far as the test labels allow."""
     table = compare(results)
     if results.measure.decides:
-        return Answers(table)
+        return Answers(table, [NO_EFFECT] if results.test_noise else [])
     table = table.assign(**dict.fromkeys(OF_TRUTH, np.nan)).assign(judged_by="")
     notes: list[str] = []
     checked = 0
     kept = False
     for setting in table["setting"].unique():
-        evidence = _evidence(results, str(setting))
+        evidence = evidence_of(results, str(setting))
         prefix = f"{setting}: " if setting else ""
         notes += [prefix + note for note in evidence.notes]
         if isinstance(evidence.labels, CheckedLabels):
@@ -100,95 +98,6 @@ def answers(results: Results) -> Answers:
     return Answers(table, notes, checked)
 
 
-@dataclass(frozen=True)
-class _Evidence:
-    """What is known of the test labels of a setting.
-
-    Attributes:
-        predictions: of its trials; None: they were not kept.
-        labels: checked labels, or the transition matrix of declared noise; None: neither.
-        judged_by: what accuracies are known by; "": nothing.
-        notes: sentences on it.
-        decides: whether verdicts follow.
-    """
-
-    predictions: Predictions | None
-    labels: Labels | None
-    judged_by: str
-    notes: list[str]
-    decides: bool = False
-
-
-def _evidence(results: Results, setting: str) -> _Evidence:
-    predictions = read_predictions(results, setting)
-    if predictions is None:
-        note = (
-            "there are no predictions of the test images (trials of an earlier version, or a "
-            "bundle without samples), so that verdicts stay withheld whatever is checked"
-        )
-        return _Evidence(None, None, "", [note])
-    nothing = _Evidence(predictions, None, "", [])
-    try:
-        checks = read_checks(results.root, setting, predictions.data_hash, predictions.labels)
-    except BadDecisions as error:
-        return replace(nothing, notes=[f"checked test labels are not used: {error}"])
-    if checks is not None:
-        return replace(
-            nothing,
-            labels=checks.labels,
-            judged_by=CHECKED,
-            notes=list(_of_checks(results, checks)),
-            decides=checks.complete and results.design is None,
-        )
-    noise = results.test_noise.get(setting)
-    if noise is None:
-        return nothing
-    try:
-        transition = declared_transition(noise, predictions.classes)
-    except ValueError as error:
-        return replace(nothing, notes=[f"data.test_noise is not used: {error}"])
-    notes = [_of_noise(noise, predictions.classes, results.margin)]
-    if results.design is not None:
-        notes.append(_OF_LOOKS)
-    return replace(
-        nothing, labels=transition, judged_by=DECLARED, notes=notes, decides=results.design is None
-    )
-
-
-def _of_checks(results: Results, checks: Checks) -> Iterator[str]:
-    yield checks.sentence()
-    if results.design is not None:
-        yield _OF_LOOKS
-    elif not checks.complete:
-        yield (
-            "verdicts follow once all drawn images are checked, so that the answer does not decide "
-            "when checking stops"
-        )
-
-
-_OF_LOOKS = (
-    "seeds were added until agreement with unchecked labels had decided, so that intervals of "
-    "accuracy are given, and no verdicts"
-)
-
-
-def _of_noise(noise: DeclaredNoise, classes: int, margin: float) -> str:
-    caution = "The verdicts are wrong if the noise depends on the images"
-    if isinstance(noise, list):
-        return (
-            "the study declares class-dependent noise of the test labels: accuracies and "
-            "differences are corrected by the transition matrix, which is estimated from "
-            f"{sum(map(sum, noise))} counted labels. {caution}"
-        )
-    factor = symmetric_factor(noise, classes)
-    return (
-        f"the study declares symmetric noise in {100 * noise:g} % of the test labels: differences "
-        f"of agreement are {factor:.2f} of those of accuracy, and are divided by this, so that the "
-        f"margin of ±{margin:g} points of accuracy is ±{factor * margin:.2g} points of agreement. "
-        f"{caution}"
-    )
-
-
 def _how_to_check(results: Results) -> str:
     folder = shlex.quote(str(results.root))
     return (
@@ -200,7 +109,7 @@ def _how_to_check(results: Results) -> str:
 # --- the arms ---
 
 
-def _add_truth(results: Results, table: pd.DataFrame, here: list[Any], evidence: _Evidence) -> None:
+def _add_truth(results: Results, table: pd.DataFrame, here: list[Any], evidence: Evidence) -> None:
     """Add what the evidence says of the arms in the rows `here` of a setting."""
     arms = table.loc[here]
     for place, row in arms.iterrows():
@@ -212,7 +121,7 @@ def _add_truth(results: Results, table: pd.DataFrame, here: list[Any], evidence:
             table.at[place, name] = value
 
 
-def _of_arm(results: Results, row: "pd.Series[Any]", evidence: _Evidence) -> dict[str, Any]:
+def _of_arm(results: Results, row: "pd.Series[Any]", evidence: Evidence) -> dict[str, Any]:
     """Return an arm's accuracy, as far as it is known."""
     if evidence.predictions is None or evidence.labels is None:
         return {}
@@ -232,7 +141,7 @@ def _of_arm(results: Results, row: "pd.Series[Any]", evidence: _Evidence) -> dic
 
 
 def _of_difference(
-    results: Results, row: "pd.Series[Any]", evidence: _Evidence, arms: int
+    results: Results, row: "pd.Series[Any]", evidence: Evidence, arms: int
 ) -> dict[str, Any]:
     """Return an arm's difference to the baseline and its verdict, or how certain its sign is."""
     assert evidence.predictions is not None

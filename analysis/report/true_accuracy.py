@@ -4,9 +4,10 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.report.answers import CHECKED, Answers
+from analysis.report.answers import Answers
 from analysis.report.blocks import Block
 from analysis.report.cells import interval, known, number
+from analysis.report.evidence import CHECKED
 from analysis.report.tables import rows
 
 NOTE = (

@@ -102,7 +102,10 @@ def declared_transition(noise: DeclaredNoise, classes: int) -> np.ndarray:
         return symmetric_transition(noise, classes)
     if len(noise) != classes:
         raise ValueError(f"there are {len(noise)} rows, and the data have {classes} classes")
-    return transition_draws(np.array(noise))
+    draws = transition_draws(np.array(noise))
+    if np.linalg.matrix_rank(draws.mean(axis=0)) < classes:
+        raise ValueError("by the counts, labels do not tell the classes apart")
+    return draws
 
 
 def verdict_of(interval: Interval, margin: float, by_failures: str = "") -> Verdict | str:

@@ -12,7 +12,7 @@ from tensorboard.plugins.hparams import summary_v2 as hparams
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams as torch_hparams
 
-from trainable.config.data import TestLabels
+from trainable.config.test_set import TestLabels
 from trainable.data.dataset import Dataset
 from trainable.tensorboard import images as drawn
 

@@ -17,7 +17,8 @@ from analysis.audit.drawn_test_images import (
     order_of,
     write_draw,
 )
-from analysis.report.answers import CHECKED, DECLARED, answers
+from analysis.report.answers import answers
+from analysis.report.evidence import CHECKED, DECLARED
 from analysis.report.gate import answer
 from analysis.report.write import write_report
 from analysis.results.study_plan import Joined, SequentialDesign
@@ -245,6 +246,13 @@ def test_checks_of_trusted_labels_are_ignored(study):
     assert said.table["verdict"].tolist() == ["", "better"]
     assert "judged_by" not in said.table
     assert said.notes == []
+
+
+def test_noise_that_is_declared_of_trusted_labels_is_told(study):
+    study.test_noise = {"": 0.2}
+    said = answers(study.arm("baseline", *[70.0] * 6).arm("same", *[70.0] * 6).read())
+    assert said.table["verdict"].tolist() == ["", "equivalent"]
+    assert said.notes[0].startswith("data.test_noise has no effect: the test labels are trusted")
 
 
 # --- declared noise ---
