@@ -26,7 +26,7 @@ FACES = {"better": "black", "worse": "black", "equivalent": "0.6"}
 
 
 def forest(
-    results: Results, table: pd.DataFrame, folder: Path, unit: str = "last-10 test accuracy"
+    results: Results, table: pd.DataFrame, folder: Path, unit: str | None = None
 ) -> list[Path]:
     """Plot paired differences with their intervals, one line per arm, one panel per setting.
 
@@ -36,7 +36,7 @@ def forest(
         results: the study.
         table: the comparison, of which difference, low and high are drawn.
         folder: the figures' folder.
-        unit: what the differences are points of.
+        unit: what the differences are points of; None: what the study measures.
     """
     compared = table[table["pairs"].fillna(0) > 0]
     if compared.empty:
@@ -47,7 +47,7 @@ def forest(
     for axis, setting in zip(axes[0], settings, strict=True):
         rows = compared[compared["setting"] == setting].reset_index(drop=True)
         _differences(axis, rows, results.margin)
-        axis.set_xlabel(f"arm − baseline, points of {unit}")
+        axis.set_xlabel(f"arm − baseline, points of {unit or f'last-10 {results.measure.header}'}")
         axis.set_title(title(setting))
     figure.legend(
         handles=_verdict_handles(compared, results.margin),

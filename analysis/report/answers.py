@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.report.evidence import Evidence, evidence_of
-from analysis.results.measure import ON_ACCURACY, WITHHELD, Measure
+from analysis.results.measure import ON_ACCURACY, WITHHELD
 from analysis.results.read import Results
 from analysis.results.study_plan import BASELINE
 from analysis.stats.checked_labels import CheckedLabels
@@ -168,14 +168,15 @@ def _of_difference(
     return {"wrong_for_zero": overturned.sign, "wrong_for_interval": overturned.interval}
 
 
-def as_judged(answered: Answers, measure: Measure) -> tuple[pd.DataFrame, str]:
+def as_judged(answered: Answers) -> tuple[pd.DataFrame, str | None]:
     """Return the table with the differences that the verdicts are about, and their unit.
 
-    Where verdicts rest on checked labels or declared noise, these are differences of accuracy.
+    Where verdicts rest on checked labels or declared noise, these are differences of accuracy. The
+    unit is None if it is what the study measures.
     """
     table = answered.table
     if answered.of_truth.empty:
-        return table, f"last-10 {measure.header}"
+        return table, None
     known = table["judged_by"] != ""
     judged = table.copy()
     for shown, true in (

@@ -119,7 +119,8 @@ def _blocks(
         title = "Main effects and interactions"
         yield Block("interactions", title, tables.effects(effects), tables.EFFECTS)
     note = "Mean ± sd over seeds [95 % t interval]."
-    yield Block("accuracies", "Accuracies", tables.accuracies(compared, measure), note)
+    title = "Accuracies" if measure.decides else measure.cell.capitalize()
+    yield Block("accuracies", title, tables.accuracies(compared, measure), note)
     details = tables.details(main)
     if len(details):
         yield Block("details", "Statistics of the paired differences", details, tables.DETAILS)
@@ -164,7 +165,7 @@ def _pictures(
 ) -> Iterator[Picture]:
     """Yield the figures of the page in order, without those that have no data."""
     table = answered.table
-    judged, unit = as_judged(answered, study.measure)
+    judged, unit = as_judged(answered)
     measure = study.measure.name
     drawn = [
         Picture("Paired differences to the baseline.", figures.forest(study, judged, folder, unit)),
