@@ -72,11 +72,16 @@ def _compare(first: Results, second: Results) -> None:
         names = [str(first.root), str(second.root)]
     table = between_studies.join(first, second)
     print(formats.markdown(between_studies.text(table, *names)))
+    measures = dict.fromkeys(study.measure.header for study in (first, second))
     print(
-        "last-10 test accuracy, means over the seeds that both have with the same data and noise;\n"
+        f"last-10 {' or '.join(measures)}, means over the seeds that both have with the same data "
+        "and noise;\n"
         f"difference: {names[1]} − {names[0]}, in points, with a 95 % t interval;\n"
         "p: exact sign-flip, Holm over all rows"
     )
+    for caution in dict.fromkeys(study.measure.caution for study in (first, second)):
+        if caution:
+            print(caution)
     for line in between_studies.only(first, second):
         print(line)
 

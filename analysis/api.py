@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis.report.answers import answers
 from analysis.results.read import Results, read_results
-from analysis.stats.comparison import compare
 
 PLACE = ["setting", "arm", "seed", "epoch"]
 """The first columns of `Study.rows`."""
@@ -69,9 +69,10 @@ class Study:
 
         `n`, `mean`, `sd` (%, over seeds) describe the arm. `difference`, `low`, `high` (points,
         arm − baseline on the same seeds, 95 % t interval), `p_adjusted` and `verdict` compare it.
-        `analysis.stats.comparison.compare` documents all columns.
+        `analysis.stats.comparison.compare` documents all columns; unchecked test labels add those
+        of `analysis.report.answers.Answers`.
         """
-        return compare(self._results)
+        return answers(self._results).table
 
 
 def read(folder: str | Path) -> Study:

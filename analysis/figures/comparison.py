@@ -14,21 +14,29 @@ from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 
 from analysis.figures.style import look, panels, save, title
+from analysis.results.measure import WITHHELD
 from analysis.results.read import Results, value_at
 from analysis.results.study_plan import BASELINE
 from analysis.stats import interactions
 from analysis.stats.paired import mean_interval
 from trainable.storage.names import FORWARDS, LAST10
 
-ACCURACY = "last-10 test accuracy %"
 FACES = {"better": "black", "worse": "black", "equivalent": "0.6"}
 """Verdict → colour of a point in the forest plot; others are white."""
 
 
-def forest(results: Results, table: pd.DataFrame, folder: Path) -> list[Path]:
+def forest(
+    results: Results, table: pd.DataFrame, folder: Path, unit: str | None = None
+) -> list[Path]:
     """Plot paired differences with their intervals, one line per arm, one panel per setting.
 
     The points of arms that are better or worse are filled.
+
+    Args:
+        results: the study.
+        table: the comparison, of which difference, low and high are drawn.
+        folder: the figures' folder.
+        unit: what the differences are points of; None: what the study measures.
     """
     compared = table[table["pairs"].fillna(0) > 0]
     if compared.empty:
@@ -39,15 +47,21 @@ def forest(results: Results, table: pd.DataFrame, folder: Path) -> list[Path]:
     for axis, setting in zip(axes[0], settings, strict=True):
         rows = compared[compared["setting"] == setting].reset_index(drop=True)
         _differences(axis, rows, results.margin)
+        axis.set_xlabel(f"arm − baseline, points of {unit or f'last-10 {results.measure.header}'}")
         axis.set_title(title(setting))
     figure.legend(
-        handles=_verdict_handles(results.margin),
+        handles=_verdict_handles(compared, results.margin),
         loc="outside lower center",
         ncols=3,
         fontsize="small",
         frameon=False,
     )
     return save(figure, folder / "forest")
+
+
+def _accuracy(results: Results) -> str:
+    """Return the label of an axis of accuracies."""
+    return f"last-10 {results.measure.header} %"
 
 
 def _differences(axis: Axes, rows: pd.DataFrame, margin: float) -> None:
@@ -80,16 +94,20 @@ def _differences(axis: Axes, rows: pd.DataFrame, margin: float) -> None:
         axis.axhline(y, color="0.7", lw=0.8, ls=":")
     axis.set_yticks(range(len(rows)), rows["arm"])
     axis.set_ylim(len(rows) - 0.5, -0.5)
-    axis.set_xlabel("arm − baseline, points of last-10 test accuracy")
 
 
-def _verdict_handles(margin: float) -> list[Line2D]:
-    """Return the entries of the legend: a point for each verdict."""
+def _verdict_handles(table: pd.DataFrame, margin: float) -> list[Line2D]:
+    """Return the entries of the legend: a point for each verdict that may be given."""
     labels = {
         "better": "better or worse",
         "equivalent": f"equivalent within ±{margin:g} (band)",
         "inconclusive": "inconclusive",
     }
+    withheld = table["verdict"] == WITHHELD
+    if withheld.all():
+        labels = {}
+    if withheld.any():
+        labels[WITHHELD] = "verdict withheld: test labels are unchecked"
     handles = []
     for verdict, label in labels.items():
         face = FACES.get(verdict, "white")
@@ -123,7 +141,7 @@ def factor_curves(results: Results, folder: Path) -> list[Path]:
             _factor(axis, results, setting, path)
             axis.set_title(title(setting, path))
             axis.set_xlabel(path.rsplit(".", 1)[-1])
-        line[0].set_ylabel(ACCURACY)
+        line[0].set_ylabel(_accuracy(results))
     return save(figure, folder / "factors")
 
 
@@ -213,7 +231,7 @@ def accuracy_against_work(
             shown[arm] = _work_point(axis, row, look(arms.index(arm)))
         axis.set_xlabel("million image forward passes per trial (a backward pass counts as two)")
         axis.set_title(title(setting))
-    axes[0, 0].set_ylabel(f"{ACCURACY}, 95 % t interval")
+    axes[0, 0].set_ylabel(f"{_accuracy(results)}, 95 % t interval")
     if shown:
         figure.legend(
             list(shown.values()), list(shown), fontsize="x-small", loc="outside right upper"
@@ -252,7 +270,7 @@ def heat_map(results: Results, folder: Path) -> list[Path]:
         axis.set_ylabel(results.factors[0])
         axis.set_xlabel(results.factors[1])
         axis.set_title(title(setting))
-        figure.colorbar(image, ax=axis, label=ACCURACY)
+        figure.colorbar(image, ax=axis, label=_accuracy(results))
     return save(figure, folder / "product")
 
 

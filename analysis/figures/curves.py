@@ -46,8 +46,15 @@ def accuracy_per_epoch(
             axis.set_title(title(setting, family))
             axis.set_xlabel("epoch")
             _legend(axis)
-        line[0].set_ylabel(f"{metric} %, mean ± sd over seeds")
+        line[0].set_ylabel(f"{_label(results, metric)} %, mean ± sd over seeds")
     return save(figure, folder / "accuracy_per_epoch")
+
+
+def _label(results: Results, metric: str) -> str:
+    """Return the name of an accuracy, and what it measures if its labels are unchecked."""
+    if results.measure.decides or not metric.startswith(names.TEST_ACCURACY):
+        return metric
+    return f"{results.measure.header} ({metric})"
 
 
 def division_per_epoch(results: Results, folder: Path) -> list[Path]:

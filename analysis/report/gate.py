@@ -3,16 +3,18 @@
 from typing import Any
 
 from analysis.report import verdicts
+from analysis.report.answers import answers
 from analysis.report.cells import known
 from analysis.results.looks import read_register
+from analysis.results.measure import WITHHELD
 from analysis.results.read import Results
 from analysis.results.registration import read_registration
 from analysis.results.study_plan import BASELINE
 from analysis.results.trial_failures import FAILED_STATES
-from analysis.stats.comparison import compare
 
 SCHEMA = 1
 """Version of the answer; fields may be added within it."""
+UNDECIDED = ("", "inconclusive", WITHHELD)
 
 
 class NoQuestion(Exception):
@@ -24,17 +26,22 @@ def answer(results: Results, arm: str, setting: str = "") -> dict[str, Any]:
 
     Nothing is tested anew: where seeds are added, the verdict is that of a recorded look; a fixed
     list of seeds is judged once all its trials have ended, if arm, seeds and margin were registered
-    before the first of them had. Otherwise it is inconclusive.
+    before the first of them had. Otherwise it is inconclusive. With unchecked test labels it is
+    `withheld`, unless checked labels or declared noise decide.
 
     Returns:
         schema (1), study, setting, arm, margin, verdict, final (whether it will not change), seeds,
-        pairs, difference, low, high (points), p, failures (arm_only, baseline_only: seeds;
-        rate_low, rate_high: difference of the rates), text. Numbers that do not exist are null.
+        pairs, measure (of the next four), difference, low, high (points), p, accuracy (null if the
+        test labels are trusted or nothing is known of them; else judged_by, difference, low, high),
+        failures (arm_only, baseline_only: seeds; rate_low, rate_high: difference of the rates),
+        text, why (sentences on what allows a verdict with unchecked test labels). Numbers that do
+        not exist are null.
 
     Raises:
         NoQuestion: the arm is not compared with the baseline.
     """
-    table = compare(results)
+    answered = answers(results)
+    table = answered.table
     asked = table[table["paired"]]
     found = asked[(asked["arm"] == arm) & (asked["setting"] == setting)]
     if found.empty:
@@ -45,8 +52,9 @@ def answer(results: Results, arm: str, setting: str = "") -> dict[str, Any]:
         raise NoQuestion(f"the study asks nothing about {arm}; it asks about {places or 'no arm'}")
     row = found.to_dict("records")[0]
     final = _is_final(results, row)
+    measure = results.measure
     if not final:
-        row["verdict"] = "inconclusive"
+        row["verdict"] = "inconclusive" if row.get("judged_by") else measure.allowed("inconclusive")
     return {
         "schema": SCHEMA,
         "study": results.study,
@@ -57,10 +65,12 @@ def answer(results: Results, arm: str, setting: str = "") -> dict[str, Any]:
         "final": final,
         "seeds": _whole(row["seeds"]),
         "pairs": _whole(row["pairs"]),
+        "measure": measure.name,
         "difference": _finite(row["difference"]),
         "low": _finite(row["low"]),
         "high": _finite(row["high"]),
         "p": _finite(row["p_adjusted"]),
+        "accuracy": _of_accuracy(row),
         "failures": {
             "arm_only": _whole(row["fails_more"]),
             "baseline_only": _whole(row["fails_less"]),
@@ -68,6 +78,7 @@ def answer(results: Results, arm: str, setting: str = "") -> dict[str, Any]:
             "rate_high": _finite(row["rate_high"]),
         },
         "text": verdicts.sentence(row, results.margin),
+        "why": answered.notes,
     }
 
 
@@ -81,7 +92,7 @@ def _is_final(results: Results, row: dict[Any, Any]) -> bool:
         registered = read_registration(results.root).asked_before(
             row["setting"], row["arm"], BASELINE
         )
-        return registered and bool(ended.all()) and row["verdict"] not in ("", "inconclusive")
+        return registered and bool(ended.all()) and row["verdict"] not in UNDECIDED
     ids = {
         arm.id
         for arm in results.design.arms
@@ -93,6 +104,18 @@ def _is_final(results: Results, row: dict[Any, Any]) -> bool:
         and (look.verdict, look.margin) == (row["verdict"], results.margin)
         for look in read_register(results.root).looks
     )
+
+
+def _of_accuracy(row: dict[Any, Any]) -> dict[str, Any] | None:
+    """Return the difference of accuracy where the test labels are unchecked; None: unknown."""
+    if not row.get("judged_by"):
+        return None
+    return {
+        "judged_by": row["judged_by"],
+        "difference": _finite(row["true_difference"]),
+        "low": _finite(row["true_low"]),
+        "high": _finite(row["true_high"]),
+    }
 
 
 def _whole(value: float | None) -> int:

@@ -1,7 +1,7 @@
 """The first lines of a report: what was asked, on which data, and the answer."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.report import cells, verdicts
+from analysis.results.measure import WITHHELD
 from analysis.results.read import Results, value_at
 from analysis.results.registration import Registration
 from analysis.results.study_plan import BASELINE
@@ -45,19 +46,25 @@ class Opening:
         }
 
 
-def opening(results: Results, table: pd.DataFrame, registration: Registration) -> Opening:
+def opening(
+    results: Results,
+    table: pd.DataFrame,
+    registration: Registration,
+    notes: Sequence[str] = (),
+) -> Opening:
     """Return the first lines of a report.
 
     Args:
         results: the results.
         table: the comparison of arms.
         registration: what was registered.
+        notes: what the verdicts rest on, if the test labels are unchecked.
     """
     rows = table.to_dict("records")
     asked = [row for row in rows if row["paired"]]
     return Opening(
         asked=_asked(results, asked),
-        data=list(_all_data(results, rows)),
+        data=[*_all_data(results, rows), *notes],
         answers=list(_answers(results, asked)),
         registered=list(_registered(registration)),
     )
@@ -93,9 +100,10 @@ def _data(results: Results, row: dict[Any, Any]) -> str:
         config = results.config(first)
         method = value_at(config, "method.name") or "the baseline"
         reached = cells.spread(row["mean"], row["sd"])
+        agreement = "" if results.measure.decides else f" {results.measure.cell}"
         text = (
             f"{_name(value_at(config, 'data'))}, {_noise(config, here)}: "
-            f"{method} reached {reached} % on {_seeds(cells.finished(row))}"
+            f"{method} reached {reached} %{agreement} on {_seeds(cells.finished(row))}"
         )
     return f"{row['setting']}: {text}" if row["setting"] else text
 
@@ -126,7 +134,7 @@ def _answers(results: Results, rows: list[dict[Any, Any]]) -> Iterator[str]:
     counts = Counter(row["verdict"] or NO_RESULT for row in others)
     if not others:
         return
-    decided = len(others) - counts["inconclusive"] - counts[NO_RESULT]
+    decided = len(others) - sum(counts[name] for name in ("inconclusive", WITHHELD, NO_RESULT))
     ordered = [*verdicts.VERDICTS, NO_RESULT]
     listed = ", ".join(f"{counts[verdict]} {verdict}" for verdict in ordered if counts[verdict])
     which = "other questions" if primary else "questions"
@@ -139,24 +147,37 @@ def _answer(row: dict[Any, Any], margin: float) -> str:
     subject = f"{row['setting']}: {row['arm']}" if row["setting"] else row["arm"]
     if verdict == "equivalent":
         said = f"is equivalent to the baseline within ±{margin:g} points"
+    elif verdict == WITHHELD:
+        said = "is not judged, because the test labels are unchecked"
     elif verdict in ("", "inconclusive"):
         said = "is not yet decided"
     elif verdict.endswith("by failures"):
         said = f"is {verdict.split()[0]} than the baseline, because of failures"
     else:
         said = f"is {verdict} than the baseline"
-    measured = []
-    if cells.known(row["difference"]):
-        measured.append(f"{cells.interval(row['difference'], row['low'], row['high'])} points")
-        measured.append(_seeds(f"{row['seeds']:.0f}"))
-    if cells.known(row["p_adjusted"]):
-        measured.append(f"p {cells.p_value(row['p_adjusted'])}")
     text = f"{subject} {said}"
-    if measured:
+    if measured := _measured(row):
         text += f" ({', '.join(measured)})"
+    text += verdicts.overturned(row)
     if row["fails_more"] or row["fails_less"]:
         text += f"; it {verdicts.failures(row)}"
     return text
+
+
+def _measured(row: dict[Any, Any]) -> list[str]:
+    """Return the difference, the number of seeds, and what the verdict rests on."""
+    seeds = _seeds(f"{row['seeds']:.0f}")
+    if row.get("judged_by"):
+        return [verdicts.measured(row), seeds, f"by {row['judged_by']}"]
+    if row["verdict"] == WITHHELD:
+        return [verdicts.measured(row), seeds]
+    measured = []
+    if cells.known(row["difference"]):
+        measured.append(f"{cells.interval(row['difference'], row['low'], row['high'])} points")
+        measured.append(seeds)
+    if cells.known(row["p_adjusted"]):
+        measured.append(f"p {cells.p_value(row['p_adjusted'])}")
+    return measured
 
 
 def _seeds(count: str) -> str:

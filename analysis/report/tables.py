@@ -17,6 +17,7 @@ from analysis.report.cells import (
     signed,
     spread,
 )
+from analysis.results.measure import TRUSTED, Measure
 from analysis.results.read import Results
 from analysis.results.study_plan import BASELINE
 from analysis.stats.comparison import ALONE
@@ -29,15 +30,15 @@ from trainable.storage.names import (
 )
 
 SHORT = {
-    LAST10: "last-10 test accuracy %",
-    SELECTED_ACCURACY: "selected test accuracy %",
-    BEST_ACCURACY: "best test accuracy %",
+    LAST10: "last-10 {measure} %",
+    SELECTED_ACCURACY: "selected {measure} %",
+    BEST_ACCURACY: "best {measure} %",
     ALONE: "network 0 alone, last-10 %",
 }
 """Headers of the accuracies; `NOTE` explains them."""
 
 NOTE = (
-    "Accuracy is the ensemble's {of_ensemble}, mean ± sd over seeds. “last-10” is the mean "
+    "{cell} is the ensemble's {of_ensemble}, mean ± sd over seeds. “last-10” is the mean "
     "of the last ten epochs. “selected” is the epoch with the best noisy validation accuracy. "
     "“best” is the highest of all epochs, for comparison with the literature only. Differences are "
     "arm − baseline on the seeds on which neither run failed, in points. A run has failed if it "
@@ -55,19 +56,34 @@ SEQUENTIAL = (
 )
 
 
+WITHOUT_VERDICTS = (
+    " Differences and p are those of agreement with unchecked labels, which can differ from those "
+    "of accuracy in size and sign: no verdict follows from them."
+)
+
+
 def note(study: Results) -> str:
     """Return the explanation of the tables of comparisons."""
-    text = NOTE.format(of_ensemble=study.measure.of_ensemble)
-    return text + (FIXED if study.design is None else SEQUENTIAL)
+    measure = study.measure
+    text = NOTE.format(cell=measure.cell.capitalize(), of_ensemble=measure.of_ensemble)
+    text += FIXED if study.design is None else SEQUENTIAL
+    if not measure.decides:
+        text += WITHOUT_VERDICTS
+    return text
 
 
-def shown(table: pd.DataFrame, metric: str = LAST10) -> pd.DataFrame:
+def header(metric: str, measure: Measure) -> str:
+    """Return the header of an accuracy."""
+    return SHORT[metric].format(measure=measure.header)
+
+
+def shown(table: pd.DataFrame, measure: Measure = TRUSTED, metric: str = LAST10) -> pd.DataFrame:
     """Return the comparison as text with readable headers, in percent and points."""
     return rows(
         table,
         {
             "n": finished,
-            SHORT[metric]: lambda row: spread(row["mean"], row["sd"]),
+            header(metric, measure): lambda row: spread(row["mean"], row["sd"]),
             "difference [interval]": _difference,
             "p": lambda row: p_value(row["p_adjusted"]),
         },
@@ -82,12 +98,19 @@ def _difference(row: dict[Any, Any]) -> str:
     return text
 
 
-def judged(table: pd.DataFrame, metric: str = LAST10) -> pd.DataFrame:
+def judged(table: pd.DataFrame, measure: Measure = TRUSTED) -> pd.DataFrame:
     """Return the comparison as text, with verdicts."""
-    return shown(table, metric).assign(verdict=table["verdict"].to_list())
+    return with_verdicts(shown(table, measure), table)
 
 
-def accuracies(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+def with_verdicts(text: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """Add the verdicts, unless they are about other differences than those of the text."""
+    if "judged_by" in table and (table["judged_by"] != "").any():
+        return text
+    return text.assign(verdict=table["verdict"].to_list())
+
+
+def accuracies(tables: dict[str, pd.DataFrame], measure: Measure = TRUSTED) -> pd.DataFrame:
     """Return all accuracies of each arm, from the comparison by each metric.
 
     A cell is mean ± sd [95 % t interval of the mean].
@@ -95,7 +118,7 @@ def accuracies(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     first = next(iter(tables.values()))
     text = rows(first, {"n": finished})
     for metric, table in tables.items():
-        text[SHORT[metric]] = [_mean(row) for row in table.to_dict("records")]
+        text[header(metric, measure)] = [_mean(row) for row in table.to_dict("records")]
     text["sd within the last 10"] = [number(value) for value in first["within_sd"]]
     return text
 
@@ -111,7 +134,7 @@ def _mean(row: dict[Any, Any]) -> str:
 def details(table: pd.DataFrame) -> pd.DataFrame:
     """Return all statistics of the paired differences."""
     compared = table[table["pairs"].fillna(0) > 0]
-    return rows(
+    text = rows(
         compared,
         {
             "pairs": lambda row: f"{row['pairs']:.0f}",
@@ -130,9 +153,9 @@ def details(table: pd.DataFrame) -> pd.DataFrame:
             ),
             "failure rates": lambda row: percentages(row["rate_low"], row["rate_high"]),
             "seeds to decide": lambda row: seeds(row["more_low"], row["more_high"]),
-            "verdict": lambda row: row["verdict"],
         },
     )
+    return with_verdicts(text, compared)
 
 
 def costs(table: pd.DataFrame) -> pd.DataFrame:
@@ -166,7 +189,7 @@ COSTS = (
     "one image (a backward pass counts as two). Ratios are to the baseline on the same seeds."
 )
 RANKS = (
-    "Rank of each arm in each setting by its mean last-10 test accuracy; n as above. The mean rank "
+    "Rank of each arm in each setting by its mean last-10 {measure}; n as above. The mean rank "
     "is shown for arms with a rank in every setting. Arms on other data or noise than the baseline "
     "have no rank."
 )
@@ -178,7 +201,7 @@ EFFECTS = (
 THRESHOLDS = (
     "Training samples whose clean probability (mean of the networks) after the warm-up exceeds a "
     "threshold: their number, the share of wrong labels, and the shares of the smallest and the "
-    "largest class. Retrained is the last-10 test accuracy of the arm that trains on these samples "
+    "largest class. Retrained is the last-10 {measure} of the arm that trains on these samples "
     "only, if there is one. Values are means over seeds of the baseline, or of the arm that it "
     "depends on."
 )
@@ -215,7 +238,7 @@ def thresholds(table: pd.DataFrame) -> pd.DataFrame:
     return text.rename(columns={"arm": "threshold"})
 
 
-def by_setting(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+def by_setting(tables: dict[str, pd.DataFrame], measure: Measure = TRUSTED) -> pd.DataFrame:
     """Return a table with arms as rows, settings as columns, one line per accuracy.
 
     This is the layout of the DivideMix paper's Table 5.
@@ -234,7 +257,7 @@ def by_setting(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     for arm in arms:
         for metric in tables:
             if (arm, metric) in texts:
-                line = {"arm": arm, "accuracy": SHORT[metric]}
+                line = {"arm": arm, "accuracy": header(metric, measure)}
                 for setting in settings:
                     line[setting] = texts[arm, metric].get(setting, "")
                 lines.append(line)

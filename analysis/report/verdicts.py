@@ -6,22 +6,21 @@ from typing import Any, get_args
 import pandas as pd
 
 from analysis.report import cells, tables
+from analysis.results.measure import WITHHELD
 from analysis.results.study_plan import BASELINE, SequentialDesign
 from analysis.stats.attainable_p import FEWEST_SEEDS
 from analysis.stats.sequential import Verdict
 
-VERDICTS: tuple[str, ...] = get_args(Verdict)
+VERDICTS: tuple[str, ...] = (*get_args(Verdict), WITHHELD)
 
 
 def sentence(row: Mapping[Any, Any], margin: float) -> str:
-    """Write `one_network: −2.00 points [−2.60, −1.40], 8 seeds: worse (p 0.0078)`."""
-    points = f"{cells.signed(row['difference'])} points"
-    if not cells.known(row["difference"]):
-        points = "no seed without a failure"
-    bounds = cells.bounds(row["low"], row["high"])
-    interval = f"{points} {bounds}".rstrip()
+    """Write `one_network: −2.00 points [−2.60, −1.40], 8 seeds: worse (p 0.0078)`.
+
+    With unchecked test labels the points are said to be those of agreement, or of accuracy.
+    """
     seeds = f"{row['seeds']:.0f} {_seeds(row['seeds'])}"
-    text = f"{row['arm']}: {interval}, {seeds}: {meaning(row, margin)}"
+    text = f"{row['arm']}: {measured(row)}, {seeds}: {meaning(row, margin)}"
     if row["setting"]:
         text = f"{row['setting']}: {text}"
     return text
@@ -31,8 +30,11 @@ def meaning(row: Mapping[Any, Any], margin: float) -> str:
     """Write the verdict with what it rests on, and the failures of both arms if there are any."""
     verdict = str(row["verdict"])
     text = verdict
-    if verdict in ("better", "worse"):
-        text = f"{verdict} (p {cells.p_value(row['p_adjusted'])})"
+    if verdict == WITHHELD:
+        text += overturned(row)
+    elif verdict in ("better", "worse"):
+        by = row.get("judged_by")
+        text += f" by {by}" if by else f" (p {cells.p_value(row['p_adjusted'])})"
     elif verdict == "equivalent":
         text = f"equivalent within ±{margin:g} points in the center"
     elif verdict == "inconclusive":
@@ -41,6 +43,35 @@ def meaning(row: Mapping[Any, Any], margin: float) -> str:
             text = f"inconclusive; {more} seeds would decide"
     if verdict == "equivalent" or row["fails_more"] or row["fails_less"]:
         text += f"; {failures(row)}"
+    return text
+
+
+def measured(row: Mapping[Any, Any]) -> str:
+    """Write the difference that a verdict is about, with its interval.
+
+    It is `−2.00 points [−2.60, −1.40]`, and `points of accuracy` or `points of agreement` where the
+    test labels are unchecked.
+    """
+    if row.get("judged_by"):
+        return _points("of accuracy", row["true_difference"], row["true_low"], row["true_high"])
+    unit = "of agreement" if row["verdict"] == WITHHELD else ""
+    return _points(unit, row["difference"], row["low"], row["high"])
+
+
+def _points(unit: str, value: float, low: float, high: float) -> str:
+    points = f"{cells.signed(value)} points {unit}"
+    if not cells.known(value):
+        points = "no seed without a failure"
+    return f"{points.strip()} {cells.bounds(low, high)}".rstrip()
+
+
+def overturned(row: Mapping[Any, Any]) -> str:
+    """Write how many wrong labels could overturn a difference; empty if it is unknown."""
+    if not cells.known(row.get("wrong_for_zero")):
+        return ""
+    text = f": wrong test labels on {row['wrong_for_zero']:.1f} % of the images could make it 0"
+    if row["wrong_for_interval"]:
+        text += f", and on {row['wrong_for_interval']:.1f} % make its interval hold 0"
     return text
 
 
@@ -55,14 +86,27 @@ def failures(row: Mapping[Any, Any]) -> str:
     )
 
 
+def of_truth(known: pd.DataFrame, margin: float) -> Iterator[str]:
+    """Yield sentences on arms whose accuracy is known, though test labels are unchecked."""
+    for row in known.to_dict("records"):
+        if row["arm"] != BASELINE:
+            yield sentence(row, margin)
+
+
 def summary(table: pd.DataFrame, margin: float) -> dict[str, list[str]]:
     """Return verdict → sentences about its arms, the largest differences first."""
     rows = table[table["verdict"] != ""].to_dict("records")
-    rows.sort(key=lambda row: -abs(row["difference"]) if cells.known(row["difference"]) else 0)
+    rows.sort(key=_size)
     sentences: dict[str, list[str]] = {verdict: [] for verdict in VERDICTS}
     for row in rows:
         sentences[row["verdict"]].append(sentence(row, margin))
     return sentences
+
+
+def _size(row: Mapping[Any, Any]) -> float:
+    """Return the key by which large differences are first."""
+    value = row["true_difference"] if row.get("judged_by") else row["difference"]
+    return -abs(value) if cells.known(value) else 0
 
 
 def reach(table: pd.DataFrame, design: SequentialDesign | None) -> Iterator[str]:
@@ -73,15 +117,17 @@ def reach(table: pd.DataFrame, design: SequentialDesign | None) -> Iterator[str]
         if not seeds > 0:
             continue
         name = f"{setting}: family {family}" if setting else f"family {family}"
-        decided = int((~compared["verdict"].isin(["inconclusive", ""])).sum())
+        decided = int((~compared["verdict"].isin(["inconclusive", WITHHELD, ""])).sum())
         text = f"{name}: {decided} of {len(compared)} questions decided"
         if design is not None:
             text += f", looked at from {design.at_least} to at most {design.at_most} seeds"
-        elif seeds < FEWEST_SEEDS:
+        elif seeds < FEWEST_SEEDS and "judged_by" not in compared:
             text += (
                 f"; {seeds:.0f} {_seeds(seeds)} cannot show a difference, "
                 f"at least {FEWEST_SEEDS} are needed"
             )
+        if (compared["verdict"] == WITHHELD).any():
+            text += "; verdicts are withheld, because the test labels are unchecked"
         yield text
 
 

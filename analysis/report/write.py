@@ -9,11 +9,13 @@ import pandas as pd
 
 from analysis.figures import comparison as figures
 from analysis.figures import curves, division
-from analysis.report import formats, tables, verdicts
+from analysis.report import formats, tables, true_accuracy, verdicts
+from analysis.report.answers import OF_TRUTH, Answers, answers, as_judged
 from analysis.report.blocks import Block, Picture
 from analysis.report.label_errors import label_errors
 from analysis.report.opening import opening
 from analysis.results import unexpected_files
+from analysis.results.measure import Measure
 from analysis.results.mixed_fingerprints import mixed, without_checksums
 from analysis.results.read import Results, read_results
 from analysis.results.registration import read_registration
@@ -44,14 +46,19 @@ def write(whole: Results) -> list[Path]:
     metrics = [LAST10, SELECTED_ACCURACY, BEST_ACCURACY]
     if ALONE in study.trials.columns:
         metrics.append(ALONE)
+    answered = answers(study)
     compared = {metric: comparison.compare(study, metric) for metric in metrics}
+    compared[LAST10] = answered.table
     costs = costs_of_arms(study)
     effects = interactions.effects(study)
     thresholds = division.thresholds(study)
-    blocks = list(_blocks(study, compared, costs, effects, thresholds))
+    blocks = list(_blocks(study, answered, compared, costs, effects, thresholds))
     blocks += label_errors(root)
-    pictures = list(_pictures(study, compared[LAST10], costs, folder / names.FIGURES))
-    by_metric = [table.assign(metric=metric) for metric, table in compared.items()]
+    pictures = list(_pictures(study, answered, costs, folder / names.FIGURES))
+    by_metric = [
+        table.drop(columns=[*OF_TRUTH], errors="ignore").assign(metric=metric)
+        for metric, table in compared.items()
+    ]
     data = {
         "arms": compared[LAST10],
         "accuracies": pd.concat(by_metric),
@@ -67,7 +74,7 @@ def write(whole: Results) -> list[Path]:
         blocks += searched.blocks
         pictures[1:1] = searched.pictures
         written += searched.files
-    facts = _facts(whole, study, compared[LAST10])
+    facts = _facts(whole, study, answered)
     html = _template().render(blocks=blocks, pictures=pictures, **facts)
     page = folder / names.REPORT_PAGE
     page.write_text(html, encoding="utf-8")
@@ -95,6 +102,7 @@ def _write_tables(data: dict[str, pd.DataFrame], blocks: list[Block], folder: Pa
 
 def _blocks(
     study: Results,
+    answered: Answers,
     compared: dict[str, pd.DataFrame],
     costs: pd.DataFrame,
     effects: pd.DataFrame,
@@ -102,65 +110,76 @@ def _blocks(
 ) -> Iterator[Block]:
     """Yield the tables of the page in order."""
     main = compared[LAST10]
-    yield from _families(main, tables.note(study))
+    measure = study.measure
+    truth = true_accuracy.block(answered, answered.checked)
+    if truth is not None:
+        yield truth
+    yield from _families(main, tables.note(study), measure)
     if len(study.settings) > 1 or study.settings[0] != "":
-        yield from _settings(compared)
+        yield from _settings(compared, measure)
     if len(effects):
         title = "Main effects and interactions"
         yield Block("interactions", title, tables.effects(effects), tables.EFFECTS)
     note = "Mean ± sd over seeds [95 % t interval]."
-    yield Block("accuracies", "Accuracies", tables.accuracies(compared), note)
+    title = "Accuracies" if measure.decides else measure.cell.capitalize()
+    yield Block("accuracies", title, tables.accuracies(compared, measure), note)
     details = tables.details(main)
     if len(details):
         yield Block("details", "Statistics of the paired differences", details, tables.DETAILS)
     yield Block("costs", "Cost of the arms", tables.costs(costs), tables.COSTS)
     if len(thresholds):
         kept = tables.thresholds(thresholds)
-        yield Block("thresholds", "Samples above a threshold", kept, tables.THRESHOLDS)
+        note = tables.THRESHOLDS.format(measure=measure.header)
+        yield Block("thresholds", "Samples above a threshold", kept, note)
 
 
-def _families(main: pd.DataFrame, note: str) -> Iterator[Block]:
+def _families(main: pd.DataFrame, note: str, measure: Measure) -> Iterator[Block]:
     """Yield the comparison of each family, then the arms that cannot be compared."""
     for number, (setting, family, rows) in enumerate(tables.families(main), 1):
         heading = f"Family {family}"
         if setting:
             heading += f", setting {setting}"
-        yield Block(f"family_{number}", heading, tables.judged(rows), note)
+        yield Block(f"family_{number}", heading, tables.judged(rows, measure), note)
         note = ""  # the note is shown once
     other = main[~main["paired"] & (main["arm"] != BASELINE)]
     if len(other):
         note = "These arms have other data or noise than the baseline, so there are no pairs."
-        yield Block("other_data", "Arms on other data or noise", tables.shown(other), note)
+        shown = tables.shown(other, measure)
+        yield Block("other_data", "Arms on other data or noise", shown, note)
 
 
-def _settings(compared: dict[str, pd.DataFrame]) -> Iterator[Block]:
+def _settings(compared: dict[str, pd.DataFrame], measure: Measure) -> Iterator[Block]:
     """Yield the tables that compare settings."""
     paper = {}
     for metric in (BEST_ACCURACY, LAST10, ALONE):
         if metric in compared:
             paper[metric] = compared[metric]
     note = "The layout of Table 5 of the DivideMix paper. Mean ± sd over seeds."
-    yield Block("by_setting", "Arms and settings", tables.by_setting(paper), note)
+    yield Block("by_setting", "Arms and settings", tables.by_setting(paper, measure), note)
     main = compared[LAST10]
     if main["arm"].nunique() > 2:
-        yield Block("ranks", "Ranks", tables.ranks(main), tables.RANKS)
+        note = tables.RANKS.format(measure=measure.header)
+        yield Block("ranks", "Ranks", tables.ranks(main), note)
 
 
 def _pictures(
-    study: Results, table: pd.DataFrame, costs: pd.DataFrame, folder: Path
+    study: Results, answered: Answers, costs: pd.DataFrame, folder: Path
 ) -> Iterator[Picture]:
     """Yield the figures of the page in order, without those that have no data."""
+    table = answered.table
+    judged, unit = as_judged(answered)
+    measure = study.measure.name
     drawn = [
-        Picture("Paired differences to the baseline.", figures.forest(study, table, folder)),
-        Picture("Test accuracy per epoch.", curves.accuracy_per_epoch(study, folder)),
+        Picture("Paired differences to the baseline.", figures.forest(study, judged, folder, unit)),
+        Picture(f"{measure.capitalize()} per epoch.", curves.accuracy_per_epoch(study, folder)),
         Picture(
-            "Accuracy over each factor's values; "
+            f"{measure.capitalize()} over each factor's values; "
             "thin lines are seeds, the white dot is the baseline.",
             figures.factor_curves(study, folder),
         ),
-        Picture("Mean accuracy of each cell of the product.", figures.heat_map(study, folder)),
+        Picture(f"Mean {measure} of each cell of the product.", figures.heat_map(study, folder)),
         Picture(
-            "Accuracy against the work of a trial.",
+            f"{measure.capitalize()} against the work of a trial.",
             figures.accuracy_against_work(study, table, costs, folder),
         ),
         Picture(
@@ -189,8 +208,9 @@ def _counts(whole: Results, begun: Results) -> str:
     return counts
 
 
-def _facts(whole: Results, study: Results, table: pd.DataFrame) -> dict[str, Any]:
+def _facts(whole: Results, study: Results, answered: Answers) -> dict[str, Any]:
     """Return the content of the page other than tables and figures."""
+    table = answered.table
     unfinished = study.trials[study.trials["state"] != "done"]
     failed = study.done[study.done["failed"]]
     made = list(study.fingerprints())
@@ -200,7 +220,7 @@ def _facts(whole: Results, study: Results, table: pd.DataFrame) -> dict[str, Any
         "counts": _counts(whole, study),
         "measure": study.measure.name,
         "margin": study.margin,
-        "opening": opening(study, table, read_registration(study.root)),
+        "opening": opening(study, table, read_registration(study.root), answered.notes),
         "verdicts": verdicts.summary(table, study.margin),
         "explanation": tables.note(study),
         "reach": [*verdicts.reach(table, study.design), *verdicts.unusual(table)],

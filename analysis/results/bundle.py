@@ -4,6 +4,7 @@ Weights, checkpoints and events are not included. Only names that a results fold
 unpacked. This module uses the standard library only.
 """
 
+import csv
 import io
 import json
 import lzma
@@ -35,7 +36,9 @@ OF_TRIAL = (
 )
 _STUDY_FILE = "|".join(map(re.escape, OF_STUDY))
 _TRIAL_FILE = "|".join(map(re.escape, OF_TRIAL))
-KEPT = re.compile(f"({_STUDY_FILE})|{names.RUNS}/{PLACE.pattern}/({_TRIAL_FILE})")
+CHECKS = re.compile(rf"{names.AUDIT}/([a-z0-9_][a-z0-9_.=+,-]*/)?test/(draw\.json|decisions\.csv)")
+"""Files of checked test labels."""
+KEPT = re.compile(f"({_STUDY_FILE})|{names.RUNS}/{PLACE.pattern}/({_TRIAL_FILE})|{CHECKS.pattern}")
 """Files of a bundle, as paths below the study's folder."""
 PRIVATE = ("git_diff", "folder")
 """Fields of a run that a bundle does not contain."""
@@ -67,11 +70,27 @@ def pack(root: Path, out: Path, samples: bool = True) -> int:
             content = paths[name].read_bytes()
             if name == names.PROVENANCE:
                 content = _public(content)
+            if CHECKS.fullmatch(name) and name.endswith(".csv"):
+                content = _anonymous(content)
             entry = tarfile.TarInfo(name)  # without time and owner: equal results, equal bundles
             entry.size = len(content)
             bundle.addfile(entry, io.BytesIO(content))
     fresh.replace(out)
     return len(kept)
+
+
+def _anonymous(decisions: bytes) -> bytes:
+    """Return decisions with numbers in place of the reviewers' names."""
+    header, *lines = csv.reader(io.StringIO(decisions.decode("utf-8-sig"), newline=""))
+    reviewers: dict[str, str] = {}
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    for line in lines:
+        if len(line) > 1:
+            line[1] = reviewers.setdefault(line[1], f"reviewer {len(reviewers) + 1}")
+        writer.writerow(line)
+    return text.getvalue().encode()
 
 
 def _public(provenance: bytes) -> bytes:

@@ -1,8 +1,19 @@
-"""What `test/accuracy` of a study measures: it depends on the labels of its test set."""
+"""What `test/accuracy` of a study measures, and what may be concluded from it.
 
+Both depend on the labels of its test set. Tables, figures, sentences and scripts ask here.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
+
+WITHHELD = "withheld"
+"""The verdict on arms whose accuracies were measured by unchecked labels."""
+ON_ACCURACY = ("better", "worse", "equivalent", "inconclusive")
+"""Verdicts on differences of accuracy. Verdicts on failures need no test labels."""
 
 
 @dataclass(frozen=True)
@@ -11,25 +22,53 @@ class Measure:
 
     Attributes:
         name: of the measure, in `a difference in points of …`.
+        header: of the measure, in `last-10 … %`.
+        cell: of the measure, where a column is narrow.
         of_ensemble: what the ensemble's accuracy is, in `accuracy: the ensemble's …`.
         caution: what readers must know of it; None: nothing.
+        decides: whether its differences are differences of accuracy, so that they allow verdicts.
     """
 
     name: str
+    header: str
+    cell: str
     of_ensemble: str
     caution: str | None
+    decides: bool
+
+    def allowed(self, verdict: str) -> str:
+        """Return a verdict by this measure as it may be said."""
+        if not self.decides and verdict in ON_ACCURACY:
+            return WITHHELD
+        return verdict
 
 
-TRUSTED = Measure("test accuracy", "on the clean test set", None)
+TRUSTED = Measure(
+    name="test accuracy",
+    header="test accuracy",
+    cell="accuracy",
+    of_ensemble="on the clean test set",
+    caution=None,
+    decides=True,
+)
 UNCHECKED = Measure(
-    "agreement with unchecked test labels",
-    "agreement with unchecked test labels",
-    "the labels of the test set are unchecked: where labels are wrong by a rule that can be "
-    "learned, an arm that learns the errors agrees more, and the sign of a difference can be wrong",
+    name="agreement with unchecked test labels",
+    header="agreement with unchecked labels",
+    cell="agreement",
+    of_ensemble="agreement with unchecked test labels",
+    caution="the labels of the test set are unchecked: where labels are wrong by a rule that can "
+    "be learned, an arm that learns the errors agrees more, and the sign of a difference can be "
+    "wrong",
+    decides=False,
 )
 
 
-def measure(done: pd.DataFrame) -> Measure:
+def of_summary(summary: Mapping[str, Any]) -> Measure:
+    """Return the words for a trial."""
+    return UNCHECKED if summary.get("test_labels") == "unchecked" else TRUSTED
+
+
+def measure(done: "pd.DataFrame") -> Measure:
     """Return the words for completed trials, of which one row is one trial.
 
     One trial with unchecked test labels suffices: tables show all together.

@@ -15,7 +15,13 @@ import pandas as pd
 from analysis.results.measure import Measure, measure
 from analysis.results.rows import numbers_of, read_columns
 from analysis.results.study_folder import State, on_other_data, study_states
-from analysis.results.study_plan import NoStudy, SequentialDesign, TrialRecord, read_plan
+from analysis.results.study_plan import (
+    DeclaredNoise,
+    NoStudy,
+    SequentialDesign,
+    TrialRecord,
+    read_plan,
+)
 from analysis.results.trial_failures import what_failed
 from analysis.results.trial_files import TrialFiles, read_folders
 from trainable.storage import names
@@ -38,6 +44,7 @@ class Results:
         factors: paths of the fields that the study's factors change.
         design: how seeds are added until the questions are decided; None for a fixed list.
         primary: the arm whose difference from the baseline the study is about, if it names one.
+        test_noise: setting ("" if the study has none) → declared noise of the test labels.
     """
 
     root: Path
@@ -47,6 +54,7 @@ class Results:
     factors: list[str] = field(default_factory=list)
     design: SequentialDesign | None = None
     primary: str | None = None
+    test_noise: Mapping[str, DeclaredNoise] = field(default_factory=dict)
     _files: Mapping[str, TrialFiles] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -113,13 +121,16 @@ class Results:
         """Return a trial's resolved configuration as plain data; empty if it cannot be read."""
         return dict((self.folder(trial).trial or {}).get("config") or {})
 
-    def samples(self, trial: Mapping[Any, Any]) -> dict[str, np.ndarray]:
-        """Return a completed trial's table of samples; empty if it is missing or damaged."""
+    def samples(self, trial: Mapping[Any, Any], *wanted: str) -> dict[str, np.ndarray]:
+        """Return a completed trial's table of samples; empty if it is missing or damaged.
+
+        `wanted` are names of arrays; without any, all are returned.
+        """
         file = self.folder(trial).path / names.SAMPLES
         try:
             content = io.BytesIO(file.read_bytes())
             with np.load(content, allow_pickle=False) as table:
-                return dict(table)
+                return {name: table[name] for name in wanted or table.files if name in table.files}
         except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError):
             return {}
 
@@ -163,7 +174,15 @@ def read_results(root: Path) -> Results:
         rows.append(row)
     trials = pd.DataFrame(rows)
     return Results(
-        root, plan.study, trials, plan.margin, plan.factors, plan.design, plan.primary, files
+        root,
+        plan.study,
+        trials,
+        plan.margin,
+        plan.factors,
+        plan.design,
+        plan.primary,
+        plan.test_noise,
+        files,
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from analysis.results import signed_lines
 from analysis.results.signed_lines import made
+from analysis.results.study_plan import DeclaredNoise
 from trainable.storage import names
 
 REGISTERED = "registered"
@@ -33,6 +34,7 @@ class Question:
         margin: equivalence margin in points.
         seeds: the list of seeds, or how they are added.
         arms: `[setting/]arm` → a digest of its configuration without the seed.
+        test_noise: setting (or "") → declared noise of the test labels.
     """
 
     text: str
@@ -41,6 +43,7 @@ class Question:
     margin: float
     seeds: list[int] | dict[str, Any]
     arms: dict[str, str]
+    test_noise: dict[str, DeclaredNoise] = field(default_factory=dict)
 
     def changes(self, later: "Question") -> Iterator[str]:
         """Yield what another question changes."""
@@ -50,6 +53,8 @@ class Question:
             yield f"the margin: {self.margin:g} → {later.margin:g} points"
         if self.seeds != later.seeds:
             yield f"the seeds: {_seeds(self.seeds)} → {_seeds(later.seeds)}"
+        if self.test_noise != later.test_noise:
+            yield f"the declared noise of the test labels: {self._noise()} → {later._noise()}"
         added = [arm for arm in later.arms if arm not in self.arms]
         removed = [arm for arm in self.arms if arm not in later.arms]
         kept = [arm for arm in self.arms if arm in later.arms]
@@ -60,6 +65,13 @@ class Question:
 
     def _contrast(self) -> str:
         return f"{self.primary or 'none'}, {self.metric}"
+
+    def _noise(self) -> str:
+        named = []
+        for setting, noise in self.test_noise.items():
+            text = "class-dependent" if isinstance(noise, list) else f"symmetric {noise:g}"
+            named.append(f"{setting}: {text}" if setting else text)
+        return ", ".join(named) or "none"
 
 
 @dataclass(frozen=True)
@@ -129,6 +141,7 @@ class Registration:
         return (
             arms[0] in first.arms
             and (first.metric, first.margin, first.seeds) == (now.metric, now.margin, now.seeds)
+            and first.test_noise == now.test_noise
             and all(first.arms.get(name) == now.arms.get(name) for name in arms)
         )
 

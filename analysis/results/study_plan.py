@@ -18,6 +18,10 @@ BASELINE = "baseline"
 """The arm that every other one is compared with."""
 
 
+DeclaredNoise = float | list[list[int]]
+"""The rate of symmetric noise, or numbers of labels by true class (rows) and label (columns)."""
+
+
 class NoStudy(Exception):
     """A folder contains no study results."""
 
@@ -109,7 +113,8 @@ class StudyPlan:
     study's factors change. `checksums` is whether all trials were made with checksums, which are
     then compulsory. `study_checksum` identifies the content of `study.yaml`. `design` is None for a
     fixed list of seeds; otherwise `records` has the trials that were needed so far. `primary` is
-    the arm whose difference from the baseline the study is about.
+    the arm whose difference from the baseline the study is about. `test_noise` is setting (or "") →
+    declared noise of the test labels.
     """
 
     study: str
@@ -121,6 +126,7 @@ class StudyPlan:
     study_checksum: str | None = None
     design: SequentialDesign | None = None
     primary: str | None = None
+    test_noise: dict[str, DeclaredNoise] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Return the content of `trials.json`."""
@@ -142,6 +148,8 @@ class StudyPlan:
             content["format"] = FORMAT
         if self.primary:
             content["primary"] = self.primary
+        if self.test_noise:
+            content["test_noise"] = self.test_noise
         if self.design:
             content["design"] = asdict(self.design)
         if self.study_checksum:
@@ -205,6 +213,9 @@ def _plan(content: dict[str, Any]) -> StudyPlan:
         raise TypeError
     if not isinstance(primary, str | None):
         raise TypeError
+    test_noise = content.get("test_noise", {})
+    if not isinstance(test_noise, dict):
+        raise TypeError
     return StudyPlan(
         study=study,
         max_failures=max_failures,
@@ -215,6 +226,7 @@ def _plan(content: dict[str, Any]) -> StudyPlan:
         study_checksum=content.get("study_checksum"),
         design=_design(content.get("design")),
         primary=primary,
+        test_noise=test_noise,
     )
 
 

@@ -42,8 +42,9 @@ def compare(results: Results, metric: str = LAST10) -> pd.DataFrame:
 
     low, high: intervals that hold for all arms of the family together, or, where seeds are added,
     the confidence sequence. p_adjusted (max-T over the family; always-valid where seeds are added),
-    p_step_down, rate_low, rate_high (rate of failures, arm − baseline), verdict, looks (number of
-    seeds when it was given, where seeds are added), more_low, more_high (seeds that would decide).
+    p_step_down, rate_low, rate_high (rate of failures, arm − baseline), verdict (`withheld` if the
+    test labels are unchecked), looks (number of seeds when it was given, where seeds are added),
+    more_low, more_high (seeds that would decide), measure (only if the labels are unchecked).
     """
     judged = _sequential_answers(results, metric)
     rows = []
@@ -70,6 +71,10 @@ def compare(results: Results, metric: str = LAST10) -> pd.DataFrame:
     if results.design is None:
         for _, family in table[table["paired"]].groupby(["setting", "family"]):
             _judge_family(results, metric, table, family)
+    table["verdict"] = table["verdict"].map(results.measure.allowed)
+    if not results.measure.decides:
+        table[["more_low", "more_high"]] = np.nan
+        table["measure"] = results.measure.name
     return table
 
 
@@ -133,6 +138,12 @@ def _column(table: pd.DataFrame, name: str) -> pd.Series:
     if name in table:
         return table[name]
     return pd.Series(dtype=float)
+
+
+def counted_pairs(results: Results, setting: str, arm: str, metric: str = LAST10) -> pd.DataFrame:
+    """Return the values of `arm` and `baseline` (columns) on the seeds that count as pairs."""
+    at_first = results.design.at_least if results.design else None
+    return _pairs_without_failures(sides(results, setting, arm, metric), at_first)
 
 
 def _pairs_without_failures(both: pd.DataFrame, at_first: int | None = None) -> pd.DataFrame:

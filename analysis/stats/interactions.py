@@ -27,7 +27,7 @@ def effects(results: Results, metric: str = LAST10) -> pd.DataFrame:
     of this change between the values of another factor. Each seed with all cells completed gives
     one number. Columns: setting, kind (`main`, `interaction`), effect, pairs, difference,
     low, high (95 % t interval), p (exact sign-flip), p_holm (adjusted within setting and kind),
-    verdict.
+    verdict (`withheld` if the test labels are unchecked).
     """
     rows = []
     for setting in results.settings:
@@ -36,7 +36,9 @@ def effects(results: Results, metric: str = LAST10) -> pd.DataFrame:
     families = table.groupby(["setting", "kind"])
     table["p_holm"] = families["p"].transform(lambda p: holm(p.to_numpy(float)))
     table["verdict"] = [
-        verdict({**row, "p_adjusted": row["p_holm"]}, results.margin, ALPHA)
+        results.measure.allowed(
+            verdict({**row, "p_adjusted": row["p_holm"]}, results.margin, ALPHA)
+        )
         for row in table.to_dict("records")
     ]
     return table

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 from pydantic import ValidationError
@@ -13,32 +14,41 @@ from analysis.audit.calibration import known
 from analysis.audit.decisions import Labels, Settled
 from trainable.config.runtime import Machine
 from trainable.config.trial import stored_data
-from trainable.data.arrays import Arrays
+from trainable.data.arrays import Arrays, Split
 from trainable.data.registry import load
 from trainable.storage.trial_folder import TrialFolder
 
 
 @dataclass(frozen=True)
 class Data:
-    """The data set of an audit, with names for its rows and classes."""
+    """The data set of an audit, with names for its rows and classes.
+
+    `split` is the one whose labels are audited.
+    """
 
     arrays: Arrays
+    split: Literal["train", "test"] = "train"
+
+    @property
+    def samples(self) -> Split:
+        """Images and labels of the split."""
+        return self.arrays.test if self.split == "test" else self.arrays.train
 
     @property
     def key(self) -> str:
         """Name of the column that identifies a sample: `file` or `index`."""
-        return "index" if self.arrays.train.names is None else "file"
+        return "index" if self.samples.names is None else "file"
 
     def keys(self, rows: pd.Series | pd.Index) -> list[str | int]:
         """Return the file names of samples; without names, their indices."""
-        names = self.arrays.train.names
+        names = self.samples.names
         if names is None:
             return rows.tolist()
         return [names[row].decode(errors="backslashreplace") for row in rows]
 
     def image(self, row: int) -> str:
         """Return the file name of a sample; without names, its index as text."""
-        names = self.arrays.train.names
+        names = self.samples.names
         if names is None:
             return str(row)
         return str(names[row].decode(errors="backslashreplace"))

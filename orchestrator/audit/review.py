@@ -30,6 +30,10 @@ class OpenReview:
     order: ReviewOrder
     file: Path
 
+    def desk(self) -> ReviewDesk:
+        """Return what answers the page."""
+        return ReviewDesk(self.audited, self.data, self.order, self.file)
+
     def sentence(self) -> str:
         """Say what the decisions show so far, and what the next step takes. Raises BadDecisions."""
         said = settled(self.audited, self.data, self.file)
@@ -96,9 +100,8 @@ def serve(review: OpenReview, port: int, console: Console) -> None:
         Ended: the port is taken.
     """
     review.sentence()
-    desk = ReviewDesk(review.audited, review.data, review.order, review.file)
     try:
-        server = ReviewServer(desk, port)
+        server = ReviewServer(review.desk(), port)
     except OSError as error:
         raise Ended(f"--port {port}: {error.strerror}; 0 takes a free one", WRONG) from None
     with server:

@@ -187,7 +187,7 @@ class ReviewDesk:
         """
         if row not in self._position:
             raise BadRequest(f"there is no image {row}")
-        images = self.data.arrays.train.images
+        images = self.data.samples.images
         if not isinstance(images, Files):
             return "image/png", _png(images[row])
         path = images.path(row)

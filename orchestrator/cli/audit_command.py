@@ -1,7 +1,7 @@
 """The command `audit`: which labels are wrong, the page to correct them with, corrected labels."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -60,6 +60,16 @@ def audit(
             help="With --apply: reviewers' decisions, if not RUN_DIR/audit/decisions.csv."
         ),
     ] = None,
+    split: Annotated[
+        Literal["train", "test"],
+        typer.Option(
+            help="Whose labels: test checks random test images, for a report on unchecked labels."
+        ),
+    ] = "train",
+    sample: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="With --split test: number of test images; 200 at first."),
+    ] = None,
     review: Annotated[
         bool, typer.Option("--review", help="Open a page on this machine to correct labels with.")
     ] = False,
@@ -85,6 +95,7 @@ def audit(
     from analysis.audit.decisions import BadDecisions
     from analysis.results.study_plan import NoStudy
     from orchestrator.audit.apply import apply_corrections
+    from orchestrator.audit.check_test_labels import check_test_labels
     from orchestrator.audit.cross_fit import write_cross_fit
     from orchestrator.audit.exchange import exchange
     from orchestrator.audit.retrain import Retraining
@@ -107,8 +118,17 @@ def audit(
             raise Ended(f"{option} {exchanged[0]}: it is one of {TOOLS}", WRONG)
     if export is not None and export[1].exists():
         raise Ended(f"{export[1]} exists already; name another with --export", WRONG)
+    if sample is not None and split == "train":
+        raise Ended("--sample is for --split test", WRONG)
+    others = (apply, decisions, export, import_, seed)
+    if split == "test" and (certificate or any(option is not None for option in others)):
+        raise Ended("--split test goes with --setting, --sample, --review and --port only", WRONG)
     machine = Machine(study_dir=study_dir.resolve(), data_dir=data.resolve())
     try:
+        if split == "test":
+            page = port if review else None
+            check_test_labels(run_dir, setting, sample, machine, page, console)
+            return
         if export is not None or import_ is not None:
             exchange(run_dir, setting, arm, seed, machine, export, import_, console)
             return

@@ -84,8 +84,11 @@ def describe(found: Survey) -> Iterator[str]:
         yield f"suspicious: {problem}"
 
 
-def study_text(found: Survey, source: Path, file: Path) -> str:
-    """The study for data at `source`, to be written to `file`."""
+def study_text(found: Survey, source: Path, file: Path, trusted_test: bool = False) -> str:
+    """The study for data at `source`, to be written to `file`.
+
+    `trusted_test`: the owner knows that the labels of the test set are right.
+    """
     epochs = min(100, max(30, -(-STEPS * 64 // found.train)))
     side = min(min(size) for size in found.sizes)
     return TEMPLATE.format(
@@ -95,7 +98,7 @@ def study_text(found: Survey, source: Path, file: Path) -> str:
         form=found.form,
         path=json.dumps(path_in(file, source), ensure_ascii=False),
         data="".join(f"    {line}\n" for line in _fields(found)),
-        test="".join(f"    {line}\n" for line in _test_fields(found)),
+        test="".join(f"    {line}\n" for line in _test_fields(found, trusted_test)),
         validation=0.1 if found.train < 10_000 else 0.05,
         padding=max(1, min(4, side // 8)),
         flip="false" if found.grey else "true",
@@ -127,24 +130,21 @@ def _fields(found: Survey) -> Iterator[str]:
         )
 
 
-def _test_fields(found: Survey) -> Iterator[str]:
+def _test_fields(found: Survey, trusted_test: bool) -> Iterator[str]:
     """Fields of the data section that say what the test set is."""
-    if not found.held_out:
+    if found.held_out:
         yield (
-            "test_labels: trusted # every accuracy is measured by them; "
-            "unchecked if they are as uncertain as those of training"
+            "test_fraction: 0.2 # no test set was found: this share of each class is held out of "
+            "the training images, the same for every seed, copies on one side"
         )
-        return
-    yield (
-        "test_fraction: 0.2 # no test set was found: this share of each class is held out of the "
-        "training images, the same for every seed, copies on one side"
-    )
-    if found.noisy_labels:
+    if trusted_test:
+        yield "test_labels: trusted # as --trusted-test says: every accuracy is measured by them"
+    elif found.noisy_labels:
         yield "test_labels: trusted # train_labels, which are the truth"
     else:
         yield (
-            "test_labels: unchecked # the labels as they are: accuracy is agreement with them; "
-            "trusted if you know that they are right"
+            "test_labels: unchecked # the labels as they are: accuracy is agreement with them, and "
+            "no verdict follows; trusted if you know that they are right"
         )
 
 

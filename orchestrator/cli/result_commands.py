@@ -1,14 +1,15 @@
 """The commands that take results: status, report, judge, bundle, tensorboard, …."""
 
 import json
+import shlex
 import time
 from itertools import takewhile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from analysis.results.study_plan import StudyPlan
+from analysis.results.study_plan import SequentialDesign, StudyPlan
 from orchestrator.cli.options import DataDir, OwnCode, RunDir, StudyDir, console
 from orchestrator.exit_codes import DONE, EQUIVALENT, FAILED, INCONCLUSIVE, WORSE, WRONG, Ended
 from orchestrator.results.store import Store
@@ -101,7 +102,8 @@ def judge(
 ) -> None:
     """Tell a script what a study says of an arm, by the exit code.
 
-    0 better, 10 worse, 11 equivalent, 12 inconclusive. Nothing is tested anew: the verdict is that
+    0 better, 10 worse, 11 equivalent, 12 inconclusive or withheld, because the test labels are
+    unchecked. Nothing is tested anew: the verdict is that
     of a recorded look, or of a fixed list of seeds whose trials have all ended.
     """
     from analysis.report.gate import NoQuestion, answer
@@ -115,19 +117,34 @@ def judge(
     code = CODES.get(found["verdict"], INCONCLUSIVE)
     go_on = None
     if code == INCONCLUSIVE:
-        go_on = (
-            f"python -m orchestrator run {run_dir / STUDY} --results {run_dir.parent} "
-            f"--arms baseline,{arm}"
-        )
-        if results.design is not None and found["seeds"] >= results.design.at_most:
-            go_on += f" --set seeds.at_most={2 * results.design.at_most}"
+        go_on = _to_go_on(run_dir, arm, results.design, found)
     if as_json:
         print(json.dumps({**found, "code": code, "continue": go_on}))
     else:
         console.print(found["text"], markup=False)
+        for line in found["why"]:
+            console.print(f"note: {line}", markup=False)
         if go_on:
             console.print(f"to go on: {go_on}", markup=False)
     raise typer.Exit(code)
+
+
+def _to_go_on(
+    run_dir: Path, arm: str, design: SequentialDesign | None, found: dict[str, Any]
+) -> str:
+    """Return the command that may decide a question: more checked labels, or more seeds."""
+    from analysis.results.measure import WITHHELD
+
+    if found["verdict"] == WITHHELD:
+        folder = shlex.quote(str(run_dir))
+        return f"python -m orchestrator audit {folder} --split test --sample 200 --review"
+    command = (
+        f"python -m orchestrator run {run_dir / STUDY} --results {run_dir.parent} "
+        f"--arms baseline,{arm}"
+    )
+    if design is not None and found["seeds"] >= design.at_most:
+        command += f" --set seeds.at_most={2 * design.at_most}"
+    return command
 
 
 CODES = {

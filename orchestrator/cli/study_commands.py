@@ -10,6 +10,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from analysis.results.measure import of_summary
+from analysis.results.study_plan import NoStudy
 from orchestrator.cli.options import (
     DataDir,
     Results,
@@ -242,7 +244,7 @@ def plan(
         tested,
         [*lacking, *too_large, *unread_files(selected_trials, machine), *small],
     )
-    for line in prospects:
+    for line in [*prospects, *_checks_needed(place, found)]:
         console.print(line, markup=False)
     if cost:
         if lacking:
@@ -250,6 +252,20 @@ def plan(
         from orchestrator.run.cost import show_cost
 
         show_cost(planned, found.todo, place, machine, console)
+
+
+def _checks_needed(place: Store, found: RunPlan) -> Iterator[str]:
+    """Yield how many test labels must be checked, if some trials were tested by unchecked ones."""
+    summaries = [files.summary for files in found.files.values() if files.summary]
+    if all(of_summary(summary).decides for summary in summaries):
+        return
+    from analysis.report.checks import checks_needed
+    from analysis.results.read import read_results
+
+    try:
+        yield from checks_needed(read_results(place.root))
+    except NoStudy:
+        return
 
 
 def _show_plan(
@@ -339,6 +355,12 @@ def init(
     out: Annotated[
         Path | None, typer.Option(help="The study file to write; default: named after the data.")
     ] = None,
+    trusted_test: Annotated[
+        bool,
+        typer.Option(
+            "--trusted-test", help="The test labels are known to be right; else they are unchecked."
+        ),
+    ] = False,
 ) -> None:
     """Survey your own data, print what was found, and write a study for it."""
     from orchestrator.cli.new_study import base, describe, study_text
@@ -354,5 +376,5 @@ def init(
         raise Ended(str(error), WRONG) from None
     for line in describe(found):
         console.print(line, markup=False)
-    file.write_text(study_text(found, source, file), encoding="utf-8")
+    file.write_text(study_text(found, source, file, trusted_test), encoding="utf-8")
     console.print(f"wrote {file}; next: python -m orchestrator plan {file}", markup=False)

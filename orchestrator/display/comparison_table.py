@@ -5,22 +5,25 @@ from rich.console import Console
 from rich.table import Table
 
 from analysis.report import cells, tables, verdicts
+from analysis.report.answers import answers
+from analysis.results.measure import Measure
 from analysis.results.read import Results
-from analysis.stats import comparison
+from trainable.storage.names import LAST10
 
 
 def show(results: Results, console: Console) -> None:
     """Print the arms of a study, grouped by family, and the verdicts."""
     study = results.begun
-    table = comparison.compare(study)
-    text = tables.shown(table)
+    answered = answers(study)
+    table = answered.table
+    text = tables.shown(table, study.measure)
     for setting in study.settings:
         here = (table["setting"] == setting).to_numpy()
         if setting:
             console.print(f"\n{setting}", style="bold", markup=False)
         arms = text[here].drop(columns="setting", errors="ignore")
         families = list(table.loc[here, "family"])
-        console.print(_grid(arms, families))
+        console.print(_grid(arms, families, study.measure))
     console.print(_legend(study), style="dim")
     for verdict in verdicts.VERDICTS:
         rows = table[table["verdict"] == verdict].to_dict("records")
@@ -30,15 +33,20 @@ def show(results: Results, console: Console) -> None:
             meaning = f"equivalent within ±{study.margin:g} points in the center"
         if places:
             console.print(f"{meaning}: {', '.join(places)}", markup=False, soft_wrap=False)
+    for line in verdicts.of_truth(answered.of_truth, study.margin):
+        console.print(line, markup=False)
     if study.measure.caution:
         console.print(f"note: {study.measure.caution}", markup=False)
+    for line in answered.notes:
+        console.print(f"note: {line}", markup=False)
     for line in verdicts.unusual(table):
         console.print(f"note: {line}", markup=False)
 
 
 def _legend(study: Results) -> str:
+    measure = study.measure
     lines = [
-        f"accuracy: the ensemble's {study.measure.of_ensemble}, mean of the last 10 epochs;",
+        f"{measure.cell}: the ensemble's {measure.of_ensemble}, mean of the last 10 epochs;",
         "          mean ± sd over seeds (test/accuracy_last10)",
         "difference: arm − baseline on the seeds on which neither run failed,",
     ]
@@ -55,14 +63,14 @@ def _legend(study: Results) -> str:
     return "\n".join(lines)
 
 
-def _grid(text: pd.DataFrame, families: list[str]) -> Table:
+def _grid(text: pd.DataFrame, families: list[str], measure: Measure) -> Table:
     """Return the table of a setting's arms, at most 80 columns wide, with rules between families.
 
     The short headers are explained below the tables.
     """
     grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     headers = {
-        "last-10 test accuracy %": "accuracy %",
+        tables.header(LAST10, measure): f"{measure.cell} %",
         "difference [interval]": "difference, interval",
     }
     for name in text.columns:

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from analysis.report.cells import arm_name
+from analysis.results.measure import TRUSTED, UNCHECKED, of_summary
 from analysis.results.mixed_fingerprints import mixed, without_checksums
 from analysis.results.study_folder import STATES, State, on_other_data
 from analysis.results.study_plan import TrialRecord
@@ -58,6 +59,7 @@ class Arms:
         self._completed: set[TrialRecord] = set()
         self._accuracy = {place: Moments() for place in self.planned}
         self._failed_runs: Counter[tuple[str | None, str]] = Counter()
+        self._measure = TRUSTED
         self._failed: Counter[tuple[str | None, str]] = Counter()
         self._curve: dict[tuple[str | None, str], dict[int, float]] = {}
         for record in records:
@@ -83,6 +85,8 @@ class Arms:
         summary = folder.summary
         if summary and record not in self._completed:
             self._completed.add(record)
+            if self._measure.decides:
+                self._measure = of_summary(summary)
             place = record.setting, record.arm
             self._accuracy.setdefault(place, Moments()).add(summary[LAST10])
             self._failed_runs[place] += bool(what_failed(summary))
@@ -112,7 +116,7 @@ class Arms:
         lowest = min(shown, default=0)
         highest = max(shown, default=100)
         running_in = Counter(name.rpartition("/")[0] for name in running)
-        table = grid("done", "running", "failed", "last-10 accuracy")
+        table = grid("done", "running", "failed", f"last-10 {self._measure.cell}")
         table.add_column("newest trial", no_wrap=True)
         for (setting, arm), planned in self.planned.items():
             place = arm_name(setting, arm)
@@ -164,7 +168,8 @@ def status_table(
     """
     old_names = {new: old for old, new in (moves or {}).items()}
     present = [state for state in STATES if state in states.values()]
-    table = grid(*present, "epochs", "accuracy")
+    unchecked = any(not of_summary(held.summary or {}).decides for held in files.values())
+    table = grid(*present, "epochs", UNCHECKED.cell if unchecked else TRUSTED.cell)
     groups: dict[tuple[str | None, str], list[TrialRecord]] = {}
     for record in records:
         groups.setdefault((record.setting, record.arm), []).append(record)
@@ -287,12 +292,15 @@ def damaged(states: dict[TrialRecord, State], files: Files) -> list[str]:
 
 
 def notes(records: list[TrialRecord], states: dict[TrialRecord, State], files: Files) -> list[str]:
-    """Return sentences about completed trials: different code or machines, no checksums."""
+    """Return sentences about completed trials: unchecked labels, different code, no checksums."""
     done = []
+    labels = []
     for record in records:
         if states[record] == "done":
             done.append((record.name, files[record.name].trial or {}))
-    return [*mixed(done), *without_checksums(done)]
+            if not of_summary(files[record.name].summary or {}).decides:
+                labels = [f"accuracies are {UNCHECKED.name}"]
+    return [*labels, *mixed(done), *without_checksums(done)]
 
 
 def loud(console: Console) -> Console:

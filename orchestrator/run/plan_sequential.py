@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from analysis.results.measure import TRUSTED, Measure, of_summary
 from analysis.results.study_plan import TrialRecord
 from analysis.stats.prospects import Prospect, prospects
 from orchestrator.display.status import duration
@@ -41,7 +42,10 @@ def _sentences(study: Study, store: Store, plan: SequentialPlan) -> Iterator[str
     if decided:
         verdicts = Counter(each.answer.verdict for each in decided)
         listed = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
-        yield f"decided so far: {len(decided)} of {len(plan.needs.judged)} questions ({listed})"
+        by = _measure(store, plan)
+        on = "" if by.decides else f", by {by.name}: the report withholds verdicts"
+        count = f"{len(decided)} of {len(plan.needs.judged)} questions"
+        yield f"decided so far: {count} ({listed}{on})"
     families = Counter((arm.setting, arm.family) for arm in plan.design.arms)
     seeds = study.file.seeds
     yield f"seeds are added until each question is decided, {seeds.at_least} to {seeds.at_most}"
@@ -52,6 +56,15 @@ def _sentences(study: Study, store: Store, plan: SequentialPlan) -> Iterator[str
     yield f"by simulation, {largest} arms in one family, sd of the paired differences:"
     for prospect in prospects(largest, seeds.at_least, seeds.at_most):
         yield f"  {_prospect(prospect, sum(families.values()), len(_settings(plan)), seconds)}"
+
+
+def _measure(store: Store, plan: SequentialPlan) -> Measure:
+    """Return what the accuracies of the completed trials measure."""
+    for trial in plan.needs.trials:
+        found = of_summary(store.folder(trial.record).summary or {})
+        if not found.decides:
+            return found
+    return TRUSTED
 
 
 def _settings(plan: SequentialPlan) -> set[str | None]:

@@ -39,6 +39,7 @@ def question(study: Study) -> Question:
         margin=file.analysis.margin,
         seeds=seeds if isinstance(seeds, list) else seeds.model_dump(),
         arms=arms,
+        test_noise=study.plan.test_noise,
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from analysis.results.study_plan import SequentialDesign, StudyPlan
+from analysis.results.study_plan import BASELINE, DeclaredNoise, SequentialDesign, StudyPlan
 from orchestrator.study import search_checks
 from orchestrator.study.expand import Expansion, expand
 from orchestrator.study.planned_trial import PlannedTrial
@@ -19,6 +19,7 @@ from orchestrator.study.schema import AblationFile, SequentialFile
 from orchestrator.study.search_definition import SearchPlan
 from orchestrator.study.search_schema import Parameter, SearchFile
 from trainable.config import strict_yaml
+from trainable.config.data import OwnData
 from trainable.config.messages import explain, suggestion
 from trainable.config.strict_yaml import ConfigError, Document, Problem
 
@@ -64,7 +65,19 @@ class Study:
             factors=factors,
             design=self.design,
             primary=primary,
+            test_noise=self._test_noise(),
         )
+
+    def _test_noise(self) -> dict[str, DeclaredNoise]:
+        """Return setting (or "") → the noise that its baseline declares for the test labels."""
+        found: dict[str, DeclaredNoise] = {}
+        for trial in self.trials:
+            data = trial.config.data
+            if trial.record.arm == BASELINE and isinstance(data, OwnData):
+                declared = data.test_noise_rate or data.test_noise_counts
+                if declared is not None:
+                    found[trial.record.setting or ""] = declared
+        return found
 
     @property
     def sequential(self) -> bool:

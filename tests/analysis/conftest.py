@@ -32,6 +32,7 @@ class StudyFolder:
         self.margin = 0.5
         self.factors: list[str] = []
         self.primary: str | None = None
+        self.test_noise: dict[str, float] = {}
         self.registered = True
 
     def arm(
@@ -45,14 +46,14 @@ class StudyFolder:
         change: dict[int, dict[str, Any]] | None = None,
         config: dict[str, Any] | None = None,
         metrics: dict[str, float] | None = None,
-        samples: Table | None = None,
+        samples: Table | list[Table] | None = None,
         fingerprint: dict[str, Any] | None = None,
         source: str | None = None,
     ) -> "StudyFolder":
         """Add an arm whose trials end in `ends`: a finished one's accuracy, "failed" or "missing", seed by seed.
 
         The accuracy rises by one point an epoch and ends there. `change` replaces fields of some seeds' summaries.
-        `metrics` stand in each row too; `samples` is the table of each finished trial. `source` is the arm whose trials
+        `metrics` stand in each row too; `samples` is the table of each finished trial, or one a seed. `source` is the arm whose trials
         this one's use.
         """
         for seed, end in enumerate(ends):
@@ -92,7 +93,8 @@ class StudyFolder:
                     }
                     folder.append_row({**row, **(metrics or {})})
                 if samples is not None:
-                    folder.write("samples.npz", npz(samples))
+                    table = samples[seed] if isinstance(samples, list) else samples
+                    folder.write("samples.npz", npz(table))
                 hashes = {"data_hash": "digits", "noise_hash": f"noise {seed}"}
                 folder.finish(
                     {"epochs": epochs, METRIC: end, **hashes, **(change or {}).get(seed, {})}
@@ -103,7 +105,15 @@ class StudyFolder:
     def write(self) -> Path:
         """Write the plan, seed by seed as the orchestrator does, and return the study's folder."""
         records = sorted(self.records, key=lambda record: record.seed)
-        plan = StudyPlan("small", 2, records, self.margin, self.factors, primary=self.primary)
+        plan = StudyPlan(
+            "small",
+            2,
+            records,
+            self.margin,
+            self.factors,
+            primary=self.primary,
+            test_noise=self.test_noise,
+        )
         self.store.write_plan("name: small\n", plan)
         if self.registered:
             self.register()

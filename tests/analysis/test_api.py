@@ -8,6 +8,7 @@ import pytest
 
 import analysis
 from analysis import api
+from analysis.report.answers import answers
 from analysis.results.read import read_results
 from analysis.results.study_plan import NoStudy
 from analysis.stats.comparison import compare
@@ -61,7 +62,7 @@ def test_a_study_without_a_completed_trial_has_no_rows(study):
 
 def test_tables_are_computed_when_they_are_first_used(study, monkeypatch):
     calls = []
-    monkeypatch.setattr(api, "compare", lambda results: calls.append(results) or compare(results))
+    monkeypatch.setattr(api, "answers", lambda results: calls.append(results) or answers(results))
     read = analysis.read(study.arm("baseline", 90.0).write())
     assert calls == []
     assert read.comparison is read.comparison

@@ -1,6 +1,6 @@
 """Base class of configuration sections, and number types of fields. Imports pydantic only."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,5 +14,8 @@ class Section(BaseModel):
 
     Fields are immutable, unknown keys are errors, and values are not converted ("3" is not 3).
     """
+
+    of_report: ClassVar[frozenset[str]] = frozenset()
+    """Fields that change no row, only how a report judges. Ids of trials do not depend on them."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)

@@ -12,8 +12,7 @@ from pydantic import Field, ValidationInfo, model_validator
 from trainable.config.base import Fraction, Section
 from trainable.config.given_labels import labels_hash
 from trainable.config.messages import Misfit
-
-TestLabels = Literal["trusted", "unchecked"]
+from trainable.config.test_set import OwnTestSet
 
 # --- data -----------------------------------------------------------------------------------------
 
@@ -74,19 +73,12 @@ class Digits(ImageData):
     crop_probability: Fraction = 0.25
 
 
-class OwnData(ImageData):
+class OwnData(ImageData, OwnTestSet):
     """Fields of a user's own data, which may come without a test set."""
 
     labels_are_true: bool = True
     """Whether the training labels are the true ones; false: the true labels are unknown, and no
     metric uses them."""
-    test_fraction: Annotated[float, Field(gt=0, le=0.5)] = 0.2
-    """Share of each class that is held out of the training images as the test set, the same for
-    every seed. Equal images are on one side. Ignored if the data have a test set."""
-    test_labels: TestLabels | None = None
-    """Whether the labels of the test set are known to be right (trusted), or as uncertain as those
-    of the training set (unchecked). null: trusted if the data have a test set, unchecked if it is
-    held out of the training images. It changes no number, only what the numbers are called."""
 
 
 class Npz(OwnData):

@@ -193,7 +193,8 @@ def trial_id(config: TrialConfig) -> str:
     """Return the 16 hex digits that identify what a trial computes.
 
     The hash covers the schema number, the seed and all fields that differ from their defaults. A
-    new field with a default therefore keeps older results valid. The hash of own code, of
+    new field with a default therefore keeps older results valid. Fields that only say how results
+    are judged (`of_report`) are no part of it. The hash of own code, of
     weights and of given labels depends on their content, not on their path.
     """
     return id_with_seed(without_seed(config), config.seed, config.from_arm)
@@ -207,7 +208,7 @@ def without_seed(config: TrialConfig) -> dict[str, Any]:
     changed: dict[str, Any] = {"schema": SCHEMA}
     for section in ("data", "noise", "model", "train", "method"):
         model: Section = getattr(config, section)
-        changed[section] = model.model_dump(exclude_defaults=True)
+        changed[section] = model.model_dump(exclude_defaults=True, exclude=set(model.of_report))
         if "name" in type(model).model_fields:
             name: str = model.name  # type: ignore[attr-defined]
             changed[section]["name"] = name.rpartition(".py:")[2]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from trainable.config.data import TestLabels
+from trainable.config.test_set import TestLabels
 from trainable.data.images import Files
 
 MEASURED_FILES = 512

@@ -8,7 +8,8 @@ from typing import NoReturn
 
 import numpy as np
 
-from trainable.config.data import OwnData, TestLabels
+from trainable.config.data import OwnData
+from trainable.config.test_set import TestLabels
 from trainable.data.images import digest
 from trainable.errors import DataError
 

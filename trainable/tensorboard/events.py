@@ -7,13 +7,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.compat.proto.summary_pb2 import DATA_CLASS_SCALAR, Summary, SummaryMetadata
 from tensorboard.plugins.hparams import summary_v2 as hparams
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams as torch_hparams
 
+from trainable.config.test_set import TestLabels
 from trainable.data.dataset import Dataset
 from trainable.tensorboard import images as drawn
+
+UNCHECKED = "Agreement with the unchecked labels of the test set, in percent: not accuracy."
+"""Description of the tags of test accuracies."""
 
 
 class Events:
@@ -27,9 +31,19 @@ class Events:
         config: the trial's configuration as plain data, for the text page.
         place: `setting`, `arm` and `seed` in a study, for the table of hyper-parameters; {}: no
             study.
+        test_labels: whether the labels of the test set are trusted; else the tags of its accuracies
+            are described as agreement with unchecked labels.
     """
 
-    def __init__(self, path: Path, finished: int, config: dict[str, Any], place: dict[str, Any]):
+    def __init__(
+        self,
+        path: Path,
+        finished: int,
+        config: dict[str, Any],
+        place: dict[str, Any],
+        test_labels: TestLabels = "trusted",
+    ):
+        self._described = test_labels == "trusted"
         purge_step = finished + 1 if finished else 0
         self._writer = SummaryWriter(str(path), purge_step=purge_step)
         self._file = self._writer._get_file_writer()  # type: ignore[no-untyped-call]
@@ -54,11 +68,24 @@ class Events:
         values = []
         for name, value in row.items():
             if isinstance(value, int | float) and name != "epoch":
-                values.append(Summary.Value(tag=name, simple_value=value))
+                values.append(
+                    Summary.Value(tag=name, simple_value=value, metadata=self._about(name))
+                )
+        self._described = True
         self._file.add_summary(Summary(value=values), row["epoch"])
         if time.monotonic() - self._flushed > 1:
             self._writer.flush()
             self._flushed = time.monotonic()
+
+    def _about(self, tag: str) -> SummaryMetadata | None:
+        """Return the description of a tag, which TensorBoard takes from its first value."""
+        if self._described or not tag.startswith("test/"):
+            return None
+        return SummaryMetadata(
+            summary_description=UNCHECKED,
+            data_class=DATA_CLASS_SCALAR,
+            plugin_data=SummaryMetadata.PluginData(plugin_name="scalars"),
+        )
 
     def division(
         self, step: int, record: dict[str, np.ndarray], data: Dataset, mixture: dict[str, Any]

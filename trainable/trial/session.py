@@ -110,7 +110,13 @@ class Session:
         ):
             about["earlier"] = others
         self.folder.write_json(names.TRIAL, about)
-        self._events = Events(self.folder.path, self.trial.epoch, about["config"], self.place)
+        self._events = Events(
+            self.folder.path,
+            self.trial.epoch,
+            about["config"],
+            self.place,
+            self.trial.test_labels,
+        )
         self._drawn = set(self.trial.method.records)
         # The process may have ended between the last epoch and the summary.
         if self.trial.epoch == self.config.train.epochs:

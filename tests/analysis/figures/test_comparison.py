@@ -6,7 +6,7 @@ from matplotlib.colors import to_hex
 from PIL import Image
 
 from analysis.figures import comparison as figures
-from analysis.figures.curves import division_per_epoch
+from analysis.figures.curves import accuracy_per_epoch, division_per_epoch
 from analysis.stats import comparison
 from analysis.stats.costs import costs_of_arms
 from tests.analysis.stats.test_interactions import TWO, product
@@ -26,6 +26,23 @@ def points(panel):
 
 
 # --- forest ---
+
+
+def test_with_unchecked_test_labels_no_point_is_filled_and_the_axes_say_agreement(
+    study, drawn, forest
+):
+    change = {seed: {"test_labels": "unchecked"} for seed in range(8)}
+    study.factors = ["method.x"]
+    study.arm("baseline", *[70.0] * 8, change=change, config={"method": {"x": 1}})
+    study.arm("x=2", *(71 + EIGHT), family="method.x", config={"method": {"x": 2}})
+    (panel,) = forest(study)
+    assert [face for _, _, face in points(panel)] == [WHITE]
+    assert "agreement with unchecked labels" in panel.get_xlabel()
+    assert texts(panel.figure.legends[0]) == ["verdict withheld: test labels are unchecked"]
+    (panel,) = drawn(figures.factor_curves, study.read())
+    assert panel.get_ylabel() == "last-10 agreement with unchecked labels %"
+    (panel,) = drawn(accuracy_per_epoch, study.read())
+    assert panel.get_ylabel().startswith("agreement with unchecked labels (test/accuracy) %")
 
 
 @pytest.fixture

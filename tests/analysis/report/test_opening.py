@@ -68,7 +68,7 @@ def test_unchecked_test_labels_are_called_so_everywhere(study, first_lines):
     console = Console(record=True, width=200)
     show(read_results(study.root), console)
     printed = console.export_text()
-    assert "accuracy: the ensemble's agreement with unchecked test labels" in printed
+    assert "agreement: the ensemble's agreement with unchecked test labels" in printed
     assert "note: the labels of the test set are unchecked" in printed
 
 

@@ -63,6 +63,23 @@ def content(folder: Path) -> dict[str, bytes]:
     }
 
 
+def test_checks_of_test_labels_are_in_a_bundle_without_the_names_of_reviewers(study, tmp_path):
+    folder = study / "audit" / "test"
+    folder.mkdir(parents=True)
+    (folder / "draw.json").write_text("{}")
+    lines = ["time,reviewer,data,image,decision,label"]
+    lines += [f"now,{name},d,{k},label,crow" for k, name in enumerate(("Ann", "Bo", "Ann"))]
+    (folder / "decisions.csv").write_text("\n".join(lines) + "\n")
+    (study / "audit" / "decisions.csv").write_text("of training images\n")
+    pack(study, tmp_path / "out.tar.xz")
+    unpack(tmp_path / "out.tar.xz", tmp_path / "copy")
+    assert not (tmp_path / "copy/audit/decisions.csv").exists()
+    assert (tmp_path / "copy/audit/test/draw.json").read_text() == "{}"
+    text = (tmp_path / "copy/audit/test/decisions.csv").read_text()
+    assert text.replace("reviewer 1", "Ann").replace("reviewer 2", "Bo").splitlines() == lines
+    assert "Ann" not in text
+
+
 def test_a_bundle_has_what_reports_read_and_unpacks_to_the_same_bytes(study, tmp_path):
     files = pack(study, tmp_path / "out.tar.xz")
     assert unpack(tmp_path / "out.tar.xz", tmp_path / "copy") == files

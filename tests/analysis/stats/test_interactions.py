@@ -145,3 +145,10 @@ def test_many_seeds_matter_and_the_margin_is_the_studys(study):
         for name, row in effects(product(study, cells, baseline=(0, 0))).items()
     }
     assert verdicts == {"a: 0 → 1": "better", "b: 0 → 1": "equivalent", "a × b": "equivalent"}
+
+
+def test_effects_on_unchecked_test_labels_are_not_judged(study):
+    product(study, TWO)
+    change = {seed: {"test_labels": "unchecked"} for seed in range(2)}
+    study.arm("baseline", 99.0, 98.0, config={"method": {"a": 7, "b": 7}}, change=change)
+    assert {row["verdict"] for row in effects(study).values()} == {"withheld"}

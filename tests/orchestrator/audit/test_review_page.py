@@ -1,6 +1,7 @@
 """The review page in a real browser, driven by key presses, with a server that is killed in the middle."""
 
 import csv
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,9 +25,9 @@ PATIENCE_S = 60
 class Serving:
     """A server in a process of its own."""
 
-    def __init__(self, root: Path):
+    def __init__(self, root: Path, *options: str):
         command = [sys.executable, "-u", "-m", "orchestrator", "audit", str(root), "--review"]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert line.startswith("Review:"), line
@@ -40,8 +41,8 @@ class Serving:
 
 
 @contextmanager
-def serving(root: Path) -> Iterator[Serving]:
-    server = Serving(root)
+def serving(root: Path, *options: str) -> Iterator[Serving]:
+    server = Serving(root, *options)
     try:
         yield server
     finally:
@@ -147,3 +148,22 @@ def test_two_people_review_images_through_a_killed_server_and_train_on_the_resul
     Path("again.yaml").write_text(STUDY.replace("DATA", FOLDER).replace("NOISE", noise))
     trial = Trial(load_study(Path("again.yaml")).trials[0].config, Machine())
     assert next(trial)["epoch"] == 1
+
+
+def test_a_sample_of_test_images_is_checked_without_any_suspicion():
+    write_folder(20)
+    shutil.rmtree("images/test")
+    root = finished(FOLDER)
+    with browser() as page, serving(root, "--split", "test", "--sample", "5") as server:
+        page.open(server.address)
+        page.wait_for(["Review of the labels of mine, test images", "in random order", "given"])
+        assert page.run("document.getElementById('detail').textContent") == shown(page)
+        assert page.run("document.querySelectorAll('select[name=mode] option').length") == 2
+        page.run("document.querySelector('input[name=reviewer]').focus()")
+        page.type("Ann")
+        page.press("Enter")
+        for number in range(1, 6):
+            page.press("k")
+            page.wait_for([f"{number} of 5 drawn test images are checked, 0 labels wrong"])
+        page.wait_for(["No image is left in this order."])
+        assert "5 of 5 drawn test images are checked" in server.end()

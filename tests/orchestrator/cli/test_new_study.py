@@ -58,7 +58,7 @@ def test_a_folder_becomes_a_study_beside_it(tmp_path, monkeypatch):
         path="my birds",
         size=16,
         labels_are_true=False,
-        test_labels="trusted",
+        test_labels="unchecked",
         validation_fraction=0.1,
         crop_padding=1,
         flip=True,
@@ -74,6 +74,12 @@ def test_a_folder_becomes_a_study_beside_it(tmp_path, monkeypatch):
         "lambda_u=25",
     }
     assert planned.file.analysis.primary == "strong_cross_entropy"
+
+
+def test_test_labels_are_trusted_if_the_owner_says_so(tmp_path, monkeypatch):
+    root = write_tree(tmp_path / "t", train=12)
+    _, planned = written(tmp_path, monkeypatch, root, "--out", "t.yaml", "--trusted-test")
+    assert planned.trials[0].config.data.test_labels == "trusted"
 
 
 @pytest.mark.parametrize("flat", [True, False])

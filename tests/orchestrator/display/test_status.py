@@ -13,7 +13,15 @@ from rich.console import Console
 from analysis.results.study_folder import STATES
 from analysis.results.study_plan import TrialRecord
 from analysis.results.trial_files import read_folders
-from orchestrator.display.status import Arms, Moments, duration, failures, sparkline, status_table
+from orchestrator.display.status import (
+    Arms,
+    Moments,
+    duration,
+    failures,
+    notes,
+    sparkline,
+    status_table,
+)
 from orchestrator.results.store import Store
 from orchestrator.study.load import load_study
 from tests.orchestrator.folders import make_trial, record
@@ -110,6 +118,17 @@ def test_the_status_table_counts_states_epochs_and_accuracies_by_arm(store):
         ["baseline", "2", "1", "1", "23/40", "90.50", "±", "0.71"],
         ["a", "1", "1", "2", "3/40"],
     ]
+
+
+def test_accuracies_on_unchecked_test_labels_are_called_agreement(store):
+    trials = [record("baseline", seed) for seed in range(2)]
+    for trial in trials:
+        make_trial(store, trial, "done", test_labels="unchecked")
+    files = read_folders(store.root, trials)
+    states = dict.fromkeys(trials, "done")
+    assert lines(status_table(store, trials, states, files))[0].split()[-1] == "agreement"
+    assert notes(trials, states, files)[0] == "accuracies are agreement with unchecked test labels"
+    assert "last-10 agreement" in lines(Arms(store, trials).table({}))[0]
 
 
 @pytest.mark.parametrize("without", ["running", "stale"])  # a study that runs has no stale trials

@@ -3,9 +3,11 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from analysis.results.registration import read_registration
+from analysis.results.study_plan import read_plan
 from tests.orchestrator.fake_trainer import Trainer
 
 STUDY = """
@@ -65,6 +67,22 @@ def test_each_change_after_the_first_result_is_a_deviation(run):
         "after 18 trials had ended: the seeds: 6 (0, 1, 2, 3, 4, …) → 7 (0, 1, 2, 3, 4, …); "
         "added: late",
     ]
+
+
+def test_noise_of_the_test_labels_that_is_declared_later_is_a_deviation_and_trains_nothing(
+    run, trainer, tmp_path
+):
+    images = np.random.default_rng(0).integers(0, 256, (40, 8, 8), np.uint8)
+    np.savez(tmp_path / "a.npz", train_images=images, train_labels=np.arange(40) % 2)
+    text = STUDY.replace("{name: digits}", "{name: npz, path: a.npz, test_labels: unchecked}")
+    run(text=text)
+    before = list(trainer.trained)
+    declared = text.replace("unchecked}", "unchecked, test_noise: symmetric, test_noise_rate: 0.2}")
+    run(text=declared)
+    assert trainer.trained == before
+    assert read_plan(ROOT).test_noise == {"": 0.2}
+    (sentence,) = deviations()
+    assert sentence.endswith("the declared noise of the test labels: none → symmetric 0.2")
 
 
 def test_a_change_before_the_first_result_is_none(run, trainer):

@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
 from tests.trainable.trees import picture, save, write_tree
 from trainable.config.data import FileNoise, ImageFolder, NoNoise, Npz, SymmetricNoise
@@ -221,6 +222,30 @@ def test_ids_change_only_where_the_study_says_so():
         identity(test_labels="unchecked"),
     ]
     assert len({identity(), *others}) == 4
+    declared = identity(test_labels="unchecked", test_noise="symmetric", test_noise_rate=0.2)
+    assert declared == identity(test_labels="unchecked"), "it changes no row"
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"test_noise": "symmetric"}, "need each other"),
+        ({"test_noise_rate": 0.2}, "need each other"),
+        (
+            {"test_noise": "symmetric", "test_noise_rate": 0.2, "test_labels": "trusted"},
+            "trusted test labels have no noise",
+        ),
+        ({"test_noise": "symmetric", "test_noise_rate": 1.0}, "less than 1"),
+        ({"test_noise": "class_dependent", "test_noise_rate": 0.2}, "need each other"),
+        ({"test_noise": "class_dependent", "test_noise_counts": [[1]]}, "two at least"),
+        ({"test_noise": "class_dependent", "test_noise_counts": [[1, 2], [3]]}, "row 1 has 1"),
+        ({"test_noise": "class_dependent", "test_noise_counts": [[1, 2], [0, 0]]}, "row 1 has no"),
+        ({"test_noise": "by_image"}, "'symmetric' or 'class_dependent'"),
+    ],
+)
+def test_declared_noise_is_whole_and_of_unchecked_labels(fields, message):
+    with pytest.raises(ValidationError, match=message):
+        ImageFolder(path="t", **fields)
 
 
 # --- a test set that tests nothing ---

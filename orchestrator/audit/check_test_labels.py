@@ -1,0 +1,205 @@
+"""Check the labels of random test images: draw them, and open the page to decide about them.
+
+The decisions are no corrections: test labels stay as they are. `report` estimates accuracies and
+differences from them, see `analysis/report/answers.py`.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+
+from analysis.audit.audit import Audited, NoAudit
+from analysis.audit.drawn_test_images import (
+    DECISIONS,
+    DRAW,
+    TestDraw,
+    folder_of,
+    order_of,
+    read_checks,
+    read_draw,
+    write_draw,
+)
+from analysis.audit.review_order import ReviewOrder
+from analysis.audit.witnesses import Judgement
+from analysis.results.read import Results, read_results
+from analysis.results.study_plan import BASELINE
+from orchestrator.audit.labels import Data, read_data
+from orchestrator.audit.review import OpenReview, serve
+from orchestrator.audit.review_server import ReviewDesk
+from trainable.config.runtime import Machine
+
+UNJUDGED = Judgement(np.nan, False, False, np.nan, 0, ())
+"""Of test images nothing is suspected, since a random sample of them is checked."""
+SAMPLE = 200
+"""Number of images that are drawn if the user names none."""
+
+
+def check_test_labels(
+    root: Path,
+    setting: str | None,
+    sample: int | None,
+    machine: Machine,
+    port: int | None,
+    console: Console,
+) -> None:
+    """Draw test images, and open the page to check their labels.
+
+    Args:
+        root: the study's results.
+        setting: name of the setting; it may be None if there is only one.
+        sample: number of images; None: as drawn before, or `SAMPLE`.
+        machine: where the data are.
+        port: the page's port; None: no page.
+        console: where to print.
+
+    Raises:
+        DataError: the data set is missing or invalid.
+        NoStudy, NoAudit, BadDecisions: there is nothing to check; the message has the reason.
+        Ended: the port is taken.
+    """
+    review = open_test_review(root, setting, sample, machine)
+    if port is not None:
+        serve(review, port, console)
+    else:
+        console.print(review.sentence(), markup=False)
+        console.print("--review opens the page to check them with", markup=False)
+
+
+@dataclass(frozen=True)
+class OpenTestReview(OpenReview):
+    """The drawn test images and the file of decisions.
+
+    Attributes:
+        root: the study's results.
+        draw: all test images in their random order.
+    """
+
+    root: Path
+    draw: TestDraw
+
+    def desk(self) -> ReviewDesk:
+        """Return what answers the page."""
+        return TestDesk(self)
+
+    def sentence(self) -> str:
+        """Say how many images are checked. Raises BadDecisions."""
+        checks = read_checks(
+            self.root,
+            str(self.audited.trial["setting"]),
+            self.data.arrays.hash,
+            self.data.arrays.test.labels,
+        )
+        if checks is None:
+            return f"0 of {self.draw.sample} drawn test images are checked"
+        return checks.sentence()
+
+
+class TestDesk(ReviewDesk):
+    """Answers to the page of a check of test labels: in random order, without any suspicion."""
+
+    __test__ = False  # no test of pytest's
+
+    def __init__(self, review: OpenTestReview):
+        super().__init__(review.audited, review.data, review.order, review.file)
+        self._review_of_test = review
+
+    def start(self) -> dict[str, Any]:
+        """Return what the page needs once."""
+        title = f"{self._review_of_test.root.name}, test images"
+        return {**super().start(), "title": title, "random": True}
+
+    def state(self) -> dict[str, Any]:
+        """Return the progress."""
+        return {**super().state(), "certificate": self._review_of_test.sentence()}
+
+    def plan(self) -> str:
+        """Say nothing: a check of test labels certifies nothing."""
+        return ""
+
+
+def open_test_review(
+    root: Path, setting: str | None, sample: int | None, machine: Machine
+) -> OpenTestReview:
+    """Draw the test images of a setting that are to be checked; a draw that is there is kept.
+
+    Raises:
+        DataError: the data set is missing or invalid.
+        NoStudy, NoAudit, BadDecisions: there is nothing to check; the message has the reason.
+    """
+    trial = _trial(read_results(root), setting)
+    nothing = pd.Series(dtype=np.int64)
+    audited = Audited([trial["seed"]], trial, nothing, pd.DataFrame(), UNJUDGED, 0)
+    data = replace(read_data(root, audited, machine), split="test")
+    if data.arrays.test_labels == "trusted":
+        raise NoAudit(
+            "--split test: the study trusts its test labels (data.test_labels), and its report "
+            "uses no checks"
+        )
+    folder = folder_of(root, str(trial["setting"]))
+    draw = _drawn(folder / DRAW, data, sample)
+    rows = np.array(draw.rows[: draw.sample])
+    labels = np.array(draw.given[: draw.sample])
+    order = ReviewOrder(
+        rows=rows, wrong=np.zeros(len(rows)), suggested=labels, turn=np.arange(len(rows))
+    )
+    given = pd.Series(labels, rows)
+    audited = replace(audited, given=given, classes=data.arrays.classes)
+    return OpenTestReview(audited, data, order, folder / DECISIONS, root, draw)
+
+
+def _trial(results: Results, setting: str | None) -> dict[str, Any]:
+    """Return the completed trial whose test images are checked. Raises NoAudit."""
+    if setting is None and len(results.settings) > 1:
+        raise NoAudit(
+            f"there are several settings; choose one with --setting: {', '.join(results.settings)}"
+        )
+    place = results.settings[0] if setting is None else setting
+    if place not in results.settings:
+        known = ", ".join(filter(None, results.settings)) or "none"
+        raise NoAudit(f"--setting {setting}: the study has {known}")
+    trial = results.first_done(place, BASELINE)
+    if trial is None:
+        raise NoAudit(f"no trial of the baseline of {results.root} is done, so it has no test yet")
+    return trial
+
+
+def _drawn(path: Path, data: Data, sample: int | None) -> TestDraw:
+    """Return the draw of the test images, and write it if it is new or larger.
+
+    Raises:
+        NoAudit: the sample is larger than the test set, or smaller than before.
+        BadDecisions: the file is damaged, or about other data.
+    """
+    labels = data.arrays.test.labels
+    size = len(labels)
+    before = read_draw(path) if path.exists() else None
+    if before is not None and before.data != data.arrays.hash:
+        raise NoAudit(
+            f"{path} has the test images of other data. Move its folder away to check these"
+        )
+    if sample is None:
+        sample = before.sample if before else min(SAMPLE, size)
+    if not 0 < sample <= size:
+        raise NoAudit(f"--sample {sample}: the test set has {size} images")
+    if before is not None and sample < before.sample:
+        raise NoAudit(
+            f"--sample {sample}: {before.sample} images are drawn already, and a sample can only "
+            "grow: a smaller one might be chosen for what it shows"
+        )
+    if before is not None and sample == before.sample:
+        return before
+    rows = order_of(data.arrays.hash, size)
+    draw = TestDraw(
+        data=data.arrays.hash,
+        classes=list(data.labels(pd.Index([])).classes),
+        rows=rows.tolist(),
+        images=[data.image(row) for row in rows.tolist()],
+        given=labels[rows].tolist(),
+        sample=sample,
+    )
+    write_draw(draw, path)
+    return draw
