@@ -4,16 +4,15 @@
 pydantic only.
 """
 
-from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, ValidationInfo, model_validator
+from pydantic import Field, model_validator
 
 from trainable.config.base import Fraction, Section
-from trainable.config.given_labels import labels_hash
-from trainable.config.messages import Misfit
+from trainable.config.given_labels import LabelFile
 
 TestLabels = Literal["trusted", "unchecked"]
+Corruption = Literal["blur", "occlusion", "low_light"]
 
 # --- data -----------------------------------------------------------------------------------------
 
@@ -324,7 +323,27 @@ class InstanceNoise(Section):
     """Centre of the distribution of the samples' noise rates."""
 
 
-class FileNoise(Section):
+class CorruptedNoise(Section):
+    """Noise by corrupted images, after CILN (arXiv 2606.14965).
+
+    Exactly int(rate·n) images are blurred, occluded or darkened, so that their class is hidden.
+    Networks see them so, in the training and in the validation set. Each gets the label of the
+    clean image of another class that it resembles most.
+    """
+
+    name: Literal["corrupted"] = "corrupted"
+    rate: Fraction
+    """Share of images that are corrupted, all of which get a wrong label."""
+    corruptions: Annotated[list[Corruption], Field(min_length=1)] = [
+        "blur",
+        "occlusion",
+        "low_light",
+    ]
+    """Corruptions of which each image gets one at random. `trainable/data/corruptions.py` has their
+    strength."""
+
+
+class FileNoise(LabelFile):
     """Given labels from a file.
 
     Formats: a JSON list with one label per training image, as the authors' code writes it; a `.npy`
@@ -336,28 +355,15 @@ class FileNoise(Section):
     path: str
     """Path of the file; a relative path starts at the folder of the study file. The trial's id
     depends on the labels in the file, not on the path."""
-    labels_hash: Annotated[str | None, Field(repr=False)] = None
-    """Hash of the labels; the program fills it in when it reads a study."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _identify(cls, content: Any, info: ValidationInfo) -> Any:
-        """Hash the labels when a study is read; a trial from a folder already has the hash."""
-        study_dir = (info.context or {}).get("study_dir")
-        if not isinstance(content, dict) or (study_dir is None and "labels_hash" in content):
-            return content
-        if "labels_hash" in content:
-            raise Misfit(("labels_hash",), "is filled in automatically; remove it")
-        path = content.get("path")
-        if not isinstance(path, str):
-            return content
-        try:
-            return {**content, "labels_hash": labels_hash((study_dir or Path()) / path)}
-        except (OSError, ValueError):  # `plan` and `run` tell that it is missing
-            return content
 
 
 Noise = Annotated[
-    NoNoise | SymmetricNoise | PairNoise | AsymmetricNoise | InstanceNoise | FileNoise,
+    NoNoise
+    | SymmetricNoise
+    | PairNoise
+    | AsymmetricNoise
+    | InstanceNoise
+    | CorruptedNoise
+    | FileNoise,
     Field(discriminator="name"),
 ]

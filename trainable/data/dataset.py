@@ -10,7 +10,14 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from trainable.config.data import Clothing1M, ImageData, InstanceNoise, Noise, Photos
+from trainable.config.data import (
+    Clothing1M,
+    CorruptedNoise,
+    ImageData,
+    InstanceNoise,
+    Noise,
+    Photos,
+)
 from trainable.config.runtime import Machine
 from trainable.data.arrays import Arrays
 from trainable.data.contents import Contents
@@ -135,9 +142,9 @@ def prepare(
     contents = None
     parts = list(files)
     if files and not resident(list(files.values()), machine.resident, device):
-        if isinstance(noise, InstanceNoise):
+        if isinstance(noise, InstanceNoise | CorruptedNoise):
             raise DataError(
-                "noise.name: instance needs all images in memory, and these are streamed. Set "
+                f"noise.name: {noise.name} needs all images in memory, and these are streamed. Set "
                 "run.resident: true"
             )
         stream = Stream(list(files.values()), machine.threads, device)
@@ -171,7 +178,7 @@ def prepare(
             assert stream is not None
             images = Streamed(stream, parts.index(name), part.rows, padding)
         else:
-            pixels = torch.from_numpy(part.split.images[part.rows])
+            pixels = torch.from_numpy(part.images())
             images = F.pad(pixels, (0, 0, padding, padding, padding, padding)).to(device)
         given, true = (
             torch.from_numpy(labels[part.rows]).to(device)

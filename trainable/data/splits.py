@@ -1,13 +1,15 @@
 """Split into training and validation set, and the given labels of both."""
 
+import dataclasses
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from trainable.config.data import FileNoise, ImageData, InstanceNoise, Noise
+from trainable.config.data import CorruptedNoise, FileNoise, ImageData, InstanceNoise, Noise
 from trainable.data.arrays import Arrays, Split
+from trainable.data.corrupted_noise import CleanImages, Corrupted, corrupt_images
 from trainable.data.images import Files
 from trainable.data.noise import corrupt
 from trainable.data.noise_files import read_labels
@@ -22,17 +24,30 @@ class Part:
     Attributes:
         rows: (m,) rows in the split.
         given: (len(split),) given labels.
+        corrupted: images that replace those of the split; None: there are none.
     """
 
     split: Split
     rows: np.ndarray
     given: np.ndarray
+    corrupted: Corrupted | None = None
 
     @property
     def wrong(self) -> np.ndarray:
         """Whether the given label of each sample differs from the true one, (len(rows),) bool."""
         wrong: np.ndarray = self.given[self.rows] != self.split.labels[self.rows]
         return wrong
+
+    def images(self) -> np.ndarray:
+        """Return the images as networks see them, uint8 (len(rows), height, width, channels).
+
+        The split must have its images in memory.
+        """
+        assert isinstance(self.split.images, np.ndarray)
+        images: np.ndarray = self.split.images[self.rows]
+        if self.corrupted is not None:
+            self.corrupted.put_into(images, self.rows)
+        return images
 
 
 @dataclass(frozen=True)
@@ -44,9 +59,11 @@ class Parts:
 
     @property
     def hash(self) -> str:
-        """16 hex digits, a hash of the given labels and the rows of the training set."""
+        """16 hex digits, a hash of the training set's given labels, rows and corrupted images."""
         digest = hashlib.sha256(np.ascontiguousarray(self.train.given).data)
         digest.update(np.ascontiguousarray(self.train.rows).data)
+        if self.train.corrupted is not None:
+            digest.update(np.ascontiguousarray(self.train.corrupted.images).data)
         return digest.hexdigest()[:16]
 
 
@@ -79,17 +96,17 @@ def divide(arrays: Arrays, data: ImageData, noise: Noise, streams: Streams, fold
 
     rng = streams.numpy("noise")
     clean = data.clean_validation
-    given = _noisy(train, rows if clean else learned, arrays, noise, rng, streams, folder)
+    noisy = _noisy(train, rows if clean else learned, arrays, noise, rng, streams, folder)
     if arrays.held_out is not None:
-        given[arrays.held_out] = train.start[arrays.held_out]
-    part = Part(train, rows, given)
+        noisy.given[arrays.held_out] = train.start[arrays.held_out]
+    part = dataclasses.replace(noisy, rows=rows)
     if own is None:
-        validation = Part(train, held, given) if len(held) else None
+        validation = dataclasses.replace(noisy, rows=held) if len(held) else None
     elif clean or isinstance(noise, FileNoise):
         validation = Part(own, np.arange(len(own)), own.labels if clean else own.start)
     else:
         every = np.arange(len(own))
-        validation = Part(own, every, _noisy(own, every, arrays, noise, rng, streams, folder))
+        validation = _noisy(own, every, arrays, noise, rng, streams, folder)
     if clean and validation is not None and (validation.split.labels[validation.rows] < 0).any():
         raise DataError(
             "data.clean_validation: true needs true labels, and those of this validation set are "
@@ -106,8 +123,8 @@ def _noisy(
     rng: np.random.Generator,
     streams: Streams,
     folder: Path,
-) -> np.ndarray:
-    """Return a given label for every row of the split: noisy at `rows`, true elsewhere."""
+) -> Part:
+    """Return the samples at `rows` (m,) with noisy labels; other rows have their true ones."""
     given = split.labels.copy()
     before = split.start[rows]
     images = None
@@ -118,7 +135,15 @@ def _noisy(
                 folder / noise.path, split, arrays.classes, arrays.class_names, noise.labels_hash
             )
             given[rows] = labels[rows]
-            return given
+            return Part(split, rows, given)
+        case CorruptedNoise():
+            # The stream starts at its beginning for every set: all are compared with the same.
+            drawn = streams.numpy("clean_images")
+            clean = CleanImages.of(arrays.train, arrays.trained, arrays.classes, drawn)
+            corrupted = corrupt_images(split, rows, noise, clean, rng)
+            given[rows] = before
+            given[corrupted.rows] = corrupted.labels
+            return Part(split, rows, given, corrupted)
         case InstanceNoise():
             images = (
                 split.images.load(rows) if isinstance(split.images, Files) else split.images[rows]
@@ -126,4 +151,4 @@ def _noisy(
             # The stream starts at its beginning for every set, so their noise is the same.
             projections = streams.numpy("projections")
     given[rows] = corrupt(before, arrays.classes, noise, rng, images, projections)
-    return given
+    return Part(split, rows, given)

@@ -17,6 +17,7 @@ from trainable.config.data import (
     Cifar100,
     Cifar100N,
     Clothing1M,
+    CorruptedNoise,
     Cub200,
     Digits,
     FashionMnist,
@@ -103,6 +104,7 @@ OTHER: dict[tuple[str, type[Section]], dict[str, Any]] = {
     ("noise", PairNoise): {"rate": 0.4},
     ("noise", AsymmetricNoise): {"rate": 0.4, "map": [1, 0]},
     ("noise", InstanceNoise): {"rate": 0.4},
+    ("noise", CorruptedNoise): {"rate": 0.4, "corruptions": ["blur"]},
     ("noise", FileNoise): {"path": "b.json", "labels_hash": "ab"},
     ("model", SmallCnn): {"width": 16},
     ("model", LeNet): {},
@@ -197,6 +199,7 @@ REQUIRED: dict[type[Section], dict[str, Any]] = {
     PairNoise: {"rate": 0.2},
     AsymmetricNoise: {"rate": 0.2},
     InstanceNoise: {"rate": 0.2},
+    CorruptedNoise: {"rate": 0.2},
     FileNoise: {"path": "a.json"},
     Torchvision: {"name": "resnet18"},
 }
@@ -439,7 +442,7 @@ def test_an_unknown_key_is_named_with_a_suggestion_or_the_known_ones(content, pa
         (
             {"noise": {"name": "fog"}},
             "noise.name",
-            ["`fog`", "none, symmetric, pair, asymmetric, instance, file"],
+            ["`fog`", "none, symmetric, pair, asymmetric, instance, corrupted, file"],
         ),
         (
             {"model": {"name": None}},
