@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from trainable.config.annotators import AnnotatorNoise
 from trainable.config.base import Fraction, Section
 from trainable.config.given_labels import LabelFile
 
@@ -72,6 +73,7 @@ class Npz(OwnData):
     It has `{train,val,test}_images`, uint8 (n, h, w[, c]), and `{train,val,test}_labels`, (n,) or
     (n, 1); `val_` and `test_` may be absent. If it has `train_noisy_labels` and optionally
     `val_noisy_labels`, these are the given labels, and `_labels` are the true ones.
+    `train_annotators`, (n, annotators), are labels for `noise.name: annotators`; −1: no label.
     """
 
     name: Literal["npz"] = "npz"
@@ -364,6 +366,7 @@ Noise = Annotated[
     | AsymmetricNoise
     | InstanceNoise
     | CorruptedNoise
+    | AnnotatorNoise
     | FileNoise,
     Field(discriminator="name"),
 ]

@@ -215,7 +215,7 @@ def without_seed(config: TrialConfig) -> dict[str, Any]:
         if isinstance(model, Start):
             changed[section].pop("weights", None)
         if isinstance(model, LabelFile) and model.labels_hash is not None:
-            changed[section].pop("path")
+            changed[section].pop("path", None)
     return changed
 
 

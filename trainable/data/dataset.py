@@ -24,6 +24,7 @@ from trainable.data.contents import Contents
 from trainable.data.decoded_cache import decoded, digests
 from trainable.data.images import Files
 from trainable.data.noise import transition
+from trainable.data.ratings import Ratings
 from trainable.data.samples import Samples
 from trainable.data.splits import Part, divide
 from trainable.data.streaming import Stream, Streamed
@@ -60,6 +61,8 @@ class Dataset:
     epoch_batches: int | None = None
     """Number of batches per epoch, a balanced draw for each network; None: an epoch uses all
     samples."""
+    ratings: Ratings | None = None
+    """Labels of annotators for the training samples; None: there are none."""
     contents: Contents | None = None
     """Digests of the files of images; None: there are no such files."""
 
@@ -208,6 +211,7 @@ def prepare(
         else None,
         {name: tested(name) for name in arrays.more_tests},
         epoch_batches=data.epoch_batches if isinstance(data, Clothing1M) else None,
+        ratings=None if train.ratings is None else train.ratings.only(train.rows),
         contents=contents,
     )
 

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
+from trainable.config.annotators import AnnotatorNoise
 from trainable.config.data import CorruptedNoise, FileNoise, ImageData, InstanceNoise, Noise
+from trainable.data.annotator_files import read_ratings
 from trainable.data.arrays import Arrays, Split
 from trainable.data.corrupted_noise import CleanImages, Corrupted, corrupt_images
 from trainable.data.images import Files
 from trainable.data.noise import corrupt
 from trainable.data.noise_files import read_labels
+from trainable.data.ratings import NONE, Ratings, simulated
 from trainable.errors import DataError
 from trainable.random_streams import Streams
 
@@ -25,12 +28,14 @@ class Part:
         rows: (m,) rows in the split.
         given: (len(split),) given labels.
         corrupted: images that replace those of the split; None: there are none.
+        ratings: labels of annotators for every row of the split; None: there are none.
     """
 
     split: Split
     rows: np.ndarray
     given: np.ndarray
     corrupted: Corrupted | None = None
+    ratings: Ratings | None = None
 
     @property
     def wrong(self) -> np.ndarray:
@@ -102,7 +107,7 @@ def divide(arrays: Arrays, data: ImageData, noise: Noise, streams: Streams, fold
     part = dataclasses.replace(noisy, rows=rows)
     if own is None:
         validation = dataclasses.replace(noisy, rows=held) if len(held) else None
-    elif clean or isinstance(noise, FileNoise):
+    elif clean or _only_training(noise):
         validation = Part(own, np.arange(len(own)), own.labels if clean else own.start)
     else:
         every = np.arange(len(own))
@@ -113,6 +118,13 @@ def divide(arrays: Arrays, data: ImageData, noise: Noise, streams: Streams, fold
             "unknown. Use false"
         )
     return Parts(part, validation)
+
+
+def _only_training(noise: Noise) -> bool:
+    """Return whether the labels are known for the training images alone."""
+    if isinstance(noise, AnnotatorNoise):
+        return noise.skills is None
+    return isinstance(noise, FileNoise)
 
 
 def _noisy(
@@ -144,6 +156,10 @@ def _noisy(
             given[rows] = before
             given[corrupted.rows] = corrupted.labels
             return Part(split, rows, given, corrupted)
+        case AnnotatorNoise():
+            ratings = _ratings(split, rows, arrays, noise, rng, folder)
+            given[rows] = ratings.only(rows).chosen(noise.choice, rng)
+            return Part(split, rows, given, ratings=ratings)
         case InstanceNoise():
             images = (
                 split.images.load(rows) if isinstance(split.images, Files) else split.images[rows]
@@ -152,3 +168,37 @@ def _noisy(
             projections = streams.numpy("projections")
     given[rows] = corrupt(before, arrays.classes, noise, rng, images, projections)
     return Part(split, rows, given)
+
+
+def _ratings(
+    split: Split,
+    rows: np.ndarray,
+    arrays: Arrays,
+    noise: AnnotatorNoise,
+    rng: np.random.Generator,
+    folder: Path,
+) -> Ratings:
+    """Return the labels of the annotators for every row of a split.
+
+    Raises:
+        DataError: there are none, or an image at `rows` has none.
+    """
+    if noise.skills is not None:
+        return simulated(split.labels, arrays.classes, noise.skills, rng)
+    if noise.path is not None:
+        path = folder / noise.path
+        ratings = read_ratings(path, split, arrays.classes, arrays.class_names, noise.labels_hash)
+    elif split.ratings is not None:
+        ratings = split.ratings
+    else:
+        raise DataError(
+            "noise.name: annotators: these data have no labels of annotators. Name a file with "
+            "noise.path, or simulate annotators with noise.skills"
+        )
+    unlabeled = rows[(ratings.labels[rows] == NONE).all(1)]
+    if len(unlabeled):
+        raise DataError(
+            f"noise.name: annotators: {len(unlabeled)} of {len(rows)} training images have no "
+            f"label of any annotator; the first one is {split.name(unlabeled[0])}"
+        )
+    return ratings

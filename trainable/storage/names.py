@@ -153,6 +153,11 @@ FIELDS: dict[str, str] = {
         "P(given label | true label), one row per true class; up to 100 classes, samples.npz has "
         "both labels of every sample"
     ),
+    "annotator_agreement": (
+        "share of pairs of annotators' labels of the same training image that are equal, 0 to 1; "
+        "null: no image has two"
+    ),
+    "annotator_wrong": "share of wrong labels of each annotator on the training images, 0 to 1",
     "data_hash": "hash of the images and true labels",
     "content_hash": "hash of the bytes of the image files, if there are any",
     "noise_hash": "hash of the given labels",

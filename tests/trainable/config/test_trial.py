@@ -9,6 +9,7 @@ from typing import Annotated, Any, get_args
 import pytest
 from pydantic import BaseModel, Field, ValidationError
 
+from trainable.config.annotators import AnnotatorNoise
 from trainable.config.base import Section
 from trainable.config.data import (
     AsymmetricNoise,
@@ -105,6 +106,12 @@ OTHER: dict[tuple[str, type[Section]], dict[str, Any]] = {
     ("noise", AsymmetricNoise): {"rate": 0.4, "map": [1, 0]},
     ("noise", InstanceNoise): {"rate": 0.4},
     ("noise", CorruptedNoise): {"rate": 0.4, "corruptions": ["blur"]},
+    ("noise", AnnotatorNoise): {
+        "choice": "first",
+        "path": "b.csv",
+        "labels_hash": "ab",
+        "skills": [0.9],
+    },
     ("noise", FileNoise): {"path": "b.json", "labels_hash": "ab"},
     ("model", SmallCnn): {"width": 16},
     ("model", LeNet): {},
@@ -442,7 +449,7 @@ def test_an_unknown_key_is_named_with_a_suggestion_or_the_known_ones(content, pa
         (
             {"noise": {"name": "fog"}},
             "noise.name",
-            ["`fog`", "none, symmetric, pair, asymmetric, instance, corrupted, file"],
+            ["`fog`", "none, symmetric, pair, asymmetric, instance, corrupted, annotators, file"],
         ),
         (
             {"model": {"name": None}},
