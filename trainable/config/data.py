@@ -39,6 +39,10 @@ class ImageData(Section):
     """Probability that a training image is cropped at random; otherwise the crop is centred."""
     flip: bool = False
     """Whether training images are flipped left-right with probability 1/2."""
+    imbalance: Annotated[float, Field(ge=1)] = 1.0
+    """Images of the first class ÷ images of the last one, at least 1, in the training and validation
+    set. From class to class the numbers fall exponentially (Cui et al., CVPR 2019). The test set
+    keeps all images. 1: the classes as they are."""
 
 
 class Digits(ImageData):

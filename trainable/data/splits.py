@@ -11,6 +11,7 @@ from trainable.config.annotators import AnnotatorNoise
 from trainable.config.data import CorruptedNoise, FileNoise, ImageData, InstanceNoise, Noise
 from trainable.data.annotator_files import read_ratings
 from trainable.data.arrays import Arrays, Split
+from trainable.data.class_imbalance import long_tailed
 from trainable.data.corrupted_noise import CleanImages, Corrupted, corrupt_images
 from trainable.data.images import Files
 from trainable.data.noise import corrupt
@@ -75,7 +76,8 @@ class Parts:
 def divide(arrays: Arrays, data: ImageData, noise: Noise, streams: Streams, folder: Path) -> Parts:
     """Add label noise and hold out the validation set.
 
-    Rows of the training set that are the test set are in neither part.
+    Rows of the training set that are the test set are in neither part, nor are those that
+    `data.imbalance` leaves out.
     Noise is added before the split, so a sample's label does not depend on `validation_fraction`.
     With `clean_validation` it is added after the split, to the training set only. The data set's
     own validation set gets the same noise, or none with `clean_validation`. Relative paths of noise
@@ -86,7 +88,7 @@ def divide(arrays: Arrays, data: ImageData, noise: Noise, streams: Streams, fold
     """
     train = arrays.train
     own = arrays.validation
-    learned = arrays.trained
+    learned = _long_tailed(train, arrays.trained, arrays, data, streams)
     rows = learned
     held = np.arange(0)
     if own is None and (count := round(data.validation_fraction * len(learned))):
@@ -108,9 +110,10 @@ def divide(arrays: Arrays, data: ImageData, noise: Noise, streams: Streams, fold
     if own is None:
         validation = dataclasses.replace(noisy, rows=held) if len(held) else None
     elif clean or _only_training(noise):
-        validation = Part(own, np.arange(len(own)), own.labels if clean else own.start)
+        every = _long_tailed(own, np.arange(len(own)), arrays, data, streams)
+        validation = Part(own, every, own.labels if clean else own.start)
     else:
-        every = np.arange(len(own))
+        every = _long_tailed(own, np.arange(len(own)), arrays, data, streams)
         validation = _noisy(own, every, arrays, noise, rng, streams, folder)
     if clean and validation is not None and (validation.split.labels[validation.rows] < 0).any():
         raise DataError(
@@ -118,6 +121,21 @@ def divide(arrays: Arrays, data: ImageData, noise: Noise, streams: Streams, fold
             "unknown. Use false"
         )
     return Parts(part, validation)
+
+
+def _long_tailed(
+    split: Split, rows: np.ndarray, arrays: Arrays, data: ImageData, streams: Streams
+) -> np.ndarray:
+    """Return those of `rows` (m,) of a split that `data.imbalance` keeps, by their true labels.
+
+    Where these are unknown, the given labels count.
+    """
+    if data.imbalance == 1:
+        return rows
+    labels = split.labels if (split.labels >= 0).all() else split.start
+    drawn = streams.numpy("imbalance")
+    kept: np.ndarray = rows[long_tailed(labels[rows], arrays.classes, data.imbalance, drawn)]
+    return kept
 
 
 def _only_training(noise: Noise) -> bool:

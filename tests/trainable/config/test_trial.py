@@ -63,6 +63,7 @@ IMAGE_DATA: dict[str, Any] = {
     "clean_validation": True,
     "crop_padding": 3,
     "crop_probability": 0.5,
+    "imbalance": 10.0,
 }
 PHOTOS: dict[str, Any] = {
     **IMAGE_DATA,
