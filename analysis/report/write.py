@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.figures import comparison as figures
 from analysis.figures import curves, division
-from analysis.report import formats, tables, verdicts
+from analysis.report import breaking_points, formats, tables, verdicts
 from analysis.report.blocks import Block, Picture
 from analysis.report.opening import opening
 from analysis.results import unexpected_files
@@ -103,6 +103,9 @@ def _blocks(
     yield from _families(main, tables.note(study))
     if len(study.settings) > 1 or study.settings[0] != "":
         yield from _settings(compared)
+        broken = breaking_points.breaking_points(study)
+        if len(broken):
+            yield Block("breaks_at", "Breaks at", broken, breaking_points.NOTE)
     if len(effects):
         title = "Main effects and interactions"
         yield Block("interactions", title, tables.effects(effects), tables.EFFECTS)

@@ -40,9 +40,9 @@ class ImageData(Section):
     flip: bool = False
     """Whether training images are flipped left-right with probability 1/2."""
     imbalance: Annotated[float, Field(ge=1)] = 1.0
-    """Images of the first class ÷ images of the last one, at least 1, in the training and validation
-    set. From class to class the numbers fall exponentially (Cui et al., CVPR 2019). The test set
-    keeps all images. 1: the classes as they are."""
+    """Images of the first class ÷ images of the last one in the training and validation set, at
+    least 1. The numbers fall exponentially from class to class (Cui et al., CVPR 2019). The test
+    set keeps all images. 1: the classes as they are."""
 
 
 class Digits(ImageData):
