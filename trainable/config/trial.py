@@ -35,6 +35,7 @@ from trainable.config.methods import (
     MixMatch,
     MixUp,
     Retrain,
+    SsrPlus,
 )
 from trainable.config.models import Model, SmallCnn, Timm
 from trainable.config.optimization import Train
@@ -59,6 +60,7 @@ Method = Annotated[
     | Elr
     | ElrPlus
     | MixMatch
+    | SsrPlus
     | Retrain,
     Field(discriminator="name"),
 ]

@@ -122,6 +122,12 @@ METRICS: dict[str, str] = {
     "loss/unlabeled": "mean squared error of the unlabeled samples, before its weight",
     "loss/prior": "divergence of the mean prediction from the class prior, nats",
     "loss/contrast": "divergence between the networks' predictions (JoCoR), nats",
+    "loss/consistency": "negative cosine of the features of two views (SSR+), −1 to 1",
+    "relabel/fraction": "share of the training samples that have got another label, 0 to 1",
+    "relabel/accuracy": "share of these whose new label is right, %",
+    "relabel/labeled_accuracy": (
+        "share of the labeled set whose label, given or new, is right (SSR+), %"
+    ),
     "loss/early_learning": "early-learning regularisation term (ELR), before its weight, nats",
     "warmup/separation": (
         "distance of the means of the two loss components after a warm-up epoch, nats"

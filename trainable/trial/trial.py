@@ -31,6 +31,7 @@ from trainable.methods.jocor import Jocor
 from trainable.methods.mixmatch import MixMatch
 from trainable.methods.mixup import MixUp
 from trainable.methods.retrain import Retrain
+from trainable.methods.ssr_plus import SsrPlus
 from trainable.models.build import build
 from trainable.noisy_labels.lost_classes import lost_classes
 from trainable.random_streams import Streams
@@ -61,6 +62,7 @@ METHODS: dict[str, type[Method]] = {
     "elr": Elr,
     "elr_plus": ElrPlus,
     "mixmatch": MixMatch,
+    "ssr_plus": SsrPlus,
     "retrain": Retrain,
 }
 

@@ -45,6 +45,7 @@ from trainable.config.methods import (
     MixMatch,
     MixUp,
     Retrain,
+    SsrPlus,
 )
 from trainable.config.models import (
     Cnn6,
@@ -144,6 +145,13 @@ OTHER: dict[tuple[str, type[Section]], dict[str, Any]] = {
         "co_lambda": 0.5,
     },
     ("method", Elr): ELR,
+    ("method", SsrPlus): {
+        "theta_s": 0.9,
+        "theta_r": 0.8,
+        "neighbors": 50,
+        "alpha": 1,
+        "lambda_fc": 0,
+    },
     ("method", ElrPlus): {
         **{name: ELR[name] for name in ("beta", "lambda_elr")},
         "rampup_steps": 100,
@@ -442,7 +450,7 @@ def test_an_unknown_key_is_named_with_a_suggestion_or_the_known_ones(content, pa
             "method.name",
             [
                 "`dividemx`",
-                "dividemix, cross_entropy, mixup, co_teaching, co_teaching_plus, jocor, elr, elr_plus, mixmatch, retrain",
+                "dividemix, cross_entropy, mixup, co_teaching, co_teaching_plus, jocor, elr, elr_plus, mixmatch, ssr_plus, retrain",
                 "FILE.py:CLASS",
                 "did you mean `dividemix`?",
             ],
