@@ -43,11 +43,18 @@ def load_config(file: Path) -> TrialConfig:
 
 def write_noise(config: TrialConfig, machine: Machine, folder: Path) -> int:
     """Write the given labels of a trial to `folder` and return the exit code."""
+    from trainable.config.data import CorruptedNoise
     from trainable.data import registry, splits
     from trainable.data.noise_files import write_labels
     from trainable.errors import DataError
     from trainable.random_streams import Streams
 
+    if isinstance(config.noise, CorruptedNoise):
+        print(
+            "noise.name: corrupted also changes images, which no file of labels has",
+            file=sys.stderr,
+        )
+        return 2
     try:
         arrays = registry.load(config.data, machine)
         parts = splits.divide(

@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.figures import comparison as figures
 from analysis.figures import curves, division
-from analysis.report import formats, tables, true_accuracy, verdicts
+from analysis.report import breaking_points, formats, tables, true_accuracy, verdicts
 from analysis.report.answers import OF_TRUTH, Answers, answers, as_judged
 from analysis.report.blocks import Block, Picture
 from analysis.report.label_errors import label_errors
@@ -117,6 +117,9 @@ def _blocks(
     yield from _families(main, tables.note(study), measure)
     if len(study.settings) > 1 or study.settings[0] != "":
         yield from _settings(compared, measure)
+        broken = breaking_points.breaking_points(study)
+        if len(broken):
+            yield Block("breaks_at", "Breaks at", broken, breaking_points.NOTE)
     if len(effects):
         title = "Main effects and interactions"
         yield Block("interactions", title, tables.effects(effects), tables.EFFECTS)

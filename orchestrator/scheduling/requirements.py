@@ -5,7 +5,8 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from analysis.results.study_folder import State
 from analysis.results.study_plan import TrialRecord, trial_name
 from orchestrator.study.planned_trial import PlannedTrial
-from trainable.config.data import FileNoise, ImageFolder, Npz
+from trainable.config.data import ImageFolder, Npz
+from trainable.config.given_labels import LabelFile
 from trainable.config.initialization import Start
 from trainable.config.models import missing_package
 from trainable.config.runtime import Machine
@@ -26,7 +27,7 @@ def absent(trials: Sequence[PlannedTrial], machine: Machine) -> list[str]:
     """Return sentences about what trials lack: data, given labels, packages, weights that fit."""
     sources = {trial.config.data for trial in trials}
     noises = [trial.config.noise for trial in trials]
-    label_files = {noise.path for noise in noises if isinstance(noise, FileNoise)}
+    label_files = {noise.path for noise in noises if isinstance(noise, LabelFile) and noise.path}
     models = {trial.config.model.name for trial in trials}
     sentences = [missing(data, machine) for data in sources]
     sentences += [missing_labels(path, machine) for path in label_files]

@@ -4,15 +4,17 @@
 pydantic only.
 """
 
-from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, ValidationInfo, model_validator
+from pydantic import Field, model_validator
 
+from trainable.config.annotators import AnnotatorNoise
 from trainable.config.base import Fraction, Section
-from trainable.config.given_labels import labels_hash
+from trainable.config.given_labels import LabelFile
 from trainable.config.messages import Misfit
 from trainable.config.test_set import OwnTestSet
+
+Corruption = Literal["blur", "occlusion", "low_light"]
 
 # --- data -----------------------------------------------------------------------------------------
 
@@ -45,6 +47,10 @@ class ImageData(Section):
     """Probability that a training image is cropped at random; otherwise the crop is centred."""
     flip: bool = False
     """Whether training images are flipped left-right with probability 1/2."""
+    imbalance: Annotated[float, Field(ge=1)] = 1.0
+    """Images of the first class ÷ images of the last one in the training and validation set, at
+    least 1. The numbers fall exponentially from class to class (Cui et al., CVPR 2019). The test
+    set keeps all images. 1: the classes as they are."""
 
     @model_validator(mode="after")
     def _fold_fits(self) -> "ImageData":
@@ -87,6 +93,7 @@ class Npz(OwnData):
     It has `{train,val,test}_images`, uint8 (n, h, w[, c]), and `{train,val,test}_labels`, (n,) or
     (n, 1); `val_` and `test_` may be absent. If it has `train_noisy_labels` and optionally
     `val_noisy_labels`, these are the given labels, and `_labels` are the true ones.
+    `train_annotators`, (n, annotators), are labels for `noise.name: annotators`; −1: no label.
     """
 
     name: Literal["npz"] = "npz"
@@ -338,7 +345,27 @@ class InstanceNoise(Section):
     """Centre of the distribution of the samples' noise rates."""
 
 
-class FileNoise(Section):
+class CorruptedNoise(Section):
+    """Noise by corrupted images, after CILN (arXiv 2606.14965).
+
+    Exactly int(rate·n) images are blurred, occluded or darkened, so that their class is hidden.
+    Networks see them so, in the training and in the validation set. Each gets the label of the
+    clean image of another class that it resembles most.
+    """
+
+    name: Literal["corrupted"] = "corrupted"
+    rate: Fraction
+    """Share of images that are corrupted, all of which get a wrong label."""
+    corruptions: Annotated[list[Corruption], Field(min_length=1)] = [
+        "blur",
+        "occlusion",
+        "low_light",
+    ]
+    """Corruptions of which each image gets one at random. `trainable/data/corruptions.py` has their
+    strength."""
+
+
+class FileNoise(LabelFile):
     """Given labels from a file.
 
     Formats: a JSON list with one label per training image, as the authors' code writes it; a `.npy`
@@ -350,28 +377,16 @@ class FileNoise(Section):
     path: str
     """Path of the file; a relative path starts at the folder of the study file. The trial's id
     depends on the labels in the file, not on the path."""
-    labels_hash: Annotated[str | None, Field(repr=False)] = None
-    """Hash of the labels; the program fills it in when it reads a study."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _identify(cls, content: Any, info: ValidationInfo) -> Any:
-        """Hash the labels when a study is read; a trial from a folder already has the hash."""
-        study_dir = (info.context or {}).get("study_dir")
-        if not isinstance(content, dict) or (study_dir is None and "labels_hash" in content):
-            return content
-        if "labels_hash" in content:
-            raise Misfit(("labels_hash",), "is filled in automatically; remove it")
-        path = content.get("path")
-        if not isinstance(path, str):
-            return content
-        try:
-            return {**content, "labels_hash": labels_hash((study_dir or Path()) / path)}
-        except (OSError, ValueError):  # `plan` and `run` tell that it is missing
-            return content
 
 
 Noise = Annotated[
-    NoNoise | SymmetricNoise | PairNoise | AsymmetricNoise | InstanceNoise | FileNoise,
+    NoNoise
+    | SymmetricNoise
+    | PairNoise
+    | AsymmetricNoise
+    | InstanceNoise
+    | CorruptedNoise
+    | AnnotatorNoise
+    | FileNoise,
     Field(discriminator="name"),
 ]

@@ -1,4 +1,4 @@
-"""Identity of a file of given labels: a hash of the labels, however the file is written."""
+"""Files of given labels: their identity is a hash of the labels, however the file is written."""
 
 import csv
 import functools
@@ -6,7 +6,38 @@ import hashlib
 import json
 import unicodedata
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationInfo, model_validator
+
+from trainable.config.base import Section
+from trainable.config.messages import Misfit
+
+
+class LabelFile(Section):
+    """Fields of given labels that may be in a file."""
+
+    path: str | None = None
+    """Path of the file; None: the labels are not in a file."""
+    labels_hash: Annotated[str | None, Field(repr=False)] = None
+    """Hash of the labels; the program fills it in when it reads a study."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _identify(cls, content: Any, info: ValidationInfo) -> Any:
+        """Hash the labels when a study is read; a trial from a folder already has the hash."""
+        study_dir = (info.context or {}).get("study_dir")
+        if not isinstance(content, dict) or (study_dir is None and "labels_hash" in content):
+            return content
+        if "labels_hash" in content:
+            raise Misfit(("labels_hash",), "is filled in automatically; remove it")
+        path = content.get("path")
+        if not isinstance(path, str):
+            return content
+        try:
+            return {**content, "labels_hash": labels_hash((study_dir or Path()) / path)}
+        except (OSError, ValueError):  # `plan` and `run` tell that it is missing
+            return content
 
 
 def labels_hash(file: Path) -> str:

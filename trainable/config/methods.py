@@ -166,6 +166,29 @@ class MixMatch(MethodConfig):
         return self.warmup_epochs
 
 
+class SsrPlus(MethodConfig):
+    """SSR+ (Feng et al. 2022): selection by neighbors, relabelling, feature consistency.
+
+    The network's last linear layer is its classifier; the features are the inputs of this layer.
+    """
+
+    name: Literal["ssr_plus"] = "ssr_plus"
+    networks: ClassVar[int] = 1
+    theta_s: Fraction = 1.0
+    """A sample enters the labeled set if the votes of its neighbors for its label, divided by the
+    votes for their first class, are at least this; 1: its label must be first."""
+    theta_r: Fraction = 0.9
+    """A sample gets the class that the network predicts with more than this probability (the
+    authors: 0.8 from 50 % noise on CIFAR-100)."""
+    neighbors: Annotated[int, Field(ge=2)] = 200
+    """Number of neighbors that vote, the sample itself included; more than a class has blurs the
+    vote."""
+    alpha: Positive = 4.0
+    """Parameter of MixUp's weight, which is max(l, 1−l) with l ~ Beta(alpha, alpha)."""
+    lambda_fc: NonNegative = 1.0
+    """Weight of the feature consistency of all samples; 0: SSR."""
+
+
 class Retrain(MethodConfig):
     """Cross-entropy on the samples that the trial of another arm (`from_arm`) judges clean.
 

@@ -20,8 +20,9 @@ from pydantic import (
 
 from trainable.config.base import Section
 from trainable.config.custom_code import Own, checked, is_own, own_section
-from trainable.config.data import Data, Digits, FileNoise, Noise, NoNoise
+from trainable.config.data import Data, Digits, Noise, NoNoise
 from trainable.config.dividemix import DivideMix
+from trainable.config.given_labels import LabelFile
 from trainable.config.initialization import Start
 from trainable.config.messages import Misfit
 from trainable.config.methods import (
@@ -34,6 +35,7 @@ from trainable.config.methods import (
     MixMatch,
     MixUp,
     Retrain,
+    SsrPlus,
 )
 from trainable.config.models import Model, SmallCnn, Timm
 from trainable.config.optimization import Train
@@ -58,6 +60,7 @@ Method = Annotated[
     | Elr
     | ElrPlus
     | MixMatch
+    | SsrPlus
     | Retrain,
     Field(discriminator="name"),
 ]
@@ -214,8 +217,8 @@ def without_seed(config: TrialConfig) -> dict[str, Any]:
             changed[section]["name"] = name.rpartition(".py:")[2]
         if isinstance(model, Start):
             changed[section].pop("weights", None)
-        if isinstance(model, FileNoise) and model.labels_hash is not None:
-            changed[section].pop("path")
+        if isinstance(model, LabelFile) and model.labels_hash is not None:
+            changed[section].pop("path", None)
     return changed
 
 

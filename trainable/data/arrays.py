@@ -8,6 +8,7 @@ import numpy as np
 
 from trainable.config.test_set import TestLabels
 from trainable.data.images import Files
+from trainable.data.ratings import Ratings
 
 MEASURED_FILES = 512
 """Maximum number of image files from which mean and standard deviation are computed."""
@@ -22,12 +23,14 @@ class Split:
         labels: (n,) int64, the true classes; −1: unknown.
         given: (n,) int64, the data set's own noisy labels; None: its labels are the true ones.
         names: (n,) file names as bytes; None: images are not files.
+        ratings: labels by several annotators; None: there are none.
     """
 
     images: np.ndarray | Files
     labels: np.ndarray
     given: np.ndarray | None = None
     names: np.ndarray | None = None
+    ratings: Ratings | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -36,6 +39,12 @@ class Split:
     def start(self) -> np.ndarray:
         """Labels (n,) before noise is added."""
         return self.labels if self.given is None else self.given
+
+    def name(self, row: int) -> str:
+        """Return the name of an image's file, or its row."""
+        if self.names is None:
+            return f"row {row}"
+        return str(self.names[row].decode(errors="backslashreplace"))
 
     def only(self, rows: np.ndarray) -> "Split":
         """Return only the samples at `rows` (m,), by their true labels."""
@@ -91,6 +100,8 @@ class Arrays:
                 if isinstance(array, np.ndarray):
                     digest.update(str(array.shape).encode())
                     digest.update(np.ascontiguousarray(array).data)
+            if split.ratings is not None:
+                digest.update(np.ascontiguousarray(split.ratings.labels).data)
         return digest.hexdigest()[:16]
 
 

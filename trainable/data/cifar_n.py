@@ -11,6 +11,7 @@ from trainable.config.runtime import Machine
 from trainable.data import cifar
 from trainable.data.arrays import Arrays
 from trainable.data.paths import CIFARN_SITE, human_labels
+from trainable.data.ratings import Ratings
 from trainable.errors import DataError
 
 KEYS = {
@@ -20,6 +21,8 @@ KEYS = {
     "rand2": "random_label2",
     "rand3": "random_label3",
 }
+PEOPLE = ("rand1", "rand2", "rand3")
+"""Labels of three people each; `aggre` is their majority."""
 
 
 def with_human_labels(data: Cifar10N | Cifar100N, machine: Machine) -> Arrays:
@@ -41,7 +44,16 @@ def with_human_labels(data: Cifar10N | Cifar100N, machine: Machine) -> Arrays:
             f"{path}: clean_label differs from the images' labels in {differ} of {len(clean)} "
             "rows. The file must have the order of the python version of CIFAR"
         )
-    return dataclasses.replace(arrays, train=dataclasses.replace(arrays.train, given=given))
+    train = dataclasses.replace(arrays.train, given=given, ratings=_ratings(path, content, arrays))
+    return dataclasses.replace(arrays, train=train)
+
+
+def _ratings(path: Path, content: dict[str, Any], arrays: Arrays) -> Ratings | None:
+    """Return the labels of the three people who labeled each image; None: the file has others."""
+    if not all(KEYS[name] in content for name in PEOPLE):
+        return None
+    columns = [_column(path, content, KEYS[name], arrays) for name in PEOPLE]
+    return Ratings(np.stack(columns, axis=1), PEOPLE)
 
 
 def _plain_arrays(path: Path) -> dict[str, Any]:

@@ -10,7 +10,14 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from trainable.config.data import Clothing1M, ImageData, InstanceNoise, Noise, Photos
+from trainable.config.data import (
+    Clothing1M,
+    CorruptedNoise,
+    ImageData,
+    InstanceNoise,
+    Noise,
+    Photos,
+)
 from trainable.config.runtime import Machine
 from trainable.data.arrays import Arrays, Split
 from trainable.data.contents import Contents
@@ -18,6 +25,7 @@ from trainable.data.decoded_cache import decoded, digests
 from trainable.data.held_out import contents_of
 from trainable.data.images import Files
 from trainable.data.noise import transition
+from trainable.data.ratings import Ratings
 from trainable.data.samples import Samples
 from trainable.data.splits import Part, divide
 from trainable.data.streaming import Stream, Streamed
@@ -54,6 +62,8 @@ class Dataset:
     epoch_batches: int | None = None
     """Number of batches per epoch, a balanced draw for each network; None: an epoch uses all
     samples."""
+    ratings: Ratings | None = None
+    """Labels of annotators for the training samples; None: there are none."""
     contents: Contents | None = None
     """Digests of the files of images; None: there are no such files."""
 
@@ -137,9 +147,9 @@ def prepare(
     contents = None
     parts = list(files)
     if files and not resident(list(files.values()), machine.resident, device):
-        if isinstance(noise, InstanceNoise):
+        if isinstance(noise, InstanceNoise | CorruptedNoise):
             raise DataError(
-                "noise.name: instance needs all images in memory, and these are streamed. Set "
+                f"noise.name: {noise.name} needs all images in memory, and these are streamed. Set "
                 "run.resident: true"
             )
         stream = Stream(list(files.values()), machine.threads, device)
@@ -173,7 +183,7 @@ def prepare(
             assert stream is not None
             images = Streamed(stream, parts.index(name), part.rows, padding)
         else:
-            pixels = torch.from_numpy(part.split.images[part.rows])
+            pixels = torch.from_numpy(part.images())
             images = F.pad(pixels, (0, 0, padding, padding, padding, padding)).to(device)
         given, true = (
             torch.from_numpy(labels[part.rows]).to(device)
@@ -203,6 +213,7 @@ def prepare(
         else None,
         {name: tested(name) for name in arrays.more_tests},
         epoch_batches=data.epoch_batches if isinstance(data, Clothing1M) else None,
+        ratings=None if train.ratings is None else train.ratings.only(train.rows),
         contents=contents,
     )
 

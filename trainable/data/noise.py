@@ -2,8 +2,10 @@
 
 import numpy as np
 
+from trainable.config.annotators import AnnotatorNoise
 from trainable.config.data import (
     AsymmetricNoise,
+    CorruptedNoise,
     FileNoise,
     InstanceNoise,
     Noise,
@@ -33,7 +35,7 @@ def corrupt(
     Args:
         labels: (n,) integers.
         classes: number of classes.
-        noise: the noise model, except noise from a file.
+        noise: the noise model, except noise from a file, by corrupted images or by annotators.
         rng: generator of the noise.
         images: (n, …) uint8, for instance-dependent noise.
         projections: generator of the projections of instance-dependent noise (default: `rng`); two
@@ -62,8 +64,8 @@ def corrupt(
         case InstanceNoise():
             assert images is not None
             noisy = _part_dependent(labels, classes, noise.rate, rng, images, projections or rng)
-        case FileNoise():
-            raise TypeError("labels from a file are read, not drawn")
+        case FileNoise() | CorruptedNoise() | AnnotatorNoise():
+            raise TypeError("these labels are not drawn from labels")
     return noisy
 
 

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +46,7 @@ def read_labels(
     known = ClassLabels(class_names, classes)
     try:
         if path.suffix.lower() in (".json", ".npy"):
-            _check_positions(path, known)
+            check_positions(path, known)
         match path.suffix.lower():
             case ".json":
                 content = json.loads(path.read_text(encoding="utf-8"))
@@ -108,7 +109,7 @@ def write_labels(
     return path
 
 
-def _check_positions(path: Path, known: ClassLabels) -> None:
+def check_positions(path: Path, known: ClassLabels) -> None:
     """Raise DataError if the positions in a list could be taken for the classes' names."""
     if known.misnumbered:
         position, number = known.misnumbered
@@ -134,37 +135,61 @@ def _table(
     path: Path, split: Split, known: ClassLabels, class_names: tuple[str, ...]
 ) -> np.ndarray:
     labels = split.start.copy()
-    rows = RowsByName(split)
     with path.open(encoding="utf-8-sig", newline="") as file:
         table = csv.DictReader(file)
         columns = table.fieldnames or []
-        key = next((name for name in ("file", "index") if name in columns), None)
+        key = key_column(columns)
         if key is None or "label" not in columns:
             raise DataError(
                 f"{path}: the first line is {','.join(columns)}; expected file,label or index,label"
             )
-        seen: set[int] = set()
-        for entry in table:
-            where = f"{path}:{table.line_num}"
-            name = entry[key] or ""
-            label = entry["label"] or ""
-            row = rows.find(name) if key == "file" else whole_number(name)
-            if row is None or not 0 <= row < len(split):
-                raise DataError(f"{where}: `{name}` is not among the {len(split)} training images")
-            if row in seen:
-                raise DataError(f"{where}: `{name}` is listed twice; keep one of the rows")
-            seen.add(row)
+        for where, row, cells in lines(path, table, key, split):
+            label = cells["label"] or ""
             position = known.position(label)
             if position is None:
                 raise DataError(
-                    f"{where}: `{label}` is not a class; {_expected(class_names, known.classes)}"
+                    f"{where}: `{label}` is not a class; "
+                    f"{expected_labels(class_names, known.classes)}"
                 )
             labels[row] = position
     return labels
 
 
-def _expected(class_names: tuple[str, ...], classes: int) -> str:
-    """Which labels a table can have."""
+def key_column(columns: Sequence[str]) -> str | None:
+    """Return the column of a table that names the image: `file` or `index`; None: none does."""
+    return next((name for name in ("file", "index") if name in columns), None)
+
+
+def lines(
+    path: Path, table: "csv.DictReader[str]", key: str, split: Split
+) -> Iterator[tuple[str, int, dict[str, str]]]:
+    """Yield (`path:line`, row of the split, cells) of each line of a table.
+
+    Args:
+        path: the table, for messages.
+        table: its lines.
+        key: the column that names the image, see `key_column`.
+        split: the training split.
+
+    Raises:
+        DataError: an image is unknown or listed twice.
+    """
+    rows = RowsByName(split)
+    seen: set[int] = set()
+    for cells in table:
+        where = f"{path}:{table.line_num}"
+        name = cells[key] or ""
+        row = rows.find(name) if key == "file" else whole_number(name)
+        if row is None or not 0 <= row < len(split):
+            raise DataError(f"{where}: `{name}` is not among the {len(split)} training images")
+        if row in seen:
+            raise DataError(f"{where}: `{name}` is listed twice; keep one of the rows")
+        seen.add(row)
+        yield where, row, cells
+
+
+def expected_labels(class_names: tuple[str, ...], classes: int) -> str:
+    """Return which labels a table can have."""
     shown = ", ".join(class_names[:5]) + (", …" if len(class_names) > 5 else "")
     if not class_names:
         return f"expected a number from 0 to {classes - 1}"

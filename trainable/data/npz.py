@@ -6,9 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from trainable.config.data import Npz
+from trainable.data.annotator_files import from_array
 from trainable.data.arrays import Arrays, Split, measured
 from trainable.data.held_out import Tested, check_not_training, contents_of, held_out, trust_in_test
 from trainable.errors import DataError
+
+ANNOTATORS = "train_annotators"
+"""Array of labels by several annotators, (n, annotators); −1: no label."""
 
 
 def load(path: Path, data: Npz) -> Arrays:
@@ -30,6 +34,10 @@ def load(path: Path, data: Npz) -> Arrays:
     _check_sizes(path, splits)
     classes = _number_of_classes(path, train)
     _check_classes(path, splits, classes)
+    if ANNOTATORS in content:
+        where = f"{path}: {ANNOTATORS}"
+        ratings = from_array(content[ANNOTATORS], len(train), classes, where)
+        train = replace(train, ratings=ratings)
     validation = splits.get("val")
     pixels = contents_of(content["train_images"])
     held = None

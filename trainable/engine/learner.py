@@ -69,6 +69,19 @@ class Learner:
         self.forwards += per_image * len(images)
         return self._outputs(images)
 
+    def features(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the inputs (batch, width) of the last linear layer, in the current mode.
+
+        Gradients are those of the block in which it is called.
+
+        Raises:
+            DataError: the network has no linear layer.
+        """
+        self.forwards += (3 if torch.is_grad_enabled() else 1) * len(images)
+        with self.keeping_features() as features, autocast(self.train.precision, images.device):
+            self.network(images)
+        return self._widened(features[0])
+
     def step(self, loss: torch.Tensor) -> None:
         """Take one optimiser step on a scalar loss."""
         step_together([self], loss)

@@ -122,6 +122,12 @@ METRICS: dict[str, str] = {
     "loss/unlabeled": "mean squared error of the unlabeled samples, before its weight",
     "loss/prior": "divergence of the mean prediction from the class prior, nats",
     "loss/contrast": "divergence between the networks' predictions (JoCoR), nats",
+    "loss/consistency": "negative cosine of the features of two views (SSR+), −1 to 1",
+    "relabel/fraction": "share of the training samples that have got another label, 0 to 1",
+    "relabel/accuracy": "share of these whose new label is right, %",
+    "relabel/labeled_accuracy": (
+        "share of the labeled set whose label, given or new, is right (SSR+), %"
+    ),
     "loss/early_learning": "early-learning regularisation term (ELR), before its weight, nats",
     "warmup/separation": (
         "distance of the means of the two loss components after a warm-up epoch, nats"
@@ -153,6 +159,11 @@ FIELDS: dict[str, str] = {
         "P(given label | true label), one row per true class; up to 100 classes, samples.npz has "
         "both labels of every sample"
     ),
+    "annotator_agreement": (
+        "share of pairs of annotators' labels of the same training image that are equal, 0 to 1; "
+        "null: no image has two"
+    ),
+    "annotator_wrong": "share of wrong labels of each annotator on the training images, 0 to 1",
     "data_hash": "hash of the images and true labels",
     "content_hash": "hash of the bytes of the image files, if there are any",
     "noise_hash": "hash of the given labels",

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from trainable.config.base import Section
 from trainable.config.dividemix import DivideMix
-from trainable.config.methods import ElrPlus, Forgetting, MixMatch
+from trainable.config.methods import ElrPlus, Forgetting, MixMatch, SsrPlus
 from trainable.config.runtime import Machine
 from trainable.config.trial import TrialConfig
 from trainable.methods.mixmatch import as_dividemix
@@ -77,6 +77,9 @@ def _forwards(trial: Trial) -> int:
     forwards = epochs * plain
     if isinstance(method, ElrPlus):
         forwards += epochs * networks * seen
+    elif isinstance(method, SsrPlus):
+        # A step: two mixed views, a weak and a strong one; before it, the selection.
+        forwards += epochs * (2 * 3 + 1 + 3 + 1 - 3) * seen
     elif isinstance(method, Forgetting) and method.forget_rate == "estimated":
         forwards += min(method.gradual_epochs, epochs - 1) * networks * seen
     return forwards

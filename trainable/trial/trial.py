@@ -31,6 +31,7 @@ from trainable.methods.jocor import Jocor
 from trainable.methods.mixmatch import MixMatch
 from trainable.methods.mixup import MixUp
 from trainable.methods.retrain import Retrain
+from trainable.methods.ssr_plus import SsrPlus
 from trainable.models.build import build
 from trainable.noisy_labels.lost_classes import lost_classes
 from trainable.random_streams import Streams
@@ -61,6 +62,7 @@ METHODS: dict[str, type[Method]] = {
     "elr": Elr,
     "elr_plus": ElrPlus,
     "mixmatch": MixMatch,
+    "ssr_plus": SsrPlus,
     "retrain": Retrain,
 }
 
@@ -305,6 +307,7 @@ class Trial:
         result |= self._failures(result[names.LAST10], result[names.BEST_ACCURACY])
         if self.data.noise_transition is not None:
             result["noise_transition"] = np.round(self.data.noise_transition, 4).tolist()
+        result |= self._annotators()
         if self.data.content_hash:
             result["content_hash"] = self.data.content_hash
         if self.data_notes:
@@ -319,6 +322,16 @@ class Trial:
             "weight_hashes": self.weight_hashes,
             "finished": time.time(),
         }
+
+    def _annotators(self) -> dict[str, Any]:
+        """Return how often annotators agree and are wrong; nothing without annotators."""
+        ratings = self.data.ratings
+        if ratings is None:
+            return {}
+        found: dict[str, Any] = {"annotator_agreement": ratings.agreement}
+        if self.data.noise_rate is not None:
+            found["annotator_wrong"] = ratings.wrong(self.data.train.true.cpu().numpy())
+        return found
 
     def _failures(self, last: float, best: float) -> dict[str, Any]:
         """Return whether the run has collapsed, and the classes that the ensemble has lost.

@@ -9,6 +9,7 @@ from typing import Annotated, Any, get_args
 import pytest
 from pydantic import BaseModel, Field, ValidationError
 
+from trainable.config.annotators import AnnotatorNoise
 from trainable.config.base import Section
 from trainable.config.data import (
     AsymmetricNoise,
@@ -17,6 +18,7 @@ from trainable.config.data import (
     Cifar100,
     Cifar100N,
     Clothing1M,
+    CorruptedNoise,
     Cub200,
     Digits,
     FashionMnist,
@@ -43,6 +45,7 @@ from trainable.config.methods import (
     MixMatch,
     MixUp,
     Retrain,
+    SsrPlus,
 )
 from trainable.config.models import (
     Cnn6,
@@ -63,6 +66,7 @@ IMAGE_DATA: dict[str, Any] = {
     "fold": 1,
     "crop_padding": 3,
     "crop_probability": 0.5,
+    "imbalance": 10.0,
 }
 PHOTOS: dict[str, Any] = {
     **IMAGE_DATA,
@@ -105,6 +109,13 @@ OTHER: dict[tuple[str, type[Section]], dict[str, Any]] = {
     ("noise", PairNoise): {"rate": 0.4},
     ("noise", AsymmetricNoise): {"rate": 0.4, "map": [1, 0]},
     ("noise", InstanceNoise): {"rate": 0.4},
+    ("noise", CorruptedNoise): {"rate": 0.4, "corruptions": ["blur"]},
+    ("noise", AnnotatorNoise): {
+        "choice": "first",
+        "path": "b.csv",
+        "labels_hash": "ab",
+        "skills": [0.9],
+    },
     ("noise", FileNoise): {"path": "b.json", "labels_hash": "ab"},
     ("model", SmallCnn): {"width": 16},
     ("model", LeNet): {},
@@ -136,6 +147,13 @@ OTHER: dict[tuple[str, type[Section]], dict[str, Any]] = {
         "co_lambda": 0.5,
     },
     ("method", Elr): ELR,
+    ("method", SsrPlus): {
+        "theta_s": 0.9,
+        "theta_r": 0.8,
+        "neighbors": 50,
+        "alpha": 1,
+        "lambda_fc": 0,
+    },
     ("method", ElrPlus): {
         **{name: ELR[name] for name in ("beta", "lambda_elr")},
         "rampup_steps": 100,
@@ -201,6 +219,7 @@ REQUIRED: dict[type[Section], dict[str, Any]] = {
     PairNoise: {"rate": 0.2},
     AsymmetricNoise: {"rate": 0.2},
     InstanceNoise: {"rate": 0.2},
+    CorruptedNoise: {"rate": 0.2},
     FileNoise: {"path": "a.json"},
     Torchvision: {"name": "resnet18"},
 }
@@ -436,7 +455,7 @@ def test_an_unknown_key_is_named_with_a_suggestion_or_the_known_ones(content, pa
             "method.name",
             [
                 "`dividemx`",
-                "dividemix, cross_entropy, mixup, co_teaching, co_teaching_plus, jocor, elr, elr_plus, mixmatch, retrain",
+                "dividemix, cross_entropy, mixup, co_teaching, co_teaching_plus, jocor, elr, elr_plus, mixmatch, ssr_plus, retrain",
                 "FILE.py:CLASS",
                 "did you mean `dividemix`?",
             ],
@@ -444,7 +463,7 @@ def test_an_unknown_key_is_named_with_a_suggestion_or_the_known_ones(content, pa
         (
             {"noise": {"name": "fog"}},
             "noise.name",
-            ["`fog`", "none, symmetric, pair, asymmetric, instance, file"],
+            ["`fog`", "none, symmetric, pair, asymmetric, instance, corrupted, annotators, file"],
         ),
         (
             {"model": {"name": None}},

@@ -34,6 +34,13 @@ FIELDS = {
         "ema_rampup_steps": [0],
         "label_times_target": [True],
     },
+    sections.SsrPlus: {
+        "theta_s": [0.5],
+        "theta_r": [0.4],
+        "neighbors": [5],
+        "alpha": [0.3],
+        "lambda_fc": [0],
+    },
     sections.MixMatch: {
         "warmup_epochs": [2],
         "p_threshold": [0.8],
@@ -48,6 +55,7 @@ FIELDS = {
 START = {
     "co_teaching_plus": {"init_epochs": 1, "gradual_epochs": 2},
     "mixmatch": {"warmup_epochs": 1},
+    "ssr_plus": {"neighbors": 20},
 }
 START |= {"jocor": {"networks": 3, "gradual_epochs": 2}, "co_teaching": {"gradual_epochs": 2}}
 NAMES = [section.model_fields["name"].default for section in FIELDS]

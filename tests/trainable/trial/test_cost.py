@@ -24,6 +24,7 @@ METHODS = [
     {"name": "co_teaching"},
     {"name": "jocor", "networks": 3, "forget_rate": 0.3},
     {"name": "elr_plus"},
+    {"name": "ssr_plus", "neighbors": 20},
 ]
 
 

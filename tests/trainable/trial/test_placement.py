@@ -74,6 +74,7 @@ METHODS = [
     ),
     {"name": "jocor", "networks": 3},
     {"name": "mixmatch", "warmup_epochs": 1},
+    {"name": "ssr_plus", "neighbors": 20},
     DIVIDEMIX,
     {**DIVIDEMIX, "warmup_epochs": "auto", "mixture": "bmm", "loss_history": 2},
     {**DIVIDEMIX, "division": "both", "neighbors": 5, "agreement": "intended"},
