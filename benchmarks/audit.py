@@ -1,7 +1,7 @@
 """How well label errors are found, next to cleanlab and AUM at equal work.
 
     pip install -e '.[bench]'                       (cleanlab; without it its rows are left out)
-    python benchmarks/audit.py [--out DIR] [--seeds 3] [--cells 'digits_*'] [--only-show]
+    python benchmarks/audit.py [--out DIR] [--seeds 1 2 3] [--cells 'digits_*'] [--only-show]
                                [--fashion FOLDER] [--cifar FILE.npz]
 
 Each cell of `benchmarks/audit_cells.py` and seed is a file in DIR; those that are there are not
@@ -43,7 +43,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--out", type=Path, default=Path("results/audit_benchmark"))
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", default=[1, 2, 3], help="0 chose what the audit does"
+    )
     parser.add_argument("--cells", default="*", help="pattern of names (default: all)")
     parser.add_argument("--only-show", action="store_true", help="train nothing")
     parser.add_argument("--fashion", type=Path, help="folder of Fashion-MNIST's IDX files")
@@ -58,7 +60,7 @@ def main() -> None:
             files["fashion"] = audit_cells.fashion(options.fashion, options.out.resolve())
         if options.cifar:
             files["cifar"] = audit_cells.cifar(options.cifar, options.out.resolve())
-        for seed in range(options.seeds):
+        for seed in options.seeds:
             for cell in cells:
                 if cell.data in files:
                     train(cell, seed, files[cell.data], options.out)

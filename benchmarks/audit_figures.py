@@ -22,11 +22,11 @@ def file_of(cell: Cell, seed: int, out: Path) -> Path:
     return out / f"{cell.name}_seed={seed}.npz"
 
 
-def show(cells: list[Cell], seeds: int, out: Path) -> None:
+def show(cells: list[Cell], seeds: list[int], out: Path) -> None:
     """Print the tables of all files that are there; write their rows to `figures.csv`."""
     rows = []
     for cell in cells:
-        for seed in range(seeds):
+        for seed in seeds:
             file = file_of(cell, seed, out)
             if file.exists():
                 rows += [{"cell": cell.name, "seed": seed, **row} for row in measured(file)]

@@ -21,7 +21,7 @@ def test_all_methods_rank_and_what_is_trained_is_kept(tmp_path, capsys):
     assert len(files) == 2
     audit.train(SHORT[0], 0, None, tmp_path)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.npz")} == files
-    audit_figures.show(SHORT, 1, tmp_path)
+    audit_figures.show(SHORT, [0], tmp_path)
     table = pd.read_csv(tmp_path / "figures.csv")
     methods = ["audit", *(["cleanlab"] if find_spec("cleanlab") else []), "aum"]
     assert table["method"].tolist() == 2 * methods
@@ -31,7 +31,7 @@ def test_all_methods_rank_and_what_is_trained_is_kept(tmp_path, capsys):
 
 
 def test_without_files_it_is_said(tmp_path, capsys):
-    audit_figures.show(SHORT, 1, tmp_path)
+    audit_figures.show(SHORT, [0], tmp_path)
     assert "has no files of these cells" in capsys.readouterr().err
 
 
