@@ -110,13 +110,14 @@ class SsrPlus(Method):
         labeled = self.labeled_batches(selected, size)
         sums = torch.zeros(2, device=train.device)
         for every, index in train.ahead(zip(batches, labeled, strict=False)):
-            images = torch.cat(train.strong_views(index, 2, draws))
-            weight, partner = mixing(mixup, self.method.alpha, len(images), images.device)
-            weak = train.views(every, 1, draws)[0]
-            strong = train.strong_views(every, 1, draws)[0]
+            # One call for all strong views: it groups images with the same operations.
+            strong = train.strong_views(torch.cat([index, index, every]), 1, draws)[0]
+            images, strong_of_all = strong[: 2 * size], strong[2 * size :]
+            weak_of_all = train.views(every, 1, draws)[0]
             labels = selected.labels[index].repeat(2)
+            weight, partner = mixing(mixup, self.method.alpha, len(images), images.device)
             classification = self.mixup_loss(images, labels, max(weight, 1 - weight), partner)
-            consistency = self.consistency_loss(weak, strong)
+            consistency = self.consistency_loss(weak_of_all, strong_of_all)
             self.step(classification + self.method.lambda_fc * consistency)
             sums += torch.stack([classification.detach(), consistency.detach()])
         means = (sums / len(batches)).tolist()
