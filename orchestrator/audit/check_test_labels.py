@@ -84,12 +84,8 @@ class OpenTestReview(OpenReview):
 
     def sentence(self) -> str:
         """Say how many images are checked. Raises BadDecisions."""
-        checks = read_checks(
-            self.root,
-            str(self.audited.trial["setting"]),
-            self.data.arrays.hash,
-            self.data.arrays.test.labels,
-        )
+        arrays = self.data.arrays
+        checks = read_checks(self.root, arrays.hash, arrays.test.labels)
         if checks is None:
             return f"0 of {self.draw.sample} drawn test images are checked"
         return checks.sentence()
@@ -136,7 +132,7 @@ def open_test_review(
             "--split test: the study trusts its test labels (data.test_labels), and its report "
             "uses no checks"
         )
-    folder = folder_of(root, str(trial["setting"]))
+    folder = folder_of(root, data.arrays.hash)
     draw = _drawn(folder / DRAW, data, sample)
     rows = np.array(draw.rows[: draw.sample])
     labels = np.array(draw.given[: draw.sample])
