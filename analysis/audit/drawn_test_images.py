@@ -25,7 +25,7 @@ DECISIONS = "decisions.csv"
 
 
 @dataclass(frozen=True)
-class TestDraw:
+class Draw:
     """All test images in a random order.
 
     Attributes:
@@ -36,8 +36,6 @@ class TestDraw:
         given: (N,) their labels, as numbers of classes.
         sample: number of images that are to be checked, the first ones.
     """
-
-    __test__ = False  # no test of pytest's
 
     data: str
     classes: list[str]
@@ -80,7 +78,10 @@ class Checks:
         count = len(self.labels.rows)
         text = f"{count} of {self.drawn} drawn test images are checked, {self.wrong} labels wrong"
         if self.unclear:
-            text += f"; {self.unclear} of them show no class for certain, so every arm is wrong"
+            text += (
+                f"; {self.unclear} of them show no class for certain, and count as wrong for every "
+                "arm"
+            )
         if self.waiting:
             text += (
                 f"; {self.waiting} more are decided, and count once those before them in the draw "
@@ -101,16 +102,16 @@ def order_of(data: str, images: int) -> np.ndarray:
     return rng.permutation(images)
 
 
-def write_draw(draw: TestDraw, path: Path) -> None:
+def write_draw(draw: Draw, path: Path) -> None:
     """Write a draw; the file is complete or as it was."""
-    content = {name: getattr(draw, name) for name in TestDraw.__dataclass_fields__}
+    content = {name: getattr(draw, name) for name in Draw.__dataclass_fields__}
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps(content), encoding="utf-8")
     temporary.replace(path)
 
 
-def read_draw(path: Path) -> TestDraw:
+def read_draw(path: Path) -> Draw:
     """Read a draw.
 
     Raises:
@@ -118,7 +119,7 @@ def read_draw(path: Path) -> TestDraw:
     """
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        draw = TestDraw(**{name: content[name] for name in TestDraw.__dataclass_fields__})
+        draw = Draw(**{name: content[name] for name in Draw.__dataclass_fields__})
         count = len(draw.rows)
         if not len(set(draw.images)) == len(draw.given) == count >= draw.sample > 0:
             raise ValueError

@@ -12,7 +12,7 @@ from analysis.audit.decisions import Decision, append
 from analysis.audit.drawn_test_images import (
     DECISIONS,
     DRAW,
-    TestDraw,
+    Draw,
     folder_of,
     order_of,
     write_draw,
@@ -88,7 +88,7 @@ def check(root: Path, count: int, sample: int = 200, labels: np.ndarray = RULE):
     rows = order_of("digits", IMAGES)
     names = [str(row) for row in rows]
     classes = [f"class {label}" for label in range(CLASSES)]
-    draw = TestDraw("digits", classes, rows.tolist(), names, labels[rows].tolist(), sample)
+    draw = Draw("digits", classes, rows.tolist(), names, labels[rows].tolist(), sample)
     folder = folder_of(root, "digits")
     write_draw(draw, folder / DRAW)
     said = [
