@@ -1,8 +1,9 @@
-"""Which test images are checked, `audit/[SETTING/]test/draw.json`, and what the checks found.
+"""Which test images are checked, `audit/test/DATA/draw.json`, and what the checks found.
 
-The draw is one random order of all test images. It follows from the hash of the data and is kept on
-disk when the first review begins. A sample of N images is the first N of it, so that a larger
-sample contains a smaller one. The decisions are in `decisions.csv` in the same folder.
+The draw is one random order of all test images. It follows from the hash of the data, DATA, and is
+kept on disk when the first review begins. A sample of N images is the first N of it, so that a
+larger sample contains a smaller one. The decisions are in `decisions.csv` in the same folder, and
+hold for all settings and arms with these data.
 """
 
 import hashlib
@@ -24,7 +25,7 @@ DECISIONS = "decisions.csv"
 
 
 @dataclass(frozen=True)
-class TestDraw:
+class Draw:
     """All test images in a random order.
 
     Attributes:
@@ -35,8 +36,6 @@ class TestDraw:
         given: (N,) their labels, as numbers of classes.
         sample: number of images that are to be checked, the first ones.
     """
-
-    __test__ = False  # no test of pytest's
 
     data: str
     classes: list[str]
@@ -79,7 +78,10 @@ class Checks:
         count = len(self.labels.rows)
         text = f"{count} of {self.drawn} drawn test images are checked, {self.wrong} labels wrong"
         if self.unclear:
-            text += f"; {self.unclear} of them show no class for certain, so every arm is wrong"
+            text += (
+                f"; {self.unclear} of them show no class for certain, and count as wrong for every "
+                "arm"
+            )
         if self.waiting:
             text += (
                 f"; {self.waiting} more are decided, and count once those before them in the draw "
@@ -88,9 +90,9 @@ class Checks:
         return text
 
 
-def folder_of(root: Path, setting: str) -> Path:
-    """Return the folder of the test images' draw and decisions."""
-    return root / AUDIT / setting / FOLDER
+def folder_of(root: Path, data: str) -> Path:
+    """Return the folder of the draw and of the decisions about the test images of a data set."""
+    return root / AUDIT / FOLDER / data
 
 
 def order_of(data: str, images: int) -> np.ndarray:
@@ -100,16 +102,16 @@ def order_of(data: str, images: int) -> np.ndarray:
     return rng.permutation(images)
 
 
-def write_draw(draw: TestDraw, path: Path) -> None:
+def write_draw(draw: Draw, path: Path) -> None:
     """Write a draw; the file is complete or as it was."""
-    content = {name: getattr(draw, name) for name in TestDraw.__dataclass_fields__}
+    content = {name: getattr(draw, name) for name in Draw.__dataclass_fields__}
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps(content), encoding="utf-8")
     temporary.replace(path)
 
 
-def read_draw(path: Path) -> TestDraw:
+def read_draw(path: Path) -> Draw:
     """Read a draw.
 
     Raises:
@@ -117,7 +119,7 @@ def read_draw(path: Path) -> TestDraw:
     """
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        draw = TestDraw(**{name: content[name] for name in TestDraw.__dataclass_fields__})
+        draw = Draw(**{name: content[name] for name in Draw.__dataclass_fields__})
         count = len(draw.rows)
         if not len(set(draw.images)) == len(draw.given) == count >= draw.sample > 0:
             raise ValueError
@@ -131,24 +133,23 @@ def read_draw(path: Path) -> TestDraw:
     return draw
 
 
-def read_checks(root: Path, setting: str, data: str, unchecked: np.ndarray) -> Checks | None:
-    """Return what the checks of a setting's test labels found; None: none is checked.
+def read_checks(root: Path, data: str, unchecked: np.ndarray) -> Checks | None:
+    """Return what the checks of the test labels of a data set found; None: none is checked.
 
     The images up to the first undecided one of the draw are used. Others may have been left out for
     a reason, and would make the sample less random.
 
     Args:
         root: the study's results.
-        setting: name of the setting; "" if the study has none.
         data: hash of the data of the trials.
         unchecked: (N,) their test labels.
 
     Raises:
         BadDecisions: the files are damaged, or about other test images than those of the trials.
     """
-    folder = folder_of(root, setting)
+    folder = folder_of(root, data)
     file = folder / DECISIONS
-    if not file.exists():
+    if not data.isalnum() or not file.exists():  # the hash is from a file that may be a stranger's
         return None
     draw = read_draw(folder / DRAW)
     rows = np.array(draw.rows)

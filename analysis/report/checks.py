@@ -43,7 +43,10 @@ def _sentence(checks: Checks, seeds: int) -> str:
     """Write how many checks find which differences, and when more do not pay."""
     if not checks.differ:
         return "predicts as the baseline does on all test images, so no check tells them apart"
-    needed = [f"{points} points with {_count(checks.to_find(points))}" for points in POINTS]
+    needed = [
+        f"{points} {'point' if points == 1 else 'points'} with {_count(checks.to_find(points))}"
+        for points in POINTS
+    ]
     text = (
         f"differs from the baseline on {100 * checks.differ:.0f} % of {checks.images} test images. "
         f"Random checks that find a difference with a chance of 80 %: {', '.join(needed)}"

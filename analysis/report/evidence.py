@@ -49,7 +49,7 @@ def evidence_of(results: Results, setting: str) -> Evidence:
         return Evidence(None, None, "", [note])
     nothing = Evidence(predictions, None, "", [])
     try:
-        checks = read_checks(results.root, setting, predictions.data_hash, predictions.labels)
+        checks = read_checks(results.root, predictions.data_hash, predictions.labels)
     except BadDecisions as error:
         return replace(nothing, notes=[f"checked test labels are not used: {error}"])
     if checks is not None:

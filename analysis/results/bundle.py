@@ -36,7 +36,7 @@ OF_TRIAL = (
 )
 _STUDY_FILE = "|".join(map(re.escape, OF_STUDY))
 _TRIAL_FILE = "|".join(map(re.escape, OF_TRIAL))
-CHECKS = re.compile(rf"{names.AUDIT}/([a-z0-9_][a-z0-9_.=+,-]*/)?test/(draw\.json|decisions\.csv)")
+CHECKS = re.compile(rf"{names.AUDIT}/test/[0-9a-z]+/(draw\.json|decisions\.csv)")
 """Files of checked test labels."""
 KEPT = re.compile(f"({_STUDY_FILE})|{names.RUNS}/{PLACE.pattern}/({_TRIAL_FILE})|{CHECKS.pattern}")
 """Files of a bundle, as paths below the study's folder."""

@@ -63,7 +63,8 @@ def read_predictions(results: Results, setting: str) -> Predictions | None:
             continue
         if labels is None:
             labels = table["test_label"].astype(np.int64)
-        if not np.array_equal(labels, table["test_label"]):
+        fits = table["test_classes"].shape[1:] == labels.shape
+        if not fits or not np.array_equal(labels, table["test_label"]):
             continue
         greatest = max(greatest, *(int(column.max()) for column in table.values()))
         of_arms.setdefault(trial["arm"], {})[trial["seed"]] = table["test_classes"]

@@ -16,7 +16,7 @@ from analysis.audit.audit import Audited, NoAudit
 from analysis.audit.drawn_test_images import (
     DECISIONS,
     DRAW,
-    TestDraw,
+    Draw,
     folder_of,
     order_of,
     read_checks,
@@ -79,42 +79,36 @@ class OpenTestReview(OpenReview):
     """
 
     root: Path
-    draw: TestDraw
+    draw: Draw
 
     def desk(self) -> ReviewDesk:
         """Return what answers the page."""
-        return TestDesk(self)
+        return SampleDesk(self)
 
     def sentence(self) -> str:
         """Say how many images are checked. Raises BadDecisions."""
-        checks = read_checks(
-            self.root,
-            str(self.audited.trial["setting"]),
-            self.data.arrays.hash,
-            self.data.arrays.test.labels,
-        )
+        arrays = self.data.arrays
+        checks = read_checks(self.root, arrays.hash, arrays.test.labels)
         if checks is None:
             return f"0 of {self.draw.sample} drawn test images are checked"
         return checks.sentence()
 
 
-class TestDesk(ReviewDesk):
+class SampleDesk(ReviewDesk):
     """Answers to the page of a check of test labels: in random order, without any suspicion."""
-
-    __test__ = False  # no test of pytest's
 
     def __init__(self, review: OpenTestReview):
         super().__init__(review.audited, review.data, review.order, review.file)
-        self._review_of_test = review
+        self._sample = review
 
     def start(self) -> dict[str, Any]:
         """Return what the page needs once."""
-        title = f"{self._review_of_test.root.name}, test images"
+        title = f"{self._sample.root.name}, test images"
         return {**super().start(), "title": title, "random": True}
 
     def state(self) -> dict[str, Any]:
         """Return the progress."""
-        return {**super().state(), "certificate": self._review_of_test.sentence()}
+        return {**super().state(), "certificate": self._sample.sentence()}
 
     def plan(self) -> str:
         """Say nothing: a check of test labels certifies nothing."""
@@ -139,7 +133,7 @@ def open_test_review(
             "--split test: the study trusts its test labels (data.test_labels), and its report "
             "uses no checks"
         )
-    folder = folder_of(root, str(trial["setting"]))
+    folder = folder_of(root, data.arrays.hash)
     draw = _drawn(folder / DRAW, data, sample)
     rows = np.array(draw.rows[: draw.sample])
     labels = np.array(draw.given[: draw.sample])
@@ -167,7 +161,7 @@ def _trial(results: Results, setting: str | None) -> dict[str, Any]:
     return trial
 
 
-def _drawn(path: Path, data: Data, sample: int | None) -> TestDraw:
+def _drawn(path: Path, data: Data, sample: int | None) -> Draw:
     """Return the draw of the test images, and write it if it is new or larger.
 
     Raises:
@@ -193,7 +187,7 @@ def _drawn(path: Path, data: Data, sample: int | None) -> TestDraw:
     if before is not None and sample == before.sample:
         return before
     rows = order_of(data.arrays.hash, size)
-    draw = TestDraw(
+    draw = Draw(
         data=data.arrays.hash,
         classes=list(data.labels(pd.Index([])).classes),
         rows=rows.tolist(),

@@ -13,6 +13,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
+from analysis.results.measure import of_summary
 from analysis.results.study_plan import TrialRecord
 from orchestrator.display.status import Arms, duration
 from orchestrator.results.store import Store
@@ -158,8 +159,13 @@ class View:
         if summary:
             accuracy = summary[LAST10]
             seconds = summary.get(EPOCH_SECONDS, 0.0)
-            text = f"{LAST10} {accuracy:.2f} in {seconds:.1f} s"
-            return text, {"state": "done", LAST10: accuracy, "seconds": seconds}
+            known = {"state": "done", LAST10: accuracy, "seconds": seconds}
+            measure = of_summary(summary)
+            note = ""
+            if not measure.decides:
+                note = f" ({measure.name})"
+                known["measure"] = measure.name
+            return f"{LAST10} {accuracy:.2f}{note} in {seconds:.1f} s", known
         if record.source and not folder.trial:
             text = f"not run, {record.source} has no result"
             return text, {"state": "blocked", "source": record.source}

@@ -122,6 +122,14 @@ def test_compare_prints_the_joined_table(study, other, command, rendered):
     assert f"difference: {other.root} − {study.root}" in out
 
 
+def test_compare_says_what_unchecked_test_labels_measure(study, other, command):
+    study.arm("baseline", 70.0, change={0: {"test_labels": "unchecked"}}).write()
+    other.arm("baseline", 71.0).write()
+    _, out, _ = command("compare", study.root, other.root)
+    assert "last-10 agreement with unchecked labels or test accuracy, means over" in out
+    assert "the sign of a difference can be wrong" in out
+
+
 def test_compare_names_studies_that_have_names_of_their_own(study, other, command, rendered):
     study.arm("baseline", 70.0).write()
     other.arm("baseline", 71.0).write()

@@ -33,7 +33,7 @@ def test_the_number_of_checks_is_told_for_each_arm(study, unchecked):
     assert far.startswith("far: differs from the baseline on 20 % of 1000 test images. ")
     # By hand: each image adds 100 points on a fifth: s² = 2000, and 2000 (1/n − 1/1000) = (5/2.8)².
     assert "5 points with 386" in far
-    assert "1 points with 941" in far
+    assert "1 point with 941" in far
     assert (
         same
         == "same: predicts as the baseline does on all test images, so no check tells them apart"

@@ -64,7 +64,7 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 def test_checks_of_test_labels_are_in_a_bundle_without_the_names_of_reviewers(study, tmp_path):
-    folder = study / "audit" / "test"
+    folder = study / "audit" / "test" / "ab12"
     folder.mkdir(parents=True)
     (folder / "draw.json").write_text("{}")
     lines = ["time,reviewer,data,image,decision,label"]
@@ -74,8 +74,8 @@ def test_checks_of_test_labels_are_in_a_bundle_without_the_names_of_reviewers(st
     pack(study, tmp_path / "out.tar.xz")
     unpack(tmp_path / "out.tar.xz", tmp_path / "copy")
     assert not (tmp_path / "copy/audit/decisions.csv").exists()
-    assert (tmp_path / "copy/audit/test/draw.json").read_text() == "{}"
-    text = (tmp_path / "copy/audit/test/decisions.csv").read_text()
+    assert (tmp_path / "copy/audit/test/ab12/draw.json").read_text() == "{}"
+    text = (tmp_path / "copy/audit/test/ab12/decisions.csv").read_text()
     assert text.replace("reviewer 1", "Ann").replace("reviewer 2", "Bo").splitlines() == lines
     assert "Ann" not in text
 

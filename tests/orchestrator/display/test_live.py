@@ -47,6 +47,15 @@ def test_without_a_terminal_each_trial_that_ends_is_one_line(store):
     ]
 
 
+def test_the_line_of_a_trial_on_unchecked_test_labels_says_what_the_figure_is(store):
+    view, printed = plain_view(store, [record("a")])
+    make_trial(store, record("a"), "done", test_labels="unchecked")
+    view.ended("a/seed=0")
+    assert printed() == [
+        f"[1/1] a/seed=0: {LAST10} 95.83 (agreement with unchecked test labels) in 12.3 s"
+    ]
+
+
 def test_names_in_brackets_are_not_taken_for_markup(store):
     view, printed = plain_view(store, [record("a")])
     folder = store.folder(record("a"))
