@@ -1,12 +1,13 @@
 """Predictions of trained networks for a test set, the material of `benchmarks/checked_labels.py`.
 
-    python -m benchmarks.trained_predictions OUT.npz [--seeds 12] [--epochs 30]
+    python -m benchmarks.trained_predictions OUT.npz [--seeds 12] [--epochs 30] [--fashion FOLDER]
 
-The data are scikit-learn's digits, divided anew: 797 training and 1,000 test images. There are two
-sets of training labels: 40 % wrong at random, and 30 % wrong by a rule that looks at the images
-(see `mislead`), which also defines the image-dependent noise of the test labels. Plain training,
-MixUp and DivideMix are trained on each with the same seeds. Kept are the ensemble's predictions for
-the test images after each of the last five epochs, and the true labels.
+The data are scikit-learn's digits, divided anew: 797 training and 1,000 test images; or 2,000 and
+1,000 images of Fashion-MNIST at 14×14 pixels, from the IDX files in FOLDER. There are two sets of
+training labels: 40 % wrong at random, and 30 % wrong by a rule that looks at the images (see
+`mislead`), which also defines the image-dependent noise of the test labels. Plain training, MixUp
+and DivideMix are trained on each with the same seeds. Kept are the ensemble's predictions for the
+test images after each of the last five epochs, and the true labels.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks import audit_cells
 from trainable.config.runtime import Machine
 from trainable.config.trial import TrialConfig
 from trainable.data import digits
@@ -37,13 +39,17 @@ def main() -> None:
     parser.add_argument("out", type=Path, metavar="OUT.npz")
     parser.add_argument("--seeds", type=int, default=12)
     parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--fashion", type=Path, help="folder of Fashion-MNIST's IDX files")
     options = parser.parse_args()
-    images, labels = shuffled_digits()
-    found = {"labels": labels[:TEST_IMAGES], "images": images[:TEST_IMAGES]}
     with tempfile.TemporaryDirectory() as folder:
+        clean = shuffled_digits()
+        if options.fashion:
+            with np.load(audit_cells.fashion(options.fashion, Path(folder))) as arrays:
+                clean = dict(arrays)
+        found = {"labels": clean["test_labels"], "images": clean["test_images"]}
         for noise in NOISES:
             file = Path(folder) / f"{noise}.npz"
-            write_data(file, images, labels, noise)
+            np.savez(file, **with_noise(clean, noise))
             for arm, method in methods(options.epochs).items():
                 of_seeds = []
                 for seed in range(options.seeds):
@@ -57,30 +63,30 @@ def main() -> None:
     np.savez_compressed(options.out, **found)
 
 
-def shuffled_digits() -> tuple[np.ndarray, np.ndarray]:
-    """Return all images (1797, 8, 8, 1) and labels (1797,) in one random order."""
+def shuffled_digits() -> dict[str, np.ndarray]:
+    """Return scikit-learn's digits in the layout of MedMNIST, divided anew in a random order."""
     arrays = digits.load()
     assert isinstance(arrays.train.images, np.ndarray)
     assert isinstance(arrays.test.images, np.ndarray)
     images = np.concatenate([arrays.train.images, arrays.test.images])
     labels = np.concatenate([arrays.train.labels, arrays.test.labels])
     order = np.random.default_rng(0).permutation(len(labels))
-    return images[order], labels[order]
-
-
-def write_data(file: Path, images: np.ndarray, labels: np.ndarray, noise: str) -> None:
-    """Write the data set of one noise in the layout of MedMNIST."""
-    test, train = np.split(np.arange(len(labels)), [TEST_IMAGES])
-    content = {
+    test, train = np.split(order, [TEST_IMAGES])
+    return {
         "train_images": images[train],
         "train_labels": labels[train],
         "test_images": images[test],
         "test_labels": labels[test],
     }
-    if noise == "by image":
-        rng = np.random.default_rng(1)
-        content["train_noisy_labels"] = mislead(images[train], labels[train], WRONG, rng)
-    np.savez(file, **content)
+
+
+def with_noise(clean: dict[str, np.ndarray], noise: str) -> dict[str, np.ndarray]:
+    """Return a data set whose training labels are wrong by image, if the noise is of this kind."""
+    if noise != "by image":
+        return clean
+    rng = np.random.default_rng(1)
+    noisy = mislead(clean["train_images"], clean["train_labels"], WRONG, rng)
+    return {**clean, "train_noisy_labels": noisy}
 
 
 def mislead(
