@@ -42,6 +42,8 @@ class Study:
             family: comparisons that are corrected together; None for the baseline.
             baseline: the arm that it is paired with; None if its data or noise are different.
             source: name of the trial that it depends on, or None.
+            other_labels: whether it is paired with a baseline of other given labels, because files
+                of labels are compared.
             folder: its folder below the study's folder.
             state: `done`, `stopped`, `partial`, `failed`, `blocked`, `stale` or `todo`.
             reason: reason why it has no result; "" if it is done.
