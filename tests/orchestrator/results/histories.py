@@ -110,6 +110,7 @@ class FakeTrial:
     error: Exception | None = None
     is_best = True
     notes = ()
+    test_labels = "trusted"
 
     def __init__(self, config: TrialConfig, machine: Machine):
         self.config, self.epoch, self.rows = config, 0, []
@@ -411,7 +412,7 @@ def prepare(machine: type[Histories], root: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("trainable.trial.session.Trial", FakeTrial)
     monkeypatch.setattr("trainable.trial.session.fingerprint", lambda trial: {"code": "c"})
     events = SimpleNamespace(add=lambda row: None, close=lambda done: None)
-    monkeypatch.setattr("trainable.trial.session.Events", lambda path, epoch, config, place: events)
+    monkeypatch.setattr("trainable.trial.session.Events", lambda *arguments: events)
     machine.root, machine.faults = root, Faults(monkeypatch)
     return machine.faults
 
