@@ -132,9 +132,9 @@ class Retraining:
         if method == PLAIN:
             return ""
         name = study_name(f"{self.file.stem}_plain")
-        run = f"run {shlex.quote(str(self.file))}"
+        run = f"python -m orchestrator run {shlex.quote(str(self.file))}"
         lines = [
-            f"Plain training may gain where {method} does not, which tolerates wrong labels:",
+            f"{method} may tolerate wrong labels and gain nothing. The same for plain training:",
             f"  {run} --set name={name} --set 'base.method={{name: {PLAIN}}}'",
         ]
         return "\n" + "\n".join(map(comment, lines))
