@@ -90,8 +90,12 @@ def run_command(
     """Run what is missing, then compare a study's arms, or a search's best configurations."""
     if address and not ray:
         raise Ended("--address names a Ray cluster, and --no-ray uses none: leave one out", WRONG)
-    if address and try_:
-        raise Ended("--try trains in processes of this machine: leave out --address", WRONG)
+    if try_ and (address or events or profile):
+        raise Ended(
+            "--try is a short run in processes of this machine: leave out --address, --json and "
+            "--profile",
+            WRONG,
+        )
     planned = load_study(study_path, sets)
     place = Store(results / planned.name)
     shown = Console(highlight=False, soft_wrap=True, quiet=quiet or events)

@@ -55,7 +55,7 @@ def try_study(
     short = replace(study, trials=[shortened(trial) for trial in chosen])
     folder = Path(tempfile.mkdtemp(prefix=f"try-{study.name}-"))
     place = Store(folder / study.name)
-    local = Options(ray=False, events=options.events)
+    local = Options(ray=False)
     start = time.monotonic()
     try:
         states, interrupted = train_missing(short, place, machine, local, console)

@@ -89,10 +89,32 @@ def test_what_a_run_refuses_a_try_refuses_and_leaves_nothing(study, command):
     assert not list(Path().glob("try-*"))
 
 
-def test_options_that_contradict_a_try_are_named(study, command):
-    code, _, err = command("run", study, "--try", "--address", "auto")
+@pytest.mark.parametrize("options", [("--address", "auto"), ("--json",), ("--profile", "plain")])
+def test_options_that_contradict_a_try_are_named(study, command, options):
+    code, _, err = command("run", study, "--try", *options)
     assert code == 2
-    assert "leave out --address" in err
+    assert "leave out" in err
+    assert options[0] in err
+
+
+def test_a_search_is_not_tried(study, command):
+    code, _, err = command("run", Path(__file__).parents[3] / "studies/search.yaml", "--try")
+    assert code == 2
+    assert "--try: a search is not shortened" in err
+
+
+def test_an_arm_that_needs_another_is_not_tried_alone(study, command):
     code, _, err = command("run", study, "--try", "--arms", "chosen")
     assert code == 2
     assert "uses the trials of another arm" in err
+
+
+def test_a_trial_that_fails_is_named_and_its_folder_is_kept(study, command):
+    study.write_text(STUDY.replace("epochs: 40", "epochs: 40, lr: 1e30"))
+    code, out, err = command("run", study, "--try", "--arms", "plain")
+    assert code == 1
+    assert "failed: plain/seed=3" in out + err
+    assert "report work" not in out
+    folder = Path(re.search(r"The try is in (\S+), and", out)[1])
+    assert (folder / "tiny/runs/plain/seed=3/failure.json").is_file()
+    shutil.rmtree(folder)
