@@ -102,7 +102,7 @@ def _how_to_check(results: Results) -> str:
     folder = shlex.quote(str(results.root))
     return (
         "verdicts are withheld. To get them, check the labels of some test images: "
-        f"python -m orchestrator audit {folder} --split test --sample 200 --review"
+        f"python -m orchestrator audit {folder} --split test --review"
     )
 
 

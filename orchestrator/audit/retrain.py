@@ -43,6 +43,8 @@ analysis: {{primary: corrected}} # the report begins with this comparison
 
 resources: {resources}
 """
+PLAIN = "cross_entropy"
+"""The method of plain training."""
 TRUSTED = ["The labels of the test set are trusted: the difference is one of test accuracy."]
 UNCHECKED = [
     "The labels of the test set are unchecked, and no correction was made to them: the",
@@ -116,7 +118,7 @@ class Retraining:
         place = place_of(self.root, audited)
         return TEMPLATE.format(
             origin=comment(f"Written by `audit --retrain` from the audit of {place}."),
-            commands=commands(self.file),
+            commands=commands(self.file) + self._of_plain_training(config.method.name),
             about="\n".join(map(comment, self._about(data, new))),
             name=flow(study_name(self.file.stem)),
             seeds=flow(seeds_of(self.root, audited)),
@@ -124,6 +126,18 @@ class Retraining:
             corrected=flow(path_in(self.file, self.labels)),
             resources=flow(dict(resources(self.root))),
         )
+
+    def _of_plain_training(self, method: str) -> str:
+        """Return comments with the command that asks the same of plain training."""
+        if method == PLAIN:
+            return ""
+        name = study_name(f"{self.file.stem}_plain")
+        run = f"python -m orchestrator run {shlex.quote(str(self.file))}"
+        lines = [
+            f"{method} may tolerate wrong labels and gain nothing. The same for plain training:",
+            f"  {run} --set name={name} --set 'base.method={{name: {PLAIN}}}'",
+        ]
+        return "\n" + "\n".join(map(comment, lines))
 
     def _about(self, data: Data, new: Corrected) -> list[str]:
         """Return lines on what is compared, and what the comparison can tell."""

@@ -17,7 +17,7 @@ TEMPLATE = """\
 # Written by `python -m orchestrator init`; fields are explained in trainable/config/trial.py
 # and trainable/config/data.py.
 #   python -m orchestrator plan {file}          what will run;  --cost: how long it takes
-#   python -m orchestrator run {file}           --seeds 0 --set base.train.epochs=2 for a first try
+#   python -m orchestrator run {file}           --try: does it work? and what the study costs
 #
 {found}
 name: {name}

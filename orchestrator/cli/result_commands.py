@@ -137,7 +137,7 @@ def _to_go_on(
 
     if found["verdict"] == WITHHELD:
         folder = shlex.quote(str(run_dir))
-        return f"python -m orchestrator audit {folder} --split test --sample 200 --review"
+        return f"python -m orchestrator audit {folder} --split test --review"
     command = (
         f"python -m orchestrator run {run_dir / STUDY} --results {run_dir.parent} "
         f"--arms baseline,{arm}"

@@ -73,6 +73,13 @@ def run_command(
     events: Annotated[
         bool, typer.Option("--json", help="Print one JSON object an event, for scripts.")
     ] = False,
+    try_: Annotated[
+        bool,
+        typer.Option(
+            "--try",
+            help="Only try: baseline and one arm, 3 epochs, without Ray, in a temporary folder.",
+        ),
+    ] = False,
     profile: Annotated[
         str,
         typer.Option(
@@ -83,6 +90,12 @@ def run_command(
     """Run what is missing, then compare a study's arms, or a search's best configurations."""
     if address and not ray:
         raise Ended("--address names a Ray cluster, and --no-ray uses none: leave one out", WRONG)
+    if try_ and (address or events or profile):
+        raise Ended(
+            "--try is a short run in processes of this machine: leave out --address, --json and "
+            "--profile",
+            WRONG,
+        )
     planned = load_study(study_path, sets)
     place = Store(results / planned.name)
     shown = Console(highlight=False, soft_wrap=True, quiet=quiet or events)
@@ -102,6 +115,10 @@ def run_command(
 
         profile_arm(planned, place, machine, profile, shown)
         return
+    if try_:
+        from orchestrator.run.try_study import try_study
+
+        raise typer.Exit(try_study(planned, place, machine, options, shown))
     if planned.search is not None:
         from orchestrator.run.run_search import run_search as run_it
     elif planned.sequential:

@@ -1,6 +1,6 @@
 """`plan --cost`: time and disk space of the missing trials, from timed steps of each arm."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from rich.console import Console
 
@@ -17,10 +17,25 @@ from trainable.storage.trial_folder import TrialFolder
 from trainable.trial.cost import Cost, estimate
 
 
-def show_cost(
-    study: Study, missing: list[PlannedTrial], store: Store, machine: Machine, console: Console
-) -> None:
-    """Print time and space for the missing trials, and compare with the free space.
+@dataclass(frozen=True)
+class Costs:
+    """Cost of missing trials.
+
+    Attributes:
+        of_arms: (setting, arm) → cost of one trial.
+        unknown: arm → the trial that must be done before it can be timed; not in the sums.
+        seconds: training of all trials on one slot, s.
+        kept: bytes on disk of all completed trials.
+    """
+
+    of_arms: dict[tuple[str | None, str], Cost]
+    unknown: dict[str, str | None]
+    seconds: float
+    kept: int
+
+
+def measure(missing: list[PlannedTrial], store: Store, machine: Machine) -> Costs:
+    """Time a few steps of each arm of the missing trials.
 
     Raises:
         Ended: a trial cannot be trained on these data; the message names it and the reason.
@@ -43,17 +58,31 @@ def show_cost(
                 raise Ended(f"{record.name}: {error}", WRONG) from None
         seconds += costs[place].seconds
         kept += costs[place].kept
-    _show_unknown(unknown, console)
-    _show_arms(costs, console)
+    return Costs(costs, unknown, seconds, kept)
+
+
+def show_cost(
+    study: Study, missing: list[PlannedTrial], store: Store, machine: Machine, console: Console
+) -> None:
+    """Print time and space for the missing trials, and compare with the free space.
+
+    Raises:
+        Ended: a trial cannot be trained on these data; the message names it and the reason.
+    """
+    costs = measure(missing, store, machine)
+    _show_unknown(costs.unknown, console)
+    _show_arms(costs.of_arms, console)
     slots = study.file.run.max_concurrent_trials or 1
-    running = slots * max((cost.while_running for cost in costs.values()), default=0)
+    while_running = [cost.while_running for cost in costs.of_arms.values()]
+    running = slots * max(while_running, default=0)
     console.print(
-        f"cost of {len(missing)} missing trials: {duration(seconds)} of training on one slot, "
-        f"{size(kept)} kept and {size(running)} while running",
+        f"cost of {len(missing)} missing trials: "
+        f"{duration(costs.seconds)} of training on one slot, "
+        f"{size(costs.kept)} kept and {size(running)} while running",
         markup=False,
     )
     free = free_bytes(store.root)
-    if kept + running > free:
+    if costs.kept + running > free:
         console.print(f"warning: only {size(free)} are free at {store.root}", markup=False)
 
 

@@ -46,6 +46,22 @@ def run_study(
         Ended: refused, or the data is wrong, or there is no space.
         Locked: another process runs the study.
     """
+    states, interrupted = train_missing(study, store, machine, options, console)
+    show_end(store, list(states), states, console)
+    return exit_code(states, interrupted, options)
+
+
+def train_missing(
+    study: Study, store: Store, machine: Machine, options: Options, console: Console
+) -> tuple[dict[TrialRecord, State], int | None]:
+    """Run what is missing.
+
+    Returns:
+        The state of each trial of the study, and the signal that stopped the run, if one did.
+
+    Raises:
+        Ended, Locked: see `run_study`.
+    """
     records = [trial.record for trial in study.trials]
     max_failures = study.file.run.max_failures
     check_selection(options, study)
@@ -59,8 +75,13 @@ def run_study(
             interrupted = _execute(study, store, todo, machine, options, console)
         else:
             _show_nothing_to_do(store, records, plan, console)
-        states = store.states(records, max_failures)
-    show_end(store, records, states, console)
+        return store.states(records, max_failures), interrupted
+
+
+def exit_code(
+    states: Mapping[TrialRecord, State], interrupted: int | None, options: Options
+) -> int:
+    """Return the exit code of a run that ended with these states, or was stopped by a signal."""
     if interrupted is not None:
         return 128 + interrupted
     selected = [state for record, state in states.items() if options.selects(record)]

@@ -72,6 +72,9 @@ def test_the_study_can_be_planned_and_run_and_compares_the_labels(command):
     assert "1 of 30 labels differ" in text
     assert f"arm baseline of {root}, seeds 0, 1" in text
     assert "labels of the test set are trusted" in text
+    sets = ["name=more_plain", "base.method={name: cross_entropy}"]
+    assert f"run again/more.yaml --set {sets[0]} --set '{sets[1]}'" in text
+    assert load_study(file, sets).trials[0].config.method.name == "cross_entropy"
     given, new = given_of(file, "baseline"), given_of(file, "corrected")
     changed = {row for row, label in given.items() if new[row] != label}
     assert len(changed) == 1
