@@ -10,7 +10,9 @@ from analysis.audit.cross_fitted import has_folds, joined_folds
 from analysis.audit.label_suggestions import Table, given_labels, judged, same_labels
 from analysis.audit.out_of_sample import out_of_sample
 from analysis.audit.witnesses import Judgement, PlainTraining, judge
+from analysis.results.measure import TRUSTED, Measure
 from analysis.results.read import Results, read_results
+from trainable.storage.names import LAST10
 
 
 class NoAudit(Exception):
@@ -28,6 +30,8 @@ class Audited:
         ranked: the ranking of `analysis.audit.witnesses.judge`.
         judgement: what it is worth.
         classes: number of classes.
+        accuracies: `test/accuracy_last10` of the trials, percent.
+        measure: what that measures.
         held_out: of a cross-fitted study, the table of `analysis.audit.out_of_sample`; else None.
     """
 
@@ -37,6 +41,8 @@ class Audited:
     ranked: pd.DataFrame
     judgement: Judgement
     classes: int
+    accuracies: tuple[float, ...] = ()
+    measure: Measure = TRUSTED
     held_out: pd.DataFrame | None = None
 
     @property
@@ -96,6 +102,8 @@ def audit(
                 ranked=ranked,
                 judgement=judgement,
                 classes=classes,
+                accuracies=tuple(trials[place][LAST10] for place in places),
+                measure=study.measure,
                 held_out=out_of_sample(of_labels) if folds else None,
             )
         )

@@ -19,7 +19,7 @@ def sentences(audited: Audited, shown: int, names: Sequence[str]) -> list[str]:
         names: of the classes.
     """
     judgement = audited.judgement
-    found = [*claims(audited), *doubts(audited, names), order(judgement)]
+    found = [*claims(audited), *doubts(audited, names), order(judgement), *reached(audited)]
     listed = f"The {shown} most suspicious labels: given"
     if judgement.suggests:
         listed += " → suggested class"
@@ -84,6 +84,16 @@ def doubts(audited: Audited, names: Sequence[str]) -> list[str]:
         f"Look at the images with these labels first: {classes}. The networks call most of them "
         "another class: most of these labels are wrong, or one class was taken for another. "
         "Nothing is said of single labels there."
+    ]
+
+
+def reached(audited: Audited) -> list[str]:
+    """Say what the trials reached on the test set."""
+    if not audited.accuracies:
+        return []
+    mean = np.mean(audited.accuracies)
+    return [
+        f"The networks reached {mean:.1f} % {audited.measure.name} (mean of the last ten epochs)."
     ]
 
 

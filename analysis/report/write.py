@@ -9,7 +9,14 @@ import pandas as pd
 
 from analysis.figures import comparison as figures
 from analysis.figures import curves, division
-from analysis.report import breaking_points, formats, tables, true_accuracy, verdicts
+from analysis.report import (
+    breaking_points,
+    formats,
+    tables,
+    true_accuracy,
+    verdicts,
+    without_labels,
+)
 from analysis.report.answers import OF_TRUTH, Answers, answers, as_judged
 from analysis.report.blocks import Block, Picture
 from analysis.report.label_errors import label_errors
@@ -114,6 +121,9 @@ def _blocks(
     truth = true_accuracy.block(answered, answered.checked)
     if truth is not None:
         yield truth
+    unlabeled = without_labels.block(study)
+    if unlabeled is not None:
+        yield unlabeled
     yield from _families(main, tables.note(study), measure)
     if len(study.settings) > 1 or study.settings[0] != "":
         yield from _settings(compared, measure)

@@ -57,7 +57,8 @@ def write_audit(
     show(figures, console)
     for audited in found:
         said = [*sentences.claims(audited), *sentences.doubts(audited, data.class_names(audited))]
-        for sentence in [*said, sentences.order(audited.judgement)]:
+        said += [sentences.order(audited.judgement), *sentences.reached(audited)]
+        for sentence in said:
             console.print(f"{audited.name}: {sentence}", markup=False)
         if len(found) > 1 or seed is not None:
             suffix = f"_seed={audited.seeds[0]}"
