@@ -28,6 +28,9 @@ from trainable.config.runtime import Machine
 from trainable.storage.code_version import code_hash
 from trainable.storage.trial_folder import TrialFolder
 
+EPOCHS = 100
+"""So that a trial that moves to another machine is still at work there when one looks."""
+
 # --- one machine's answer ---
 
 
@@ -134,7 +137,7 @@ def test_a_lost_node_loses_no_epoch_and_its_actor_that_lives_on_writes_nothing(
     tmp_path, nodes, start, environment
 ):
     """The second node's actor is stopped, not killed, while its node dies: it wakes up behind its successor's back."""
-    study = write_study(tmp_path, 40, STUDY + "resources: {cpu: 1, gpu: 0}\n")
+    study = write_study(tmp_path, EPOCHS, STUDY + "resources: {cpu: 1, gpu: 0}\n")
     runs = tmp_path / "tiny" / "runs"
     process = start(study, "--address", nodes["address"], "--set", "run.max_failures=2")
 

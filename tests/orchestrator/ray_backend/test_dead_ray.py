@@ -17,10 +17,14 @@ from tests.orchestrator.runs import (
 )
 
 
+EPOCHS = 100
+"""Ray takes some ten seconds to notice that a machine has died; a study must last longer everywhere."""
+
+
 @pytest.mark.ray
 @pytest.mark.slow
 def test_a_run_goes_on_without_ray(tmp_path, start, environment):
-    study = write_study(tmp_path, 40)
+    study = write_study(tmp_path, EPOCHS)
     runs = tmp_path / "tiny" / "runs"
     process = start(study, results=tmp_path, module=RAY_ALONE)
     wait_for_two(runs, process)
