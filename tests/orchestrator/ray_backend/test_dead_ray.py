@@ -16,7 +16,6 @@ from tests.orchestrator.runs import (
     write_study,
 )
 
-
 EPOCHS = 100
 """Ray takes some ten seconds to notice that a machine has died; a study must last longer everywhere."""
 
