@@ -13,9 +13,10 @@ import numpy as np
 from analysis.results.predictions import Predictions
 from analysis.results.study_plan import DeclaredNoise
 from analysis.stats.attainable_p import ALPHA, CENTERS
-from analysis.stats.checked_labels import CheckedLabels, accuracy, difference
+from analysis.stats.checked_labels import CheckedLabels, Estimate, accuracy, difference
 from analysis.stats.sequential import Verdict
 from analysis.stats.unchecked_labels import (
+    Corrected,
     Sensitivity,
     corrected_accuracy,
     corrected_difference,
@@ -67,10 +68,8 @@ def true_accuracy(
     if own is None:
         return None
     if isinstance(labels, CheckedLabels):
-        found = accuracy(own, labels)
-        return Interval(found.value, found.arm_low, found.arm_high, found.unchecked)
-    corrected = corrected_accuracy(own, predictions.labels, labels)
-    return Interval(corrected.value, corrected.arm_low, corrected.arm_high, corrected.unchecked)
+        return _of_arm(accuracy(own, labels))
+    return _of_arm(corrected_accuracy(own, predictions.labels, labels))
 
 
 def true_difference(
@@ -85,10 +84,13 @@ def true_difference(
     if both is None:
         return None
     if isinstance(labels, CheckedLabels):
-        found = difference(*both, labels, confidence)
-        return Interval(found.value, found.arm_low, found.arm_high, found.unchecked)
-    corrected = corrected_difference(*both, predictions.labels, labels, confidence)
-    return Interval(corrected.value, corrected.arm_low, corrected.arm_high, corrected.unchecked)
+        return _of_arm(difference(*both, labels, confidence))
+    return _of_arm(corrected_difference(*both, predictions.labels, labels, confidence))
+
+
+def _of_arm(found: Estimate | Corrected) -> Interval:
+    """Return the interval for the mean over all seeds."""
+    return Interval(found.value, found.arm_low, found.arm_high, found.unchecked)
 
 
 def declared_transition(noise: DeclaredNoise, classes: int) -> np.ndarray:

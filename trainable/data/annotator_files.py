@@ -5,10 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from trainable.config.given_labels import labels_hash
 from trainable.data.arrays import Split
 from trainable.data.class_labels import ClassLabels
-from trainable.data.noise_files import check_positions, expected_labels, key_column, lines
+from trainable.data.noise_files import check_positions, expected_labels, key_column, lines, reading
 from trainable.data.ratings import NONE, Ratings, numbered
 from trainable.errors import DataError
 
@@ -41,7 +40,7 @@ def read_ratings(
         DataError: the file is missing or wrong; the message has the line or row.
     """
     known = ClassLabels(class_names, classes)
-    try:
+    with reading(path, FORMS, "labels of annotators", expected):
         match path.suffix.lower():
             case ".csv":
                 ratings = _table(path, split, known, class_names)
@@ -49,16 +48,6 @@ def read_ratings(
                 check_positions(path, known)
                 labels = np.load(path, allow_pickle=False)
                 ratings = from_array(labels, len(split), classes, str(path))
-            case _:
-                raise DataError(f"{path}: labels of annotators are {FORMS}")
-    except DataError:
-        raise
-    except FileNotFoundError:
-        raise DataError(f"noise.path: {path} does not exist; expected {FORMS}") from None
-    except Exception as error:  # OSError, UnicodeDecodeError, ValueError, csv.Error
-        raise DataError(f"{path} cannot be read as {FORMS}: {error}") from None
-    if expected is not None and labels_hash(path) != expected:
-        raise DataError(f"{path} has other labels than when the study was read. Run it again")
     return ratings
 
 

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,7 @@ def read_labels(
         DataError: the file is missing or wrong; the message has the line or row.
     """
     known = ClassLabels(class_names, classes)
-    try:
+    with reading(path, FORMS, "given labels", expected):
         if path.suffix.lower() in (".json", ".npy"):
             check_positions(path, known)
         match path.suffix.lower():
@@ -57,16 +58,6 @@ def read_labels(
                 labels = _whole(path, np.load(path, allow_pickle=False), len(split))
             case ".csv":
                 labels = _table(path, split, known, class_names)
-            case _:
-                raise DataError(f"{path}: given labels are {FORMS}")
-    except DataError:
-        raise
-    except FileNotFoundError:
-        raise DataError(f"noise.path: {path} does not exist; expected {FORMS}") from None
-    except Exception as error:  # OSError, UnicodeDecodeError, ValueError, csv.Error
-        raise DataError(f"{path} cannot be read as {FORMS}: {error}") from None
-    if expected is not None and labels_hash(path) != expected:
-        raise DataError(f"{path} has other labels than when the study was read. Run it again")
     outside = np.flatnonzero((labels < 0) | (labels >= classes))
     if len(outside):
         raise DataError(
@@ -74,6 +65,33 @@ def read_labels(
             f"{classes - 1}"
         )
     return labels
+
+
+@contextmanager
+def reading(path: Path, forms: str, content: str, expected: str | None) -> Iterator[None]:
+    """Read a file of labels in the block; what goes wrong becomes a sentence.
+
+    Args:
+        path: the file.
+        forms: the forms that it may have; suffixes are in parentheses.
+        content: what it has, for messages.
+        expected: `labels_hash` of the file when the study was read; None: any labels are right.
+
+    Raises:
+        DataError: the file is missing, wrong, or has other labels than expected.
+    """
+    if f"({path.suffix.lower()})" not in forms:
+        raise DataError(f"{path}: {content} are {forms}")
+    try:
+        yield
+    except DataError:
+        raise
+    except FileNotFoundError:
+        raise DataError(f"noise.path: {path} does not exist; expected {forms}") from None
+    except Exception as error:  # OSError, UnicodeDecodeError, ValueError, csv.Error
+        raise DataError(f"{path} cannot be read as {forms}: {error}") from None
+    if expected is not None and labels_hash(path) != expected:
+        raise DataError(f"{path} has other labels than when the study was read. Run it again")
 
 
 def write_labels(
