@@ -233,7 +233,9 @@ def _facts(whole: Results, study: Results, answered: Answers) -> dict[str, Any]:
         "counts": _counts(whole, study),
         "measure": study.measure.name,
         "margin": study.margin,
-        "opening": opening(study, table, read_registration(study.root), answered.notes),
+        "opening": opening(
+            study, table, read_registration(study.root), answered.notes, answered.caution
+        ),
         "verdicts": verdicts.summary(table, study.margin),
         "explanation": tables.note(study),
         "reach": [*verdicts.reach(table, study.design), *verdicts.unusual(table)],
