@@ -15,6 +15,7 @@ from analysis.audit.decisions import Labels, Settled
 from trainable.config.runtime import Machine
 from trainable.config.trial import stored_data
 from trainable.data.arrays import Arrays, Split
+from trainable.data.features import Features
 from trainable.data.registry import load
 from trainable.storage.trial_folder import TrialFolder
 
@@ -45,6 +46,18 @@ class Data:
         if names is None:
             return rows.tolist()
         return [names[row].decode(errors="backslashreplace") for row in rows]
+
+    def described(self, rows: pd.Series) -> dict[str, list[str]]:
+        """Return columns that show samples of embeddings: `path` and `text`, if they are known."""
+        features = self.samples.images
+        if not isinstance(features, Features):
+            return {}
+        columns = {"path": features.paths, "text": features.texts}
+        return {
+            name: [str(cells[row]) for row in rows]
+            for name, cells in columns.items()
+            if cells is not None
+        }
 
     def image(self, row: int) -> str:
         """Return the file name of a sample; without names, its index as text."""
@@ -105,13 +118,16 @@ def read_data(root: Path, audited: Audited, machine: Machine) -> Data:
 def listed(audited: Audited, data: Data) -> pd.DataFrame:
     """Return the ranking with readable names, the most suspicious first.
 
-    Columns: file or index, given, suggested, wrong, confidence, trials, and true if it is known.
+    Columns: file or index, path and text of embeddings, given, suggested, wrong, confidence,
+    trials, and true if it is known.
     Those that the audit cannot support are absent, or empty for a class.
     Of a cross-fitted study also out_of_sample (the class preferred by networks that were not
     trained on the sample) and given_probability (theirs of the given class); empty without these.
     """
     ranked = audited.ranked
     table = pd.DataFrame({data.key: data.keys(ranked["index"])})
+    for column, cells in data.described(ranked["index"]).items():
+        table[column] = cells
     table["given"] = data.classes(ranked["given"])
     if audited.judgement.suggests:
         table["suggested"] = data.classes(ranked["suggested"])

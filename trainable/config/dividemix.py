@@ -35,7 +35,8 @@ class DivideMix(Start):
     division: Literal["loss", "embedding", "both"] = "loss"
     """Evidence for clean labels. loss: a mixture of losses. embedding: the clean probability is the
     label's share of votes among the nearest neighbours in feature space (SSR). both: a mixture in
-    the plane of loss and share of votes."""
+    the plane of loss and share of votes. Features are those of the network; of `data.name:
+    embeddings`, the data's own."""
     neighbors: Annotated[int, Field(ge=2)] = 200
     """Number of neighbours that vote on a label, the sample included (SSR's k). No effect with
     `division: loss`."""

@@ -20,8 +20,9 @@ from pydantic import (
 
 from trainable.config.base import Section
 from trainable.config.custom_code import Own, checked, is_own, own_section
-from trainable.config.data import Data, Digits, Noise, NoNoise
+from trainable.config.data import CorruptedNoise, Data, Digits, Noise, NoNoise
 from trainable.config.dividemix import DivideMix
+from trainable.config.embeddings import Embeddings
 from trainable.config.given_labels import LabelFile
 from trainable.config.initialization import Start
 from trainable.config.messages import Misfit
@@ -37,7 +38,7 @@ from trainable.config.methods import (
     Retrain,
     SsrPlus,
 )
-from trainable.config.models import Model, SmallCnn, Timm
+from trainable.config.models import Linear, Mlp, Model, SmallCnn, Timm
 from trainable.config.optimization import Train
 
 SCHEMA = 3
@@ -107,6 +108,20 @@ class TrialConfig(Section):
         if self.from_arm is not None and not needed_by:
             users = "`method.name: retrain` and `method.init: from_arm`"
             raise Misfit(("from_arm",), f"`{self.from_arm}` has no effect: it is for {users}")
+        return self
+
+    @model_validator(mode="after")
+    def _features_fit(self) -> "TrialConfig":
+        if not isinstance(self.data, Embeddings):
+            return self
+        if not isinstance(self.model, Mlp | Linear | Own):
+            raise Misfit(
+                ("model", "name"),
+                f"`{self.model.name}` takes images, and `data.name: embeddings` has feature "
+                "vectors; use mlp, linear, or an own model",
+            )
+        if isinstance(self.noise, CorruptedNoise):
+            raise Misfit(("noise", "name"), "`corrupted` changes images, and embeddings have none")
         return self
 
     @model_validator(mode="after")

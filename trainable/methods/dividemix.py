@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from trainable.config.dividemix import DivideMix as DivideMixConfig
 from trainable.config.trial import TrialConfig
 from trainable.data.dataset import Dataset
+from trainable.data.feature_samples import FeatureSamples
 from trainable.data.noise import class_dependent
 from trainable.data.samples import Samples
 from trainable.engine.judging import Judgement, Prediction, judge
@@ -61,6 +62,7 @@ class DivideMix(Method):
         self.method = config.method
         self.history: list[list[np.ndarray]] = [[] for _ in learners]
         self.separations: list[float] = []
+        self._support: np.ndarray | None = None
         self.conf_penalty = self.method.conf_penalty == "on"
         if self.method.conf_penalty == "auto":
             self.conf_penalty = class_dependent(config.noise)
@@ -171,7 +173,8 @@ class DivideMix(Method):
             networks. The first is None where all samples are judged; if not, each network judges
             different ones, and the last is None.
         """
-        with_features = self.method.division != "loss"
+        own_features = isinstance(self.data.train, FeatureSamples)
+        with_features = self.method.division != "loss" and not own_features
         if self.data.epoch_batches is None:
             judgement = judge(self.learners, self.data.train, self.combined, with_features)
             return [(None, prediction, judgement) for prediction in judgement.networks]
@@ -184,12 +187,22 @@ class DivideMix(Method):
         return found
 
     def support(self, prediction: Prediction, train: Samples) -> np.ndarray:
-        """Return the neighbours' support of each label, (n,); empty with `division: loss`."""
-        if prediction.features is None:
+        """Return the neighbours' support of each label, (n,); empty with `division: loss`.
+
+        The neighbours of embeddings are those in the features of the data, which never change.
+        """
+        if self.method.division == "loss":
             return np.empty(0)
-        support = label_support(
-            prediction.features, train.given, self.data.classes, self.method.neighbors
-        )
+        if isinstance(train, FeatureSamples):
+            if self._support is None:
+                self._support = self._supported(train.every(), train)
+            return self._support
+        assert prediction.features is not None
+        return self._supported(prediction.features, train)
+
+    def _supported(self, features: torch.Tensor, train: Samples) -> np.ndarray:
+        """Return the support of each label by the neighbours in `features` (n, width), (n,)."""
+        support = label_support(features, train.given, self.data.classes, self.method.neighbors)
         return support.double().cpu().numpy()
 
     def train_on(self, verdicts: list[Verdict]) -> Row:
