@@ -43,6 +43,8 @@ class Method:
         margins: what the networks said of the given labels, over all epochs.
         test_classes: the ensemble's predictions (m,) of the test set after each of the last
             epochs, the newest last.
+        validation_classes: its predictions (m,) of the validation set after the newest epoch of
+            this process; None: there is no validation set, or no epoch yet.
         kept: indices (m,) of the training samples that a cross-entropy epoch uses; None: all.
     """
 
@@ -60,6 +62,7 @@ class Method:
         self.division: dict[int, dict[str, np.ndarray]] = {}
         self.margins = LabelMargins(len(learners), len(data.train), data.train.device)
         self.test_classes: list[torch.Tensor] = []
+        self.validation_classes: torch.Tensor | None = None
         self._seconds: dict[str, float] = {}
 
     def __iter__(self) -> Iterator[Row]:
@@ -144,7 +147,9 @@ class Method:
                 row[f"{name}/top5"] = tested.top5
         validation = self.data.validation
         if validation is not None:
-            row["val/accuracy"] = self._score(validation, validation.given).ensemble
+            held_out = self._score(validation, validation.given)
+            self.validation_classes = held_out.classes
+            row["val/accuracy"] = held_out.ensemble
         return row
 
     def _score(self, samples: Samples, labels: torch.Tensor) -> Score:
