@@ -192,8 +192,7 @@ def test_a_completed_trial_reports_its_last_row_again_and_can_be_saved(tune):
 def test_a_trial_that_fails_is_an_error_of_tune_with_the_sentence_of_the_failure(tune):
     actor = tune.actor("a", {"train.lr": 1e30})
     with pytest.raises(TrialError, match="non-finite loss: "):
-        while actor.step():
-            pass
+        list(iter(actor.step, None))
     assert TrialFolder(tune.folder("a")).failure["kind"] == "non-finite loss"
 
 
