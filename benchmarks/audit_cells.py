@@ -80,14 +80,17 @@ CELLS = [
 ]
 
 
-def fashion(folder: Path, out: Path) -> Path:
-    """Write Fashion-MNIST at 14×14 pixels from IDX files in `folder`; return the file."""
+def fashion(folder: Path, out: Path, halved: bool = True) -> Path:
+    """Write Fashion-MNIST at 14×14 pixels from IDX files in `folder`; return the file.
+
+    `halved: False` keeps the 28×28 pixels.
+    """
     arrays = {}
     for split, prefix, count in (("train", "train", PER_CLASS), ("test", "t10k", 100)):
         images = _idx(folder / f"{prefix}-images-idx3-ubyte.gz")
         labels = _idx(folder / f"{prefix}-labels-idx1-ubyte.gz")
         rows = _first_of_each_class(labels, count)
-        arrays[f"{split}_images"] = _halved(images[rows])
+        arrays[f"{split}_images"] = _halved(images[rows]) if halved else images[rows]
         arrays[f"{split}_labels"] = labels[rows].astype(np.int64)
     return _written(out / "fashion.npz", arrays)
 
