@@ -3,7 +3,7 @@
 import gzip
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -25,6 +25,21 @@ NOISES: dict[str, dict[str, Any]] = {
     "map40": {"name": "asymmetric", "rate": 0.4},
     "instance40": {"name": "instance", "rate": 0.4},
 }
+
+
+class TrainableCell(Protocol):
+    """A data set with a noise and a budget."""
+
+    @property
+    def data(self) -> str:
+        """Name of the data set."""
+
+    @property
+    def name(self) -> str:
+        """Name of the cell."""
+
+    def config(self, seed: int, file: Path | None) -> TrialConfig:
+        """Return DivideMix on the cell; `file`: the data."""
 
 
 @dataclass(frozen=True)

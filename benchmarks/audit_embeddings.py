@@ -46,11 +46,11 @@ class FeatureCell:
 
     data: str
     noise: str
-    epochs: int = 20
+    epochs: int = 16
 
     @property
     def name(self) -> str:
-        """`text_map40_20`."""
+        """`text_map40_16`."""
         return f"{self.data}_{self.noise}_{self.epochs}"
 
     def config(self, seed: int, file: Path | None) -> TrialConfig:
@@ -64,7 +64,7 @@ class FeatureCell:
                 "data": {"name": "embeddings", "path": str(file), "validation_fraction": 0.1},
                 "noise": noise,
                 "model": {"name": "mlp", "width": 128},
-                "train": {"epochs": self.epochs, "lr": 0.02},
+                "train": {"epochs": self.epochs, "lr": 0.05, "batch_size": 128},
                 "method": {
                     "name": "dividemix",
                     "warmup_epochs": self.epochs // 3,
@@ -104,7 +104,7 @@ def main() -> None:
             for cell in cells:
                 if files[cell.data] is not None:
                     audit.train(cell, seed, files[cell.data], out)
-    audit_figures.show(cells, options.seeds, out, lambda cell: features(cell.data, out, None))
+    audit_figures.show(cells, options.seeds, out, lambda name: features(name, out, None))
 
 
 def features(name: str, out: Path, fashion: Path | None) -> Path | None:
