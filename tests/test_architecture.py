@@ -42,7 +42,7 @@ THIRD_PARTY = {
         " analysis.stats.search analysis.stats.search_journal analysis.figures.search analysis.report.search"
     ),
     "pandas": "orchestrator.audit orchestrator.display.comparison_table analysis",
-    "pyarrow": "analysis.results.rows",
+    "pyarrow": "analysis.results.rows trainable.data.embedding_tables",
     "pydantic": (
         "orchestrator.audit.labels orchestrator.results.reproduce orchestrator.search orchestrator.study"
         " trainable.config trainable.__main__ trainable.embedding.images"

@@ -366,7 +366,9 @@ def init(
     source: Annotated[
         Path,
         typer.Argument(
-            metavar="DIR|FILE.npz", help="Images: CLASS/*.jpg or train/CLASS/*.jpg …, or arrays."
+            metavar="DIR|FILE.npz",
+            help="Images: CLASS/*.jpg or train/CLASS/*.jpg …, or arrays; or embeddings: .npz, "
+            ".npy with labels.csv, .parquet, or a folder of these.",
         ),
     ],
     out: Annotated[
@@ -380,18 +382,28 @@ def init(
     ] = False,
 ) -> None:
     """Survey your own data, print what was found, and write a study for it."""
-    from orchestrator.cli.new_study import base, describe, study_text
+    from orchestrator.cli import new_embeddings_study, new_study
+    from trainable.data.embedding_files import is_embeddings
+    from trainable.data.embeddings_survey import survey_embeddings
     from trainable.data.survey import survey
     from trainable.errors import DataError
 
-    file = out or Path(f"{base(source)}.yaml")
+    name = new_study.base(source)
+    file = out or Path(f"{name}.yaml")
     if file.exists():
         raise Ended(f"{file} exists already; name another with --out", WRONG)
     try:
-        found = survey(source)
+        if is_embeddings(source):
+            vectors = survey_embeddings(source)
+            lines = new_embeddings_study.describe(vectors)
+            text = new_embeddings_study.study_text(vectors, source, file, name, trusted_test)
+        else:
+            images = survey(source)
+            lines = new_study.describe(images)
+            text = new_study.study_text(images, source, file, trusted_test)
     except DataError as error:
         raise Ended(str(error), WRONG) from None
-    for line in describe(found):
+    for line in lines:
         console.print(line, markup=False)
-    file.write_text(study_text(found, source, file, trusted_test), encoding="utf-8")
+    file.write_text(text, encoding="utf-8")
     console.print(f"wrote {file}; next: python -m orchestrator plan {file}", markup=False)

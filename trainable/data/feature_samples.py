@@ -136,8 +136,8 @@ def dropped_features(view: torch.Tensor, share: float, rng: torch.Generator) -> 
     The others are divided by 1 − `share`, so that each feature keeps its mean.
     """
     steps = round(share * STEPS)
-    kept = random_bytes(view.shape, rng) >= steps
-    return view.mul_(kept).mul_(STEPS / (STEPS - steps))
+    kept = (random_bytes(view.shape, rng) >= steps).to(view.dtype)
+    return view.mul_(kept.mul_(STEPS / (STEPS - steps)))
 
 
 def mixed_features(view: torch.Tensor, share: float, rng: torch.Generator) -> torch.Tensor:
