@@ -1,4 +1,4 @@
-"""The commands that take a study file: run, shard, plan; and init, which writes one."""
+"""The commands that take a study file: run, shard, plan."""
 
 import json
 from collections import Counter
@@ -369,51 +369,3 @@ def _plan_search(planned: Study, search: SearchPlan, place: Store, data: Path, c
             markup=False,
         )
         show_cost(planned, missing, place, machine, console)
-
-
-@app.command()
-def init(
-    source: Annotated[
-        Path,
-        typer.Argument(
-            metavar="DIR|FILE.npz",
-            help="Images: CLASS/*.jpg or train/CLASS/*.jpg …, or arrays; or embeddings: .npz, "
-            ".npy with labels.csv, .parquet, or a folder of these.",
-        ),
-    ],
-    out: Annotated[
-        Path | None, typer.Option(help="The study file to write; default: named after the data.")
-    ] = None,
-    trusted_test: Annotated[
-        bool,
-        typer.Option(
-            "--trusted-test", help="The test labels are known to be right; else they are unchecked."
-        ),
-    ] = False,
-) -> None:
-    """Survey your own data, print what was found, and write a study for it."""
-    from orchestrator.cli import new_embeddings_study, new_study
-    from trainable.data.embedding_files import is_embeddings
-    from trainable.data.embeddings_survey import survey_embeddings
-    from trainable.data.survey import survey
-    from trainable.errors import DataError
-
-    name = new_study.base(source)
-    file = out or Path(f"{name}.yaml")
-    if file.exists():
-        raise Ended(f"{file} exists already; name another with --out", WRONG)
-    try:
-        if is_embeddings(source):
-            vectors = survey_embeddings(source)
-            lines = new_embeddings_study.describe(vectors)
-            text = new_embeddings_study.study_text(vectors, source, file, name, trusted_test)
-        else:
-            images = survey(source)
-            lines = new_study.describe(images)
-            text = new_study.study_text(images, source, file, trusted_test)
-    except DataError as error:
-        raise Ended(str(error), WRONG) from None
-    for line in lines:
-        console.print(line, markup=False)
-    file.write_text(text, encoding="utf-8")
-    console.print(f"wrote {file}; next: python -m orchestrator plan {file}", markup=False)
