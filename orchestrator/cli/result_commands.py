@@ -93,9 +93,10 @@ def report(
         show(results, console)
         files = write(results)
         if run_dir.joinpath(JOURNAL).is_file():
-            from orchestrator.display.search_live import show_optimism
+            from orchestrator.display.search_live import show_optimism, show_ranks
 
             show_optimism(Store(run_dir), console)
+            show_ranks(Store(run_dir), console)
         for path in files:
             console.print(str(path), markup=False)
 

@@ -1,4 +1,4 @@
-"""The commands that take a study file: run, shard, plan; and init, which writes one."""
+"""The commands that take a study file: run, shard, plan."""
 
 import json
 from collections import Counter
@@ -369,39 +369,3 @@ def _plan_search(planned: Study, search: SearchPlan, place: Store, data: Path, c
             markup=False,
         )
         show_cost(planned, missing, place, machine, console)
-
-
-@app.command()
-def init(
-    source: Annotated[
-        Path,
-        typer.Argument(
-            metavar="DIR|FILE.npz", help="Images: CLASS/*.jpg or train/CLASS/*.jpg …, or arrays."
-        ),
-    ],
-    out: Annotated[
-        Path | None, typer.Option(help="The study file to write; default: named after the data.")
-    ] = None,
-    trusted_test: Annotated[
-        bool,
-        typer.Option(
-            "--trusted-test", help="The test labels are known to be right; else they are unchecked."
-        ),
-    ] = False,
-) -> None:
-    """Survey your own data, print what was found, and write a study for it."""
-    from orchestrator.cli.new_study import base, describe, study_text
-    from trainable.data.survey import survey
-    from trainable.errors import DataError
-
-    file = out or Path(f"{base(source)}.yaml")
-    if file.exists():
-        raise Ended(f"{file} exists already; name another with --out", WRONG)
-    try:
-        found = survey(source)
-    except DataError as error:
-        raise Ended(str(error), WRONG) from None
-    for line in describe(found):
-        console.print(line, markup=False)
-    file.write_text(study_text(found, source, file, trusted_test), encoding="utf-8")
-    console.print(f"wrote {file}; next: python -m orchestrator plan {file}", markup=False)
