@@ -74,6 +74,11 @@ def reproduce(path: Path, machine: Machine, own_code: bool = False) -> Reproduct
         raise NotATrial(
             f"{path} contains no completed trial (its trial.json and summary.json are needed)"
         )
+    if "lineage" in old.trial:
+        raise NotATrial(
+            f"{path} continues the checkpoint of another trial (lineage in trial.json), "
+            "so it cannot be run again by itself"
+        )
     try:
         config = stored_config(old.trial["config"], own_code)
     except CodeInResults:

@@ -20,7 +20,7 @@ from orchestrator.study.search_definition import SearchPlan
 from orchestrator.study.search_schema import Parameter, SearchFile
 from orchestrator.study.unreached_milestones import unreached_milestones
 from trainable.config import strict_yaml
-from trainable.config.data import OwnData
+from trainable.config.data_fields import OwnLabels
 from trainable.config.messages import explain, suggestion
 from trainable.config.strict_yaml import ConfigError, Document, Problem
 
@@ -74,7 +74,7 @@ class Study:
         found: dict[str, DeclaredNoise] = {}
         for trial in self.trials:
             data = trial.config.data
-            if trial.record.arm == BASELINE and isinstance(data, OwnData):
+            if trial.record.arm == BASELINE and isinstance(data, OwnLabels):
                 declared = data.test_noise_rate or data.test_noise_counts
                 if declared is not None:
                     found[trial.record.setting or ""] = declared

@@ -47,6 +47,8 @@ class Method:
             column of their changes: in training, and before an epoch.
         test_classes: the ensemble's predictions (m,) of the test set after each of the last
             epochs, the newest last.
+        validation_classes: its predictions (m,) of the validation set after the newest epoch of
+            this process; None: there is no validation set, or no epoch yet.
         kept: indices (m,) of the training samples that a cross-entropy epoch uses; None: all.
     """
 
@@ -68,6 +70,7 @@ class Method:
             for column in (TRAINING_CHANGED, DIVISION_CHANGED)
         }
         self.test_classes: list[torch.Tensor] = []
+        self.validation_classes: torch.Tensor | None = None
         self._seconds: dict[str, float] = {}
 
     def __iter__(self) -> Iterator[Row]:
@@ -158,7 +161,9 @@ class Method:
                 row[f"{name}/top5"] = tested.top5
         validation = self.data.validation
         if validation is not None:
-            row["val/accuracy"] = self._score(validation, validation.given).ensemble
+            held_out = self._score(validation, validation.given)
+            self.validation_classes = held_out.classes
+            row["val/accuracy"] = held_out.ensemble
         return row
 
     def _score(self, samples: Samples, labels: torch.Tensor) -> Score:

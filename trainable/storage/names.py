@@ -47,6 +47,8 @@ MODEL = "model.pt"  # networks after the last epoch, with what is needed to use 
 BEST_MODEL = "best.pt"  # networks after the epoch with the best validation accuracy
 SAMPLES = "samples.npz"  # given and true label, loss and clean probability of each sample
 LOG = "train.log"  # messages with their time
+SEGMENT = "segment-{number:02}"  # in a Ray Tune trial: what continues another trial's checkpoint
+INHERITED = "inherited.jsonl"  # in a segment: the rows up to the epoch at which it begins
 
 # --- metrics: names that readers use ---
 

@@ -112,6 +112,8 @@ class Events:
             self._picture("confusion/true_and_guess", matrix, step)
         mean_probability = record["clean_probability"].mean(0)
         worst = np.argsort(mean_probability, kind="stable")[: drawn.SHEET]
+        if len(data.shape) != 3:  # embeddings, which cannot be drawn
+            return
         images = train.plain(torch.from_numpy(worst).to(train.device))
         captions = [f"{given[i]} > {guess[i]}" for i in worst]
         self._picture("most_surely_mislabeled", drawn.sheet(images, captions), step)
