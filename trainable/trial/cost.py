@@ -183,11 +183,13 @@ def pace_of(config: TrialConfig, shape: tuple[int, int, int], machine: Machine) 
     images = rng.integers(0, 256, (count + 2, *shape), dtype=np.uint8)
     labels = np.arange(len(images)) % 2
     with tempfile.TemporaryDirectory() as folder:
-        arrays: dict[str, np.ndarray] = {}
-        for split, rows in (("train", slice(2, None)), ("test", slice(2))):
-            arrays[f"{split}_images"] = images[rows]
-            arrays[f"{split}_labels"] = labels[rows]
-        np.savez(Path(folder) / "random.npz", **arrays)
+        np.savez(
+            Path(folder) / "random.npz",
+            train_images=images[2:],
+            train_labels=labels[2:],
+            test_images=images[:2],
+            test_labels=labels[:2],
+        )
         data = Npz(
             path=str(Path(folder) / "random.npz"),
             validation_fraction=0,
