@@ -1,6 +1,8 @@
 """The images of a data set, all splits in one order, read batch by batch."""
 
 import dataclasses
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,13 +82,13 @@ class Images:
         fitted = [from_pixels(image, self.side, self.channels) for image in pixels]
         return np.stack(fitted)
 
-    def columns(self) -> dict[str, np.ndarray]:
-        """Return what a file of features says of its rows, (n,) arrays by name.
+    def columns(self, folder: Path) -> dict[str, np.ndarray]:
+        """Return what a file of features in `folder` says of its rows, (n,) arrays by name.
 
         `labels` are the given labels and `true_labels` the true ones, if the data set has both;
         numbers of `classes`, the names of the classes, if they have names. `split` is one of
         `train`, `validation` and `test`; absent if all rows are for training. `paths` are the
-        files' names.
+        images, relative to `folder`.
         """
         splits = self.splits.values()
         columns = {"labels": np.concatenate([split.start for split in splits])}
@@ -97,11 +99,22 @@ class Images:
             columns["split"] = np.repeat(np.array(list(self.splits)), sizes)
         if self.class_names:
             columns["classes"] = np.array(self.class_names)
-        names = [split.names for split in splits if split.names is not None]
-        if len(names) == len(self.splits):
-            written = [name.decode(errors="backslashreplace") for name in np.concatenate(names)]
-            columns["paths"] = np.array(written)
+        images = [split.images for split in splits]
+        files = [image for image in images if isinstance(image, Files)]
+        if len(files) == len(images):
+            columns["paths"] = np.array(_paths(files, folder))
         return columns
+
+
+def _paths(files: Sequence[Files], folder: Path) -> list[str]:
+    """Return the paths of all files, relative to a folder."""
+    found = []
+    for each in files:
+        root = os.path.relpath(each.root.resolve(), folder.resolve())
+        for name in each.names:
+            path = Path(root, os.fsdecode(name)).as_posix()
+            found.append(os.fsencode(path).decode(errors="backslashreplace"))
+    return found
 
 
 def read_images(
