@@ -12,7 +12,8 @@ from pydantic import TypeAdapter, ValidationError
 from trainable.config.data import Data, ImageFolder, Npz
 from trainable.config.runtime import Machine
 from trainable.data import registry
-from trainable.data.arrays import Arrays, Split
+from trainable.data.arrays import Split
+from trainable.data.features import Features
 from trainable.data.images import Files, from_pixels
 from trainable.errors import DataError
 
@@ -60,7 +61,7 @@ class Images:
         for split, inside in self._by_split(rows):
             if isinstance(split.images, Files):
                 parts.append(split.images.load(inside, self.threads))
-            else:
+            elif isinstance(split.images, np.ndarray):
                 parts.append(self._fitted(split.images[inside]))
         return np.concatenate(parts)
 
@@ -137,6 +138,7 @@ def read_images(
     if isinstance(data, ImageFolder):
         data = data.model_copy(update={"size": side or SCALED, "channels": channels or 3})
     arrays = registry.load(data, machine)
+    assert not isinstance(arrays.train.images, Features)
     splits = {"train": arrays.train, "validation": arrays.validation, "test": arrays.test}
     if arrays.held_out is not None:
         del splits["test"]
@@ -145,7 +147,7 @@ def read_images(
         splits={name: _scaled_files(split, side) for name, split in there.items()},
         class_names=arrays.class_names,
         content=arrays.hash,
-        side=_side(arrays, side),
+        side=side or _side(arrays.train.images.shape),
         channels=channels or arrays.train.images.shape[-1],
         threads=threads,
     )
@@ -175,9 +177,6 @@ def _scaled_files(split: Split, side: int | None) -> Split:
     return dataclasses.replace(split, images=dataclasses.replace(split.images, size=side))
 
 
-def _side(arrays: Arrays, side: int | None) -> int | None:
-    """Return the side to which arrays are scaled; None: they stay as they are."""
-    if side is not None:
-        return side
-    height, width = arrays.train.images.shape[1:3]
-    return SCALED if max(height, width) > SMALL else None
+def _side(shape: tuple[int, ...]) -> int | None:
+    """Return the side to which images (…, h, w, channels) are scaled; None: they are small."""
+    return SCALED if max(shape[-3:-1]) > SMALL else None
