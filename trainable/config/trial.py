@@ -41,6 +41,7 @@ from trainable.config.methods import (
 )
 from trainable.config.models import Linear, Mlp, Model, SmallCnn, Timm
 from trainable.config.optimization import Train
+from trainable.config.recipes import with_recipe
 
 SCHEMA = 3
 """Schema number, a part of every trial's id. Increase it when a default or the meaning of a field
@@ -81,6 +82,12 @@ class TrialConfig(Section):
     a study, its id in a trial."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Seed of all random streams."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _completed(cls, content: Any) -> Any:
+        """Fill in the values of `method.recipe`."""
+        return with_recipe(content) if isinstance(content, dict) else content
 
     @field_validator("model", "method", mode="wrap")
     @classmethod
@@ -214,8 +221,8 @@ def trial_id(config: TrialConfig) -> str:
     """Return the 16 hex digits that identify what a trial computes.
 
     The hash covers the schema number, the seed and all fields that differ from their defaults. A
-    new field with a default therefore keeps older results valid. Fields that only say how results
-    are judged (`of_report`) are no part of it. The hash of own code, of
+    new field with a default therefore keeps older results valid. Fields that change no row
+    (`of_report`) are no part of it. The hash of own code, of
     weights and of given labels depends on their content, not on their path.
     """
     return id_with_seed(without_seed(config), config.seed, config.from_arm)

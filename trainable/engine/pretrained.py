@@ -36,7 +36,7 @@ def load_pretrained(
     notes = []
     states = _read(file, expected)
     for k, network in enumerate(networks):
-        note = _load(network, states[k % len(states)], file)
+        note = load_state(network, states[k % len(states)], file)
         if note:
             notes.append(f"network {k}: {note}")
     return notes
@@ -81,7 +81,7 @@ def _read(file: Path, expected: str | None) -> list[Weights]:
     return states
 
 
-def _load(network: nn.Module, state: Weights, file: Path) -> str:
+def load_state(network: nn.Module, state: Weights, file: Path) -> str:
     """Load one state dict; return a message about an ignored last layer, or an empty string.
 
     Raises:

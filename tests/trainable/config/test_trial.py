@@ -192,6 +192,8 @@ OTHER: dict[tuple[str, type[Section]], dict[str, Any]] = {
         **START,
         "networks": 1,
         "warmup_epochs": 3,
+        "warmup_steps": 200,
+        "guard": True,
         "conf_penalty": "on",
         "co_divide": False,
         "p_threshold": 0.6,
