@@ -11,6 +11,7 @@ from trainable.config.data import Data, ImageFolder, Npz
 from trainable.config.runtime import Machine
 from trainable.data import registry
 from trainable.data.arrays import Arrays, Split
+from trainable.data.features import Features
 from trainable.data.images import Files, from_pixels
 from trainable.errors import DataError
 
@@ -59,6 +60,7 @@ class Images:
             if isinstance(split.images, Files):
                 parts.append(split.images.load(inside, self.threads))
             else:
+                assert isinstance(split.images, np.ndarray)
                 parts.append(self._fitted(split.images[inside]))
         return np.concatenate(parts)
 
@@ -133,7 +135,7 @@ def read_images(
         class_names=arrays.class_names,
         content=arrays.hash,
         side=_side(arrays, side),
-        channels=channels or arrays.train.images.shape[-1],
+        channels=channels or _shape(arrays)[-1],
         threads=threads,
     )
 
@@ -166,5 +168,12 @@ def _side(arrays: Arrays, side: int | None) -> int | None:
     """Return the side to which arrays are scaled; None: they stay as they are."""
     if side is not None:
         return side
-    height, width = arrays.train.images.shape[1:3]
+    height, width = _shape(arrays)[-3:-1]
     return SCALED if max(height, width) > SMALL else None
+
+
+def _shape(arrays: Arrays) -> tuple[int, ...]:
+    """Return (…, height, width, channels) of the training images."""
+    images = arrays.train.images
+    assert not isinstance(images, Features), "`_section` names data sets of images only"
+    return images.shape
