@@ -32,7 +32,7 @@ THIRD_PARTY = {
     "jinja2": "analysis.audit analysis.report",
     "matplotlib": "analysis.figures",
     "numpy": (
-        "orchestrator.audit orchestrator.search trainable.data trainable.engine trainable.methods"
+        "orchestrator.audit orchestrator.display.tensorboard orchestrator.search trainable.data trainable.engine trainable.methods"
         " trainable.noisy_labels trainable.random_streams trainable.tensorboard trainable.trial analysis"
         " trainable.config.given_labels"
     ),
@@ -40,7 +40,7 @@ THIRD_PARTY = {
         "orchestrator.search orchestrator.display.search_live"
         " analysis.stats.search analysis.stats.search_journal analysis.figures.search analysis.report.search"
     ),
-    "pandas": "orchestrator.audit orchestrator.display.comparison_table analysis",
+    "pandas": "orchestrator.audit orchestrator.display.comparison_table orchestrator.display.tensorboard analysis",
     "pyarrow": "analysis.results.rows",
     "pydantic": (
         "orchestrator.audit.labels orchestrator.results.reproduce orchestrator.search orchestrator.study"
