@@ -65,12 +65,12 @@ def write_layout(folder: Path, number: int, rows: Iterable[Mapping[str, Any]]) -
     for row in rows:
         for name, value in row.items():
             domains.setdefault(name, {})[value] = None
+    last_parts = [name.rsplit(".", 1)[-1] for name in domains]
     parameters = []
-    for name, values in domains.items():
-        short = name.rsplit(".", 1)[-1]
-        if [other.rsplit(".", 1)[-1] for other in domains].count(short) > 1:
-            short = name
-        parameters.append(hparams.HParam(name, _domain(list(values)), display_name=short))
+    for name, last_part, values in zip(domains, last_parts, domains.values(), strict=True):
+        clear = last_part != "name" and last_parts.count(last_part) == 1
+        shown = last_part if clear else name
+        parameters.append(hparams.HParam(name, _domain(list(values)), display_name=shown))
     metrics = [hparams.Metric(name, display_name=name) for name in INTERVALS]
     pages = hparams.hparams_config_pb(parameters, metrics)
     file = folder / f"{EVENTS}.{number:010}.layout"
