@@ -1,6 +1,7 @@
 """Figures over epochs: accuracy, and quality of the division."""
 
 import itertools
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -29,7 +30,7 @@ def accuracy_per_epoch(
 
     The baseline is black.
     """
-    rows = results.rows(metric)
+    curves = mean_curves(results.rows(metric), metric)
     families = families_of(results)
     figure, axes = panels(
         len(results.settings),
@@ -41,8 +42,7 @@ def accuracy_per_epoch(
     for line, setting in zip(axes, results.settings, strict=True):
         for axis, family in zip(line, families, strict=True):
             arms = arms_of(results, setting, family)
-            of_setting = rows[rows["setting"] == setting]
-            _curves(axis, of_setting, metric, arms)
+            _curves(axis, curves, setting, arms)
             axis.set_title(title(setting, family))
             axis.set_xlabel("epoch")
             _legend(axis)
@@ -66,6 +66,7 @@ def division_per_epoch(results: Results, folder: Path) -> list[Path]:
     rows = division_rows(results)
     if rows.empty:
         return []
+    curves = {name: mean_curves(rows, name) for name in DIVISION}
     families = families_of(results)
     if len(results.settings) > 1:
         families = families[:1]  # every row has four panels, so rows are limited
@@ -79,9 +80,8 @@ def division_per_epoch(results: Results, folder: Path) -> list[Path]:
     )
     for line, (setting, family) in zip(axes, lines, strict=True):
         arms = arms_of(results, setting, family)
-        of_setting = rows[rows["setting"] == setting]
         for axis, (name, label) in zip(line, DIVISION.items(), strict=True):
-            _curves(axis, of_setting, name, arms)
+            _curves(axis, curves[name], setting, arms)
             axis.set_title(title(setting, family), fontsize="small")
             axis.set_ylabel(label)
         _legend(line[0])
@@ -114,29 +114,39 @@ def arms_of(results: Results, setting: str, family: str) -> list[str]:
     return [BASELINE, *of_family["arm"].unique()]
 
 
-def mean_curve(rows: pd.DataFrame, arm: str, metric: str) -> pd.DataFrame | None:
-    """Return mean and std over the seeds of an arm by epoch; None: no row has the metric."""
-    of_arm = rows[rows["arm"] == arm].dropna(subset=[metric])
-    if of_arm.empty:
-        return None
-    by_epoch: pd.DataFrame = of_arm.groupby("epoch")[metric].agg(["mean", "std"])
-    return by_epoch
+@dataclass(frozen=True)
+class Curve:
+    """A metric of an arm over epochs: `mean` and `std` over seeds by epoch, and their number."""
+
+    by_epoch: pd.DataFrame
+    seeds: int
 
 
-def _curves(axis: Axes, rows: pd.DataFrame, metric: str, arms: list[str]) -> None:
+def mean_curves(rows: pd.DataFrame, metric: str) -> dict[tuple[str, str], Curve]:
+    """Return (setting, arm) → curve, without arms whose rows lack the metric."""
+    known = rows.dropna(subset=[metric])
+    found = {}
+    for arm, of_arm in known.groupby(["setting", "arm"], sort=False):
+        by_epoch = of_arm.groupby("epoch")[metric].agg(["mean", "std"])
+        found[str(arm[0]), str(arm[1])] = Curve(by_epoch, of_arm["seed"].nunique())
+    return found
+
+
+def _curves(
+    axis: Axes, curves: dict[tuple[str, str], Curve], setting: str, arms: list[str]
+) -> None:
     """Draw each arm's mean over seeds by epoch, with its band; one epoch is a point."""
     for k, arm in enumerate(arms):
-        by_epoch = mean_curve(rows, arm, metric)
-        if by_epoch is None:
+        if (setting, arm) not in curves:
             continue
-        seeds = rows[rows["arm"] == arm].dropna(subset=[metric])["seed"].nunique()
+        by_epoch = curves[setting, arm].by_epoch
         mean = by_epoch["mean"]
         sd = by_epoch["std"]
         style = look(k)
         style["marker"] = None
         if len(by_epoch) == 1:
             style["marker"] = "o"
-        text = f"{arm} (n={seeds})"
+        text = f"{arm} (n={curves[setting, arm].seeds})"
         axis.plot(
             by_epoch.index,
             mean,

@@ -8,11 +8,12 @@ import pandas as pd
 
 from analysis.figures.curves import (
     DIVISION,
+    Curve,
     arms_of,
     division_rows,
     families_of,
     label,
-    mean_curve,
+    mean_curves,
 )
 from analysis.figures.drawing import Group, Key, Panel, arm_class, frame
 from analysis.figures.style import title
@@ -25,10 +26,10 @@ POINTS = 40
 
 def accuracy_groups(results: Results, metric: str = names.TEST_ACCURACY) -> Iterator[Group]:
     """Yield the mean accuracy over epochs with a band of ± one sd, one group a family."""
-    rows = results.rows(metric)
+    curves = {metric: mean_curves(results.rows(metric), metric)}
     text = f"{label(results, metric)} %"
     for setting, family in itertools.product(results.settings, families_of(results)):
-        yield from _group(results, rows, setting, family, {metric: text})
+        yield from _group(results, curves, setting, family, {metric: text})
 
 
 def division_groups(results: Results) -> Iterator[Group]:
@@ -39,32 +40,36 @@ def division_groups(results: Results) -> Iterator[Group]:
     rows = division_rows(results)
     if rows.empty:
         return
+    curves = {metric: mean_curves(rows, metric) for metric in DIVISION}
     families = families_of(results)
     if len(results.settings) > 1:
         families = families[:1]
     for setting, family in itertools.product(results.settings, families):
-        yield from _group(results, rows, setting, family, DIVISION)
+        yield from _group(results, curves, setting, family, DIVISION)
 
 
 def _group(
-    results: Results, rows: pd.DataFrame, setting: str, family: str, metrics: Mapping[str, str]
+    results: Results,
+    curves: Mapping[str, Mapping[tuple[str, str], Curve]],
+    setting: str,
+    family: str,
+    labels: Mapping[str, str],
 ) -> Iterator[Group]:
-    """Yield the panels of a family, one a metric; nothing without a curve."""
-    here = rows[rows["setting"] == setting]
+    """Yield the panels of a family, one a metric of `labels`; nothing without a curve."""
     arms = arms_of(results, setting, family)
     panels = []
     keys: dict[int, str] = {}
-    for metric, text in metrics.items():
-        curves = {}
+    for metric, text in labels.items():
+        shown = {}
         for number, arm in enumerate(arms):
-            curve = mean_curve(here, arm, metric)
+            curve = curves[metric].get((setting, arm))
             if curve is not None:
-                curves[number] = curve
-                keys.setdefault(number, f"{arm} (n={here[here['arm'] == arm]['seed'].nunique()})")
-        if curves:
-            several = text if len(metrics) > 1 else ""
+                shown[number] = curve.by_epoch
+                keys.setdefault(number, f"{arm} (n={curve.seeds})")
+        if shown:
+            several = text if len(labels) > 1 else ""
             name = title(setting, family, several)
-            panels.append(Panel(name, _panel(name or text, curves, dict(enumerate(arms)), text)))
+            panels.append(Panel(name, _panel(name or text, shown, dict(enumerate(arms)), text)))
     if panels:
         yield Group(panels, [Key(number, keys[number]) for number in sorted(keys)])
 

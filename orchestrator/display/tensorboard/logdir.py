@@ -47,13 +47,16 @@ class Logdir:
     def update(self) -> str:
         """Link what is new, renew averages of completed trials; say in a sentence what is shown."""
         self._number += 1
-        left_out = self._choose()
+        arms_left_out, trials_left_out = self._choose()
         rows = [row for study in self._studies for row in study.update(self._number)]
         if rows != self._rows or self._number == 1:
             self._rows = rows
             write_layout(self.folder, self._number, rows)
         arms = sum(len(study.arms) for study in self._studies)
         text = f"the averages of {arms} arms, and {self._trials()}"
+        left_out = arms_left_out
+        if any(study.linked for study in self._studies):
+            left_out += trials_left_out
         if left_out:
             text += (
                 f". {left_out} more are left out, because TensorBoard selects none of more than "
@@ -68,7 +71,7 @@ class Logdir:
             return "no trials (none has event files yet, or it is a bundle, which has none)"
         return "1 trial" if linked == 1 else f"{linked} trials"
 
-    def _choose(self) -> int:
+    def _choose(self) -> tuple[int, int]:
         """Choose the runs to show: averages, then trials by seed; return how many are left out.
 
         Runs that are shown already are kept, because TensorBoard has selected them.
@@ -84,13 +87,14 @@ class Logdir:
                 seeds[rank] += [(study, name) for name in names]
             seeds += [[(study, name)] for name in found.others]
         room = SELECTED - 1  # the layout is a run too
-        left_out = 0
+        arms_left_out = 0
+        trials_left_out = 0
         for place, (study, arm) in enumerate(arms):
             if self._everything or room > 0:
                 study.arms.setdefault(arm, place)
                 room -= 1
             else:
-                left_out += 1
+                arms_left_out += 1
         full = False
         for together in seeds:
             # The trials of a seed are compared with each other: all of them, or none.
@@ -99,9 +103,9 @@ class Logdir:
                 if self._everything or not full:
                     study.trials.setdefault(name)
                 elif name not in study.trials:
-                    left_out += 1
+                    trials_left_out += 1
             room -= len(together)
-        return left_out
+        return arms_left_out, trials_left_out
 
 
 def distinct(labels: Sequence[str]) -> list[str]:
