@@ -1,12 +1,12 @@
 """Data sets and label noises on which the audit is compared with other methods."""
 
-import gzip
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
+from benchmarks import images as images_of
 from trainable.config.trial import TrialConfig
 
 PER_CLASS = 200
@@ -25,6 +25,21 @@ NOISES: dict[str, dict[str, Any]] = {
     "map40": {"name": "asymmetric", "rate": 0.4},
     "instance40": {"name": "instance", "rate": 0.4},
 }
+
+
+class TrainableCell(Protocol):
+    """A data set with a noise and a budget."""
+
+    @property
+    def data(self) -> str:
+        """Name of the data set."""
+
+    @property
+    def name(self) -> str:
+        """Name of the cell."""
+
+    def config(self, seed: int, file: Path | None) -> TrialConfig:
+        """Return DivideMix on the cell; `file`: the data."""
 
 
 @dataclass(frozen=True)
@@ -80,16 +95,19 @@ CELLS = [
 ]
 
 
-def fashion(folder: Path, out: Path) -> Path:
-    """Write Fashion-MNIST at 14×14 pixels from IDX files in `folder`; return the file."""
+def fashion(folder: Path, out: Path, per_class: int = PER_CLASS, halved: bool = True) -> Path:
+    """Write Fashion-MNIST at 14×14 pixels from IDX files in `folder`; return the file.
+
+    `per_class`: training images of each class. `halved=False` keeps the 28×28 pixels.
+    """
     arrays = {}
-    for split, prefix, count in (("train", "train", PER_CLASS), ("test", "t10k", 100)):
-        images = _idx(folder / f"{prefix}-images-idx3-ubyte.gz")
-        labels = _idx(folder / f"{prefix}-labels-idx1-ubyte.gz")
-        rows = _first_of_each_class(labels, count)
-        arrays[f"{split}_images"] = _halved(images[rows])
+    for split, prefix, count in (("train", "train", per_class), ("test", "t10k", 100)):
+        images = images_of.idx(folder / f"{prefix}-images-idx3-ubyte.gz")
+        labels = images_of.idx(folder / f"{prefix}-labels-idx1-ubyte.gz")
+        rows = images_of.of_each_class(labels, count)
+        arrays[f"{split}_images"] = images_of.halved(images[rows]) if halved else images[rows]
         arrays[f"{split}_labels"] = labels[rows].astype(np.int64)
-    return _written(out / "fashion.npz", arrays)
+    return images_of.written(out / "fashion.npz", arrays)
 
 
 def cifar(file: Path, out: Path) -> Path:
@@ -98,35 +116,7 @@ def cifar(file: Path, out: Path) -> Path:
     with np.load(file) as source:
         for split, count in (("train", PER_CLASS), ("test", 100)):
             labels = source[f"{split}_labels"].reshape(-1).astype(np.int64)
-            rows = _first_of_each_class(labels, count)
-            arrays[f"{split}_images"] = _halved(source[f"{split}_images"][rows])
+            rows = images_of.of_each_class(labels, count)
+            arrays[f"{split}_images"] = images_of.halved(source[f"{split}_images"][rows])
             arrays[f"{split}_labels"] = labels[rows]
-    return _written(out / "cifar.npz", arrays)
-
-
-def _written(path: Path, arrays: dict[str, np.ndarray]) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(path, **arrays)
-    return path
-
-
-def _first_of_each_class(labels: np.ndarray, count: int) -> np.ndarray:
-    """Return the rows of the first `count` samples of each class, ascending."""
-    rows = [np.flatnonzero(labels == label)[:count] for label in np.unique(labels)]
-    return np.sort(np.concatenate(rows))
-
-
-def _halved(images: np.ndarray) -> np.ndarray:
-    """Average blocks of 2×2 pixels: (n, h, w, …) uint8 → (n, h/2, w/2, …) uint8."""
-    n, height, width, *rest = images.shape
-    blocks = images.reshape(n, height // 2, 2, width // 2, 2, *rest).astype(float)
-    mean: np.ndarray = blocks.mean(axis=(2, 4)).round().astype(np.uint8)
-    return mean
-
-
-def _idx(path: Path) -> np.ndarray:
-    """Read an array of bytes in the IDX format (LeCun's MNIST page)."""
-    content = gzip.decompress(path.read_bytes())
-    dimensions = content[3]
-    shape = np.frombuffer(content, ">i4", dimensions, 4)
-    return np.frombuffer(content, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
+    return images_of.written(out / "cifar.npz", arrays)

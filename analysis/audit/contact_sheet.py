@@ -15,21 +15,24 @@ class Card:
     """One image of the sheet.
 
     Attributes:
-        source: address of the image; a data URI, so that the page needs no other file.
+        source: address of the image; a data URI, so that the page needs no other file. None: there
+            is no image.
         key: file name or row of the data set.
         given, suggested, true: names of classes; None if there is no suggestion, or the truth is
             unknown.
+        text: text of the sample; None: there is none.
         wrong, confidence: probabilities that the given label is wrong and that the suggestion is
             right; None if the audit cannot give them.
     """
 
-    source: str
+    source: str | None
     key: str
     given: str
     suggested: str | None
     wrong: float | None
     confidence: float | None
     true: str | None = None
+    text: str | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ def page(title: str, lead: list[str], cards: list[Card], sections: list[Section]
     if suggested:
         classes["suggested"] = sorted(suggested, key=_in_order)
     return environment.from_string(source).render(
+        wide=any(card.text is not None for card in cards),
         title=title,
         lead=lead,
         cards=cards,

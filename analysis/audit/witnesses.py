@@ -95,7 +95,11 @@ class Judgement:
 
 
 def judge(
-    tables: Sequence[Table], classes: int, arm: str, plain: PlainTraining | None = None
+    tables: Sequence[Table],
+    classes: int,
+    arm: str,
+    plain: PlainTraining | None = None,
+    neighbors: pd.Series | None = None,
 ) -> tuple[pd.DataFrame, Judgement]:
     """Rank all training samples by the witnesses that suit the networks.
 
@@ -104,6 +108,8 @@ def judge(
         classes: number of classes.
         arm: the arm of these trials.
         plain: trials of plain training with the same labels.
+        neighbors: by row of the data set, `analysis.audit.neighbors.neighbor_margins`; None: the
+            data set has no features.
 
     Returns:
         The ranking, as of `label_suggestions.rank`, and what it is worth. Where nothing can be

@@ -36,7 +36,7 @@ def accuracy_per_epoch(
         len(results.settings),
         len(families),
         5,
-        3.6,
+        3.4 + _legend_height(results, families),
         sharey=True,
     )
     for line, setting in zip(axes, results.settings, strict=True):
@@ -75,7 +75,7 @@ def division_per_epoch(results: Results, folder: Path) -> list[Path]:
         len(lines),
         len(DIVISION),
         3.6,
-        3,
+        2.8 + _legend_height(results, families),
         sharex=True,
     )
     for line, (setting, family) in zip(axes, lines, strict=True):
@@ -162,6 +162,14 @@ def _curves(
             alpha=0.12,
             lw=0,
         )
+
+
+def _legend_height(results: Results, families: list[str]) -> float:
+    """Return the height of the highest legend, inches: two arms a line."""
+    largest = 0
+    for setting, family in itertools.product(results.settings, families):
+        largest = max(largest, len(arms_of(results, setting, family)))
+    return 0.1 + 0.1 * largest
 
 
 def _legend(axis: Axes) -> None:

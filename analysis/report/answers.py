@@ -46,6 +46,12 @@ NO_EFFECT = (
 )
 
 
+ALL_CHECKED = (
+    "all test labels are checked: accuracies and verdicts follow from the labels that were found. "
+    "Agreement is with the labels before the check"
+)
+
+
 @dataclass(frozen=True)
 class Answers:
     """The comparison of all arms, and what its verdicts rest on.
@@ -59,11 +65,13 @@ class Answers:
             difference 0, and its interval hold 0).
         notes: sentences on what allows verdicts, or why there are none.
         checked: number of test labels that were checked, of the setting with most.
+        caution: what must be known of the test labels before any figure is read; None: nothing.
     """
 
     table: pd.DataFrame
     notes: list[str] = field(default_factory=list)
     checked: int = 0
+    caution: str | None = None
 
     @property
     def of_truth(self) -> pd.DataFrame:
@@ -82,12 +90,14 @@ def answers(results: Results) -> Answers:
     notes: list[str] = []
     checked = 0
     kept = False
+    all_checked = True
     for setting in table["setting"].unique():
         evidence = evidence_of(results, str(setting))
         prefix = f"{setting}: " if setting else ""
         notes += [prefix + note for note in evidence.notes]
         if isinstance(evidence.labels, CheckedLabels):
             checked = max(checked, len(evidence.labels.rows))
+        all_checked = all_checked and evidence.all_checked
         if evidence.predictions is not None:
             kept = True
             here = table.index[table["setting"] == setting]
@@ -95,7 +105,8 @@ def answers(results: Results) -> Answers:
     withheld = table["verdict"] == WITHHELD
     if (withheld & (table["judged_by"] == "")).any() and kept:
         notes.append(_how_to_check(results))
-    return Answers(table, notes, checked)
+    caution = ALL_CHECKED if all_checked else results.measure.caution
+    return Answers(table, notes, checked, caution)
 
 
 def _how_to_check(results: Results) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from analysis.report.cells import arm_name
-from analysis.results.predictions import read_predictions
+from analysis.report.evidence import evidence_of
 from analysis.results.read import Results
 from analysis.stats.checks_needed import INFINITE, Checks, checks_before
 from analysis.stats.comparison import counted_pairs
@@ -15,12 +15,16 @@ ARMS = 3
 
 
 def checks_needed(results: Results) -> Iterator[str]:
-    """Yield a sentence for each setting and arm with unchecked test labels and completed pairs."""
+    """Yield a sentence for each setting and arm with unchecked test labels and completed pairs.
+
+    Nothing is yielded for a setting whose test labels have all been checked.
+    """
     if results.measure.decides:
         return
     for setting in results.settings:
-        predictions = read_predictions(results, setting)
-        if predictions is None:
+        evidence = evidence_of(results, setting)
+        predictions = evidence.predictions
+        if predictions is None or evidence.all_checked:
             continue
         for arm in _arms(results, setting):
             seeds = counted_pairs(results, setting, arm).index.tolist()

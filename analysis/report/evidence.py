@@ -8,6 +8,7 @@ from analysis.audit.drawn_test_images import Checks, read_checks
 from analysis.results.predictions import Predictions, read_predictions
 from analysis.results.read import Results
 from analysis.results.study_plan import DeclaredNoise
+from analysis.stats.checked_labels import CheckedLabels
 from analysis.stats.true_accuracy import Labels, declared_transition
 from analysis.stats.unchecked_labels import symmetric_factor
 
@@ -36,6 +37,12 @@ class Evidence:
     judged_by: str
     notes: list[str]
     decides: bool = False
+
+    @property
+    def all_checked(self) -> bool:
+        """Whether the labels of all test images have been checked."""
+        labels = self.labels
+        return isinstance(labels, CheckedLabels) and len(labels.rows) == len(labels.unchecked)
 
 
 def evidence_of(results: Results, setting: str) -> Evidence:

@@ -51,6 +51,7 @@ def opening(
     table: pd.DataFrame,
     registration: Registration,
     notes: Sequence[str] = (),
+    caution: str | None = None,
 ) -> Opening:
     """Return the first lines of a report.
 
@@ -59,12 +60,13 @@ def opening(
         table: the comparison of arms.
         registration: what was registered.
         notes: what the verdicts rest on, if the test labels are unchecked.
+        caution: what must be known of these labels.
     """
     rows = table.to_dict("records")
     asked = [row for row in rows if row["paired"]]
     return Opening(
         asked=_asked(results, asked),
-        data=[*_all_data(results, rows), *notes],
+        data=[*_all_data(results, rows), *([caution] if caution else []), *notes],
         answers=list(_answers(results, asked)),
         registered=list(_registered(registration)),
     )
@@ -81,12 +83,10 @@ def _asked(results: Results, rows: list[dict[Any, Any]]) -> str:
 
 
 def _all_data(results: Results, rows: list[dict[Any, Any]]) -> Iterator[str]:
-    """Yield the data of each setting, and what must be known of the test labels."""
+    """Yield the data of each setting."""
     for row in rows:
         if row["arm"] == BASELINE:
             yield _data(results, row)
-    if results.measure.caution:
-        yield results.measure.caution
 
 
 def _data(results: Results, row: dict[Any, Any]) -> str:

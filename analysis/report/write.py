@@ -33,7 +33,12 @@ from analysis.stats import comparison, interactions
 from analysis.stats.comparison import ALONE
 from analysis.stats.costs import costs_of_arms
 from trainable.storage import names
-from trainable.storage.names import BEST_ACCURACY, LAST10, SELECTED_ACCURACY
+from trainable.storage.names import (
+    BEST_ACCURACY,
+    LABEL_WAVE_ACCURACY,
+    LAST10,
+    SELECTED_ACCURACY,
+)
 
 
 def write_report(root: Path) -> list[Path]:
@@ -52,8 +57,7 @@ def write(whole: Results) -> list[Path]:
     folder = root / names.REPORT
     (folder / names.TABLES).mkdir(parents=True, exist_ok=True)
     metrics = [LAST10, SELECTED_ACCURACY, BEST_ACCURACY]
-    if ALONE in study.trials.columns:
-        metrics.append(ALONE)
+    metrics += [metric for metric in (LABEL_WAVE_ACCURACY, ALONE) if metric in study.trials.columns]
     answered = answers(study)
     compared = {metric: comparison.compare(study, metric) for metric in metrics}
     compared[LAST10] = answered.table
@@ -244,7 +248,9 @@ def _facts(whole: Results, study: Results, answered: Answers) -> dict[str, Any]:
         "counts": _counts(whole, study),
         "measure": study.measure.name,
         "margin": study.margin,
-        "opening": opening(study, table, read_registration(study.root), answered.notes),
+        "opening": opening(
+            study, table, read_registration(study.root), answered.notes, answered.caution
+        ),
         "verdicts": verdicts.summary(table, study.margin),
         "explanation": tables.note(study),
         "reach": [*verdicts.reach(table, study.design), *verdicts.unusual(table)],

@@ -14,6 +14,7 @@ from analysis.report.formats import write_csv
 from orchestrator.audit.labels import Corrected, Data, corrected
 from orchestrator.audit.review import settled
 from trainable.data.arrays import Split
+from trainable.data.features import Features
 from trainable.data.images import Files
 
 
@@ -98,6 +99,8 @@ def _write(new: Corrected, data: Data, path: Path) -> str:
         write_csv(label_table(new.labels, data), path)
         return f"noise: {{name: file, path: {path}}}"
     images = data.arrays.train.images
+    if isinstance(images, Features):
+        raise NoAudit(f"--apply {path}: the data are embeddings; name a .csv file")
     if path.suffix == ".npz":
         if isinstance(images, Files):
             raise NoAudit(f"--apply {path}: the images are files; name a .csv file or a folder")

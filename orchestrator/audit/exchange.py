@@ -15,14 +15,13 @@ from typing import Any, Literal, cast
 from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
-import numpy as np
 from rich.console import Console
 
 from analysis.audit.audit import Audited, NoAudit
 from analysis.audit.decisions import BadDecisions, Decision, add
 from orchestrator.audit.labels import Data
+from orchestrator.audit.pictures import address_of
 from orchestrator.audit.review import decisions_file, only_audit
-from orchestrator.audit.write import thumbnail
 from trainable.config.runtime import Machine
 from trainable.data.images import Files
 from trainable.storage.spreadsheets import escaped, unescaped
@@ -163,7 +162,7 @@ def _address(data: Data, row: int) -> str:
     images = data.arrays.train.images
     if isinstance(images, Files):
         return f"/data/local-files/?d={quote(data.image(row))}"
-    return thumbnail(np.asarray(images[row]))
+    return address_of(data.arrays.train, row)
 
 
 # --- imports ---

@@ -4,17 +4,21 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 from pydantic import ValidationError
 
-from analysis.audit.audit import Audited, NoAudit
+from analysis.audit.audit import Audited, FeaturesOf, NoAudit
 from analysis.audit.calibration import known
 from analysis.audit.decisions import Labels, Settled
+from analysis.audit.neighbors import Load
+from trainable.config.data import Data as AnyData
+from trainable.config.embeddings import Embeddings
 from trainable.config.runtime import Machine
 from trainable.config.trial import stored_data
 from trainable.data.arrays import Arrays, Split
+from trainable.data.features import Features
 from trainable.data.registry import load
 from trainable.storage.trial_folder import TrialFolder
 
@@ -45,6 +49,18 @@ class Data:
         if names is None:
             return rows.tolist()
         return [names[row].decode(errors="backslashreplace") for row in rows]
+
+    def described(self, rows: pd.Series) -> dict[str, list[str]]:
+        """Return columns that show samples of embeddings: `path` and `text`, if they are known."""
+        features = self.samples.images
+        if not isinstance(features, Features):
+            return {}
+        columns = {"path": features.paths, "text": features.texts}
+        return {
+            name: [str(cells[row]) for row in rows]
+            for name, cells in columns.items()
+            if cells is not None
+        }
 
     def image(self, row: int) -> str:
         """Return the file name of a sample; without names, its index as text."""
@@ -86,32 +102,62 @@ def read_data(root: Path, audited: Audited, machine: Machine) -> Data:
         DataError: they are missing or invalid.
         NoAudit: they have changed, or the trial was written by another version.
     """
-    folder = TrialFolder(root / audited.trial["folder"])
+    return Data(_arrays(root, audited.trial, machine))
+
+
+def features_of(root: Path, machine: Machine) -> FeaturesOf:
+    """Return what finds the features of a trial's training split; None of images.
+
+    It raises DataError and NoAudit as `read_data` does.
+    """
+
+    def find(trial: Mapping[str, Any]) -> Load | None:
+        if not isinstance(_section(root, trial), Embeddings):
+            return None
+        vectors = _arrays(root, trial, machine).train.images
+        assert isinstance(vectors, Features)
+        return vectors.load
+
+    return find
+
+
+def _arrays(root: Path, trial: Mapping[str, Any], machine: Machine) -> Arrays:
+    """Load the data of a trial. Raises DataError, and NoAudit if they have changed."""
+    data = _section(root, trial)
+    arrays = load(data, machine)
+    if arrays.hash != trial["data_hash"]:
+        raise NoAudit(
+            f"the data `{data.name}` have changed since {root / trial['folder']} was trained on "
+            "them"
+        )
+    return arrays
+
+
+def _section(root: Path, trial: Mapping[str, Any]) -> AnyData:
+    """Return the section `data` of a trial. Raises NoAudit if another version wrote it."""
+    folder = TrialFolder(root / trial["folder"])
     try:
-        data = stored_data((folder.trial or {})["config"])
+        return stored_data((folder.trial or {})["config"])
     except (KeyError, ValidationError):
         raise NoAudit(
             f"{folder.path}/trial.json was written by another version, "
             "with fields that this one does not know"
         ) from None
-    arrays = load(data, machine)
-    if arrays.hash != audited.trial["data_hash"]:
-        raise NoAudit(
-            f"the data `{data.name}` have changed since {folder.path} was trained on them"
-        )
-    return Data(arrays)
 
 
 def listed(audited: Audited, data: Data) -> pd.DataFrame:
     """Return the ranking with readable names, the most suspicious first.
 
-    Columns: file or index, given, suggested, wrong, confidence, trials, and true if it is known.
+    Columns: file or index, path and text of embeddings, given, suggested, wrong, confidence,
+    trials, and true if it is known.
     Those that the audit cannot support are absent, or empty for a class.
     Of a cross-fitted study also out_of_sample (the class preferred by networks that were not
     trained on the sample) and given_probability (theirs of the given class); empty without these.
     """
     ranked = audited.ranked
     table = pd.DataFrame({data.key: data.keys(ranked["index"])})
+    for column, cells in data.described(ranked["index"]).items():
+        table[column] = cells
     table["given"] = data.classes(ranked["given"])
     if audited.judgement.suggests:
         table["suggested"] = data.classes(ranked["suggested"])

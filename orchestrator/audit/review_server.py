@@ -6,7 +6,6 @@ servers one file of decisions.
 """
 
 import hmac
-import io
 import json
 import secrets
 import threading
@@ -17,9 +16,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, cast, get_args
 from urllib.parse import parse_qs, urlsplit
-
-import numpy as np
-from PIL import Image
 
 from analysis.audit.audit import Audited
 from analysis.audit.decisions import (
@@ -35,20 +31,10 @@ from analysis.audit.decisions import (
 from analysis.audit.review import Mode, Review
 from analysis.audit.review_order import ReviewOrder
 from orchestrator.audit.labels import Data
-from trainable.data.images import Files
+from orchestrator.audit.pictures import picture
 from trainable.errors import DataError
 
 PAGE = Path(__file__).with_name("review.html")
-SHOWN_BY_BROWSERS = {
-    ".avif": "image/avif",
-    ".bmp": "image/bmp",
-    ".gif": "image/gif",
-    ".jpeg": "image/jpeg",
-    ".jpg": "image/jpeg",
-    ".png": "image/png",
-    ".webp": "image/webp",
-}
-"""File types that are sent as they are; others are sent as PNG."""
 AHEAD = 6
 """Number of images that the page fetches at once."""
 EXAMPLES = 6
@@ -187,18 +173,7 @@ class ReviewDesk:
         """
         if row not in self._position:
             raise BadRequest(f"there is no image {row}")
-        images = self.data.samples.images
-        if not isinstance(images, Files):
-            return "image/png", _png(images[row])
-        path = images.path(row)
-        kind = SHOWN_BY_BROWSERS.get(path.suffix.lower())
-        try:
-            if kind is not None:
-                return kind, path.read_bytes()
-            with Image.open(path) as image:
-                return "image/png", _saved(image.convert("RGB"))
-        except OSError as error:
-            raise DataError(f"{path} cannot be read: {error}") from None
+        return picture(self.data.samples, row)
 
 
 class BadRequest(Exception):
@@ -207,17 +182,6 @@ class BadRequest(Exception):
 
 def _now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-
-
-def _png(pixels: np.ndarray) -> bytes:
-    """Return an image (height, width, 1 or 3) uint8 as PNG."""
-    return _saved(Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels))
-
-
-def _saved(image: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 class ReviewServer(ThreadingHTTPServer):

@@ -3,15 +3,11 @@
 Lists, contact sheets and tables are in `RUN_DIR/audit`; a summary is printed.
 """
 
-import base64
-import io
 import math
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
@@ -20,15 +16,13 @@ from analysis.audit.audit import Audited, audit
 from analysis.audit.contact_sheet import Card, page
 from analysis.audit.index_page import write_index
 from analysis.report.formats import write_csv
-from orchestrator.audit.labels import Data, listed, read_data
+from orchestrator.audit.labels import Data, features_of, listed, read_data
+from orchestrator.audit.pictures import text_of, thumbnail_of
 from trainable.config.runtime import Machine
-from trainable.data.images import Files
 from trainable.storage.names import AUDIT
 
 SHOWN = 400
 """Maximum number of images on a sheet."""
-SIDE = 96
-"""Pixels; larger images are scaled down."""
 
 
 def write_audit(
@@ -45,7 +39,7 @@ def write_audit(
         DataError: the data set is missing or invalid.
         NoStudy, NoAudit: there is nothing to audit; the message has the reason.
     """
-    found = audit(root, setting, arm, seed)
+    found = audit(root, setting, arm, seed, features_of(root, machine))
     data = read_data(root, found[0], machine)
     setting = found[0].trial["setting"]
     place = f"{setting}/{arm}" if setting else arm
@@ -94,43 +88,24 @@ def _write(audited: Audited, data: Data, title: str, folder: Path, suffix: str) 
 
 def _cards(audited: Audited, table: pd.DataFrame, data: Data) -> Iterator[Card]:
     """Yield the first images of the list."""
-    images = data.arrays.train.images
     rows = audited.ranked["index"].head(SHOWN)
     entries = table.head(SHOWN).to_dict("records")
     for row, entry in zip(rows, entries, strict=True):
-        if isinstance(images, Files):
-            pixels = images.load(np.array([row]))[0]
-        else:
-            pixels = images[row]
         yield Card(
-            thumbnail(pixels),
+            thumbnail_of(data.arrays.train, row),
             str(entry[data.key]),
             str(entry["given"]),
             str(entry["suggested"]) if "suggested" in entry else None,
             _known(entry.get("wrong")),
             _known(entry.get("confidence")),
             str(entry["true"]) if "true" in entry else None,
+            text_of(data.arrays.train, row),
         )
 
 
 def _known(probability: float | None) -> float | None:
     """Return a probability; None if the audit cannot give it."""
     return None if probability is None or math.isnan(probability) else probability
-
-
-def thumbnail(pixels: np.ndarray) -> str:
-    """Return an image (height, width, 1 or 3) uint8 as a data URI of at most 96 × 96 pixels.
-
-    Images of at most 32 pixels are PNG, larger ones JPEG.
-    """
-    grey = pixels.shape[-1] == 1
-    image = Image.fromarray(pixels[..., 0] if grey else pixels)
-    form = "PNG" if max(image.size) <= SIDE // 3 else "JPEG"
-    image.thumbnail((SIDE, SIDE))
-    buffer = io.BytesIO()
-    image.save(buffer, form)
-    encoded = base64.b64encode(buffer.getvalue()).decode()
-    return f"data:image/{form.lower()};base64,{encoded}"
 
 
 COLUMNS = {

@@ -13,7 +13,14 @@ import typer
 from rich.console import Console
 
 from analysis.results.study_plan import NoStudy
-from orchestrator.cli import audit_command, predict_command, result_commands, study_commands
+from orchestrator.cli import (
+    audit_command,
+    embed_command,
+    init_command,
+    predict_command,
+    result_commands,
+    study_commands,
+)
 from orchestrator.exit_codes import REFUSED, WRONG, Ended
 from orchestrator.results import lock
 from trainable.config.strict_yaml import ConfigError
@@ -27,9 +34,11 @@ app = typer.Typer(
     "ablations and searches on Ray, from one YAML file.",
 )
 app.add_typer(study_commands.app)
+app.add_typer(init_command.app)
 app.add_typer(result_commands.app)
 app.add_typer(audit_command.app)
 app.add_typer(predict_command.app)
+app.add_typer(embed_command.app)
 
 
 def main() -> None:

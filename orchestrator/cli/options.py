@@ -33,3 +33,10 @@ SameCode = Annotated[
 ]
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try failed trials again.")]
 Several = Annotated[str, typer.Option(metavar="A,B", help="Only these, separated by commas.")]
+Track = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TRACKER",
+        help="Export to mlflow:URI or wandb-offline:DIR, every half a minute and at the end.",
+    ),
+]

@@ -11,7 +11,16 @@ import typer
 
 from analysis.results.study_plan import SequentialDesign, StudyPlan
 from orchestrator.cli.options import DataDir, OwnCode, RunDir, StudyDir, console
-from orchestrator.exit_codes import DONE, EQUIVALENT, FAILED, INCONCLUSIVE, WORSE, WRONG, Ended
+from orchestrator.exit_codes import (
+    DONE,
+    EQUIVALENT,
+    FAILED,
+    INCONCLUSIVE,
+    REFUSED,
+    WORSE,
+    WRONG,
+    Ended,
+)
 from orchestrator.results.store import Store
 from orchestrator.run import run_study
 from trainable.config.runtime import Machine
@@ -84,9 +93,10 @@ def report(
         show(results, console)
         files = write(results)
         if run_dir.joinpath(JOURNAL).is_file():
-            from orchestrator.display.search_live import show_optimism
+            from orchestrator.display.search_live import show_optimism, show_ranks
 
             show_optimism(Store(run_dir), console)
+            show_ranks(Store(run_dir), console)
         for path in files:
             console.print(str(path), markup=False)
 
@@ -174,6 +184,27 @@ def bundle(
 
     Store(run_dir).read_plan()
     console.print(f"{pack(run_dir, out, samples)} files of {run_dir} in {out}", markup=False)
+
+
+@app.command()
+def export(
+    run_dir: RunDir,
+    to: Annotated[str, typer.Option(metavar="TRACKER", help="mlflow:URI or wandb-offline:DIR.")],
+) -> None:
+    """Copy results to an experiment tracker: a run an arm, and below it a run a seed.
+
+    Repeat it at any time: it adds what is new and doubles nothing.
+    """
+    from orchestrator.trackers.export import export
+    from orchestrator.trackers.outcome import TrackerDown
+    from orchestrator.trackers.target import parse_target
+
+    target = parse_target(to, "--to")
+    Store(run_dir).read_plan()
+    try:
+        console.print(export(run_dir, target), markup=False)
+    except TrackerDown as error:
+        raise Ended(str(error), REFUSED) from None
 
 
 @app.command(context_settings={"ignore_unknown_options": True})

@@ -35,8 +35,8 @@ def show(results: Results, console: Console) -> None:
             console.print(f"{meaning}: {', '.join(places)}", markup=False, soft_wrap=False)
     for line in verdicts.of_truth(answered.of_truth, study.margin):
         console.print(line, markup=False)
-    if study.measure.caution:
-        console.print(f"note: {study.measure.caution}", markup=False)
+    if answered.caution:
+        console.print(f"note: {answered.caution}", markup=False)
     for line in answered.notes:
         console.print(f"note: {line}", markup=False)
     for line in verdicts.unusual(table):

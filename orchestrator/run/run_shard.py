@@ -24,7 +24,7 @@ from orchestrator.results.store import Store
 from orchestrator.run.executor import Execute
 from orchestrator.run.registration import begin
 from orchestrator.run.run_sequential import joining_sentences, plan_now
-from orchestrator.run.run_study import counted, show_failures, train
+from orchestrator.run.run_study import counted, show_failures, show_retry, train
 from orchestrator.scheduling.dependency_queue import DependencyQueue
 from orchestrator.scheduling.run_plan import plan_run
 from orchestrator.scheduling.trial_selection import Options, check_selection, check_useful
@@ -125,6 +125,7 @@ def _digest(trials: list[PlannedTrial]) -> str:
 def _show_end(store: Store, states: dict[TrialRecord, State], console: Console) -> None:
     """Show the failures of a share and the path of its results."""
     show_failures(store, states, console)
+    show_retry(states, console)
     console.print(
         f"Results: {store.root} (this share: {counted(states) or 'no trials'})", markup=False
     )

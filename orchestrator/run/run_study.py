@@ -185,6 +185,7 @@ def show_end(
     from orchestrator.display.comparison_table import show
 
     show_failures(store, states, console)
+    show_retry(states, console)
     searched = list(searched)
     done = "done" in states.values()
     if done or searched:
@@ -215,6 +216,10 @@ def show_failures(store: Store, states: dict[TrialRecord, State], console: Conso
         )
     for line in blocked(in_state(states, "blocked")):
         loud(console).print(line, markup=False)
+
+
+def show_retry(states: Mapping[TrialRecord, State], console: Console) -> None:
+    """Show how failed trials are tried again, if there are any."""
     if {"failed", "blocked"} & {*states.values()}:
         console.print("Failed trials are tried again with --retry-failed.", markup=False)
 

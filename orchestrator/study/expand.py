@@ -23,11 +23,11 @@ from orchestrator.study.arms import (
     read_layer,
     read_settings,
 )
-from orchestrator.study.overrides import resolve
 from orchestrator.study.planned_trial import PlannedTrial
 from trainable.config.custom_code import Own
 from trainable.config.data import FileNoise
 from trainable.config.messages import explain, suggestion
+from trainable.config.overrides import resolve
 from trainable.config.strict_yaml import Document, Problem
 from trainable.config.trial import TrialConfig, id_with_seed, trial_id, without_seed
 

@@ -18,8 +18,9 @@ from orchestrator.study.planned_trial import PlannedTrial
 from orchestrator.study.schema import AblationFile, SequentialFile
 from orchestrator.study.search_definition import SearchPlan
 from orchestrator.study.search_schema import Parameter, SearchFile
+from orchestrator.study.unreached_milestones import unreached_milestones
 from trainable.config import strict_yaml
-from trainable.config.data import OwnData
+from trainable.config.data_fields import OwnLabels
 from trainable.config.messages import explain, suggestion
 from trainable.config.strict_yaml import ConfigError, Document, Problem
 
@@ -73,7 +74,7 @@ class Study:
         found: dict[str, DeclaredNoise] = {}
         for trial in self.trials:
             data = trial.config.data
-            if trial.record.arm == BASELINE and isinstance(data, OwnData):
+            if trial.record.arm == BASELINE and isinstance(data, OwnLabels):
                 declared = data.test_noise_rate or data.test_noise_counts
                 if declared is not None:
                     found[trial.record.setting or ""] = declared
@@ -125,7 +126,7 @@ def load_study(path: Path, sets: list[str] | None = None) -> Study:
             text=text,
             file=file,
             trials=list(expansion.trials(_seeds(file))),
-            warnings=list(expansion.warnings),
+            warnings=[*expansion.warnings, *unreached_milestones(expansion.configs)],
             useless=expansion.useless,
         )
     planned, warnings = search_checks.plan(document, file, expansion)
@@ -136,7 +137,7 @@ def load_study(path: Path, sets: list[str] | None = None) -> Study:
         text=text,
         file=file,
         trials=planned.confirmations({}),
-        warnings=warnings,
+        warnings=[*warnings, *unreached_milestones(expansion.configs)],
         search=planned,
         useless=expansion.useless,
     )

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from analysis.results.study_plan import BASELINE
-from orchestrator.study.overrides import resolve
 from orchestrator.study.search_schema import ARM, Number, Parameter, Scalar
+from trainable.config.overrides import resolve
 from trainable.config.trial import TrialConfig
 
 Point = dict[str, Any]

@@ -16,6 +16,7 @@ class Section(BaseModel):
     """
 
     of_report: ClassVar[frozenset[str]] = frozenset()
-    """Fields that change no row, only how a report judges. Ids of trials do not depend on them."""
+    """Fields that change no row: they say how a report judges, or name the values of other fields.
+    Ids of trials do not depend on them."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)

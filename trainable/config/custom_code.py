@@ -11,8 +11,9 @@ import hashlib
 import sys
 import traceback
 import types
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, cast
 
 from pydantic import Field, ValidationError, create_model
 from pydantic_core import InitErrorDetails
@@ -136,6 +137,25 @@ def _class(kind: str, source: str, path: str, name: str) -> type:
             "= 2`"
         )
     return found
+
+
+def own_function(name: str) -> Callable[..., object]:
+    """Return the function `FILE.py:FUNCTION`; a relative path starts at the working directory.
+
+    Raises:
+        Misfit: the file or the function does not exist, or the file fails.
+    """
+    path, _, function_name = name.rpartition(":")
+    content = vars(_module(_read(Path(path), path), path))
+    found = content.get(function_name)
+    if found is None:
+        functions = [key for key, value in content.items() if callable(value)]
+        raise _wrong(
+            f"{path} has no function `{function_name}`{suggestion(function_name, functions)}"
+        )
+    if not callable(found):
+        raise _wrong(f"`{function_name}` of {path} is not a function")
+    return cast(Callable[..., object], found)
 
 
 @functools.cache

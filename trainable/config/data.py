@@ -4,68 +4,33 @@
 pydantic only.
 """
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from trainable.config.annotators import AnnotatorNoise
 from trainable.config.base import Fraction, Section
+from trainable.config.data_fields import DataFields, OwnLabels
+from trainable.config.embeddings import Embeddings
 from trainable.config.given_labels import LabelFile
-from trainable.config.messages import Misfit
-from trainable.config.test_set import OwnTestSet
 
 Corruption = Literal["blur", "occlusion", "low_light"]
 
 # --- data -----------------------------------------------------------------------------------------
 
 
-class ImageData(Section):
-    """Fields of every data set.
+class ImageData(DataFields):
+    """Fields of every data set of images.
 
     Training images are zero-padded, cropped at random, and flipped left-right if `flip` is set.
     """
 
-    known_classes: ClassVar[int | None] = None
-    """Number of classes, where the name of the data set determines it."""
-    validation_fraction: Annotated[float, Field(ge=0, le=0.5)] = 0.05
-    """Share of the training set that is held out as the validation set, with its noisy labels.
-    Ignored if the data set has its own validation set. The authors' CIFAR script has none (0)."""
-    clean_validation: bool = False
-    """Whether the validation set keeps its true labels: label noise is then added after the split,
-    to the training set only. Clean labels are rarely available in practice. By default the epoch is
-    selected by labels that are as noisy as those of the training set."""
-    folds: Annotated[int, Field(ge=2, le=100)] | None = None
-    """Number of folds of cross-fitting: the training set is divided into folds with equal shares of
-    each given class, equal images in one fold; the validation set is fold `fold`. The given labels
-    are the same in all folds. `validation_fraction` and the data set's own validation set are then
-    not used. null: no folds."""
-    fold: Annotated[int, Field(ge=0)] = 0
-    """The fold that is the validation set, counted from 0."""
     crop_padding: Annotated[int, Field(ge=0, le=16)] = 4
     """Zeros added on each side before a random crop, pixels."""
     crop_probability: Fraction = 1.0
     """Probability that a training image is cropped at random; otherwise the crop is centred."""
     flip: bool = False
     """Whether training images are flipped left-right with probability 1/2."""
-    imbalance: Annotated[float, Field(ge=1)] = 1.0
-    """Images of the first class ÷ images of the last one in the training and validation set, at
-    least 1. The numbers fall exponentially from class to class (Cui et al., CVPR 2019). The test
-    set keeps all images. 1: the classes as they are."""
-
-    @model_validator(mode="after")
-    def _fold_fits(self) -> "ImageData":
-        if self.folds is None and self.fold:
-            raise Misfit(("fold",), f"{self.fold} has no effect without `folds`, their number")
-        if self.folds is not None and self.fold >= self.folds:
-            raise Misfit(
-                ("fold",), f"{self.fold} is not one of {self.folds} folds, 0 to {self.folds - 1}"
-            )
-        if self.folds is not None and self.clean_validation:
-            raise Misfit(
-                ("clean_validation",),
-                "true gives each of the `folds` other labels; use false",
-            )
-        return self
 
 
 class Digits(ImageData):
@@ -79,12 +44,8 @@ class Digits(ImageData):
     crop_probability: Fraction = 0.25
 
 
-class OwnData(ImageData, OwnTestSet):
-    """Fields of a user's own data, which may come without a test set."""
-
-    labels_are_true: bool = True
-    """Whether the training labels are the true ones; false: the true labels are unknown, and no
-    metric uses them."""
+class OwnData(ImageData, OwnLabels):
+    """Fields of a user's own images."""
 
 
 class Npz(OwnData):
@@ -277,6 +238,7 @@ Data = Annotated[
     | Cifar10N
     | Cifar100N
     | ImageFolder
+    | Embeddings
     | Cub200
     | Clothing1M
     | WebVision,

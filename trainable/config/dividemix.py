@@ -19,12 +19,25 @@ class DivideMix(Start):
     then has no effect.
     """
 
+    of_report = frozenset({"recipe"})
+
     name: Literal["dividemix"] = "dividemix"
+    recipe: Literal["published", "robust"] = "published"
+    """Values of fields that are left out, in `method` and `train`. published: the defaults; robust:
+    those of trainable/config/recipes.py. A trial's id depends on the values alone."""
     networks: Annotated[int, Field(ge=1, le=2)] = 2
     """Number of networks."""
     warmup_epochs: Annotated[int, Field(ge=0)] | Literal["auto"] = 10
     """Epochs of warm-up on all given labels. auto: warm-up ends when the losses of clean and noisy
     samples stop separating (rule of trainable/noisy_labels/auto_warmup.py)."""
+    warmup_steps: Annotated[int, Field(ge=0)] = 0
+    """Least number of optimiser steps of each network in warm-up. Small data have few steps in
+    `warmup_epochs`: warm-up then has as many epochs as these steps take, at most half of all
+    epochs. No effect with `warmup_epochs: auto`."""
+    guard: bool = False
+    """Whether a failed division is undone: where the ensemble agrees with significantly fewer
+    validation labels than after warm-up in two epochs in a row, the networks of the end of warm-up
+    come back, and warm-up continues to the last epoch (trainable/methods/division_guard.py)."""
     conf_penalty: Literal["auto", "on", "off"] = "auto"
     """Confidence penalty: negative entropy added to the warm-up loss. auto: on for class-dependent
     noise (the authors' rule, which uses knowledge of the noise)."""
@@ -35,7 +48,8 @@ class DivideMix(Start):
     division: Literal["loss", "embedding", "both"] = "loss"
     """Evidence for clean labels. loss: a mixture of losses. embedding: the clean probability is the
     label's share of votes among the nearest neighbours in feature space (SSR). both: a mixture in
-    the plane of loss and share of votes."""
+    the plane of loss and share of votes. Features are those of the network; of `data.name:
+    embeddings`, the data's own."""
     neighbors: Annotated[int, Field(ge=2)] = 200
     """Number of neighbours that vote on a label, the sample included (SSR's k). No effect with
     `division: loss`."""
@@ -107,8 +121,10 @@ class DivideMix(Start):
     forward_rows: Literal["all", "labeled"] = "all"
     """Mixed rows that the network learns from. labeled: unlabeled images are partners only, and
     `lambda_u` has no effect (Clothing1M and WebVision code); this saves a third of the work."""
-    lambda_u: NonNegative = 25.0
-    """Weight of the unlabeled loss, in the convention of the code (a mean over classes too)."""
+    lambda_u: NonNegative | Literal["auto"] = 25.0
+    """Weight of the unlabeled loss, in the convention of the code (a mean over classes too). auto:
+    by the share of samples that the division of each epoch puts into the unlabeled set
+    (trainable/noisy_labels/unlabeled_weight.py)."""
     unlabeled_loss: Literal["mean", "sum"] = "mean"
     """Reduction of the squared differences over classes. mean: code; sum: paper, C times as
     large."""

@@ -70,7 +70,7 @@ def _walk(
             if key is not None:
                 path.append(str(key))
             annotation = get_args(annotation)[1]
-        members = _models(annotation)
+        members = models_of(annotation)
         if len(members) > 1:
             tag = next(parts, None)
             members = [member for member in members if tag in _names(member)]
@@ -78,14 +78,14 @@ def _walk(
     return tuple(path), owner
 
 
-def _models(annotation: Any) -> list[type[BaseModel]]:
+def models_of(annotation: Any) -> list[type[BaseModel]]:
     """Return the pydantic models of a field's annotation: none, one, or those of a union."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     if get_origin(annotation) in (Union, types.UnionType):
         found = []
         for member in get_args(annotation):
-            found += _models(member)
+            found += models_of(member)
         return found
     return []
 

@@ -71,6 +71,29 @@ class Torchvision(Section):
     4×4 instead of 7×7. ViT uses patches of 4×4 instead of 16×16."""
 
 
+class Mlp(Section):
+    """Linear layers with ReLU between them, for embeddings; images are flattened.
+
+    The last hidden layer's activations are the features of the network.
+    """
+
+    name: Literal["mlp"] = "mlp"
+    depth: Annotated[int, Field(ge=1, le=16)] = 2
+    """Number of hidden layers."""
+    width: Annotated[int, Field(ge=1, le=8192)] = 256
+    """Units of each hidden layer."""
+    norm: Literal["none", "batch", "layer"] = "batch"
+    """Normalisation before each ReLU. batch: BatchNorm; layer: LayerNorm."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Probability that a hidden unit is dropped in training; 0: off."""
+
+
+class Linear(Section):
+    """One linear layer, for embeddings; images are flattened."""
+
+    name: Literal["linear"] = "linear"
+
+
 class Timm(Section):
     """Any image classifier of the package timm with random weights.
 
@@ -80,10 +103,9 @@ class Timm(Section):
     name: Annotated[str, Field(pattern=r"^timm:")]
 
 
-Model = Annotated[
-    SmallCnn | LeNet | Cnn6 | PreactResNet18 | PreactResNet34 | Torchvision,
-    Field(discriminator="name"),
-]
+ImageModel = SmallCnn | LeNet | Cnn6 | PreactResNet18 | PreactResNet34 | Torchvision
+"""Networks with a fixed name that take images only."""
+Model = Annotated[ImageModel | Mlp | Linear, Field(discriminator="name")]
 """Networks with a fixed name; `TrialConfig` also accepts `timm:NAME` and `FILE.py:CLASS`."""
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     Field,
     SerializeAsAny,
+    TypeAdapter,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
     field_validator,
@@ -20,8 +21,9 @@ from pydantic import (
 
 from trainable.config.base import Section
 from trainable.config.custom_code import Own, checked, is_own, own_section
-from trainable.config.data import Data, Digits, Noise, NoNoise
+from trainable.config.data import CorruptedNoise, Data, Digits, Noise, NoNoise
 from trainable.config.dividemix import DivideMix
+from trainable.config.embeddings import Embeddings
 from trainable.config.given_labels import LabelFile
 from trainable.config.initialization import Start
 from trainable.config.messages import Misfit
@@ -37,8 +39,9 @@ from trainable.config.methods import (
     Retrain,
     SsrPlus,
 )
-from trainable.config.models import Model, SmallCnn, Timm
+from trainable.config.models import Linear, Mlp, Model, SmallCnn, Timm
 from trainable.config.optimization import Train
+from trainable.config.recipes import with_recipe
 
 SCHEMA = 3
 """Schema number, a part of every trial's id. Increase it when a default or the meaning of a field
@@ -80,6 +83,12 @@ class TrialConfig(Section):
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Seed of all random streams."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _completed(cls, content: Any) -> Any:
+        """Fill in the values of `method.recipe`."""
+        return with_recipe(content) if isinstance(content, dict) else content
+
     @field_validator("model", "method", mode="wrap")
     @classmethod
     def _named_otherwise(
@@ -107,6 +116,20 @@ class TrialConfig(Section):
         if self.from_arm is not None and not needed_by:
             users = "`method.name: retrain` and `method.init: from_arm`"
             raise Misfit(("from_arm",), f"`{self.from_arm}` has no effect: it is for {users}")
+        return self
+
+    @model_validator(mode="after")
+    def _features_fit(self) -> "TrialConfig":
+        if not isinstance(self.data, Embeddings):
+            return self
+        if not isinstance(self.model, Mlp | Linear | Own):
+            raise Misfit(
+                ("model", "name"),
+                f"`{self.model.name}` takes images, and `data.name: embeddings` has feature "
+                "vectors; use mlp, linear, or an own model",
+            )
+        if isinstance(self.noise, CorruptedNoise):
+            raise Misfit(("noise", "name"), "`corrupted` changes images, and embeddings have none")
         return self
 
     @model_validator(mode="after")
@@ -156,7 +179,9 @@ def stored_data(content: dict[str, Any]) -> Data:
         ValidationError: a field of the data set is unknown or wrong.
     """
     stored = content["data"] if isinstance(content, dict) else content
-    return TrialConfig.model_validate({"data": _without_retired("data", stored)}).data
+    # Not as part of a trial: its default network does not fit every data set.
+    data: Data = TypeAdapter(Data).validate_python(_without_retired("data", stored))
+    return data
 
 
 def stored_model(content: dict[str, Any], own_code: bool = False) -> Model | Timm | Own:
@@ -196,8 +221,8 @@ def trial_id(config: TrialConfig) -> str:
     """Return the 16 hex digits that identify what a trial computes.
 
     The hash covers the schema number, the seed and all fields that differ from their defaults. A
-    new field with a default therefore keeps older results valid. Fields that only say how results
-    are judged (`of_report`) are no part of it. The hash of own code, of
+    new field with a default therefore keeps older results valid. Fields that change no row
+    (`of_report`) are no part of it. The hash of own code, of
     weights and of given labels depends on their content, not on their path.
     """
     return id_with_seed(without_seed(config), config.seed, config.from_arm)

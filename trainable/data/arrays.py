@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from trainable.config.test_set import TestLabels
+from trainable.data.features import Features
 from trainable.data.images import Files
 from trainable.data.ratings import Ratings
 
@@ -19,14 +20,14 @@ class Split:
     """Images and their labels.
 
     Attributes:
-        images: (n, h, w, channels) uint8, or image files.
+        images: (n, h, w, channels) uint8, image files, or feature vectors.
         labels: (n,) int64, the true classes; −1: unknown.
         given: (n,) int64, the data set's own noisy labels; None: its labels are the true ones.
         names: (n,) file names as bytes; None: images are not files.
         ratings: labels by several annotators; None: there are none.
     """
 
-    images: np.ndarray | Files
+    images: np.ndarray | Files | Features
     labels: np.ndarray
     given: np.ndarray | None = None
     names: np.ndarray | None = None
@@ -50,7 +51,7 @@ class Split:
         """Return only the samples at `rows` (m,), by their true labels."""
         images = self.images
         return Split(
-            images.only(rows) if isinstance(images, Files) else images[rows],
+            images[rows] if isinstance(images, np.ndarray) else images.only(rows),
             self.labels[rows],
             None,
             None if self.names is None else self.names[rows],
@@ -63,7 +64,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Arrays:
-    """A data set; `mean` and `std` are per channel, of pixels in [0, 1]."""
+    """A data set; `mean` and `std` are per channel, of pixels in [0, 1], or per feature."""
 
     train: Split
     validation: Split | None
@@ -94,7 +95,7 @@ class Arrays:
         for split in (self.train, self.validation, self.test, *self.more_tests.values()):
             if split is None:
                 continue
-            if isinstance(split.images, Files):
+            if not isinstance(split.images, np.ndarray):
                 digest.update(split.images.hash.encode())
             for array in (split.images, split.labels, split.given):
                 if isinstance(array, np.ndarray):
@@ -122,6 +123,7 @@ def measured(
         DataError: one of these files is not a valid image.
     """
     images = train.images
+    assert not isinstance(images, Features)
     rows = kept(len(train), held_out)
     if isinstance(images, Files):
         images = images.load(rows[:: -(-len(rows) // MEASURED_FILES)])

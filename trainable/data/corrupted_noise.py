@@ -11,7 +11,6 @@ import numpy as np
 from trainable.config.data import CorruptedNoise
 from trainable.data.arrays import Split
 from trainable.data.corruptions import corrupted
-from trainable.data.images import Files
 from trainable.errors import DataError
 
 COMPARED = 2000
@@ -133,6 +132,6 @@ def corrupt_images(
 
 def _pixels(split: Split, rows: np.ndarray) -> np.ndarray:
     """Return the images at `rows` (m,), uint8 (m, height, width, channels)."""
-    if isinstance(split.images, Files):
-        return split.images.load(rows)
-    return np.asarray(split.images[rows])
+    if isinstance(split.images, np.ndarray):
+        return np.asarray(split.images[rows])
+    return split.images.load(rows)

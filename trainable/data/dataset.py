@@ -18,10 +18,15 @@ from trainable.config.data import (
     Noise,
     Photos,
 )
+from trainable.config.data_fields import DataFields
+from trainable.config.embeddings import Embeddings
 from trainable.config.runtime import Machine
 from trainable.data.arrays import Arrays, Split
 from trainable.data.contents import Contents
 from trainable.data.decoded_cache import decoded, digests
+from trainable.data.feature_samples import FeatureSamples
+from trainable.data.feature_scale import FeatureScale
+from trainable.data.features import Features
 from trainable.data.held_out import contents_of
 from trainable.data.images import Files
 from trainable.data.noise import transition
@@ -75,10 +80,9 @@ class Dataset:
         return self.contents.hash if self.contents else None
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """(channels, height, width) of one image."""
-        _, channels, height, width = self.test.plain(slice(0, 1)).shape
-        return channels, height, width
+    def shape(self) -> tuple[int, ...]:
+        """(channels, height, width) of an image, or (features,) of an embedding."""
+        return tuple(self.test.plain(slice(0, 1)).shape[1:])
 
     def epoch_rows(self, rng: np.random.Generator, batch_size: int) -> np.ndarray | None:
         """Draw the positions (m,) of the training samples of a network's epoch; None: all."""
@@ -109,7 +113,7 @@ def balanced(labels: np.ndarray, classes: int, count: int, rng: np.random.Genera
 
 def prepare(
     arrays: Arrays,
-    data: ImageData,
+    data: DataFields,
     noise: Noise,
     streams: Streams,
     device: torch.device,
@@ -131,7 +135,7 @@ def prepare(
     machine = machine or Machine()
     data_hash = arrays.hash
     equal = _contents(arrays.train, machine) if data.folds is not None else None
-    padding = data.crop_padding
+    padding = data.crop_padding if isinstance(data, ImageData) else 0
     side = None
     if isinstance(data, Photos):
         side = data.crop
@@ -171,15 +175,24 @@ def prepare(
     arrays = dataclasses.replace(
         arrays, train=there["train"], validation=there.get("validation"), test=there["test"]
     )
-    height, width = arrays.train.images.shape[-3:-1]
-    # Images are not padded for division and tests.
-    if side is not None and side > min(height, width):
-        raise DataError(f"data.crop: {side} exceeds the images' size, {height}×{width} pixels")
+    if side is not None:
+        assert not isinstance(arrays.train.images, Features)
+        height, width = arrays.train.images.shape[-3:-1]
+        # Images are not padded for division and tests.
+        if side > min(height, width):
+            raise DataError(f"data.crop: {side} exceeds the images' size, {height}×{width} pixels")
     divided = divide(arrays, data, noise, streams, machine.study_dir, equal)
     mean = torch.tensor(arrays.mean, device=device)
     std = torch.tensor(arrays.std, device=device)
 
+    mapped = None
+    if isinstance(arrays.train.images, Features):
+        # The map itself on a CPU; one copy for all splits on a GPU.
+        mapped = torch.from_numpy(arrays.train.images.raw).to(device)
+
     def samples(name: str, part: Part, padding: int = 0) -> Samples:
+        if mapped is not None:
+            return _feature_samples(part, mapped, data, arrays)
         images: torch.Tensor | Streamed
         if isinstance(part.split.images, Files):
             assert stream is not None
@@ -221,6 +234,29 @@ def prepare(
     )
 
 
+def _feature_samples(
+    part: Part, mapped: torch.Tensor, data: DataFields, arrays: Arrays
+) -> FeatureSamples:
+    """Return samples of embeddings, whose features (all rows, bytes) are `mapped`."""
+    features = part.split.images
+    assert isinstance(features, Features)
+    assert isinstance(data, Embeddings)
+    device = mapped.device
+    scale = FeatureScale.of(data, arrays)
+    return FeatureSamples(
+        images=mapped,
+        given=torch.from_numpy(part.given[part.rows]).to(device),
+        true=torch.from_numpy(part.split.labels[part.rows]).to(device),
+        source_index=part.rows,
+        mean=torch.tensor(scale.mean, device=device),
+        std=torch.tensor(scale.std, device=device),
+        augmentation=data,
+        rows=torch.from_numpy(features.rows[part.rows]).to(device),
+        dtype=torch.float16 if features.dtype == np.float16 else torch.float32,
+        scale=scale,
+    )
+
+
 def _contents(split: Split, machine: Machine) -> np.ndarray:
     """Return numbers (n,) that are equal where images are; of files, where their bytes are equal.
 
@@ -228,6 +264,8 @@ def _contents(split: Split, machine: Machine) -> np.ndarray:
     """
     if isinstance(split.images, Files):
         return digests(split.images, machine.shared_dir)
+    if isinstance(split.images, Features):
+        return split.images.contents
     return contents_of(split.images)
 
 

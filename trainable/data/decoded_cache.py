@@ -27,7 +27,8 @@ def decoded(files: Files, place: Path | None, threads: int) -> np.ndarray:
         DataError: a file is not a valid image, or has another size than the others.
     """
     rows = np.arange(len(files))
-    return _cached(files, place, "", lambda: files.load(rows, threads))
+    identity = _identity(files) if place else ""
+    return cached(identity, place, "", lambda: files.load(rows, threads))
 
 
 def digests(files: Files, place: Path | None) -> np.ndarray:
@@ -37,16 +38,24 @@ def digests(files: Files, place: Path | None) -> np.ndarray:
         DataError: a file cannot be read.
     """
     rows = np.arange(len(files))
-    return _cached(files, place, ".digests", lambda: files.digests(rows))
+    identity = _identity(files) if place else ""
+    return cached(identity, place, ".digests", lambda: files.digests(rows))
 
 
-def _cached(
-    files: Files, place: Path | None, kind: str, make: Callable[[], np.ndarray]
+def cached(
+    identity: str, place: Path | None, kind: str, make: Callable[[], np.ndarray]
 ) -> np.ndarray:
-    """Return an array of these files: that in the folder `place`, or else what `make` returns."""
+    """Return an array that belongs to files: that in a folder, or else what `make` returns.
+
+    Args:
+        identity: hex digits that identify the files and their state.
+        place: the folder; None: there is none.
+        kind: what the array is, the end of its name.
+        make: computes the array.
+    """
     if place is None:
         return make()
-    kept = place / f"{_identity(files)}{kind}.npy"
+    kept = place / f"{identity}{kind}.npy"
     try:
         return _mapped(kept)
     except OSError:

@@ -8,8 +8,7 @@ from typing import NoReturn
 
 import numpy as np
 
-from trainable.config.data import OwnData
-from trainable.config.test_set import TestLabels
+from trainable.config.test_set import OwnTestSet, TestLabels
 from trainable.data.images import digest
 from trainable.errors import DataError
 
@@ -60,23 +59,26 @@ def contents_of(images: Iterable[np.ndarray]) -> np.ndarray:
     return np.array([digest(image.tobytes()) for image in images], np.uint64)
 
 
-def check_not_training(test: np.ndarray, train: np.ndarray, name: str) -> None:
+def check_not_training(
+    test: np.ndarray, train: np.ndarray, name: str, unit: str = "images"
+) -> None:
     """Raise DataError if at least half of the test images are training images.
 
     Args:
         test, train: (m,) and (n,) numbers that are equal where images are.
         name: name of the data in the message.
+        unit: what a sample is in the message.
     """
     same = int(np.isin(test, train).sum())
     if 2 * same >= len(test):
-        refuse_copies(same, len(test), name)
+        refuse_copies(same, len(test), name, unit)
 
 
-def refuse_copies(same: int, count: int, name: str) -> NoReturn:
+def refuse_copies(same: int, count: int, name: str, unit: str = "images") -> NoReturn:
     """Raise DataError because `same` of `count` test images are training images."""
     raise DataError(
-        f"{name}: {same} of {count} test images are training images, so they test nothing. Remove "
-        "them from one of the two, or remove the test set: a part of the training images is then "
+        f"{name}: {same} of {count} test {unit} are training {unit}, so they test nothing. Remove "
+        f"them from one of the two, or remove the test set: a part of the training {unit} is then "
         "held out"
     )
 
@@ -89,31 +91,33 @@ class Tested:
         has_test: whether the data have a test set; else a part of the training images is held out.
         count: number of test images; of a part that is held out, about.
         labels: whether their labels are trusted or unchecked.
+        unit: what a sample is in sentences.
     """
 
     has_test: bool
     count: int
     labels: TestLabels
+    unit: str = "images"
 
     def __str__(self) -> str:
         """Write `test set: 40 images, labels trusted`."""
         if self.has_test:
-            return f"test set: {self.count} images, labels {self.labels}"
+            return f"test set: {self.count} {self.unit}, labels {self.labels}"
         return (
-            f"no test set: about {self.count} of the training images are held out, with labels "
-            f"{self.labels}"
+            f"no test set: about {self.count} of the training {self.unit} are held out, with "
+            f"labels {self.labels}"
         )
 
 
-def too_small(count: int) -> str | None:
+def too_small(count: int, unit: str = "images") -> str | None:
     """Return a sentence if `count` test images tell an accuracy to few points only, else None."""
     if count >= USEFUL:
         return None
     here = 100 * half_width(count)
     useful = 100 * half_width(USEFUL)
     return (
-        f"{count} test images: an accuracy is known to ±{here:.1f} points at worst (95 %); "
-        f"{USEFUL} images give ±{useful:.0f}"
+        f"{count} test {unit}: an accuracy is known to ±{here:.1f} points at worst (95 %); "
+        f"{USEFUL} {unit} give ±{useful:.0f}"
     )
 
 
@@ -122,7 +126,7 @@ def half_width(count: int) -> float:
     return 1.96 * math.sqrt(0.25 / max(count, 1))
 
 
-def trust_in_test(data: OwnData, has_test: bool, true_known: bool) -> TestLabels:
+def trust_in_test(data: OwnTestSet, has_test: bool, true_known: bool) -> TestLabels:
     """Return whether test labels are trusted: as the study says, or else by where they are from.
 
     Args:

@@ -87,14 +87,20 @@ def _has(content: dict[str, np.ndarray], name: str) -> bool:
 
 def _check_sizes(path: Path, splits: dict[str, Split]) -> None:
     """Raise DataError if the splits have images of different sizes."""
-    expected = splits["train"].images.shape[1:]
+    expected = _size(splits["train"])
     for name, split in splits.items():
-        found = split.images.shape[1:]
+        found = _size(split)
         if found != expected:
             raise DataError(
                 f"{path}: {name}_images are {found} and train_images {expected}; all images must "
                 "have the same size"
             )
+
+
+def _size(split: Split) -> tuple[int, ...]:
+    """Return (height, width, channels) of the images of a file."""
+    assert isinstance(split.images, np.ndarray)
+    return split.images.shape[1:]
 
 
 def _number_of_classes(path: Path, train: Split) -> int:

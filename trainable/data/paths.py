@@ -20,7 +20,9 @@ from trainable.config.data import (
     Npz,
     WebVision,
 )
+from trainable.config.embeddings import Embeddings
 from trainable.config.runtime import Machine
+from trainable.data.embedding_tables import FORMS
 
 CIFAR10_FOLDER = "cifar-10-batches-py"
 CIFAR100_FOLDER = "cifar-100-python"
@@ -31,7 +33,7 @@ CIFARN_SITE = "https://github.com/UCSC-REAL/cifar-10-100n (folder data)"
 def location(data: Data, machine: Machine) -> Path | None:
     """Return the file or folder with the images; None: the data is part of a library."""
     match data:
-        case Npz() | ImageFolder():
+        case Npz() | ImageFolder() | Embeddings():
             return machine.study_dir / data.path
         case Cifar10() | Cifar10N():
             return machine.data_dir / CIFAR10_FOLDER
@@ -59,6 +61,11 @@ def human_labels(data: Cifar10N | Cifar100N, machine: Machine) -> Path:
     )
 
 
+def labels_of(data: Embeddings, machine: Machine) -> Path | None:
+    """Return the path of the table of labels; None: that next to the features, or none."""
+    return None if data.labels is None else machine.study_dir / data.labels
+
+
 def ilsvrc12(machine: Machine) -> Path:
     """Return the folder of ILSVRC12 validation images, with one folder per WebVision class."""
     return machine.data_dir / "imagenet" / "val"
@@ -77,6 +84,8 @@ def missing(data: Data, machine: Machine) -> str | None:
             "ILSVRC12 validation images of each (https://image-net.org), or data.ilsvrc12: false"
         )
         places.append((ilsvrc12(machine), text))
+    if isinstance(data, Embeddings):
+        places.append((labels_of(data, machine), "expected a table of labels (.csv)"))
     for path, expected in places:
         try:
             if path is not None and not path.exists():
@@ -84,6 +93,8 @@ def missing(data: Data, machine: Machine) -> str | None:
         except OSError as error:  # an invalid file name
             return f"{data.name}: {path}: {error.strerror}"
     place = location(data, machine)
+    if isinstance(data, Embeddings):
+        return None
     if place is not None and place.is_dir() == isinstance(data, Npz):
         kind = "folder" if place.is_dir() else "file"
         return f"{data.name}: {place} is a {kind}; {_expected(data)}"
@@ -115,6 +126,8 @@ def _expected(data: Data) -> str:
                 "expected a folder with CLASS/*.jpg (or .jpeg, .png, …), or with train/CLASS/… and "
                 "optionally val/CLASS/… and test/CLASS/…, with the same class folders"
             )
+        case Embeddings():
+            return f"expected {FORMS}"
         case Cifar10() | Cifar10N():
             return (
                 "expected the folder of cifar-10-python.tar.gz (data_batch_1 … 5, test_batch, "

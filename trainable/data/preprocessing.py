@@ -9,6 +9,7 @@ import torch
 
 from trainable.config.data import ImageData, Photos
 from trainable.data.arrays import Arrays
+from trainable.data.features import Features
 from trainable.data.images import decode, from_pixels
 from trainable.data.samples import centre, most_at_once, normalised
 from trainable.errors import DataError
@@ -38,7 +39,9 @@ class Preprocessing:
     @classmethod
     def of(cls, data: ImageData, arrays: Arrays) -> "Preprocessing":
         """Return the steps for a data set, before its images are decoded or after."""
-        height, width, channels = arrays.train.images.shape[-3:]
+        images = arrays.train.images
+        assert not isinstance(images, Features)
+        height, width, channels = images.shape[-3:]
         size = None
         crop = None
         upright = True

@@ -16,18 +16,20 @@ from trainable.config.data import (
     Npz,
     WebVision,
 )
+from trainable.config.embeddings import Embeddings
 from trainable.config.runtime import Machine
 from trainable.data import (
     cifar,
     cifar_n,
     clothing_webvision_cub,
     digits,
+    embeddings,
     image_folder,
     mnist,
     npz,
 )
 from trainable.data.arrays import Arrays
-from trainable.data.paths import missing
+from trainable.data.paths import labels_of, missing
 from trainable.errors import DataError
 
 
@@ -52,6 +54,10 @@ def load(data: Data, machine: Machine) -> Arrays:
             return cifar_n.with_human_labels(data, machine)
         case ImageFolder():
             return image_folder.load(machine.study_dir / data.path, data, machine.shared_dir)
+        case Embeddings():
+            labels = labels_of(data, machine)
+            place = machine.study_dir / data.path
+            return embeddings.load(place, data, labels, machine.shared_dir)
         case Cub200():
             return clothing_webvision_cub.cub200(data, machine)
         case Clothing1M():

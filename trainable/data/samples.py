@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from trainable.config.data import ImageData, Photos
+from trainable.config.data_fields import DataFields
 from trainable.data.augment import Crops, DrawnAhead, cropped, draw_crops, resized_crop
 from trainable.data.streaming import Batch, Index, Streamed
 
@@ -52,7 +53,7 @@ class Samples:
     source_index: np.ndarray
     mean: torch.Tensor
     std: torch.Tensor
-    augmentation: ImageData
+    augmentation: DataFields
     padding: int = 0
     side: int | None = None
 
@@ -105,6 +106,7 @@ class Samples:
         if isinstance(rng, DrawnAhead):
             return cropped(images, where, rng.next(len(where)))
         if self._resizes:
+            assert isinstance(self.augmentation, Photos)
             return resized_crop(images, where, self._size, self.augmentation.flip, rng)
         return cropped(images, where, self._crops(rng, len(where)))
 
@@ -116,6 +118,7 @@ class Samples:
     def _crops(self, rng: torch.Generator, n: int) -> Crops:
         height, width = self.images.shape[1:3]
         fields = self.augmentation
+        assert isinstance(fields, ImageData)
         return draw_crops(
             n,
             (height, width),

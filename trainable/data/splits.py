@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from trainable.config.annotators import AnnotatorNoise
-from trainable.config.data import CorruptedNoise, FileNoise, ImageData, InstanceNoise, Noise
+from trainable.config.data import CorruptedNoise, FileNoise, InstanceNoise, Noise
+from trainable.config.data_fields import DataFields
 from trainable.data.annotator_files import read_ratings
 from trainable.data.arrays import Arrays, Split
 from trainable.data.class_imbalance import long_tailed
 from trainable.data.corrupted_noise import CleanImages, Corrupted, corrupt_images
 from trainable.data.folds import folds
-from trainable.data.images import Files
 from trainable.data.noise import corrupt
 from trainable.data.noise_files import read_labels
 from trainable.data.ratings import NONE, Ratings, simulated
@@ -77,7 +77,7 @@ class Parts:
 
 def divide(
     arrays: Arrays,
-    data: ImageData,
+    data: DataFields,
     noise: Noise,
     streams: Streams,
     folder: Path,
@@ -150,7 +150,7 @@ def divide(
 
 
 def _long_tailed(
-    split: Split, rows: np.ndarray, arrays: Arrays, data: ImageData, streams: Streams
+    split: Split, rows: np.ndarray, arrays: Arrays, data: DataFields, streams: Streams
 ) -> np.ndarray:
     """Return those of `rows` (m,) of a split that `data.imbalance` keeps, by their true labels.
 
@@ -206,7 +206,9 @@ def _noisy(
             return Part(split, rows, given, ratings=ratings)
         case InstanceNoise():
             images = (
-                split.images.load(rows) if isinstance(split.images, Files) else split.images[rows]
+                split.images[rows]
+                if isinstance(split.images, np.ndarray)
+                else split.images.load(rows)
             )
             # The stream starts at its beginning for every set, so their noise is the same.
             projections = streams.numpy("projections")

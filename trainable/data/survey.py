@@ -132,6 +132,7 @@ def _other_forms(layout: image_folder.Layout, classes: list[str]) -> Iterable[st
 def _npz(path: Path) -> Survey:
     data = npz.load(path, Npz(path=str(path)))
     counts = _counts(data)
+    assert isinstance(data.train.images, np.ndarray)
     _, height, width, channels = data.train.images.shape
     found = Survey(
         "npz",

@@ -197,9 +197,13 @@ class Learner:
         return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Resume from the result of `state_dict`."""
+        """Resume from the result of `state_dict`.
+
+        Momentum, weight decay and learning rate remain those of this learner's `train`.
+        """
         self.network.load_state_dict(state["network"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        averages = {"state": state["optimizer"]["state"]}
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), **averages})
         self.forwards = state["forwards"]
         if self.averaged is not None:
             self.averaged.load_state_dict(state["averaged"])

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import torch
 
+from trainable.data.feature_scale import FeatureScale
 from trainable.data.preprocessing import Preprocessing
 from trainable.errors import DataError
 
@@ -22,6 +23,9 @@ Averages = Literal["logits", "probabilities", "own"]
 
 NETWORKS = "networks"
 DESCRIPTION = "description"
+IMAGES = "images"
+FEATURES = "features"
+"""Key of the preprocessing in a description: that of images, or of feature vectors."""
 
 
 @dataclass(frozen=True)
@@ -31,14 +35,14 @@ class Description:
     Attributes:
         model: the section `model` of the trial's configuration, as plain data.
         class_names: names of the classes, in their order; numbers where the data set has no names.
-        preprocessing: how an image becomes their input.
+        preprocessing: how an image, or a feature vector, becomes their input.
         averages: outputs of the networks that are averaged.
         precision: `train.precision` of the trial.
     """
 
     model: dict[str, Any]
     class_names: tuple[str, ...]
-    preprocessing: Preprocessing
+    preprocessing: Preprocessing | FeatureScale
     averages: Averages
     precision: str
 
@@ -52,20 +56,26 @@ class Description:
         names = content["class_names"]
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise TypeError("class_names is a list of texts")
+        preprocessing: Preprocessing | FeatureScale
+        if FEATURES in content:
+            preprocessing = FeatureScale.from_dict(content[FEATURES])
+        else:
+            preprocessing = Preprocessing.from_dict(content[IMAGES])
         return cls(
             model=dict(content["model"]),
             class_names=tuple(names),
-            preprocessing=Preprocessing.from_dict(content["images"]),
+            preprocessing=preprocessing,
             averages=content["averages"],
             precision=content["precision"],
         )
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
+        kind = IMAGES if isinstance(self.preprocessing, Preprocessing) else FEATURES
         return {
             "model": self.model,
             "class_names": list(self.class_names),
-            "images": self.preprocessing.to_dict(),
+            kind: self.preprocessing.to_dict(),
             "averages": self.averages,
             "precision": self.precision,
         }

@@ -10,6 +10,8 @@ from trainable.config.initialization import Start, content_hash
 from trainable.config.runtime import Machine
 from trainable.config.trial import TrialConfig
 from trainable.data import registry
+from trainable.data.arrays import Arrays
+from trainable.data.features import Features
 from trainable.engine.model_file import Weights, read_model
 from trainable.errors import DataError
 from trainable.models.build import build
@@ -34,7 +36,7 @@ def load_pretrained(
     notes = []
     states = _read(file, expected)
     for k, network in enumerate(networks):
-        note = _load(network, states[k % len(states)], file)
+        note = load_state(network, states[k % len(states)], file)
         if note:
             notes.append(f"network {k}: {note}")
     return notes
@@ -50,14 +52,22 @@ def misfit(config: TrialConfig, machine: Machine) -> str | None:
         return None
     try:
         arrays = registry.load(config.data, machine)
-        height, width, channels = arrays.train.images.shape[-3:]
-        crop = config.data.crop if isinstance(config.data, Photos) else None
-        shape = (channels, crop or height, crop or width)
+        shape = _input_shape(config, arrays)
         network = build(config.model, shape, arrays.classes, seed=0)
         load_pretrained([network], machine.study_dir / start.weights)
     except DataError as error:
         return str(error)
     return None
+
+
+def _input_shape(config: TrialConfig, arrays: Arrays) -> tuple[int, ...]:
+    """Return the shape of a network's input, without the batch."""
+    images = arrays.train.images
+    if isinstance(images, Features):
+        return (images.width,)
+    height, width, channels = images.shape[-3:]
+    crop = config.data.crop if isinstance(config.data, Photos) else None
+    return channels, crop or height, crop or width
 
 
 def _read(file: Path, expected: str | None) -> list[Weights]:
@@ -71,7 +81,7 @@ def _read(file: Path, expected: str | None) -> list[Weights]:
     return states
 
 
-def _load(network: nn.Module, state: Weights, file: Path) -> str:
+def load_state(network: nn.Module, state: Weights, file: Path) -> str:
     """Load one state dict; return a message about an ignored last layer, or an empty string.
 
     Raises:

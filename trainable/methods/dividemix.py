@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from trainable.config.dividemix import DivideMix as DivideMixConfig
 from trainable.config.trial import TrialConfig
 from trainable.data.dataset import Dataset
+from trainable.data.feature_samples import FeatureSamples
 from trainable.data.noise import class_dependent
 from trainable.data.samples import Samples
 from trainable.engine.judging import Judgement, Prediction, judge
@@ -43,11 +44,14 @@ from trainable.methods.dividemix_step import (
     own_predictions,
     refined_targets,
 )
+from trainable.methods.division_guard import DivisionGuard
 from trainable.noisy_labels.auto_warmup import ended, separation
 from trainable.noisy_labels.gaussian_mixture import normalise
 from trainable.noisy_labels.neighbors import label_support
 from trainable.noisy_labels.ramp_up import ramp_up
+from trainable.noisy_labels.unlabeled_weight import automatic_lambda_u
 from trainable.random_streams import Streams
+from trainable.storage.names import DIVISION_CHANGED
 
 
 class DivideMix(Method):
@@ -61,16 +65,27 @@ class DivideMix(Method):
         self.method = config.method
         self.history: list[list[np.ndarray]] = [[] for _ in learners]
         self.separations: list[float] = []
+        self._support: np.ndarray | None = None
         self.conf_penalty = self.method.conf_penalty == "on"
         if self.method.conf_penalty == "auto":
             self.conf_penalty = class_dependent(config.noise)
         self.prior = class_prior(self.method.prior, data)
+        self.guard = DivisionGuard() if self.method.guard else None
+        if self.guard and data.validation is None:
+            raise DataError(
+                "method.guard compares agreement with validation labels, and there is no "
+                "validation set. Set data.validation_fraction: 0.1"
+            )
 
     @property
     def warmup(self) -> float:
         """Number of warm-up epochs; infinite while `auto` has not ended warm-up."""
-        if self.method.warmup_epochs != "auto":
-            return self.method.warmup_epochs
+        m = self.method
+        if m.warmup_epochs != "auto":
+            batch = 2 * self.config.train.batch_size
+            steps = self.data.epoch_batches or math.ceil(len(self.data.train) / batch)
+            needed = math.ceil(m.warmup_steps / steps)
+            return max(m.warmup_epochs, min(needed, self.config.train.epochs // 2))
         if ended(self.separations, self.config.train.epochs):
             return len(self.separations)
         return math.inf
@@ -82,6 +97,9 @@ class DivideMix(Method):
             row = {"phase": "warmup"}
             row.update(self.cross_entropy_epoch(self.conf_penalty))
             row.update(self.separate())
+        elif self.guard and self.guard.failed:
+            row = {"phase": "fallback"}
+            row.update(self.cross_entropy_epoch(self.conf_penalty))
         else:
             row = {"phase": "dividemix"}
             row.update(self.divide_and_mix())
@@ -89,6 +107,20 @@ class DivideMix(Method):
             with self.uncounted():
                 record = self.seen(self.judge(finished=1))
             self.records[self.epoch + 1] = {**record, **self.held_out()}
+        return row
+
+    def evaluate(self) -> Row:
+        """Return the accuracies of the epoch, after a failed division has been undone (`guard`)."""
+        row = super().evaluate()
+        if self.guard is None or self.validation_classes is None:
+            return row
+        assert self.data.validation is not None
+        agrees = self.validation_classes == self.data.validation.given
+        if self.epoch + 1 == self.warmup:
+            self.guard.keep(self.learners, agrees)
+        elif self.guard.restore_if_failed(self.learners, agrees):
+            row = super().evaluate()
+        row["division/failed"] = float(self.guard.failed)
         return row
 
     def separate(self) -> Row:
@@ -110,6 +142,9 @@ class DivideMix(Method):
             # Both networks judge the samples before either of them trains.
             verdicts = self.judge()
             train = self.data.train
+            for k, verdict in enumerate(verdicts):
+                index = self.positions(verdict.rows)
+                self.predicted[DIVISION_CHANGED].add(k, index, verdict.classes)
             row: Row = dict(agree(self.method, verdicts, train.given))
             row.update(describe(self.method, verdicts, train))
             row.update(against_labels(verdicts, train))
@@ -158,8 +193,13 @@ class DivideMix(Method):
 
     def witness(self, k: int, rows: np.ndarray | None, prediction: Prediction) -> None:
         """Add what network k says of the judged samples to the running means."""
-        index = slice(None) if rows is None else torch.from_numpy(rows).to(self.data.train.device)
-        self.margins.add(k, index, prediction.margin, prediction.loss)
+        self.margins.add(k, self.positions(rows), prediction.margin, prediction.loss)
+
+    def positions(self, rows: np.ndarray | None) -> torch.Tensor | slice:
+        """Return the positions of judged samples, on the device; None: all samples."""
+        if rows is None:
+            return slice(None)
+        return torch.from_numpy(rows).to(self.data.train.device)
 
     def predictions(
         self, epoch: int
@@ -171,7 +211,8 @@ class DivideMix(Method):
             networks. The first is None where all samples are judged; if not, each network judges
             different ones, and the last is None.
         """
-        with_features = self.method.division != "loss"
+        own_features = isinstance(self.data.train, FeatureSamples)
+        with_features = self.method.division != "loss" and not own_features
         if self.data.epoch_batches is None:
             judgement = judge(self.learners, self.data.train, self.combined, with_features)
             return [(None, prediction, judgement) for prediction in judgement.networks]
@@ -184,12 +225,22 @@ class DivideMix(Method):
         return found
 
     def support(self, prediction: Prediction, train: Samples) -> np.ndarray:
-        """Return the neighbours' support of each label, (n,); empty with `division: loss`."""
-        if prediction.features is None:
+        """Return the neighbours' support of each label, (n,); empty with `division: loss`.
+
+        The neighbours of embeddings are those in the features of the data, which never change.
+        """
+        if self.method.division == "loss":
             return np.empty(0)
-        support = label_support(
-            prediction.features, train.given, self.data.classes, self.method.neighbors
-        )
+        if isinstance(train, FeatureSamples):
+            if self._support is None:
+                self._support = self._supported(train.every(), train)
+            return self._support
+        assert prediction.features is not None
+        return self._supported(prediction.features, train)
+
+    def _supported(self, features: torch.Tensor, train: Samples) -> np.ndarray:
+        """Return the support of each label by the neighbours in `features` (n, width), (n,)."""
+        support = label_support(features, train.given, self.data.classes, self.method.neighbors)
         return support.double().cpu().numpy()
 
     def train_on(self, verdicts: list[Verdict]) -> Row:
@@ -235,9 +286,13 @@ class DivideMix(Method):
             weights=self.streams.numpy("mixup", self.epoch, own, 0),
             partners=self.streams.numpy("mixup", self.epoch, own, 1),
         )
+        warmup = self.warmup
+        lambda_u = m.lambda_u
+        if lambda_u == "auto":
+            lambda_u = automatic_lambda_u(1 - float(verdict.labeled.mean()))
         for x, u, progress in data.ahead(self.batches(verdict.labeled, own)):
             batch = self.mixed_batch(learner, guide, data, x, u, verdict.weight[x], draws)
-            tally.lambda_u = m.lambda_u * ramp_up(progress, self.warmup, m.rampup_epochs)
+            tally.lambda_u = lambda_u * ramp_up(progress, warmup, m.rampup_epochs)
             logits = learner(batch.inputs)
             terms = losses(m, logits, batch.targets, batch.labeled_rows, self.prior)
             loss_x, loss_u, loss_prior = terms
@@ -347,6 +402,8 @@ class DivideMix(Method):
         for past in self.history:
             state["history"].append([torch.from_numpy(each) for each in past])
         state["separations"] = self.separations
+        if self.guard:
+            state["guard"] = self.guard.state_dict()
         return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -357,6 +414,8 @@ class DivideMix(Method):
             self.history.append([each.numpy() for each in past])
         # Older checkpoints have no separations.
         self.separations = list(state.get("separations", []))
+        if self.guard:
+            self.guard.load_state_dict(state["guard"])
 
 
 def class_prior(prior: list[float] | None, data: Dataset) -> torch.Tensor | None:

@@ -1,7 +1,9 @@
 """Networks of the optional package timm (github.com/huggingface/pytorch-image-models)."""
 
 import difflib
+from pathlib import Path
 
+import torch
 from torch import nn
 
 from trainable.config.models import Timm, missing_package
@@ -37,3 +39,43 @@ def timm_network(model: Timm, shape: tuple[int, int, int], classes: int) -> nn.M
         model.name.removeprefix(PREFIX), pretrained=False, num_classes=classes, in_chans=shape[0]
     )
     return network
+
+
+def timm_classifier(
+    model: str,
+) -> tuple[nn.Module, int, tuple[float, ...], tuple[float, ...]]:
+    """Return a classifier of timm with random weights, and what images it was made for.
+
+    Args:
+        model: `timm:NAME`.
+
+    Returns:
+        The network for 3 channels; side of the images, pixels; mean and standard deviation per
+        channel that they are normalised by, of pixels in [0, 1].
+
+    Raises:
+        DataError: timm has no model of that name.
+    """
+    problem = unknown_name(model)
+    if problem:
+        raise DataError(problem.removeprefix("model.name: "))
+    import timm
+
+    network: nn.Module = timm.create_model(model.removeprefix(PREFIX), pretrained=False)
+    images = timm.data.resolve_model_data_config(network)
+    return network, images["input_size"][-1], images["mean"], images["std"]
+
+
+def read_safetensors(file: Path) -> dict[str, torch.Tensor]:
+    """Return the weights of a `.safetensors` file, in which timm's models are published.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(file)
+    except (SafetensorError, OSError) as error:
+        raise DataError(f"{file} is not a readable file of weights: {error}") from None

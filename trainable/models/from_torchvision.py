@@ -1,10 +1,12 @@
 """torchvision's networks, optionally with first layers for small or grey images."""
 
+import difflib
 import math
 from collections.abc import Callable
 from typing import cast
 
 import torch
+import torchvision
 from torch import nn
 from torchvision import models
 
@@ -31,6 +33,29 @@ def torchvision_network(model: Torchvision, shape: tuple[int, int, int], classes
             return _swin_t(model.stem, shape, classes)
         case _:
             return _resnet(model.name, model.stem, shape, classes)
+
+
+def published_network(
+    name: str,
+) -> tuple[nn.Module, int, tuple[float, ...], tuple[float, ...]]:
+    """Return a classifier of torchvision with random weights, and what images it was made for.
+
+    Returns:
+        The network for 3 channels; side of the images, pixels; mean and standard deviation per
+        channel that they are normalised by, of pixels in [0, 1].
+
+    Raises:
+        DataError: torchvision has no such classifier.
+    """
+    known = models.list_models(module=models)
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean `{close[0]}`?" if close else f"; it has {', '.join(known)}"
+        raise DataError(f"torchvision {torchvision.__version__} has no classifier `{name}`{hint}")
+    options = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
+    network = models.get_model(name, weights=None, **options)
+    images = models.get_model_weights(name).DEFAULT.transforms()
+    return network, images.crop_size[0], tuple(images.mean), tuple(images.std)
 
 
 def _resnet(name: str, stem: str, shape: tuple[int, int, int], classes: int) -> nn.Module:

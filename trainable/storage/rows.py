@@ -11,14 +11,19 @@ from typing import Any
 from trainable.storage import names
 
 
-def read_rows(folder: Path) -> list[dict[str, Any]]:
+def read_rows(folder: Path, file: str = names.METRICS_FILE) -> list[dict[str, Any]]:
     """Return all rows of a trial; what is no row is left out, as after a crash the last line."""
     try:
-        content = (folder / names.METRICS_FILE).read_bytes()
+        content = (folder / file).read_bytes()
     except FileNotFoundError:
         return []
     whole = content[: content.rfind(b"\n") + 1]
     return list(_parsed(whole.splitlines()))
+
+
+def rows_text(rows: list[dict[str, Any]]) -> bytes:
+    """Return rows as they are on disk."""
+    return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
 
 
 def _parsed(lines: list[bytes]) -> Iterator[dict[str, Any]]:

@@ -22,7 +22,7 @@ from typing import Any
 from trainable.storage import names
 from trainable.storage.checksums import Damaged, read_signed, signed
 from trainable.storage.result import FILES, files_of_result, read_result
-from trainable.storage.rows import read_rows, rows_checksum
+from trainable.storage.rows import read_rows, rows_checksum, rows_text
 
 PLACE = re.compile(r"([a-z0-9_][a-z0-9_.=+,-]*/){1,3}seed=\d+")
 """Allowed paths of a trial's folder below `runs/`; they cannot point outside of it."""
@@ -183,8 +183,7 @@ class TrialFolder:
         """Delete rows of epochs after `epochs`, the epoch of the checkpoint that is resumed."""
         self._check_owner()
         rows = [row for row in self.rows() if row["epoch"] <= epochs]
-        content = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
-        self.write(names.METRICS_FILE, content)
+        self.write(names.METRICS_FILE, rows_text(rows))
 
     # --- checkpoints ---
 
@@ -229,7 +228,8 @@ class TrialFolder:
     def fail(self, kind: str, message: str, traceback: str, retry: bool) -> None:
         """Write `failure.json` of an attempt; `retry` is whether another attempt may succeed."""
         attempts = (self.failure or {}).get("attempts", 0) + 1
-        epoch = len(self.rows())
+        rows = self.rows()
+        epoch = rows[-1]["epoch"] if rows else 0
         self.log(f"failed after epoch {epoch}: {kind}: {message}")
         about = {
             "kind": kind,

@@ -108,6 +108,8 @@ class Events:
         guess = record["ensemble_class"].astype(np.int64)
         mean_probability = record["clean_probability"].mean(0)
         worst = np.argsort(mean_probability, kind="stable")[: drawn.SHEET]
+        if len(data.shape) != 3:  # embeddings, which cannot be drawn
+            return
         images = train.plain(torch.from_numpy(worst).to(train.device))
         named = data.class_names or tuple(map(str, range(data.classes)))
         captions = [_caption(named[given[i]], named[guess[i]]) for i in worst]

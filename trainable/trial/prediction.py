@@ -77,7 +77,7 @@ def _read(model: TrainedModel, image: _Image) -> np.ndarray | DataError:
     if isinstance(image.content, DataError):
         return image.content
     try:
-        return model.preprocessing.read(image.content)
+        return model.read(image.content)
     except DataError as error:
         if image.index is None:
             return error

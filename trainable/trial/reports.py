@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+from trainable.errors import TrialError
 from trainable.methods.base import Row
 from trainable.storage import names
 from trainable.trial.cost import space
@@ -49,3 +50,25 @@ class Reporter:
             report["space"] = space(self.session.trial)
         self._first = False
         return report
+
+
+def whole_report(session: Session) -> dict[str, Any]:
+    """Train one epoch and report its whole row, to a scheduler that knows no trial folders.
+
+    Returns:
+        The row and `done`. If the trial was completed before, it is the last row.
+
+    Raises:
+        TrialError: the trial has failed, and a retry would fail again.
+        OSError: the disk is full or read-only.
+    """
+    row = session.advance()
+    if session.no_space:
+        raise OSError(session.no_space)
+    if row is None or session.finished:
+        failure = session.folder.failure
+        if failure is not None:
+            raise TrialError(f"{failure['kind']}: {failure['message']}")
+    if row is None:
+        row = session.folder.rows()[-1]
+    return {**row, "done": session.finished}

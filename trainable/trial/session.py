@@ -15,15 +15,17 @@ from typing import Any, TypeVar
 import torch
 
 from trainable.config.runtime import Machine
-from trainable.config.trial import SCHEMA, TrialConfig, trial_id
+from trainable.config.trial import TrialConfig
 from trainable.errors import TimedOut, TrialError
 from trainable.methods.base import Row
 from trainable.storage import names
-from trainable.storage.checksums import FORMAT, Damaged
+from trainable.storage.checksums import Damaged
 from trainable.storage.result import read_result
+from trainable.storage.rows import read_rows
 from trainable.storage.trial_folder import LostFolder, TrialFolder
 from trainable.tensorboard.events import Events
 from trainable.trial.fingerprint import fingerprint
+from trainable.trial.lineage import Origin, OtherTrial, description
 from trainable.trial.trial import OtherState, Trial
 
 T = TypeVar("T")
@@ -52,6 +54,8 @@ class Session:
         folder: the trial's folder.
         machine: settings of the machine.
         place: the trial's `setting`, `arm` and `seed` in a study, for TensorBoard.
+        origin: what the trial continues, if it is a segment of a lineage; its folder then holds
+            that state and the rows before it.
     """
 
     def __init__(
@@ -60,10 +64,12 @@ class Session:
         folder: Path | str,
         machine: Machine,
         place: dict[str, str | int] | None = None,
+        origin: Origin | None = None,
     ):
         self.config = config
         self.machine = machine
         self.place = place or {}
+        self.origin = origin
         self.folder = TrialFolder(folder)
         self.trial: Trial | None = None
         self.no_space: str | None = None
@@ -82,12 +88,7 @@ class Session:
             self.folder.remove(names.CHECKPOINT, names.PREVIOUS_CHECKPOINT, names.FAILURE)
             self.finished = True
             return
-        about: dict[str, Any] = {
-            "id": trial_id(self.config),
-            "schema": SCHEMA,
-            "config": self.config.model_dump(),
-            "format": FORMAT,
-        }
+        about = description(self.config, self.origin)
         before = self.folder.trial or {}
         earlier: dict[str, Any] = {
             k: before[k]
@@ -133,6 +134,8 @@ class Session:
 
     def _resume(self, trial: Trial) -> None:
         rows = self.folder.rows()
+        if self.origin is not None:
+            rows = read_rows(self.folder.path, names.INHERITED) + rows
         before = self.folder.has_checkpoint
         for state in self.folder.load_checkpoints():
             try:
@@ -145,9 +148,21 @@ class Session:
             except OtherState as error:
                 self.folder.log(f"a checkpoint is not used: {error}")
                 continue
+            except (KeyError, RuntimeError, ValueError) as error:
+                if self.origin is None or _out_of_memory(error):
+                    raise
+                raise OtherTrial(
+                    f"the checkpoint of {self.origin.trial} does not fit this configuration "
+                    f"({error}). Mutate fields that keep the shape of its state, such as train.lr"
+                ) from None
             self.folder.log(f"resumes after epoch {trial.epoch}")
             break
         else:
+            if self.origin is not None:
+                raise OtherTrial(
+                    f"{self.folder.path} continues {self.origin.trial} after epoch "
+                    f"{self.origin.epoch}, and no checkpoint can be used (see {names.LOG})"
+                )
             if before:
                 self.folder.log("no checkpoint can be used: the trial starts anew")
         self.folder.keep_rows(trial.epoch)

@@ -9,10 +9,12 @@ import torch
 from torch import nn
 
 from trainable.config.custom_code import Own
+from trainable.config.embeddings import Embeddings
 from trainable.config.runtime import Machine
 from trainable.config.trial import CodeInResults, TrialConfig, stored_config, stored_model
 from trainable.data import registry
 from trainable.data.arrays import Arrays
+from trainable.data.feature_scale import FeatureScale
 from trainable.data.preprocessing import Preprocessing
 from trainable.engine.learner import autocast
 from trainable.engine.model_file import Averages, Description, class_names, read_model
@@ -35,7 +37,7 @@ class TrainedModel:
         networks: one or two networks in eval mode, on the device.
         class_names: names of the classes, in their order; numbers where the data set has no names.
         preprocessing: how an image becomes the networks' input: sizes, channels, mean and
-            standard deviation.
+            standard deviation; of embeddings, how a feature vector does.
         averages: outputs of the networks that are averaged, as when the trial was tested.
         precision: `train.precision` of the trial.
         device: where the networks are.
@@ -43,14 +45,14 @@ class TrainedModel:
 
     networks: tuple[nn.Module, ...]
     class_names: tuple[str, ...]
-    preprocessing: Preprocessing
+    preprocessing: Preprocessing | FeatureScale
     averages: Averages
     precision: str
     device: torch.device
 
     @property
-    def input_shape(self) -> tuple[int, int, int]:
-        """(channels, height, width) of the networks' input."""
+    def input_shape(self) -> tuple[int, ...]:
+        """(channels, height, width) of the networks' input, or (features,)."""
         return self.preprocessing.input_shape
 
     def predict_probabilities(self, images: np.ndarray | Sequence[Path | str]) -> np.ndarray:
@@ -62,7 +64,7 @@ class TrainedModel:
 
         Args:
             images: uint8 (n, height, width[, 1 or 3]), or files. They are scaled and converted as
-                in training.
+                in training. For networks of embeddings: feature vectors (n, features).
 
         Raises:
             DataError: an image is not valid, or has another size and is not scaled.
@@ -73,15 +75,33 @@ class TrainedModel:
     def _read(self, images: np.ndarray | Sequence[Path | str]) -> Iterator[np.ndarray]:
         """Yield batches of images as training reads them."""
         sources: Sequence[np.ndarray | Path]
-        if isinstance(images, np.ndarray):
+        if isinstance(images, np.ndarray) and isinstance(self.preprocessing, FeatureScale):
+            sources = list(images)
+        elif isinstance(images, np.ndarray):
             sources = list(pixels(images))
         else:
             sources = [Path(image) for image in images]
         size = self.preprocessing.most_at_once(self.device)
         for start in range(0, len(sources), size):
-            yield np.stack(
-                [self.preprocessing.read(each) for each in sources[start : start + size]]
+            yield np.stack([self.read(each) for each in sources[start : start + size]])
+
+    def read(self, source: np.ndarray | Path) -> np.ndarray:
+        """Return an image, or a feature vector, as training reads it.
+
+        Raises:
+            DataError: it is not valid, or is none of what the networks were trained on.
+        """
+        if isinstance(self.preprocessing, Preprocessing):
+            if isinstance(source, np.ndarray) and source.ndim != 3:
+                raise DataError("the networks were trained on images, and these are embeddings")
+            return self.preprocessing.read(source)
+        if isinstance(source, Path) or source.ndim != 1:
+            shown = f"{source} is" if isinstance(source, Path) else "these are"
+            raise DataError(
+                f"{shown} no embeddings, on which the networks were trained: name an .npz file "
+                "with the array features, or a .npy file"
             )
+        return self.preprocessing.read(source)
 
     def probabilities_of(self, images: np.ndarray) -> np.ndarray:
         """Return the probabilities (batch, classes) of images from `preprocessing.read`."""
@@ -114,10 +134,15 @@ def pixels(images: np.ndarray) -> np.ndarray:
 
 def describe(config: TrialConfig, arrays: Arrays) -> Description:
     """Return what is needed to use the networks of a trial on this data set."""
+    preprocessing: Preprocessing | FeatureScale
+    if isinstance(config.data, Embeddings):
+        preprocessing = FeatureScale.of(config.data, arrays)
+    else:
+        preprocessing = Preprocessing.of(config.data, arrays)
     return Description(
         model=config.model.model_dump(mode="json"),
         class_names=class_names(arrays.class_names, arrays.classes),
-        preprocessing=Preprocessing.of(config.data, arrays),
+        preprocessing=preprocessing,
         averages=_averages(config),
         precision=config.train.precision,
     )

@@ -18,6 +18,7 @@ from analysis.audit.drawn_test_images import (
     write_draw,
 )
 from analysis.report.answers import answers
+from analysis.report.checks import checks_needed
 from analysis.report.evidence import CHECKED, DECLARED
 from analysis.report.gate import answer
 from analysis.report.write import write_report
@@ -209,6 +210,22 @@ def test_verdicts_wait_until_the_whole_sample_is_checked(study):
     notes = answers(study.read()).notes
     assert "150 of 200 drawn test images are checked" in notes[0]
     assert "verdicts follow once all drawn images are checked" in notes[1]
+
+
+def test_once_all_test_labels_are_checked_nothing_is_said_of_unchecked_ones(study):
+    check(with_arms(study).write(), 199)
+    assert "can be learned" in str(answers(study.read()).caution), "200 drawn images of 1000"
+    folder = check(study.write(), IMAGES, IMAGES)
+    said = answers(study.read())
+    assert said.caution is not None
+    assert said.caution.startswith("all test labels are checked")
+    row = said.table.set_index("arm").loc["cross_entropy"]
+    assert row["true_difference"] == pytest.approx(TRUTH)
+    text = (write_report(study.root)[1]).read_text()
+    assert "all test labels are checked" in text
+    assert "can be learned" not in text
+    assert list(checks_needed(study.read())) == []
+    assert folder.exists()
 
 
 def test_images_behind_an_undecided_one_are_not_used(study):

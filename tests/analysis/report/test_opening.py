@@ -24,7 +24,12 @@ UP = [71.0, 71.1, 71.2, 71.3, 71.4, 71.5, 71.6, 71.7]
 def first_lines(study):
     def _first_lines() -> Opening:
         results = study.read()
-        return opening(results, compare(results), read_registration(study.root))
+        return opening(
+            results,
+            compare(results),
+            read_registration(study.root),
+            caution=results.measure.caution,
+        )
 
     return _first_lines
 

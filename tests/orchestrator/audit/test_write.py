@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from orchestrator.audit.write import thumbnail
+from orchestrator.audit.pictures import thumbnail
 from orchestrator.cli import app
 from orchestrator.exit_codes import Ended
 from orchestrator.study.load import load_study

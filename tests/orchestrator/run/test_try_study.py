@@ -114,6 +114,7 @@ def test_a_trial_that_fails_is_named_and_its_folder_is_kept(study, command):
     code, out, err = command("run", study, "--try", "--arms", "plain")
     assert code == 1
     assert "failed: plain/seed=3" in out + err
+    assert "--retry-failed" not in out + err, "a try is not resumed"
     assert "report work" not in out
     folder = Path(re.search(r"The try is in (\S+), and", out)[1])
     assert (folder / "tiny/runs/plain/seed=3/failure.json").is_file()

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.study.overrides import resolve
 from orchestrator.study.planned_trial import LONGEST_NAME, NAME
 from orchestrator.study.study_text import comment, flow, path_in, sections, study_name
 from trainable.config import strict_yaml
+from trainable.config.overrides import resolve
 from trainable.config.trial import TrialConfig
 
 VALUES = [

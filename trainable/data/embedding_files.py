@@ -1,0 +1,175 @@
+"""Files of embeddings: arrays `.npz` and `.npy`, tables `.parquet`, and folders of them."""
+
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from trainable.data.embedding_arrays import CHUNK, FEATURES, NpySource, NpzSource, Source
+from trainable.data.embedding_tables import FORMS, CsvTable, ParquetTable
+from trainable.errors import DataError
+
+
+def open_source(path: Path, labels: Path | None = None) -> Source:
+    """Open a file or a folder of embeddings; only headers and tables are read.
+
+    Args:
+        path: `.npz`, `.npy`, `.parquet`, or a folder of files of one of these kinds.
+        labels: the table of labels of `.npy` files; None: `labels.csv` next to them.
+
+    Raises:
+        DataError: there are no such files, or one is damaged; the message names it.
+    """
+    if path.is_dir():
+        return _Folder(path, labels)
+    match path.suffix.lower():
+        case ".npz":
+            return NpzSource(path)
+        case ".npy":
+            return NpySource(path, CsvTable(labels or path.with_name("labels.csv")))
+        case ".parquet":
+            return _Parquet(path)
+    raise DataError(f"{path} is no file of embeddings; expected {FORMS}")
+
+
+def mapped_array(file: Path) -> np.ndarray:
+    """Return the features of a `.npy` file memory-mapped, (rows, bytes) uint8. Raises DataError."""
+    return NpySource(file, None).mapped()
+
+
+def is_embeddings(path: Path) -> bool:
+    """Return whether a path has embeddings, by its name and the names of its arrays."""
+    if path.is_dir():
+        folders = [each for each in path.iterdir() if each.is_dir() and each.name[0] != "."]
+        shards = _shards(path)
+        return bool(shards) and not folders and all(map(is_embeddings, shards))
+    if not path.is_file():
+        return False
+    if path.suffix.lower() in (".npy", ".parquet"):
+        return True
+    if path.suffix.lower() != ".npz":
+        return False
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return f"{FEATURES}.npy" in archive.namelist()
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
+class _Parquet(Source):
+    """A table with features, which is converted."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.files = [path]
+        self._table = ParquetTable(path)
+        self.columns = self._table.columns
+        self.shape = self._table.shape
+        self.dtype = self._table.dtype
+
+    def column(self, name: str) -> np.ndarray:
+        return self._table.column(name)
+
+    def chunks(self) -> Iterator[np.ndarray]:
+        return self._table.chunks(CHUNK)
+
+    @property
+    def annotators(self) -> tuple[str, ...]:
+        return self._table.annotators
+
+
+class _Folder(Source):
+    """Files of one kind, in the order of their names, as one source."""
+
+    def __init__(self, path: Path, labels: Path | None):
+        self.path = path
+        shards = _shards(path)
+        if not shards:
+            raise DataError(f"{path} has no files of embeddings; expected {FORMS}")
+        kinds = sorted({file.suffix.lower() for file in shards})
+        if len(kinds) > 1:
+            raise DataError(f"{path} has files {' and '.join(kinds)}; expected one kind")
+        self._table: CsvTable | None = None
+        self._parts: list[Source]
+        if kinds == [".npy"]:
+            self._table = CsvTable(labels or path / "labels.csv")
+            self._parts = [NpySource(file, None) for file in shards]
+        else:
+            self._parts = [open_source(file) for file in shards]
+        self.files = [file for part in self._parts for file in part.files]
+        first = self._parts[0]
+        for part in self._parts[1:]:
+            self._check_alike(first, part)
+        rows = sum(part.shape[0] for part in self._parts)
+        self.shape = (rows, first.shape[1])
+        self.dtype = first.dtype
+        self.columns = first.columns
+        if self._table is not None:
+            self.files.append(self._table.path)
+            self.columns = self._table.columns
+            if self._table.rows != rows:
+                raise DataError(
+                    f"{path} has {rows} rows of features in {len(shards)} files, and "
+                    f"{self._table.path} has {self._table.rows} rows of labels"
+                )
+
+    def _check_alike(self, first: Source, part: Source) -> None:
+        """Raise DataError if two files have other features or other columns."""
+        if (first.shape[1], first.dtype) != (part.shape[1], part.dtype):
+            raise DataError(
+                f"{part.path} has {part.shape[1]} features of {part.dtype}, and {first.path} "
+                f"{first.shape[1]} of {first.dtype}; all files need the same"
+            )
+        if first.columns != part.columns:
+            other = ", ".join(sorted(first.columns ^ part.columns))
+            raise DataError(f"only one of {first.path} and {part.path} has: {other}")
+
+    def column(self, name: str) -> np.ndarray:
+        if self._table is not None:
+            return self._table.column(name)
+        columns = []
+        for part in self._parts:
+            found = part.column(name)
+            if name != "classes" and len(found) != part.shape[0]:
+                raise DataError(
+                    f"{part.path}: {name} has {len(found)} rows, and features {part.shape[0]}"
+                )
+            columns.append(found)
+        if name == "classes":
+            return columns[0]
+        kinds = {column.dtype.kind for column in columns}
+        if len(kinds) > 1:
+            raise DataError(f"{self.path}: {name} is numbers in some files and text in others")
+        return np.concatenate(columns)
+
+    @property
+    def annotators(self) -> tuple[str, ...]:
+        return self._parts[0].annotators if self._table is None else self._table.annotators
+
+    def mapped(self) -> np.ndarray | None:
+        return self._parts[0].mapped() if len(self._parts) == 1 else None
+
+    def chunks(self) -> Iterator[np.ndarray]:
+        for part in self._parts:
+            yield from part.chunks()
+
+    def place(self, row: int) -> str:
+        if self._table is not None:
+            return f"row {row} ({self._table.place(row)})"
+        left = row
+        for part in self._parts:
+            if left < part.shape[0]:
+                return f"row {row} ({part.path.name}, row {left})"
+            left -= part.shape[0]
+        return f"row {row}"
+
+
+def _shards(folder: Path) -> list[Path]:
+    """Return the files of embeddings in a folder, sorted by name; hidden ones are left out."""
+    kinds = (".npz", ".npy", ".parquet")
+    return [
+        file
+        for file in sorted(folder.iterdir())
+        if file.is_file() and file.suffix.lower() in kinds and not file.name.startswith(".")
+    ]

@@ -1,0 +1,189 @@
+"""Labels of embeddings by name or number: given ones, true ones, those of annotators."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from trainable.data.class_labels import ClassLabels, whole_number
+from trainable.data.embedding_arrays import Source
+from trainable.data.images import first_names
+from trainable.data.ratings import NONE, Ratings
+from trainable.errors import DataError
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A column of labels: text, or numbers."""
+
+    source: Source
+    column: str
+    values: np.ndarray
+
+    @classmethod
+    def of(cls, source: Source, column: str) -> "Cells":
+        """Read a column. Raises DataError if it has other values or another number of rows."""
+        values = source.column(column)
+        if values.dtype.kind == "S":
+            values = np.char.decode(values, "utf-8", "backslashreplace")
+        if values.ndim == 2 and values.shape[1] == 1 and column != "annotators":
+            values = values[:, 0]
+        dimensions = 2 if column == "annotators" else 1
+        fits = values.ndim == dimensions and values.dtype.kind in "iuU"
+        if not fits:
+            raise DataError(
+                f"{source.path}: {column} is {values.dtype} {values.shape}; expected whole numbers "
+                f"or text, {'a column for each annotator' if dimensions == 2 else 'one a row'}"
+            )
+        if len(values) != source.shape[0]:
+            raise DataError(
+                f"{source.path} has {source.shape[0]} rows of features, and {len(values)} of "
+                f"{column}; both need the same rows in the same order"
+            )
+        if values.dtype.kind == "U":
+            values = np.char.strip(values)
+        return cls(source, column, values)
+
+    @property
+    def text(self) -> bool:
+        """Whether labels are names."""
+        return self.values.dtype.kind == "U"
+
+    @property
+    def names(self) -> set[str]:
+        """The different texts, without the empty one."""
+        return set(np.unique(self.values).tolist()) - {""}
+
+    def positions(self, names: tuple[str, ...], classes: int) -> np.ndarray:
+        """Return the positions of classes, int64 of the column's shape; −1: none.
+
+        Raises:
+            DataError: a label is no class; the message has the first rows.
+        """
+        if not self.text:
+            found = self.values.astype(np.int64)
+            wrong = (found < NONE) | (found >= classes)
+            found[wrong] = NONE - 1
+        else:
+            known = ClassLabels(names, classes)
+            different, inverse = np.unique(self.values, return_inverse=True)
+            of_text = [NONE if not text else known.position(text) for text in different.tolist()]
+            numbers = np.array([NONE - 1 if each is None else each for each in of_text])
+            found = numbers[inverse].reshape(self.values.shape)
+        bad = np.argwhere(found < NONE)
+        if len(bad):
+            shown = [f"{self.source.place(int(at[0]))}: {self.values[tuple(at)]}" for at in bad[:5]]
+            more = f" and {len(bad) - 5} more" if len(bad) > 5 else ""
+            expected = f"a number from 0 to {classes - 1}"
+            if names:
+                expected = f"one of {first_names(list(names))}"
+            raise DataError(
+                f"{self.source.path}: {self.column} has labels that are no class, "
+                f"{', '.join(shown)}{more}; expected {expected}"
+            )
+        return found
+
+
+class RowLabels:
+    """All labels of a source as positions of classes.
+
+    Attributes:
+        given, true: (rows,) int64; −1: none.
+        true_known: whether the source has true labels in addition to given ones.
+        class_names: names of the classes; () if they are numbers.
+        classes: number of classes.
+        ratings: labels of annotators; None: there are none.
+    """
+
+    def __init__(self, source: Source):
+        self._source = source
+        cells: dict[str, Cells] = {}
+        for name in ("labels", "true_labels", "annotators"):
+            if name in source.columns:
+                cells[name] = Cells.of(source, name)
+        if not cells.keys() & {"labels", "annotators"}:
+            has = ", ".join(sorted(source.columns)) or "no other column"
+            raise DataError(f"{source.path} has features and {has}; expected labels too")
+        self.class_names = _class_names(source, cells)
+        self.classes = len(self.class_names)
+        if not self.classes:
+            self.classes = 1 + max(int(each.values.max()) for each in cells.values())
+        found = {
+            name: each.positions(self.class_names, self.classes) for name, each in cells.items()
+        }
+        self.ratings = None
+        if "annotators" in found:
+            self.ratings = Ratings(found["annotators"], source.annotators)
+        self.true_known = "true_labels" in found
+        self.given = found["labels"] if "labels" in found else _most_frequent(self.ratings)
+        self.true = found.get("true_labels", self.given)
+        absent = np.flatnonzero(self.given < 0)
+        if len(absent):
+            named = first_names([source.place(row) for row in absent.tolist()])
+            raise DataError(f"{source.path}: {len(absent)} rows have no label: {named}")
+
+    def best(self, rows: np.ndarray) -> np.ndarray:
+        """Return the true labels of rows (m,); where they are unknown, the given ones."""
+        found: np.ndarray = np.where(self.true[rows] < 0, self.given[rows], self.true[rows])
+        return found
+
+    def check_classes(self, trained: np.ndarray) -> None:
+        """Raise DataError if there are fewer than two classes, or one without a training row."""
+        path = self._source.path
+        if self.classes > len(self.given):
+            raise DataError(
+                f"{path}: labels have class {self.classes - 1}, but there are only "
+                f"{len(self.given)} rows; classes are numbered from 0 without gaps"
+            )
+        counts = np.bincount(self.given[trained], minlength=self.classes)
+        if self.classes < 2:
+            raise DataError(f"{path} has one class only; at least two are needed")
+        absent = np.flatnonzero(counts == 0).tolist()
+        if absent:
+            shown = first_names(
+                [self.class_names[each] if self.class_names else str(each) for each in absent]
+            )
+            hint = ""
+            if not self.class_names:
+                hint = "; classes are numbered from 0 without gaps"
+            raise DataError(f"{path} has no training row of class {shown}{hint}")
+
+
+def _class_names(source: Source, cells: dict[str, Cells]) -> tuple[str, ...]:
+    """Return the names of the classes in their order; () if all labels are numbers.
+
+    Raises:
+        DataError: names are repeated, or some labels are numbers without names, and others text.
+    """
+    if "classes" in source.columns:
+        named = source.column("classes")
+        if named.dtype.kind == "S":
+            named = np.char.decode(named, "utf-8", "backslashreplace")
+        if named.ndim != 1 or named.dtype.kind != "U" or len(set(named.tolist())) != len(named):
+            raise DataError(
+                f"{source.path}: classes is {named.dtype} {named.shape}; expected a different text "
+                "for each class"
+            )
+        return tuple(named.tolist())
+    kinds = {each.text for each in cells.values()}
+    if kinds == {False}:
+        return ()
+    if len(kinds) > 1:
+        text = " and ".join(name for name, each in cells.items() if each.text)
+        raise DataError(
+            f"{source.path}: {text} are names, and other labels are numbers; add the array "
+            "`classes`, the names in the order of the numbers"
+        )
+    names = set[str]().union(*(each.names for each in cells.values()))
+    if all(whole_number(name) is not None for name in names):
+        return tuple(sorted(names, key=lambda name: (whole_number(name) or 0, name)))
+    return tuple(sorted(names))
+
+
+def _most_frequent(ratings: Ratings | None) -> np.ndarray:
+    """Return the most frequent label of each row, the first of equally frequent; −1: none."""
+    assert ratings is not None
+    classes = int(ratings.labels.max()) + 1
+    votes = np.stack([(ratings.labels == c).sum(1) for c in range(classes)], 1)
+    best: np.ndarray = votes.argmax(1)
+    best[votes.max(1) == 0] = NONE
+    return best
