@@ -212,12 +212,18 @@ def tensorboard(
     arguments: Annotated[
         list[str], typer.Argument(metavar="RUN_DIR… [OPTIONS]", help="Results of studies.")
     ],
+    everything: Annotated[
+        bool,
+        typer.Option(
+            "--all", help="Show all trials; TensorBoard selects none of more than 40 runs."
+        ),
+    ] = False,
 ) -> None:
-    """Open TensorBoard over studies.
+    """Open TensorBoard over studies: the average of each arm, and trials.
 
     Options after the folders, such as --port 6007, are TensorBoard's own.
     """
-    from orchestrator.display.tensorboard import open_tensorboard
+    from orchestrator.display.tensorboard.server import serve
 
     run_dirs = [Path(text) for text in takewhile(lambda text: not text.startswith("-"), arguments)]
     if not run_dirs:
@@ -227,7 +233,11 @@ def tensorboard(
         )
     for run_dir in run_dirs:
         Store(run_dir).read_plan()
-    open_tensorboard(run_dirs, arguments[len(run_dirs) :])
+    try:
+        code = serve(run_dirs, arguments[len(run_dirs) :], everything)
+    except ValueError as error:
+        raise Ended(f"tensorboard: {error}", WRONG) from None
+    raise typer.Exit(code)
 
 
 @app.command()
