@@ -196,7 +196,8 @@ def export(
     Repeat it at any time: it adds what is new and doubles nothing.
     """
     from orchestrator.trackers.export import export
-    from orchestrator.trackers.target import TrackerDown, parse_target
+    from orchestrator.trackers.outcome import TrackerDown
+    from orchestrator.trackers.target import parse_target
 
     target = parse_target(to, "--to")
     Store(run_dir).read_plan()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.trackers.content import ArmRun, SeedRun, Status, StudyContent, metrics_of
-from orchestrator.trackers.target import Exported, TrackerDown
+from orchestrator.trackers.outcome import Exported, TrackerDown
 from trainable.storage import names
 from trainable.storage.checksums import file_checksum
 
@@ -31,8 +31,13 @@ MOST_PARAMS = 100
 LONGEST_PARAM = 500
 PAGE = 1000
 """Limits of MLflow's requests."""
-PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
-"""No repetition inside a request: it could create a run twice. The next export looks it up."""
+CLIENT = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+"""Environment of MLflow's client. A request is not repeated, because it could create a run twice;
+the next export looks it up."""
 STATUS: Mapping[Status, str] = {"running": "RUNNING", "finished": "FINISHED", "failed": "FAILED"}
 
 
@@ -47,7 +52,7 @@ def export(content: StudyContent, uri: str) -> Exported:
     Raises:
         TrackerDown: the server does not answer, or refuses a request.
     """
-    for name, value in PATIENCE.items():
+    for name, value in CLIENT.items():
         os.environ.setdefault(name, value)
     import mlflow
     import requests

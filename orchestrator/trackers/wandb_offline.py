@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.trackers.content import ArmRun, SeedRun, StudyContent, metrics_of
-from orchestrator.trackers.target import Exported, TrackerDown
+from orchestrator.trackers.outcome import Exported, TrackerDown
 from trainable.storage.checksums import Damaged, content_checksum, read_signed, signed
 from trainable.storage.trial_folder import replace
 
@@ -84,13 +84,13 @@ class _Export:
             run.log(metrics_of(row), step=row["epoch"])
         run.summary.update(seed.summary)
         _add_files(run, seed.files)
-        run.finish(exit_code=int(seed.status == "failed"), quiet=True)
+        run.finish(exit_code=int(seed.status == "failed"))
 
     def _arm(self, arm: ArmRun) -> None:
         run = self._begun(arm.key, arm.name, arm.name, "arm", arm.config)
         run.summary.update({**arm.numbers, "verdict": arm.verdict, "sentence": arm.sentence})
         _add_files(run, arm.files)
-        run.finish(quiet=True)
+        run.finish()
 
     def _begun(self, key: str, name: str, group: str, kind: str, config: dict[str, Any]) -> Any:
         """Return a new run of the library."""

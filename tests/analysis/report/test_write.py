@@ -353,3 +353,16 @@ def test_tables_are_written_for_latex(study):
     }
     assert all(r"\toprule" in text for text in files.values())
     assert r"no\_mixup" in files["by_setting.tex"]
+
+
+def test_label_wave_has_a_column_where_trials_have_it(study):
+    study.arm("baseline", *[70.0] * 6)
+    study.arm("mixup", *[72.0] * 6)
+    text = write_report(study.write())[1].read_text()
+    assert "label wave" not in text
+    waves = {seed: {"test/accuracy_label_wave": 71.0 + seed} for seed in range(6)}
+    study.arm("up", *[73.0] * 6, change=waves)
+    text = write_report(study.write())[1].read_text()
+    assert "label wave test accuracy %" in text
+    assert "73.50 ± 1.87" in text, "of the only arm that has it"
+    assert "for which no label is needed" in text
