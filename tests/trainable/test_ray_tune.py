@@ -77,11 +77,11 @@ def test_the_script_of_the_page_searches(tmp_path, capsys):
     found = re.search(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
     assert found is not None
     script = found[1].replace("/tmp/ray_tune", str(tmp_path))
-    assert len([line for line in script.splitlines() if line]) <= 16
+    assert len([line for line in script.splitlines() if line]) <= 15
     names: dict = {}
     exec(script, names)
-    table = names["results"].get_dataframe()
-    assert not names["results"].errors
+    table = names["table"]
+    assert not names["tuner"].get_results().errors
     assert len(table) == 4
     assert table["epoch"].between(2, 4).all()
     assert "division/auc_net0" in table
