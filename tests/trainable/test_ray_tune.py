@@ -52,6 +52,8 @@ def session_of_ray() -> Iterator[None]:
     ):
         for name, value in QUIET.items():
             environment.setenv(name, value)
+        # Results come from what these write.
+        environment.setenv("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "0")
         environment.setenv("RAY_TMPDIR", folder)
         environment.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
         with local_ray(None):
