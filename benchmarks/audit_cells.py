@@ -95,13 +95,13 @@ CELLS = [
 ]
 
 
-def fashion(folder: Path, out: Path, halved: bool = True) -> Path:
+def fashion(folder: Path, out: Path, per_class: int = PER_CLASS, halved: bool = True) -> Path:
     """Write Fashion-MNIST at 14×14 pixels from IDX files in `folder`; return the file.
 
-    `halved: False` keeps the 28×28 pixels.
+    `per_class`: training images of each class. `halved=False` keeps the 28×28 pixels.
     """
     arrays = {}
-    for split, prefix, count in (("train", "train", PER_CLASS), ("test", "t10k", 100)):
+    for split, prefix, count in (("train", "train", per_class), ("test", "t10k", 100)):
         images = images_of.idx(folder / f"{prefix}-images-idx3-ubyte.gz")
         labels = images_of.idx(folder / f"{prefix}-labels-idx1-ubyte.gz")
         rows = images_of.of_each_class(labels, count)

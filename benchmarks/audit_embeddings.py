@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import audit, audit_cells, audit_figures  # noqa: E402
-from benchmarks.audit_cells import MAPS, NOISES, PER_CLASS  # noqa: E402
+from benchmarks.audit_cells import MAPS, NOISES  # noqa: E402
 from benchmarks.text_set import docstrings_by_package  # noqa: E402
 from trainable.config.runtime import Machine  # noqa: E402
 from trainable.config.trial import TrialConfig  # noqa: E402
@@ -36,7 +36,8 @@ PAIRS = [1, 0, 3, 2, 5, 4, 7, 6, 8, 9]
 """The class that each class is taken for under the noise `map40`, of synthetic data and text."""
 LATENT, SPREAD, WIDTH = 16, 0.83, 128
 """Dimensions of the mixture, standard deviation of its means, and number of random ReLU units."""
-TESTS_PER_CLASS = 50
+PER_CLASS, TESTS_PER_CLASS = 100, 50
+"""Training and test rows of each class; the digits are all there are."""
 TEXT_WIDTH = 128
 
 
@@ -122,7 +123,7 @@ def features(name: str, out: Path, fashion: Path | None) -> Path | None:
         case "fashion":
             if fashion is None:
                 return None
-            images = audit_cells.fashion(fashion, out / "images", halved=False)
+            images = audit_cells.fashion(fashion, out / "images", PER_CLASS, halved=False)
             embed(Request(str(images), "random"), file, Machine(), lambda done, total: None)
     return file
 

@@ -190,7 +190,7 @@ def _read(path: Path, seeds: Sequence[int]) -> Scored | None:
 
 def _estimated(summary: dict[str, Any]) -> float | None:
     """Return the share of the training labels outside the labeled sets, the networks' mean."""
-    fractions = []
+    fractions: list[float] = []
     while (name := names.LABELED_FRACTION.format(k=len(fractions))) in summary:
         fractions.append(float(summary[name]))
     return 1 - float(np.mean(fractions)) if fractions else None

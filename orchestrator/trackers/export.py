@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from orchestrator.trackers.content import read_content
-from orchestrator.trackers.target import Target, TrackerDown
+from orchestrator.trackers.outcome import TrackerDown
+from orchestrator.trackers.target import Target
 
 LOCK = ".export.lock"
 """In a results folder: held by the process that exports it. Two at once could create runs twice."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.trackers.content import ArmRun, SeedRun, Status, StudyContent, metrics_of
-from orchestrator.trackers.target import Exported, TrackerDown
+from orchestrator.trackers.outcome import Exported, TrackerDown
 from trainable.storage import names
 from trainable.storage.checksums import file_checksum
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.exit_codes import WRONG, Ended
+from orchestrator.trackers.outcome import Exported
 
 if TYPE_CHECKING:
     # It loads pandas, which `plan` and `run` do not need.
@@ -13,18 +14,6 @@ if TYPE_CHECKING:
 
 EXTRAS = {"mlflow": "mlflow", "wandb-offline": "wandb"}
 """Kind of tracker → its Python package, which is also the name of the extra."""
-
-
-class TrackerDown(Exception):
-    """The tracker cannot be reached now, or refuses what it is sent; the text is one sentence."""
-
-
-@dataclass(frozen=True)
-class Exported:
-    """What an export has changed: numbers of runs that were new, and of runs that have grown."""
-
-    new: int
-    changed: int
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.trackers.content import ArmRun, SeedRun, StudyContent, metrics_of
-from orchestrator.trackers.target import Exported, TrackerDown
+from orchestrator.trackers.outcome import Exported, TrackerDown
 from trainable.storage.checksums import Damaged, content_checksum, read_signed, signed
 from trainable.storage.trial_folder import replace
 

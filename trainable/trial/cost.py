@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from trainable.config.base import Section
-from trainable.config.data import NoNoise, Npz
+from trainable.config.data import ImageData, NoNoise, Npz
 from trainable.config.dividemix import DivideMix
 from trainable.config.methods import ElrPlus, Forgetting, MixMatch, SsrPlus
 from trainable.config.runtime import Machine
@@ -177,14 +177,19 @@ def pace_of(config: TrialConfig, shape: tuple[int, int, int], machine: Machine) 
     Raises:
         DataError: the network does not take such images.
     """
+    assert isinstance(config.data, ImageData), "other data are trained in seconds"
     rng = np.random.default_rng(0)
     count = 2 * config.train.batch_size
     images = rng.integers(0, 256, (count + 2, *shape), dtype=np.uint8)
     labels = np.arange(len(images)) % 2
     with tempfile.TemporaryDirectory() as folder:
-        arrays = {"train_images": images[2:], "train_labels": labels[2:]}
-        arrays |= {"test_images": images[:2], "test_labels": labels[:2]}
-        np.savez(Path(folder) / "random.npz", **arrays)
+        np.savez(
+            Path(folder) / "random.npz",
+            train_images=images[2:],
+            train_labels=labels[2:],
+            test_images=images[:2],
+            test_labels=labels[:2],
+        )
         data = Npz(
             path=str(Path(folder) / "random.npz"),
             validation_fraction=0,

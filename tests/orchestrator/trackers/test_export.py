@@ -15,7 +15,8 @@ from orchestrator.exit_codes import Ended
 from orchestrator.trackers import repeat
 from orchestrator.trackers.content import read_content
 from orchestrator.trackers.export import export
-from orchestrator.trackers.target import Target, TrackerDown, parse_target
+from orchestrator.trackers.outcome import TrackerDown
+from orchestrator.trackers.target import Target, parse_target
 from tests.analysis.conftest import StudyFolder
 from trainable.storage.trial_folder import TrialFolder
 
