@@ -89,7 +89,10 @@ def study_text(
         name: name of the data.
         trusted_test: whether the owner knows that the labels of the test set are right.
     """
-    batch = 256 if found.train >= 5000 else 64
+    batch = 64
+    for rows, larger in ((5_000, 256), (20_000, 512)):
+        if found.train >= rows:
+            batch = larger
     epochs = min(100, max(10, -(-STEPS * batch // found.train)))
     noise = "{name: none} # the labels as they are; {name: symmetric, rate: 0.2} adds wrong ones"
     if found.annotators:

@@ -32,7 +32,12 @@ SameCode = Annotated[
     typer.Option("--same-code", help="Treat trials of another version of the code as stale, too."),
 ]
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try failed trials again.")]
-Several = Annotated[str, typer.Option(metavar="A,B", help="Only these, separated by commas.")]
+Several = Annotated[
+    str, typer.Option(metavar="A,B*", help="Only these: names or patterns, separated by commas.")
+]
+Seeds = Annotated[
+    str, typer.Option(metavar="0-3,8", help="Only these: numbers or ranges, separated by commas.")
+]
 Track = Annotated[
     str | None,
     typer.Option(

@@ -33,7 +33,7 @@ def absent(trials: Sequence[PlannedTrial], machine: Machine) -> list[str]:
     sentences = [missing(data, machine) for data in sources]
     sentences += [missing_labels(path, machine) for path in label_files]
     sentences += [missing_package(model) or _unknown_model(model) for model in models]
-    found = sorted(filter(None, sentences))
+    found = sorted(set(filter(None, sentences)))
     return found or _misfits(trials, machine)
 
 

@@ -57,6 +57,22 @@ def is_embeddings(path: Path) -> bool:
         return False
 
 
+def vectors_of(path: Path) -> Iterator[tuple[Path, np.ndarray]]:
+    """Yield each file of a path with its features, (some rows, features); no labels are needed.
+
+    Raises:
+        DataError: a file is damaged, or has no embeddings.
+    """
+    for file in _shards(path) if path.is_dir() else [path]:
+        source: Source
+        if file.suffix.lower() == ".npy":
+            source = NpySource(file, None)
+        else:
+            source = open_source(file)
+        for chunk in source.chunks():
+            yield file, chunk
+
+
 class _Parquet(Source):
     """A table with features, which is converted."""
 
