@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -18,6 +18,7 @@ from orchestrator.cli.options import (
     Results,
     RetryFailed,
     SameCode,
+    Seeds,
     Sets,
     Several,
     Stale,
@@ -25,7 +26,9 @@ from orchestrator.cli.options import (
     Track,
     console,
 )
+from orchestrator.cli.selection import selected
 from orchestrator.display.status import blocked
+from orchestrator.display.status_page import show_states
 from orchestrator.execution.resources import exceeding_this_machine
 from orchestrator.exit_codes import WRONG, Ended
 from orchestrator.results.store import Store
@@ -49,7 +52,7 @@ def run_command(
     sets: Sets = None,
     data: DataDir = Path("data"),
     arms: Several = "",
-    seeds: Several = "",
+    seeds: Seeds = "",
     settings: Several = "",
     stale: Stale = "refuse",
     same_code: SameCode = False,
@@ -113,7 +116,7 @@ def run_command(
         ray=ray,
         address=address,
         events=events,
-        **_selected(planned, arms, seeds, settings),
+        **selected(planned, arms, seeds, settings),
     )
     machine = run_study.study_machine(study_path.parent, data, planned)
     if profile:
@@ -153,36 +156,6 @@ def _end_reported(place: Store) -> Iterator[None]:
         raise
 
 
-def _selected(planned: Study, arms: str, seeds: str, settings: str) -> dict[str, Any]:
-    records = [trial.record for trial in planned.trials]
-    known_arms = {record.arm for record in records}
-    known_settings = {record.setting for record in records if record.setting}
-    return {
-        "arms": frozenset(_parts(arms, known_arms)),
-        "seeds": frozenset(map(_number, _parts(seeds, set()))),
-        "settings": frozenset(_parts(settings, known_settings)),
-    }
-
-
-def _parts(text: str, known: set[str]) -> Iterator[str]:
-    """`a,b` one by one.
-
-    Known names may hold commas themselves (`a=1,b=2`), so the longest that fits is one.
-    """
-    while text:
-        fitting = [name for name in known if f"{text},".startswith(f"{name},")]
-        part = max(fitting, key=len, default=text.partition(",")[0])
-        text = text[len(part) + 1 :]
-        if part:
-            yield part
-
-
-def _number(text: str) -> int:
-    if not text.isdecimal() or len(text) > 19:
-        raise Ended(f"--seeds: {text} is not a number", WRONG)
-    return int(text)
-
-
 @app.command()
 def shard(
     study_path: StudyPath,
@@ -192,7 +165,7 @@ def shard(
     sets: Sets = None,
     data: DataDir = Path("data"),
     arms: Several = "",
-    seeds: Several = "",
+    seeds: Seeds = "",
     settings: Several = "",
     stale: Stale = "refuse",
     same_code: SameCode = False,
@@ -204,8 +177,8 @@ def shard(
 
     target = parse_target(track, "--track") if track else None
     planned = load_study(study_path, sets)
-    selected = _selected(planned, arms, seeds, settings)
-    options = Options(stale=stale, same_code=same_code, retry_failed=retry_failed, **selected)
+    chosen = selected(planned, arms, seeds, settings)
+    options = Options(stale=stale, same_code=same_code, retry_failed=retry_failed, **chosen)
     machine = run_study.study_machine(study_path.parent, data, planned)
     place = Store(results / planned.name)
     with tracked(target, place.root, partial(console.print, markup=False)):
@@ -219,7 +192,7 @@ def plan(
     sets: Sets = None,
     data: DataDir = Path("data"),
     arms: Several = "",
-    seeds: Several = "",
+    seeds: Seeds = "",
     settings: Several = "",
     stale: Stale = "refuse",
     same_code: SameCode = False,
@@ -234,8 +207,8 @@ def plan(
     """Show what a run with the same options would do; starts nothing."""
     planned = load_study(study_path, sets)
     place = Store(results / planned.name)
-    selected = _selected(planned, arms, seeds, settings)
-    options = Options(stale=stale, same_code=same_code, retry_failed=retry_failed, **selected)
+    chosen = selected(planned, arms, seeds, settings)
+    options = Options(stale=stale, same_code=same_code, retry_failed=retry_failed, **chosen)
     check_selection(options, planned)
     wrong = useless(options, planned)
     planned.warnings += str(wrong).splitlines() if wrong else []
@@ -309,7 +282,7 @@ def _show_plan(
     """
     selects = found.options.selects
     states = {record: state for record, state in found.states.items() if selects(record)}
-    run_study.show_states(place, list(states), states, found.files, console, found.moves)
+    show_states(place, list(states), states, found.files, console, found.moves)
     if found.refused:
         console.print(f"a run refuses this: {refusal(found, place)}", markup=False)
     elif found.archive:

@@ -610,3 +610,35 @@ def test_a_stall_timeout_below_a_second_is_a_mistake(study, command):
     code, _, err = command("plan", study, "--set", "run.stall_timeout=1.0e-9")
     assert code == 2
     assert "run.stall_timeout" in err
+
+
+def test_status_as_json_is_one_document(command, study):
+    store, records = planned(study)
+    finish(store, records[0])
+    fail(store, records[1])
+    code, out, err = command("status", store.root, "--json")
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    assert found["counts"] == {"done": 1, "failed": 1, "todo": 2}
+    assert found["trials"][0] == {
+        "name": "baseline/seed=0",
+        "setting": None,
+        "arm": "baseline",
+        "seed": 0,
+        "state": "done",
+        "epoch": 3,
+        "epochs": 3,
+        "test/accuracy_last10": 90.0,
+    }
+    assert [failure["kind"] for failure in found["failures"]] == ["non-finite loss"]
+    assert found["time_left_s"] > 0
+    assert found["running"] is False
+    code, _, err = command("status", store.root, "--json", "--watch")
+    assert (code, err) == (2, "--json prints the state once: leave out --watch\n")
+
+
+def test_commands_to_paste_are_quoted(command, study, monkeypatch, no_report):
+    executing(monkeypatch, finish)
+    code, out, _ = command("run", study, "--results", "my results")
+    assert code == 0
+    assert "python -m orchestrator tensorboard 'my results/tiny'" in out
