@@ -12,6 +12,7 @@ from rich.console import Console
 
 from analysis.results.measure import of_summary
 from analysis.results.study_plan import NoStudy
+from orchestrator.cli.on_end import on_end as run_at_end
 from orchestrator.cli.options import (
     DataDir,
     Results,
@@ -89,6 +90,14 @@ def run_command(
             metavar="ARM", help="Only profile one epoch of an arm: time by phase, and a trace."
         ),
     ] = "",
+    on_end: Annotated[
+        str,
+        typer.Option(
+            metavar="CMD",
+            help="Run this shell command at the end, with DIVIDEMIX_EXIT_CODE and "
+            "DIVIDEMIX_RUN_DIR.",
+        ),
+    ] = "",
 ) -> None:
     """Run what is missing, then compare a study's arms, or a search's best configurations."""
     if address and not ray:
@@ -128,7 +137,8 @@ def run_command(
         from orchestrator.run.run_sequential import run_sequential as run_it
     else:
         run_it = run_study.run_study
-    with _end_reported(place) if events else nullcontext():
+    reported = _end_reported(place) if events else nullcontext()
+    with run_at_end(on_end, place.root), reported:
         raise typer.Exit(run_it(planned, place, machine, options, shown))
 
 
