@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import audit_cells, audit_figures, audit_rivals  # noqa: E402
-from benchmarks.audit_cells import CELLS, Cell  # noqa: E402
+from benchmarks.audit_cells import CELLS, TrainableCell  # noqa: E402
 from trainable.config.runtime import Machine  # noqa: E402
 from trainable.config.trial import TrialConfig  # noqa: E402
 from trainable.trial.trial import Trial  # noqa: E402
@@ -67,7 +67,7 @@ def main() -> None:
     audit_figures.show(cells, options.seeds, options.out)
 
 
-def train(cell: Cell, seed: int, data: Path | None, out: Path) -> None:
+def train(cell: TrainableCell, seed: int, data: Path | None, out: Path) -> None:
     """Train all methods on a cell and keep their tables and scores; nothing if they are there."""
     file = audit_figures.file_of(cell, seed, out)
     if file.exists():

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from benchmarks.images import halved, idx, of_each_class, written
+from benchmarks import images as images_of
 from trainable.config.trial import TrialConfig
 
 PER_CLASS = 200
@@ -25,6 +25,21 @@ NOISES: dict[str, dict[str, Any]] = {
     "map40": {"name": "asymmetric", "rate": 0.4},
     "instance40": {"name": "instance", "rate": 0.4},
 }
+
+
+class TrainableCell(Protocol):
+    """A data set with a noise and a budget."""
+
+    @property
+    def data(self) -> str:
+        """Name of the data set."""
+
+    @property
+    def name(self) -> str:
+        """Name of the cell."""
+
+    def config(self, seed: int, file: Path | None) -> TrialConfig:
+        """Return DivideMix on the cell; `file`: the data."""
 
 
 @dataclass(frozen=True)
@@ -80,16 +95,19 @@ CELLS = [
 ]
 
 
-def fashion(folder: Path, out: Path) -> Path:
-    """Write Fashion-MNIST at 14×14 pixels from IDX files in `folder`; return the file."""
+def fashion(folder: Path, out: Path, per_class: int = PER_CLASS, halved: bool = True) -> Path:
+    """Write Fashion-MNIST at 14×14 pixels from IDX files in `folder`; return the file.
+
+    `per_class`: training images of each class. `halved=False` keeps the 28×28 pixels.
+    """
     arrays = {}
-    for split, prefix, count in (("train", "train", PER_CLASS), ("test", "t10k", 100)):
-        images = idx(folder / f"{prefix}-images-idx3-ubyte.gz")
-        labels = idx(folder / f"{prefix}-labels-idx1-ubyte.gz")
-        rows = of_each_class(labels, count)
-        arrays[f"{split}_images"] = halved(images[rows])
+    for split, prefix, count in (("train", "train", per_class), ("test", "t10k", 100)):
+        images = images_of.idx(folder / f"{prefix}-images-idx3-ubyte.gz")
+        labels = images_of.idx(folder / f"{prefix}-labels-idx1-ubyte.gz")
+        rows = images_of.of_each_class(labels, count)
+        arrays[f"{split}_images"] = images_of.halved(images[rows]) if halved else images[rows]
         arrays[f"{split}_labels"] = labels[rows].astype(np.int64)
-    return written(out / "fashion.npz", arrays)
+    return images_of.written(out / "fashion.npz", arrays)
 
 
 def cifar(file: Path, out: Path) -> Path:
@@ -98,7 +116,7 @@ def cifar(file: Path, out: Path) -> Path:
     with np.load(file) as source:
         for split, count in (("train", PER_CLASS), ("test", 100)):
             labels = source[f"{split}_labels"].reshape(-1).astype(np.int64)
-            rows = of_each_class(labels, count)
-            arrays[f"{split}_images"] = halved(source[f"{split}_images"][rows])
+            rows = images_of.of_each_class(labels, count)
+            arrays[f"{split}_images"] = images_of.halved(source[f"{split}_images"][rows])
             arrays[f"{split}_labels"] = labels[rows]
-    return written(out / "cifar.npz", arrays)
+    return images_of.written(out / "cifar.npz", arrays)

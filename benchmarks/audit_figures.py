@@ -1,6 +1,7 @@
 """Tables of `benchmarks/audit.py` from its files."""
 
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,28 +9,40 @@ import pandas as pd
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from analysis.audit.calibration import quality
+from analysis.audit.label_suggestions import given_labels
+from analysis.audit.neighbors import NEIGHBORS, neighbor_margins
 from analysis.audit.witnesses import Judgement, PlainTraining, judge
 from analysis.report.formats import markdown
 from analysis.stats.paired import mean_interval
-from benchmarks.audit_cells import Cell
+from benchmarks.audit_cells import TrainableCell
 
 MEASURES = ("AUC", "AP", "precision")
 """Measures of an order; precision is that of its first samples, as many as are wrong."""
 
 
-def file_of(cell: Cell, seed: int, out: Path) -> Path:
+def file_of(cell: TrainableCell, seed: int, out: Path) -> Path:
     """Return the file of a cell and seed."""
     return out / f"{cell.name}_seed={seed}.npz"
 
 
-def show(cells: list[Cell], seeds: list[int], out: Path) -> None:
-    """Print the tables of all files that are there; write their rows to `figures.csv`."""
+def show(
+    cells: Sequence[TrainableCell],
+    seeds: list[int],
+    out: Path,
+    features: Callable[[str], Path | None] | None = None,
+) -> None:
+    """Print the tables of all files that are there; write their rows to `figures.csv`.
+
+    `features` returns the file of features of a cell's data set; None: the data are images.
+    """
     rows = []
     for cell in cells:
         for seed in seeds:
             file = file_of(cell, seed, out)
             if file.exists():
-                rows += [{"cell": cell.name, "seed": seed, **row} for row in measured(file)]
+                vectors = features(cell.data) if features else None
+                measures = measured(file, vectors)
+                rows += [{"cell": cell.name, "seed": seed, **row} for row in measures]
     if not rows:
         print(f"{out} has no files of these cells", file=sys.stderr)
         return
@@ -40,8 +53,8 @@ def show(cells: list[Cell], seeds: list[int], out: Path) -> None:
     print(markdown(worth(table)))
 
 
-def measured(file: Path) -> list[dict[str, object]]:
-    """Return a row of measures for each method of one file."""
+def measured(file: Path, features: Path | None = None) -> list[dict[str, object]]:
+    """Return a row of measures for each method of one file; `features`: those of the data set."""
     with np.load(file) as content:
         found = dict(content)
     classes = int(found["classes"])
@@ -54,16 +67,17 @@ def measured(file: Path) -> list[dict[str, object]]:
             if name.startswith(start)
         }
     plain = PlainTraining("plain", [tables["plain"]])
-    ranked, judgement = judge([tables["dividemix"]], classes, "dividemix", plain)
+    table = tables["dividemix"]
+    neighbors = None if features is None else neighbors_of(features, table, classes)
+    ranked, judgement = judge([table], classes, "dividemix", plain, neighbors)
     wrong = (ranked["given"] != ranked["true"]).to_numpy()
     rows: list[dict[str, object]] = [
         {
             "method": "audit",
             **order(wrong, -np.arange(len(wrong), dtype=float)),
-            **claims(ranked, judgement, tables["dividemix"]),
+            **claims(ranked, judgement, table),
         }
     ]
-    table = tables["dividemix"]
     train = table["split"] == 0
     wrong = table["given"][train] != table["true"][train]
     for method in ("cleanlab", "aum"):
@@ -72,7 +86,26 @@ def measured(file: Path) -> list[dict[str, object]]:
             if f"{method}_count" in found:
                 row["count"] = float(found[f"{method}_count"] / wrong.sum())
             rows.append(row)
+    if features is not None:
+        alone = neighbors_of(features, table, classes, PUBLISHED_NEIGHBORS)
+        margin = alone[table["source_index"][train]].to_numpy()
+        rows.append({"method": "neighbours", **order(wrong, -margin)})
     return rows
+
+
+PUBLISHED_NEIGHBORS = 10
+"""Number of neighbours in SimiFeat (Zhu, Dong and Liu, ICML 2022)."""
+
+
+def neighbors_of(
+    features: Path, table: dict[str, np.ndarray], classes: int, neighbors: int = NEIGHBORS
+) -> pd.Series:
+    """Return `neighbor_margins` of the given labels of a table of samples."""
+    with np.load(features) as content:
+        vectors = content["features"]
+        if "split" in content:
+            vectors = vectors[content["split"] == "train"]
+    return neighbor_margins(lambda rows: vectors[rows], given_labels(table), classes, neighbors)
 
 
 def order(wrong: np.ndarray, suspicion: np.ndarray) -> dict[str, float]:

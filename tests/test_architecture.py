@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LAYERS = {
-    "orchestrator": "cli > run > ray_backend local_backend > execution > scheduling display audit > search > study > results exit_codes",
+    "orchestrator": "cli > run > ray_backend local_backend > execution > scheduling display audit trackers > search > study > results exit_codes",
     "trainable": (
         "__main__ ray_trainable api > embedding > trial > methods tensorboard > engine > data models > noisy_labels > config"
         " > storage random_streams errors terminal"
@@ -31,8 +31,9 @@ THIRD_PARTY = {
     "PIL": "orchestrator.audit trainable.data trainable.tensorboard",
     "jinja2": "analysis.audit analysis.report",
     "matplotlib": "analysis.figures",
+    "mlflow": "orchestrator.trackers.mlflow_tracker",
     "numpy": (
-        "orchestrator.audit orchestrator.search trainable.data trainable.engine trainable.methods"
+        "orchestrator.audit orchestrator.display.tensorboard orchestrator.search trainable.data trainable.engine trainable.methods"
         " trainable.noisy_labels trainable.random_streams trainable.tensorboard trainable.trial analysis"
         " trainable.embedding"
         " trainable.config.given_labels"
@@ -41,18 +42,20 @@ THIRD_PARTY = {
         "orchestrator.search orchestrator.display.search_live"
         " analysis.stats.search analysis.stats.search_journal analysis.figures.search analysis.report.search"
     ),
-    "pandas": "orchestrator.audit orchestrator.display.comparison_table analysis",
-    "pyarrow": "analysis.results.rows",
+    "pandas": "orchestrator.audit orchestrator.display.comparison_table orchestrator.display.tensorboard analysis",
+    "pyarrow": "analysis.results.rows trainable.data.embedding_tables",
     "pydantic": (
         "orchestrator.audit.labels orchestrator.results.reproduce orchestrator.search orchestrator.study"
         " trainable.config trainable.__main__ trainable.embedding.images"
     ),
     "pydantic_core": "trainable.config",
     "ray": "orchestrator.ray_backend trainable.ray_trainable",
+    "requests": "orchestrator.trackers.mlflow_tracker",
     "rich": "orchestrator",
     "scipy": "trainable.data trainable.noisy_labels analysis.figures analysis.stats",
     "safetensors": "trainable.models.from_timm",
     "sklearn": "trainable.noisy_labels trainable.embedding.principal_components analysis.audit",
+    "sqlalchemy": "orchestrator.trackers.mlflow_tracker",
     "tensorboard": "orchestrator.display.tensorboard trainable.tensorboard",
     "timm": "trainable.models.from_timm",
     "torch": (
@@ -61,6 +64,7 @@ THIRD_PARTY = {
     ),
     "torchvision": "trainable.data trainable.models.from_torchvision",
     "typer": "orchestrator.cli",
+    "wandb": "orchestrator.trackers.wandb_offline",
     "yaml": "orchestrator.study trainable.config",
 }
 """Where each library may be imported: modules, or packages and whatever is in them."""

@@ -1,5 +1,6 @@
 """Label audit of a completed study: one ranking for each set of given labels."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pandas as pd
 
 from analysis.audit.cross_fitted import has_folds, joined_folds
 from analysis.audit.label_suggestions import Table, given_labels, judged, same_labels
+from analysis.audit.neighbors import Load, neighbor_margins
 from analysis.audit.out_of_sample import out_of_sample
 from analysis.audit.witnesses import Judgement, PlainTraining, judge
 from analysis.results.measure import TRUSTED, Measure
@@ -59,14 +61,23 @@ class Audited:
         return len(self.given) - len(self.ranked)
 
 
+FeaturesOf = Callable[[Mapping[str, Any]], Load | None]
+"""Returns the features of the training samples of a trial's data set; None: it has none."""
+
+
 def audit(
-    root: Path, setting: str | None = None, arm: str = "baseline", seed: int | None = None
+    root: Path,
+    setting: str | None = None,
+    arm: str = "baseline",
+    seed: int | None = None,
+    features_of: FeaturesOf | None = None,
 ) -> list[Audited]:
     """Rank the training samples of an arm's completed trials.
 
     Trials with the same given labels share one ranking; so do the folds of a cross-fitted study,
     where its settings are the folds and none is selected. Completed trials of plain cross-entropy
-    with these labels are witnesses, too.
+    with these labels are witnesses, too; so are the neighbours of a sample, where `features_of`
+    finds features.
 
     Raises:
         NoStudy: `root` contains no study results.
@@ -86,6 +97,7 @@ def audit(
             )
     plain = _plain_trainings(study, trials[0])
     folds = has_folds(study, trials[0])
+    load = features_of(trials[0]) if features_of else None
     classes = 1 + max(_greatest_class(table) for table in tables)
     found = []
     for places in same_labels(tables):
@@ -93,7 +105,8 @@ def audit(
         of_labels = [tables[place] for place in places]
         given = given_labels(tables[first])
         arm = trials[first]["arm"]
-        ranked, judgement = judge(of_labels, classes, arm, _with_labels(plain, given))
+        neighbors = None if load is None else neighbor_margins(load, given, classes)
+        ranked, judgement = judge(of_labels, classes, arm, _with_labels(plain, given), neighbors)
         found.append(
             Audited(
                 seeds=list(dict.fromkeys(trials[place]["seed"] for place in places)),

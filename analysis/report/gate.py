@@ -11,6 +11,7 @@ from analysis.results.read import Results
 from analysis.results.registration import read_registration
 from analysis.results.study_plan import BASELINE
 from analysis.results.trial_failures import FAILED_STATES
+from trainable.storage.names import JOURNAL
 
 SCHEMA = 1
 """Version of the answer; fields may be added within it."""
@@ -34,8 +35,8 @@ def answer(results: Results, arm: str, setting: str = "") -> dict[str, Any]:
         pairs, measure (of the next four), difference, low, high (points), p, accuracy (null if the
         test labels are trusted or nothing is known of them; else judged_by, difference, low, high),
         failures (arm_only, baseline_only: seeds; rate_low, rate_high: difference of the rates),
-        text, why (sentences on what allows a verdict with unchecked test labels). Numbers that do
-        not exist are null.
+        text, why (sentences on what allows a verdict with unchecked test labels, and on the ranks
+        of the search that chose the arm). Numbers that do not exist are null.
 
     Raises:
         NoQuestion: the arm is not compared with the baseline.
@@ -78,8 +79,17 @@ def answer(results: Results, arm: str, setting: str = "") -> dict[str, Any]:
             "rate_high": _finite(row["rate_high"]),
         },
         "text": verdicts.sentence(row, results.margin),
-        "why": answered.notes,
+        "why": [*answered.notes, *_of_search(results)],
     }
+
+
+def _of_search(results: Results) -> list[str]:
+    """Return what the ranks of the study's searches are worth; nothing for an ablation."""
+    if not (results.root / JOURNAL).is_file():
+        return []
+    from analysis.report.search import rank_sentences  # imports Optuna
+
+    return rank_sentences(results.root)
 
 
 def _is_final(results: Results, row: dict[Any, Any]) -> bool:

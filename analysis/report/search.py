@@ -14,7 +14,9 @@ from analysis.figures import search as figures
 from analysis.report import tables
 from analysis.report.blocks import Block, Picture
 from analysis.report.formats import write_csv
+from analysis.report.search_ranks import sentence_of
 from analysis.stats import search
+from analysis.stats.selection_noise import Ranks, read_ranks
 from trainable.storage import names
 
 NOTES = {
@@ -29,6 +31,13 @@ NOTES = {
         "Accuracy is the score on the noisy validation labels. For a stopped trial it is that of "
         "the last epoch, which is not comparable with the others.",
     ),
+    "ranks": (
+        "Ranks on validation labels",
+        "The best trials. Error: standard error of the difference to the best one, from the "
+        "validation images on which only one of both agrees with the label. A trial that is more "
+        "than two errors behind is told apart from the best one. Where networks can learn the "
+        "wrong labels, a trial that learns them scores better, and no number of labels shows it.",
+    ),
     "work": (
         "Cost of the search",
         "Epochs trained, epochs at full length, and the share saved by early stopping.",
@@ -40,6 +49,9 @@ NOTES = {
     ),
 }
 """Titles and explanations of the tables."""
+
+RANKED = 9
+"""Number of trials behind the best one whose ranks are shown."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +78,9 @@ def write_search(root: Path) -> SearchReport:
         importance = search.importance(study)
         work = pd.DataFrame([search.work(root, study)])
         _add_table(report, root, "trials", trials, name)
+        ranks = _rank_table(root, study)
+        if len(ranks):
+            _add_table(report, root, "ranks", ranks, name)
         _add_table(report, root, "importance", importance, name)
         _add_table(report, root, "work", work, name)
         report.pictures.extend(_pictures(root, study, importance))
@@ -73,6 +88,39 @@ def write_search(root: Path) -> SearchReport:
     if len(promised):
         _add_table(report, root, "optimism", promised)
     return report
+
+
+def rank_sentences(root: Path) -> list[str]:
+    """Return what the ranks of each search of a study are worth.
+
+    Raises:
+        NoStudy: see `write_search`.
+    """
+    found = []
+    for study in search.read(root):
+        arm, seeds = _place(study)
+        found.append(sentence_of(root, study.study_name, arm, seeds))
+    return [each for each in found if each is not None]
+
+
+def _place(study: optuna.Study) -> tuple[str | None, list[int]]:
+    """Return the arm that a search tunes, and its seeds."""
+    return study.user_attrs.get("arm"), study.user_attrs["definition"]["seeds"]
+
+
+def _rank_table(root: Path, study: optuna.Study) -> pd.DataFrame:
+    """Return the best trials and their distance to the best one; empty: too few are done."""
+    arm, seeds = _place(study)
+    ranks = read_ranks(root / names.RUNS / (arm or ""), seeds)
+    columns = ["trial", "score", "behind", "error", "told_apart"]
+    return pd.DataFrame(list(_rank_rows(ranks)) if ranks else [], columns=columns)
+
+
+def _rank_rows(ranks: Ranks) -> Iterator[tuple[str, float, float, float, str]]:
+    yield ranks.best.trial, ranks.best.score, 0.0, 0.0, ""
+    for rank in ranks.others[:RANKED]:
+        told = "yes" if rank.told_apart else "no"
+        yield rank.trial, rank.score, rank.behind, rank.error, told
 
 
 def _add_table(

@@ -25,6 +25,7 @@ from trainable.storage.names import (
     BEST_ACCURACY,
     EPOCH_SECONDS,
     FORWARDS,
+    LABEL_WAVE_ACCURACY,
     LAST10,
     SELECTED_ACCURACY,
 )
@@ -33,6 +34,7 @@ SHORT = {
     LAST10: "last-10 {measure} %",
     SELECTED_ACCURACY: "selected {measure} %",
     BEST_ACCURACY: "best {measure} %",
+    LABEL_WAVE_ACCURACY: "label wave {measure} %",
     ALONE: "network 0 alone, last-10 %",
 }
 """Headers of the accuracies; `NOTE` explains them."""
@@ -43,6 +45,11 @@ NOTE = (
     "“best” is the highest of all epochs, for comparison with the literature only. Differences are "
     "arm − baseline on the seeds on which neither run failed, in points. A run has failed if it "
     "ended with an error, has collapsed, or predicts a class hardly any more. "
+)
+LABEL_WAVE = (
+    "“label wave” is the epoch in which the fewest training images change their predicted class: "
+    "the first local minimum of the mean of three epochs (Yuan et al., ICLR 2025), for which no "
+    "label is needed. "
 )
 FIXED = (
     "The intervals hold for all arms of a family together (95 %, approximate). p is exact: joint "
@@ -66,6 +73,8 @@ def note(study: Results) -> str:
     """Return the explanation of the tables of comparisons."""
     measure = study.measure
     text = NOTE.format(cell=measure.cell.capitalize(), of_ensemble=measure.of_ensemble)
+    if LABEL_WAVE_ACCURACY in study.trials.columns:
+        text += LABEL_WAVE
     text += FIXED if study.design is None else SEQUENTIAL
     if not measure.decides:
         text += WITHOUT_VERDICTS

@@ -4,14 +4,17 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 from pydantic import ValidationError
 
-from analysis.audit.audit import Audited, NoAudit
+from analysis.audit.audit import Audited, FeaturesOf, NoAudit
 from analysis.audit.calibration import known
 from analysis.audit.decisions import Labels, Settled
+from analysis.audit.neighbors import Load
+from trainable.config.data import Data as AnyData
+from trainable.config.embeddings import Embeddings
 from trainable.config.runtime import Machine
 from trainable.config.trial import stored_data
 from trainable.data.arrays import Arrays, Split
@@ -99,20 +102,47 @@ def read_data(root: Path, audited: Audited, machine: Machine) -> Data:
         DataError: they are missing or invalid.
         NoAudit: they have changed, or the trial was written by another version.
     """
-    folder = TrialFolder(root / audited.trial["folder"])
+    return Data(_arrays(root, audited.trial, machine))
+
+
+def features_of(root: Path, machine: Machine) -> FeaturesOf:
+    """Return what finds the features of a trial's training split; None of images.
+
+    It raises DataError and NoAudit as `read_data` does.
+    """
+
+    def find(trial: Mapping[str, Any]) -> Load | None:
+        if not isinstance(_section(root, trial), Embeddings):
+            return None
+        vectors = _arrays(root, trial, machine).train.images
+        assert isinstance(vectors, Features)
+        return vectors.load
+
+    return find
+
+
+def _arrays(root: Path, trial: Mapping[str, Any], machine: Machine) -> Arrays:
+    """Load the data of a trial. Raises DataError, and NoAudit if they have changed."""
+    data = _section(root, trial)
+    arrays = load(data, machine)
+    if arrays.hash != trial["data_hash"]:
+        raise NoAudit(
+            f"the data `{data.name}` have changed since {root / trial['folder']} was trained on "
+            "them"
+        )
+    return arrays
+
+
+def _section(root: Path, trial: Mapping[str, Any]) -> AnyData:
+    """Return the section `data` of a trial. Raises NoAudit if another version wrote it."""
+    folder = TrialFolder(root / trial["folder"])
     try:
-        data = stored_data((folder.trial or {})["config"])
+        return stored_data((folder.trial or {})["config"])
     except (KeyError, ValidationError):
         raise NoAudit(
             f"{folder.path}/trial.json was written by another version, "
             "with fields that this one does not know"
         ) from None
-    arrays = load(data, machine)
-    if arrays.hash != audited.trial["data_hash"]:
-        raise NoAudit(
-            f"the data `{data.name}` have changed since {folder.path} was trained on them"
-        )
-    return Data(arrays)
 
 
 def listed(audited: Audited, data: Data) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from analysis.audit.audit import Audited, NoAudit, audit
 from analysis.audit.decisions import Decision, Settled, read, settle
 from analysis.audit.review import Review
 from analysis.audit.review_order import ReviewOrder, order_of, read_order, write_order
-from orchestrator.audit.labels import Data, read_data
+from orchestrator.audit.labels import Data, features_of, read_data
 from orchestrator.audit.review_server import ReviewDesk, ReviewServer
 from orchestrator.exit_codes import WRONG, Ended
 from trainable.config.runtime import Machine
@@ -72,7 +72,7 @@ def only_audit(
         DataError: the data set is missing or invalid.
         NoStudy, NoAudit: there is nothing to audit, or each seed has its own labels.
     """
-    found = audit(root, setting, arm, seed)
+    found = audit(root, setting, arm, seed, features_of(root, machine))
     if len(found) > 1:
         raise NoAudit("noise was injected, so each seed has its own labels; choose one with --seed")
     return found[0], read_data(root, found[0], machine)

@@ -16,7 +16,7 @@ from analysis.audit.audit import Audited, audit
 from analysis.audit.contact_sheet import Card, page
 from analysis.audit.index_page import write_index
 from analysis.report.formats import write_csv
-from orchestrator.audit.labels import Data, listed, read_data
+from orchestrator.audit.labels import Data, features_of, listed, read_data
 from orchestrator.audit.pictures import text_of, thumbnail_of
 from trainable.config.runtime import Machine
 from trainable.storage.names import AUDIT
@@ -39,7 +39,7 @@ def write_audit(
         DataError: the data set is missing or invalid.
         NoStudy, NoAudit: there is nothing to audit; the message has the reason.
     """
-    found = audit(root, setting, arm, seed)
+    found = audit(root, setting, arm, seed, features_of(root, machine))
     data = read_data(root, found[0], machine)
     setting = found[0].trial["setting"]
     place = f"{setting}/{arm}" if setting else arm

@@ -16,6 +16,7 @@ from analysis.results.study_plan import NoStudy
 from orchestrator.cli import (
     audit_command,
     embed_command,
+    init_command,
     predict_command,
     result_commands,
     study_commands,
@@ -33,6 +34,7 @@ app = typer.Typer(
     "ablations and searches on Ray, from one YAML file.",
 )
 app.add_typer(study_commands.app)
+app.add_typer(init_command.app)
 app.add_typer(result_commands.app)
 app.add_typer(audit_command.app)
 app.add_typer(predict_command.app)

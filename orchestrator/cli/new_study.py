@@ -1,9 +1,10 @@
 """`init`: a commented study file for a user's own data, from a survey of it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from orchestrator.cli.study_size import Size
 from orchestrator.study.study_text import path_in, study_name
 from trainable.data.held_out import too_small
 from trainable.data.survey import Survey
@@ -22,7 +23,7 @@ TEMPLATE = """\
 {found}
 name: {name}
 kind: ablation
-seeds: [0, 1, 2, 3, 4, 5, 6, 7] # paired; six or more can show a difference
+seeds: {seeds} # paired; six or more can show a difference
 
 base: # the arm named `baseline`
   data:
@@ -43,21 +44,33 @@ would put wrong ones on top
     conf_penalty: "on" # for errors between similar classes, as people make them
 
 arms: # what differs from the baseline
-  strong_cross_entropy: # plain training done well: what every method has to beat
-    method.name: cross_entropy
-    train: {{lr_schedule: cosine, ema_decay: 0.9, weight_decay: 0.01}}
-  cross_entropy: {{method.name: cross_entropy}}
-  no_co_refine: {{method.co_refine: false}}
-  no_mixup: {{method.mixup: false}}
-  one_network: {{method.networks: 1}}
+{arms}
 
-factors: # one at a time around the baseline
-  method.lambda_u: {{values: [0, 25]}} # the baseline's own value is not run twice
+{factors}
 
 analysis: {{primary: strong_cross_entropy}} # the report begins with this comparison
 
 resources: {{cpu: 1, gpu: auto}}
 """
+
+
+ARMS = {
+    "strong_cross_entropy": (
+        "strong_cross_entropy: # plain training done well: what every method has to beat",
+        "  method.name: cross_entropy",
+        "  train: {lr_schedule: cosine, ema_decay: 0.9, weight_decay: 0.01}",
+    ),
+    "cross_entropy": ("cross_entropy: {method.name: cross_entropy}",),
+    "no_co_refine": ("no_co_refine: {method.co_refine: false}",),
+    "no_mixup": ("no_mixup: {method.mixup: false}",),
+    "one_network": ("one_network: {method.networks: 1}",),
+}
+FACTORS = {
+    "lambda_u=25": (
+        "factors: # one at a time around the baseline",
+        "  method.lambda_u: {values: [0, 25]} # the baseline's own value is not run twice",
+    ),
+}
 
 
 def describe(found: Survey) -> Iterator[str]:
@@ -84,16 +97,37 @@ def describe(found: Survey) -> Iterator[str]:
         yield f"suspicious: {problem}"
 
 
-def study_text(found: Survey, source: Path, file: Path, trusted_test: bool = False) -> str:
+def whole_size(found: Survey) -> Size:
+    """Return the size of the whole study."""
+    return Size(min(100, max(30, -(-STEPS * 64 // found.train))))
+
+
+def study_text(
+    found: Survey,
+    source: Path,
+    file: Path,
+    size: Size,
+    trusted_test: bool = False,
+    about_size: Sequence[str] = (),
+) -> str:
     """The study for data at `source`, to be written to `file`.
 
-    `trusted_test`: the owner knows that the labels of the test set are right.
+    Args:
+        found: survey of the data.
+        source: where they are.
+        file: the study file.
+        size: epochs, seeds and arms; other arms are commented out.
+        trusted_test: the owner knows that the labels of the test set are right.
+        about_size: comments on the size.
     """
-    epochs = min(100, max(30, -(-STEPS * 64 // found.train)))
+    epochs = size.epochs
     side = min(min(size) for size in found.sizes)
     return TEMPLATE.format(
         file=file,
-        found="\n".join(f"# {line}" for line in describe(found)),
+        found="\n".join(f"# {line}" for line in [*describe(found), *about_size]),
+        seeds=list(range(size.seeds)),
+        arms="\n".join(_written(ARMS, size, indent="  ")),
+        factors="\n".join(_written(FACTORS, size, indent="")),
         name=json.dumps(study_name(base(source))),
         form=found.form,
         path=json.dumps(path_in(file, source), ensure_ascii=False),
@@ -107,6 +141,14 @@ def study_text(found: Survey, source: Path, file: Path, trusted_test: bool = Fal
         milestone=epochs // 2,
         warmup=max(5, epochs // 6),
     )
+
+
+def _written(parts: Mapping[str, Sequence[str]], size: Size, indent: str) -> Iterator[str]:
+    """Yield the lines of arms; those that the size leaves out are comments."""
+    for arm, lines in parts.items():
+        mark = "" if arm in size.arms else "# "
+        for line in lines:
+            yield f"{indent}{mark}{line}"
 
 
 def _fields(found: Survey) -> Iterator[str]:

@@ -38,3 +38,10 @@ Several = Annotated[
 Seeds = Annotated[
     str, typer.Option(metavar="0-3,8", help="Only these: numbers or ranges, separated by commas.")
 ]
+Track = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TRACKER",
+        help="Export to mlflow:URI or wandb-offline:DIR, every half a minute and at the end.",
+    ),
+]

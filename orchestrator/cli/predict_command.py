@@ -18,7 +18,10 @@ def predict(
     run_dir: RunDir,
     images: Annotated[
         list[Path],
-        typer.Argument(metavar="IMAGES…", help="Image files, folders of them, or .npz files."),
+        typer.Argument(
+            metavar="IMAGES…",
+            help="Image files, folders of them, .npz files; or files of embeddings.",
+        ),
     ],
     out: Annotated[Path, typer.Option(metavar="OUT.csv", help="The table to write.")],
     setting: Annotated[

@@ -11,7 +11,16 @@ import typer
 
 from analysis.results.study_plan import BASELINE, SequentialDesign
 from orchestrator.cli.options import DataDir, OwnCode, RunDir, StudyDir, console
-from orchestrator.exit_codes import DONE, EQUIVALENT, FAILED, INCONCLUSIVE, WORSE, WRONG, Ended
+from orchestrator.exit_codes import (
+    DONE,
+    EQUIVALENT,
+    FAILED,
+    INCONCLUSIVE,
+    REFUSED,
+    WORSE,
+    WRONG,
+    Ended,
+)
 from orchestrator.results.store import Store
 from trainable.config.runtime import Machine
 from trainable.storage.names import JOURNAL, STUDY
@@ -59,9 +68,10 @@ def report(
         show(results, console)
         files = write(results)
         if run_dir.joinpath(JOURNAL).is_file():
-            from orchestrator.display.search_live import show_optimism
+            from orchestrator.display.search_live import show_optimism, show_ranks
 
             show_optimism(Store(run_dir), console)
+            show_ranks(Store(run_dir), console)
         for path in files:
             console.print(str(path), markup=False)
 
@@ -151,17 +161,44 @@ def bundle(
     console.print(f"{pack(run_dir, out, samples)} files of {run_dir} in {out}", markup=False)
 
 
+@app.command()
+def export(
+    run_dir: RunDir,
+    to: Annotated[str, typer.Option(metavar="TRACKER", help="mlflow:URI or wandb-offline:DIR.")],
+) -> None:
+    """Copy results to an experiment tracker: a run an arm, and below it a run a seed.
+
+    Repeat it at any time: it adds what is new and doubles nothing.
+    """
+    from orchestrator.trackers.export import export
+    from orchestrator.trackers.outcome import TrackerDown
+    from orchestrator.trackers.target import parse_target
+
+    target = parse_target(to, "--to")
+    Store(run_dir).read_plan()
+    try:
+        console.print(export(run_dir, target), markup=False)
+    except TrackerDown as error:
+        raise Ended(str(error), REFUSED) from None
+
+
 @app.command(context_settings={"ignore_unknown_options": True})
 def tensorboard(
     arguments: Annotated[
         list[str], typer.Argument(metavar="RUN_DIR… [OPTIONS]", help="Results of studies.")
     ],
+    everything: Annotated[
+        bool,
+        typer.Option(
+            "--all", help="Show all trials; TensorBoard selects none of more than 40 runs."
+        ),
+    ] = False,
 ) -> None:
-    """Open TensorBoard over studies.
+    """Open TensorBoard over studies: the average of each arm, and trials.
 
     Options after the folders, such as --port 6007, are TensorBoard's own.
     """
-    from orchestrator.display.tensorboard import open_tensorboard
+    from orchestrator.display.tensorboard.server import serve
 
     run_dirs = [Path(text) for text in takewhile(lambda text: not text.startswith("-"), arguments)]
     if not run_dirs:
@@ -171,7 +208,11 @@ def tensorboard(
         )
     for run_dir in run_dirs:
         Store(run_dir).read_plan()
-    open_tensorboard(run_dirs, arguments[len(run_dirs) :])
+    try:
+        code = serve(run_dirs, arguments[len(run_dirs) :], everything)
+    except ValueError as error:
+        raise Ended(f"tensorboard: {error}", WRONG) from None
+    raise typer.Exit(code)
 
 
 @app.command()

@@ -1,9 +1,10 @@
-"""The commands that take a study file: run, shard, plan; and init, which writes one."""
+"""The commands that take a study file: run, shard, plan."""
 
 import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,7 @@ from orchestrator.cli.options import (
     Several,
     Stale,
     StudyPath,
+    Track,
     console,
 )
 from orchestrator.cli.selection import selected
@@ -38,6 +40,8 @@ from orchestrator.scheduling.trial_selection import Options, check_selection, us
 from orchestrator.study import comparison_families
 from orchestrator.study.load import Study, load_study
 from orchestrator.study.search_definition import SearchPlan
+from orchestrator.trackers.repeat import tracked
+from orchestrator.trackers.target import parse_target
 
 app = typer.Typer()
 
@@ -84,6 +88,7 @@ def run_command(
             help="Only try: baseline and one arm, 3 epochs, without Ray, in a temporary folder.",
         ),
     ] = False,
+    track: Track = None,
     profile: Annotated[
         str,
         typer.Option(
@@ -102,12 +107,13 @@ def run_command(
     """Run what is missing, then compare a study's arms, or a search's best configurations."""
     if address and not ray:
         raise Ended("--address names a Ray cluster, and --no-ray uses none: leave one out", WRONG)
-    if try_ and (address or events or profile):
+    if try_ and (address or events or profile or track):
         raise Ended(
-            "--try is a short run in processes of this machine: leave out --address, --json and "
-            "--profile",
+            "--try is a short run in processes of this machine: leave out --address, --json, "
+            "--profile and --track",
             WRONG,
         )
+    target = parse_target(track, "--track") if track else None
     planned = load_study(study_path, sets)
     place = Store(results / planned.name)
     shown = Console(highlight=False, soft_wrap=True, quiet=quiet or events)
@@ -137,8 +143,9 @@ def run_command(
         from orchestrator.run.run_sequential import run_sequential as run_it
     else:
         run_it = run_study.run_study
+    say = partial(shown.print, markup=False)
     reported = _end_reported(place) if events else nullcontext()
-    with run_at_end(on_end, place.root), reported:
+    with run_at_end(on_end, place.root), reported, tracked(target, place.root, say):
         raise typer.Exit(run_it(planned, place, machine, options, shown))
 
 
@@ -173,16 +180,19 @@ def shard(
     stale: Stale = "refuse",
     same_code: SameCode = False,
     retry_failed: RetryFailed = False,
+    track: Track = None,
 ) -> None:
     """Run one share of what is missing without Ray, for the job arrays of batch systems."""
     from orchestrator.run.run_shard import run_shard
 
+    target = parse_target(track, "--track") if track else None
     planned = load_study(study_path, sets)
     chosen = selected(planned, arms, seeds, settings)
     options = Options(stale=stale, same_code=same_code, retry_failed=retry_failed, **chosen)
     machine = run_study.study_machine(study_path.parent, data, planned)
     place = Store(results / planned.name)
-    raise typer.Exit(run_shard(planned, index, of, place, machine, options, console))
+    with tracked(target, place.root, partial(console.print, markup=False)):
+        raise typer.Exit(run_shard(planned, index, of, place, machine, options, console))
 
 
 @app.command()
@@ -214,7 +224,11 @@ def plan(
     planned.warnings += str(wrong).splitlines() if wrong else []
     if planned.search is not None:
         if as_json:
-            raise Ended("--json: what a search proposes next depends on its results", WRONG)
+            from orchestrator.run.plan_search import as_data
+
+            warnings = {"warnings": planned.warnings}
+            print(json.dumps(as_data(planned.search, place) | warnings, indent=1))
+            return
         _plan_search(planned, planned.search, place, data, cost)
         return
     prospects: list[str] = []
@@ -342,39 +356,3 @@ def _plan_search(planned: Study, search: SearchPlan, place: Store, data: Path, c
             markup=False,
         )
         show_cost(planned, missing, place, machine, console)
-
-
-@app.command()
-def init(
-    source: Annotated[
-        Path,
-        typer.Argument(
-            metavar="DIR|FILE.npz", help="Images: CLASS/*.jpg or train/CLASS/*.jpg …, or arrays."
-        ),
-    ],
-    out: Annotated[
-        Path | None, typer.Option(help="The study file to write; default: named after the data.")
-    ] = None,
-    trusted_test: Annotated[
-        bool,
-        typer.Option(
-            "--trusted-test", help="The test labels are known to be right; else they are unchecked."
-        ),
-    ] = False,
-) -> None:
-    """Survey your own data, print what was found, and write a study for it."""
-    from orchestrator.cli.new_study import base, describe, study_text
-    from trainable.data.survey import survey
-    from trainable.errors import DataError
-
-    file = out or Path(f"{base(source)}.yaml")
-    if file.exists():
-        raise Ended(f"{file} exists already; name another with --out", WRONG)
-    try:
-        found = survey(source)
-    except DataError as error:
-        raise Ended(str(error), WRONG) from None
-    for line in describe(found):
-        console.print(line, markup=False)
-    file.write_text(study_text(found, source, file, trusted_test), encoding="utf-8")
-    console.print(f"wrote {file}; next: python -m orchestrator plan {file}", markup=False)

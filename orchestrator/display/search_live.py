@@ -195,6 +195,14 @@ def show_optimism(store: Store, console: Console) -> None:
     )
 
 
+def show_ranks(store: Store, console: Console) -> None:
+    """Print which trials the validation labels do not tell apart from the best one."""
+    from analysis.report.search import rank_sentences
+
+    for line in rank_sentences(store.root):
+        console.print(f"note: {line}", markup=False)
+
+
 def _promises(rows: list[dict[Hashable, Any]]) -> Table:
     """Return a table of confirmed configurations: search score, fresh seeds, gains."""
     grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))

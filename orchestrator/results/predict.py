@@ -7,6 +7,7 @@ from pathlib import Path
 
 from analysis.results.study_plan import TrialRecord
 from orchestrator.results.store import Store
+from trainable.data.feature_scale import FeatureScale
 from trainable.data.image_folder import KINDS
 from trainable.storage.spreadsheets import escaped
 from trainable.trial.prediction import Predicted, Skipped, predict
@@ -135,6 +136,8 @@ def write_predictions(
                     predicted += 1
         if predicted + skipped == 0:
             shown = ", ".join(map(str, paths))
+            if isinstance(models[0].preprocessing, FeatureScale):
+                raise NoPrediction(f"there are no embeddings in {shown}")
             raise NoPrediction(f"there are no images in {shown} (known types: {KINDS})")
         partial.replace(out)
     finally:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from trainable.config.runtime import Machine
 from trainable.config.trial import CodeInResults, TrialConfig, stored_config
+from trainable.storage import names
 from trainable.storage.checksums import Damaged
 from trainable.storage.names import RUNS, TRIAL
 from trainable.storage.result import read_result
@@ -30,17 +31,20 @@ class Reproduction:
         epoch: the first epoch that differs; None if all are the same.
         metrics: names of the metrics that differ in it.
         fingerprint: fields of the fingerprint that differ.
+        added: metrics that the code of the second run records, and that of the first did not.
     """
 
     epochs: int
     epoch: int | None
     metrics: list[str]
     fingerprint: list[str]
+    added: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Write `identical: all 30 rows, times excepted`, or the first differences."""
         if self.identical:
-            return f"identical: all {self.epochs} rows, times excepted"
+            new = f"; new metrics, not compared: {', '.join(self.added)}" if self.added else ""
+            return f"identical: all {self.epochs} rows, times excepted{new}"
         shown = ", ".join(self.metrics[:6])
         if len(self.metrics) > 6:
             shown += ", …"
@@ -134,12 +138,21 @@ def compare(old: TrialFolder, new: TrialFolder) -> Reproduction:
     fields = _differing(_fingerprint(old), _fingerprint(new))
     old_rows = old.rows()
     new_rows = new.rows()
+    added = _added(old_rows, new_rows) if "code" in fields else []
     for epoch in range(1, max(len(old_rows), len(new_rows)) + 1):
         before = _untimed(old_rows, epoch)
         after = _untimed(new_rows, epoch)
+        for name in added:
+            after.pop(name, None)
         if before != after:
             return Reproduction(len(old_rows), epoch, _differing(before, after), fields)
-    return Reproduction(len(old_rows), None, [], fields)
+    return Reproduction(len(old_rows), None, [], fields, tuple(added))
+
+
+def _added(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[str]:
+    """Return the sorted names of metrics that only the new rows have."""
+    known = {name for row in old for name in row}
+    return sorted({name for row in new for name in row if names.is_metric(name)} - known)
 
 
 def _differing(first: dict[str, Any], second: dict[str, Any]) -> list[str]:

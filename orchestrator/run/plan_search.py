@@ -27,6 +27,13 @@ def lines(plan: SearchPlan, store: Store) -> Iterator[str]:
         yield f"search {name}: {plan.budget(search)} trials × {len(file.seeds)} seeds{present}"
         for dimension in search.space.dimensions:
             yield f"  {described(dimension.path, dimension.parameter)}"
+        if present:
+            # Imported here, because it imports SciPy.
+            from analysis.report.search_ranks import sentence_of
+
+            found = sentence_of(store.root, name, search.arm, file.seeds)
+            if found is not None:
+                yield f"note: {found}"
     stand_ins = list(plan.expected({}))
     epochs = sum(trial.record.epochs for trial in stand_ins)
     fresh = len(file.confirm.seeds)

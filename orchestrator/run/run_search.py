@@ -8,7 +8,13 @@ from functools import partial
 from rich.console import Console
 
 from orchestrator.display.live import View
-from orchestrator.display.search_live import SearchView, show_failures, show_optimism, table
+from orchestrator.display.search_live import (
+    SearchView,
+    show_failures,
+    show_optimism,
+    show_ranks,
+    table,
+)
 from orchestrator.exit_codes import DONE, FAILED, REFUSED, WRONG, Ended
 from orchestrator.results.store import Store
 from orchestrator.run.executor import Execute
@@ -185,6 +191,7 @@ class _Run:
         show_failures(studies, self.console)
         show_end(self.store, records, states, self.console, self.searches.records)
         show_optimism(self.store, self.console)
+        show_ranks(self.store, self.console)
         if signal is not None:
             return 128 + signal
         if not self.searches.finished:

@@ -17,7 +17,6 @@ from analysis.results.study_folder import State
 from analysis.results.study_plan import TrialRecord
 from orchestrator.display.live import View
 from orchestrator.display.status_page import counted
-from orchestrator.display.tensorboard import write_layout
 from orchestrator.execution.resources import CannotRun, requested, this_machine
 from orchestrator.exit_codes import DONE, FAILED, WRONG, Ended
 from orchestrator.local_backend.execute import execute
@@ -70,7 +69,6 @@ def run_shard(
                 planned = _join(study, store, options, console)
             store.write_plan(planned.text, planned.plan)
             provenance.record(store.root)
-            write_layout(store.runs, [trial.record for trial in planned.trials])
         needed = {trial.record.name for trial in planned.trials}
         snapshot = store.snapshot(trial.record for trial in share)
         plan = plan_run(share, snapshot, study.file.run.max_failures, options)

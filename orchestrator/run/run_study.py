@@ -126,11 +126,9 @@ def started(
     ahead = threading.Timer(IMPORT_AFTER_S, importlib.import_module, ["analysis.report.write"])
     ahead.daemon = True
     ahead.start()
-    from orchestrator.display.tensorboard import write_layout
     from orchestrator.results import provenance
 
     provenance.record(store.root)
-    write_layout(store.runs, [trial.record for trial in study.trials])
     console.print(headline, markup=False)
     for warning in study.warnings:
         console.print(f"note: {warning}", markup=False)

@@ -6,15 +6,16 @@ from analysis.results.study_folder import State
 from analysis.results.study_plan import TrialRecord, trial_name
 from orchestrator.study.planned_trial import PlannedTrial
 from trainable.config.data import ImageFolder, Npz
+from trainable.config.embeddings import Embeddings
 from trainable.config.given_labels import LabelFile
 from trainable.config.initialization import Start
 from trainable.config.models import missing_package
 from trainable.config.runtime import Machine
 from trainable.config.trial import TrialConfig
-from trainable.data import image_folder, npz
+from trainable.data import embeddings, image_folder, npz
 from trainable.data.held_out import too_small
 from trainable.data.image_folder import unread
-from trainable.data.paths import missing, missing_labels
+from trainable.data.paths import labels_of, missing, missing_labels
 from trainable.errors import DataError
 
 States = Mapping[TrialRecord, State]
@@ -32,7 +33,7 @@ def absent(trials: Sequence[PlannedTrial], machine: Machine) -> list[str]:
     sentences = [missing(data, machine) for data in sources]
     sentences += [missing_labels(path, machine) for path in label_files]
     sentences += [missing_package(model) or _unknown_model(model) for model in models]
-    found = sorted(filter(None, sentences))
+    found = sorted(set(filter(None, sentences)))
     return found or _misfits(trials, machine)
 
 
@@ -73,18 +74,20 @@ def test_sets(trials: Sequence[PlannedTrial], machine: Machine) -> tuple[list[st
     said = []
     warnings = []
     for data in {trial.config.data for trial in trials}:
-        if not isinstance(data, ImageFolder | Npz):
+        if not isinstance(data, ImageFolder | Npz | Embeddings):
             continue
         place = machine.study_dir / data.path
         try:
             if isinstance(data, Npz):
                 found = npz.tested(place, data)
+            elif isinstance(data, Embeddings):
+                found = embeddings.tested(place, data, labels_of(data, machine))
             else:
                 found = image_folder.tested(place, data)
         except (DataError, OSError):  # `absent` or the trials tell what is wrong
             continue
         said.append(f"{data.path}: {found}")
-        if small := too_small(found.count):
+        if small := too_small(found.count, found.unit):
             warnings.append(f"{data.path}: {small}")
     return sorted(set(said)), sorted(set(warnings))
 

@@ -376,7 +376,8 @@ def _trial(
     written = configs[setting, arm.name]
     same_noise = written.noise == baseline.noise
     other_labels = not same_noise and _labels_from_files(written, baseline)
-    paired = bool(arm.family) and written.data == baseline.data and (same_noise or other_labels)
+    same_data = written.data.same_samples(baseline.data)
+    paired = bool(arm.family) and same_data and (same_noise or other_labels)
     source = written.from_arm
     if source:
         source = trial_name(setting, source, config.seed)

@@ -143,7 +143,7 @@ def _confirmation(
     config = config.model_copy(update={"seed": seed})
     partner = None
     if arm != BASELINE and baseline is not None:
-        same_data = config.data == baseline.data
+        same_data = config.data.same_samples(baseline.data)
         if same_data and config.noise == baseline.noise:
             partner = BASELINE
     record = TrialRecord(

@@ -20,7 +20,11 @@ from trainable.config.trial import TrialConfig
 from trainable.storage.trial_folder import TrialFolder
 from trainable.trial.trial import Trial
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("default"),  # Ray's own, in this process
+]
 
 PAGE = Path(__file__).parents[2] / "docs/ray-tune.md"
 BASE = """
@@ -42,13 +46,12 @@ RESTORE = BASE + 'tune.Tuner.restore(sys.argv[1] + "/experiment", trainable=trai
 @pytest.fixture(scope="module")
 def session_of_ray() -> Iterator[None]:
     """One Ray of this process, which leaves nothing behind."""
-    own = dict.fromkeys([*QUIET, "RAY_TMPDIR", "RAY_AUTH_TOKEN"])
     with (
         pytest.MonkeyPatch.context() as environment,
         tempfile.TemporaryDirectory(prefix="dm", ignore_cleanup_errors=True) as folder,
     ):
-        for name in own:
-            environment.setenv(name, QUIET.get(name, ""))
+        for name, value in QUIET.items():
+            environment.setenv(name, value)
         environment.setenv("RAY_TMPDIR", folder)
         environment.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
         with local_ray(None):

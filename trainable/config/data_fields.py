@@ -14,6 +14,8 @@ class DataFields(Section):
 
     known_classes: ClassVar[int | None] = None
     """Number of classes, where the name of the data set determines it."""
+    of_views: ClassVar[frozenset[str]] = frozenset()
+    """Fields that say how networks see samples; arms that differ in these alone are paired."""
     validation_fraction: Annotated[float, Field(ge=0, le=0.5)] = 0.05
     """Share of the training set that is held out as the validation set, with its noisy labels.
     Ignored if the data set has its own validation set. The authors' CIFAR script has none (0)."""
@@ -47,6 +49,13 @@ class DataFields(Section):
                 "true gives each of the `folds` other labels; use false",
             )
         return self
+
+    def same_samples(self, other: "DataFields") -> bool:
+        """Return whether other fields give the same samples and labels, seen alike or not."""
+        if type(self) is not type(other):
+            return False
+        fields = set(self.of_views)
+        return self.model_dump(exclude=fields) == other.model_dump(exclude=fields)
 
 
 class OwnLabels(OwnTestSet):

@@ -17,6 +17,9 @@ class Embeddings(DataFields, OwnLabels):
     formats are in docs/embeddings.md. Features stay in their file and are read in batches.
     """
 
+    of_views = frozenset(
+        {"normalise", "feature_dropout", "feature_jitter", "feature_mixing", "strong_views"}
+    )
     name: Literal["embeddings"] = "embeddings"
     path: str
     """Path of the file or folder; a relative path starts at the folder of the study file. The path

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     Field,
     SerializeAsAny,
+    TypeAdapter,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
     field_validator,
@@ -178,7 +179,9 @@ def stored_data(content: dict[str, Any]) -> Data:
         ValidationError: a field of the data set is unknown or wrong.
     """
     stored = content["data"] if isinstance(content, dict) else content
-    return TrialConfig.model_validate({"data": _without_retired("data", stored)}).data
+    # Not as part of a trial: its default network does not fit every data set.
+    data: Data = TypeAdapter(Data).validate_python(_without_retired("data", stored))
+    return data
 
 
 def stored_model(content: dict[str, Any], own_code: bool = False) -> Model | Timm | Own:

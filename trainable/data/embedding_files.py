@@ -41,7 +41,11 @@ def mapped_array(file: Path) -> np.ndarray:
 def is_embeddings(path: Path) -> bool:
     """Return whether a path has embeddings, by its name and the names of its arrays."""
     if path.is_dir():
-        return bool(_shards(path))
+        folders = [each for each in path.iterdir() if each.is_dir() and each.name[0] != "."]
+        shards = _shards(path)
+        return bool(shards) and not folders and all(map(is_embeddings, shards))
+    if not path.is_file():
+        return False
     if path.suffix.lower() in (".npy", ".parquet"):
         return True
     if path.suffix.lower() != ".npz":
@@ -51,6 +55,22 @@ def is_embeddings(path: Path) -> bool:
             return f"{FEATURES}.npy" in archive.namelist()
     except (OSError, zipfile.BadZipFile):
         return False
+
+
+def vectors_of(path: Path) -> Iterator[tuple[Path, np.ndarray]]:
+    """Yield each file of a path with its features, (some rows, features); no labels are needed.
+
+    Raises:
+        DataError: a file is damaged, or has no embeddings.
+    """
+    for file in _shards(path) if path.is_dir() else [path]:
+        source: Source
+        if file.suffix.lower() == ".npy":
+            source = NpySource(file, None)
+        else:
+            source = open_source(file)
+        for chunk in source.chunks():
+            yield file, chunk
 
 
 class _Parquet(Source):
@@ -164,9 +184,8 @@ class _Folder(Source):
 def _shards(folder: Path) -> list[Path]:
     """Return the files of embeddings in a folder, sorted by name; hidden ones are left out."""
     kinds = (".npz", ".npy", ".parquet")
-    found = [
+    return [
         file
         for file in sorted(folder.iterdir())
         if file.is_file() and file.suffix.lower() in kinds and not file.name.startswith(".")
     ]
-    return [file for file in found if file.suffix.lower() != ".npz" or is_embeddings(file)] or found

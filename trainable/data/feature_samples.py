@@ -79,18 +79,18 @@ class FeatureSamples(Samples):
         plain = self.plain(index)
         views = []
         for _ in range(count):
-            view = plain.clone()
+            view = plain
             if fields.feature_mixing:
                 share = min(LARGEST, factor * fields.feature_mixing)
                 view = mixed_features(view, share, rng)
             if fields.feature_jitter:
                 spread = factor * fields.feature_jitter * self.scale.root_mean_square
                 noise = torch.randn(view.shape, generator=rng, device=view.device)
-                view.add_(noise, alpha=spread)
+                view = view.add(noise, alpha=spread)
             if fields.feature_dropout:
                 share = min(LARGEST, factor * fields.feature_dropout)
                 view = dropped_features(view, share, rng)
-            views.append(view)
+            views.append(view.clone() if view is plain else view)
         return views
 
     def plain(self, index: Index) -> torch.Tensor:
@@ -131,13 +131,14 @@ def random_bytes(shape: torch.Size, rng: torch.Generator) -> torch.Tensor:
 
 
 def dropped_features(view: torch.Tensor, share: float, rng: torch.Generator) -> torch.Tensor:
-    """Set features (batch, features) to 0 with probability `share`, in place; return them.
+    """Return features (batch, features) of which each is 0 with probability `share`.
 
     The others are divided by 1 − `share`, so that each feature keeps its mean.
     """
     steps = round(share * STEPS)
     kept = random_bytes(view.shape, rng) >= steps
-    return view.mul_(kept).mul_(STEPS / (STEPS - steps))
+    # On a CPU, bytes become floats five times as fast as truth values do.
+    return view.mul(kept.view(torch.uint8)).mul_(STEPS / (STEPS - steps))
 
 
 def mixed_features(view: torch.Tensor, share: float, rng: torch.Generator) -> torch.Tensor:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -32,7 +33,19 @@ class ViewBatchNorm(_BatchNorm):
         if not self.sizes:
             return super().forward(input)
         parts = torch.split(input, list(self.sizes))
-        return torch.cat([super(ViewBatchNorm, self).forward(part) for part in parts])
+        return torch.cat([self._normalised(part) for part in parts])
+
+    def _normalised(self, part: torch.Tensor) -> torch.Tensor:
+        """Return a part normalised by its statistics.
+
+        One value per channel has no variance, and torch raises an error: such a part is normalised
+        by the running statistics, as `trainable.models.build.survives_one_image` does for a batch.
+        """
+        if self.training and part.numel() == part.shape[1]:
+            return F.batch_norm(
+                part, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+            )
+        return super().forward(part)
 
 
 def separate_views(network: nn.Module) -> list[ViewBatchNorm] | None:

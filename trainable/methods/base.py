@@ -24,7 +24,9 @@ from trainable.engine.learner import Learner
 from trainable.errors import NonFiniteLoss
 from trainable.noisy_labels.label_margins import LabelMargins
 from trainable.noisy_labels.losses import negative_entropy
+from trainable.noisy_labels.prediction_changes import PredictionChanges
 from trainable.random_streams import Streams
+from trainable.storage.names import DIVISION_CHANGED, TRAINING_CHANGED
 
 Row = dict[str, Any]
 Losses = tuple[torch.Tensor, dict[str, torch.Tensor]]
@@ -41,6 +43,8 @@ class Method:
         records: per-sample arrays at a few epochs, {epoch: {name: (networks, n) or (n,)}}.
         division: the same arrays of the newest division; {} if there is none, or after a resume.
         margins: what the networks said of the given labels, over all epochs.
+        predicted: the classes that the networks last predicted for the training samples, by the
+            column of their changes: in training, and before an epoch.
         test_classes: the ensemble's predictions (m,) of the test set after each of the last
             epochs, the newest last.
         validation_classes: its predictions (m,) of the validation set after the newest epoch of
@@ -61,6 +65,10 @@ class Method:
         self.records: dict[int, dict[str, np.ndarray]] = {}
         self.division: dict[int, dict[str, np.ndarray]] = {}
         self.margins = LabelMargins(len(learners), len(data.train), data.train.device)
+        self.predicted = {
+            column: PredictionChanges(len(learners), len(data.train), data.train.device)
+            for column in (TRAINING_CHANGED, DIVISION_CHANGED)
+        }
         self.test_classes: list[torch.Tensor] = []
         self.validation_classes: torch.Tensor | None = None
         self._seconds: dict[str, float] = {}
@@ -79,6 +87,7 @@ class Method:
             lr = learner.start_epoch(self.epoch, head_only)
         with self.streams.of_layers(self.epoch, device=self.data.train.device):
             row = self.train_epoch()
+        row.update(self.changes())
         with self.timed("eval"):
             row.update(self.evaluate())
         self.epoch += 1
@@ -95,6 +104,11 @@ class Method:
         `self.epoch` is the number of epochs completed before.
         """
         raise NotImplementedError
+
+    def changes(self) -> Row:
+        """Return the share of the training samples whose predicted class has changed, percent."""
+        row = {column: changes.end_epoch() for column, changes in self.predicted.items()}
+        return {column: share for column, share in row.items() if share is not None}
 
     @property
     def forwards(self) -> int:
@@ -164,7 +178,7 @@ class Method:
 
         def loss(k: int, images: torch.Tensor, given: torch.Tensor, index: torch.Tensor) -> Losses:
             logits = self.learners[k](images)
-            self.margins.add_logits(k, index, logits, given)
+            self.note_logits(k, index, logits, given)
             labeled = F.cross_entropy(logits, given)
             terms = {"loss/labeled": labeled}
             if conf_penalty:
@@ -172,6 +186,20 @@ class Method:
             return labeled, terms
 
         return self.each_in_turn(loss)
+
+    def note_logits(
+        self, k: int, index: torch.Tensor, logits: torch.Tensor, given: torch.Tensor
+    ) -> None:
+        """Note what network k says of a batch in training, of images that are not mixed.
+
+        Args:
+            k: number of the network.
+            index: positions (batch,) in the training set.
+            logits: (batch, classes).
+            given: labels (batch,).
+        """
+        self.margins.add_logits(k, index, logits, given)
+        self.predicted[TRAINING_CHANGED].add(k, index, logits.detach().argmax(1))
 
     def each_in_turn(
         self, loss: Callable[[int, torch.Tensor, torch.Tensor, torch.Tensor], Losses]
@@ -332,6 +360,7 @@ class Method:
             "learners": [learner.state_dict() for learner in self.learners],
             "records": records,
             "margins": self.margins.state_dict(),
+            "predicted": {name: kept.state_dict() for name, kept in self.predicted.items()},
             "test_classes": self.test_classes,
         }
 
@@ -340,9 +369,11 @@ class Method:
         self.epoch = state["epoch"]
         for learner, saved in zip(self.learners, state["learners"], strict=True):
             learner.load_state_dict(saved)
-        # Older checkpoints have neither.
+        # Older checkpoints have none of these.
         if "margins" in state:
             self.margins.load_state_dict(state["margins"])
+        for column, classes in state.get("predicted", {}).items():
+            self.predicted[column].load_state_dict(classes)
         self.test_classes = list(state.get("test_classes", []))
         self.records = {}
         for epoch, record in state["records"].items():

@@ -51,6 +51,7 @@ from trainable.noisy_labels.neighbors import label_support
 from trainable.noisy_labels.ramp_up import ramp_up
 from trainable.noisy_labels.unlabeled_weight import automatic_lambda_u
 from trainable.random_streams import Streams
+from trainable.storage.names import DIVISION_CHANGED
 
 
 class DivideMix(Method):
@@ -141,6 +142,9 @@ class DivideMix(Method):
             # Both networks judge the samples before either of them trains.
             verdicts = self.judge()
             train = self.data.train
+            for k, verdict in enumerate(verdicts):
+                index = self.positions(verdict.rows)
+                self.predicted[DIVISION_CHANGED].add(k, index, verdict.classes)
             row: Row = dict(agree(self.method, verdicts, train.given))
             row.update(describe(self.method, verdicts, train))
             row.update(against_labels(verdicts, train))
@@ -189,8 +193,13 @@ class DivideMix(Method):
 
     def witness(self, k: int, rows: np.ndarray | None, prediction: Prediction) -> None:
         """Add what network k says of the judged samples to the running means."""
-        index = slice(None) if rows is None else torch.from_numpy(rows).to(self.data.train.device)
-        self.margins.add(k, index, prediction.margin, prediction.loss)
+        self.margins.add(k, self.positions(rows), prediction.margin, prediction.loss)
+
+    def positions(self, rows: np.ndarray | None) -> torch.Tensor | slice:
+        """Return the positions of judged samples, on the device; None: all samples."""
+        if rows is None:
+            return slice(None)
+        return torch.from_numpy(rows).to(self.data.train.device)
 
     def predictions(
         self, epoch: int
@@ -282,6 +291,8 @@ class DivideMix(Method):
         if lambda_u == "auto":
             lambda_u = automatic_lambda_u(1 - float(verdict.labeled.mean()))
         for x, u, progress in data.ahead(self.batches(verdict.labeled, own)):
+            if not m.uses_unlabeled:
+                u = u[:0]
             batch = self.mixed_batch(learner, guide, data, x, u, verdict.weight[x], draws)
             tally.lambda_u = lambda_u * ramp_up(progress, warmup, m.rampup_epochs)
             logits = learner(batch.inputs)

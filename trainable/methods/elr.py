@@ -49,7 +49,7 @@ class Elr(Method):
         The targets are updated first.
         """
         logits = self.learners[k](images)
-        self.margins.add_logits(k, index, logits, given)
+        self.note_logits(k, index, logits, given)
         targets = self.move_targets(k, index, clamped_softmax(logits.detach()))
         labeled = F.cross_entropy(logits, given)
         early = early_learning_loss(logits, targets)

@@ -99,7 +99,7 @@ class SmallLoss(Method):
         """
         logits = [learner(images) for learner in self.learners]
         for k, each in enumerate(logits):
-            self.margins.add_logits(k, index, each, given)
+            self.note_logits(k, index, each, given)
         (value, terms), kept = self.select(logits, given, rate)
         clean = (given == self.data.train.true[index]).float()
         for k, positions in enumerate(kept):

@@ -32,6 +32,7 @@ from trainable.noisy_labels.losses import labeled_loss
 from trainable.noisy_labels.neighbors import label_support
 from trainable.noisy_labels.targets import mix
 from trainable.random_streams import Streams
+from trainable.storage.names import DIVISION_CHANGED
 
 HIDDEN = 256
 """Width of the hidden layer of both consistency heads (authors' code)."""
@@ -73,9 +74,12 @@ class SsrPlus(Method):
 
     def train_epoch(self) -> Row:
         """Select and relabel the samples, then train for one epoch."""
-        train = self.data.chosen(self.rows_of_pass(0))
+        rows = self.rows_of_pass(0)
+        train = self.data.chosen(rows)
         with self.timed("divide"):
             features, probabilities = self.look(train)
+            index = slice(None) if rows is None else torch.from_numpy(rows).to(train.device)
+            self.predicted[DIVISION_CHANGED].add(0, index, probabilities.argmax(1))
             selected = select(features, probabilities, train.given, self.method)
         for group in self.optimizer.param_groups:
             group["lr"] = self.learners[0].optimizer.param_groups[0]["lr"]

@@ -60,7 +60,10 @@ LAST10_SD = "test/accuracy_last10_sd"
 NETWORK_LAST10 = "test/accuracy_net{k}_last10"
 BEST_ACCURACY = "test/accuracy_best"
 SELECTED_ACCURACY = "test/accuracy_selected"
+LABEL_WAVE_ACCURACY = "test/accuracy_label_wave"
 VALIDATION_ACCURACY = "val/accuracy"
+TRAINING_CHANGED = "train/changed"
+DIVISION_CHANGED = "division/changed"
 AUC = "division/auc_net{k}"
 LABELED_FRACTION = "division/labeled_fraction_net{k}"
 PRECISION = "division/precision_net{k}"
@@ -90,6 +93,10 @@ METRICS: dict[str, str] = {
         "only"
     ),
     SELECTED_ACCURACY: "test accuracy at the epoch with the best validation accuracy, %",
+    LABEL_WAVE_ACCURACY: (
+        "test accuracy at the epoch in which the fewest training images change their predicted "
+        "class (Label Wave), %"
+    ),
     "ilsvrc12/accuracy": "accuracy of the ensemble on ILSVRC12's validation images, %",
     "ilsvrc12/top5": "top-5 accuracy of the ensemble on ILSVRC12's validation images, %",
     VALIDATION_ACCURACY: "agreement of the ensemble with the given labels of the validation set, %",
@@ -98,6 +105,14 @@ METRICS: dict[str, str] = {
     ),
     "train/accuracy_true": "agreement of the ensemble with the true labels of the training set, %",
     "train/agreement": "share of training samples that both networks predict alike, %",
+    TRAINING_CHANGED: (
+        "share of the training samples whose class in the training pass is another one than in "
+        "the epoch before, mean of the networks, %"
+    ),
+    DIVISION_CHANGED: (
+        "share of the training samples whose class in the pass before the epoch is another one "
+        "than before the last epoch, mean of the networks, %"
+    ),
     AUC: "area under the ROC curve of network k's clean probability, 0 to 1",
     "division/auc_loss_net{k}": (
         "area under the ROC curve of the negative loss, if the division also uses the embedding, "
@@ -153,6 +168,7 @@ FIELDS: dict[str, str] = {
     "phase": "what the epoch did: `warmup`, `dividemix` or the method's name",
     "epochs": "number of trained epochs",
     "selected_epoch": "the epoch with the best validation accuracy, the earliest of equals",
+    "label_wave_epoch": "the epoch that Label Wave selects",
     "noise_rate": (
         "share of training labels that are wrong, 0 to 1; null where the true labels are unknown"
     ),

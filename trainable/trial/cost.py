@@ -1,13 +1,17 @@
 """Estimate a trial's training time in seconds, from a few timed steps, and its bytes on disk."""
 
 import statistics
+import tempfile
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
 from trainable.config.base import Section
+from trainable.config.data import ImageData, NoNoise, Npz
 from trainable.config.dividemix import DivideMix
 from trainable.config.methods import ElrPlus, Forgetting, MixMatch, SsrPlus
 from trainable.config.runtime import Machine
@@ -16,6 +20,39 @@ from trainable.methods.mixmatch import as_dividemix
 from trainable.trial.trial import Trial
 
 STEPS = 9
+SLOW = 0.9
+"""Share of the timed steps that are faster than the slow one which is told."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds per image-forward equivalent.
+
+    Attributes:
+        low: if no other program used this machine. On a CPU it is the processor's time; on a GPU
+            the fastest step.
+        typical: of the median step, as the machine is loaded now.
+        high: of a slow step.
+    """
+
+    low: float
+    typical: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Images:
+    """Number of images of a trial.
+
+    Attributes:
+        seen: training images of an epoch.
+        tested: test and validation images.
+        right: share of right training labels, 0 to 1; 1 if it is unknown.
+    """
+
+    seen: int
+    tested: int
+    right: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -23,12 +60,15 @@ class Cost:
     """Estimated cost of one trial.
 
     Attributes:
-        seconds: time of training and testing on this machine, s.
+        seconds: time of training and testing on this machine, s, as it is loaded now.
+        low, high: the same without other programs, and if all steps were slow ones.
         kept: bytes on disk of the completed trial.
         while_running: additional bytes until then, for two checkpoints.
     """
 
     seconds: float
+    low: float
+    high: float
     kept: int
     while_running: int
 
@@ -50,39 +90,46 @@ def estimate(config: TrialConfig, machine: Machine) -> Cost:
     """
     trial = Trial(config, machine)
     kept, while_running = space(trial)
-    return Cost(_forwards(trial) * _seconds_per_forward(trial), kept, while_running)
+    work = forwards(config, _images(trial))
+    pace = _pace(trial)
+    return Cost(work * pace.typical, work * pace.low, work * pace.high, kept, while_running)
 
 
-def _forwards(trial: Trial) -> int:
-    """Return the image-forward equivalents of the whole trial, as `estimate` defines them."""
-    config = trial.config
+def _images(trial: Trial) -> Images:
     data = trial.data
-    method: Section = config.method
-    if isinstance(method, MixMatch):
-        method = as_dividemix(method)
-    epochs = config.train.epochs
-    networks = config.method.networks
     tested = len(data.test)
     if data.validation:
         tested += len(data.validation)
     seen = len(data.train)
     if data.epoch_batches:
-        seen = min(seen, data.epoch_batches * config.train.batch_size)
+        seen = min(seen, data.epoch_batches * trial.config.train.batch_size)
+    return Images(seen, tested, 1 - (data.noise_rate or 0))
+
+
+def forwards(config: TrialConfig, images: Images) -> int:
+    """Return the image-forward equivalents of the whole trial, as `estimate` defines them."""
+    method: Section = config.method
+    if isinstance(method, MixMatch):
+        method = as_dividemix(method)
+    epochs = config.train.epochs
+    networks = config.method.networks
+    seen = images.seen
+    tested = images.tested
     plain = networks * (3 * seen + tested)
     if isinstance(method, DivideMix):
         warmup = min(method.shortest_warmup, epochs)
-        labeled = (1 - (data.noise_rate or 0)) * seen
+        labeled = images.right * seen
         each = networks * (seen + labeled * _forwards_per_labeled(method) + tested)
         return warmup * plain + (epochs - warmup) * int(each)
-    forwards = epochs * plain
+    work = epochs * plain
     if isinstance(method, ElrPlus):
-        forwards += epochs * networks * seen
+        work += epochs * networks * seen
     elif isinstance(method, SsrPlus):
         # A step: two mixed views, a weak and a strong one; before it, the selection.
-        forwards += epochs * (2 * 3 + 1 + 3 + 1 - 3) * seen
+        work += epochs * (2 * 3 + 1 + 3 + 1 - 3) * seen
     elif isinstance(method, Forgetting) and method.forget_rate == "estimated":
-        forwards += min(method.gradual_epochs, epochs - 1) * networks * seen
-    return forwards
+        work += min(method.gradual_epochs, epochs - 1) * networks * seen
+    return work
 
 
 def _forwards_per_labeled(method: DivideMix) -> int:
@@ -119,22 +166,65 @@ def space(trial: Trial) -> tuple[int, int]:
     return kept, 2 * checkpoint
 
 
-def _seconds_per_forward(trial: Trial) -> float:
-    """Time training steps of the first network; return the seconds per image-forward equivalent."""
+def pace_of(config: TrialConfig, shape: tuple[int, int, int], machine: Machine) -> Pace:
+    """Time steps of a configuration on random images, so that its data are not loaded.
+
+    Args:
+        config: its network, batch size and views of an image are used.
+        shape: height, width and channels of an image.
+        machine: where to train.
+
+    Raises:
+        DataError: the network does not take such images.
+    """
+    assert isinstance(config.data, ImageData), "other data are trained in seconds"
+    rng = np.random.default_rng(0)
+    count = 2 * config.train.batch_size
+    images = rng.integers(0, 256, (count + 2, *shape), dtype=np.uint8)
+    labels = np.arange(len(images)) % 2
+    with tempfile.TemporaryDirectory() as folder:
+        np.savez(
+            Path(folder) / "random.npz",
+            train_images=images[2:],
+            train_labels=labels[2:],
+            test_images=images[:2],
+            test_labels=labels[:2],
+        )
+        data = Npz(
+            path=str(Path(folder) / "random.npz"),
+            validation_fraction=0,
+            crop_padding=config.data.crop_padding,
+            flip=config.data.flip,
+        )
+        changes = {"data": data, "noise": NoNoise()}
+        return _pace(Trial(config.model_copy(update=changes), machine))
+
+
+def _pace(trial: Trial) -> Pace:
+    """Time training steps of the first network."""
     learner = trial.method.learners[0]
     data = trial.data.train
     rng = trial.method.streams.torch("cost", device=data.device)
     index = torch.arange(len(data), device=data.device)[: 2 * trial.config.train.batch_size]
     seconds = []
+    of_processor = []
     for _ in range(STEPS + 1):
         start = time.perf_counter()
+        start_of_processor = time.process_time()
         before = learner.forwards
         images = data.views(index, 1, rng)[0]
         loss = F.cross_entropy(learner(images), data.given[index])
         learner.step(loss)
         _synchronize(trial.device)
-        seconds.append((time.perf_counter() - start) / (learner.forwards - before))
-    return statistics.median(seconds[1:])  # the first step also allocates
+        work = learner.forwards - before
+        seconds.append((time.perf_counter() - start) / work)
+        of_processor.append((time.process_time() - start_of_processor) / work)
+    # The first step also allocates.
+    seconds = sorted(seconds[1:])
+    low = seconds[0]
+    if trial.device.type == "cpu":
+        low = min(low, statistics.median(of_processor[1:]) / torch.get_num_threads())
+    return Pace(low, statistics.median(seconds), seconds[int(SLOW * len(seconds))])
 
 
 def _synchronize(device: torch.device) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from trainable.data.embedding_files import vectors_of
+from trainable.data.feature_scale import FeatureScale
 from trainable.data.image_folder import files_below, is_image
 from trainable.data.npz_rows import arrays_of_images, rows
 from trainable.errors import DataError
@@ -55,7 +57,8 @@ def predict(
 
     Args:
         models: their probabilities are averaged.
-        paths: image files, `.npz` files with images, and folders of image files at any depth.
+        paths: image files, `.npz` files with images, and folders of image files at any depth. For
+            networks of embeddings: files of features, and folders of them.
         top: number of most probable classes.
 
     Raises:
@@ -65,7 +68,10 @@ def predict(
     for model in models[1:]:
         if (model.class_names, model.preprocessing) != (first.class_names, first.preprocessing):
             raise DataError("the trials have different classes or images: choose one with --seed")
-    images = _images(paths)
+    if isinstance(first.preprocessing, FeatureScale):
+        images = _vectors(paths)
+    else:
+        images = _images(paths)
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         while batch := list(islice(images, first.preprocessing.most_at_once(first.device))):
             contents = list(pool.map(lambda image: _read(first, image), batch))
@@ -142,6 +148,19 @@ def _rows(path: Path) -> Iterator[_Image]:
                 yield _Image(file, index, image)
         except DataError as error:
             yield _Image(file, None, error)
+
+
+def _vectors(paths: Iterable[Path]) -> Iterator[_Image]:
+    """Yield the vectors of files of embeddings; where one cannot be read, the reason instead."""
+    for path in paths:
+        index: dict[Path, int] = {}
+        try:
+            for file, chunk in vectors_of(path):
+                for vector in chunk:
+                    index[file] = index.get(file, -1) + 1
+                    yield _Image(_shown(file), index[file], vector)
+        except DataError as error:
+            yield _Image(_shown(path), None, error)
 
 
 def _shown(path: Path) -> str:

@@ -34,6 +34,7 @@ from trainable.methods.retrain import Retrain
 from trainable.methods.ssr_plus import SsrPlus
 from trainable.models.build import build
 from trainable.noisy_labels.lost_classes import lost_classes
+from trainable.noisy_labels.prediction_changes import label_wave_epoch
 from trainable.random_streams import Streams
 from trainable.storage import names
 from trainable.storage.checksums import content_checksum
@@ -289,6 +290,9 @@ class Trial:
         if validation:
             chosen = validation.index(max(validation))
             result |= {names.SELECTED_ACCURACY: test[chosen], "selected_epoch": chosen + 1}
+        wave = label_wave_epoch(self.rows)
+        if wave is not None:
+            result |= {names.LABEL_WAVE_ACCURACY: test[wave - 1], "label_wave_epoch": wave}
         of_networks = names.NETWORK_ACCURACY.format(k="")
         kept = (
             "division/",

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from orchestrator.cli import app
+from orchestrator.cli import app, study_size
 from orchestrator.exit_codes import Ended
 from orchestrator.run.run_study import study_machine
 from orchestrator.study.load import load_study
@@ -52,6 +52,8 @@ def test_a_folder_becomes_a_study_beside_it(tmp_path, monkeypatch):
     assert "train: 25 images, 12 to 13 a class" in output
     assert "val: 4 images" in output
     assert "colour images of 12×12, 90×40 pixels" in output
+    assert "size: 7 arms × 8 seeds × 100 epochs take about " in output
+    assert "# size: 7 arms × 8 seeds × 100 epochs take" in (tmp_path / "birds.yaml").read_text()
     config = planned.trials[0].config
     assert planned.name == "my_birds"
     assert config.data == ImageFolder(
@@ -167,6 +169,61 @@ def test_a_class_whose_name_cannot_be_shown_is_refused(tmp_path):
     root = write_tree(tmp_path / "birds", train=6, classes=("crow", "owl\nbase: 1"))
     with pytest.raises(DataError, match=r"cannot be shown, 'owl\\nbase: 1': rename it"):
         survey(root)
+
+
+@pytest.mark.parametrize(
+    ("hours", "seeds", "arms", "epochs"),
+    [
+        (1, 8, 7, 48),
+        (1.5, 6, 7, 48),
+        (2.5, 6, 4, 48),
+        (5, 6, 2, 48),
+        (6.6, 6, 2, 36),
+        (9, 6, 2, 24),
+        (200, 6, 2, 24),
+    ],
+)
+def test_a_study_that_would_take_hours_is_made_smaller(
+    tmp_path, monkeypatch, hours, seeds, arms, epochs
+):
+    slots = 2
+    each = hours * 3600 * slots / (8 * 7 * 48)  # all arms take equally long
+    arms_of = ("baseline", *study_size.ARMS)
+    monkeypatch.setattr(
+        study_size,
+        "timed",
+        lambda *arguments: study_size.Timed(dict.fromkeys(arms_of, each), 1.5, slots),
+    )
+    output, planned = written(tmp_path, monkeypatch, npz(tmp_path / "n.npz", 4000))
+    records = [trial.record for trial in planned.trials]
+    assert len({record.seed for record in records}) == seeds
+    assert len({record.arm for record in records}) == arms
+    assert {record.epochs for record in records} == {epochs}
+    text = (tmp_path / "n.yaml").read_text()
+    assert "strong_cross_entropy" in {record.arm for record in records}
+    assert ("to end sooner, " in output) == ("# to end sooner, " in text) == (seeds < 8)
+    if hours == 5:
+        assert "take about 1 h 04 min to 1 h 36 min on 2 slots of this machine" in text
+        assert "5 arms are commented out, 2 of 8 seeds are left out: the whole" in output
+        assert "  # no_mixup: {method.mixup: false}\n" in text
+        assert "# factors: # one at a time" in text
+    assert planned.warnings == []
+
+
+def test_images_that_the_network_does_not_take_are_not_timed(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (20, 6, 6), dtype=np.uint8)
+    labels = np.arange(20) % 2
+    np.savez(
+        tmp_path / "s.npz",
+        train_images=images[:16],
+        train_labels=labels[:16],
+        test_images=images[16:],
+        test_labels=labels[16:],
+    )
+    output, planned = written(tmp_path, monkeypatch, tmp_path / "s.npz")
+    assert "size: " not in output
+    assert len(planned.trials) == 56
 
 
 def test_many_images_take_fewer_epochs(tmp_path, monkeypatch):

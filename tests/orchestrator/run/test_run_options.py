@@ -445,6 +445,20 @@ def test_two_folders_are_compared_row_by_row_seconds_aside(tmp_path, accuracies,
     assert found.epochs == 2
 
 
+@pytest.mark.parametrize(("code", "identical"), [("d", True), ("c", False)])
+def test_metrics_that_only_newer_code_records_are_named_and_not_compared(tmp_path, code, identical):
+    first = folder_with(tmp_path / "a", [1.0, 2.0], code="c")
+    second = folder_with(tmp_path / "b", [1.0, 2.0], code=code)
+    second.append_row({"epoch": 3, "test/accuracy": 3.0, "train/changed": 5.0})
+    assert not compare(first, second).identical, "a row more is a difference"
+    first.append_row({"epoch": 3, "test/accuracy": 3.0})
+    found = compare(first, second)
+    assert found.identical is identical
+    if identical:
+        assert str(found).endswith("excepted; new metrics, not compared: train/changed")
+    assert compare(second, first).metrics == ["train/changed"], "a metric less is a difference"
+
+
 def test_a_real_trial_is_reproduced_and_a_changed_number_is_found(command, trial):
     before = {path.name: path.read_bytes() for path in trial.iterdir()}
     code, out, _ = command("reproduce", trial)

@@ -34,3 +34,18 @@ def test_warnings_are_complete_before_any_trial_is_listed(tmp_path):
     trials = [trial.record.name for trial in expansion.trials([3])]
     assert "s/a/seed=3" not in trials
     assert "t/a/seed=3" in trials
+
+
+def test_arms_that_change_views_of_embeddings_are_paired_and_other_data_are_not(tmp_path):
+    text = BASE + (
+        "  data: {name: embeddings, path: a.npz}\n"
+        "  model: {name: linear}\n"
+        "arms:\n"
+        "  no_views: {data.feature_dropout: 0}\n"
+        "  long_tail: {data.imbalance: 10}\n"
+    )
+    expansion = expand(strict_yaml.parse(text, "s.yaml"), tmp_path)
+    assert expansion.problems == ()
+    baselines = {trial.record.arm: trial.record.baseline for trial in expansion.trials([0])}
+    assert baselines["no_views"] == "baseline"
+    assert baselines["long_tail"] is None

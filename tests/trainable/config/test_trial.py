@@ -34,6 +34,7 @@ from trainable.config.data import (
     WebVision,
 )
 from trainable.config.dividemix import DivideMix
+from trainable.config.embeddings import Embeddings
 from trainable.config.messages import explain
 from trainable.config.methods import (
     CoTeaching,
@@ -50,13 +51,15 @@ from trainable.config.methods import (
 from trainable.config.models import (
     Cnn6,
     LeNet,
+    Linear,
+    Mlp,
     PreactResNet18,
     PreactResNet34,
     SmallCnn,
     Torchvision,
 )
 from trainable.config.optimization import Train
-from trainable.config.trial import SCHEMA, TrialConfig, stored_config, trial_id
+from trainable.config.trial import SCHEMA, TrialConfig, stored_config, stored_data, trial_id
 
 # A value other than the default for every field of every section; a field without a default has two.
 IMAGE_DATA: dict[str, Any] = {
@@ -82,6 +85,17 @@ ELR: dict[str, Any] = {"networks": 2, "beta": 0.9, "lambda_elr": 7}
 START = {"weights_hash": "ab", "head_only_epochs": 1}
 OTHER: dict[tuple[str, type[Section]], dict[str, Any]] = {
     ("data", Digits): {**IMAGE_DATA, "flip": True},
+    ("data", Embeddings): {
+        **{name: IMAGE_DATA[name] for name in IMAGE_DATA if not name.startswith("crop")},
+        **OWN,
+        "path": "b.npz",
+        "labels": "b.csv",
+        "normalise": "l2",
+        "feature_dropout": 0.1,
+        "feature_jitter": 0.1,
+        "feature_mixing": 0.1,
+        "strong_views": 3.0,
+    },
     ("data", Npz): {**IMAGE_DATA, **OWN, "flip": True, "path": "b.npz"},
     ("data", Mnist): {**IMAGE_DATA, "flip": True},
     ("data", FashionMnist): {**IMAGE_DATA, "flip": False},
@@ -123,6 +137,8 @@ OTHER: dict[tuple[str, type[Section]], dict[str, Any]] = {
     ("model", PreactResNet18): {},
     ("model", PreactResNet34): {},
     ("model", Torchvision): {"stem": "imagenet"},
+    ("model", Mlp): {"depth": 3, "width": 16, "norm": "none", "dropout": 0.1},
+    ("model", Linear): {},
     ("train", Train): {
         "epochs": 5,
         "batch_size": 32,
@@ -216,6 +232,7 @@ WITH: dict[str, dict[str, Any]] = {"fold": {"folds": 5}}
 """Other fields without which a field is refused."""
 REQUIRED: dict[type[Section], dict[str, Any]] = {
     Npz: {"path": "a.npz"},
+    Embeddings: {"path": "a.npz"},
     ImageFolder: {"path": "a"},
     SymmetricNoise: {"rate": 0.2},
     PairNoise: {"rate": 0.2},
@@ -233,6 +250,8 @@ def section(kind: type[Section], **fields: Any) -> dict[str, Any]:
 
 
 def id_of(content: dict[str, Any]) -> str:
+    if content.get("data", {}).get("name") == "embeddings":
+        content = {"model": {"name": "linear"}, **content}
     return trial_id(TrialConfig.model_validate(content))
 
 
@@ -670,3 +689,27 @@ def test_a_field_that_maps_names_to_sections_is_walked_to_the_leaf():
 
     content = {"arms": {"a": {"method": {"name": "dividemix", "alpha": 0}}, "b": {"sed": 1}}}
     assert [path for path, _ in mistakes(content, Arms)] == ["arms.a.method.alpha", "arms.b.sed"]
+
+
+# --- embeddings ---
+
+
+def test_embeddings_need_a_network_for_vectors_and_noise_without_images():
+    data = {"name": "embeddings", "path": "a.npz"}
+    assert mistakes({"data": data}) == [
+        (
+            "model.name",
+            "`small_cnn` takes images, and `data.name: embeddings` has feature vectors; use mlp, "
+            "linear, or an own model",
+        )
+    ]
+    noise = {"name": "corrupted", "rate": 0.2}
+    ((path, message),) = mistakes({"data": data, "model": {"name": "mlp"}, "noise": noise})
+    assert (path, message) == ("noise.name", "`corrupted` changes images, and embeddings have none")
+
+
+def test_stored_embeddings_are_read_without_their_network():
+    stored = TrialConfig.model_validate(
+        {"data": {"name": "embeddings", "path": "a.npz"}, "model": {"name": "mlp"}}
+    ).model_dump()
+    assert stored_data(stored) == Embeddings(path="a.npz")

@@ -104,3 +104,16 @@ def test_a_frozen_copy_tells_its_own_views_apart():
     assert torch.equal(
         twin.network.state_dict()["1.running_mean"], learner.network.state_dict()["1.running_mean"]
     )
+
+
+def test_a_view_of_one_vector_is_normalised_by_running_statistics():
+    layer = torch.nn.BatchNorm1d(3)
+    layer.running_mean += torch.arange(3)
+    running = layer.running_mean.clone()
+    (view,) = separate_views(torch.nn.Sequential(layer))
+    rows = torch.randn(2, 3)
+    with views_of([view], [1, 1]):
+        found = view(rows)
+    expected = (rows - running) / torch.sqrt(torch.ones(3) + view.eps)
+    assert torch.allclose(found, expected)
+    assert torch.equal(view.running_mean, running), "one vector changes no statistics"

@@ -6,6 +6,7 @@ import pytest
 from tests.trainable.methods.tiny import blobs
 from trainable.config.runtime import Machine
 from trainable.config.trial import TrialConfig
+from trainable.errors import DataError
 from trainable.trial import cost
 from trainable.trial.trial import Trial
 
@@ -55,7 +56,7 @@ def config(method: dict) -> TrialConfig:
 def test_the_estimate_is_the_work_where_as_many_samples_are_labeled_as_have_right_labels(
     method, folder, monkeypatch
 ):
-    monkeypatch.setattr(cost, "_seconds_per_forward", lambda trial: 1.0)
+    monkeypatch.setattr(cost, "_pace", lambda trial: cost.Pace(0.5, 1.0, 2.0))
     machine = Machine(study_dir=folder, device="cpu")
     trial = Trial(config(method), machine)
     if method["name"] == "dividemix":
@@ -74,10 +75,24 @@ def test_the_estimate_is_the_work_where_as_many_samples_are_labeled_as_have_righ
 
 
 def test_an_automatic_warmup_is_taken_to_be_as_short_as_it_can_be(folder, monkeypatch):
-    monkeypatch.setattr(cost, "_seconds_per_forward", lambda trial: 1.0)
+    monkeypatch.setattr(cost, "_pace", lambda trial: cost.Pace(0.5, 1.0, 2.0))
     machine = Machine(study_dir=folder, device="cpu")
     shortest, automatic, longer = (
         cost.estimate(config({"name": "dividemix", "warmup_epochs": epochs}), machine).seconds
         for epochs in (1, "auto", 2)
     )
     assert shortest == automatic > longer
+
+
+def test_the_range_is_that_of_the_pace(folder, monkeypatch):
+    monkeypatch.setattr(cost, "_pace", lambda trial: cost.Pace(0.5, 1.0, 2.0))
+    found = cost.estimate(config({"name": "cross_entropy"}), Machine(study_dir=folder))
+    assert (found.low, found.high) == (found.seconds / 2, found.seconds * 2)
+
+
+def test_random_images_are_timed_in_place_of_the_data():
+    """The data of the configuration do not exist."""
+    found = cost.pace_of(config({"name": "dividemix"}), (8, 8, 1), Machine(device="cpu"))
+    assert 0 < found.low <= found.typical <= found.high
+    with pytest.raises(DataError, match="small_cnn"):
+        cost.pace_of(config({"name": "cross_entropy"}), (200, 200, 3), Machine(device="cpu"))

@@ -460,6 +460,15 @@ def test_the_selected_epoch_is_the_earliest_of_those_with_the_best_validation_ac
     assert summary["selected_epoch"] == 2
 
 
+def test_label_wave_gives_the_test_accuracy_of_the_epoch_with_the_fewest_changes(folder):
+    trial = with_rows(folder, [10.0, 20.0, 30.0, 40.0, 50.0, 60.0], None)
+    for row, changed in zip(trial.rows[1:], [30.0, 20.0, 10.0, 40.0, 50.0], strict=True):
+        row["train/changed"] = changed
+    summary = trial.summary()
+    assert summary["test/accuracy_label_wave"] == 40
+    assert summary["label_wave_epoch"] == 4
+
+
 def test_without_validation_samples_nothing_is_selected(folder):
     trial = make(folder, epochs=3, fraction=0.0)
     rows = []
