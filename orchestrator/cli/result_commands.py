@@ -55,6 +55,9 @@ def status(
 @app.command()
 def report(
     run_dirs: Annotated[list[Path], typer.Argument(metavar="RUN_DIR…", help="Results of studies.")],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object; the pages are written, too.")
+    ] = False,
 ) -> None:
     """Compare the arms of each study: a page, tables and figures below RUN_DIR/report."""
     from analysis.report.write import write
@@ -63,6 +66,12 @@ def report(
 
     for run_dir in run_dirs:
         Store(run_dir).read_plan()
+    if as_json:
+        from orchestrator.display.report_data import as_data
+
+        every = [read_results(run_dir) for run_dir in run_dirs]
+        print(json.dumps({"studies": [as_data(each, write(each)) for each in every]}, indent=1))
+        return
     for run_dir in run_dirs:
         results = read_results(run_dir)
         show(results, console)

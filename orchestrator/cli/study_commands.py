@@ -13,6 +13,7 @@ from rich.console import Console
 
 from analysis.results.measure import of_summary
 from analysis.results.study_plan import NoStudy
+from orchestrator.cli.on_end import on_end as run_at_end
 from orchestrator.cli.options import (
     DataDir,
     Results,
@@ -94,6 +95,14 @@ def run_command(
             metavar="ARM", help="Only profile one epoch of an arm: time by phase, and a trace."
         ),
     ] = "",
+    on_end: Annotated[
+        str,
+        typer.Option(
+            metavar="CMD",
+            help="Run this shell command at the end, with DIVIDEMIX_EXIT_CODE and "
+            "DIVIDEMIX_RUN_DIR.",
+        ),
+    ] = "",
 ) -> None:
     """Run what is missing, then compare a study's arms, or a search's best configurations."""
     if address and not ray:
@@ -135,7 +144,8 @@ def run_command(
     else:
         run_it = run_study.run_study
     say = partial(shown.print, markup=False)
-    with _end_reported(place) if events else nullcontext(), tracked(target, place.root, say):
+    reported = _end_reported(place) if events else nullcontext()
+    with run_at_end(on_end, place.root), reported, tracked(target, place.root, say):
         raise typer.Exit(run_it(planned, place, machine, options, shown))
 
 
@@ -214,7 +224,11 @@ def plan(
     planned.warnings += str(wrong).splitlines() if wrong else []
     if planned.search is not None:
         if as_json:
-            raise Ended("--json: what a search proposes next depends on its results", WRONG)
+            from orchestrator.run.plan_search import as_data
+
+            warnings = {"warnings": planned.warnings}
+            print(json.dumps(as_data(planned.search, place) | warnings, indent=1))
+            return
         _plan_search(planned, planned.search, place, data, cost)
         return
     prospects: list[str] = []
