@@ -45,7 +45,7 @@ def lines(plan: SearchPlan, store: Store) -> Iterator[str]:
 
 
 def as_data(plan: SearchPlan, store: Store) -> dict[str, Any]:
-    """Return the searches and the confirmation for scripts; docs/monitoring.md describes the keys."""
+    """Return the searches and the confirmation; docs/monitoring.md describes the keys."""
     left = missing(plan, store)
     searches = []
     for search in plan.searches:
