@@ -10,7 +10,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from analysis.audit.calibration import quality
 from analysis.audit.label_suggestions import given_labels
-from analysis.audit.neighbors import neighbor_margins
+from analysis.audit.neighbors import NEIGHBORS, neighbor_margins
 from analysis.audit.witnesses import Judgement, PlainTraining, judge
 from analysis.report.formats import markdown
 from analysis.stats.paired import mean_interval
@@ -86,19 +86,26 @@ def measured(file: Path, features: Path | None = None) -> list[dict[str, object]
             if f"{method}_count" in found:
                 row["count"] = float(found[f"{method}_count"] / wrong.sum())
             rows.append(row)
-    if neighbors is not None:
-        margin = neighbors[table["source_index"][train]].to_numpy()
+    if features is not None:
+        alone = neighbors_of(features, table, classes, PUBLISHED_NEIGHBORS)
+        margin = alone[table["source_index"][train]].to_numpy()
         rows.append({"method": "neighbours", **order(wrong, -margin)})
     return rows
 
 
-def neighbors_of(features: Path, table: dict[str, np.ndarray], classes: int) -> pd.Series:
+PUBLISHED_NEIGHBORS = 10
+"""Number of neighbours in SimiFeat (Zhu, Dong and Liu, ICML 2022)."""
+
+
+def neighbors_of(
+    features: Path, table: dict[str, np.ndarray], classes: int, neighbors: int = NEIGHBORS
+) -> pd.Series:
     """Return `neighbor_margins` of the given labels of a table of samples."""
     with np.load(features) as content:
         vectors = content["features"]
         if "split" in content:
             vectors = vectors[content["split"] == "train"]
-    return neighbor_margins(lambda rows: vectors[rows], given_labels(table), classes)
+    return neighbor_margins(lambda rows: vectors[rows], given_labels(table), classes, neighbors)
 
 
 def order(wrong: np.ndarray, suspicion: np.ndarray) -> dict[str, float]:

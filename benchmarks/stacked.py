@@ -41,7 +41,6 @@ CLASSES = 10
 CASES: dict[str, tuple[SmallCnn | Mlp, tuple[int, ...], int]] = {
     "mlp, width 128, 768 features, batch 64": (Mlp(width=128), (768,), 64),
     "small_cnn, 1×8×8, batch 64": (SmallCnn(), (1, 8, 8), 64),
-    "small_cnn, 3×32×32, batch 64": (SmallCnn(), (3, 32, 32), 64),
 }
 Step = Callable[[], None]
 

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LAYERS = {
-    "orchestrator": "cli > run > ray_backend local_backend > execution > scheduling display audit trackers > search > study > results exit_codes",
+    "orchestrator": "cli > run > ray_backend local_backend > execution > scheduling display audit trackers > search > study > results exit_codes import_path",
     "trainable": (
         "__main__ ray_trainable api > embedding > trial > methods tensorboard > engine > data models > noisy_labels > config"
         " > storage random_streams errors terminal"
@@ -33,7 +33,7 @@ THIRD_PARTY = {
     "matplotlib": "analysis.figures",
     "mlflow": "orchestrator.trackers.mlflow_tracker",
     "numpy": (
-        "orchestrator.audit orchestrator.search trainable.data trainable.engine trainable.methods"
+        "orchestrator.audit orchestrator.display.tensorboard orchestrator.search trainable.data trainable.engine trainable.methods"
         " trainable.noisy_labels trainable.random_streams trainable.tensorboard trainable.trial analysis"
         " trainable.embedding"
         " trainable.config.given_labels"
@@ -42,7 +42,7 @@ THIRD_PARTY = {
         "orchestrator.search orchestrator.display.search_live"
         " analysis.stats.search analysis.stats.search_journal analysis.figures.search analysis.report.search"
     ),
-    "pandas": "orchestrator.audit orchestrator.display.comparison_table analysis",
+    "pandas": "orchestrator.audit orchestrator.display.comparison_table orchestrator.display.tensorboard analysis",
     "pyarrow": "analysis.results.rows trainable.data.embedding_tables",
     "pydantic": (
         "orchestrator.audit.labels orchestrator.results.reproduce orchestrator.search orchestrator.study"

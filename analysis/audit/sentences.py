@@ -102,8 +102,12 @@ def order(judgement: Judgement) -> str:
     witness, *arms = judgement.witnesses
     if witness == "division":
         return "The labels are ordered by DivideMix's division and the networks' predictions."
+    votes = "the votes of each sample's nearest neighbours in feature space"
+    if not arms:
+        return f"The labels are ordered by {votes}."
     trials = " and ".join(f"`{arm}`" for arm in arms)
-    text = f"The labels are ordered by their margins over all epochs of {trials}."
+    text = f"The labels are ordered by their margins over all epochs of {trials}"
+    text += f", and by {votes}." if judgement.neighbors else "."
     if len(arms) == 1 and not judgement.failed:
         text += " An arm with `method.name: cross_entropy` would be a second witness."
     return text

@@ -4,7 +4,9 @@ Every trial has two witnesses. The *division* of DivideMix with the ensemble's o
 (`analysis.audit.label_suggestions.rank`) orders best where the networks have learnt the classes.
 The *margin* of the given label, its mean over all epochs (Pleiss et al. 2020, arXiv 2001.10528),
 orders best where they have not, and better still together with the margins of plain cross-entropy,
-if the study has such an arm with the same labels.
+if the study has such an arm with the same labels. Where the data are features, the votes of a
+sample's neighbours (`analysis.audit.neighbors`) are added to the margins: seed 0 of
+benchmarks/audit_embeddings.py chose that.
 
 Which case it is follows from the networks' accuracy a. With C classes, a share r of wrong labels
 and errors of labels and networks that fall on each other at random, the networks agree with the
@@ -59,6 +61,7 @@ class Judgement:
         doubtful: given classes whose labels the networks mostly call another class. Either most of
             these labels are wrong, or the networks have taken one class for another.
         doubtful_samples: number of labels of these classes.
+        neighbors: whether the votes of nearest neighbours order the labels, too.
     """
 
     accuracy: float
@@ -69,6 +72,7 @@ class Judgement:
     witnesses: tuple[str, ...]
     doubtful: tuple[int, ...] = ()
     doubtful_samples: int = 0
+    neighbors: bool = False
 
     @property
     def counts(self) -> bool:
@@ -126,10 +130,14 @@ def judge(
     index = ranked["index"].to_numpy()
     found = {name: _margins(of_arm, index) for name, of_arm in margins.items()}
     known = {name: values for name, values in found.items() if values is not None}
-    if known and not judgement.counts:
-        judgement = replace(judgement, witnesses=("margins", *known))
-        margin = np.sum([_standardised(values) for values in known.values()], axis=0)
-        ranked = _ordered(ranked, -margin)
+    scores = [_standardised(values) for values in known.values()]
+    if neighbors is not None:
+        scores.append(_standardised(neighbors.reindex(index).to_numpy()))
+    if scores and not judgement.counts:
+        judgement = replace(
+            judgement, witnesses=("margins", *known), neighbors=neighbors is not None
+        )
+        ranked = _ordered(ranked, -np.sum(scores, axis=0))
     return _supported(tables, ranked, judgement, classes), judgement
 
 

@@ -4,6 +4,7 @@ Forest plot, factor curves, accuracy against work, heat map of a product of fact
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 
+from analysis.figures.clipping import limits
 from analysis.figures.style import look, panels, save, title
 from analysis.results.measure import WITHHELD
 from analysis.results.read import Results, value_at
@@ -59,13 +61,17 @@ def forest(
     return save(figure, folder / "forest")
 
 
-def _accuracy(results: Results) -> str:
+def accuracy_label(results: Results) -> str:
     """Return the label of an axis of accuracies."""
     return f"last-10 {results.measure.header} %"
 
 
 def _differences(axis: Axes, rows: pd.DataFrame, margin: float) -> None:
-    """Draw a setting's differences over the band of ± margin, with a rule between families."""
+    """Draw a setting's differences over the band of ± margin, with a rule between families.
+
+    An interval beyond the axis ends in an arrow; a difference beyond it is written.
+    """
+    ends = limits(rows, margin)
     axis.axvspan(-margin, margin, color="0.9", lw=0)
     axis.axvline(0, color="black", lw=1)
     for y, row in enumerate(rows.to_dict("records")):
@@ -80,6 +86,16 @@ def _differences(axis: Axes, rows: pd.DataFrame, margin: float) -> None:
             lw=1.5,
             solid_capstyle="butt",
         )
+        for end, marker in ((interval[0], "<"), (interval[1], ">")):
+            if ends.beyond(end):
+                axis.plot(ends.inside(end), y, marker, color="black", clip_on=False)
+        if ends.beyond(difference):
+            axis.text(
+                ends.inside(difference),
+                y - 0.15,
+                f"{difference:+.2f}  ".replace("-", "−"),
+                ha="right" if difference > 0 else "left",
+            )
         face = FACES.get(row["verdict"], "white")
         axis.plot(
             difference,
@@ -94,6 +110,7 @@ def _differences(axis: Axes, rows: pd.DataFrame, margin: float) -> None:
         axis.axhline(y, color="0.7", lw=0.8, ls=":")
     axis.set_yticks(range(len(rows)), rows["arm"])
     axis.set_ylim(len(rows) - 0.5, -0.5)
+    axis.set_xlim(ends.low, ends.high)
 
 
 def _verdict_handles(table: pd.DataFrame, margin: float) -> list[Line2D]:
@@ -141,45 +158,74 @@ def factor_curves(results: Results, folder: Path) -> list[Path]:
             _factor(axis, results, setting, path)
             axis.set_title(title(setting, path))
             axis.set_xlabel(path.rsplit(".", 1)[-1])
-        line[0].set_ylabel(_accuracy(results))
+        line[0].set_ylabel(accuracy_label(results))
     return save(figure, folder / "factors")
+
+
+@dataclass(frozen=True)
+class Point:
+    """The accuracy of an arm at a value.
+
+    Attributes:
+        arm: its name.
+        value: of the factor, or of the work.
+        mean, low, high: over seeds, with the 95 % t interval, percent.
+        seeds: (n,) accuracy of each seed; NaN: it has none.
+    """
+
+    arm: str
+    value: Any
+    mean: float
+    low: float
+    high: float
+    seeds: np.ndarray
+
+    @property
+    def is_number(self) -> bool:
+        """Whether the value is a number; a switch is not."""
+        return isinstance(self.value, int | float) and not isinstance(self.value, bool)
+
+
+def factor_points(results: Results, setting: str, path: str) -> list[Point]:
+    """Return the accuracies over one factor's values, in the order of numbers."""
+    done = results.done[results.done["setting"] == setting]
+    points = _points(results, setting, path)
+    of_arms = done[done["arm"].isin([arm for _, arm in points])]
+    accuracies = of_arms.pivot_table(index="seed", columns="arm", values=LAST10)
+    found = []
+    for value, arm in points:
+        if arm in accuracies:
+            mean, low, high = mean_interval(accuracies[arm].dropna().to_numpy(float))
+            seeds = accuracies[arm].to_numpy(float)
+            found.append(Point(arm, value, mean, low, high, seeds))
+    if all(point.is_number for point in found):
+        found.sort(key=lambda point: float(point.value))
+    return found
 
 
 def _factor(axis: Axes, results: Results, setting: str, path: str) -> None:
     """Draw accuracy over one factor's values; the baseline's point is white."""
-    done = results.done[results.done["setting"] == setting]
-    points = _points(results, setting, path)
-    numeric = all(_is_number(value) for value, _ in points)
-    if numeric:
-        points.sort()
-    factor_values = []
-    arms = []
-    for value, arm in points:
-        factor_values.append(value)
-        arms.append(arm)
-    places = list(range(len(points)))
-    if numeric:
-        places = factor_values
-    of_arms = done[done["arm"].isin(arms)]
-    accuracies = of_arms.pivot_table(index="seed", columns="arm", values=LAST10)
-    accuracies = accuracies.reindex(columns=arms)
+    points = factor_points(results, setting, path)
+    if not points:
+        return
+    numeric = all(point.is_number for point in points)
+    places = [float(point.value) if numeric else float(k) for k, point in enumerate(points)]
     # One line with gaps between the seeds: thousands of lines take most of a report's time.
-    of_seeds = accuracies.assign(gap=np.nan).to_numpy(float).ravel()
-    axis.plot(np.tile([*places, np.nan], len(accuracies)), of_seeds, color="0.75", lw=0.8)
-    for place, arm in zip(places, arms, strict=True):
-        over_seeds = accuracies[arm].dropna()
-        mean, low, high = mean_interval(over_seeds.to_numpy(float))
-        face = "white" if arm == BASELINE else "black"
-        axis.plot([place, place], [low, high], color="black", lw=1.5)
+    gap = np.full_like(points[0].seeds, np.nan)
+    of_seeds = np.column_stack([*(point.seeds for point in points), gap]).ravel()
+    axis.plot(np.tile([*places, np.nan], len(gap)), of_seeds, color="0.75", lw=0.8)
+    for place, point in zip(places, points, strict=True):
+        face = "white" if point.arm == BASELINE else "black"
+        axis.plot([place, place], [point.low, point.high], color="black", lw=1.5)
         axis.plot(
             place,
-            mean,
+            point.mean,
             "o",
             color="black",
             markerfacecolor=face,
         )
-    if points and not numeric:
-        axis.set_xticks(places, list(map(str, factor_values)))
+    if not numeric:
+        axis.set_xticks(places, [str(point.value) for point in points])
 
 
 def _points(results: Results, setting: str, path: str) -> list[tuple[Any, str]]:
@@ -195,11 +241,29 @@ def _points(results: Results, setting: str, path: str) -> list[tuple[Any, str]]:
     return points
 
 
-def _is_number(value: Any) -> bool:
-    """Return whether a factor's value is a number; a switch is not."""
-    if isinstance(value, bool):
-        return False
-    return isinstance(value, int | float)
+def work_points(
+    results: Results, table: pd.DataFrame, costs: pd.DataFrame, setting: str
+) -> dict[int, Point]:
+    """Return the arms of a setting over their work, million forward passes; 0 is the baseline.
+
+    An arm has the same number in all settings.
+    """
+    if FORWARDS not in costs or costs[FORWARDS].isna().all():
+        return {}
+    joined = table.merge(costs[["setting", "arm", FORWARDS]], on=["setting", "arm"])
+    joined = joined[joined["setting"] == setting].dropna(subset=["mean", FORWARDS])
+    arms = list(dict.fromkeys([BASELINE, *table["arm"].unique()]))
+    found = {}
+    for row in joined.to_dict("records"):
+        found[arms.index(row["arm"])] = Point(
+            row["arm"],
+            row[FORWARDS] / 1e6,
+            row["mean"],
+            row["mean_low"],
+            row["mean_high"],
+            np.empty(0),
+        )
+    return found
 
 
 def accuracy_against_work(
@@ -211,11 +275,6 @@ def accuracy_against_work(
     """
     if FORWARDS not in costs or costs[FORWARDS].isna().all():
         return []
-    keys = ["setting", "arm"]
-    joined = table.merge(costs[[*keys, FORWARDS]], on=keys)
-    joined = joined.dropna(subset=["mean"])
-    # The baseline is first in any case, because number 0 has the baseline's style.
-    arms = list(dict.fromkeys([BASELINE, *table["arm"].unique()]))
     figure, axes = panels(
         1,
         len(results.settings),
@@ -225,32 +284,29 @@ def accuracy_against_work(
     )
     shown: dict[str, Line2D] = {}
     for axis, setting in zip(axes[0], results.settings, strict=True):
-        rows = joined[joined["setting"] == setting]
-        for row in rows.to_dict("records"):
-            arm = row["arm"]
-            shown[arm] = _work_point(axis, row, look(arms.index(arm)))
+        for number, point in work_points(results, table, costs, setting).items():
+            shown[point.arm] = _work_point(axis, point, look(number))
         axis.set_xlabel("million image forward passes per trial (a backward pass counts as two)")
         axis.set_title(title(setting))
-    axes[0, 0].set_ylabel(f"{_accuracy(results)}, 95 % t interval")
+    axes[0, 0].set_ylabel(f"{accuracy_label(results)}, 95 % t interval")
     if shown:
         figure.legend(
-            list(shown.values()), list(shown), fontsize="x-small", loc="outside right upper"
+            list(shown.values()), list(shown), fontsize="small", loc="outside right upper"
         )
     return save(figure, folder / "accuracy_against_work")
 
 
-def _work_point(axis: Axes, row: dict[Any, Any], style: dict[str, Any]) -> Line2D:
+def _work_point(axis: Axes, point: Point, style: dict[str, Any]) -> Line2D:
     """Draw an arm's mean accuracy over its work, with the interval, and return the point."""
-    millions = row[FORWARDS] / 1e6
     style["linestyle"] = "none"
-    (point,) = axis.plot(millions, row["mean"], **style)
+    (drawn,) = axis.plot(point.value, point.mean, **style)
     axis.plot(
-        [millions, millions],
-        [row["mean_low"], row["mean_high"]],
+        [point.value, point.value],
+        [point.low, point.high],
         color=style["color"],
         lw=1,
     )
-    return point
+    return drawn
 
 
 def heat_map(results: Results, folder: Path) -> list[Path]:
@@ -270,7 +326,7 @@ def heat_map(results: Results, folder: Path) -> list[Path]:
         axis.set_ylabel(results.factors[0])
         axis.set_xlabel(results.factors[1])
         axis.set_title(title(setting))
-        figure.colorbar(image, ax=axis, label=_accuracy(results))
+        figure.colorbar(image, ax=axis, label=accuracy_label(results))
     return save(figure, folder / "product")
 
 

@@ -1,6 +1,7 @@
 """Style of figures.
 
-The palette of Okabe and Ito is safe for colour-blind readers; line styles differ in greyscale.
+The palette of Okabe and Ito is safe for colour-blind readers; line styles differ in greyscale. Its
+yellow is illegible on white and replaced by the wine of Tol's palette.
 """
 
 from pathlib import Path
@@ -13,7 +14,7 @@ matplotlib.use("Agg")
 import numpy as np
 from matplotlib.figure import Figure
 
-PALETTE = ["#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#F0E442", "#999999"]
+PALETTE = ["#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#882255", "#999999"]
 STYLES = ["-", "--", "-.", ":"]
 MARKERS = ["s", "^", "v", "D", "P", "X", "<"]
 """Seven markers, so that repeated colours have other markers."""

@@ -1,10 +1,14 @@
 """Elements of a report: tables and figures with their explanations."""
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 import pandas as pd
+
+from analysis.figures.drawing import Group
+from trainable.storage.names import FIGURES
 
 
 @dataclass(frozen=True)
@@ -20,10 +24,20 @@ class Block:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure's files (PNG, SVG) and caption."""
+    """A figure's caption, its files (PNG, SVG), and the drawings by which the page shows it.
+
+    Without drawings, the page shows the SVG.
+    """
 
     caption: str
     paths: list[Path]
+    groups: list[Group] = field(default_factory=list)
+
+    @property
+    def files(self) -> list[str]:
+        """Addresses of the files from the page."""
+        report = next(path for path in self.paths[0].parents if path.name == FIGURES).parent
+        return [quote(path.relative_to(report).as_posix()) for path in self.paths]
 
     @property
     def source(self) -> str:

@@ -4,11 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
 
 from analysis.figures import comparison as figures
-from analysis.figures import curves, division
+from analysis.figures import curves, division, drawn_curves, drawn_points
 from analysis.report import (
     breaking_points,
     formats,
@@ -19,8 +18,10 @@ from analysis.report import (
 )
 from analysis.report.answers import OF_TRUTH, Answers, answers, as_judged
 from analysis.report.blocks import Block, Picture
+from analysis.report.forest import forest_tables
 from analysis.report.label_errors import label_errors
 from analysis.report.opening import opening
+from analysis.report.page import page as page_of
 from analysis.results import unexpected_files
 from analysis.results.measure import Measure
 from analysis.results.mixed_fingerprints import mixed, without_checksums
@@ -66,6 +67,10 @@ def write(whole: Results) -> list[Path]:
     blocks = list(_blocks(study, answered, compared, costs, effects, thresholds))
     blocks += label_errors(root)
     pictures = list(_pictures(study, answered, costs, folder / names.FIGURES))
+    judged, unit = as_judged(answered)
+    of_measure = f"last-10 {study.measure.header}"
+    written_plot = figures.forest(study, judged, folder / names.FIGURES, unit)
+    plots = list(forest_tables(judged, study.margin, unit or of_measure))
     by_metric = [
         table.drop(columns=[*OF_TRUTH], errors="ignore").assign(metric=metric)
         for metric, table in compared.items()
@@ -83,14 +88,15 @@ def write(whole: Results) -> list[Path]:
 
         searched = write_search(root)
         blocks += searched.blocks
-        pictures[1:1] = searched.pictures
+        pictures = [*searched.pictures, *pictures]
         written += searched.files
     facts = _facts(whole, study, answered)
-    html = _template().render(blocks=blocks, pictures=pictures, **facts)
     page = folder / names.REPORT_PAGE
+    html = page_of(root, blocks, pictures, plots, written, SECTIONS, facts)
     page.write_text(html, encoding="utf-8")
     text = folder / names.REPORT_TEXT
     text.write_text("\n".join(_markdown(blocks, facts)), encoding="utf-8")
+    written += written_plot
     for picture in pictures:
         written.extend(picture.paths)
     return [page, text, *written]
@@ -184,24 +190,29 @@ def _pictures(
 ) -> Iterator[Picture]:
     """Yield the figures of the page in order, without those that have no data."""
     table = answered.table
-    judged, unit = as_judged(answered)
     measure = study.measure.name
     drawn = [
-        Picture("Paired differences to the baseline.", figures.forest(study, judged, folder, unit)),
-        Picture(f"{measure.capitalize()} per epoch.", curves.accuracy_per_epoch(study, folder)),
         Picture(
-            f"{measure.capitalize()} over each factor's values; "
-            "thin lines are seeds, the white dot is the baseline.",
+            f"{measure.capitalize()} per epoch: mean, band of ± one sd over seeds.",
+            curves.accuracy_per_epoch(study, folder),
+            list(drawn_curves.accuracy_groups(study)),
+        ),
+        Picture(
+            f"{measure.capitalize()} over each factor's values: mean with 95 % t interval; "
+            "small dots are seeds, the hollow one is the baseline.",
             figures.factor_curves(study, folder),
+            list(drawn_points.factor_groups(study)),
         ),
         Picture(f"Mean {measure} of each cell of the product.", figures.heat_map(study, folder)),
         Picture(
             f"{measure.capitalize()} against the work of a trial.",
             figures.accuracy_against_work(study, table, costs, folder),
+            list(drawn_points.work_groups(study, table, costs)),
         ),
         Picture(
             "Quality of the division: mean of the networks, band of ± one sd over seeds.",
             curves.division_per_epoch(study, folder),
+            list(drawn_curves.division_groups(study)),
         ),
         Picture(
             "Losses of correct and wrong labels in network 0 of the baseline "
@@ -288,12 +299,3 @@ SECTIONS = {
     "Different code, libraries or devices": "mixed",
     "Files of the data that were not read": "unread",
 }
-
-
-def _template() -> jinja2.Template:
-    source = Path(__file__).with_name("page.html.jinja").read_text(encoding="utf-8")
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
-    )
-    environment.globals["sections"] = SECTIONS
-    return environment.from_string(source)

@@ -6,6 +6,7 @@ Lists, contact sheets and tables are in `RUN_DIR/audit`; a summary is printed.
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from rich.console import Console
@@ -15,11 +16,12 @@ from analysis.audit import sentences, tables
 from analysis.audit.audit import Audited, audit
 from analysis.audit.contact_sheet import Card, page
 from analysis.audit.index_page import write_index
+from analysis.audit.written_audits import written_audits
 from analysis.report.formats import write_csv
 from orchestrator.audit.labels import Data, features_of, listed, read_data
 from orchestrator.audit.pictures import text_of, thumbnail_of
 from trainable.config.runtime import Machine
-from trainable.storage.names import AUDIT
+from trainable.storage.names import AUDIT, REPORT_PAGE
 
 SHOWN = 400
 """Maximum number of images on a sheet."""
@@ -61,6 +63,41 @@ def write_audit(
             console.print(str(path), markup=False)
     console.print(str(write_index(root)), markup=False)
     return found, data
+
+
+def as_data(root: Path, found: list[Audited]) -> dict[str, Any]:
+    """Return what audits found for scripts; docs/monitoring.md describes the keys.
+
+    Args:
+        root: the study's folder, where `write_audit` has written the audits.
+        found: the audits.
+    """
+    place = found[0].trial["setting"] or "", found[0].trial["arm"]
+    seeds = {" ".join(map(str, audited.seeds)): audited for audited in found}
+    written, _ = written_audits(root)
+    audits = []
+    for each in written:
+        if (each.setting, each.arm) == place and each.seeds in seeds:
+            audits.append(
+                {
+                    "setting": each.setting or None,
+                    "arm": each.arm,
+                    "seeds": list(seeds[each.seeds].seeds),
+                    "samples": each.samples,
+                    "expected": each.expected,
+                    "least": each.least,
+                    "most": each.most,
+                    "wrong": each.wrong,
+                    "share_by_class": each.shares,
+                    "sentences": sentences.claims(seeds[each.seeds]),
+                    "sheet": str(root / AUDIT / each.sheet) if each.sheet else None,
+                }
+            )
+    return {
+        "results": str(root),
+        "page": str(root / AUDIT / REPORT_PAGE),
+        "audits": audits,
+    }
 
 
 def _write(audited: Audited, data: Data, title: str, folder: Path, suffix: str) -> Iterator[Path]:

@@ -1,9 +1,11 @@
 """The command `audit`: which labels are wrong, the page to correct them with, corrected labels."""
 
+import json
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from rich.console import Console
 
 from orchestrator.cli.options import DataDir, RunDir, StudyDir, console
 from orchestrator.exit_codes import WRONG, Ended
@@ -87,6 +89,9 @@ def audit(
         tuple[str, Path] | None,
         typer.Option("--import", metavar="KIND FILE", help="Read decisions made in such a tool."),
     ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print what was found as one JSON object.")
+    ] = False,
     data: DataDir = Path("data"),
     study_dir: StudyDir = Path(),
 ) -> None:
@@ -100,7 +105,7 @@ def audit(
     from orchestrator.audit.exchange import exchange
     from orchestrator.audit.retrain import Retraining
     from orchestrator.audit.review import decisions_file, open_review, serve
-    from orchestrator.audit.write import write_audit
+    from orchestrator.audit.write import as_data, write_audit
     from trainable.errors import DataError
 
     if apply is not None and apply.exists():
@@ -123,6 +128,9 @@ def audit(
     others = (apply, decisions, export, import_, seed)
     if split == "test" and (certificate or any(option is not None for option in others)):
         raise Ended("--split test goes with --setting, --sample, --review and --port only", WRONG)
+    actions = (apply, cross_fit, export, import_)
+    if as_json and (split == "test" or review or certificate or any(actions)):
+        raise Ended("--json prints an audit alone: leave out the other actions", WRONG)
     machine = Machine(study_dir=study_dir.resolve(), data_dir=data.resolve())
     try:
         if split == "test":
@@ -141,6 +149,10 @@ def audit(
                 serve(opened, port, console)
             else:
                 console.print(opened.sentence(), markup=False)
+            return
+        if as_json:
+            found, _ = write_audit(run_dir, setting, arm, seed, machine, Console(quiet=True))
+            print(json.dumps(as_data(run_dir, found), indent=1))
             return
         found, names = write_audit(run_dir, setting, arm, seed, machine, console)
         if apply is not None:

@@ -1,5 +1,6 @@
 """The command `init`: a study for a user's own data."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -51,7 +52,8 @@ def init(
             _write_for_images(source, file, trusted_test)
     except DataError as error:
         raise Ended(str(error), WRONG) from None
-    console.print(f"wrote {file}; next: python -m orchestrator plan {file}", markup=False)
+    quoted = shlex.quote(str(file))
+    console.print(f"wrote {file}; next: python -m orchestrator plan {quoted}", markup=False)
 
 
 def _write_for_embeddings(source: Path, file: Path, trusted_test: bool) -> None:

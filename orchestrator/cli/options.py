@@ -6,9 +6,18 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
+from orchestrator.study.shipped import study_file
+
 console = Console(highlight=False, soft_wrap=True)
 
-StudyPath = Annotated[Path, typer.Argument(metavar="STUDY", help="The study file.")]
+StudyPath = Annotated[
+    Path,
+    typer.Argument(
+        metavar="STUDY",
+        help="The study file, or the name of a shipped study (ablation).",
+        callback=study_file,
+    ),
+]
 RunDir = Annotated[
     Path,
     typer.Argument(metavar="RUN_DIR", help="A study's results, for instance results/ablation."),
@@ -32,7 +41,12 @@ SameCode = Annotated[
     typer.Option("--same-code", help="Treat trials of another version of the code as stale, too."),
 ]
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try failed trials again.")]
-Several = Annotated[str, typer.Option(metavar="A,B", help="Only these, separated by commas.")]
+Several = Annotated[
+    str, typer.Option(metavar="A,B*", help="Only these: names or patterns, separated by commas.")
+]
+Seeds = Annotated[
+    str, typer.Option(metavar="0-3,8", help="Only these: numbers or ranges, separated by commas.")
+]
 Track = Annotated[
     str | None,
     typer.Option(

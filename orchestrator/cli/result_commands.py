@@ -2,14 +2,14 @@
 
 import json
 import shlex
-import time
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from analysis.results.study_plan import SequentialDesign, StudyPlan
+from analysis.results.study_plan import BASELINE, SequentialDesign
 from orchestrator.cli.options import DataDir, OwnCode, RunDir, StudyDir, console
 from orchestrator.exit_codes import (
     DONE,
@@ -22,7 +22,6 @@ from orchestrator.exit_codes import (
     Ended,
 )
 from orchestrator.results.store import Store
-from orchestrator.run import run_study
 from trainable.config.runtime import Machine
 from trainable.storage.names import JOURNAL, STUDY
 
@@ -33,53 +32,32 @@ app = typer.Typer()
 def status(
     run_dir: RunDir,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Refresh every two seconds, until Ctrl-C.")
+        bool, typer.Option("--watch", help="Refresh every two seconds, until q or Ctrl-C.")
     ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the state as JSON.")] = False,
 ) -> None:
     """Show the state of every arm, from the files alone."""
+    from orchestrator.display import status_page
+    from orchestrator.display.watch import watch as refresh
+
     place = Store(run_dir)
-    while True:
-        plan = place.read_plan()
-        if watch:
-            console.clear()
-        if place.root.joinpath(JOURNAL).is_file():
-            from orchestrator.display.search_live import show_status
-
-            show_status(place, console)
-            console.print("confirmation:", markup=False)
-        _show_status(place, plan)
-        if not watch:
-            return
-        time.sleep(2)
-
-
-def _show_status(place: Store, plan: StudyPlan) -> None:
-    from orchestrator.display import status
-
-    snapshot = place.planned(plan.records)
-    files = snapshot.files
-    states = snapshot.states(plan.records, plan.max_failures)
-    run_study.show_states(place, plan.records, states, files, console)
-    left = status.time_left(place, states, files)
-    if left:
-        console.print(left, markup=False)
-    for failure in status.failures(place, states):
-        console.print(
-            f"failed: {failure['name']}: {failure['kind']}: {failure['message']}", markup=False
-        )
-    for line in [*status.stale(states, files), *status.damaged(states, files)]:
-        console.print(line, markup=False)
-    for line in status.blocked(status.in_state(states, "blocked")):
-        console.print(line, markup=False)
-    for line in status.notes(plan.records, states, files):
-        console.print(f"note: {line}", markup=False)
-    for holder in place.runners():
-        console.print(f"being run by process {holder['pid']} on {holder['host']}", markup=False)
+    place.read_plan()
+    if as_json and watch:
+        raise Ended("--json prints the state once: leave out --watch", WRONG)
+    if as_json:
+        print(json.dumps(status_page.as_data(place), indent=1))
+    elif watch:
+        refresh(partial(status_page.show, place), console, every=2)
+    else:
+        status_page.show(place, console)
 
 
 @app.command()
 def report(
     run_dirs: Annotated[list[Path], typer.Argument(metavar="RUN_DIR…", help="Results of studies.")],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object; the pages are written, too.")
+    ] = False,
 ) -> None:
     """Compare the arms of each study: a page, tables and figures below RUN_DIR/report."""
     from analysis.report.write import write
@@ -88,6 +66,12 @@ def report(
 
     for run_dir in run_dirs:
         Store(run_dir).read_plan()
+    if as_json:
+        from orchestrator.display.report_data import as_data
+
+        every = [read_results(run_dir) for run_dir in run_dirs]
+        print(json.dumps({"studies": [as_data(each, write(each)) for each in every]}, indent=1))
+        return
     for run_dir in run_dirs:
         results = read_results(run_dir)
         show(results, console)
@@ -148,10 +132,10 @@ def _to_go_on(
     if found["verdict"] == WITHHELD:
         folder = shlex.quote(str(run_dir))
         return f"python -m orchestrator audit {folder} --split test --review"
-    command = (
-        f"python -m orchestrator run {run_dir / STUDY} --results {run_dir.parent} "
-        f"--arms baseline,{arm}"
-    )
+    study = shlex.quote(str(run_dir / STUDY))
+    results = shlex.quote(str(run_dir.parent))
+    arms = shlex.quote(f"{BASELINE},{arm}")
+    command = f"python -m orchestrator run {study} --results {results} --arms {arms}"
     if design is not None and found["seeds"] >= design.at_most:
         command += f" --set seeds.at_most={2 * design.at_most}"
     return command
@@ -212,12 +196,18 @@ def tensorboard(
     arguments: Annotated[
         list[str], typer.Argument(metavar="RUN_DIR… [OPTIONS]", help="Results of studies.")
     ],
+    everything: Annotated[
+        bool,
+        typer.Option(
+            "--all", help="Show all trials; TensorBoard selects none of more than 40 runs."
+        ),
+    ] = False,
 ) -> None:
-    """Open TensorBoard over studies.
+    """Open TensorBoard over studies: the average of each arm, and trials.
 
     Options after the folders, such as --port 6007, are TensorBoard's own.
     """
-    from orchestrator.display.tensorboard import open_tensorboard
+    from orchestrator.display.tensorboard.server import serve
 
     run_dirs = [Path(text) for text in takewhile(lambda text: not text.startswith("-"), arguments)]
     if not run_dirs:
@@ -227,7 +217,11 @@ def tensorboard(
         )
     for run_dir in run_dirs:
         Store(run_dir).read_plan()
-    open_tensorboard(run_dirs, arguments[len(run_dirs) :])
+    try:
+        code = serve(run_dirs, arguments[len(run_dirs) :], everything)
+    except ValueError as error:
+        raise Ended(f"tensorboard: {error}", WRONG) from None
+    raise typer.Exit(code)
 
 
 @app.command()

@@ -6,18 +6,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from analysis.results.measure import of_summary
 from analysis.results.study_plan import NoStudy
+from orchestrator.cli.on_end import on_end as run_at_end
 from orchestrator.cli.options import (
     DataDir,
     Results,
     RetryFailed,
     SameCode,
+    Seeds,
     Sets,
     Several,
     Stale,
@@ -25,7 +27,9 @@ from orchestrator.cli.options import (
     Track,
     console,
 )
+from orchestrator.cli.selection import selected
 from orchestrator.display.status import blocked
+from orchestrator.display.status_page import show_states
 from orchestrator.execution.resources import exceeding_this_machine
 from orchestrator.exit_codes import WRONG, Ended
 from orchestrator.results.store import Store
@@ -49,7 +53,7 @@ def run_command(
     sets: Sets = None,
     data: DataDir = Path("data"),
     arms: Several = "",
-    seeds: Several = "",
+    seeds: Seeds = "",
     settings: Several = "",
     stale: Stale = "refuse",
     same_code: SameCode = False,
@@ -91,6 +95,14 @@ def run_command(
             metavar="ARM", help="Only profile one epoch of an arm: time by phase, and a trace."
         ),
     ] = "",
+    on_end: Annotated[
+        str,
+        typer.Option(
+            metavar="CMD",
+            help="Run this shell command at the end, with DIVIDEMIX_EXIT_CODE and "
+            "DIVIDEMIX_RUN_DIR.",
+        ),
+    ] = "",
 ) -> None:
     """Run what is missing, then compare a study's arms, or a search's best configurations."""
     if address and not ray:
@@ -113,7 +125,7 @@ def run_command(
         ray=ray,
         address=address,
         events=events,
-        **_selected(planned, arms, seeds, settings),
+        **selected(planned, arms, seeds, settings),
     )
     machine = run_study.study_machine(study_path.parent, data, planned)
     if profile:
@@ -132,7 +144,8 @@ def run_command(
     else:
         run_it = run_study.run_study
     say = partial(shown.print, markup=False)
-    with _end_reported(place) if events else nullcontext(), tracked(target, place.root, say):
+    reported = _end_reported(place) if events else nullcontext()
+    with run_at_end(on_end, place.root), reported, tracked(target, place.root, say):
         raise typer.Exit(run_it(planned, place, machine, options, shown))
 
 
@@ -153,36 +166,6 @@ def _end_reported(place: Store) -> Iterator[None]:
         raise
 
 
-def _selected(planned: Study, arms: str, seeds: str, settings: str) -> dict[str, Any]:
-    records = [trial.record for trial in planned.trials]
-    known_arms = {record.arm for record in records}
-    known_settings = {record.setting for record in records if record.setting}
-    return {
-        "arms": frozenset(_parts(arms, known_arms)),
-        "seeds": frozenset(map(_number, _parts(seeds, set()))),
-        "settings": frozenset(_parts(settings, known_settings)),
-    }
-
-
-def _parts(text: str, known: set[str]) -> Iterator[str]:
-    """`a,b` one by one.
-
-    Known names may hold commas themselves (`a=1,b=2`), so the longest that fits is one.
-    """
-    while text:
-        fitting = [name for name in known if f"{text},".startswith(f"{name},")]
-        part = max(fitting, key=len, default=text.partition(",")[0])
-        text = text[len(part) + 1 :]
-        if part:
-            yield part
-
-
-def _number(text: str) -> int:
-    if not text.isdecimal() or len(text) > 19:
-        raise Ended(f"--seeds: {text} is not a number", WRONG)
-    return int(text)
-
-
 @app.command()
 def shard(
     study_path: StudyPath,
@@ -192,7 +175,7 @@ def shard(
     sets: Sets = None,
     data: DataDir = Path("data"),
     arms: Several = "",
-    seeds: Several = "",
+    seeds: Seeds = "",
     settings: Several = "",
     stale: Stale = "refuse",
     same_code: SameCode = False,
@@ -204,8 +187,8 @@ def shard(
 
     target = parse_target(track, "--track") if track else None
     planned = load_study(study_path, sets)
-    selected = _selected(planned, arms, seeds, settings)
-    options = Options(stale=stale, same_code=same_code, retry_failed=retry_failed, **selected)
+    chosen = selected(planned, arms, seeds, settings)
+    options = Options(stale=stale, same_code=same_code, retry_failed=retry_failed, **chosen)
     machine = run_study.study_machine(study_path.parent, data, planned)
     place = Store(results / planned.name)
     with tracked(target, place.root, partial(console.print, markup=False)):
@@ -219,7 +202,7 @@ def plan(
     sets: Sets = None,
     data: DataDir = Path("data"),
     arms: Several = "",
-    seeds: Several = "",
+    seeds: Seeds = "",
     settings: Several = "",
     stale: Stale = "refuse",
     same_code: SameCode = False,
@@ -234,14 +217,18 @@ def plan(
     """Show what a run with the same options would do; starts nothing."""
     planned = load_study(study_path, sets)
     place = Store(results / planned.name)
-    selected = _selected(planned, arms, seeds, settings)
-    options = Options(stale=stale, same_code=same_code, retry_failed=retry_failed, **selected)
+    chosen = selected(planned, arms, seeds, settings)
+    options = Options(stale=stale, same_code=same_code, retry_failed=retry_failed, **chosen)
     check_selection(options, planned)
     wrong = useless(options, planned)
     planned.warnings += str(wrong).splitlines() if wrong else []
     if planned.search is not None:
         if as_json:
-            raise Ended("--json: what a search proposes next depends on its results", WRONG)
+            from orchestrator.run.plan_search import as_data
+
+            warnings = {"warnings": planned.warnings}
+            print(json.dumps(as_data(planned.search, place) | warnings, indent=1))
+            return
         _plan_search(planned, planned.search, place, data, cost)
         return
     prospects: list[str] = []
@@ -309,7 +296,7 @@ def _show_plan(
     """
     selects = found.options.selects
     states = {record: state for record, state in found.states.items() if selects(record)}
-    run_study.show_states(place, list(states), states, found.files, console, found.moves)
+    show_states(place, list(states), states, found.files, console, found.moves)
     if found.refused:
         console.print(f"a run refuses this: {refusal(found, place)}", markup=False)
     elif found.archive:

@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
 from analysis.results.measure import of_summary
@@ -73,12 +73,11 @@ class View:
         self._since: float | None = None  # when the first epoch of this run was reported
         self._reports = 0  # epochs reported after that one
         self._bar = Progress(
-            TextColumn("trials"),
+            TextColumn("trials {task.fields[trials]}"),
             BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[left]}"),
+            TextColumn("{task.fields[progress]}"),
         )
-        self._task = self._bar.add_task("", total=len(todo), left="")
+        self._task = self._bar.add_task("", total=None, trials="", progress="")
         self._live = Live(console=console, refresh_per_second=2, get_renderable=self._render)
 
     def extend(self, records: list[TrialRecord]) -> None:
@@ -88,7 +87,6 @@ class View:
             self._epoch[record.name] = self._on_disk(record)
             self._epochs_left += record.epochs - self._epoch[record.name]
             self.arms.plan(record)
-        self._bar.update(self._task, total=len(self._todo))
 
     def _on_disk(self, record: TrialRecord) -> int:
         """Return the number of a trial's epochs on disk."""
@@ -142,7 +140,6 @@ class View:
         self._reached(name, record.epochs)
         self.arms.read(record)
         self.arms.follow(record)
-        self._bar.update(self._task, completed=len(self._ended))
         text, known = self._outcome(record)
         if self.events:
             tell("ended", trial=name, count=self._count(), **known)
@@ -192,8 +189,21 @@ class View:
         spent = time.monotonic() - self._since
         return f", {duration(spent / self._reports * self._epochs_left)} left"
 
+    def _progress(self) -> tuple[float, float, str]:
+        """Return how far the bar is, its whole length, and both as text.
+
+        The unit is an epoch of a trial that this run trains. A resumed trial begins with the epochs
+        that it has on disk.
+        """
+        total = sum(record.epochs for record in self._todo.values())
+        completed = total - self._epochs_left
+        return completed, total, f"{completed}/{total} epochs{self._left()}"
+
     def _render(self) -> Group:
-        self._bar.update(self._task, left=self._left().removeprefix(", "))
+        completed, total, text = self._progress()
+        self._bar.update(
+            self._task, completed=completed, total=total, trials=self._count(), progress=text
+        )
         running = ""
         if self._running:
             running = f"running: {', '.join(self._slots())}"

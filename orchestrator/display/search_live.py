@@ -1,5 +1,6 @@
 """Output of searches: progress during a run, and state from the journal."""
 
+from collections import Counter
 from collections.abc import Hashable
 from typing import Any
 
@@ -31,7 +32,6 @@ class SearchView(View):
         self.searches = searches
         super().__init__(console, store, [], [], events)
         self._total = sum(search.budget for search in searches.all)
-        self._bar.update(self._task, total=self._total, completed=self._finished())
 
     def started(self, name: str) -> None:
         """Show that a trial has started."""
@@ -40,11 +40,6 @@ class SearchView(View):
             self._todo[name] = record
             self._epoch[name] = self._on_disk(record)
         super().started(name)
-
-    def ended(self, name: str) -> None:
-        """Show that a trial has ended or was interrupted."""
-        super().ended(name)
-        self._bar.update(self._task, completed=self._finished())
 
     def _finished(self) -> int:
         return self._total - sum(self.searches.missing.values())
@@ -68,6 +63,18 @@ class SearchView(View):
 
     def _left(self) -> str:
         return ""  # unknown, because trials may be stopped early
+
+    def _progress(self) -> tuple[float, float, str]:
+        """Return finished trials and the shares of running ones that are trained, and all trials.
+
+        A trial of several seeds is as many trainings.
+        """
+        begun = 0.0
+        for name, epoch in list(self._running.items()):
+            begun += epoch / self._todo[name].epochs
+        seeds = len(self.searches.plan.file.seeds)
+        completed = min(self._total, self._finished() + begun / seeds)
+        return completed, self._total, f"{100 * completed / self._total:.0f} %"
 
     def _table(self) -> Table:
         return table([search.study for search in self.searches.all])
@@ -111,11 +118,46 @@ def best(study: optuna.Study) -> str:
 
 def show_status(store: Store, console: Console) -> None:
     """Print the state of a study's searches from its journal, and reasons of failures."""
-    storage = open_journal(store.root / JOURNAL)
-    names = optuna.get_all_study_names(storage)
-    studies = [optuna.load_study(study_name=name, storage=storage) for name in names]
+    studies = _studies(store)
     console.print(table(studies))
     show_failures(studies, console)
+
+
+def searches_as_data(store: Store) -> list[dict[str, Any]]:
+    """Return the state of a study's searches from its journal, for scripts.
+
+    `states` counts Optuna's states; a stopped trial is `PRUNED`. `best` has the best trials:
+    one with the best validation score, or those on the Pareto front of two metrics.
+    """
+    found = []
+    for study in _studies(store):
+        trials = study.get_trials(deepcopy=False)
+        complete = any(trial.state == TrialState.COMPLETE for trial in trials)
+        best = []
+        for trial in study.best_trials if complete else []:
+            best.append(
+                {
+                    "name": f"trial-{trial.number:04}",
+                    "values": trial.values,
+                    "parameters": trial.params,
+                }
+            )
+        found.append(
+            {
+                "name": study.study_name,
+                "trials": study.user_attrs.get(N_TRIALS, len(trials)),
+                "states": dict(Counter(trial.state.name for trial in trials)),
+                "best": best,
+            }
+        )
+    return found
+
+
+def _studies(store: Store) -> list[optuna.Study]:
+    """Return the searches in a study's journal."""
+    storage = open_journal(store.root / JOURNAL)
+    names = optuna.get_all_study_names(storage)
+    return [optuna.load_study(study_name=name, storage=storage) for name in names]
 
 
 def show_failures(studies: list[optuna.Study], console: Console) -> None:

@@ -188,7 +188,7 @@ def status_table(
                 accuracy.add(summary[LAST10])
                 failed += bool(what_failed(summary))
             else:
-                epochs += _epochs_done(store, record, state)
+                epochs += epochs_done(store, record, state)
         table.add_row(
             arm_name(setting, arm),
             *(_count(counts[state]) for state in present),
@@ -212,7 +212,8 @@ def grid(*titles: str) -> Table:
     return table
 
 
-def _epochs_done(store: Store, record: TrialRecord, state: State) -> int:
+def epochs_done(store: Store, record: TrialRecord, state: State) -> int:
+    """Return the number of finished epochs of a trial that is not completed."""
     if state in ("running", "partial", "failed"):
         return len(store.folder(record).rows())
     return 0
@@ -253,7 +254,21 @@ def in_state(states: dict[TrialRecord, State], state: State) -> list[TrialRecord
 
 
 def time_left(store: Store, states: dict[TrialRecord, State], files: Files) -> str | None:
-    """Estimate the time left from the seconds of finished epochs and the slots in use."""
+    """Return the estimated time left as a sentence; None: it is unknown, or nothing is left."""
+    seconds = seconds_left(store, states, files)
+    if seconds is None:
+        return None
+    slots = _slots(states)
+    plural = "s" if slots > 1 else ""
+    return f"time left: about {duration(seconds)} on {slots} slot{plural}"
+
+
+def seconds_left(store: Store, states: dict[TrialRecord, State], files: Files) -> float | None:
+    """Estimate the time left, seconds, from finished epochs and the slots in use.
+
+    Returns:
+        None if no epoch is finished or none is left.
+    """
     spent = 0.0
     finished = 0
     left = 0
@@ -271,10 +286,12 @@ def time_left(store: Store, states: dict[TrialRecord, State], files: Files) -> s
             left += record.epochs
     if not left or not finished:
         return None
-    running = in_state(states, "running")
-    slots = max(1, len(running))
-    plural = "s" if slots > 1 else ""
-    return f"time left: about {duration(spent / finished * left / slots)} on {slots} slot{plural}"
+    return spent / finished * left / _slots(states)
+
+
+def _slots(states: dict[TrialRecord, State]) -> int:
+    """Return the number of trials that run at the same time, 1 at least."""
+    return max(1, len(in_state(states, "running")))
 
 
 def stale(states: dict[TrialRecord, State], files: Files) -> list[str]:

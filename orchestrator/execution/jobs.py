@@ -35,13 +35,22 @@ class Jobs:
     gpu: float
     report_every: float
 
+    @property
+    def _first_seed(self) -> int | None:
+        """The seed whose trials get TensorBoard's images: not a search's, nor other seeds."""
+        return self.study.trials[0].record.seed if self.study.trials else None
+
     def of(self, trial: PlannedTrial) -> TrialJob:
         """Return the job of a trial."""
         record = trial.record
         return TrialJob(
             config=trial.config,
             folder=self.store.folder(record).path.resolve(),
-            machine=replace(self.machine, source_dir=self.store.source_dir(record)),
+            machine=replace(
+                self.machine,
+                source_dir=self.store.source_dir(record),
+                pictures=record.seed == self._first_seed,
+            ),
             study=self.study.name,
             setting=record.setting or "",
             arm=record.arm,

@@ -44,6 +44,33 @@ def lines(plan: SearchPlan, store: Store) -> Iterator[str]:
     yield from comparison_families.describe(trial.record for trial in stand_ins)
 
 
+def as_data(plan: SearchPlan, store: Store) -> dict[str, Any]:
+    """Return the searches and the confirmation; docs/monitoring.md describes the keys."""
+    left = missing(plan, store)
+    searches = []
+    for search in plan.searches:
+        searches.append(
+            {
+                "name": search.arm or plan.file.name,
+                "trials": plan.budget(search),
+                "missing": left[search.arm],
+                "seeds": plan.file.seeds,
+                "space": search.space.described(),
+                "on_disk": dict(_counts(store, search.arm, plan.file.seeds)),
+            }
+        )
+    stand_ins = list(plan.expected({}))
+    return {
+        "searches": searches,
+        "confirmation": {
+            "trials": len(stand_ins),
+            "epochs": sum(trial.record.epochs for trial in stand_ins),
+            "seeds": plan.file.confirm.seeds,
+            "ended": confirmed(plan, store),
+        },
+    }
+
+
 def on_disk(store: Store, arm: str | None, seeds: list[int]) -> str:
     """`, on disk: 12 done, 5 stopped`; proposals that repeat an earlier one leave no folder."""
     counts = _counts(store, arm, seeds)

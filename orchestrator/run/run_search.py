@@ -1,5 +1,6 @@
 """One run of a search: propose and train missing trials, confirm the best on fresh seeds."""
 
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -158,7 +159,8 @@ class _Run:
 
     def search(self, execute: Execute) -> int | None:
         """Run what the searches propose; the number of the signal that stopped it, if one did."""
-        self.console.print(f"Optuna:        optuna-dashboard {self.searches.path}", markup=False)
+        journal = shlex.quote(str(self.searches.path))
+        self.console.print(f"Optuna:        optuna-dashboard {journal}", markup=False)
         view = SearchView(self.console, self.store, self.searches, self.options.events)
         return train(execute, self.study, self.store, self.searches, self.machine, view)
 

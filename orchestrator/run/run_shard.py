@@ -7,6 +7,7 @@ results folder at the same time; a run of the whole study, or shares of other tr
 
 import functools
 import hashlib
+import shlex
 from dataclasses import replace
 
 from rich.console import Console
@@ -15,7 +16,7 @@ from analysis.results import looks
 from analysis.results.study_folder import State
 from analysis.results.study_plan import TrialRecord
 from orchestrator.display.live import View
-from orchestrator.display.tensorboard import write_layout
+from orchestrator.display.status_page import counted
 from orchestrator.execution.resources import CannotRun, requested, this_machine
 from orchestrator.exit_codes import DONE, FAILED, WRONG, Ended
 from orchestrator.local_backend.execute import execute
@@ -25,7 +26,7 @@ from orchestrator.results.store import Store
 from orchestrator.run.executor import Execute
 from orchestrator.run.registration import begin
 from orchestrator.run.run_sequential import joining_sentences, plan_now
-from orchestrator.run.run_study import counted, show_failures, show_retry, train
+from orchestrator.run.run_study import show_failures, show_retry, train
 from orchestrator.scheduling.dependency_queue import DependencyQueue
 from orchestrator.scheduling.run_plan import plan_run
 from orchestrator.scheduling.trial_selection import Options, check_selection, check_useful
@@ -68,7 +69,6 @@ def run_shard(
                 planned = _join(study, store, options, console)
             store.write_plan(planned.text, planned.plan)
             provenance.record(store.root)
-            write_layout(store.runs, [trial.record for trial in planned.trials])
         needed = {trial.record.name for trial in planned.trials}
         snapshot = store.snapshot(trial.record for trial in share)
         plan = plan_run(share, snapshot, study.file.run.max_failures, options)
@@ -131,7 +131,8 @@ def _show_end(store: Store, states: dict[TrialRecord, State], console: Console) 
     console.print(
         f"Results: {store.root} (this share: {counted(states) or 'no trials'})", markup=False
     )
-    console.print(f"Report:  python -m orchestrator report {store.root}", markup=False)
+    folder = shlex.quote(str(store.root))
+    console.print(f"Report:  python -m orchestrator report {folder}", markup=False)
 
 
 def share_of(trials: list[PlannedTrial], index: int, of: int) -> list[PlannedTrial]:

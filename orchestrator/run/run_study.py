@@ -1,8 +1,8 @@
 """One run of a study: find the missing trials, train them, compare the arms."""
 
 import importlib
+import shlex
 import threading
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from analysis.results.study_folder import STATES, State
+from analysis.results.study_folder import State
 from analysis.results.study_plan import TrialRecord
-from analysis.results.trial_files import TrialFiles
+from orchestrator.display.status_page import counted
 from orchestrator.execution.resources import CannotRun
 from orchestrator.exit_codes import DONE, FAILED, REFUSED, WRONG, Ended
 from orchestrator.results.store import Store
@@ -126,15 +126,14 @@ def started(
     ahead = threading.Timer(IMPORT_AFTER_S, importlib.import_module, ["analysis.report.write"])
     ahead.daemon = True
     ahead.start()
-    from orchestrator.display.tensorboard import write_layout
     from orchestrator.results import provenance
 
     provenance.record(store.root)
-    write_layout(store.runs, [trial.record for trial in study.trials])
     console.print(headline, markup=False)
     for warning in study.warnings:
         console.print(f"note: {warning}", markup=False)
-    console.print(f"TensorBoard:   python -m orchestrator tensorboard {store.root}", markup=False)
+    shown = shlex.quote(str(store.root))
+    console.print(f"TensorBoard:   python -m orchestrator tensorboard {shown}", markup=False)
     data = {trial.config.data for trial in study.trials}
     try:
         with executor(options, store.root, data, machine, console) as execute:
@@ -197,14 +196,15 @@ def show_end(
             show(results, console)
         console.print(f"Report:      {store.root / names.REPORT / names.REPORT_PAGE}", markup=False)
     console.print(f"Results:     {store.root} ({counted(states)})", markup=False)
-    console.print(f"TensorBoard: python -m orchestrator tensorboard {store.root}", markup=False)
+    shown = shlex.quote(str(store.root))
+    console.print(f"TensorBoard: python -m orchestrator tensorboard {shown}", markup=False)
     uncounted = store.uncounted([*records, *searched])
     if uncounted:
-        shown = ", ".join(uncounted[:5])
+        first = ", ".join(uncounted[:5])
         if len(uncounted) > 5:
-            shown += ", …"
+            first += ", …"
         console.print(
-            f"note: {len(uncounted)} trials on disk are not in the study: {shown}", markup=False
+            f"note: {len(uncounted)} trials on disk are not in the study: {first}", markup=False
         )
 
 
@@ -224,27 +224,6 @@ def show_retry(states: Mapping[TrialRecord, State], console: Console) -> None:
     """Show how failed trials are tried again, if there are any."""
     if {"failed", "blocked"} & {*states.values()}:
         console.print("Failed trials are tried again with --retry-failed.", markup=False)
-
-
-def show_states(
-    store: Store,
-    records: list[TrialRecord],
-    states: dict[TrialRecord, State],
-    files: Mapping[str, TrialFiles],
-    console: Console,
-    moves: Mapping[str, str] | None = None,
-) -> None:
-    """The state of every arm, and of all trials together; arguments as of `status_table`."""
-    from orchestrator.display.status import status_table
-
-    console.print(status_table(store, records, states, files, moves))
-    console.print(f"{store.root}: {len(records)} trials: {counted(states)}", markup=False)
-
-
-def counted(states: dict[TrialRecord, State]) -> str:
-    """`3 done, 1 failed`."""
-    counts = Counter(states.values())
-    return ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
 
 
 def study_machine(study_dir: Path, data: Path, study: Study) -> Machine:

@@ -423,6 +423,6 @@ def _doubts(file: SearchFile, arms: dict[str, TrialConfig]) -> Iterator[str]:
         return
     if sampler.n_trials <= FEWEST_TRIALS:
         yield (
-            f"sampler.n_trials ({sampler.n_trials}): "
+            f"sampler.n_trials ({sampler.n_trials}): this is a random search, because "
             f"{sampler.name} proposes at random until {FEWEST_TRIALS} trials have ended"
         )

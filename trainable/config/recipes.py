@@ -9,7 +9,14 @@ RECIPES: dict[str, Values] = {
     "published": {},
     "robust": {
         "train": {"lr_schedule": "cosine", "ema_decay": 0.9, "weight_decay": 0.01},
-        "method": {"warmup_steps": 250, "guard": True, "lambda_u": "auto"},
+        "method": {
+            "warmup_steps": 500,
+            "guard": True,
+            "conf_penalty": "off",
+            "n_aug": 1,
+            "mixup": False,
+            "lambda_u": 0.0,
+        },
     },
 }
 """Name of a recipe of DivideMix → the values that differ from the defaults."""

@@ -37,6 +37,8 @@ class Machine:
     pictures_every: int | None = None
     """Epochs between TensorBoard's images of a division; None: only at the epochs in the sample
     table."""
+    pictures: bool = True
+    """Whether TensorBoard gets images, histograms and curves of divisions at all."""
 
     def sharing(self, gpu: float) -> "Machine":
         """Return this machine for trials that use a share `gpu` of a GPU each, 0 to 1.

@@ -8,6 +8,8 @@ from trainable.config.base import Section
 from trainable.config.messages import Misfit
 
 TestLabels = Literal["trusted", "unchecked"]
+UNCHECKED = "Agreement with the unchecked labels of the test set, in percent: not accuracy."
+"""What TensorBoard says of test accuracies whose labels are unchecked."""
 
 
 class OwnTestSet(Section):

@@ -71,6 +71,8 @@ class Dataset:
     """Labels of annotators for the training samples; None: there are none."""
     contents: Contents | None = None
     """Digests of the files of images; None: there are no such files."""
+    class_names: tuple[str, ...] = ()
+    """Names of the classes; (): the data set has none."""
 
     @property
     def content_hash(self) -> str | None:
@@ -228,6 +230,7 @@ def prepare(
         epoch_batches=data.epoch_batches if isinstance(data, Clothing1M) else None,
         ratings=None if train.ratings is None else train.ratings.only(train.rows),
         contents=contents,
+        class_names=arrays.class_names,
     )
 
 

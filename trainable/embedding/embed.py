@@ -102,7 +102,7 @@ def embed(
             features = [_finite(encoder.encode(images.load(batch)), batch) for batch in batches]
             shards.write(number, np.concatenate(features))
         tell(int(rows[-1]) + 1, total)
-    width = shards.join(count, images.columns())
+    width = shards.join(count, images.columns(out.parent))
     return Embedded(total, width, resumed)
 
 

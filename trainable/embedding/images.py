@@ -1,6 +1,8 @@
 """The images of a data set, all splits in one order, read batch by batch."""
 
 import dataclasses
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from trainable.config.data import Data, ImageFolder, Npz
 from trainable.config.runtime import Machine
 from trainable.data import registry
-from trainable.data.arrays import Arrays, Split
+from trainable.data.arrays import Split
 from trainable.data.features import Features
 from trainable.data.images import Files, from_pixels
 from trainable.errors import DataError
@@ -59,8 +61,7 @@ class Images:
         for split, inside in self._by_split(rows):
             if isinstance(split.images, Files):
                 parts.append(split.images.load(inside, self.threads))
-            else:
-                assert isinstance(split.images, np.ndarray)
+            elif isinstance(split.images, np.ndarray):
                 parts.append(self._fitted(split.images[inside]))
         return np.concatenate(parts)
 
@@ -82,13 +83,13 @@ class Images:
         fitted = [from_pixels(image, self.side, self.channels) for image in pixels]
         return np.stack(fitted)
 
-    def columns(self) -> dict[str, np.ndarray]:
-        """Return what a file of features says of its rows, (n,) arrays by name.
+    def columns(self, folder: Path) -> dict[str, np.ndarray]:
+        """Return what a file of features in `folder` says of its rows, (n,) arrays by name.
 
         `labels` are the given labels and `true_labels` the true ones, if the data set has both;
         numbers of `classes`, the names of the classes, if they have names. `split` is one of
         `train`, `validation` and `test`; absent if all rows are for training. `paths` are the
-        files' names.
+        images, relative to `folder`.
         """
         splits = self.splits.values()
         columns = {"labels": np.concatenate([split.start for split in splits])}
@@ -99,11 +100,22 @@ class Images:
             columns["split"] = np.repeat(np.array(list(self.splits)), sizes)
         if self.class_names:
             columns["classes"] = np.array(self.class_names)
-        names = [split.names for split in splits if split.names is not None]
-        if len(names) == len(self.splits):
-            written = [name.decode(errors="backslashreplace") for name in np.concatenate(names)]
-            columns["paths"] = np.array(written)
+        images = [split.images for split in splits]
+        files = [image for image in images if isinstance(image, Files)]
+        if len(files) == len(images):
+            columns["paths"] = np.array(_paths(files, folder))
         return columns
+
+
+def _paths(files: Sequence[Files], folder: Path) -> list[str]:
+    """Return the paths of all files, relative to a folder."""
+    found = []
+    for each in files:
+        root = os.path.relpath(each.root.resolve(), folder.resolve())
+        for name in each.names:
+            path = Path(root, os.fsdecode(name)).as_posix()
+            found.append(os.fsencode(path).decode(errors="backslashreplace"))
+    return found
 
 
 def read_images(
@@ -126,6 +138,7 @@ def read_images(
     if isinstance(data, ImageFolder):
         data = data.model_copy(update={"size": side or SCALED, "channels": channels or 3})
     arrays = registry.load(data, machine)
+    assert not isinstance(arrays.train.images, Features)
     splits = {"train": arrays.train, "validation": arrays.validation, "test": arrays.test}
     if arrays.held_out is not None:
         del splits["test"]
@@ -134,8 +147,8 @@ def read_images(
         splits={name: _scaled_files(split, side) for name, split in there.items()},
         class_names=arrays.class_names,
         content=arrays.hash,
-        side=_side(arrays, side),
-        channels=channels or _shape(arrays)[-1],
+        side=side or _side(arrays.train.images.shape),
+        channels=channels or arrays.train.images.shape[-1],
         threads=threads,
     )
 
@@ -164,16 +177,6 @@ def _scaled_files(split: Split, side: int | None) -> Split:
     return dataclasses.replace(split, images=dataclasses.replace(split.images, size=side))
 
 
-def _side(arrays: Arrays, side: int | None) -> int | None:
-    """Return the side to which arrays are scaled; None: they stay as they are."""
-    if side is not None:
-        return side
-    height, width = _shape(arrays)[-3:-1]
-    return SCALED if max(height, width) > SMALL else None
-
-
-def _shape(arrays: Arrays) -> tuple[int, ...]:
-    """Return (…, height, width, channels) of the training images."""
-    images = arrays.train.images
-    assert not isinstance(images, Features), "`_section` names data sets of images only"
-    return images.shape
+def _side(shape: tuple[int, ...]) -> int | None:
+    """Return the side to which images (…, h, w, channels) are scaled; None: they are small."""
+    return SCALED if max(shape[-3:-1]) > SMALL else None

@@ -291,6 +291,8 @@ class DivideMix(Method):
         if lambda_u == "auto":
             lambda_u = automatic_lambda_u(1 - float(verdict.labeled.mean()))
         for x, u, progress in data.ahead(self.batches(verdict.labeled, own)):
+            if not m.uses_unlabeled:
+                u = u[:0]
             batch = self.mixed_batch(learner, guide, data, x, u, verdict.weight[x], draws)
             tally.lambda_u = lambda_u * ramp_up(progress, warmup, m.rampup_epochs)
             logits = learner(batch.inputs)

@@ -12,12 +12,13 @@ from tensorboard.plugins.hparams import summary_v2 as hparams
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams as torch_hparams
 
-from trainable.config.test_set import TestLabels
+from trainable.config.test_set import UNCHECKED, TestLabels
 from trainable.data.dataset import Dataset
 from trainable.tensorboard import images as drawn
+from trainable.tensorboard.confusion import confusion, cut
 
-UNCHECKED = "Agreement with the unchecked labels of the test set, in percent: not accuracy."
-"""Description of the tags of test accuracies."""
+CAPTION_LETTERS = 14
+"""Number of letters after which a class's name is cut below an image."""
 
 
 class Events:
@@ -105,18 +106,18 @@ class Events:
         for k, losses in enumerate(record["loss"]):
             self._network(step, k, losses, record["clean_probability"][k], clean, mixture)
         guess = record["ensemble_class"].astype(np.int64)
-        matrix = drawn.confusion(given, guess, data.classes)
-        self._picture("confusion/given_and_guess", matrix, step)
-        if clean is not None:
-            matrix = drawn.confusion(true, guess, data.classes)
-            self._picture("confusion/true_and_guess", matrix, step)
         mean_probability = record["clean_probability"].mean(0)
         worst = np.argsort(mean_probability, kind="stable")[: drawn.SHEET]
         if len(data.shape) != 3:  # embeddings, which cannot be drawn
             return
         images = train.plain(torch.from_numpy(worst).to(train.device))
-        captions = [f"{given[i]} > {guess[i]}" for i in worst]
-        self._picture("most_surely_mislabeled", drawn.sheet(images, captions), step)
+        named = data.class_names or tuple(map(str, range(data.classes)))
+        captions = [_caption(named[given[i]], named[guess[i]]) for i in worst]
+        # TensorBoard sorts tags, and shows these after all others.
+        self._picture("wrong_labels/candidates", drawn.sheet(images, captions), step)
+        rows, title = (given, "Given label") if clean is None else (true, "True class")
+        matrix = confusion(rows, guess, named, title)
+        self._picture("wrong_labels/suggested_class_confusion", matrix, step)
 
     def _network(
         self,
@@ -132,19 +133,21 @@ class Events:
         `clean` (n,) is whether each given label is right; None: unknown.
         """
         writer = self._writer
-        writer.add_histogram(f"division/clean_probability_net{network}", probability, step)
+        writer.add_histogram(f"wrong_labels/clean_probability_net{network}", probability, step)
         if clean is None:
             parts = {"all": np.ones(len(losses), bool)}
         else:
             parts = {"clean": clean, "noisy": ~clean}
         for name, part in parts.items():
             if part.any():
-                writer.add_histogram(f"division/loss_{name}_net{network}", losses[part], step)
+                writer.add_histogram(f"wrong_labels/loss_{name}_net{network}", losses[part], step)
         fitted = mixture if self._drawable else {}
         picture = drawn.losses_and_mixture(losses, clean, fitted, network)
-        self._picture(f"division/losses_net{network}", picture, step)
+        self._picture(f"wrong_labels/losses_net{network}", picture, step)
         if clean is not None and clean.any() and not clean.all():
-            writer.add_pr_curve(f"division/clean_net{network}", clean, probability, step)
+            writer.add_pr_curve(
+                f"wrong_labels/precision_recall_net{network}", clean, probability, step
+            )
 
     def _picture(self, name: str, image: np.ndarray, step: int) -> None:
         self._writer.add_image(name, image, step, dataformats="HWC")
@@ -164,3 +167,8 @@ class Events:
             summaries = torch_hparams({}, {})  # type: ignore[no-untyped-call]
             self._file.add_summary(summaries[2])
         self._writer.close()
+
+
+def _caption(given: str, suggested: str) -> str:
+    """Return two lines: the given label, and the suggested class."""
+    return "\n".join((cut(given, CAPTION_LETTERS), f"> {cut(suggested, CAPTION_LETTERS)}"))

@@ -18,6 +18,8 @@ BLACK = (0, 0, 0)
 """Colours of Okabe and Ito, which are distinguishable without colour vision."""
 SHEET = 24
 """Number of images on a sheet."""
+CAPTION = (32, 30)
+"""Pixels to the right of and below an image on a sheet, for its caption."""
 BINS = 50
 PLOT_WIDTH = 500
 PLOT_HEIGHT = 250
@@ -91,22 +93,10 @@ def _draw_component(
     draw.line(list(points), fill=BLACK, width=2)
 
 
-def confusion(rows: np.ndarray, columns: np.ndarray, classes: int) -> np.ndarray:
-    """Draw the confusion matrix of the classes `rows` (n,) and `columns` (n,).
-
-    Counts are divided by the sum of their row. The image (height, width, 3) uint8 has one square
-    per pair of classes; dark squares are frequent pairs.
-    """
-    counts = np.bincount(rows * classes + columns, minlength=classes**2).reshape(classes, classes)
-    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    side = max(2, 400 // classes)
-    grey = 255 - (255 * shares)[..., None]
-    square = np.ones((side, side, 3))
-    return np.kron(grey, square).astype(np.uint8)
-
-
 def sheet(images: torch.Tensor, captions: list[str]) -> np.ndarray:
-    """Draw normalised images (n, channels, h, w) in rows of eight, each with a caption below.
+    """Draw normalised images (n, channels, h, w) in rows of eight, each over its caption.
+
+    Captions have one or two lines.
 
     Returns:
         An image (height, width, 3) uint8.
@@ -117,11 +107,11 @@ def sheet(images: torch.Tensor, captions: list[str]) -> np.ndarray:
     pixels = scaled.byte().permute(0, 2, 3, 1).cpu().numpy()
     side = 64
     rows = -(-len(pixels) // 8)
-    page = Image.new("RGB", (8 * (side + 4), rows * (side + 16)), "white")
+    page = Image.new("RGB", (8 * (side + CAPTION[0]), rows * (side + CAPTION[1])), "white")
     draw = ImageDraw.Draw(page)
     for k, (image, caption) in enumerate(zip(pixels, captions, strict=True)):
-        left = k % 8 * (side + 4)
-        top = k // 8 * (side + 16)
+        left = k % 8 * (side + CAPTION[0])
+        top = k // 8 * (side + CAPTION[1])
         if image.shape[-1] == 1:
             image = image[..., 0]
         small = Image.fromarray(image).resize((side, side), Image.Resampling.NEAREST)

@@ -202,6 +202,8 @@ class Session:
     def _show(self, trial: Trial, events: Events, row: Row) -> None:
         """Write TensorBoard's events of an epoch: its row, and its division if one is recorded."""
         events.add(row)
+        if not self.machine.pictures:
+            return
         records = trial.method.records
         every = self.machine.pictures_every
         due = {epoch: record for epoch, record in records.items() if epoch not in self._drawn}

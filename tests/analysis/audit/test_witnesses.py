@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from analysis.audit import sentences, tables
@@ -205,3 +206,34 @@ def test_an_arm_of_plain_cross_entropy_is_found_by_its_method(study, monkeypatch
     methods.update(plain="dividemix", other_labels="cross_entropy")
     (found,) = audit(root)
     assert found.judgement.witnesses == ("margins", "baseline"), "other given labels"
+
+
+def test_votes_of_neighbours_are_added_to_margins_where_networks_are_poor():
+    table = poor(sample_table(300, 30))
+    train = table["split"] == 0
+    wrong = table["given"][train] != table["true"][train]
+    votes = pd.Series(np.where(wrong, -1.0, 1.0), table["source_index"][train])
+    nothing = with_margins(table)
+    nothing["label_margin"][:] = 0
+    ranked, judgement = judge([nothing], CLASSES, "baseline", neighbors=votes)
+    assert judgement.neighbors
+    assert judgement.witnesses == ("margins", "baseline")
+    errors = (ranked["given"] != ranked["true"]).to_numpy()
+    assert errors[: errors.sum()].all()
+    assert sentences.order(judgement) == (
+        "The labels are ordered by their margins over all epochs of `baseline`, and by the votes of "
+        "each sample's nearest neighbours in feature space. An arm with `method.name: "
+        "cross_entropy` would be a second witness."
+    )
+    _, alone = judge([table], CLASSES, "baseline", neighbors=votes)
+    assert sentences.order(alone) == (
+        "The labels are ordered by the votes of each sample's nearest neighbours in feature space."
+    )
+
+
+def test_votes_do_not_change_the_order_of_able_networks():
+    table = with_margins(sample_table(300, 30))
+    votes = pd.Series(np.zeros(330), np.arange(330))
+    ranked, judgement = judge([table], CLASSES, "baseline", neighbors=votes)
+    assert not judgement.neighbors
+    assert ranked.equals(judge([table], CLASSES, "baseline")[0])

@@ -239,9 +239,9 @@ def test_the_page_shows_the_same_tables_as_markdown(study, page, rendered):
     study.arm("baseline", 70.0, 72.0).arm("variant", 60.0, 61.0).arm(
         "x=1", 71.0, 72.0, family="method.x"
     )
-    assert page(write_report(study.write())[0]).tables == rendered(
-        (study.root / "report" / "report.md").read_text(encoding="utf-8")
-    )
+    plot, *tables = page(write_report(study.write())[0]).tables
+    assert [line[0] for line in plot] == ["arm", "variant", "x=1"]
+    assert tables == rendered((study.root / "report" / "report.md").read_text(encoding="utf-8"))
 
 
 def test_the_page_needs_no_other_file_and_shows_every_figure(study, page):
@@ -277,14 +277,22 @@ def test_the_page_needs_no_other_file_and_shows_every_figure(study, page):
         ),
         *("loss_histograms", "class_histograms"),
     ]
-    assert all(address.startswith("data:") for address in found.addresses)
     images = [
         address for address in found.addresses if address.startswith("data:image/svg+xml;base64,")
     ]
     drawings = [b64decode(address.partition(",")[2]) for address in images]
-    assert drawings == [path.read_bytes() for path in figures]
+    shown = ("product", "loss_histograms", "class_histograms")
+    assert drawings == [path.read_bytes() for path in figures if path.stem in shown]
     assert all(ElementTree.fromstring(drawing).tag.endswith("svg") for drawing in drawings)
-    assert not {"script", "iframe"} & set(found.tags)
+    files = {address for address in found.addresses if not address.startswith(("data:", "#"))}
+    assert all((paths[0].parent / file).is_file() for file in files)
+    assert {f"figures/{path.name}" for path in figures if path.stem != "forest"} <= files
+    drawn = ("accuracy per epoch", "each factor's values", "work of a trial", "Quality")
+    assert all(words in " ".join(found.visible) for words in drawn)
+    # Panels: two families, two factors, one of work, four metrics of two families.
+    assert found.tags.count("svg") - found.tags.count("input") > 12
+    assert found.tags.count("script") == 1
+    assert "iframe" not in found.tags
     tables = [path.name for path in paths if path.parent.name == "tables"]
     assert {"interactions.csv", "interactions.tex", "thresholds.csv", "thresholds.tex"} <= set(
         tables
@@ -324,7 +332,7 @@ def test_the_page_shows_the_study_file_and_each_run_as_text(study, page):
     (root / "provenance.json").write_text(json.dumps([signed(run)]))
     found = page(write_report(root)[0])
     visible = " ".join("".join(found.visible).split())
-    assert "script" not in found.tags
+    assert found.tags.count("script") == 1, "the page's own"
     assert "<script>alert(1)</script>" in visible
     assert "2026-01-02T03:04 on a<b" in visible
     assert "git abc, with uncommitted changes" in visible

@@ -1,5 +1,6 @@
 """`audit` on real, tiny trials: what it writes, that corrected labels are read back, and what it refuses."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -193,3 +194,18 @@ def test_of_poor_networks_nothing_is_claimed_and_no_suggestion_is_taken(monkeypa
     sheet = folder.joinpath("sheet.html").read_text()
     assert "→" not in sheet
     assert "No other labels are suggested." in sheet
+
+
+def test_an_audit_as_json_is_one_document():
+    write_npz()
+    root = finished(ARRAYS)
+    found = json.loads(audit(root, "--json"))
+    [audited] = found["audits"]
+    assert (audited["setting"], audited["arm"]) == (None, "baseline")
+    assert audited["samples"] > 0
+    assert 0 <= audited["wrong"] <= audited["samples"]
+    assert len(audited["sentences"]) > 0
+    assert Path(audited["sheet"]).is_file()
+    assert Path(found["page"]).is_file()
+    sentence = refused(root, "--json", "--apply", "corrected.npz")
+    assert sentence == "--json prints an audit alone: leave out the other actions"

@@ -610,3 +610,70 @@ def test_a_stall_timeout_below_a_second_is_a_mistake(study, command):
     code, _, err = command("plan", study, "--set", "run.stall_timeout=1.0e-9")
     assert code == 2
     assert "run.stall_timeout" in err
+
+
+def test_status_as_json_is_one_document(command, study):
+    store, records = planned(study)
+    finish(store, records[0])
+    fail(store, records[1])
+    code, out, err = command("status", store.root, "--json")
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    assert found["counts"] == {"done": 1, "failed": 1, "todo": 2}
+    assert found["trials"][0] == {
+        "name": "baseline/seed=0",
+        "setting": None,
+        "arm": "baseline",
+        "seed": 0,
+        "state": "done",
+        "epoch": 3,
+        "epochs": 3,
+        "test/accuracy_last10": 90.0,
+    }
+    assert [failure["kind"] for failure in found["failures"]] == ["non-finite loss"]
+    assert found["time_left_s"] > 0
+    assert found["running"] is False
+    code, _, err = command("status", store.root, "--json", "--watch")
+    assert (code, err) == (2, "--json prints the state once: leave out --watch\n")
+
+
+def test_commands_to_paste_are_quoted(command, study, monkeypatch, no_report):
+    executing(monkeypatch, finish)
+    code, out, _ = command("run", study, "--results", "my results")
+    assert code == 0
+    assert "python -m orchestrator tensorboard 'my results/tiny'" in out
+
+
+def test_report_as_json_is_one_document(command, study, no_report):
+    store, records = planned(study)
+    for trial in records:
+        finish(store, trial, accuracy=90.0 + trial.seed + 2 * (trial.arm == "no_mixup"))
+    code, out, err = command("report", store.root, "--json")
+    assert (code, err) == (0, "")
+    [found] = json.loads(out)["studies"]
+    assert (found["study"], found["done"], found["trials"]) == ("tiny", 4, 4)
+    assert found["asked"].startswith("Which of 1 arms are better or worse")
+    arms = {arm["arm"]: arm for arm in found["arms"]}
+    assert arms["baseline"]["mean"] == 90.5
+    assert arms["baseline"]["difference"] is None
+    assert arms["no_mixup"]["difference"] == 2.0
+    assert arms["no_mixup"]["verdict"] == "inconclusive"
+
+
+def test_plan_of_a_search_as_json_has_its_budget_and_its_confirmation(command):
+    code, out, err = command("plan", ROOT / "studies" / "search.yaml", "--json")
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    [search] = found["searches"]
+    assert (search["name"], search["trials"], search["missing"]) == ("search", 30, 30)
+    assert [each["path"] for each in search["space"]][:2] == ["train.lr", "method.warmup_epochs"]
+    assert found["confirmation"]["trials"] == 24
+    assert found["confirmation"]["ended"] is False
+
+
+def test_plan_calls_a_search_within_the_random_start_a_random_search(command):
+    study = ROOT / "studies" / "search.yaml"
+    _, out, _ = command("plan", study, "--set", "sampler.n_trials=10")
+    assert "this is a random search, because tpe proposes at random until 10 trials" in out
+    _, out, _ = command("plan", study, "--set", "sampler.n_trials=11")
+    assert "random search" not in out

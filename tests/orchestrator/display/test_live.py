@@ -225,3 +225,28 @@ def test_a_quiet_console_shows_nothing_even_on_a_terminal(store):
         make_trial(store, record("a"), "done")
         view.ended("a/seed=0")
     assert file.getvalue() == ""
+
+
+def test_the_bar_moves_with_every_epoch_of_a_running_trial(store):
+    trials = [record("a", epochs=10), record("b", epochs=10)]
+    view = View(Console(file=io.StringIO(), width=80), store, trials, trials)
+    view.started("a/seed=0")
+    view.epoch("a/seed=0", {"epoch": 4, "test/accuracy": 50.0})
+    assert view._progress() == (4, 20, "4/20 epochs")
+    view.epoch("a/seed=0", {"epoch": 6, "test/accuracy": 50.0})
+    completed, total, text = view._progress()
+    assert (completed, total) == (6, 20)
+    assert re.fullmatch(r"6/20 epochs, \d+ s left", text)
+    console = Console(file=io.StringIO(), width=80)
+    console.print(view._render())
+    assert "trials 0/2" in console.file.getvalue()
+    assert "6/20 epochs" in console.file.getvalue()
+
+
+def test_the_bar_of_a_resumed_run_begins_with_the_epochs_on_disk(store):
+    trials = [record("a", epochs=10), record("b", epochs=10)]
+    store.folder(trials[0]).path.mkdir(parents=True)
+    rows = '{"epoch": 1, "test/accuracy": 50.0}\n' * 7
+    (store.folder(trials[0]).path / "metrics.jsonl").write_text(rows)
+    view = View(Console(file=io.StringIO()), store, trials, trials)
+    assert view._progress() == (7, 20, "7/20 epochs")

@@ -14,11 +14,14 @@ from typing import Any
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from orchestrator.display.tensorboard import METRICS, distinct, write_layout
+from orchestrator.display.tensorboard.layout import INTERVALS, high_tag, low_tag
+from orchestrator.display.tensorboard.logdir import SELECTED, Logdir, distinct
 from orchestrator.results.store import Store
 from orchestrator.study.load import load_study
+from tests.analysis.conftest import StudyFolder
 from tests.browser import browser, needs_browser
 from trainable.config.runtime import Machine
+from trainable.config.test_set import UNCHECKED
 from trainable.trial.session import Session
 
 STUDY = """
@@ -42,9 +45,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     (root / "tiny.yaml").write_text(STUDY)
     study = load_study(root / "tiny.yaml")
     store = Store(root / "tiny")
-    records = [trial.record for trial in study.trials]
     store.write_plan(study.text, study.plan)
-    write_layout(store.runs, records)
     for trial, stops in zip(study.trials, ([2, 2], [2]), strict=True):
         for epochs in stops:
             place = {"setting": "", "arm": trial.record.arm, "seed": trial.record.seed}
@@ -67,10 +68,16 @@ def test_no_step_of_a_resumed_trial_appears_twice(store):
         steps = [event.step for event in events.Scalars(name)]
         assert steps == sorted(set(steps)), name
     assert [event.step for event in events.Scalars("test/accuracy")] == [1, 2, 3, 4]
-    assert [event.step for event in events.Images("division/losses_net0")] == [2, 3, 4]
-    assert [event.step for event in events.Tensors("division/clean_net1")] == [2, 3, 4]
+    assert [event.step for event in events.Images("wrong_labels/losses_net0")] == [2, 3, 4]
+    assert [event.step for event in events.Tensors("wrong_labels/precision_recall_net1")] == [
+        2,
+        3,
+        4,
+    ]
     assert len(events.Tensors("configuration/text_summary")) == 1
-    assert {"division/loss_clean_net0", "division/loss_noisy_net1"} < set(tags["histograms"])
+    assert {"wrong_labels/loss_clean_net0", "wrong_labels/loss_noisy_net1"} < set(
+        tags["histograms"]
+    )
 
 
 def test_a_scalar_of_each_number_of_a_row(store):
@@ -82,12 +89,101 @@ def test_a_scalar_of_each_number_of_a_row(store):
             assert events.Scalars(name)[-1].value == pytest.approx(value, rel=1e-6), name
 
 
-def test_a_new_layout_replaces_the_old_one(store, tmp_path):
-    records = store.read_plan().records
-    write_layout(tmp_path / "runs", records)
-    first = list((tmp_path / "runs").iterdir())
-    write_layout(tmp_path / "runs", records)
-    assert len(list((tmp_path / "runs").iterdir())) == len(first) == 1
+@pytest.fixture
+def study(tmp_path):
+    """An empty study of made-up results."""
+    return StudyFolder(tmp_path / "study")
+
+
+def runs(folder):
+    """Runs of a folder that TensorBoard reads, with their files."""
+    found = {}
+    for place, _, files in os.walk(folder, followlinks=True):
+        if files:
+            found[os.path.relpath(place, folder)] = sorted(files)
+    return found
+
+
+def scalars(folder, tag):
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    return [event.value for event in events.Scalars(tag)]
+
+
+def test_an_update_without_news_changes_nothing_and_writes_nothing_into_the_study(store, tmp_path):
+    before = sorted(store.root.rglob("*"))
+    logdir = Logdir(tmp_path / "logs", [store.root])
+    assert logdir.update() == "the averages of 2 arms, and 2 trials"
+    first = runs(tmp_path / "logs")
+    assert set(first) == {".", "Mean/baseline", "baseline/seed=0", "cross_entropy/seed=0"}
+    logdir.update()
+    assert runs(tmp_path / "logs") == first
+    assert sorted(store.root.rglob("*")) == before
+
+
+@pytest.fixture
+def seeds(study):
+    """A study whose two seeds differ by 2 points in every epoch."""
+    for arm, change in (("baseline", 0.0), ("variant", 5.0)):
+        study.arm(arm, 70.0 + change, 72.0 + change, config={"method": {"name": arm, "seed": 3}})
+    return study
+
+
+def test_an_average_is_the_mean_over_seeds_with_its_t_interval(seeds, tmp_path):
+    Logdir(tmp_path / "logs", [seeds.write()]).update()
+    metric = "test/accuracy"
+    assert metric in INTERVALS
+    mean = scalars(tmp_path / "logs" / "Mean" / "variant", metric)
+    low = scalars(tmp_path / "logs" / "Mean" / "variant", low_tag(metric))
+    high = scalars(tmp_path / "logs" / "Mean" / "variant", high_tag(metric))
+    assert mean[-1] == pytest.approx(76.0)
+    half = 12.7062 * 2**0.5 / 2**0.5  # t quantile of one degree of freedom, sd / √n
+    assert low[-1] == pytest.approx(76.0 - half, rel=1e-4)
+    assert high[-1] == pytest.approx(76.0 + half, rel=1e-4)
+
+
+def test_an_average_is_renewed_when_a_trial_is_completed(study, tmp_path):
+    root = study.arm("baseline", 70.0, "missing").write()
+    logdir = Logdir(tmp_path / "logs", [root])
+    logdir.update()
+    assert scalars(tmp_path / "logs" / "Mean" / "baseline", "test/accuracy")[-1] == 70.0
+    study.records = []
+    study.arm("baseline", "missing", 80.0).write()  # the first is kept
+    logdir.update()
+    assert scalars(tmp_path / "logs" / "Mean" / "baseline", "test/accuracy")[-1] == 75.0
+    assert len(list((tmp_path / "logs" / "Mean" / "baseline").iterdir())) == 1
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_no_more_runs_are_shown_than_tensorboard_selects_unless_all_are_asked_for(
+    study, tmp_path, everything
+):
+    for arm in ("baseline", "a", "b"):
+        study.arm(arm, *[70.0] * 20)
+    root = study.write()
+    for folder in (root / "runs").rglob("seed=*"):
+        (folder / "events.out.tfevents.1700000000.host.1.0").write_bytes(b"")
+    said = Logdir(tmp_path / "logs", [root], everything).update()
+    shown = runs(tmp_path / "logs")
+    if everything:
+        assert len(shown) == 1 + 3 + 60
+        assert said == "the averages of 3 arms, and 60 trials"
+    else:
+        assert len(shown) <= SELECTED
+        assert {f"Mean/{arm}" for arm in ("baseline", "a", "b")} < set(shown)
+        trials = [name for name in shown if "seed=" in name]
+        assert len(trials) == 36, "twelve seeds of three arms"
+        assert "and 36 trials. 24 more are left out" in said
+        assert "--all shows them" in said
+
+
+def test_unchecked_labels_are_named_in_averages(study, tmp_path):
+    study.arm("baseline", 70.0, change={0: {"test_labels": "unchecked"}})
+    Logdir(tmp_path / "logs", [study.write()]).update()
+    events = EventAccumulator(str(tmp_path / "logs" / "Mean" / "baseline"))
+    events.Reload()
+    about = events.SummaryMetadata("test/accuracy").summary_description
+    assert about == f"{UNCHECKED} Mean over 1 completed seed."
 
 
 def test_two_studies_of_one_name_are_told_apart():
@@ -135,7 +231,7 @@ def server(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[G
         end = time.monotonic() + 120
         while True:
             try:
-                if len(get("/data/runs")) >= 6 and len(get("/data/plugin/scalars/tags")) >= 4:
+                if len(get("/data/runs")) >= 7 and len(get("/data/plugin/scalars/tags")) >= 4:
                     break
             except OSError:
                 pass
@@ -176,8 +272,9 @@ def test_the_server_shows_runs_by_study_arm_and_seed(server):
 def test_the_table_of_hyper_parameters_has_check_boxes_and_exactly_the_metrics(server):
     experiment = server("/data/plugin/hparams/experiment", {"experimentName": ""})
     domains = {info["name"]: info["domainDiscrete"] for info in experiment["hparamInfos"]}
-    assert domains == {"setting": [""], "arm": ["baseline", "cross_entropy"], "seed": [0]}
-    assert [info["name"]["tag"] for info in experiment["metricInfos"]] == list(METRICS)
+    assert domains["arm"] == ["baseline", "cross_entropy"]
+    assert sorted(domains["method.name"]) == ["cross_entropy", "dividemix"]
+    assert [info["name"]["tag"] for info in experiment["metricInfos"]] == list(INTERVALS)
     asked = {
         "experimentName": "",
         "allowedStatuses": ["STATUS_SUCCESS", "STATUS_UNKNOWN", "STATUS_RUNNING"],
@@ -188,7 +285,11 @@ def test_the_table_of_hyper_parameters_has_check_boxes_and_exactly_the_metrics(s
     groups = server("/data/plugin/hparams/session_groups", asked)["sessionGroups"]
     arms = sorted(group["hparams"]["arm"] for group in groups)
     assert set(arms) == {"baseline", "cross_entropy"}
-    status = {group["hparams"]["arm"]: group["sessions"][0]["status"] for group in groups}
+    status = {
+        group["hparams"]["arm"]: group["sessions"][0]["status"]
+        for group in groups
+        if "seed" in group["hparams"]
+    }
     assert status == {"baseline": "STATUS_SUCCESS", "cross_entropy": "STATUS_UNKNOWN"}, (
         "the second is not finished"
     )
@@ -199,7 +300,7 @@ def test_both_networks_and_the_ensemble_share_a_chart(server):
     layout = server("/data/plugin/custom_scalars/layout")
     charts = {
         chart["title"]: chart["multiline"]["tag"][0]
-        for page in layout["category"]
+        for page in layout["category"][1:]
         for chart in page["chart"]
     }
     tags = server("/data/plugin/scalars/tags")["tiny/baseline/seed=0"]
@@ -221,7 +322,7 @@ def test_both_networks_and_the_ensemble_share_a_chart(server):
             "custom_scalars",
             ["labeled fraction", "validation", "test/accuracy_net1 (tiny/baseline/seed=0)"],
         ),
-        ("hparams", ["baseline/0", "cross_entropy/0", "setting", *METRICS]),
+        ("hparams", ["baseline (mean, n=1)", "cross_entropy/seed=0", "arm", *INTERVALS]),
     ],
 )
 def test_the_pages_name_the_arms(server, tmp_path, page, words):

@@ -166,7 +166,6 @@ def machine(
     executed: list[str] = []
     in_place_of_ray(monkeypatch, execute)
     monkeypatch.setattr("orchestrator.run.run_study.show_end", lambda *arguments: None)
-    monkeypatch.setattr("orchestrator.display.tensorboard.write_layout", lambda *arguments: None)
     monkeypatch.setattr("orchestrator.results.provenance.record", lambda root: None)
     PlannedRuns.command, PlannedRuns.executed, PlannedRuns.outcomes = (
         staticmethod(command),

@@ -1,8 +1,10 @@
 """Exports to trackers: what they get, and that repeated and interrupted exports double nothing."""
 
 import json
+import struct
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -230,21 +232,36 @@ def test_a_server_that_does_not_answer_is_a_sentence(study, mlflow):
 # --- Weights & Biases, offline ---
 
 
+def stored_records(file: Path) -> Iterator[bytes]:
+    """Yield the records of a .wandb file: a header of 7 bytes, then LevelDB's log format."""
+    content = file.read_bytes()
+    assert content[:4] == b":W&B"
+    place, record = 7, b""
+    while place + 7 <= len(content):
+        left = 32768 - place % 32768
+        if left < 7:
+            place += left  # records do not begin in the last bytes of a block
+            continue
+        length, kind = struct.unpack("<HB", content[place + 4 : place + 7])
+        record += content[place + 7 : place + 7 + length]
+        place += 7 + length
+        if kind in (1, 4):  # whole, or its last part
+            yield record
+            record = b""
+
+
 def records(folder: Path) -> dict[str, dict]:
-    """Id of each run in the folder → its group, name, steps and summary, read by its own library."""
+    """Id of each run in the folder → its group, name, steps and summary, in its library's classes."""
     from wandb.proto import wandb_internal_pb2
-    from wandb.sdk.internal.datastore import DataStore
 
     found: dict[str, dict] = {}
     for file in folder.rglob("*.wandb"):
-        store = DataStore()
-        store.open_for_scan(str(file))
         run: dict = {"steps": [], "summary": {}}
-        while (data := store.scan_data()) is not None:
+        for data in stored_records(file):
             record = wandb_internal_pb2.Record()
             record.ParseFromString(data)
             kind = record.WhichOneof("record_type")
-            if kind == "run":
+            if kind == "run" and "group" not in run:
                 run |= {"group": record.run.run_group, "name": record.run.display_name}
                 assert record.run.run_id not in found
                 found[record.run.run_id] = run
@@ -252,10 +269,8 @@ def records(folder: Path) -> dict[str, dict]:
                 run["steps"].append(record.history.step.num)
             elif kind == "summary":
                 for item in record.summary.update:
-                    run["summary"][item.key or "/".join(item.nested_key)] = json.loads(
-                        item.value_json
-                    )
-        store.close()
+                    key = item.key or "/".join(item.nested_key)
+                    run["summary"][key] = json.loads(item.value_json)
     return found
 
 

@@ -1,5 +1,7 @@
 """Encoders that need no weights: principal components and random patches."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -46,7 +48,7 @@ def test_random_patches_tell_classes_apart(digits):
     found = encoded(encoder, digits)
     assert found.shape == (1797, 1280)
     train = slice(0, digits.trained)
-    labels = digits.columns()["labels"]
+    labels = digits.columns(Path())["labels"]
     assert np.allclose(found[train].mean(0), 0, atol=0.02)
     linear = RidgeClassifier(alpha=100).fit(found[train], labels[train])
     assert linear.score(found[digits.trained :], labels[digits.trained :]) > 0.95

@@ -31,15 +31,16 @@ def test_splits_follow_each_other_with_names_of_files_and_classes(tmp_path):
     images = read(root, side=8)
     assert len(images) == 12
     assert images.trained == 6
-    columns = images.columns()
+    columns = images.columns(tmp_path / "features")
     assert columns["split"].tolist() == 6 * ["train"] + 2 * ["validation"] + 4 * ["test"]
     assert columns["labels"].tolist() == [0, 0, 0, 1, 1, 1, 0, 1, 0, 0, 1, 1]
     assert columns["classes"].tolist() == ["a", "b"]
-    assert columns["paths"][5:8].tolist() == ["train/b/2.png", "val/a/0.png", "val/b/0.png"]
+    names = [f"../birds/{name}" for name in ("train/b/2.png", "val/a/0.png", "val/b/0.png")]
+    assert columns["paths"][5:8].tolist() == names
     assert "true_labels" not in columns
     # Rows of several splits at once are the files in that order, as they are decoded.
     found = images.load(np.arange(4, 9))
-    expected = [decode(root / name, 8, 3) for name in columns["paths"][4:9]]
+    expected = [decode(root / name[9:], 8, 3) for name in columns["paths"][4:9]]
     assert np.array_equal(found, expected)
 
 
@@ -50,7 +51,7 @@ def test_a_test_set_that_would_be_held_out_stays_in_training(tmp_path):
             save(root / name / f"{k}.png", picture(k + 10 * (name == "b")))
     images = read(root)
     assert len(images) == images.trained == 12
-    assert "split" not in images.columns()
+    assert "split" not in images.columns(tmp_path)
     assert images.load(np.arange(1)).shape == (1, 32, 32, 3)
 
 
@@ -64,7 +65,7 @@ def test_arrays_are_scaled_and_coloured_only_as_a_model_needs(tmp_path):
 
 def test_given_and_true_labels_are_told_apart(tmp_path):
     noisy = np.array([1, 1, 0, 0, 1, 1])
-    columns = read(arrays(tmp_path / "a.npz", train_noisy_labels=noisy)).columns()
+    columns = read(arrays(tmp_path / "a.npz", train_noisy_labels=noisy)).columns(tmp_path)
     assert columns["labels"].tolist() == [*noisy, 0, 1, 0]
     assert columns["true_labels"].tolist() == [0, 1, 0, 1, 0, 1, 0, 1, 0]
 

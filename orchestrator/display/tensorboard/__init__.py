@@ -1,0 +1,1 @@
+"""TensorBoard over studies: averages of arms, trials, and the layout of its pages."""
