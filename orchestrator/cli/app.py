@@ -16,6 +16,7 @@ from rich.console import Console
 from analysis.results.study_plan import NoStudy
 from orchestrator.cli import (
     audit_command,
+    demo_command,
     embed_command,
     init_command,
     predict_command,
@@ -42,6 +43,7 @@ app.add_typer(result_commands.app)
 app.add_typer(audit_command.app)
 app.add_typer(predict_command.app)
 app.add_typer(embed_command.app)
+app.add_typer(demo_command.app)
 
 
 def _version(wanted: bool) -> None:

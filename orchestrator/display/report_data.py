@@ -63,6 +63,7 @@ def _arm(row: Mapping[Any, Any]) -> dict[str, Any]:
     }
     for name in NUMBERS:
         value = row.get(name)
-        finite = value is not None and known(value) and abs(value) != float("inf")
-        found[name] = float(value) if finite else None
+        found[name] = None
+        if value is not None and known(value) and abs(value) != float("inf"):
+            found[name] = float(value)
     return found

@@ -170,6 +170,9 @@ class ImageFolder(Photos, OwnData):
     """Channels of every image. 3: grey images are repeated; 1: colours are converted to grey."""
     exif_orientation: bool = True
     """Whether photographs are rotated as their EXIF orientation says, as viewers show them."""
+    skip_unreadable: bool = False
+    """Whether files that are not valid images are left out, and listed in the log and the report;
+    else they are an error. All images are decoded once more to find them."""
 
 
 class Cub200(Photos):

@@ -1,5 +1,6 @@
 """Folders of image files, with one subfolder per class, in splits or not."""
 
+import hashlib
 import os
 import unicodedata
 from collections import defaultdict
@@ -12,9 +13,9 @@ import numpy as np
 from trainable.config.data import ImageFolder
 from trainable.config.runtime import Machine
 from trainable.data.arrays import MEASURED_FILES, Arrays, Split, measured
-from trainable.data.decoded_cache import digests
+from trainable.data.decoded_cache import cached, digests
 from trainable.data.held_out import Tested, held_out, refuse_copies, trust_in_test
-from trainable.data.images import SUFFIXES, Files, first_names
+from trainable.data.images import SUFFIXES, Files, decode, first_names
 from trainable.errors import DataError
 
 SPLITS = ("train", "val", "test")
@@ -23,6 +24,7 @@ OTHER = f"files are left out, because they are not images ({KINDS})"
 HIDDEN = "hidden files are left out"
 BROKEN = "links are left out, because they lead nowhere"
 OUTSIDE = "images are left out, because they are in no class folder"
+UNREADABLE = "files are left out, because they are not valid images"
 NO_SPLIT = "folders are left out, because they are neither train, val nor test"
 
 
@@ -100,6 +102,8 @@ def load(root: Path, data: ImageFolder, place: Path | None = None) -> Arrays:
     layout = Layout.of(root)
     classes = layout.classes()
     found = layout.listings(classes)
+    if data.skip_unreadable:
+        found = {name: _readable(root, each, data, place) for name, each in found.items()}
     for label, name in enumerate(classes):
         if label not in found["train"].labels:
             folder = root / layout.folders["train"] / name
@@ -136,6 +140,32 @@ def load(root: Path, data: ImageFolder, place: Path | None = None) -> Arrays:
         notes=tuple(left_out(layout, data.path, found.values())),
         test_labels=trust_in_test(data, layout.has_test, true_known=False),
     )
+
+
+def _readable(root: Path, listing: "Listing", data: ImageFolder, place: Path | None) -> "Listing":
+    """Return a listing without the files that cannot be decoded; it names them as left out."""
+    identity = hashlib.sha256(f"{root.resolve()}\0{data.channels}{data.exif_orientation}".encode())
+    for name in listing.names:
+        stat = (root / os.fsdecode(name)).stat()
+        identity.update(b"%s\0%d\0%d\0" % (name, stat.st_size, stat.st_mtime_ns))
+
+    def decodable() -> np.ndarray:
+        return np.array([_is_valid(root / os.fsdecode(name), data) for name in listing.names], bool)
+
+    kept = cached(identity.hexdigest()[:32], place, ".readable", decodable)
+    broken = [name.decode(errors="backslashreplace") for name in listing.names[~kept]]
+    return Listing(
+        listing.names[kept], listing.labels[kept], {**listing.left_out, UNREADABLE: broken}
+    )
+
+
+def _is_valid(path: Path, data: ImageFolder) -> bool:
+    """Return whether an image can be decoded."""
+    try:
+        decode(path, None, data.channels, data.exif_orientation)
+    except DataError:
+        return False
+    return True
 
 
 def _check_test(test: Split, train: Split, name: str) -> None:

@@ -177,7 +177,12 @@ def dimensions(path: Path, upright: bool = False) -> tuple[int, int]:
         DataError: the file is missing or not a valid image.
     """
     with _opened(path) as image:
-        return seen_size(image) if upright else (image.height, image.width)
+        if not upright:
+            return image.height, image.width
+        try:
+            return seen_size(image)
+        except Exception as error:  # the orientation of a PNG file is behind its pixels
+            raise DataError(f"{path} is a damaged image: {error}") from None
 
 
 def seen_size(image: Image.Image) -> tuple[int, int]:

@@ -237,3 +237,34 @@ def test_a_table_of_noisy_labels_names_files_and_classes(tmp_path):
     assert (found.train.given != found.train.true).nonzero().flatten().tolist() == [0, 11]
     assert found.noise_rate == 2 / 16
     assert found.noise_transition.tolist() == [[7 / 8, 1 / 8], [1 / 8, 7 / 8]]
+
+
+def with_broken_files(folder):
+    """A tree of 4 training images a class and 12 test images, one of either is no image."""
+    root = write_tree(folder, train=4)
+    whole = (root / "train" / "a" / "1.png").read_bytes()
+    (root / "train" / "a" / "0.png").write_bytes(whole[: len(whole) // 2])
+    test = sorted((root / "test").rglob("*.png"))[0]
+    test.write_bytes(b"no image")
+    return root, test.relative_to(root).as_posix()
+
+
+def test_unreadable_files_are_an_error_unless_they_are_to_be_skipped(tmp_path):
+    root, _ = with_broken_files(tmp_path / "t")
+    with pytest.raises(DataError, match=r"a/0\.png is a damaged image"):
+        read(root)  # the size of all images is that of the first
+
+
+def test_skipped_files_are_left_out_listed_and_change_the_data(tmp_path):
+    root, test = with_broken_files(tmp_path / "t")
+    data = read(root, skip_unreadable=True)
+    assert b"train/a/0.png" not in data.train.names
+    assert data.train.labels.tolist() == [0, 0, 0, *[1] * (len(data.train) - 3)]
+    assert data.train.images.load(np.arange(len(data.train))).shape[1:] == (12, 12, 3)
+    assert data.test.images.load(np.arange(len(data.test))).shape[1:] == (12, 12, 3)
+    assert data.notes == (
+        f"t: 2 files are left out, because they are not valid images: train/a/0.png, {test}",
+    )
+    clean = write_tree(tmp_path / "clean", train=4)
+    assert read(clean, skip_unreadable=True).hash == read(clean).hash
+    assert read(clean, skip_unreadable=True).notes == ()

@@ -1,0 +1,1 @@
+"""A finished ablation, search and label audit, which ship with the program."""
