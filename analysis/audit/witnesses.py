@@ -1,7 +1,7 @@
 """Which witness orders the labels, and what may be said of them, without a true label.
 
 Every trial has two witnesses. The *division* of DivideMix with the ensemble's odds
-(`analysis.audit.label_suggestions.rank`) orders best where the networks have learnt the classes.
+(`analysis.audit.label_suggestions.rank`) orders best where the networks have learned the classes.
 The *margin* of the given label, its mean over all epochs (Pleiss et al. 2020, arXiv 2001.10528),
 orders best where they have not, and better still together with the margins of plain cross-entropy,
 if the study has such an arm with the same labels. Where the data are features, the votes of a
@@ -52,7 +52,7 @@ class Judgement:
     Attributes:
         accuracy: estimated share of the images on which the networks are right, 0 to 1; NaN if it
             cannot be estimated.
-        failed: whether the division destroyed what the warm-up had learnt.
+        failed: whether the division destroyed what the warm-up had learned.
         outdone: whether plain training agrees with more of the validation labels.
         witnesses: what orders the labels: `division`, or `margins` with the arms they are of.
         agreement: share of the given labels with which the ensemble agrees without having memorised

@@ -155,12 +155,19 @@ class Drawing:
     def dot(
         self, parent: Element, x: float, y: float, radius: float, classes: str, title: str = ""
     ) -> None:
-        """Add a dot, and what is shown on hover."""
+        """Add a dot, and what is shown on hover; nothing at an unknown place."""
+        if not np.isfinite(x + y):
+            return
         place = {"cx": f"{x:.1f}", "cy": f"{y:.1f}", "r": f"{radius:g}"}
         self.say(SubElement(parent, "circle", {"class": classes, **place}), title)
 
     def mark(self, parent: Element, x: float, y: float, number: int, title: str = "") -> None:
-        """Add the mark of an arm: a dot for the baseline, another shape for others."""
+        """Add the mark of an arm: a dot for the baseline, another shape for others.
+
+        Nothing is added at an unknown place.
+        """
+        if not np.isfinite(x + y):
+            return
         if number == 0:
             self.dot(parent, x, y, 4, "mark", title)
             return

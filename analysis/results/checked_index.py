@@ -21,7 +21,7 @@ VERSION = 2
 """Raise it when what an entry means changes; an index of another version is made anew."""
 FILES = (names.TRIAL, names.SUMMARY, names.METRICS_FILE, names.SAMPLES)
 SETTLED_S = 2.0
-"""A file may change again without a new time if it was written less than so many seconds ago."""
+"""Age in seconds below which a file may change again without a new time."""
 
 
 class Entry(NamedTuple):

@@ -1,4 +1,4 @@
-"""What a results folder records of the study beside its trials: the study file and its runs."""
+"""What a results folder records of the study itself: the study file and its runs."""
 
 import json
 from collections.abc import Iterator

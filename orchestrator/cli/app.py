@@ -4,10 +4,11 @@
 3 refused (locked, stale, no space), 130 and 143 interrupted; `judge` has codes of its own.
 """
 
+import importlib.metadata
 import signal
 import sys
 from types import FrameType
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -27,8 +28,10 @@ from orchestrator.results import lock
 from trainable.config.strict_yaml import ConfigError
 from trainable.terminal import tolerate_encoding
 
+DISTRIBUTION = "dividemix-orchestrator"
+"""Name under which the project is installed."""
+
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Measure which components of DivideMix improve accuracy on your data: "
@@ -41,6 +44,24 @@ app.add_typer(audit_command.app)
 app.add_typer(predict_command.app)
 app.add_typer(embed_command.app)
 app.add_typer(demo_command.app)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(importlib.metadata.version(DISTRIBUTION))
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and exit.", is_eager=True, callback=_version
+        ),
+    ] = False,
+) -> None:
+    """Options of the program itself."""
 
 
 def main() -> None:

@@ -6,9 +6,18 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
+from orchestrator.study.shipped import study_file
+
 console = Console(highlight=False, soft_wrap=True)
 
-StudyPath = Annotated[Path, typer.Argument(metavar="STUDY", help="The study file.")]
+StudyPath = Annotated[
+    Path,
+    typer.Argument(
+        metavar="STUDY",
+        help="The study file, or the name of a shipped study (ablation).",
+        callback=study_file,
+    ),
+]
 RunDir = Annotated[
     Path,
     typer.Argument(metavar="RUN_DIR", help="A study's results, for instance results/ablation."),

@@ -24,12 +24,12 @@ ARMS = (
     "no_co_refine",
     "one_network",
 )
-"""Arms besides the baseline, the most useful first."""
+"""Arms in addition to the baseline, the most useful first."""
 FEW_ARMS = 3
 FEWEST_EPOCHS = 20
 HOUR = 3600.0
 ABOUT = 1.2
-"""A study of up to so many hours ends in about one."""
+"""Largest number of hours of a study that ends in about one."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Size:
     Attributes:
         epochs: of each trial.
         seeds: number of seeds.
-        arms: names of the arms besides the baseline.
+        arms: names of the arms in addition to the baseline.
     """
 
     epochs: int

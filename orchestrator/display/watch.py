@@ -52,7 +52,7 @@ def _page(show: Print, console: Console, every: float) -> Text:
 
 @contextmanager
 def _keys() -> Iterator[Callable[[float], str]]:
-    """Yield a function that waits so many seconds for a key, and returns it or an empty text.
+    """Yield a function that waits for a key, at most so long (s), and returns it or an empty text.
 
     The terminal passes keys on at once meanwhile, and does not show them. Without such a terminal
     the function waits only.

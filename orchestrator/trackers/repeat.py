@@ -14,7 +14,7 @@ from trainable.storage import names
 EVERY_S = 30.0
 """Seconds between two exports; more if an export takes long."""
 SHARE = 10
-"""An export is followed by a pause of at least so many times its own duration."""
+"""Least length of the pause after an export, in durations of the export."""
 LONGEST_S = 300.0
 """An export that takes longer is ended and tried again."""
 

@@ -111,6 +111,8 @@ def test_a_field_that_is_set_twice_is_refused(tune):
         ConfigError, match=r"param_space: train\.lr: is set twice; keep one of them"
     ):
         tune.actor("a", {"train.lr": 0.1, "train": {"lr": 0.2}})
+    with pytest.raises(ConfigError, match=r"param_space: train\.lr: is set twice"):
+        DivideMixTrainable.default_resource_request({"train.lr": 0.1, "train": {"lr": 0.2}})
 
 
 def test_a_field_of_another_method_or_a_wrong_value_is_a_fault_of_one_trial_only(tune):

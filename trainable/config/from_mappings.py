@@ -44,7 +44,7 @@ def trial_config(
 def refuse_unknown_fields(
     study_dir: Path, base: Mapping[str, Any], content: Mapping[str, Any]
 ) -> None:
-    """Refuse a configuration with a field that no method, model, data set or noise has.
+    """Refuse a field that no method, model, data set or noise has, or that is set twice.
 
     Every trial of such a search space would fail. Other mistakes may be those of one trial only.
 
@@ -52,7 +52,10 @@ def refuse_unknown_fields(
         ConfigError: there is such a field.
     """
     _, problems = _resolved(study_dir, base, content)
-    layers = {**dotted(base), **dotted(content)} if problems else {}
+    try:
+        layers = {**dotted(base), **dotted(content)}
+    except SetTwice:
+        raise ConfigError(PARAM_SPACE, problems) from None
     unknown = [problem for problem in problems if _is_unknown(problem.where, layers)]
     if unknown:
         raise ConfigError(PARAM_SPACE, unknown)

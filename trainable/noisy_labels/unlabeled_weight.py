@@ -7,7 +7,7 @@ WEIGHT = 25.0
 
 
 def automatic_lambda_u(unlabeled_share: float) -> float:
-    """Return the weight for a division that puts this share of the samples, 0 to 1, aside.
+    """Return the weight for a division whose unlabeled set has this share of the samples, 0 to 1.
 
     The authors use 0 for 20 % symmetric noise and 25 to 150 from 50 % on (arXiv 2002.07394,
     appendix A). The share of samples that a division mistrusts is its estimate of the noise.

@@ -164,8 +164,7 @@ def continued_segment(root: Path, config: TrialConfig, checkpoint: Checkpoint) -
         if segment.origin == origin and known == identity(config, origin):
             _begin(segment, config, checkpoint)
             return segment
-    numbers = [int(path.name.rpartition("-")[2]) for path in _segment_folders(root)]
-    number = max(numbers, default=0) + 1
+    number = max(map(_number, _segment_folders(root)), default=0) + 1
     new = Segment(root / names.SEGMENT.format(number=number), origin)
     _begin(new, config, checkpoint)
     return new
@@ -181,7 +180,12 @@ def _segments(root: Path) -> Iterator[tuple[Segment, str]]:
 
 
 def _segment_folders(root: Path) -> list[Path]:
-    return sorted(root.glob("segment-*"))
+    return sorted(root.glob("segment-*"), key=_number)
+
+
+def _number(folder: Path) -> int:
+    """Return the number of a segment's folder."""
+    return int(folder.name.rpartition("-")[2])
 
 
 def _begin(segment: Segment, config: TrialConfig, checkpoint: Checkpoint) -> None:

@@ -124,7 +124,7 @@ class Session:
             self._finish(self.trial)
 
     def _is_done(self) -> bool:
-        """Return whether the folder has the trial's result; a damaged one is set aside."""
+        """Return whether the folder has the trial's result; a damaged one is archived."""
         try:
             return read_result(self.folder.path) is not None
         except Damaged as error:

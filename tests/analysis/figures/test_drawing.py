@@ -33,6 +33,13 @@ def test_a_line_has_a_gap_where_a_value_is_unknown():
     assert path.get("d") == "M0.0 0.0L1.0 1.0M3.0 3.0L4.0 4.0"
 
 
+def test_nothing_is_drawn_at_an_unknown_place():
+    drawing = Drawing(10, 10)
+    drawing.dot(drawing.root, np.nan, 1, 2, "seed")
+    drawing.mark(drawing.root, 1, np.nan, 3)
+    assert len(drawing.root) == 0
+
+
 def test_a_drawing_has_no_style_and_no_id_of_its_own():
     drawn = frame("title", [1, 2], [3, 4], "epoch", "accuracy %")
     for element in ElementTree.fromstring(drawn.drawing.markup()).iter():
