@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from analysis.results.study_plan import TrialRecord
-from orchestrator.cli.study_commands import _parts
+from orchestrator.cli.selection import _parts
 from orchestrator.display.status import notes, time_left
 from orchestrator.execution.interrupts import Stop
 from orchestrator.results.reproduce import compare
