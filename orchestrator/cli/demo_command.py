@@ -9,7 +9,8 @@ import typer
 
 from analysis.results.bundle import NotABundle
 from orchestrator.cli.options import console
-from orchestrator.demo.bundles import FinishedStudy, unpack_all, write_pages
+from orchestrator.demo.bundles import unpack_all, write_pages
+from orchestrator.demo.finished_study import FinishedStudy
 from orchestrator.exit_codes import WRONG, Ended
 from trainable.storage.names import STUDY
 

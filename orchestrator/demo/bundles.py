@@ -7,37 +7,14 @@ baseline only, and the search's bundle has none.
 
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.results.bundle import NotABundle, unpack
+from orchestrator.demo.finished_study import FinishedStudy
 
 ABLATION = "demo_ablation"
 BUNDLES = {ABLATION: "ablation.tar.xz", "demo_search": "search.tar.xz"}
 """Name of a study → its bundle, next to this file."""
-
-
-@dataclass(frozen=True)
-class FinishedStudy:
-    """A study of the demonstration with its pages.
-
-    Attributes:
-        root: its results folder.
-        asked: the question.
-        answers: what was found, one sentence each.
-        report: the report's page.
-        audit: the page of the label audit; None: its labels were not audited.
-        of_labels: what the audit found; empty: no audit.
-        commands: command lines of the runs that made the results.
-    """
-
-    root: Path
-    asked: str
-    answers: list[str]
-    report: Path
-    audit: Path | None
-    of_labels: list[str]
-    commands: list[str]
 
 
 def unpack_all(folder: Path) -> list[Path]:

@@ -15,7 +15,7 @@ from analysis.results.registration import read_registration
 from analysis.results.study_plan import BASELINE
 from analysis.results.study_record import read_record
 from orchestrator.audit.write import write_audit
-from orchestrator.demo.bundles import FinishedStudy
+from orchestrator.demo.finished_study import FinishedStudy
 from trainable.config.runtime import Machine
 from trainable.storage.names import AUDIT, REPORT_PAGE
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from analysis.results.study_plan import TrialRecord
-from orchestrator.cli.study_commands import _parts
+from orchestrator.cli.selection import _parts
 from orchestrator.display.status import notes, time_left
 from orchestrator.execution.interrupts import Stop
 from orchestrator.results.reproduce import compare
@@ -156,7 +156,7 @@ def test_a_trial_is_selected_if_every_given_selection_names_it(options, right):
     [
         (["--arms", "no_mixup,nomix"], "--arms: the study has no nomix; it has baseline, no_mixup"),
         (["--seeds", "1,2"], "--seeds: the study has no 2; it has 0, 1"),
-        (["--seeds", "one"], "--seeds: one is not a number"),
+        (["--seeds", "one"], "--seeds: one is not a number or a range such as 0-7"),
         (["--settings", "soft"], "--settings: the study has no soft; it has easy, hard"),
     ],
 )

@@ -112,6 +112,7 @@ OTHER: dict[tuple[str, type[Section]], dict[str, Any]] = {
         "crop": 20,
         "resized_crop": True,
         "exif_orientation": False,
+        "skip_unreadable": True,
         "channels": 1,
         **OWN,
     },
