@@ -30,8 +30,8 @@ class SearchView(View):
 
     def __init__(self, console: Console, store: Store, searches: SearchPool, events: bool = False):
         self.searches = searches
-        super().__init__(console, store, [], [], events)
         self._total = sum(search.budget for search in searches.all)
+        super().__init__(console, store, [], [], events)
 
     def started(self, name: str) -> None:
         """Show that a trial has started."""
