@@ -5,7 +5,7 @@ PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 MARKERS := not gpu and not nightly$(if $(filter true,$(CI)),, and not slow)
 
-.PHONY: run test nightly lint lock clean
+.PHONY: run test nightly lint lock schema clean
 
 run: $(INSTALLED)
 	$(PYTHON) -m orchestrator run studies/ablation.yaml
@@ -35,6 +35,10 @@ $(INSTALLED): requirements.lock pyproject.toml
 lock:
 	$(VENV)/bin/uv pip compile --quiet --upgrade --universal --group dev --no-header --no-annotate \
 		--no-emit-index-url --no-emit-find-links --output-file requirements.lock pyproject.toml
+
+# What editors complete and check study files by; a test compares it with the models.
+schema: $(INSTALLED)
+	$(PYTHON) -m orchestrator.study.json_schema > docs/study.schema.json
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache *.egg-info

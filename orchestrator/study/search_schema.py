@@ -149,13 +149,20 @@ class SearchFile(Section):
 
     name: Name
     kind: Literal["search"]
-    metric: Annotated[list[Metric], Field(min_length=1, max_length=2), BeforeValidator(_listed)]
+    metric: Annotated[
+        list[Metric],
+        Field(min_length=1, max_length=2),
+        BeforeValidator(_listed, json_schema_input_type=Metric | list[Metric]),
+    ]
     seeds: Seeds
     base: dict[str, Any] = {}
     arms: dict[Name, dict[str, Any]] = {}
     space: Annotated[dict[str, Parameter], Field(min_length=1)]
     sampler: Sampler
-    scheduler: Annotated[Scheduler, BeforeValidator(_spelled_out)] = NoScheduler()
+    scheduler: Annotated[
+        Scheduler,
+        BeforeValidator(_spelled_out, json_schema_input_type=Scheduler | Literal["none"]),
+    ] = NoScheduler()
     confirm: Confirm
     resources: Resources = Resources()
     run: Run = Run()
