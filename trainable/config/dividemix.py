@@ -120,8 +120,7 @@ class DivideMix(Start):
     labeled row, unlabeled rows for an unlabeled one."""
     forward_rows: Literal["all", "labeled"] = "all"
     """Mixed rows that the network learns from. labeled: unlabeled images are partners only, and
-    `lambda_u` has no effect (Clothing1M and WebVision code); this saves a third of the work.
-    Without MixUp they are not used at all, which saves more than half."""
+    `lambda_u` has no effect (Clothing1M and WebVision code); this saves a third of the work."""
     lambda_u: NonNegative | Literal["auto"] = 25.0
     """Weight of the unlabeled loss, in the convention of the code (a mean over classes too). auto:
     by the share of samples that the division of each epoch puts into the unlabeled set
@@ -151,11 +150,6 @@ class DivideMix(Start):
     def divides(self) -> bool:
         """The loss mixture gives every sample a clean probability."""
         return True
-
-    @property
-    def uses_unlabeled(self) -> bool:
-        """Whether a step uses unlabeled images, to learn from them or as partners."""
-        return self.mixup or self.forward_rows == "all"
 
     @property
     def shortest_warmup(self) -> int:

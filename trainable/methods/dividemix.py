@@ -82,6 +82,8 @@ class DivideMix(Method):
         """Number of warm-up epochs; infinite while `auto` has not ended warm-up."""
         m = self.method
         if m.warmup_epochs != "auto":
+            if not m.warmup_steps:
+                return m.warmup_epochs
             batch = 2 * self.config.train.batch_size
             steps = self.data.epoch_batches or math.ceil(len(self.data.train) / batch)
             needed = math.ceil(m.warmup_steps / steps)
@@ -291,8 +293,6 @@ class DivideMix(Method):
         if lambda_u == "auto":
             lambda_u = automatic_lambda_u(1 - float(verdict.labeled.mean()))
         for x, u, progress in data.ahead(self.batches(verdict.labeled, own)):
-            if not m.uses_unlabeled:
-                u = u[:0]
             batch = self.mixed_batch(learner, guide, data, x, u, verdict.weight[x], draws)
             tally.lambda_u = lambda_u * ramp_up(progress, warmup, m.rampup_epochs)
             logits = learner(batch.inputs)

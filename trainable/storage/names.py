@@ -128,6 +128,7 @@ METRICS: dict[str, str] = {
     "division/threshold_net{k}": (
         "clean probability above which a sample enters the labeled set, 0 to 1"
     ),
+    "division/failed": "1 from the epoch in which `guard` undoes the division, 0 before",
     "mixture/mean_clean_net{k}": "mean of the clean component, normalised loss",
     "mixture/mean_noisy_net{k}": "mean of the noisy component, normalised loss",
     "mixture/sd_clean_net{k}": "standard deviation of the clean component, normalised loss",

@@ -776,7 +776,8 @@ def test_the_two_digits_studies_have_an_arm_for_every_switch_on_one_baseline():
                     if getattr(other, name) != getattr(baseline, name)
                 }
     start = {"init", "weights", "weights_hash", "head_only_epochs"}  # need a file of weights
-    assert DivideMix.model_fields.keys() - changed == {"name", "neighbors", *start}
+    recipe = {"recipe", "guard", "warmup_steps"}  # studies/real_images.yaml
+    assert DivideMix.model_fields.keys() - changed == {"name", "neighbors", *start, *recipe}
     assert {"lr_schedule=cosine", "lr_milestones=15"} <= arms(switches).keys()
 
 

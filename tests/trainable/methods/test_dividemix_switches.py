@@ -36,6 +36,7 @@ SWITCHES = [
         {"epochs": 6},
         2,
     ),  # which never ends it after one epoch, unless two are half of all
+    ("warmup_steps", 16, {"epochs": 6}, 2),  # two epochs of eight steps
     ("division", "embedding", {"neighbors": 10}, 2),
     ("division", "both", {"neighbors": 10}, 2),
     ("neighbors", 5, {"division": "embedding"}, 2),
@@ -96,6 +97,7 @@ def test_a_switch_changes_the_weights_in_the_first_epoch_in_which_it_can_act(
 
 def test_every_field_of_the_configuration_is_in_the_list_or_below():
     elsewhere = {"name", "init", "weights", "weights_hash"}  # test_pretrained.py
+    elsewhere |= {"recipe", "guard"}  # test_recipes.py, test_division_guard.py
     below = {"peer_update", "ensemble"}
     assert {field for field, *_ in SWITCHES} | below == DivideMix.model_fields.keys() - elsewhere
 
