@@ -44,17 +44,21 @@ RESTORE = BASE + 'tune.Tuner.restore(sys.argv[1] + "/experiment", trainable=trai
 
 
 @pytest.fixture(scope="module")
-def session_of_ray() -> Iterator[None]:
+def folder_of_ray() -> Iterator[Path]:
+    """A folder with a short path for Ray's files."""
+    with tempfile.TemporaryDirectory(prefix="dm", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="module")
+def session_of_ray(folder_of_ray: Path) -> Iterator[None]:
     """One Ray of this process, which leaves nothing behind."""
-    with (
-        pytest.MonkeyPatch.context() as environment,
-        tempfile.TemporaryDirectory(prefix="dm", ignore_cleanup_errors=True) as folder,
-    ):
+    with pytest.MonkeyPatch.context() as environment:
         for name, value in QUIET.items():
             environment.setenv(name, value)
         # Results come from what these write.
         environment.setenv("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "0")
-        environment.setenv("RAY_TMPDIR", folder)
+        environment.setenv("RAY_TMPDIR", str(folder_of_ray))
         environment.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
         with local_ray(None):
             yield
@@ -133,15 +137,20 @@ def test_schedulers_that_pause_and_copy_keep_every_epoch_once(tmp_path, schedule
     assert len(known) == len(folders)
 
 
-def test_restore_after_a_kill_repeats_no_epoch(tmp_path, environment):
+def test_restore_after_a_kill_repeats_no_epoch(tmp_path, folder_of_ray):
     results = tmp_path / "results"
+    environment = os.environ | {
+        "PYTHONPATH": str(PAGE.parents[1]),
+        "RAY_TMPDIR": str(folder_of_ray),
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+    }
     script = tmp_path / "script.py"
 
     def started(text: str) -> subprocess.Popen:
         script.write_text(text.replace("EPOCHS", "25"))
         return subprocess.Popen(
             [sys.executable, str(script), str(results)],
-            env=environment | {"PYTHONPATH": str(PAGE.parents[1])},
+            env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
