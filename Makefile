@@ -10,11 +10,9 @@ MARKERS := not gpu and not nightly$(if $(filter true,$(CI)),, and not slow)
 run: $(INSTALLED)
 	$(PYTHON) -m orchestrator run studies/ablation.yaml
 
-# Ray reads its token once a process, so the tests of bare Ray Tune have a process of their own.
 test: lint
 	$(PYTHON) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder -m "$(MARKERS) and not ray"
-	$(PYTHON) -m pytest -m "$(MARKERS) and ray" --ignore tests/trainable
-	$(PYTHON) -m pytest -m "$(MARKERS) and ray" tests/trainable || test $$? -eq 5 # 5: all of them are slow
+	$(PYTHON) -m pytest -m "$(MARKERS) and ray"
 
 nightly: $(INSTALLED)
 	$(PYTHON) -m pytest -m "not gpu and nightly"
