@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from orchestrator.cli.new_study import describe_classes
 from orchestrator.study.study_text import path_in, study_name
 from trainable.data.embeddings_survey import EmbeddingsSurvey
 from trainable.data.held_out import too_small
@@ -59,13 +60,7 @@ resources: {{cpu: 1, gpu: 0}} # a GPU saves little for networks of this size
 
 def describe(found: EmbeddingsSurvey) -> Iterator[str]:
     """What was found, a line each."""
-    names = found.class_names
-    shown = ", ".join(names[:10])
-    if len(names) > 10:
-        shown += ", …"
-    yield f"{len(names)} classes: {shown}"
-    for split, counts in found.counts.items():
-        yield f"{split}: {sum(counts)} rows, {min(counts)} to {max(counts)} a class"
+    yield from describe_classes(found.class_names, found.counts, "rows")
     if found.held_out:
         yield "no test set: a fifth of the training rows of each class is held out as one"
     if small := too_small(sum(found.counts["test"]), "rows"):

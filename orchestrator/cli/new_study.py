@@ -73,15 +73,24 @@ FACTORS = {
 }
 
 
-def describe(found: Survey) -> Iterator[str]:
-    """What was found, a line each."""
-    names = found.class_names
+def describe_classes(
+    names: Sequence[str], counts: Mapping[str, Sequence[int]], unit: str
+) -> Iterator[str]:
+    """The classes, and how many samples each has in every split, a line each.
+
+    `counts`: split → number of samples by class. `unit`: what a sample is, in the plural.
+    """
     shown = ", ".join(names[:10])
     if len(names) > 10:
         shown += ", …"
     yield f"{len(names)} classes: {shown}"
-    for split, counts in found.counts.items():
-        yield f"{split}: {sum(counts)} images, {min(counts)} to {max(counts)} a class"
+    for split, by_class in counts.items():
+        yield f"{split}: {sum(by_class)} {unit}, {min(by_class)} to {max(by_class)} a class"
+
+
+def describe(found: Survey) -> Iterator[str]:
+    """What was found, a line each."""
+    yield from describe_classes(found.class_names, found.counts, "images")
     sizes = ", ".join(f"{width}×{height}" for (height, width), _ in found.sizes.most_common(3))
     if len(found.sizes) > 3:
         sizes += f" and {len(found.sizes) - 3} other sizes"
