@@ -1,8 +1,11 @@
 """Reference of the command line, from its parsers."""
 
+import contextlib
+import io
 import os
-import subprocess
+import runpy
 import sys
+from unittest import mock
 
 import typer
 from markdown_tables import code, table
@@ -10,16 +13,12 @@ from markdown_tables import code, table
 from orchestrator.cli.app import app
 
 PROGRAM = "python -m orchestrator"
-OTHER_PROGRAMS = (
-    "trainable",
-    "analysis",
-    "analysis report",
-    "analysis compare",
-    "analysis unpack",
-)
-"""Commands whose help is shown as it is printed."""
+OTHER_PROGRAMS = ("trainable", "analysis")
+"""Packages whose help is shown as it is printed."""
 
 COLUMNS = "96"
+BRACES = str.maketrans("", "", "{}")
+"""Typer puts compulsory arguments into braces."""
 
 
 def commands() -> str:
@@ -30,12 +29,13 @@ def commands() -> str:
     for name in program.list_commands(context):
         command = program.get_command(context, name)
         sections.append(_command(name, command, type(context)(command, info_name=name)))
-    return "\n\n".join([*sections, *map(_printed_help, OTHER_PROGRAMS)])
+    return "\n\n".join(["## All commands", *sections, *map(_printed_help, OTHER_PROGRAMS)])
 
 
 def _command(name: str, command, context) -> str:
     """Return a command's title, help, usage and options."""
     usage = " ".join([PROGRAM, name, *command.collect_usage_pieces(context)])
+    usage = usage.translate(BRACES).replace("…...", "…")
     rows = []
     for parameter in command.get_params(context):
         record = parameter.get_help_record(context)
@@ -46,7 +46,15 @@ def _command(name: str, command, context) -> str:
 
 
 def _printed_help(program: str) -> str:
-    command = [sys.executable, "-m", *program.split(), "--help"]
-    environment = {**os.environ, "COLUMNS": COLUMNS, "NO_COLOR": "1"}
-    printed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    return f"### python -m {program}\n\n```text\n{printed.stdout.rstrip()}\n```"
+    """Return what `--help` prints."""
+    printed = io.StringIO()
+    width = {"COLUMNS": COLUMNS, "NO_COLOR": "1"}
+    arguments = [program, "--help"]
+    with (
+        mock.patch.dict(os.environ, width),
+        mock.patch.object(sys, "argv", arguments),
+        contextlib.redirect_stdout(printed),
+        contextlib.suppress(SystemExit),
+    ):
+        runpy.run_module(program, run_name="__main__")
+    return f"### python -m {program}\n\n```text\n{printed.getvalue().rstrip()}\n```"

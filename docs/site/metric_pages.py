@@ -33,10 +33,15 @@ def files() -> str:
     found = []
     for title, lines in sections:
         rows = [
-            [code(ast.literal_eval(value)), meaning]
+            [code(ast.literal_eval(value)), _readable(meaning)]
             for value, meaning in re.findall(
                 r"^[A-Z_]+ = \(?\s*(\"[^\"]+\")\s+# (.+)$", lines, re.M
             )
         ]
         found += [f"## {title[0].upper()}{title[1:]}", table(["name", "holds"], rows)]
     return "\n\n".join(found)
+
+
+def _readable(comment: str) -> str:
+    """Return a comment for readers who do not see the names of constants."""
+    return comment.replace("in REPORT:", "in `report/`:").replace("<", "&lt;")

@@ -2,7 +2,8 @@
 
 import posixpath
 import re
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable
+from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 HOME = "README.md"
@@ -101,7 +102,7 @@ def _listed(folder: Path, files: list[Path]) -> str:
     return _page(f"`{_name(folder)}/`", "\n".join(links))
 
 
-def _outside_code(markdown: str, change) -> str:
+def _outside_code(markdown: str, change: Callable[[str], str]) -> str:
     """Return the text with everything changed but fenced blocks of code."""
     parts = []
     end = 0

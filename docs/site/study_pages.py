@@ -1,6 +1,7 @@
 """Reference of the study file, from its pydantic models."""
 
 import json
+import re
 from typing import Any, get_args
 
 from markdown_tables import code, table
@@ -36,17 +37,21 @@ FILLED_IN = ("weights_hash", "labels_hash")
 
 HEADER = ("key", "values", "default", "meaning")
 
+LARGEST = 2**31
+"""Limits beyond it are those of number types and not of use to a reader."""
+
 
 def study_file() -> str:
     """Return tables of all keys of a study file."""
-    parts = []
+    parts = ["## All keys"]
     for title, model in {**STUDY, **PARTS}.items():
         parts += [f"### {title}", table(HEADER, _rows(model, list(model.model_fields)))]
     for section, field in TrialConfig.model_fields.items():
         models = list(models_of(field.annotation))
         if models:
-            parts.append(f"## `{section}`")
+            parts.append(f"## All keys of `{section}`")
             parts += _section(section, models)
+    parts += ["## `from_arm`", table(HEADER, _rows(TrialConfig, ["from_arm"]))]
     return "\n\n".join(parts)
 
 
@@ -76,19 +81,34 @@ def _own_fields(owner: type[BaseModel]) -> list[str]:
 
 def _class(section: str, owner: type[BaseModel], owners: list[type[BaseModel]]) -> list[str]:
     """Return the title, the explanation and the table of a class of fields."""
-    summary, _, rest = " ".join(str(owner.__doc__).split()).partition(". ")
+    summary, rest = _docstring(owner)
     name = owner.model_fields.get("name")
     fields = [field for field in _own_fields(owner) if field != "name"]
     parts = []
     if name is None:
-        parts.append(f"### {summary.rstrip('.')}")
+        parts.append(f"### {summary}")
     else:
         names = [name.default] if isinstance(name.default, str) else get_args(name.annotation)
-        parts += [f"### {section} {', '.join(map(code, names))}", f"{summary.rstrip('.')}."]
-    parts.append(rest)
+        parts += [f"### {section}: {', '.join(map(code, names))}", f"{summary}."]
+    if rest:
+        parts.append(rest)
+    shared = [_docstring(each)[0] for each in owners if each is not owner]
+    if name is not None and shared:
+        links = ", ".join(f"[{title}](#{_anchor(title)})" for title in shared)
+        parts.append(f"It also has these: {links}.")
     if fields:
         parts.append(table(HEADER, _rows(owner, fields)))
     return parts
+
+
+def _docstring(owner: type[BaseModel]) -> tuple[str, str]:
+    """Return the first sentence of a class's docstring without its full stop, and the others."""
+    summary, _, rest = " ".join(str(owner.__doc__).split()).partition(". ")
+    return summary.rstrip("."), rest
+
+
+def _anchor(heading: str) -> str:
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def _rows(model: type[BaseModel], fields: list[str]) -> list[list[str]]:
@@ -128,8 +148,9 @@ def _values(about: Json) -> str:
 def _bounds(about: Json) -> str:
     """Return the limits of a number, such as ` ≥ 0 and < 1`."""
     signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
-    limits = [f"{sign} {about[key]:g}" for key, sign in signs.items() if about.get(key) is not None]
-    return f" {' and '.join(limits)}" if limits else ""
+    limits = {sign: about[key] for key, sign in signs.items() if about.get(key) is not None}
+    named = [f"{sign} {limit:g}" for sign, limit in limits.items() if limit < LARGEST]
+    return f" {' and '.join(named)}" if named else ""
 
 
 def _value(value: Any) -> str:

@@ -25,6 +25,8 @@ OVERRIDES = ("base",)
 """Keys with fields of a trial."""
 NAMED_OVERRIDES = ("arms", "settings")
 """Keys with fields of a trial below names."""
+OF_A_TRIAL: Schema = {"$ref": "#/$defs/Overrides"}
+OF_TRIALS: Schema = {"type": "object", "additionalProperties": OF_A_TRIAL}
 OWN_CODE = ("model", "method")
 """Sections that may name own code, with fields of its own."""
 
@@ -36,11 +38,12 @@ def study_schema() -> Schema:
     for kind in KINDS:
         schema = model_schema(kind, definitions)
         properties = schema["properties"]
-        for key in OVERRIDES:
-            properties[key] = {"$ref": "#/$defs/Overrides"}
-        for key in NAMED_OVERRIDES:
+        for key in (*OVERRIDES, *NAMED_OVERRIDES):
             if key in properties:
-                properties[key] = _mapping("#/$defs/Overrides")
+                properties[key] = {
+                    **(OF_A_TRIAL if key in OVERRIDES else OF_TRIALS),
+                    "description": properties[key]["description"],
+                }
         variants.append(schema)
     definitions["Overrides"] = _overrides(definitions)
     return {
@@ -49,10 +52,6 @@ def study_schema() -> Schema:
         "anyOf": variants,
         "$defs": definitions,
     }
-
-
-def _mapping(reference: str) -> Schema:
-    return {"type": "object", "additionalProperties": {"$ref": reference}}
 
 
 def _overrides(definitions: Schema) -> Schema:

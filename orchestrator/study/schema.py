@@ -91,13 +91,13 @@ class Run(Section):
     """How trials are run; these keys do not change the results."""
 
     max_concurrent_trials: AtLeastOne | None = None
-    """Upper limit of concurrent trials; None: limited by the resources only."""
+    """Upper limit of concurrent trials; null: limited by the resources only."""
     max_failures: Annotated[int, Field(ge=0)] = 2
     """Number of times that a trial which raises is resumed from its checkpoint."""
     checkpoint_every: AtLeastOne = 1
     """Epochs between a trial's checkpoints."""
     trial_timeout: Positive | None = None
-    """Seconds of training after which a trial is stopped and counted as failed; None: no limit."""
+    """Seconds of training after which a trial is stopped and counted as failed; null: no limit."""
     stall_timeout: Annotated[float, Field(ge=1)] = 3600.0
     """Seconds without an epoch from any trial after which the run ends; at least one.
 
@@ -116,10 +116,10 @@ class Run(Section):
     pictures_every: AtLeastOne | None = None
     """Epochs between TensorBoard's figures of a division.
 
-    None: figures of the first, a middle and the last division.
+    null: figures of the first, a middle and the last division.
     """
     budget: Budget | None = None
-    """What a study that adds seeds until it is decided may cost; None: no limit."""
+    """What a study that adds seeds until it is decided may cost; null: no limit."""
 
 
 class Analysis(Section):

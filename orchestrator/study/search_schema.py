@@ -47,7 +47,7 @@ class Parameter(Section):
     log: bool = False
     """Whether a range is sampled on a logarithmic scale."""
     step: Annotated[Number, Field(gt=0)] | None = None
-    """Distance of the values of a range; null: any number, or any integer where the field is one."""
+    """Distance of the values of a range; null: any number, or any whole number."""
     when: dict[str, Scalar | Annotated[list[Scalar], Field(min_length=1)]] = {}
     """Values that other fields must have for this parameter to be searched."""
 
@@ -83,7 +83,7 @@ class Parameter(Section):
 class Sampler(Section):
     """The sampler that proposes configurations.
 
-    `n_trials` is the number of Optuna trials, the baseline included; None: the whole grid.
+    `n_trials` is the number of Optuna trials, the baseline included; null: the whole grid.
     """
 
     name: Literal["tpe", "gp", "random", "grid", "cmaes", "nsga2"]
@@ -154,7 +154,7 @@ class Confirm(Section):
     """Confirmation: the best configurations are run to full length on fresh seeds."""
 
     top_k: AtLeastOne | None = None
-    """Configurations to confirm; None: three, or each arm's winner in a re-tuned ablation."""
+    """Configurations to confirm; null: three, or each arm's winner in a re-tuned ablation."""
     seeds: Seeds
     """Fresh seeds: none of those of the search."""
 
