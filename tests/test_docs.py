@@ -70,7 +70,9 @@ def test_words_follow_the_list():
     assert found == []
 
 
-LOADED = re.compile(r"""<(?:script|img|iframe)[^>]*\bsrc="?(https?:|//)|<link[^>]*stylesheet[^>]*\bhref="?(https?:|//)""")
+LOADED = re.compile(
+    r"""<(?:script|img|iframe)[^>]*\bsrc="?(https?:|//)|<link[^>]*stylesheet[^>]*\bhref="?(https?:|//)"""
+)
 
 
 @pytest.fixture(scope="module")
