@@ -15,7 +15,7 @@ are checked. The true values are known. Printed are:
 
 import argparse
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -83,10 +83,14 @@ def main() -> None:
                 print(f"| {pair.name} | {name} | {checked} | {row} |", flush=True)
     print(f"\nVerdicts, {options.simulations} simulations a row")
     print(VERDICT_HEAD)
+    together: dict[str, Decisions] = {}
     for pair in pairs(material):
         for name, noise in NOISES.items():
-            for how, row in verdicts(material, pair, name, noise, options.simulations):
-                print(f"| {pair.name} | {name} | {how} | {row} |", flush=True)
+            for how, found in verdicts(material, pair, name, noise, options.simulations):
+                print(f"| {pair.name} | {name} | {how} | {found.cells()} |", flush=True)
+                together[how] = together[how] + found if how in together else found
+    for how, found in together.items():
+        print(f"| all pairs | all | {how} | {found.cells()} |")
 
 
 # --- material ---
@@ -318,10 +322,43 @@ decided ones that the same seeds decide alike on true labels
 | --- | --- | --- | --- | --- | --- | --- |"""
 
 
+@dataclass(frozen=True)
+class Decisions:
+    """Numbers of simulations: all, decided, and of these right, reversed, and as clean."""
+
+    simulations: int
+    decided: int
+    right: int
+    reversed: int
+    as_clean: int
+
+    @classmethod
+    def of(cls, given: np.ndarray, clean: np.ndarray, truth: float) -> "Decisions":
+        """Count signs (n,), 0 where undecided; `clean`: those on true labels."""
+        decided = given != 0
+        right = decided & (given == truth)
+        turned = decided & (given == -truth)
+        as_clean = decided & (given == clean)
+        return cls(len(given), *(int(each.sum()) for each in (decided, right, turned, as_clean)))
+
+    def __add__(self, other: "Decisions") -> "Decisions":
+        return Decisions(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+    def cells(self) -> str:
+        """Return the share of the decided ones, and their shares, percent."""
+        share = 100 * self.decided / self.simulations
+        if not self.decided:
+            return f"{share:.1f} | – | – | –"
+        of_decided = (self.right, self.reversed, self.as_clean)
+        return " | ".join(
+            f"{each:.1f}" for each in (share, *(100 * count / self.decided for count in of_decided))
+        )
+
+
 def verdicts(
     material: Material, pair: Pair, name: str, noise: Noise, count: int
-) -> Iterator[tuple[str, str]]:
-    """Yield the cells of the rows about verdicts."""
+) -> Iterator[tuple[str, Decisions]]:
+    """Yield what was decided on which labels."""
     true = agreement(pair.arm, material.labels) - agreement(pair.baseline, material.labels)
     truth = float(np.sign(true.mean()))
     answers: dict[str, list[float]] = {}
@@ -337,9 +374,9 @@ def verdicts(
         found["200 checked"] = sign(estimate.arm_low, estimate.arm_high)
         for how, answer in found.items():
             answers.setdefault(how, []).append(answer)
-    yield "clean labels", shares(np.array(clean), np.array(clean), truth)
+    yield "clean labels", Decisions.of(np.array(clean), np.array(clean), truth)
     for how, given in answers.items():
-        yield how, shares(np.array(given), np.array(clean), truth)
+        yield how, Decisions.of(np.array(given), np.array(clean), truth)
 
 
 def declared(name: str, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -375,18 +412,6 @@ def sign(low: float, high: float) -> float:
     if high < 0:
         return -1
     return 0
-
-
-def shares(given: np.ndarray, clean: np.ndarray, truth: float) -> str:
-    """Return the cells decided, right, reversed, as clean."""
-    decided = given != 0
-    if not decided.any():
-        return "0.0 | – | – | –"
-    of_decided = given[decided]
-    right = 100 * np.mean(of_decided == truth)
-    turned = 100 * np.mean(of_decided == -truth)
-    alike = 100 * np.mean(of_decided == clean[decided])
-    return f"{100 * decided.mean():.1f} | {right:.1f} | {turned:.1f} | {alike:.1f}"
 
 
 if __name__ == "__main__":
