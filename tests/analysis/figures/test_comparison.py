@@ -6,6 +6,7 @@ from matplotlib.colors import to_hex
 from PIL import Image
 
 from analysis.figures import comparison as figures
+from analysis.figures import forest as forest_plot
 from analysis.figures.curves import accuracy_per_epoch, division_per_epoch
 from analysis.stats import comparison
 from analysis.stats.costs import costs_of_arms
@@ -49,7 +50,7 @@ def test_with_unchecked_test_labels_no_point_is_filled_and_the_axes_say_agreemen
 def forest(drawn):
     def forest(study):
         results = study.read()
-        return drawn(figures.forest, results, comparison.compare(results))
+        return drawn(forest_plot.forest, results, comparison.compare(results))
 
     return forest
 
@@ -268,7 +269,7 @@ def test_without_a_division_there_is_no_figure_of_it(study, drawn):
 def test_each_figure_is_an_image_and_a_drawing(study, tmp_path):
     product(study, TWO, baseline=(0, 0))
     results = study.read()
-    paths = figures.forest(results, comparison.compare(results), tmp_path) + figures.heat_map(
+    paths = forest_plot.forest(results, comparison.compare(results), tmp_path) + figures.heat_map(
         results, tmp_path
     )
     assert [path.name for path in paths] == [
