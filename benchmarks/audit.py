@@ -39,16 +39,7 @@ except ImportError:
 
 def main() -> None:
     """Train what is missing, and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--out", type=Path, default=Path("results/audit_benchmark"))
-    parser.add_argument(
-        "--seeds", type=int, nargs="+", default=[1, 2, 3], help="0 chose what the audit does"
-    )
-    parser.add_argument("--cells", default="*", help="pattern of names (default: all)")
-    parser.add_argument("--only-show", action="store_true", help="train nothing")
-    parser.add_argument("--fashion", type=Path, help="folder of Fashion-MNIST's IDX files")
+    parser = parser_of(str(__doc__), Path("results/audit_benchmark"))
     parser.add_argument("--cifar", type=Path, help=".npz with train_images, train_labels, test_…")
     options = parser.parse_args()
     if num_label_issues is None:
@@ -65,6 +56,21 @@ def main() -> None:
                 if cell.data in files:
                     train(cell, seed, files[cell.data], options.out)
     audit_figures.show(cells, options.seeds, options.out)
+
+
+def parser_of(description: str, out: Path) -> argparse.ArgumentParser:
+    """Return the options of a benchmark of the audit; `out`: default folder of its files."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--out", type=Path, default=out)
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", default=[1, 2, 3], help="0 chose what the audit does"
+    )
+    parser.add_argument("--cells", default="*", help="pattern of names (default: all)")
+    parser.add_argument("--only-show", action="store_true", help="train nothing")
+    parser.add_argument("--fashion", type=Path, help="folder of Fashion-MNIST's IDX files")
+    return parser
 
 
 def train(cell: TrainableCell, seed: int, data: Path | None, out: Path) -> None:

@@ -10,7 +10,6 @@ through `embed --model random`; the digits' principal components; docstrings of 
 packages through TF-IDF and TruncatedSVD.
 """
 
-import argparse
 import sys
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -84,17 +83,7 @@ CELLS = [
 
 def main() -> None:
     """Train what is missing, and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--out", type=Path, default=Path("results/audit_embeddings"))
-    parser.add_argument(
-        "--seeds", type=int, nargs="+", default=[1, 2, 3], help="0 chose what the audit does"
-    )
-    parser.add_argument("--cells", default="*", help="pattern of names (default: all)")
-    parser.add_argument("--only-show", action="store_true", help="train nothing")
-    parser.add_argument("--fashion", type=Path, help="folder of Fashion-MNIST's IDX files")
-    options = parser.parse_args()
+    options = audit.parser_of(str(__doc__), Path("results/audit_embeddings")).parse_args()
     cells = [cell for cell in CELLS if fnmatch(cell.name, options.cells)]
     out = options.out.resolve()
     out.mkdir(parents=True, exist_ok=True)

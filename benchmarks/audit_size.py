@@ -7,11 +7,8 @@ the wall seconds and the largest memory of `python -m orchestrator audit`.
 
 import argparse
 import io
-import os
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +17,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.command_cost import command_cost  # noqa: E402
 from orchestrator.results.store import Store  # noqa: E402
 from orchestrator.study.load import load_study  # noqa: E402
 from trainable.config.runtime import Machine  # noqa: E402
@@ -133,23 +131,6 @@ def make(folder: Path, samples: int, trials: int) -> Path:
     return store.root
 
 
-def timed(folder: Path, results: Path, *options: str) -> str:
-    """Audit the study; return seconds and memory."""
-    command = [sys.executable, "-m", "orchestrator", "audit", str(results), *options]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    start = time.perf_counter()
-    process = subprocess.Popen(
-        command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    printed = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - start
-    assert status == 0, f"the audit failed: {printed}"
-    busy = usage.ru_utime + usage.ru_stime
-    return f"{busy:.1f} CPU s, {seconds:.1f} s, {usage.ru_maxrss / 1024**2:.2f} GB"
-
-
 def main() -> None:
     """Make the studies; print what each audit costs."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -161,8 +142,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="audit-size-") as temporary:
             folder = Path(temporary)
             results = make(folder, given.samples, trials)
-            print(f"{trials} trials: {timed(folder, results)}", flush=True)
-            applied = timed(folder, results, "--apply", "corrected.csv")
+            print(f"{trials} trials: {command_cost(folder, 'audit', results)}", flush=True)
+            applied = command_cost(folder, "audit", results, "--apply", "corrected.csv")
             print(f"{trials} trials, --apply: {applied}", flush=True)
 
 

@@ -9,10 +9,8 @@ import argparse
 import io
 import json
 import os
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.command_cost import command_cost  # noqa: E402
 from orchestrator.results.store import Store  # noqa: E402
 from orchestrator.run.registration import register  # noqa: E402
 from orchestrator.study.load import Study, load_study  # noqa: E402
@@ -129,18 +128,6 @@ def make(folder: Path, trials: int) -> tuple[Path, Path]:
     return file, store.root
 
 
-def timed(name: str, *arguments: object) -> str:
-    """Run a command; return its seconds and its memory."""
-    command = [sys.executable, "-m", "orchestrator", name, *map(str, arguments)]
-    start = time.perf_counter()
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - start
-    assert status == 0, f"{name} failed"
-    busy = usage.ru_utime + usage.ru_stime
-    return f"{seconds:.1f} s, {busy:.1f} CPU s, {usage.ru_maxrss / 1024:.0f} MB"
-
-
 def main() -> None:
     """Make the folders; print what each command costs."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -151,16 +138,17 @@ def main() -> None:
     given = parser.parse_args()
     os.fsync = lambda descriptor: None  # type: ignore[assignment]
     with tempfile.TemporaryDirectory(prefix="many-trials-") as temporary:
-        folder = given.folder or Path(temporary)
+        folder = (given.folder or Path(temporary)).resolve()
         folder.mkdir(parents=True, exist_ok=True)
         results = folder / "results" / "many"
         if not results.exists():
             make(folder, given.trials)
         print(f"{given.trials} finished trials")
-        print("status, first:", timed("status", results))
-        print("status, again:", timed("status", results))
-        print("plan:", timed("plan", folder / "many.yaml", "--results", results.parent))
-        print("report:", timed("report", results))
+        plan = ("plan", folder / "many.yaml", "--results", results.parent)
+        print("status, first:", command_cost(folder, "status", results))
+        print("status, again:", command_cost(folder, "status", results))
+        print("plan:", command_cost(folder, *plan))
+        print("report:", command_cost(folder, "report", results))
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ THIRD_PARTY = {
     ),
     "optuna": (
         "orchestrator.search orchestrator.display.search_live"
-        " analysis.stats.search analysis.stats.search_journal analysis.figures.search analysis.report.search"
+        " analysis.stats.search analysis.stats.search_importance analysis.stats.search_journal analysis.figures.search analysis.report.search"
     ),
     "pandas": "orchestrator.audit orchestrator.display.comparison_table orchestrator.display.tensorboard analysis",
     "pyarrow": "analysis.results.rows trainable.data.embedding_tables",

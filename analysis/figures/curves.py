@@ -23,14 +23,12 @@ DIVISION = {
 NETWORKS = (0, 1)
 
 
-def accuracy_per_epoch(
-    results: Results, folder: Path, metric: str = names.TEST_ACCURACY
-) -> list[Path]:
+def accuracy_per_epoch(results: Results, folder: Path) -> list[Path]:
     """Plot the mean over seeds with a band of ± one sd, one panel per family and setting.
 
     The baseline is black.
     """
-    curves = mean_curves(results.rows(metric), metric)
+    curves = mean_curves(results.rows(names.TEST_ACCURACY), names.TEST_ACCURACY)
     families = families_of(results)
     figure, axes = panels(
         len(results.settings),
@@ -46,15 +44,15 @@ def accuracy_per_epoch(
             axis.set_title(title(setting, family))
             axis.set_xlabel("epoch")
             _legend(axis)
-        line[0].set_ylabel(f"{label(results, metric)} %, mean ± sd over seeds")
+        line[0].set_ylabel(f"{label(results)} %, mean ± sd over seeds")
     return save(figure, folder / "accuracy_per_epoch")
 
 
-def label(results: Results, metric: str) -> str:
-    """Return the name of an accuracy, and what it measures if its labels are unchecked."""
-    if results.measure.decides or not metric.startswith(names.TEST_ACCURACY):
-        return metric
-    return f"{results.measure.header} ({metric})"
+def label(results: Results) -> str:
+    """Return the name of the test accuracy, and what it measures if its labels are unchecked."""
+    if results.measure.decides:
+        return names.TEST_ACCURACY
+    return f"{results.measure.header} ({names.TEST_ACCURACY})"
 
 
 def division_per_epoch(results: Results, folder: Path) -> list[Path]:

@@ -24,10 +24,11 @@ POINTS = 40
 """Largest number of epochs of a curve with a value on hover."""
 
 
-def accuracy_groups(results: Results, metric: str = names.TEST_ACCURACY) -> Iterator[Group]:
+def accuracy_groups(results: Results) -> Iterator[Group]:
     """Yield the mean accuracy over epochs with a band of ± one sd, one group a family."""
+    metric = names.TEST_ACCURACY
     curves = {metric: mean_curves(results.rows(metric), metric)}
-    text = f"{label(results, metric)} %"
+    text = f"{label(results)} %"
     for setting, family in itertools.product(results.settings, families_of(results)):
         yield from _group(results, curves, setting, family, {metric: text})
 

@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from optuna.visualization import matplotlib as plots
 
 from analysis.figures.style import PALETTE, save
-from analysis.stats.search import accuracy_place, by_accuracy, complete, history
+from analysis.stats.search import accuracy_place, complete, history
+from analysis.stats.search_importance import by_accuracy
 from trainable.storage.names import VALIDATION_ACCURACY
 
 LABEL = f"{VALIDATION_ACCURACY} %"

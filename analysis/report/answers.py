@@ -17,6 +17,7 @@ from analysis.results.measure import ON_ACCURACY, WITHHELD
 from analysis.results.read import Results
 from analysis.results.study_plan import BASELINE
 from analysis.stats.checked_labels import CheckedLabels
+from analysis.stats.columns import TRUE_ACCURACY, TRUE_DIFFERENCE
 from analysis.stats.comparison import compare, counted_pairs
 from analysis.stats.true_accuracy import (
     family_confidence,
@@ -26,17 +27,7 @@ from analysis.stats.true_accuracy import (
     verdict_of,
 )
 
-OF_TRUTH = (
-    "judged_by",
-    "true_accuracy",
-    "true_accuracy_low",
-    "true_accuracy_high",
-    "true_difference",
-    "true_low",
-    "true_high",
-    "wrong_for_zero",
-    "wrong_for_interval",
-)
+OF_TRUTH = ("judged_by", *TRUE_ACCURACY, *TRUE_DIFFERENCE, "wrong_for_zero", "wrong_for_interval")
 """Columns that are added to a comparison by unchecked labels."""
 
 

@@ -15,7 +15,7 @@ from analysis.report import tables
 from analysis.report.blocks import Block, Picture
 from analysis.report.formats import write_csv
 from analysis.report.search_ranks import sentence_of
-from analysis.stats import search
+from analysis.stats import search, search_importance
 from analysis.stats.selection_noise import Ranks, read_ranks
 from trainable.storage import names
 
@@ -75,7 +75,7 @@ def write_search(root: Path) -> SearchReport:
         if trials.empty:
             continue
         name = study.study_name
-        importance = search.importance(study)
+        importance = search_importance.importance(study)
         work = pd.DataFrame([search.work(root, study)])
         _add_table(report, root, "trials", trials, name)
         ranks = _rank_table(root, study)

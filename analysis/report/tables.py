@@ -86,13 +86,13 @@ def header(metric: str, measure: Measure) -> str:
     return SHORT[metric].format(measure=measure.header)
 
 
-def shown(table: pd.DataFrame, measure: Measure = TRUSTED, metric: str = LAST10) -> pd.DataFrame:
+def shown(table: pd.DataFrame, measure: Measure = TRUSTED) -> pd.DataFrame:
     """Return the comparison as text with readable headers, in percent and points."""
     return rows(
         table,
         {
             "n": finished,
-            header(metric, measure): lambda row: spread(row["mean"], row["sd"]),
+            header(LAST10, measure): lambda row: spread(row["mean"], row["sd"]),
             "difference [interval]": _difference,
             "p": lambda row: p_value(row["p_adjusted"]),
         },

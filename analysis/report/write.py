@@ -8,6 +8,7 @@ import pandas as pd
 
 from analysis.figures import comparison as figures
 from analysis.figures import curves, division, drawn_curves, drawn_points
+from analysis.figures.forest import forest
 from analysis.report import (
     breaking_points,
     formats,
@@ -69,7 +70,7 @@ def write(whole: Results) -> list[Path]:
     pictures = list(_pictures(study, answered, costs, folder / names.FIGURES))
     judged, unit = as_judged(answered)
     of_measure = f"last-10 {study.measure.header}"
-    written_plot = figures.forest(study, judged, folder / names.FIGURES, unit)
+    written_plot = forest(study, judged, folder / names.FIGURES, unit)
     plots = list(forest_tables(judged, study.margin, unit or of_measure))
     by_metric = [
         table.drop(columns=[*OF_TRUTH], errors="ignore").assign(metric=metric)

@@ -7,9 +7,3 @@ CENTERS = 0.8
 FEWEST_SEEDS = 6
 """Number of pairs from which on a comparison can become significant, however many arms there are:
 the smallest p of joint sign flips is 2/2^n."""
-
-
-def smallest_p(seeds: int) -> float:
-    """Return the smallest p of joint sign flips of this number of pairs."""
-    patterns: int = 2**seeds
-    return min(1.0, 2 / patterns)

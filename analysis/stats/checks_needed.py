@@ -34,19 +34,18 @@ class Checks:
     correlation: float = 0.0
     seed_error: float = 0.0
 
-    def half_width(self, checked: int, confidence: float = 0.95) -> float:
-        """Return half the width of the interval in points, by the normal approximation."""
+    def half_width(self, checked: int) -> float:
+        """Return half the width of the 95 % interval in points, by the normal approximation."""
         by_sample = self._per_check * (1 / checked - 1 / self.images)
-        quantile = stats.norm.ppf((1 + confidence) / 2)
-        return float(quantile * np.sqrt(by_sample + self.seed_error**2))
+        return float(stats.norm.ppf(0.975) * np.sqrt(by_sample + self.seed_error**2))
 
-    def to_find(self, points: float, confidence: float = 0.95) -> float:
+    def to_find(self, points: float) -> float:
         """Return the number of random checks that find a difference with a chance of 80 %.
 
         It is inf if all checks together would not, because of the seeds. About `differ` of the
         checks are on images that matter; chosen among these, that share of them is enough.
         """
-        quantiles = stats.norm.ppf((1 + confidence) / 2) + stats.norm.ppf(CHANCE)
+        quantiles = stats.norm.ppf(0.975) + stats.norm.ppf(CHANCE)
         allowed = (points / quantiles) ** 2 - self.seed_error**2
         if allowed <= 0:
             return INFINITE

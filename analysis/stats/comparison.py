@@ -140,10 +140,10 @@ def _column(table: pd.DataFrame, name: str) -> pd.Series:
     return pd.Series(dtype=float)
 
 
-def counted_pairs(results: Results, setting: str, arm: str, metric: str = LAST10) -> pd.DataFrame:
+def counted_pairs(results: Results, setting: str, arm: str) -> pd.DataFrame:
     """Return the values of `arm` and `baseline` (columns) on the seeds that count as pairs."""
     at_first = results.design.at_least if results.design else None
-    return _pairs_without_failures(sides(results, setting, arm, metric), at_first)
+    return _pairs_without_failures(sides(results, setting, arm), at_first)
 
 
 def _pairs_without_failures(both: pd.DataFrame, at_first: int | None = None) -> pd.DataFrame:

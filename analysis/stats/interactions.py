@@ -19,10 +19,10 @@ Cell = tuple[Any, ...]
 COLUMNS = ["setting", "kind", "effect", "pairs", "difference", "low", "high", "p"]
 
 
-def effects(results: Results, metric: str = LAST10) -> pd.DataFrame:
+def effects(results: Results) -> pd.DataFrame:
     """Estimate effects: one row per setting and effect of a product of two-valued factors.
 
-    The table is empty for other studies. A main effect is the change of `metric` (points) from a
+    The table is empty for other studies. A main effect is the change of accuracy (points) from a
     factor's first value to its second, averaged over the others. An interaction is the difference
     of this change between the values of another factor. Each seed with all cells completed gives
     one number. Columns: setting, kind (`main`, `interaction`), effect, pairs, difference,
@@ -31,7 +31,7 @@ def effects(results: Results, metric: str = LAST10) -> pd.DataFrame:
     """
     rows = []
     for setting in results.settings:
-        rows += _effects_in(results, setting, metric)
+        rows += _effects_in(results, setting)
     table = pd.DataFrame(rows, columns=COLUMNS)
     families = table.groupby(["setting", "kind"])
     table["p_holm"] = families["p"].transform(lambda p: holm(p.to_numpy(float)))
@@ -44,14 +44,14 @@ def effects(results: Results, metric: str = LAST10) -> pd.DataFrame:
     return table
 
 
-def _effects_in(results: Results, setting: str, metric: str) -> list[dict[str, Any]]:
+def _effects_in(results: Results, setting: str) -> list[dict[str, Any]]:
     """Return the rows of one setting, without `p_holm` and `verdict`."""
     cells = product(results, setting)
     levels = _two_valued(cells)
     done = results.done[results.done["setting"] == setting]
-    if not levels or metric not in done:
+    if not levels or LAST10 not in done:
         return []
-    table = done.pivot(index="seed", columns="arm", values=metric)
+    table = done.pivot(index="seed", columns="arm", values=LAST10)
     values = table.reindex(columns=list(cells)).dropna().to_numpy(float)
     labels = [path.rsplit(".", 1)[-1] for path in results.factors]
     rows = []

@@ -30,16 +30,14 @@ class MeanRun:
     high: pd.DataFrame
 
 
-def mean_runs(
-    results: Results, metrics: Sequence[str], confidence: float = 0.95
-) -> Iterator[MeanRun]:
+def mean_runs(results: Results, metrics: Sequence[str]) -> Iterator[MeanRun]:
     """Yield the average of each arm with a completed trial, in the study's order."""
     rows = results.rows(*metrics)
     for (setting, arm), of_arm in rows.groupby(["setting", "arm"], sort=False):
         by_epoch = of_arm.groupby("epoch")[list(metrics)]
         mean = by_epoch.mean()
         count = by_epoch.count()
-        quantile = stats.t.ppf((1 + confidence) / 2, np.maximum(count - 1, 1))
+        quantile = stats.t.ppf(0.975, np.maximum(count - 1, 1))
         half = by_epoch.std() * quantile / np.sqrt(count)
         yield MeanRun(
             setting=str(setting),

@@ -12,6 +12,9 @@ INFINITE = float("inf")
 PLAUSIBLE = 0.9
 """Coverage of the intervals of effect and spread from which the promised seeds follow."""
 
+POWER = 0.8
+"""Chance of detecting an effect with the promised seeds."""
+
 MOST_SEEDS = 10_000
 """Maximum number of seeds; larger results are inf."""
 
@@ -59,8 +62,8 @@ def seeds_to_decide(
     return min(needed), max(needed)
 
 
-def seeds_to_detect(effect: float, arms: int = 1, chance: float = 0.8) -> float:
-    """Return the number of seeds that detect an effect with this power; inf for no effect.
+def seeds_to_detect(effect: float, arms: int = 1) -> float:
+    """Return the number of seeds that detect an effect with a power of 80 %; inf for no effect.
 
     The power is that of the t test at the arm's equal part of the error, which is nearly that of
     the joint sign flips. The result is never below what these need.
@@ -71,13 +74,13 @@ def seeds_to_detect(effect: float, arms: int = 1, chance: float = 0.8) -> float:
     def enough(n: int) -> bool:
         if n < FEWEST_SEEDS:
             return False
-        return power(effect, n, ALPHA * CENTERS / arms) >= chance
+        return power(effect, n, ALPHA * CENTERS / arms) >= POWER
 
     return _fewest(enough)
 
 
-def seeds_for_equivalence(mean: float, sd: float, margin: float, confidence: float = 0.95) -> float:
-    """Return the number of seeds with which the t interval of a mean and sd is within ±margin.
+def seeds_for_equivalence(mean: float, sd: float, margin: float) -> float:
+    """Return the number of seeds with which the 95 % t interval of a mean and sd is within ±margin.
 
     The result is inf if it never is.
     """
@@ -86,8 +89,7 @@ def seeds_for_equivalence(mean: float, sd: float, margin: float, confidence: flo
         return INFINITE
 
     def enough(n: int) -> bool:
-        quantile = stats.t.ppf((1 + confidence) / 2, n - 1)
-        half = quantile * sd / np.sqrt(n)
+        half = stats.t.ppf(0.975, n - 1) * sd / np.sqrt(n)
         return bool(distance + half < margin)
 
     return _fewest(enough)

@@ -94,7 +94,7 @@ def symmetric_transition(rate: float, classes: int) -> np.ndarray:
 # --- class-dependent noise ---
 
 
-def transition_draws(counts: np.ndarray, seed: int = 0) -> np.ndarray:
+def transition_draws(counts: np.ndarray) -> np.ndarray:
     """Return transition matrices that fit the counts: (classes, classes) → (DRAWS, …).
 
     Each row is drawn from its posterior distribution under a Dirichlet prior that is worth one
@@ -102,9 +102,8 @@ def transition_draws(counts: np.ndarray, seed: int = 0) -> np.ndarray:
 
     Args:
         counts: numbers of labels by true class (rows) and unchecked class (columns).
-        seed: of the draws.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     classes = len(counts)
     rows = [rng.dirichlet(row + 1 / classes, DRAWS) for row in counts]
     return np.stack(rows, axis=1)

@@ -19,6 +19,7 @@ from orchestrator.cli import (
     demo_command,
     embed_command,
     init_command,
+    plan_command,
     predict_command,
     result_commands,
     study_commands,
@@ -38,6 +39,7 @@ app = typer.Typer(
     "ablations and searches on Ray, from one YAML file.",
 )
 app.add_typer(study_commands.app)
+app.add_typer(plan_command.app)
 app.add_typer(init_command.app)
 app.add_typer(result_commands.app)
 app.add_typer(audit_command.app)

@@ -9,19 +9,9 @@ from analysis.report.cells import known
 from analysis.report.opening import opening
 from analysis.results.read import Results
 from analysis.results.registration import read_registration
+from analysis.stats.columns import DIFFERENCE, TRUE_DIFFERENCE
 
-NUMBERS = (
-    "mean",
-    "sd",
-    "difference",
-    "low",
-    "high",
-    "p_adjusted",
-    "true_accuracy",
-    "true_difference",
-    "true_low",
-    "true_high",
-)
+NUMBERS = ("mean", "sd", *DIFFERENCE, "true_accuracy", *TRUE_DIFFERENCE)
 """Columns of the comparison of arms that are copied; null where a number does not exist."""
 
 

@@ -1,85 +1,33 @@
-"""Expand a study into trials: base < setting < arm, crossed with paired seeds.
+"""Resolve every arm of a study in every setting: base < setting < arm.
 
 Every combination is validated against `TrialConfig`. Each mistake is reported where its value was
 written.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from analysis.results.study_plan import BASELINE, TrialRecord, trial_name
+from analysis.results.study_plan import BASELINE
 from orchestrator.study.arms import (
     BASELINE_ARM,
     Arm,
     Keys,
     Layer,
-    Overrides,
     Setting,
     read_arms,
     read_factors,
     read_layer,
     read_settings,
 )
-from orchestrator.study.planned_trial import PlannedTrial
+from orchestrator.study.expansion import Configs, Expansion, of_seed
 from trainable.config.custom_code import Own
-from trainable.config.data import FileNoise
 from trainable.config.messages import explain, suggestion
 from trainable.config.overrides import resolve
 from trainable.config.strict_yaml import Document, Problem
-from trainable.config.trial import TrialConfig, id_with_seed, trial_id, without_seed
-
-LABELS = "labels"
-"""Family of the arms that differ from the baseline in their file of labels."""
-Configs = dict[tuple[Setting, str], TrialConfig]
-"""(setting, arm) → configuration; `from_arm` is the name of an arm."""
-
-
-@dataclass(frozen=True)
-class Expansion:
-    """Arms × settings of a study, resolved against `TrialConfig`.
-
-    Args:
-        study_dir: folder in which own code and weights are looked up.
-        base: overrides of all arms.
-        settings: names of the settings; None is the only one of a study without settings.
-        arms: the baseline, then the arms as they are written.
-        configs: configurations of the combinations that are run.
-        warnings: sentences about values that are valid but probably unintended.
-        problems: mistakes. An expansion with problems is incomplete and must not be run.
-        useless: (setting, arm) → why it could not do what it is for.
-    """
-
-    study_dir: Path
-    base: Layer
-    settings: tuple[Setting, ...]
-    arms: tuple[Arm, ...]
-    configs: Configs
-    warnings: tuple[str, ...]
-    problems: tuple[Problem, ...]
-    useless: dict[tuple[Setting, str], list[Problem]]
-
-    def layers(self) -> dict[str, tuple[Overrides, ...]]:
-        """Return arm → its overrides by dotted path, the later over the earlier.
-
-        For a study without settings.
-        """
-        return {arm.name: (self.base.values, arm.layer.values) for arm in self.arms}
-
-    def trials(self, seeds: list[int]) -> Iterator[PlannedTrial]:
-        """Yield every trial, seed by seed, so that a study that is stopped early has full pairs."""
-        computed = {place: without_seed(config) for place, config in self.configs.items()}
-        for seed in seeds:
-            planned = _of_seed(self.configs, seed)
-            for setting in self.settings:
-                for arm in self.arms:
-                    place = (setting, arm.name)
-                    if place in self.configs:
-                        config = planned[place]
-                        identity = id_with_seed(computed[place], seed, config.from_arm)
-                        yield _trial(self.configs, setting, arm, config, identity)
+from trainable.config.trial import TrialConfig, trial_id
 
 
 @dataclass(frozen=True)
@@ -254,7 +202,7 @@ def _copies(
 ) -> dict[tuple[str, str], list[Setting]]:
     """Return (arm, later arm) → settings in which both have one configuration."""
     found: dict[tuple[str, str], list[Setting]] = {}
-    planned = _of_seed(configs, 0)
+    planned = of_seed(configs, 0)
     for setting in settings:
         first: dict[str, str] = {}
         for arm in arms:
@@ -293,7 +241,7 @@ def _merged(configs: Configs, setting: Setting, first: str, second: str) -> Conf
 def _check_settings(document: Document, settings: list[Setting], configs: Configs) -> None:
     """Report settings whose baseline computes the same as that of an earlier setting."""
     first: dict[str, Setting] = {}
-    planned = _of_seed(configs, 0)
+    planned = of_seed(configs, 0)
     for setting in settings:
         if (setting, BASELINE) not in configs:
             continue
@@ -341,60 +289,3 @@ def _useless(
 def _may_divide(config: TrialConfig) -> bool:
     """Return whether a trial may have clean probabilities; of an own method nothing is known."""
     return isinstance(config.method, Own) or config.method.divides
-
-
-# --- trials ---
-
-
-def _of_seed(configs: Configs, seed: int) -> Configs:
-    """Return the configurations of one seed; `from_arm` is the id of the trial that one uses."""
-    found: Configs = {}
-    ids: dict[tuple[Setting, str], str] = {}
-    for setting, arm in configs:
-        chain: list[str] = []
-        name: str | None = arm
-        while name and (setting, name) not in found:
-            chain.append(name)
-            name = configs[setting, name].from_arm
-        for name in reversed(chain):
-            config = configs[setting, name]
-            source = None
-            if config.from_arm:
-                place = (setting, config.from_arm)
-                if place not in ids:
-                    ids[place] = trial_id(found[place])
-                source = ids[place]
-            found[setting, name] = config.model_copy(update={"seed": seed, "from_arm": source})
-    return found
-
-
-def _trial(
-    configs: Configs, setting: Setting, arm: Arm, config: TrialConfig, identity: str
-) -> PlannedTrial:
-    """Return one trial, with its place in the comparison; `identity` is its id."""
-    baseline = configs[setting, BASELINE]
-    written = configs[setting, arm.name]
-    same_noise = written.noise == baseline.noise
-    other_labels = not same_noise and _labels_from_files(written, baseline)
-    same_data = written.data.same_samples(baseline.data)
-    paired = bool(arm.family) and same_data and (same_noise or other_labels)
-    source = written.from_arm
-    if source:
-        source = trial_name(setting, source, config.seed)
-    record = TrialRecord(
-        id=identity,
-        setting=setting,
-        arm=arm.name,
-        seed=config.seed,
-        family=LABELS if paired and other_labels else arm.family,
-        baseline=BASELINE if paired else None,
-        epochs=config.train.epochs,
-        source=source,
-        other_labels=paired and other_labels,
-    )
-    return PlannedTrial(record, config)
-
-
-def _labels_from_files(*configs: TrialConfig) -> bool:
-    """Return whether all trials have given labels from files, which can be compared."""
-    return all(isinstance(config.noise, FileNoise) for config in configs)

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 
 from analysis.results.study_plan import BASELINE, DeclaredNoise, SequentialDesign, StudyPlan
 from orchestrator.study import search_checks
-from orchestrator.study.expand import Expansion, expand
+from orchestrator.study.expand import expand
+from orchestrator.study.expansion import Expansion
 from orchestrator.study.planned_trial import PlannedTrial
 from orchestrator.study.schema import AblationFile, SequentialFile
 from orchestrator.study.search_definition import SearchPlan

@@ -3,15 +3,11 @@
 Each mistake is reported where it is written, before any trial starts.
 """
 
-import dataclasses
 from collections.abc import Iterator
 from importlib.util import find_spec
-from typing import Any
-
-from pydantic import ValidationError
 
 from analysis.results.study_plan import BASELINE
-from orchestrator.study.expand import Expansion
+from orchestrator.study.expansion import Expansion
 from orchestrator.study.search_definition import (
     FIXED,
     LARGEST_GRID,
@@ -20,8 +16,8 @@ from orchestrator.study.search_definition import (
     SearchPlan,
 )
 from orchestrator.study.search_schema import ARM, Asha, Median, NoScheduler, SearchFile
-from orchestrator.study.search_space import Dimension, Point, Space, allowed_values, field, typed
-from trainable.config.messages import explain
+from orchestrator.study.search_space import Dimension, Space
+from orchestrator.study.space_checks import checked, without_what_the_arm_decides
 from trainable.config.strict_yaml import Document
 from trainable.config.trial import TrialConfig
 from trainable.storage.names import VALIDATION_ACCURACY
@@ -71,12 +67,12 @@ def _searches(
     dimensions = tuple(Dimension(path, parameter) for path, parameter in file.space.items())
     if not file.retunes:
         space = Space(layers, dimensions, expansion.study_dir)
-        return [ArmSearch(None, _checked(document, space))]
+        return [ArmSearch(None, checked(document, space))]
     searches = []
     for arm in layers:
         whole = Space({arm: layers[arm]}, dimensions, expansion.study_dir)
-        space = _without_what_the_arm_decides(whole, expansion, arm, warnings)
-        searches.append(ArmSearch(arm, _checked(document, space)))
+        space = without_what_the_arm_decides(whole, expansion, arm, warnings)
+        searches.append(ArmSearch(arm, checked(document, space)))
     return searches
 
 
@@ -182,170 +178,6 @@ def _check_arms(document: Document, file: SearchFile) -> None:
         document.report(
             where, "should be first and have no `when`: the other parameters depend on the arm"
         )
-
-
-# --- dimensions of a space ---
-
-
-def _without_what_the_arm_decides(
-    space: Space,
-    expansion: Expansion,
-    arm: str,
-    warnings: list[str],
-) -> Space:
-    """Return the space of one arm without fields that it sets itself or does not have."""
-    own = space.arms[arm][-1]
-    config = expansion.configs[None, arm]
-    sections = {_section(path) for path in own if path.endswith(".name")}
-    kept: list[Dimension] = []
-    for dimension in space.dimensions:
-        path = dimension.path
-        absent = _section(path) in sections and field(config, path) is None
-        if path in own:
-            warnings.append(f"{arm}: {path} is not searched: the arm sets it")
-        elif absent or _never_holds(dimension, kept, config):
-            warnings.append(f"{arm}: {path} is not searched: the arm does not use it")
-        else:
-            kept.append(dimension)
-    return dataclasses.replace(space, dimensions=tuple(kept))
-
-
-def _section(path: str) -> str:
-    """Return the first key of a dotted path."""
-    return path.partition(".")[0]
-
-
-def _never_holds(dimension: Dimension, above: list[Dimension], config: TrialConfig) -> bool:
-    """Return whether a dimension's condition fails for a field that is not searched above it."""
-    searched = [other.path for other in above]
-    for path, allowed in dimension.parameter.when.items():
-        if path not in searched and field(config, path) not in allowed_values(allowed):
-            return True
-    return False
-
-
-def _checked(document: Document, space: Space) -> Space:
-    """Return the space with the types of its fields.
-
-    Values at its edges that `TrialConfig` rejects are reported.
-    """
-    _check_order(document, space)
-    seen, conditions = _values_at_corners(document, space)
-    if document.problems:
-        return space
-    for dimension in space.dimensions:
-        _check_dimension(document, dimension, seen, conditions)
-    dimensions = [typed(dimension, seen.get(dimension.path)) for dimension in space.dimensions]
-    typed_space = dataclasses.replace(space, dimensions=tuple(dimensions))
-    if not document.problems:
-        _check_starts(document, typed_space)
-    return typed_space
-
-
-def _check_order(document: Document, space: Space) -> None:
-    """Check that every condition is on a dimension above the one that has it."""
-    searched = {dimension.path for dimension in space.dimensions}
-    above: set[str] = set()
-    for dimension in space.dimensions:
-        for path in dimension.parameter.when:
-            if path in searched and path not in above:
-                where = ("space", dimension.path, "when", path)
-                document.report(where, "should be listed above the parameter that depends on it")
-        above.add(dimension.path)
-
-
-def _values_at_corners(document: Document, space: Space) -> tuple[dict[str, Any], set[str]]:
-    """Resolve every corner of the space; report values that `TrialConfig` rejects.
-
-    Returns:
-        Path → the value of its field, for paths that are searched in a corner; and the paths of
-        conditions that name a field of some corner, or `arm`.
-    """
-    named: set[str] = set()
-    for dimension in space.dimensions:
-        named.update(dimension.parameter.when)
-    seen: dict[str, Any] = {}
-    conditions = set()
-    for forced in space.corners():
-        try:
-            point = space.corner(forced)
-            config = space.config(point)
-        except ValidationError as error:
-            for where, message in explain(error, TrialConfig):
-                _blame(document, ".".join(where), message, forced)
-            continue
-        for path in point:
-            seen.setdefault(path, field(config, path))
-        for path in named:
-            if path == ARM or field(config, path) is not None:
-                conditions.add(path)
-    return seen, conditions
-
-
-def _blame(document: Document, path: str, message: str, forced: Point) -> None:
-    """Report a mistake at the dimension of the wrong field, else at the first dimension varied."""
-    if path in forced:
-        document.report(("space", path), message)
-    else:
-        first = next(iter(forced))
-        document.report(("space", first), f"{path}: {message}")
-
-
-def _check_dimension(
-    document: Document,
-    dimension: Dimension,
-    seen: dict[str, Any],
-    conditions: set[str],
-) -> None:
-    """Check a dimension's conditions, and its range against the kind of its field."""
-    path = dimension.path
-    where = ("space", path)
-    parameter = dimension.parameter
-    for other in parameter.when:
-        if other not in conditions:
-            document.report(
-                (*where, "when", other),
-                "is neither a field of any arm nor `arm`; check its spelling",
-            )
-    if path not in seen:
-        document.report(
-            where, "is never searched, because its `when` never holds; remove one of them"
-        )
-        return
-    if path == ARM or parameter.values is not None:
-        return
-    value = seen[path]
-    numbers = (parameter.low, parameter.high, parameter.step)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        document.report(where, "is not a number; list its `values`")
-    elif isinstance(value, int) and any(isinstance(number, float) for number in numbers):
-        document.report(where, "is an integer; `low`, `high` and `step` should be integers too")
-
-
-def _check_starts(document: Document, space: Space) -> None:
-    """Check that every arm's own setting is a point of the space; a search tries it first."""
-    several = len(space.arms) > 1
-    for arm, layers in space.arms.items():
-        try:
-            start = space.start(arm)
-        except KeyError as error:
-            path = error.args[0]
-            own: Point = {ARM: arm} if several else {}
-            value = field(space.config(own), path)
-            document.report(
-                ("space", path),
-                f"does not have {value}, the value of `{arm}`, "
-                "which is tried first; add the value, or a condition `when`",
-            )
-            continue
-        if not several or arm == BASELINE:
-            continue
-        both = sorted(path for path in start if path in layers[-1])
-        if both:
-            document.report(
-                ("space", both[0]),
-                f"is also set by the arm `{arm}`; exclude that arm with `when: {{arm: [...]}}`",
-            )
 
 
 # --- sampler and budget ---

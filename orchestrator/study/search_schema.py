@@ -1,6 +1,6 @@
 """The keys of a search's study file, as pydantic models.
 
-Checks that involve several keys are in `search_checks`.
+Checks that involve several keys are in `search_checks` and `space_checks`.
 """
 
 from typing import Annotated, Any, Literal

@@ -15,6 +15,7 @@ from analysis.report.answers import answers
 from analysis.report.verdicts import sentence
 from analysis.results.read import Results, read_results
 from analysis.results.study_plan import BASELINE
+from analysis.stats.columns import ARM, DIFFERENCE, TRUE_ACCURACY, TRUE_DIFFERENCE
 from trainable.storage import names
 from trainable.storage.rows import is_number
 
@@ -28,25 +29,8 @@ STATUS: Mapping[str, Status] = {
 """State of a trial that has ended → status of its run."""
 BEGUN = ("partial", "done", "stopped", "failed")
 """States of trials that have runs. The folder of a stale one holds another trial."""
-OF_ARM = (
-    "n",
-    "failed",
-    "mean",
-    "mean_low",
-    "mean_high",
-    "sd",
-    "difference",
-    "low",
-    "high",
-    "p_adjusted",
-    "true_accuracy",
-    "true_accuracy_low",
-    "true_accuracy_high",
-    "true_difference",
-    "true_low",
-    "true_high",
-)
-"""Columns of the comparison that are numbers of an arm's run (`analysis.stats.comparison`)."""
+OF_ARM = (*ARM, *DIFFERENCE, *TRUE_ACCURACY, *TRUE_DIFFERENCE)
+"""Columns of the comparison that are numbers of an arm's run."""
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,8 @@ def workplace(monkeypatch: pytest.MonkeyPatch) -> None:
     # Of a search: its figures and the importance of its parameters take seconds a report.
     monkeypatch.setattr("analysis.report.search._pictures", lambda *arguments: [])
     monkeypatch.setattr(
-        "analysis.stats.search.importance", lambda study: pd.DataFrame(columns=["parameter"])
+        "analysis.stats.search_importance.importance",
+        lambda study: pd.DataFrame(columns=["parameter"]),
     )
     monkeypatch.setenv("PATH", "")  # no git
 

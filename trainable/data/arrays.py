@@ -48,11 +48,11 @@ class Split:
         return str(self.names[row].decode(errors="backslashreplace"))
 
     def only(self, rows: np.ndarray) -> "Split":
-        """Return only the samples at `rows` (m,), by their true labels."""
+        """Return the samples at `rows` (m,) by their true labels, or the given where unknown."""
         images = self.images
         return Split(
             images[rows] if isinstance(images, np.ndarray) else images.only(rows),
-            self.labels[rows],
+            np.where(self.labels < 0, self.start, self.labels)[rows],
             None,
             None if self.names is None else self.names[rows],
         )

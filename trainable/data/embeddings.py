@@ -1,18 +1,23 @@
 """Embeddings as a data set: features with labels by name or number, splits, ids, annotators."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from trainable.config.embeddings import Embeddings
 from trainable.config.test_set import TestLabels
-from trainable.data.arrays import Arrays, Split
+from trainable.data.arrays import Arrays, Split, kept
 from trainable.data.embedding_arrays import Source
 from trainable.data.embedding_files import open_source
 from trainable.data.embedding_labels import Cells, RowLabels
 from trainable.data.features import Features, moments, open_features
-from trainable.data.held_out import Tested, check_not_training, held_out, trust_in_test
+from trainable.data.held_out import (
+    Tested,
+    as_declared,
+    check_not_training,
+    held_out,
+    trust_in_test,
+)
 from trainable.data.images import first_names
 from trainable.errors import DataError
 
@@ -51,7 +56,7 @@ def load(path: Path, data: Embeddings, labels: Path | None, place: Path | None =
     def split(rows: np.ndarray) -> Split:
         return Split(
             features.only(rows),
-            table.true[rows] if table.true_known else table.given[rows],
+            table.true[rows],
             table.given[rows] if table.true_known else None,
             None if names is None else names[rows],
             None if table.ratings is None else table.ratings.only(rows),
@@ -73,19 +78,11 @@ def load(path: Path, data: Embeddings, labels: Path | None, place: Path | None =
     else:
         held = held_out(train.start, train.images.contents, data.test_fraction)
         tested_rows = trained[held]
-        test = replace(train.only(held), labels=table.best(tested_rows))
+        test = train.only(held)
     trust = _trust(data, table, tested_rows, held is None)
-    if not data.labels_are_true:
-        if table.true_known:
-            raise DataError(
-                f"{path} has true_labels, so labels are the given ones. Remove "
-                "data.labels_are_true: false"
-            )
-        train = train.untrusted()
-        if validation is not None and not data.clean_validation:
-            validation = validation.untrusted()
-    used = np.arange(len(trained)) if held is None else np.delete(np.arange(len(trained)), held)
-    mean, std = moments(features.only(trained), used)
+    true_labels = f"{path} has true_labels, so labels are the given ones"
+    train, validation = as_declared(train, validation, data, true_labels)
+    mean, std = moments(features.only(trained), kept(len(trained), held))
     return Arrays(
         train,
         validation,

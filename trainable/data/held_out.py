@@ -1,4 +1,4 @@
-"""Hold out a test set of data that have none, and find test images that are training images."""
+"""The test set of a user's own data, held out if there is none, and which labels are true."""
 
 import math
 from collections import Counter
@@ -8,7 +8,10 @@ from typing import NoReturn
 
 import numpy as np
 
+from trainable.config.data import OwnData
+from trainable.config.embeddings import Embeddings
 from trainable.config.test_set import OwnTestSet, TestLabels
+from trainable.data.arrays import Split
 from trainable.data.images import digest
 from trainable.errors import DataError
 
@@ -137,3 +140,26 @@ def trust_in_test(data: OwnTestSet, has_test: bool, true_known: bool) -> TestLab
     if data.test_labels is not None:
         return data.test_labels
     return "trusted" if has_test or true_known else "unchecked"
+
+
+def as_declared(
+    train: Split, validation: Split | None, data: OwnData | Embeddings, true_labels: str = ""
+) -> tuple[Split, Split | None]:
+    """Return training and validation set, with unknown true labels if `labels_are_true` is false.
+
+    Args:
+        train: training set.
+        validation: validation set; it keeps its labels as true ones with `clean_validation`.
+        data: fields of the data set.
+        true_labels: start of the message if the data have true labels in addition to given ones.
+
+    Raises:
+        DataError: true labels are declared unknown, and the data have them.
+    """
+    if data.labels_are_true:
+        return train, validation
+    if train.given is not None:
+        raise DataError(f"{true_labels}. Remove data.labels_are_true: false")
+    if validation is not None and not data.clean_validation:
+        validation = validation.untrusted()
+    return train.untrusted(), validation

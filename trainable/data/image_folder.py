@@ -14,7 +14,7 @@ from trainable.config.data import ImageFolder
 from trainable.config.runtime import Machine
 from trainable.data.arrays import MEASURED_FILES, Arrays, Split, measured
 from trainable.data.decoded_cache import cached, digests
-from trainable.data.held_out import Tested, held_out, refuse_copies, trust_in_test
+from trainable.data.held_out import Tested, as_declared, held_out, refuse_copies, trust_in_test
 from trainable.data.images import SUFFIXES, Files, decode, first_names
 from trainable.errors import DataError
 
@@ -129,11 +129,7 @@ def load(root: Path, data: ImageFolder, place: Path | None = None) -> Arrays:
         assert isinstance(train.images, Files)
         held = held_out(train.labels, digests(train.images, place), data.test_fraction)
         test = train.only(held)
-    if not data.labels_are_true:
-        train = train.untrusted()
-        validation = validation and (
-            validation if data.clean_validation else validation.untrusted()
-        )
+    train, validation = as_declared(train, validation, data)
     arrays = measured(train, validation, test, len(classes), tuple(classes), held)
     return replace(
         arrays,

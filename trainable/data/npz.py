@@ -8,7 +8,14 @@ import numpy as np
 from trainable.config.data import Npz
 from trainable.data.annotator_files import from_array
 from trainable.data.arrays import Arrays, Split, measured
-from trainable.data.held_out import Tested, check_not_training, contents_of, held_out, trust_in_test
+from trainable.data.held_out import (
+    Tested,
+    as_declared,
+    check_not_training,
+    contents_of,
+    held_out,
+    trust_in_test,
+)
 from trainable.errors import DataError
 
 ANNOTATORS = "train_annotators"
@@ -48,15 +55,8 @@ def load(path: Path, data: Npz) -> Arrays:
         held = held_out(train.labels, pixels, data.test_fraction)
         test = train.only(held)
     trust = trust_in_test(data, held is None, train.given is not None)
-    if not data.labels_are_true:
-        if train.given is not None:
-            raise DataError(
-                f"{path} has train_noisy_labels, so train_labels are the true labels. Remove "
-                "data.labels_are_true: false"
-            )
-        train = train.untrusted()
-        if validation is not None and not data.clean_validation:
-            validation = validation.untrusted()
+    true_labels = f"{path} has train_noisy_labels, so train_labels are the true labels"
+    train, validation = as_declared(train, validation, data, true_labels)
     arrays = measured(train, validation, test, classes, held_out=held)
     return replace(arrays, test_labels=trust)
 

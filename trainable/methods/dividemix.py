@@ -1,12 +1,12 @@
 """DivideMix (Li, Socher, Hoi, ICLR 2020, arXiv 2002.07394) with a switch for every component.
 
-It follows `train`, `warmup` and `eval_train` of the authors' `Train_cifar.py`
-(github.com/LiJunnan1992/DivideMix), also where the paper differs.
+It follows `train` and `warmup` of the authors' `Train_cifar.py`
+(github.com/LiJunnan1992/DivideMix), also where the paper differs. `co_divide.py` has the division.
 """
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import Any
 
@@ -14,24 +14,15 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from trainable.config.dividemix import DivideMix as DivideMixConfig
 from trainable.config.trial import TrialConfig
 from trainable.data.dataset import Dataset
-from trainable.data.feature_samples import FeatureSamples
 from trainable.data.noise import class_dependent
 from trainable.data.samples import Samples
-from trainable.engine.judging import Judgement, Prediction, judge
 from trainable.engine.learner import Learner
 from trainable.errors import DataError
-from trainable.methods.base import Method, Row, ensemble_record
-from trainable.methods.dividemix_division import (
-    Verdict,
-    against_labels,
-    agree,
-    clean_mixture,
-    describe,
-    divide,
-)
+from trainable.methods.base import Row
+from trainable.methods.co_divide import CoDivide
+from trainable.methods.dividemix_division import Verdict
 from trainable.methods.dividemix_step import (
     Batch,
     Draws,
@@ -46,26 +37,19 @@ from trainable.methods.dividemix_step import (
 )
 from trainable.methods.division_guard import DivisionGuard
 from trainable.noisy_labels.auto_warmup import ended, separation
-from trainable.noisy_labels.gaussian_mixture import normalise
-from trainable.noisy_labels.neighbors import label_support
 from trainable.noisy_labels.ramp_up import ramp_up
 from trainable.noisy_labels.unlabeled_weight import automatic_lambda_u
 from trainable.random_streams import Streams
-from trainable.storage.names import DIVISION_CHANGED
 
 
-class DivideMix(Method):
+class DivideMix(CoDivide):
     """Warm-up, then co-divide and two-network MixMatch."""
 
     def __init__(
         self, config: TrialConfig, data: Dataset, learners: list[Learner], streams: Streams
     ):
         super().__init__(config, data, learners, streams)
-        assert isinstance(config.method, DivideMixConfig)
-        self.method = config.method
-        self.history: list[list[np.ndarray]] = [[] for _ in learners]
         self.separations: list[float] = []
-        self._support: np.ndarray | None = None
         self.conf_penalty = self.method.conf_penalty == "on"
         if self.method.conf_penalty == "auto":
             self.conf_penalty = class_dependent(config.noise)
@@ -141,109 +125,12 @@ class DivideMix(Method):
     def divide_and_mix(self) -> Row:
         """Co-divide, then train each network on its division."""
         with self.timed("divide"):
-            # Both networks judge the samples before either of them trains.
-            verdicts = self.judge()
-            train = self.data.train
-            for k, verdict in enumerate(verdicts):
-                index = self.positions(verdict.rows)
-                self.predicted[DIVISION_CHANGED].add(k, index, verdict.classes)
-            row: Row = dict(agree(self.method, verdicts, train.given))
-            row.update(describe(self.method, verdicts, train))
-            row.update(against_labels(verdicts, train))
-            self.division = {self.epoch: self.seen(verdicts)}
+            verdicts, row = self.co_divide()
         if self.epoch in {self.warmup, (self.warmup + self.config.train.epochs) // 2}:
             self.records[self.epoch] = {**self.division[self.epoch], **self.held_out()}
         with self.timed("train"):
             row.update(self.train_on(verdicts))
         return row
-
-    def judge(self, finished: int = 0) -> list[Verdict]:
-        """Divide the training samples by each network's losses, its embedding, or both.
-
-        `finished` is 1 after the last epoch: the samples are then judged as in the next epoch.
-        """
-        m = self.method
-        epoch = self.epoch + finished
-        verdicts = []
-        for k, (rows, prediction, judgement) in enumerate(self.predictions(epoch)):
-            train = self.data.chosen(rows)
-            self.finite(prediction.loss.sum(), k)
-            self.witness(k, rows, prediction)
-            losses = prediction.loss.cpu().numpy()
-            newest = normalise(losses) if m.normalise_losses else losses
-            self.history[k] = [*self.history[k], newest][-m.loss_history :]
-            # The averaged history is not normalised again, as in the authors' code.
-            averaged = np.mean(self.history[k], axis=0)
-            support = self.support(prediction, train)
-            seed = self.streams.number("mixture", epoch, k)
-            mixture = clean_mixture(m, averaged, support, seed)
-            labeled, threshold = divide(m, mixture.clean_probability, losses, train)
-            weight = torch.from_numpy(mixture.clean_probability.astype(np.float32))
-            verdicts.append(
-                Verdict(
-                    losses=losses,
-                    classes=prediction.classes,
-                    mixture=mixture,
-                    labeled=labeled,
-                    threshold=threshold,
-                    weight=weight.to(prediction.loss.device),
-                    rows=rows,
-                    judgement=judgement,
-                )
-            )
-        return verdicts
-
-    def witness(self, k: int, rows: np.ndarray | None, prediction: Prediction) -> None:
-        """Add what network k says of the judged samples to the running means."""
-        self.margins.add(k, self.positions(rows), prediction.margin, prediction.loss)
-
-    def positions(self, rows: np.ndarray | None) -> torch.Tensor | slice:
-        """Return the positions of judged samples, on the device; None: all samples."""
-        if rows is None:
-            return slice(None)
-        return torch.from_numpy(rows).to(self.data.train.device)
-
-    def predictions(
-        self, epoch: int
-    ) -> list[tuple[np.ndarray | None, Prediction, Judgement | None]]:
-        """Return what each network says of the samples that it judges after `epoch` epochs.
-
-        Returns:
-            For each network the positions of the samples, its predictions, and the judgement of all
-            networks. The first is None where all samples are judged; if not, each network judges
-            different ones, and the last is None.
-        """
-        own_features = isinstance(self.data.train, FeatureSamples)
-        with_features = self.method.division != "loss" and not own_features
-        if self.data.epoch_batches is None:
-            judgement = judge(self.learners, self.data.train, self.combined, with_features)
-            return [(None, prediction, judgement) for prediction in judgement.networks]
-        found: list[tuple[np.ndarray | None, Prediction, Judgement | None]] = []
-        for k, learner in enumerate(self.learners):
-            subset = self.streams.numpy("subset", epoch, k)
-            rows = self.data.epoch_rows(subset, self.config.train.batch_size)
-            alone = judge([learner], self.data.chosen(rows), self.combined, with_features)
-            found.append((rows, alone.networks[0], None))
-        return found
-
-    def support(self, prediction: Prediction, train: Samples) -> np.ndarray:
-        """Return the neighbours' support of each label, (n,); empty with `division: loss`.
-
-        The neighbours of embeddings are those in the features of the data, which never change.
-        """
-        if self.method.division == "loss":
-            return np.empty(0)
-        if isinstance(train, FeatureSamples):
-            if self._support is None:
-                self._support = self._supported(train.every(), train)
-            return self._support
-        assert prediction.features is not None
-        return self._supported(prediction.features, train)
-
-    def _supported(self, features: torch.Tensor, train: Samples) -> np.ndarray:
-        """Return the support of each label by the neighbours in `features` (n, width), (n,)."""
-        support = label_support(features, train.given, self.data.classes, self.method.neighbors)
-        return support.double().cpu().numpy()
 
     def train_on(self, verdicts: list[Verdict]) -> Row:
         """Train each network in turn on a division and return the epoch's mean losses.
@@ -313,7 +200,7 @@ class DivideMix(Method):
         weight: torch.Tensor,
         draws: Draws,
     ) -> Batch:
-        """Build the views and targets of one step and mix them.
+        """Draw the views of one step, co-guess and co-refine their targets, and mix both.
 
         Args:
             learner: the network that is trained.
@@ -367,42 +254,9 @@ class DivideMix(Method):
             order = torch.from_numpy(rng.permutation(unlabeled))
             yield from torch.split(order.to(device, non_blocking=True), size)
 
-    def combined(self, logits: Sequence[torch.Tensor]) -> torch.Tensor:
-        """Return the ensemble's scores (n, classes): summed logits, or mean probabilities."""
-        if self.method.ensemble == "logits":
-            return super().combined(logits)
-        return torch.stack([each.softmax(1) for each in logits]).mean(0)
-
-    def seen(self, verdicts: list[Verdict]) -> dict[str, np.ndarray]:
-        """Return the record of a division.
-
-        It has `loss` and `clean_probability`, (networks, n), and the ensemble's predictions, (n,),
-        if every network judged all samples.
-        """
-        all_losses = []
-        probabilities = []
-        for verdict in verdicts:
-            all_losses.append(self.placed(verdict.losses, verdict))
-            probabilities.append(self.placed(verdict.mixture.clean_probability, verdict))
-        record = {"loss": np.stack(all_losses), "clean_probability": np.stack(probabilities)}
-        if verdicts[0].judgement is not None:
-            record.update(ensemble_record(verdicts[0].judgement))
-        return {**record, **self.margins.means()}
-
-    def placed(self, values: np.ndarray, verdict: Verdict) -> np.ndarray:
-        """Return values of the judged samples as values of all samples, (n,); NaN: not judged."""
-        if verdict.rows is None:
-            return values
-        everywhere = np.full(len(self.data.train), np.nan, values.dtype)
-        everywhere[verdict.rows] = values
-        return everywhere
-
     def state_dict(self) -> dict[str, Any]:
-        """Return the state of the base class, the loss history and the measured separations."""
+        """Return the state of the base class, the measured separations and the guard."""
         state = super().state_dict()
-        state["history"] = []
-        for past in self.history:
-            state["history"].append([torch.from_numpy(each) for each in past])
         state["separations"] = self.separations
         if self.guard:
             state["guard"] = self.guard.state_dict()
@@ -411,9 +265,6 @@ class DivideMix(Method):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Resume from the result of `state_dict`."""
         super().load_state_dict(state)
-        self.history = []
-        for past in state["history"]:
-            self.history.append([each.numpy() for each in past])
         # Older checkpoints have no separations.
         self.separations = list(state.get("separations", []))
         if self.guard:

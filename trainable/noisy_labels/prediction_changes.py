@@ -86,16 +86,16 @@ def label_wave_epoch(rows: Sequence[Mapping[str, Any]]) -> int | None:
     return None if chosen is None else int(trained[chosen]["epoch"])
 
 
-def first_minimum(changes: Sequence[float], window: int = WINDOW) -> int | None:
+def first_minimum(changes: Sequence[float]) -> int | None:
     """Return the position of the first local minimum of the moving average of changes.
 
-    The average at a position is that of the last `window` values, and of equal minima the last one
+    The average at a position is that of the last `WINDOW` values, and of equal minima the last one
     is taken. It is the last position if the average never rises; None with fewer values than
-    `window`.
+    `WINDOW`.
     """
-    if len(changes) < window:
+    if len(changes) < WINDOW:
         return None
-    averages = np.convolve(changes, np.full(window, 1 / window), mode="valid")
+    averages = np.convolve(changes, np.full(WINDOW, 1 / WINDOW), mode="valid")
     rises = np.flatnonzero(np.diff(averages) > ROUNDING)
     place = int(rises[0]) if len(rises) else len(averages) - 1
-    return place + window - 1
+    return place + WINDOW - 1

@@ -1,14 +1,11 @@
 """What a family's seeds can show at all."""
 
-import pytest
+import numpy as np
 
-from analysis.stats.attainable_p import ALPHA, CENTERS, FEWEST_SEEDS, smallest_p
-
-
-@pytest.mark.parametrize(("seeds", "p"), [(1, 1.0), (5, 0.0625), (6, 0.03125)])
-def test_the_smallest_p_is_two_of_all_sign_patterns(seeds, p):
-    assert smallest_p(seeds) == p
+from analysis.stats.attainable_p import ALPHA, CENTERS, FEWEST_SEEDS
+from analysis.stats.paired import sign_flip_p
 
 
 def test_the_fewest_seeds_are_the_first_that_suffice():
-    assert smallest_p(FEWEST_SEEDS) <= ALPHA * CENTERS < smallest_p(FEWEST_SEEDS - 1)
+    enough, fewer = (float(sign_flip_p(np.ones(n))) for n in (FEWEST_SEEDS, FEWEST_SEEDS - 1))
+    assert enough == 0.03125 <= ALPHA * CENTERS < fewer == 0.0625

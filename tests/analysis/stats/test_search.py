@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 
 from analysis.figures import search as figures
 from analysis.report.search import write_search
-from analysis.stats import search
+from analysis.stats import search, search_importance
 from tests.orchestrator.folders import SUMMARY
 from trainable.storage.trial_folder import TrialFolder, score
 
@@ -174,8 +174,8 @@ def test_what_a_search_stopped_promised_nothing(root):
 
 
 def test_importance_names_the_parameter_that_matters_with_its_spread(root, monkeypatch):
-    monkeypatch.setattr(search, "BOOTSTRAPS", 5)
-    table = search.importance(only(root)).set_index(["method", "parameter"])
+    monkeypatch.setattr(search_importance, "BOOTSTRAPS", 5)
+    table = search_importance.importance(only(root)).set_index(["method", "parameter"])
     for method in ("fANOVA", "PED-ANOVA"):
         assert table.loc[method, "importance"].idxmax() == "lr"
         assert table.loc[method, "importance"].sum() == pytest.approx(1)
@@ -185,15 +185,15 @@ def test_importance_names_the_parameter_that_matters_with_its_spread(root, monke
 
 def test_importance_of_too_few_or_equal_trials_is_left_out():
     study = optuna.create_study(direction="maximize")
-    assert search.importance(study).empty
+    assert search_importance.importance(study).empty
     same = {"params": {"noise": 0.5}, "distributions": {"noise": SPACE["noise"]}, "value": 1}
     for _ in range(20):
         study.add_trial(optuna.trial.create_trial(**same))
-    assert search.importance(study).empty
+    assert search_importance.importance(study).empty
 
 
 def test_tables_and_figures_are_written_and_pyplot_is_left_as_it_was(root, monkeypatch):
-    monkeypatch.setattr(search, "BOOTSTRAPS", 2)
+    monkeypatch.setattr(search_importance, "BOOTSTRAPS", 2)
     before = dict(matplotlib.rcParams)
     written = write_search(root)
     drawn = [path for picture in written.pictures for path in picture.paths]
@@ -209,7 +209,7 @@ def test_tables_and_figures_are_written_and_pyplot_is_left_as_it_was(root, monke
 
 def test_a_search_without_full_length_trials_has_no_figures(tmp_path):
     study = optuna.create_study(direction="maximize")
-    assert figures.write(study, search.importance(study), tmp_path) == []
+    assert figures.write(study, search_importance.importance(study), tmp_path) == []
 
 
 def test_two_metrics_have_a_front(tmp_path):
@@ -222,7 +222,9 @@ def test_two_metrics_have_a_front(tmp_path):
         study.add_trial(
             optuna.trial.create_trial(params=params, distributions=distributions, values=[k, k])
         )
-    stems = {path.stem for path in figures.write(study, search.importance(study), tmp_path)}
+    stems = {
+        path.stem for path in figures.write(study, search_importance.importance(study), tmp_path)
+    }
     assert stems == {"history", "slices", "pareto_front"}
 
 

@@ -535,7 +535,7 @@ def test_an_interrupt_before_the_work_is_a_word_and_code_130(command, study, mon
     def interrupt(*arguments: Any) -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr("orchestrator.cli.study_commands.load_study", interrupt)
+    monkeypatch.setattr("orchestrator.cli.plan_command.load_study", interrupt)
     code, _, err = command("plan", study)
     assert code == 130
     assert "interrupted" in err

@@ -44,7 +44,7 @@ def orchestrate(
     monkeypatch.setattr("os.fsync", lambda descriptor: None)
     monkeypatch.setattr("analysis.report.write._pictures", lambda *arguments: [])
     monkeypatch.setattr("analysis.figures.search.write", lambda *arguments: [])
-    monkeypatch.setattr("analysis.stats.search.BOOTSTRAPS", 1)
+    monkeypatch.setattr("analysis.stats.search_importance.BOOTSTRAPS", 1)
     monkeypatch.setenv("PATH", "")
 
     def _command(*arguments: str | Path) -> tuple[int, str]:
