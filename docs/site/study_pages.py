@@ -35,7 +35,7 @@ PARTS = {
 FILLED_IN = ("weights_hash", "labels_hash")
 """Fields that the program fills in."""
 
-HEADER = ("key", "values", "default", "meaning")
+HEADER = ("key", "values", "meaning")
 
 LARGEST = 2**31
 """Limits beyond it are those of number types and not of use to a reader."""
@@ -116,10 +116,12 @@ def _rows(model: type[BaseModel], fields: list[str]) -> list[list[str]]:
     rows = []
     for field in fields:
         about = described["properties"][field]
-        default = _value(about["default"]) if "default" in about else ""
+        values = _values(about)
         if field in described.get("required", ()):
-            default = "required"
-        rows.append([code(field), _values(about), default, about.get("description", "")])
+            values = f"{values}; required"
+        elif default := _value(about["default"]):
+            values = f"{values}; default {default}"
+        rows.append([code(field), values, about.get("description", "")])
     return rows
 
 
