@@ -102,7 +102,7 @@ def _data(results: Results, row: dict[Any, Any]) -> str:
         reached = cells.spread(row["mean"], row["sd"])
         agreement = "" if results.measure.decides else f" {results.measure.cell}"
         text = (
-            f"{_name(value_at(config, 'data'))}, {_noise(config, here)}: "
+            f"{_name(value_at(config, 'data'))}{_skipped(here)}, {_noise(config, here)}: "
             f"{method} reached {reached} %{agreement} on {_seeds(cells.finished(row))}"
         )
     return f"{row['setting']}: {text}" if row["setting"] else text
@@ -114,6 +114,17 @@ def _name(data: Any) -> str:
         return "unknown data"
     path = data.get("path")
     return f"{data.get('name')} {Path(str(path)).name}" if path else str(data.get("name"))
+
+
+def _skipped(trials: pd.DataFrame) -> str:
+    """Write ` (2 unreadable images skipped)`; "" if none is."""
+    if "skipped_images" not in trials:
+        return ""
+    count = trials["skipped_images"].max()
+    if not cells.known(count):
+        return ""
+    images = "image" if count == 1 else "images"
+    return f" ({count:.0f} unreadable {images} skipped)"
 
 
 def _noise(config: dict[str, Any], trials: pd.DataFrame) -> str:

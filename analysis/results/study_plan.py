@@ -171,6 +171,19 @@ def read_plan(root: Path) -> StudyPlan:
     return _read_plan(root, version)
 
 
+def _what_it_is(root: Path) -> str:
+    """Return what a folder without a plan is, with what reads it; "" if that is unknown."""
+    readers = "`python -m orchestrator reproduce` and `trainable.api.load_model`"
+    if (root / names.TRIAL).is_file():
+        return f". It is the folder of one trial, which {readers} take"
+    if any(root.glob("experiment_state-*.json")):
+        return (
+            ". It is an experiment of Ray Tune, which ray.tune.ResultGrid shows; "
+            f"{readers} take the folders of its completed trials"
+        )
+    return ""
+
+
 @functools.lru_cache(maxsize=1)
 def _read_plan(root: Path, version: tuple[int, ...]) -> StudyPlan:
     """Read the plan of the study in `root`. Raises NoStudy."""
@@ -185,6 +198,7 @@ def _read_plan(root: Path, version: tuple[int, ...]) -> StudyPlan:
     except (OSError, ValueError, KeyError, TypeError):
         raise NoStudy(
             f"{root} contains no study results (there is no readable {names.PLAN} in it)"
+            f"{_what_it_is(root)}"
         ) from None
     for trial, record in zip(content["trials"], plan.records, strict=True):
         if not PLACE.fullmatch(record.name):

@@ -58,6 +58,7 @@ def local_ray(dashboard: str | None) -> Iterator[str | None]:
     protect_token()
     import ray
 
+    read_environment_again()
     context = _start(dashboard)
     hush()
     shorten_messages()
@@ -127,6 +128,19 @@ def protect_token() -> None:
             return
         with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_hex(32))
+
+
+def read_environment_again() -> None:
+    """Make Ray read its environment and its token now.
+
+    It reads them when it is imported and keeps them. If something has imported it before, its
+    servers would ask for a token, and this process would send none, or an old one.
+    """
+    # There is no public way; Ray itself does this where it sets RAY_AUTH_MODE.
+    from ray._raylet import AuthenticationTokenLoader, Config
+
+    Config.initialize("")
+    AuthenticationTokenLoader.instance().reset_cache()
 
 
 def hush() -> None:

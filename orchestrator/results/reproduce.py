@@ -15,6 +15,7 @@ from trainable.storage.checksums import Damaged
 from trainable.storage.names import RUNS, TRIAL
 from trainable.storage.result import read_result
 from trainable.storage.trial_folder import TrialFolder
+from trainable.trial.lineage import why_unfinished
 from trainable.trial.session import Session
 
 
@@ -70,6 +71,8 @@ def reproduce(path: Path, machine: Machine, own_code: bool = False) -> Reproduct
         summary = read_result(path)
     except Damaged as error:
         raise NotATrial(f"{path} is damaged: {error}") from None
+    if old.trial is not None and summary is None:
+        raise NotATrial(f"{path} contains no completed trial{why_unfinished(path)}")
     if summary is None or old.trial is None:
         raise NotATrial(
             f"{path} contains no completed trial (its trial.json and summary.json are needed)"

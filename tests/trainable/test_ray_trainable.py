@@ -1,17 +1,20 @@
 """The Trainable under a Tuner of one's own, without Ray: configurations, folders, lineage."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from analysis.results.study_folder import study_states
-from analysis.results.study_plan import TrialRecord
+from analysis.results.study_plan import NoStudy, TrialRecord, read_plan
 from analysis.results.trial_files import read_folders
 from orchestrator.results.reproduce import NotATrial, reproduce
 from tests.orchestrator.runs import untimed
+from trainable.api import DataError, load_model
 from trainable.config.runtime import Machine
 from trainable.config.strict_yaml import ConfigError
 from trainable.config.trial import TrialConfig, trial_id
@@ -87,8 +90,6 @@ def test_flat_and_nested_configurations_are_the_same_trial(tune):
 
 
 def test_numbers_of_numpy_are_accepted(tune):
-    import numpy as np
-
     config = {"method.warmup_epochs": np.int64(2), "train.lr": np.float64(0.1)}
     checked = tune.actor("a", config).job.config
     assert (checked.method.warmup_epochs, checked.train.lr) == (2, 0.1)
@@ -344,6 +345,58 @@ def test_segments_are_no_trials_of_a_study(exploited, tmp_path):
     assert study_states([planned], files, 0) == {planned: "stale"}
     with pytest.raises(NotATrial, match="continues the checkpoint of another trial"):
         reproduce(segment, Machine())
+
+
+def test_a_completed_trial_can_be_reproduced_and_loaded(tune):
+    actor = tune.actor("a", {"seed": 3})
+    list(iter(lambda: actor.step()["done"], True))
+    actor.cleanup()
+    folder = tune.folder("a")
+    assert str(reproduce(folder, Machine())) == "identical: all 3 rows, times excepted"
+    images = np.zeros((2, 8, 8), np.uint8)
+    assert load_model(folder).predict_probabilities(images).shape == (2, 10)
+
+
+def neither_reproduced_nor_loaded(folder: Path, why: str) -> None:
+    message = re.escape(f"{folder} contains no completed trial: {why}")
+    with pytest.raises(NotATrial, match=message):
+        reproduce(folder, Machine())
+    with pytest.raises(DataError, match=message):
+        load_model(folder)
+
+
+def test_a_completed_segment_can_be_loaded(exploited):
+    last = exploited.actor("b", MUTATED)
+    last.step()
+    last.cleanup()
+    root = exploited.folder("b")
+    assert len(load_model(root / "segment-01").networks) == 2
+    neither_reproduced_nor_loaded(
+        root, "population-based training continued another trial in segment-01"
+    )
+
+
+def test_a_trial_that_a_scheduler_has_stopped_is_neither_reproduced_nor_loaded(tune):
+    actor = tune.actor("a", {})
+    actor.step()
+    actor.cleanup()
+    neither_reproduced_nor_loaded(
+        tune.folder("a"), "it has 1 of 3 epochs, because it was stopped, or has not ended"
+    )
+
+
+def test_commands_on_studies_say_what_reads_an_experiment_of_tune(tune):
+    actor = tune.actor("a", {})
+    actor.step()
+    actor.cleanup()
+    root = tune.folder("a").parent
+    (root / "experiment_state-2026-11-30_11-05-38.json").write_text("{}")
+    with pytest.raises(
+        NoStudy, match=r"It is an experiment of Ray Tune, which ray\.tune\.ResultGrid"
+    ):
+        read_plan(root)
+    with pytest.raises(NoStudy, match="It is the folder of one trial, which `python -m orch"):
+        read_plan(tune.folder("a"))
 
 
 def test_a_damaged_description_in_a_checkpoint_is_not_used(exploited):

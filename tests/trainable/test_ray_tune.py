@@ -78,7 +78,6 @@ def undisturbed(folder: TrialFolder) -> list[dict]:
     return untimed(list(Trial(config, Machine())))
 
 
-@pytest.mark.nightly  # Ray does not start in a process that has collected all tests: run this file alone
 @pytest.mark.usefixtures("session_of_ray")
 def test_the_script_of_the_page_searches(tmp_path, capsys):
     found = re.search(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
@@ -98,7 +97,6 @@ def test_the_script_of_the_page_searches(tmp_path, capsys):
         assert untimed(folder.rows()) == undisturbed(folder)[: len(folder.rows())]
 
 
-@pytest.mark.nightly  # as above
 @pytest.mark.usefixtures("session_of_ray")
 @pytest.mark.parametrize("scheduler", ["pbt", "hyperband"])
 def test_schedulers_that_pause_and_copy_keep_every_epoch_once(tmp_path, scheduler):

@@ -77,6 +77,8 @@ class Arrays:
     """Further test sets, by the prefix of their metrics."""
     notes: tuple[str, ...] = ()
     """Sentences about files that are not read."""
+    skipped_images: int = 0
+    """Number of image files that are left out, because they cannot be decoded."""
     held_out: np.ndarray | None = None
     """Rows (m,) of `train` that are the test set and are not trained on; None: the data have a test
     set of their own."""

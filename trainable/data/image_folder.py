@@ -134,6 +134,7 @@ def load(root: Path, data: ImageFolder, place: Path | None = None) -> Arrays:
     return replace(
         arrays,
         notes=tuple(left_out(layout, data.path, found.values())),
+        skipped_images=sum(len(each.left_out.get(UNREADABLE, ())) for each in found.values()),
         test_labels=trust_in_test(data, layout.has_test, true_known=False),
     )
 

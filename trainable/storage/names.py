@@ -186,6 +186,9 @@ FIELDS: dict[str, str] = {
     "data_hash": "hash of the images and true labels",
     "content_hash": "hash of the bytes of the image files, if there are any",
     "noise_hash": "hash of the given labels",
+    "skipped_images": (
+        "number of image files that are left out, because they cannot be decoded; absent if none is"
+    ),
     "test_labels": (
         "unchecked: the test labels are as uncertain as those of the training set; absent where "
         "they are trusted"

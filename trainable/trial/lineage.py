@@ -170,6 +170,20 @@ def continued_segment(root: Path, config: TrialConfig, checkpoint: Checkpoint) -
     return new
 
 
+def why_unfinished(folder: Path) -> str:
+    """Return how far an unfinished trial has come, to end a sentence with; "" if it is no trial."""
+    trial = TrialFolder(folder)
+    if trial.trial is None:
+        return ""
+    segments = _segment_folders(folder)
+    if segments:
+        return f": population-based training continued another trial in {segments[-1].name}"
+    rows = trial.rows()
+    epochs = trial.trial.get("config", {}).get("train", {}).get("epochs")
+    done = rows[-1]["epoch"] if rows else 0
+    return f": it has {done} of {epochs} epochs, because it was stopped, or has not ended"
+
+
 def _segments(root: Path) -> Iterator[tuple[Segment, str]]:
     """Yield the segments of a Tune trial with their ids, in the order in which they began."""
     for path in [root, *_segment_folders(root)]:

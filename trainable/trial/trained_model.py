@@ -27,6 +27,7 @@ from trainable.storage.checksums import Damaged
 from trainable.storage.result import check_weights, read_result
 from trainable.storage.trial_folder import TrialFolder
 from trainable.trial.device import choose_device
+from trainable.trial.lineage import why_unfinished
 
 
 @dataclass(frozen=True)
@@ -224,7 +225,7 @@ def _check_trial(folder: Path, file: Path) -> None:
     """Raise DataError if a folder has no completed trial with weights."""
     try:
         if not folder.is_dir() or read_result(folder) is None:
-            raise DataError(f"{folder} contains no completed trial")
+            raise DataError(f"{folder} contains no completed trial{why_unfinished(folder)}")
         check_weights(folder)
     except Damaged as error:
         raise DataError(f"{folder} is damaged: {error}. Train it again") from None

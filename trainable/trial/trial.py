@@ -120,6 +120,7 @@ class Trial:
         ]
         self._description = describe(config, arrays)
         self.data_notes = list(arrays.notes)
+        self.skipped_images = arrays.skipped_images
         self.test_labels = arrays.test_labels
         self.notes = [*arrays.notes, *self._pretrained(networks, machine, source)]
         self.weight_hashes = [_weight_hash(network) for network in networks]
@@ -316,6 +317,8 @@ class Trial:
             result["content_hash"] = self.data.content_hash
         if self.data_notes:
             result["data_notes"] = self.data_notes
+        if self.skipped_images:
+            result["skipped_images"] = self.skipped_images
         if self.test_labels == "unchecked":
             result["test_labels"] = self.test_labels
         return result | {

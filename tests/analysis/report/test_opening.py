@@ -104,6 +104,23 @@ def test_each_setting_has_its_data_its_noise_and_its_answer(study, first_lines):
     ]
 
 
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (2, "birds (2 unreadable images skipped), labels"),
+        (1, "birds (1 unreadable image skipped),"),
+    ],
+)
+def test_skipped_images_are_counted_in_the_line_of_the_data(study, first_lines, count, said):
+    own = {"data": {"name": "image_folder", "path": "/far/birds"}, "noise": {"name": "none"}}
+    skipped = {0: {"skipped_images": count}}
+    study.arm("baseline", 70.0, 70.0, config=own, change=skipped).arm("up", 71.0, 71.0)
+    assert first_lines().data[0].startswith(f"image_folder {said}")
+    write_report(study.root)
+    for file in ("index.html", "report.md"):
+        assert said in (study.root / "report" / file).read_text()
+
+
 def test_failed_runs_are_in_the_count(study, first_lines):
     failed = {seed: {"collapsed": True} for seed in range(16)}
     study.primary = "up"

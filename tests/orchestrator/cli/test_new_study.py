@@ -320,6 +320,22 @@ def test_what_is_not_read_is_told_by_every_command(tmp_path, command):
     assert summary["data_notes"][0].startswith(told)
 
 
+def test_skipped_images_are_counted_in_the_summary_and_the_report(tmp_path, command):
+    root = write_tree(tmp_path / "t", train=12)
+    (root / "train" / "a" / "0.png").write_bytes(b"no")
+    study = tmp_path / "s.yaml"
+    study.write_text(
+        "name: s\nseeds: [0]\nbase:\n"
+        "  data: {name: image_folder, path: t, crop_padding: 1, skip_unreadable: true}\n"
+        "  model: {name: small_cnn, width: 4}\n  train: {epochs: 1}\n  method: {name: cross_entropy}\n"
+    )
+    command("shard", study, "--index", "0", "--of", "1", "--results", tmp_path)
+    summary = json.loads((tmp_path / "s/runs/baseline/seed=0/summary.json").read_text())
+    assert summary["skipped_images"] == 1
+    assert command("report", tmp_path / "s")[0] == 0
+    assert "t (1 unreadable image skipped), " in (tmp_path / "s/report/report.md").read_text()
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [

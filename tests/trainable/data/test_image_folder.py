@@ -265,6 +265,8 @@ def test_skipped_files_are_left_out_listed_and_change_the_data(tmp_path):
     assert data.notes == (
         f"t: 2 files are left out, because they are not valid images: train/a/0.png, {test}",
     )
+    assert data.skipped_images == 2
     clean = write_tree(tmp_path / "clean", train=4)
     assert read(clean, skip_unreadable=True).hash == read(clean).hash
     assert read(clean, skip_unreadable=True).notes == ()
+    assert read(clean, skip_unreadable=True).skipped_images == 0
