@@ -56,6 +56,10 @@ class NetworksAccuracy:
         return float(np.minimum(self.by_division, self.by_surest))
 
     def reaches(self, accuracy: float) -> bool:
+        """Return whether both estimates reach an accuracy."""
+        return self.least >= accuracy
+
+    def may_reach(self, accuracy: float) -> bool:
         """Return whether the division's estimate reaches an accuracy, and nothing contradicts it.
 
         The surest predictions contradict it if their estimate is less by more than its standard

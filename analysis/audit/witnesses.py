@@ -75,6 +75,15 @@ class Judgement:
         return self.networks.reaches(COUNTS) and not self.failed and not self.outdone
 
     @property
+    def division_orders(self) -> bool:
+        """Whether the division orders the labels.
+
+        It does not need as much support as numbers: a wrong number misleads, and a list that the
+        other witness would order a little better does not.
+        """
+        return self.networks.may_reach(COUNTS) and not self.failed and not self.outdone
+
+    @property
     def suggests(self) -> bool:
         """Whether other labels can be suggested."""
         return self.accuracy >= SUGGESTIONS and not self.failed and not self.outdone
@@ -129,7 +138,7 @@ def judge(
     scores = [_standardised(values) for values in known.values()]
     if neighbors is not None:
         scores.append(_standardised(neighbors.reindex(index).to_numpy()))
-    if scores and not judgement.counts:
+    if scores and not judgement.division_orders:
         judgement = replace(
             judgement, witnesses=("margins", *known), neighbors=neighbors is not None
         )
