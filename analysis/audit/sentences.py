@@ -7,6 +7,7 @@ import pandas as pd
 
 from analysis.audit import calibration, tables
 from analysis.audit.audit import Audited
+from analysis.audit.networks_accuracy import NetworksAccuracy
 from analysis.audit.witnesses import COUNTS, Judgement
 
 
@@ -66,12 +67,24 @@ def claims(audited: Audited) -> list[str]:
             f"The networks are right about {100 * judgement.accuracy:.0f} % of the images, as far "
             f"as their agreement with the given labels shows; {100 * COUNTS:.0f} % are needed."
         )
+        if judgement.networks.by_division >= COUNTS:
+            why += f" {_contradiction(judgement.networks)}"
     found = [f"{why} How many labels are wrong, and how probably each is, cannot be said."]
     if judgement.suggests:
         found.append("Suggested labels are guesses without a probability: look at each image.")
     else:
         found.append("No other labels are suggested.")
     return found
+
+
+def _contradiction(networks: NetworksAccuracy) -> str:
+    """Say why the number of labels that the division calls wrong is not trusted."""
+    return (
+        f"The division calls {100 * networks.called_wrong:.0f} % of the labels wrong, but where "
+        f"the networks are surest, they disagree with {100 * networks.surely_wrong:.0f} % of the "
+        "labels only. The difference may be right labels of images that are hard for these "
+        "networks."
+    )
 
 
 def doubts(audited: Audited, names: Sequence[str]) -> list[str]:

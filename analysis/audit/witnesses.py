@@ -8,14 +8,7 @@ if the study has such an arm with the same labels. Where the data are features, 
 sample's neighbours (`analysis.audit.neighbors`) are added to the margins: seed 0 of
 benchmarks/audit_embeddings.py chose that.
 
-Which case it is follows from the networks' accuracy a. With C classes, a share r of wrong labels
-and errors of labels and networks that fall on each other at random, the networks agree with the
-share
-
-    A = a (1 − r) + (1 − a) r / (C − 1)
-
-of the given labels. A is known, the division estimates r, and the equation gives a. It is a
-heuristic and no bound: where wrong labels follow a rule that networks learn, A says nothing. The
+Which case it is follows from the networks' accuracy (`analysis.audit.networks_accuracy`). The
 limits were chosen on seeds 0 and 10 of the cells of benchmarks/audit_cells.py; docs/audit.md shows
 other seeds.
 """
@@ -28,6 +21,7 @@ import pandas as pd
 
 from analysis.audit.confidence import confidence_factor, scaled
 from analysis.audit.label_suggestions import Table, divided, rank
+from analysis.audit.networks_accuracy import NetworksAccuracy, networks_accuracy
 
 COUNTS = 0.93
 """Least estimated accuracy at which the division orders, and probabilities are given."""
@@ -50,13 +44,10 @@ class Judgement:
     """What an audit knows of its own networks, and what follows from it.
 
     Attributes:
-        accuracy: estimated share of the images on which the networks are right, 0 to 1; NaN if it
-            cannot be estimated.
+        networks: on what share of the images the networks are right, as estimated.
         failed: whether the division destroyed what the warm-up had learned.
         outdone: whether plain training agrees with more of the validation labels.
         witnesses: what orders the labels: `division`, or `margins` with the arms they are of.
-        agreement: share of the given labels with which the ensemble agrees without having memorised
-            them, 0 to 1.
         samples: number of labels.
         doubtful: given classes whose labels the networks mostly call another class. Either most of
             these labels are wrong, or the networks have taken one class for another.
@@ -64,10 +55,9 @@ class Judgement:
         neighbors: whether the votes of nearest neighbours order the labels, too.
     """
 
-    accuracy: float
+    networks: NetworksAccuracy
     failed: bool
     outdone: bool
-    agreement: float
     samples: int
     witnesses: tuple[str, ...]
     doubtful: tuple[int, ...] = ()
@@ -75,9 +65,23 @@ class Judgement:
     neighbors: bool = False
 
     @property
+    def accuracy(self) -> float:
+        """Estimated share of the images on which the networks are right, 0 to 1; NaN: unknown."""
+        return self.networks.least
+
+    @property
     def counts(self) -> bool:
         """Whether the number of wrong labels and the probability of each can be given."""
-        return self.accuracy >= COUNTS and not self.failed and not self.outdone
+        return self.networks.reaches(COUNTS) and not self.failed and not self.outdone
+
+    @property
+    def division_orders(self) -> bool:
+        """Whether the division orders the labels.
+
+        It does not need as much support as numbers: a wrong number misleads, and a list that the
+        other witness would order a little better does not.
+        """
+        return self.networks.may_reach(COUNTS) and not self.failed and not self.outdone
 
     @property
     def suggests(self) -> bool:
@@ -92,8 +96,9 @@ class Judgement:
         the share of wrong labels differs from the former by the latter at most. Two standard errors
         of the agreement are added, and the labels of doubtful classes.
         """
-        disagreement = 1 - self.agreement
-        error = np.sqrt(self.agreement * disagreement / self.samples)
+        agreement = self.networks.agreement
+        disagreement = 1 - agreement
+        error = np.sqrt(agreement * disagreement / self.samples)
         doubt = 1 - self.accuracy + 2 * float(error) + self.doubtful_samples / self.samples
         return max(disagreement - doubt, 0.0), min(disagreement + doubt, 1.0)
 
@@ -133,7 +138,7 @@ def judge(
     scores = [_standardised(values) for values in known.values()]
     if neighbors is not None:
         scores.append(_standardised(neighbors.reindex(index).to_numpy()))
-    if scores and not judgement.counts:
+    if scores and not judgement.division_orders:
         judgement = replace(
             judgement, witnesses=("margins", *known), neighbors=neighbors is not None
         )
@@ -145,17 +150,13 @@ def _assess(
     tables: Sequence[Table], ranked: pd.DataFrame, classes: int, plain: PlainTraining | None
 ) -> Judgement:
     """Return what the networks are worth; without a division nothing is known of their accuracy."""
-    agreement = _agreement(tables)
     by_division = all(divided(table) for table in tables)
-    accuracy = np.nan
-    if by_division:
-        accuracy = networks_accuracy(agreement, float(ranked["wrong"].mean()), classes)
+    called_wrong = float(ranked["wrong"].mean()) if by_division else None
     doubtful = doubtful_classes(tables, classes)
     return Judgement(
-        accuracy=accuracy,
+        networks=networks_accuracy(tables, called_wrong, classes),
         failed=by_division and division_failed(tables),
         outdone=by_division and plain is not None and outdone(tables, plain.tables),
-        agreement=agreement,
         samples=len(ranked),
         witnesses=("division",),
         doubtful=doubtful,
@@ -187,24 +188,6 @@ def _calibrated(ranked: pd.DataFrame, factor: float) -> pd.Series:
     agrees = ranked["suggested"] == ranked["given"]
     calibrated[agrees] = ranked.loc[agrees, "confidence"]
     return calibrated
-
-
-def networks_accuracy(agreement: float, wrong: float, classes: int) -> float:
-    """Return the accuracy of networks, 0 to 1, from two shares of the given labels.
-
-    Args:
-        agreement: share with which the networks agree, 0 to 1.
-        wrong: share that is wrong, 0 to 1, at random.
-        classes: number of classes.
-
-    Returns:
-        NaN where labels are as good as random, so that agreement says nothing.
-    """
-    by_chance = wrong / (classes - 1)
-    slope = 1 - wrong - by_chance
-    if slope <= 0:
-        return np.nan
-    return min(max((agreement - by_chance) / slope, 0.0), 1.0)
 
 
 def doubtful_classes(tables: Sequence[Table], classes: int) -> tuple[int, ...]:
@@ -257,28 +240,6 @@ def _fell(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> bool:
     samples = sum(len(before) for before, _ in pairs)
     fall = lost - gained
     return bool(fall > 2 * np.sqrt(lost + gained) and fall > LEAST_SHARE * samples)
-
-
-def _agreement(tables: Sequence[Table]) -> float:
-    """Return the share of given labels that the last ensembles predict, without memorising them.
-
-    It is that of the training labels, unless agreement with the validation labels is less by more
-    than two standard errors: then it is the latter.
-    """
-    trained = []
-    held_out = []
-    for table in tables:
-        train = table["split"] == 0
-        trained.append(table["ensemble_class"][-1] == table["given"][train])
-        if "validation_class" in table:
-            held_out.append(table["validation_class"][-1] == table["given"][~train])
-    share = float(np.concatenate(trained).mean())
-    if not held_out:
-        return share
-    other = float(np.concatenate(held_out).mean())
-    samples = sum(map(len, held_out))
-    memorised = share - other > 2 * np.sqrt(share * (1 - share) / samples)
-    return other if memorised else share
 
 
 def _margins(tables: Sequence[Table], index: np.ndarray) -> np.ndarray | None:

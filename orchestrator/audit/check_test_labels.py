@@ -23,6 +23,7 @@ from analysis.audit.drawn_test_images import (
     read_draw,
     write_draw,
 )
+from analysis.audit.networks_accuracy import NetworksAccuracy
 from analysis.audit.review_order import ReviewOrder
 from analysis.audit.witnesses import Judgement
 from analysis.results.read import Results, read_results
@@ -32,7 +33,7 @@ from orchestrator.audit.review import OpenReview, serve
 from orchestrator.audit.review_server import ReviewDesk
 from trainable.config.runtime import Machine
 
-UNJUDGED = Judgement(np.nan, False, False, np.nan, 0, ())
+UNJUDGED = Judgement(NetworksAccuracy(), False, False, 0, ())
 """Of test images nothing is suspected, since a random sample of them is checked."""
 SAMPLE = 200
 """Number of images that are drawn if the user names none."""

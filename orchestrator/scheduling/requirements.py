@@ -1,11 +1,11 @@
 """What trials need and is missing: data sets, packages, trials that a selection excludes."""
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 
 from analysis.results.study_folder import State
 from analysis.results.study_plan import TrialRecord, trial_name
 from orchestrator.study.planned_trial import PlannedTrial
-from trainable.config.data import ImageFolder, Npz
+from trainable.config.data import Data, ImageFolder, Npz
 from trainable.config.embeddings import Embeddings
 from trainable.config.given_labels import LabelFile
 from trainable.config.initialization import Start
@@ -16,6 +16,7 @@ from trainable.data import embeddings, image_folder, npz
 from trainable.data.held_out import too_small
 from trainable.data.image_folder import unread
 from trainable.data.paths import labels_of, missing, missing_labels
+from trainable.data.registry import load
 from trainable.errors import DataError
 
 States = Mapping[TrialRecord, State]
@@ -25,7 +26,10 @@ SOURCES_SHOWN = 3
 
 
 def absent(trials: Sequence[PlannedTrial], machine: Machine) -> list[str]:
-    """Return sentences about what trials lack: data, given labels, packages, weights that fit."""
+    """Return sentences about what trials lack: data, given labels, packages, weights that fit.
+
+    Files of embeddings are read for it: a row that cannot be used is told before anything starts.
+    """
     sources = {trial.config.data for trial in trials}
     noises = [trial.config.noise for trial in trials]
     label_files = {noise.path for noise in noises if isinstance(noise, LabelFile) and noise.path}
@@ -34,7 +38,19 @@ def absent(trials: Sequence[PlannedTrial], machine: Machine) -> list[str]:
     sentences += [missing_labels(path, machine) for path in label_files]
     sentences += [missing_package(model) or _unknown_model(model) for model in models]
     found = sorted(set(filter(None, sentences)))
-    return found or _misfits(trials, machine)
+    return found or _unusable(sources, machine) or _misfits(trials, machine)
+
+
+def _unusable(sources: Iterable[Data], machine: Machine) -> list[str]:
+    """Return sentences about files of embeddings that cannot be used."""
+    found = set()
+    for data in sources:
+        if isinstance(data, Embeddings):
+            try:
+                load(data, machine)
+            except DataError as error:
+                found.add(str(error))
+    return sorted(found)
 
 
 def _unknown_model(name: str) -> str | None:

@@ -88,12 +88,12 @@ class Shards:
                 )
         rows = sum(shape[0] for shape in shapes)
         with zipfile.ZipFile(joined, "w", zipfile.ZIP_STORED) as archive:
-            with archive.open("features.npy", "w", force_zip64=True) as member:
+            with archive.open(_member("features"), "w", force_zip64=True) as member:
                 _write_header(member, (rows, width))
                 for number in range(count):
                     member.write(np.load(self._path(number)).tobytes())
             for name, column in columns.items():
-                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                with archive.open(_member(name), "w", force_zip64=True) as member:
                     np.save(member, column, allow_pickle=False)
         joined.replace(self._out)
         shutil.rmtree(self.folder)
@@ -101,6 +101,11 @@ class Shards:
 
     def _path(self, number: int) -> Path:
         return self.folder / f"{number:06}.npy"
+
+
+def _member(name: str) -> zipfile.ZipInfo:
+    """Return the entry of an array; without a time, so that equal arrays are equal files."""
+    return zipfile.ZipInfo(f"{name}.npy")
 
 
 def _write_header(stream: IO[bytes], shape: tuple[int, int]) -> None:

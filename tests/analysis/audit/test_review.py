@@ -6,6 +6,7 @@ import pytest
 
 from analysis.audit.audit import Audited, NoAudit
 from analysis.audit.decisions import Settled
+from analysis.audit.networks_accuracy import NetworksAccuracy
 from analysis.audit.review import RANDOM_EVERY, Review
 from analysis.audit.review_order import ReviewOrder, order_of, read_order, write_order
 from analysis.audit.witnesses import Judgement
@@ -141,7 +142,7 @@ def audited(wrong=(0.9, 0.2, 0.1)) -> Audited:
         {"index": [4, 2, 9], "given": [0, 1, 2], "suggested": [1, 1, 2], "wrong": wrong}
     )
     given = pd.Series([1, 0, 2, 1], [2, 4, 9, 11])
-    judgement = Judgement(1.0, False, False, 0.8, 3, ("division",))
+    judgement = Judgement(NetworksAccuracy(0.8), False, False, 3, ("division",))
     return Audited([0], {"data_hash": "d1"}, given, ranked, judgement, 3)
 
 

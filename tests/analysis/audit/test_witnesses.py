@@ -13,7 +13,6 @@ from analysis.audit.witnesses import (
     division_failed,
     doubtful_classes,
     judge,
-    networks_accuracy,
 )
 from tests.analysis.material import sample_table
 
@@ -42,16 +41,9 @@ def held_out(table, *agreeing):
     """The table with validation predictions: how many agree with the given labels, per record."""
     given = table["given"][table["split"] == 1]
     agrees = np.arange(len(given)) < np.array(agreeing)[:, None]
-    return {**table, "validation_class": np.where(agrees, given, (given + 1) % CLASSES)}
-
-
-@pytest.mark.parametrize("accuracy", [0.4, 0.7, 1.0])
-def test_the_accuracy_is_solved_from_the_share_that_agrees(accuracy):
-    wrong = 0.3
-    agreement = accuracy * (1 - wrong) + (1 - accuracy) * wrong / 9
-    assert networks_accuracy(agreement, wrong, 10) == pytest.approx(accuracy)
-    assert np.isnan(networks_accuracy(0.1, 0.9, 10)), "random labels say nothing"
-    assert networks_accuracy(0.95, 0.3, 10) == 1
+    predicted = np.where(agrees, given, (given + 1) % CLASSES)
+    sure = np.full(predicted.shape, 0.9, np.float16)
+    return {**table, "validation_class": predicted, "validation_probability": sure}
 
 
 def test_able_networks_are_ordered_by_their_division_and_counted():
@@ -122,7 +114,7 @@ def test_memorised_labels_are_no_sign_of_able_networks():
     table = with_margins(sample_table(300, 100))
     table["ensemble_class"] = np.tile(table["given"][:300], (2, 1))
     _, judgement = judge([held_out(table, 40, 40)], CLASSES, "baseline")
-    assert judgement.agreement == pytest.approx(0.4)
+    assert judgement.networks.agreement == pytest.approx(0.4)
     assert not judgement.counts
 
 
@@ -187,6 +179,24 @@ def test_an_audit_says_what_its_networks_are_worth(study):
     figures = tables.figures([found])
     assert figures[["expected", "least", "most", "suggestion_right"]].isna().all(axis=None)
     assert figures["auc"].notna().all()
+
+
+def test_an_audit_says_why_the_number_of_its_division_is_not_trusted(study):
+    table = with_margins(sample_table(300, 30))
+    # A third of the labels is wrong, and the networks have memorised the sure ones of these.
+    train = slice(0, 300)
+    wrong = table["given"][train] != table["true"][train]
+    kept = wrong & (np.arange(300) % 5 < 2)
+    table["ensemble_class"][:, kept] = table["given"][train][kept]
+    table["ensemble_probability"][:, wrong & ~kept] = 0.4
+    study.arm("baseline", 90.0, samples=table)
+    (found,) = audit(study.write())
+    assert found.judgement.networks.by_division >= 0.93
+    assert not found.judgement.counts
+    first = sentences.claims(found)[0]
+    called = round(100 * found.judgement.networks.called_wrong)
+    assert f"% are needed. The division calls {called} % of the labels wrong, but" in first
+    assert "they disagree with 0 % of the labels only." in first
 
 
 def test_an_arm_of_plain_cross_entropy_is_found_by_its_method(study, monkeypatch):

@@ -1,6 +1,8 @@
 """From images to a file of features, with interruptions and wrong input."""
 
-import numpy as np
+import subprocess
+import sys
+
 import pytest
 
 from trainable.config.runtime import Machine
@@ -14,16 +16,11 @@ class Killed(Exception):
     """In place of a signal."""
 
 
-def features(file):
-    with np.load(file) as content:
-        return content["features"]
-
-
 def run(out, tell=lambda done, total: None, **request):
     return embed(Request(**{"source": "digits", "model": "pca"} | request), out, Machine(), tell)
 
 
-def test_a_killed_call_resumes_and_writes_the_same_file(tmp_path):
+def test_an_interrupted_call_resumes_and_writes_the_same_file(tmp_path):
     def kill(done, total):
         if done > 600:
             raise Killed
@@ -38,11 +35,63 @@ def test_a_killed_call_resumes_and_writes_the_same_file(tmp_path):
     assert whole.resumed == 0
     assert seen[0] == (512, 1797)
     assert seen[-1] == (1797, 1797)
-    assert (tmp_path / "killed.npz").read_bytes()[-100:] == (tmp_path / "whole.npz").read_bytes()[
-        -100:
-    ]
-    assert np.array_equal(features(tmp_path / "killed.npz"), features(tmp_path / "whole.npz"))
+    assert (tmp_path / "killed.npz").read_bytes() == (tmp_path / "whole.npz").read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["killed.npz", "whole.npz"]
+
+
+STOPS = """
+import sys, time
+from pathlib import Path
+from trainable.config.runtime import Machine
+from trainable.embedding import feature_file
+from trainable.embedding.embed import Request, embed
+
+model, name, out = sys.argv[1:]
+
+def half_written(path, content):
+    if name not in path.name:
+        return write(path, content)
+    write(path, content[: len(content) // 2])
+    print("in the middle", flush=True)
+    time.sleep(600)
+
+def half_joined(array):
+    if name != array:
+        return member(array)
+    print("in the middle", flush=True)
+    time.sleep(600)
+
+write, Path.write_bytes = Path.write_bytes, half_written
+member, feature_file._member = feature_file._member, half_joined
+embed(Request("digits", model), Path(out), Machine(), lambda done, total: None)
+"""
+"""Embeds digits, and stops with the first half of a file written: `name` is a part of its name."""
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "left"),
+    [
+        ("random", "fitted.npz", 0),
+        ("random", "000002.npy", 1024),
+        ("pca", "000001.npy", 512),
+        ("pca", "labels", 1797),  # the whole file without its last arrays
+    ],
+)
+def test_a_process_killed_while_it_writes_resumes_to_the_same_bytes(tmp_path, model, name, left):
+    killed = tmp_path / "killed.npz"
+    command = [sys.executable, "-c", STOPS, model, name, str(killed)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        said = process.stdout.readline()
+        process.kill()
+    assert said == "in the middle\n"
+    assert process.returncode == -9
+    assert not killed.exists()
+    halves = [path.name for path in (tmp_path / "killed.npz.partial").iterdir()]
+    assert any(name in half or half == "joined.npz" for half in halves)
+    assert run(killed, model=model).resumed == left
+    assert run(tmp_path / "whole.npz", model=model).resumed == 0
+    assert killed.read_bytes() == (tmp_path / "whole.npz").read_bytes()
+    assert not (tmp_path / "killed.npz.partial").exists()
 
 
 def test_another_model_does_not_continue_the_features(tmp_path):
