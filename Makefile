@@ -5,10 +5,14 @@ PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 MARKERS := not gpu and not nightly$(if $(filter true,$(CI)),, and not slow)
 
-.PHONY: run test nightly lint lock schema clean
+.PHONY: run demo test nightly lint docs lock schema clean
 
 run: $(INSTALLED)
 	$(PYTHON) -m orchestrator run studies/ablation.yaml
+
+# A finished ablation, search and label audit, without training.
+demo: $(INSTALLED)
+	$(PYTHON) -m orchestrator demo
 
 test: lint
 	$(PYTHON) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder -m "$(MARKERS) and not ray"
@@ -21,6 +25,10 @@ lint: $(INSTALLED)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+
+# The documentation site in build/site. A broken link is an error.
+docs: $(INSTALLED)
+	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict --quiet
 
 # uv installs in well under a minute what takes pip several. Compiled at once, because a study starts
 # many processes, and importing torch and Ray from source takes each of them twice as long.

@@ -36,21 +36,21 @@ class Study:
         """One row per planned trial, in the study's order.
 
         Columns:
-            setting: name of the setting; "" if the study has none.
-            arm, seed: the arm (ablation variant) and the number of the paired seed.
-            id: hash of the trial's configuration.
-            family: comparisons that are corrected together; None for the baseline.
-            baseline: the arm that it is paired with; None if its data or noise are different.
-            source: name of the trial that it depends on, or None.
-            other_labels: whether it is paired with a baseline of other given labels, because files
-                of labels are compared.
-            folder: its folder below the study's folder.
-            state: `done`, `stopped`, `partial`, `failed`, `blocked`, `stale` or `todo`.
-            reason: reason why it has no result; "" if it is done.
-            failed, failure: whether a completed run counts as failed, and why.
-            the fields of `summary.json` without `noise_transition`, such as
-                `test/accuracy_last10` (%, mean of the last ten epochs) and `time/epoch_s` (seconds,
-                all epochs); NaN if a trial is not done.
+            - setting: name of the setting; "" if the study has none.
+            - arm, seed: the arm (ablation variant) and the number of the paired seed.
+            - id: hash of the trial's configuration.
+            - family: comparisons that are corrected together; None for the baseline.
+            - baseline: the arm that it is paired with; None if its data or noise are different.
+            - source: name of the trial that it depends on, or None.
+            - other_labels: whether it is paired with a baseline of other given labels, because
+              files of labels are compared.
+            - folder: its folder below the study's folder.
+            - state: `done`, `stopped`, `partial`, `failed`, `blocked`, `stale` or `todo`.
+            - reason: reason why it has no result; "" if it is done.
+            - failed, failure: whether a completed run counts as failed, and why.
+            - the fields of `summary.json` without `noise_transition`, such as
+              `test/accuracy_last10` (%, mean of the last ten epochs) and `time/epoch_s` (seconds,
+              all epochs); NaN if a trial is not done.
         """
         return self._results.trials.copy()
 

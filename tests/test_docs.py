@@ -1,6 +1,8 @@
 """README and docs: links hold, pages are reachable from README, and words follow the project's list."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -56,7 +58,7 @@ def test_the_first_screen_is_short():
 
 
 def test_words_follow_the_list():
-    files = list(WRITTEN)
+    files = [*WRITTEN, *(ROOT / "docs/site").glob("*.py")]
     for package in ("orchestrator", "trainable", "analysis"):
         for kind in ("py", "jinja", "html", "js"):
             files += sorted((ROOT / package).rglob(f"*.{kind}"))
@@ -66,3 +68,48 @@ def test_words_follow_the_list():
             if UNWANTED.search(line):
                 found.append(f"{file.relative_to(ROOT)}:{number}: {line.strip()}")
     assert found == []
+
+
+LOADED = re.compile(
+    r"""<(?:script|img|iframe)[^>]*\bsrc="?(https?:|//)|<link[^>]*stylesheet[^>]*\bhref="?(https?:|//)"""
+)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The folder of the built site; a broken link, a page outside the navigation or a name that does not exist ends the build."""
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", folder]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+@pytest.mark.slow
+def test_the_site_loads_nothing_from_other_hosts(site):
+    pages = sorted(site.rglob("*.html"))
+    assert len(pages) > 60
+    assert [page for page in pages if LOADED.search(page.read_text())] == []
+    for style in site.rglob("*.css"):
+        assert not re.search(r"url\([\"']?(https?:)?//", style.read_text()), style
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        ("index", "Find the wrong labels of a data set"),
+        ("study-file", "co_refine"),
+        ("study-file", "grace_period"),
+        ("commands", "--retry-failed"),
+        ("commands", "--noise-file"),
+        ("metrics", "division/auc_net{k}"),
+        ("results-folder", "checkpoint.prev.pt"),
+        ("api", "load_model"),
+        ("api", "as_trainable"),
+        ("repository/studies/ablation.yaml", "no_co_divide"),
+    ],
+)
+def test_a_generated_page_holds_what_the_code_says(site, page, text):
+    file = site / "index.html" if page == "index" else site / page / "index.html"
+    assert text in re.sub(r"<[^>]+>", "", file.read_text())

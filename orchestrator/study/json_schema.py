@@ -25,6 +25,8 @@ OVERRIDES = ("base",)
 """Keys with fields of a trial."""
 NAMED_OVERRIDES = ("arms", "settings")
 """Keys with fields of a trial below names."""
+OF_A_TRIAL: Schema = {"$ref": "#/$defs/Overrides"}
+OF_TRIALS: Schema = {"type": "object", "additionalProperties": OF_A_TRIAL}
 OWN_CODE = ("model", "method")
 """Sections that may name own code, with fields of its own."""
 
@@ -34,13 +36,14 @@ def study_schema() -> Schema:
     definitions: Schema = {}
     variants = []
     for kind in KINDS:
-        schema = _of(kind, definitions)
+        schema = model_schema(kind, definitions)
         properties = schema["properties"]
-        for key in OVERRIDES:
-            properties[key] = {"$ref": "#/$defs/Overrides"}
-        for key in NAMED_OVERRIDES:
+        for key in (*OVERRIDES, *NAMED_OVERRIDES):
             if key in properties:
-                properties[key] = _mapping("#/$defs/Overrides")
+                properties[key] = {
+                    **(OF_A_TRIAL if key in OVERRIDES else OF_TRIALS),
+                    "description": properties[key]["description"],
+                }
         variants.append(schema)
     definitions["Overrides"] = _overrides(definitions)
     return {
@@ -51,22 +54,18 @@ def study_schema() -> Schema:
     }
 
 
-def _mapping(reference: str) -> Schema:
-    return {"type": "object", "additionalProperties": {"$ref": reference}}
-
-
 def _overrides(definitions: Schema) -> Schema:
     """Return the schema of fields of a trial, nested or by dotted path, in any subset."""
     properties: Schema = {}
     patterns: Schema = {}
     for section, field in TrialConfig.model_fields.items():
-        models = list(_models(field.annotation))
+        models = list(models_of(field.annotation))
         if not models:
             properties[section] = _of_type(field.annotation, definitions)
             continue
         fields: dict[str, list[Schema]] = {}
         for model in models:
-            for name, schema in _of(model, definitions)["properties"].items():
+            for name, schema in model_schema(model, definitions)["properties"].items():
                 alternatives = fields.setdefault(name, [])
                 if schema not in alternatives:
                     alternatives.append(schema)
@@ -94,22 +93,37 @@ def _any(alternatives: list[Schema]) -> Schema:
     return alternatives[0] if len(alternatives) == 1 else {"anyOf": alternatives}
 
 
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+def models_of(annotation: Any) -> Iterator[type[BaseModel]]:
     """Yield the models of an annotation: one, those of a union, or none."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for member in get_args(annotation):
-        yield from _models(member)
+        yield from models_of(member)
 
 
-def _of(model: type[BaseModel], definitions: Schema) -> Schema:
+def model_schema(model: type[BaseModel], definitions: Schema) -> Schema:
     """Return a model's schema with the fields' docstrings; its parts are added to `definitions`."""
     schema = model.model_json_schema()
     definitions.update(schema.pop("$defs", {}))
+    _describe(model, schema)
+    for part in _parts(model):
+        _describe(part, definitions[part.__name__])
+    return schema
+
+
+def _parts(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    """Yield the models of a model's fields, and the models of theirs."""
+    for field in model.model_fields.values():
+        for part in models_of(field.annotation):
+            yield part
+            yield from _parts(part)
+
+
+def _describe(model: type[BaseModel], schema: Schema) -> None:
+    """Add the docstrings of a model's fields to its schema."""
     for name, text in _docstrings(model).items():
         if name in schema.get("properties", {}):
             schema["properties"][name] = {**schema["properties"][name], "description": text}
-    return schema
 
 
 def _of_type(annotation: Any, definitions: Schema) -> Schema:

@@ -43,6 +43,7 @@ class UntilDecided(Section):
     """Seeds that are added until each question of the study is answered."""
 
     until: Literal["decided"]
+    """The only value: better, worse or equivalent is certain enough (docs/statistics.md)."""
     at_least: Annotated[int, Field(ge=2, le=LONGEST)] = 6
     """Number of seeds of every arm before the first look."""
     at_most: Annotated[int, Field(ge=2, le=LONGEST)] = 64
@@ -71,6 +72,7 @@ class Factor(Section):
     """Values that one field takes, around the baseline."""
 
     values: Annotated[list[Any], Field(min_length=1), AfterValidator(unique)]
+    """Values of the field; each becomes an arm, but for the value of the baseline."""
 
 
 class Resources(Section):
@@ -82,19 +84,20 @@ class Resources(Section):
     cpu: Positive = 1.0
     """CPU cores; the integer part is also the number of threads."""
     gpu: Annotated[float, Field(ge=0, le=1)] | Literal["auto"] = "auto"
+    """GPU, or share of one, for each trial. auto: one if the node has one, else none."""
 
 
 class Run(Section):
     """How trials are run; these keys do not change the results."""
 
     max_concurrent_trials: AtLeastOne | None = None
-    """Upper limit of concurrent trials; None: limited by the resources only."""
+    """Upper limit of concurrent trials; null: limited by the resources only."""
     max_failures: Annotated[int, Field(ge=0)] = 2
     """Number of times that a trial which raises is resumed from its checkpoint."""
     checkpoint_every: AtLeastOne = 1
     """Epochs between a trial's checkpoints."""
     trial_timeout: Positive | None = None
-    """Seconds of training after which a trial is stopped and counted as failed; None: no limit."""
+    """Seconds of training after which a trial is stopped and counted as failed; null: no limit."""
     stall_timeout: Annotated[float, Field(ge=1)] = 3600.0
     """Seconds without an epoch from any trial after which the run ends; at least one.
 
@@ -113,10 +116,10 @@ class Run(Section):
     pictures_every: AtLeastOne | None = None
     """Epochs between TensorBoard's figures of a division.
 
-    None: figures of the first, a middle and the last division.
+    null: figures of the first, a middle and the last division.
     """
     budget: Budget | None = None
-    """What a study that adds seeds until it is decided may cost; None: no limit."""
+    """What a study that adds seeds until it is decided may cost; null: no limit."""
 
 
 class Analysis(Section):
@@ -140,21 +143,32 @@ class _Ablation(Section):
     """The keys of an ablation's study file, without its seeds."""
 
     name: Name
+    """Name of the study and of its results folder."""
     kind: Literal["ablation"] = "ablation"
+    """An ablation compares arms with the baseline on the same seeds."""
     base: dict[str, Any] = {}
+    """Fields of the arm `baseline`, nested or by dotted path; the others have their defaults."""
     arms: dict[Name, dict[str, Any]] = {}
+    """What differs from the baseline, by name of the arm."""
     factors: dict[str, Factor] = {}
+    """Values of single fields, by dotted path."""
     design: Literal["one_at_a_time", "product"] = "one_at_a_time"
+    """one_at_a_time: each value of a factor is an arm. product: all combinations are."""
     settings: dict[Name, dict[str, Any]] = {}
+    """Columns of the study, such as noise rates: every arm and seed is trained in each of them."""
     resources: Resources = Resources()
+    """Resources of one trial."""
     run: Run = Run()
+    """How trials are run; no key changes a result."""
     analysis: AblationAnalysis = AblationAnalysis()
+    """How results are judged."""
 
 
 class AblationFile(_Ablation):
     """An ablation with a fixed list of seeds."""
 
     seeds: Seeds
+    """Paired seeds: a list of integers, or `{until: decided}`."""
 
     @model_validator(mode="after")
     def _without_budget(self) -> "AblationFile":
@@ -170,6 +184,7 @@ class SequentialFile(_Ablation):
     """An ablation that adds seeds until its questions are answered."""
 
     seeds: UntilDecided
+    """Paired seeds, added until each question is decided."""
 
     @model_validator(mode="after")
     def _one_at_a_time(self) -> "SequentialFile":

@@ -19,7 +19,9 @@ class Metric(Section):
     """Objective: accuracy on noisy validation labels (never the test set), or the work."""
 
     name: Literal["val/accuracy", "work/forwards"]
+    """Agreement with the noisy validation labels, or the work in image forwards."""
     goal: Literal["maximize", "minimize"]
+    """`maximize` for the accuracy, `minimize` for the work."""
 
     @model_validator(mode="after")
     def _sensible(self) -> "Metric":
@@ -37,11 +39,17 @@ class Parameter(Section):
     """
 
     values: Annotated[list[Scalar], Field(min_length=1), AfterValidator(unique)] | None = None
+    """Values to choose from."""
     low: Number | None = None
+    """Lower end of a range, included."""
     high: Number | None = None
+    """Upper end of a range, included."""
     log: bool = False
+    """Whether a range is sampled on a logarithmic scale."""
     step: Annotated[Number, Field(gt=0)] | None = None
+    """Distance of the values of a range; null: any number, or any whole number."""
     when: dict[str, Scalar | Annotated[list[Scalar], Field(min_length=1)]] = {}
+    """Values that other fields must have for this parameter to be searched."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> "Parameter":
@@ -75,12 +83,15 @@ class Parameter(Section):
 class Sampler(Section):
     """The sampler that proposes configurations.
 
-    `n_trials` is the number of Optuna trials, the baseline included; None: the whole grid.
+    `n_trials` is the number of Optuna trials, the baseline included; null: the whole grid.
     """
 
     name: Literal["tpe", "gp", "random", "grid", "cmaes", "nsga2"]
+    """Optuna's sampler."""
     n_trials: AtLeastOne | None = None
+    """Number of configurations, the baseline included; null: the whole grid."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """Seed of the sampler."""
 
     @model_validator(mode="after")
     def _budget(self) -> "Sampler":
@@ -103,7 +114,9 @@ class Asha(Section):
 
     name: Literal["asha"] = "asha"
     grace_period: AtLeastOne
+    """Epochs before a trial may be stopped."""
     reduction_factor: Annotated[int, Field(ge=2)] = 3
+    """At each milestone one in this many trials continues."""
 
 
 class Median(Section):
@@ -115,6 +128,7 @@ class Median(Section):
 
     name: Literal["median"] = "median"
     grace_period: AtLeastOne
+    """Epochs before a trial may be stopped."""
     min_trials: AtLeastOne = 5
     """Trials that must have finished before any is stopped."""
 
@@ -140,33 +154,47 @@ class Confirm(Section):
     """Confirmation: the best configurations are run to full length on fresh seeds."""
 
     top_k: AtLeastOne | None = None
-    """Configurations to confirm; None: three, or each arm's winner in a re-tuned ablation."""
+    """Configurations to confirm; null: three, or each arm's winner in a re-tuned ablation."""
     seeds: Seeds
+    """Fresh seeds: none of those of the search."""
 
 
 class SearchFile(Section):
     """The keys of a search's study file."""
 
     name: Name
+    """Name of the study and of its results folder."""
     kind: Literal["search"]
+    """A search proposes configurations and confirms the best ones."""
     metric: Annotated[
         list[Metric],
         Field(min_length=1, max_length=2),
         BeforeValidator(_listed, json_schema_input_type=Metric | list[Metric]),
     ]
+    """Objective, or a list of accuracy and work."""
     seeds: Seeds
+    """Seeds on which every configuration is trained."""
     base: dict[str, Any] = {}
+    """Fields of the arm `baseline`, nested or by dotted path; the others have their defaults."""
     arms: dict[Name, dict[str, Any]] = {}
+    """Arms that are searched one by one, unless `arm` is a parameter of the space."""
     space: Annotated[dict[str, Parameter], Field(min_length=1)]
+    """Values or range of each searched field, by dotted path."""
     sampler: Sampler
+    """What proposes configurations, and how many."""
     scheduler: Annotated[
         Scheduler,
         BeforeValidator(_spelled_out, json_schema_input_type=Scheduler | Literal["none"]),
     ] = NoScheduler()
+    """What stops trials early: `none`, or one of the two below."""
     confirm: Confirm
+    """The comparison of the best configurations with the baseline."""
     resources: Resources = Resources()
+    """Resources of one trial."""
     run: Run = Run()
+    """How trials are run; no key changes a result."""
     analysis: Analysis = Analysis()
+    """How results are judged."""
 
     @property
     def two_metrics(self) -> bool:
