@@ -36,6 +36,18 @@ def test_shipped_studies_are_accepted(path):
     assert accepted(strict_yaml.read(path).data)
 
 
+def test_every_key_of_a_study_has_a_meaning():
+    parts = {**{model["title"]: model for model in SCHEMA["anyOf"]}, **SCHEMA["$defs"]}
+    del parts["Overrides"]
+    without = [
+        f"{part}.{key}"
+        for part, model in parts.items()
+        for key, about in model["properties"].items()
+        if key != "name" and "description" not in about
+    ]
+    assert without == []
+
+
 @st.composite
 def overrides(draw) -> dict:
     """Fields of one or two sections with values other than the defaults, nested or dotted."""
