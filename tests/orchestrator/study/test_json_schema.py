@@ -36,6 +36,13 @@ def test_shipped_studies_are_accepted(path):
     assert accepted(strict_yaml.read(path).data)
 
 
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_editors_find_the_schema_of_a_shipped_study(path):
+    key, _, schema = path.read_text().splitlines()[0].partition("=")
+    assert key == "# yaml-language-server: $schema"
+    assert (path.parent / schema).resolve() == ROOT / "docs" / "study.schema.json"
+
+
 def test_every_key_of_a_study_has_a_meaning():
     parts = {**{model["title"]: model for model in SCHEMA["anyOf"]}, **SCHEMA["$defs"]}
     del parts["Overrides"]
