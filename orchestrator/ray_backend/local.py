@@ -137,7 +137,10 @@ def read_environment_again() -> None:
     servers would ask for a token, and this process would send none, or an old one.
     """
     # There is no public way; Ray itself does this where it sets RAY_AUTH_MODE.
-    from ray._raylet import AuthenticationTokenLoader, Config
+    from ray._raylet import (  # type: ignore[attr-defined]  # Ray's stub is incomplete
+        AuthenticationTokenLoader,
+        Config,
+    )
 
     Config.initialize("")
     AuthenticationTokenLoader.instance().reset_cache()
