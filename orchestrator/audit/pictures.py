@@ -86,6 +86,14 @@ def text_of(split: Split, row: int) -> str | None:
     return str(images.texts[row])
 
 
+def text_without_image(split: Split, row: int) -> str | None:
+    """Return the text of a sample of which no image is known; None: there is none."""
+    images = split.images
+    if isinstance(images, Features) and images.paths is not None:
+        return None
+    return text_of(split, row)
+
+
 def thumbnail(pixels: np.ndarray) -> str:
     """Return an image (height, width, 1 or 3) uint8 as a data URI of at most 96 × 96 pixels.
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from orchestrator.audit.pictures import picture
+from orchestrator.audit.pictures import picture, text_without_image
 from orchestrator.cli import app
 from orchestrator.exit_codes import Ended
 from tests.orchestrator.audit.studies import trained
@@ -130,5 +130,7 @@ def test_the_review_shows_the_image_the_text_or_the_name():
     kind, content = picture(split_of(text=texts), 2)
     assert kind == "image/svg+xml"
     assert b"&lt;script&gt;alert(1)&lt;/script&gt; &amp; so on" in content
+    assert text_without_image(split_of(text=texts), 2) == texts[2], "the page shows it whole"
+    assert text_without_image(split_of(text=texts, paths=paths), 2) is None
     _, content = picture(split_of(), 3)
     assert b"row 3" in content

@@ -71,9 +71,9 @@ embed(Request("digits", model), Path(out), Machine(), lambda done, total: None)
 @pytest.mark.parametrize(
     ("model", "name", "left"),
     [
-        ("random", "fitted.npz", 0),
+        pytest.param("random", "fitted.npz", 0, marks=pytest.mark.slow),
         ("random", "000002.npy", 1024),
-        ("pca", "000001.npy", 512),
+        pytest.param("pca", "000001.npy", 512, marks=pytest.mark.slow),
         ("pca", "labels", 1797),  # the whole file without its last arrays
     ],
 )
