@@ -11,9 +11,9 @@ from typing import Any
 
 from orchestrator.execution.resources import CannotRun
 from orchestrator.ray_backend.local import hush, prepare
+from orchestrator.ray_backend.node_check import seen_from_here
 from trainable.config.data import Data
 from trainable.config.runtime import Machine
-from trainable.data.paths import missing
 from trainable.storage.code_version import code_hash
 
 ANSWER_S = 120.0
@@ -115,29 +115,3 @@ def _answered(answer: Any) -> list[str]:
         reason = str(error).strip().splitlines()[-1]
         return [f"this project cannot be used there: {reason}"]
     return found
-
-
-def seen_from_here(
-    meeting: Path, node: str, code: str, data: set[Data], machine: Machine
-) -> list[str]:
-    """Problems of this node.
-
-    The driver has created the folder `meeting`, and its code has the hash `code`.
-    """
-    problems = []
-    for data_set in data:
-        problem = missing(data_set, machine)
-        if problem:
-            problems.append(problem)
-    if code != code_hash():
-        problems.append("its trainable/ differs from that of the node that runs the study")
-    if not (meeting / "driver").exists():
-        problems.append(
-            f"it cannot see {meeting.parent}: choose a --results folder that all nodes share"
-        )
-        return problems
-    try:
-        (meeting / node).touch()
-    except OSError as error:
-        problems.append(f"it cannot write in {meeting.parent}: {error.strerror}")
-    return problems

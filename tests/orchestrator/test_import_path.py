@@ -57,3 +57,25 @@ def test_a_command_runs_beside_an_own_analysis_module(tmp_path):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "trials" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "orchestrator.ray_backend.node_check",
+        "orchestrator.ray_backend.workers",
+        "trainable.ray_trainable",
+    ],
+)
+def test_what_runs_in_processes_of_ray_does_not_import_analysis(module, tmp_path):
+    """Ray puts the driver's working folder first on their path."""
+    (tmp_path / "analysis.py").write_text("raise SystemExit('the wrong analysis')\n")
+    done = subprocess.run(
+        [sys.executable, "-c", f"import {module}"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": ""},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

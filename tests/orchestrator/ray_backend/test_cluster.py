@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.execution.resources import CannotRun
-from orchestrator.ray_backend.cluster import cluster, seen_from_here
+from orchestrator.ray_backend.cluster import cluster
+from orchestrator.ray_backend.node_check import seen_from_here
 from tests.orchestrator.runs import (
     STUDY,
     Environment,
