@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.cli.selection import selected
 from orchestrator.execution.resources import Node, requested
 from orchestrator.exit_codes import Ended
 from orchestrator.scheduling.requirements import absent, absent_sources
 from orchestrator.scheduling.trial_selection import Options
-from orchestrator.study.load import load_study
+from orchestrator.study.load import Study, load_study
 from trainable.config.runtime import Machine
 
 STUDIES = sorted((Path(__file__).parents[3] / "studies").glob("*.yaml"))
@@ -25,15 +26,12 @@ def commands(path: Path) -> list[list[str]]:
     return [shlex.split(found.rstrip("`")) for found in COMMAND.findall(path.read_text())]
 
 
-def selection(arguments: list[str]) -> Options:
-    """`--settings` and `--arms` of a command."""
+def selection(study: Study, arguments: list[str]) -> Options:
+    """What the options of a command select."""
     given = dict(zip(arguments[1::2], arguments[2::2], strict=True))
-    assert given.keys() <= {"--settings", "--arms", "--set"}
-    arms, settings = (
-        frozenset(given[name].split(",")) if name in given else frozenset()
-        for name in ("--arms", "--settings")
-    )
-    return Options(arms=arms, settings=settings)
+    assert given.keys() <= {"--settings", "--arms", "--seeds", "--set"}
+    texts = {name: given.get(f"--{name}", "") for name in ("arms", "seeds", "settings")}
+    return Options(**selected(study, **texts))
 
 
 def settings(arguments: list[str]) -> list[str]:
@@ -51,7 +49,7 @@ def test_plan_accepts_every_study_and_what_its_head_says_to_run(path, tmp_path):
     absent(study.trials, machine)  # what is not there is a warning, not an error
     for arguments in commands(path):
         assert arguments[0] == f"studies/{path.name}"
-        options = selection(arguments)
+        options = selection(study, arguments)
         chosen = [trial for trial in study.trials if options.selects(trial.record)]
         assert {t.record.arm for t in chosen} >= options.arms
         assert {t.record.setting for t in chosen} >= options.settings
@@ -65,7 +63,8 @@ def test_the_small_version_needs_two_cores_and_no_data_that_is_not_there(path, t
         pytest.skip("is small itself, or has no small version")
     machine = Machine(study_dir=path.parent, data_dir=tmp_path)
     for arguments in small:
-        study, options = load_study(path, settings(arguments)), selection(arguments)
+        study = load_study(path, settings(arguments))
+        options = selection(study, arguments)
         chosen = [trial for trial in study.trials if options.selects(trial.record)]
         assert chosen
         assert absent(chosen, machine) == []
