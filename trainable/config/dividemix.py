@@ -111,8 +111,10 @@ class DivideMix(Start):
     sharpening)."""
 
     # Step
-    mixup: bool = True
-    """Whether the rows of a batch are mixed in pairs."""
+    mixup: bool | Literal["auto"] = True
+    """Whether the rows of a batch are mixed in pairs. auto: if the networks at the end of warm-up
+    predict the given labels of the validation set poorly (trainable/noisy_labels/label_kappa.py);
+    without warm-up they do."""
     alpha: Positive = 4.0
     """Parameter of MixUp's weight, which is max(l, 1−l) with l ~ Beta(alpha, alpha)."""
     mixup_partner: Literal["all", "same_set"] = "all"

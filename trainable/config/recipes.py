@@ -14,7 +14,7 @@ RECIPES: dict[str, Values] = {
             "guard": True,
             "conf_penalty": "off",
             "n_aug": 1,
-            "mixup": False,
+            "mixup": "auto",
             "lambda_u": 0.0,
         },
     },

@@ -37,6 +37,7 @@ from trainable.methods.dividemix_step import (
 )
 from trainable.methods.division_guard import DivisionGuard
 from trainable.noisy_labels.auto_warmup import ended, separation
+from trainable.noisy_labels.label_kappa import hard_to_predict, kappa
 from trainable.noisy_labels.ramp_up import ramp_up
 from trainable.noisy_labels.unlabeled_weight import automatic_lambda_u
 from trainable.random_streams import Streams
@@ -54,12 +55,15 @@ class DivideMix(CoDivide):
         if self.method.conf_penalty == "auto":
             self.conf_penalty = class_dependent(config.noise)
         self.prior = class_prior(self.method.prior, data)
+        self.mixes = self.method.mixup is not False
         self.guard = DivisionGuard() if self.method.guard else None
-        if self.guard and data.validation is None:
-            raise DataError(
-                "method.guard compares agreement with validation labels, and there is no "
-                "validation set. Set data.validation_fraction: 0.1"
-            )
+        asks_validation = {"guard": self.method.guard, "mixup: auto": self.method.mixup == "auto"}
+        for field, asks in asks_validation.items():
+            if asks and data.validation is None:
+                raise DataError(
+                    f"method.{field} compares predictions with validation labels, and there is no "
+                    "validation set. Set data.validation_fraction: 0.1"
+                )
 
     @property
     def warmup(self) -> float:
@@ -98,11 +102,17 @@ class DivideMix(CoDivide):
     def evaluate(self) -> Row:
         """Return the accuracies of the epoch, after a failed division has been undone (`guard`)."""
         row = super().evaluate()
-        if self.guard is None or self.validation_classes is None:
+        if self.validation_classes is None or self.data.validation is None:
             return row
-        assert self.data.validation is not None
-        agrees = self.validation_classes == self.data.validation.given
-        if self.epoch + 1 == self.warmup:
+        given = self.data.validation.given
+        warmed_up = self.epoch + 1 == self.warmup
+        if warmed_up and self.method.mixup == "auto":
+            row["warmup/kappa"] = kappa(self.validation_classes, given, self.data.classes)
+            self.mixes = hard_to_predict(row["warmup/kappa"])
+        if self.guard is None:
+            return row
+        agrees = self.validation_classes == given
+        if warmed_up:
             self.guard.keep(self.learners, agrees)
         elif self.guard.restore_if_failed(self.learners, agrees):
             row = super().evaluate()
@@ -223,8 +233,11 @@ class DivideMix(CoDivide):
         inputs = torch.cat(learned_x + learned_u)
         targets = torch.cat([targets_x] * m.n_aug + [targets_u] * len(learned_u))
         labeled_rows = m.n_aug * len(x)
-        inputs, targets = mixed(m, inputs, targets, labeled_rows, draws.weights, draws.partners)
-        return Batch(inputs, targets, labeled_rows, targets_u)
+        if self.mixes:
+            rngs = draws.weights, draws.partners
+            inputs, targets = mixed(m, inputs, targets, labeled_rows, *rngs)
+        learned = labeled_rows if m.forward_rows == "labeled" else len(inputs)
+        return Batch(inputs[:learned], targets[:learned], labeled_rows, targets_u)
 
     def batches(
         self, labeled: np.ndarray, own: int
@@ -255,9 +268,10 @@ class DivideMix(CoDivide):
             yield from torch.split(order.to(device, non_blocking=True), size)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the state of the base class, the measured separations and the guard."""
+        """Return the state of the base class, the measured separations, `mixes` and the guard."""
         state = super().state_dict()
         state["separations"] = self.separations
+        state["mixes"] = self.mixes
         if self.guard:
             state["guard"] = self.guard.state_dict()
         return state
@@ -265,8 +279,9 @@ class DivideMix(CoDivide):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Resume from the result of `state_dict`."""
         super().load_state_dict(state)
-        # Older checkpoints have no separations.
+        # Older checkpoints have neither.
         self.separations = list(state.get("separations", []))
+        self.mixes = state.get("mixes", self.mixes)
         if self.guard:
             self.guard.load_state_dict(state["guard"])
 

@@ -180,20 +180,16 @@ def mixed(
     weights: np.random.Generator,
     partners: np.random.Generator,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mix the rows of a batch and return those that the network learns from, labeled rows first.
+    """Mix the rows of a batch in pairs.
 
     Inputs are (rows, channels, h, w), targets (rows, classes). The whole batch has one weight and
     one permutation of partners, for inputs and targets alike.
     """
-    if m.mixup:
-        drawn = weights.beta(m.alpha, m.alpha)
-        weight = max(drawn, 1 - drawn)
-        chosen = mixup_partners(partners, len(inputs), labeled_rows, m.mixup_partner == "same_set")
-        partner = torch.from_numpy(chosen).to(inputs.device, non_blocking=True)
-        inputs = mix(inputs, weight, partner)
-        targets = mix(targets, weight, partner)
-    learned = labeled_rows if m.forward_rows == "labeled" else len(inputs)
-    return inputs[:learned], targets[:learned]
+    drawn = weights.beta(m.alpha, m.alpha)
+    weight = max(drawn, 1 - drawn)
+    chosen = mixup_partners(partners, len(inputs), labeled_rows, m.mixup_partner == "same_set")
+    partner = torch.from_numpy(chosen).to(inputs.device, non_blocking=True)
+    return mix(inputs, weight, partner), mix(targets, weight, partner)
 
 
 def losses(

@@ -150,6 +150,10 @@ METRICS: dict[str, str] = {
     "warmup/separation": (
         "distance of the means of the two loss components after a warm-up epoch, nats"
     ),
+    "warmup/kappa": (
+        "agreement of the networks at the end of warm-up with the given labels of the validation "
+        "set, beyond chance (Cohen's kappa), −1 to 1"
+    ),
     "schedule/lr": "learning rate of the epoch",
     "schedule/lambda_u": "weight of the unlabeled loss at the end of the epoch",
     "schedule/forget_rate": "share of each batch that is left out, 0 to 1",
