@@ -18,9 +18,9 @@ FEWEST_SEEDS = 6
 """Smallest number of seeds that can show a difference."""
 ARMS = (
     "strong_cross_entropy",
-    "cross_entropy",
+    "published",
     "lambda_u=25",
-    "no_mixup",
+    "mixup",
     "no_co_refine",
     "one_network",
 )

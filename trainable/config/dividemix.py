@@ -4,6 +4,7 @@ Defaults follow the authors' public code (github.com/LiJunnan1992/DivideMix, `Tr
 The docstring of a field states where the paper (arXiv 2002.07394) differs.
 """
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -157,6 +158,18 @@ class DivideMix(Start):
     def shortest_warmup(self) -> int:
         """Number of warm-up epochs; with `auto` the smallest possible number."""
         return 1 if self.warmup_epochs == "auto" else self.warmup_epochs
+
+    def warmup_length(self, epochs: int, steps: int) -> int:
+        """Return the number of warm-up epochs; with `auto` the smallest possible number.
+
+        Args:
+            epochs: of the trial.
+            steps: of an epoch of warm-up.
+        """
+        shortest = self.shortest_warmup
+        if self.warmup_epochs == "auto" or not self.warmup_steps:
+            return shortest
+        return max(shortest, min(math.ceil(self.warmup_steps / steps), epochs // 2))
 
     @property
     def losses_averaged(self) -> int:

@@ -70,12 +70,9 @@ class DivideMix(CoDivide):
         """Number of warm-up epochs; infinite while `auto` has not ended warm-up."""
         m = self.method
         if m.warmup_epochs != "auto":
-            if not m.warmup_steps:
-                return m.warmup_epochs
             batch = 2 * self.config.train.batch_size
             steps = self.data.epoch_batches or math.ceil(len(self.data.train) / batch)
-            needed = math.ceil(m.warmup_steps / steps)
-            return max(m.warmup_epochs, min(needed, self.config.train.epochs // 2))
+            return m.warmup_length(self.config.train.epochs, steps)
         if ended(self.separations, self.config.train.epochs):
             return len(self.separations)
         return math.inf

@@ -1,5 +1,6 @@
 """Estimate a trial's training time in seconds, from a few timed steps, and its bytes on disk."""
 
+import math
 import statistics
 import tempfile
 import time
@@ -117,7 +118,8 @@ def forwards(config: TrialConfig, images: Images) -> int:
     tested = images.tested
     plain = networks * (3 * seen + tested)
     if isinstance(method, DivideMix):
-        warmup = min(method.shortest_warmup, epochs)
+        steps = math.ceil(seen / (2 * config.train.batch_size))
+        warmup = min(method.warmup_length(epochs, steps), epochs)
         labeled = images.right * seen
         each = networks * (seen + labeled * _forwards_per_labeled(method) + tested)
         return warmup * plain + (epochs - warmup) * int(each)
@@ -180,13 +182,15 @@ def pace_of(config: TrialConfig, shape: tuple[int, int, int], machine: Machine) 
     assert isinstance(config.data, ImageData), "other data are trained in seconds"
     rng = np.random.default_rng(0)
     count = 2 * config.train.batch_size
-    images = rng.integers(0, 256, (count + 2, *shape), dtype=np.uint8)
+    images = rng.integers(0, 256, (count + 4, *shape), dtype=np.uint8)
     labels = np.arange(len(images)) % 2
     with tempfile.TemporaryDirectory() as folder:
         np.savez(
             Path(folder) / "random.npz",
-            train_images=images[2:],
-            train_labels=labels[2:],
+            train_images=images[4:],
+            train_labels=labels[4:],
+            val_images=images[2:4],
+            val_labels=labels[2:4],
             test_images=images[:2],
             test_labels=labels[:2],
         )

@@ -69,9 +69,9 @@ def test_a_folder_becomes_a_study_beside_it(tmp_path, monkeypatch):
     assert {trial.record.arm for trial in planned.trials} == {
         "baseline",
         "strong_cross_entropy",
-        "cross_entropy",
+        "published",
         "no_co_refine",
-        "no_mixup",
+        "mixup",
         "one_network",
         "lambda_u=25",
     }
@@ -205,7 +205,7 @@ def test_a_study_that_would_take_hours_is_made_smaller(
     if hours == 5:
         assert "take about 1 h 04 min to 1 h 36 min on 2 slots of this machine" in text
         assert "5 arms are commented out, 2 of 8 seeds are left out: the whole" in output
-        assert "  # no_mixup: {method.mixup: false}\n" in text
+        assert "  # mixup: {method.mixup: true}" in text
         assert "# factors: # one at a time" in text
     assert planned.warnings == []
 

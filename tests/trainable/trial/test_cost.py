@@ -84,6 +84,17 @@ def test_an_automatic_warmup_is_taken_to_be_as_short_as_it_can_be(folder, monkey
     assert shortest == automatic > longer
 
 
+def test_least_warmup_steps_are_whole_epochs_and_at_most_half_of_all(folder, monkeypatch):
+    monkeypatch.setattr(cost, "_pace", lambda trial: cost.Pace(0.5, 1.0, 2.0))
+    machine = Machine(study_dir=folder, device="cpu")
+
+    def seconds(**warmup):
+        return cost.estimate(config({"name": "dividemix", **warmup}), machine).seconds
+
+    assert seconds(warmup_epochs=1) == seconds(warmup_epochs=0, warmup_steps=1)
+    assert seconds(warmup_epochs=1) == seconds(warmup_epochs=1, warmup_steps=1000)
+
+
 def test_the_range_is_that_of_the_pace(folder, monkeypatch):
     monkeypatch.setattr(cost, "_pace", lambda trial: cost.Pace(0.5, 1.0, 2.0))
     found = cost.estimate(config({"name": "cross_entropy"}), Machine(study_dir=folder))
@@ -92,7 +103,8 @@ def test_the_range_is_that_of_the_pace(folder, monkeypatch):
 
 def test_random_images_are_timed_in_place_of_the_data():
     """The data of the configuration do not exist."""
-    found = cost.pace_of(config({"name": "dividemix"}), (8, 8, 1), Machine(device="cpu"))
+    recipe = config({"name": "dividemix", "recipe": "robust"})  # needs validation images
+    found = cost.pace_of(recipe, (8, 8, 1), Machine(device="cpu"))
     assert 0 < found.low <= found.typical <= found.high
     with pytest.raises(DataError, match="small_cnn"):
         cost.pace_of(config({"name": "cross_entropy"}), (200, 200, 3), Machine(device="cpu"))
