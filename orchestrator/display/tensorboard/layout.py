@@ -1,8 +1,10 @@
-"""Layout of TensorBoard's pages: custom scalars, and the table of hyper-parameters."""
+"""Layout of TensorBoard's pages: pinned cards, custom scalars, the table of hyper-parameters."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
@@ -22,6 +24,9 @@ INTERVALS = {
 }
 """Metrics whose averages have an interval, with their titles. They are also the columns of the
 table of hyper-parameters."""
+CARDS = json.dumps([{"plugin": "scalars", "tag": names.TEST_ACCURACY}], separators=(",", ":"))
+PINNED = f"?{urlencode({'pinnedCards': CARDS})}#timeseries"
+"""End of an address that puts the test accuracy before the groups, which are sorted by name."""
 NETWORK = r"\d"
 """Regular expression of a network's number."""
 CHARTS = {

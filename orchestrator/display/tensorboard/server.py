@@ -11,6 +11,7 @@ from tensorboard import default, program
 from tensorboard.plugins.base_plugin import FlagsError
 
 from analysis.results.study_plan import NoStudy
+from orchestrator.display.tensorboard.layout import PINNED
 from orchestrator.display.tensorboard.logdir import Logdir
 
 UPDATE_S = 15.0
@@ -37,6 +38,7 @@ def serve(run_dirs: Sequence[Path], arguments: Sequence[str], everything: bool =
             raise ValueError(str(error)) from None
         logdir = Logdir(Path(folder), run_dirs, everything)
         print(f"TensorBoard shows {logdir.update()}.", file=sys.stderr)
+        print(f"For the test accuracy on top, add to its address: {PINNED}", file=sys.stderr)
         stopped = threading.Event()
         updates = threading.Thread(target=_update, args=(logdir, stopped), daemon=True)
         updates.start()

@@ -10,11 +10,12 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from orchestrator.display.tensorboard.layout import INTERVALS, high_tag, low_tag
+from orchestrator.display.tensorboard.layout import INTERVALS, PINNED, high_tag, low_tag
 from orchestrator.display.tensorboard.logdir import SELECTED, Logdir, distinct
 from orchestrator.results.store import Store
 from orchestrator.study.load import load_study
@@ -244,6 +245,13 @@ def server(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[G
         process.wait(30)
 
 
+def test_the_accuracy_is_pinned_by_the_end_of_the_address():
+    parts = urlsplit(f"http://localhost:6006/{PINNED}")
+    assert parts.fragment == "timeseries"
+    (cards,) = parse_qs(parts.query)["pinnedCards"]
+    assert json.loads(cards) == [{"plugin": "scalars", "tag": "test/accuracy"}]
+
+
 @pytest.mark.slow
 def test_the_server_shows_runs_by_study_arm_and_seed(server):
     trials = [
@@ -331,3 +339,13 @@ def test_the_pages_name_the_arms(server, tmp_path, page, words):
         view.wait_for(words)
         view.picture(tmp_path / f"{page}.png")
     assert (tmp_path / f"{page}.png").stat().st_size > 20_000, "not an empty page"
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+@needs_browser
+def test_a_pinned_accuracy_is_the_first_thing_on_the_page(server):
+    with browser() as view:
+        view.open(f"{server.address}/{PINNED}")
+        text = view.wait_for(["Clear all pins", "test /accuracy", "division /auc_net0"])
+    assert text.index("test /accuracy") < text.index("division /auc_net0")
