@@ -87,7 +87,7 @@ def plan(
             options,
         )
     if as_json:
-        print(json.dumps(found.to_dict(), indent=1))
+        print(json.dumps(found.to_dict() | {"warnings": planned.warnings}, indent=1))
         return
     machine = run_study.study_machine(study_path.parent, data, planned)
     selected_trials = [trial for trial in planned.trials if options.selects(trial.record)]

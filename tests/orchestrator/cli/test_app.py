@@ -211,7 +211,10 @@ def test_an_arm_that_never_leaves_its_warm_up_is_told_by_plan_and_refused_by_run
 def test_plan_shows_the_warnings_of_the_study(command, study):
     study.write_text(f"{STUDY}settings: {{easy: {{}}, same: {{method.mixup: false}}}}\n")
     _, out, _ = command("plan", study)
-    assert "warning: no_mixup computes the same as baseline in setting same" in out
+    warning = "no_mixup computes the same as baseline in setting same and is not run there again"
+    assert f"warning: {warning}" in out
+    _, out, _ = command("plan", study, "--json")
+    assert json.loads(out)["warnings"] == [warning]
 
 
 def test_plan_looks_for_data_beside_the_study_file(command, study):
