@@ -105,6 +105,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     tolerate_encoding()
     options = parser.parse_args(arguments)
+    if options.threads < 1:
+        parser.error(f"--threads: {options.threads} is not right: it should be 1 or more")
     if not (options.out or options.noise_file):
         parser.error("--out is missing: the trial's folder")
     try:
@@ -124,10 +126,13 @@ def main(arguments: list[str] | None = None) -> int:
         resident=resident,
         source_dir=options.source,
     )
+    place = options.noise_file or options.out
+    for folder in (place, *place.parents):
+        if folder.exists() and not folder.is_dir():
+            option = "--noise-file" if options.noise_file else "--out"
+            parser.error(f"{option}: {folder} is a file; a folder is needed")
     if options.noise_file:
         return write_noise(config, machine, options.noise_file)
-    if options.out.exists() and not options.out.is_dir():
-        parser.error(f"--out: {options.out} is a file; the trial needs a folder")
     known = TrialFolder(options.out).trial
     if known and known.get("id") != trial_id(config):
         print(

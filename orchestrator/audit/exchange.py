@@ -187,7 +187,7 @@ def read_decisions(kind: Kind, path: Path, given: dict[str, str], data: str) -> 
     }
     try:
         found = list(readers[kind](path))
-    except (OSError, UnicodeDecodeError, csv.Error, ValueError, KeyError, TypeError) as error:
+    except (OSError, csv.Error, ValueError, LookupError, TypeError, AttributeError) as error:
         raise BadDecisions(f"{path} is no file of {kind}: {error}") from None
     return [
         Decision(time, reviewer or kind, data, image, "label", label)

@@ -13,7 +13,6 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
-from analysis.results.study_plan import NoStudy
 from orchestrator.cli import (
     audit_command,
     demo_command,
@@ -24,9 +23,7 @@ from orchestrator.cli import (
     result_commands,
     study_commands,
 )
-from orchestrator.exit_codes import REFUSED, WRONG, Ended
-from orchestrator.results import lock
-from trainable.config.strict_yaml import ConfigError
+from orchestrator.cli.exit_code import EXPECTED, code_of, sentence_of
 from trainable.terminal import tolerate_encoding
 
 DISTRIBUTION = "dividemix-orchestrator"
@@ -74,14 +71,8 @@ def main() -> None:
     before = {number: signal.signal(number, _interrupted) for number in handled}
     try:
         app()
-    except Ended as error:
-        _exit_with(str(error), error.code)
-    except (ConfigError, NoStudy) as error:
-        _exit_with(str(error), WRONG)
-    except lock.Locked as error:
-        _exit_with(str(error), REFUSED)
-    except OSError as error:
-        _exit_with(f"{error.filename or ''}: {error.strerror or error}".lstrip(": "), REFUSED)
+    except EXPECTED as error:
+        _exit_with(sentence_of(error), code_of(error))
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

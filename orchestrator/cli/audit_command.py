@@ -15,6 +15,9 @@ app = typer.Typer()
 TOOLS = "label-studio, huggingface, cleanlab"
 """Tools that audits are written for, and decisions read from."""
 
+TOGETHER = (("--review", "--certificate"), ("--export", "--import"))
+"""Actions that may be asked for at once."""
+
 
 @app.command()
 def audit(
@@ -110,10 +113,17 @@ def audit(
 
     if apply is not None and apply.exists():
         raise Ended(f"{apply} exists already; name another with --apply", WRONG)
-    if apply is not None and (review or certificate):
-        raise Ended("--apply writes labels; call it without --review and --certificate", WRONG)
-    if cross_fit is not None and (apply is not None or review or certificate):
-        raise Ended("--cross-fit writes a study; call it without other actions", WRONG)
+    actions = {
+        "--review": review,
+        "--certificate": certificate,
+        "--apply": apply is not None,
+        "--cross-fit": cross_fit is not None,
+        "--export": export is not None,
+        "--import": import_ is not None,
+    }
+    asked = [option for option, given in actions.items() if given]
+    if len(asked) > 1 and tuple(asked) not in TOGETHER:
+        raise Ended(f"{' and '.join(asked)} are different actions: call each alone", WRONG)
     if retrain is not None and apply is None:
         raise Ended("--retrain needs corrected labels: name them with --apply OUT.csv", WRONG)
     if decisions is not None and not decisions.is_file():
@@ -125,11 +135,10 @@ def audit(
         raise Ended(f"{export[1]} exists already; name another with --export", WRONG)
     if sample is not None and split == "train":
         raise Ended("--sample is for --split test", WRONG)
-    others = (apply, decisions, export, import_, seed)
-    if split == "test" and (certificate or any(option is not None for option in others)):
+    for_training = decisions is not None or seed is not None or asked not in ([], ["--review"])
+    if split == "test" and for_training:
         raise Ended("--split test goes with --setting, --sample, --review and --port only", WRONG)
-    actions = (apply, cross_fit, export, import_)
-    if as_json and (split == "test" or review or certificate or any(actions)):
+    if as_json and (split == "test" or asked):
         raise Ended("--json prints an audit alone: leave out the other actions", WRONG)
     machine = Machine(study_dir=study_dir.resolve(), data_dir=data.resolve())
     try:

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import typer
 from rich.console import Console
 
-from orchestrator.exit_codes import FAILED, REFUSED, Ended
-from orchestrator.results.lock import Locked
+from orchestrator.cli.exit_code import code_of
+from orchestrator.exit_codes import FAILED
 
 EXIT_CODE = "DIVIDEMIX_EXIT_CODE"
 RUN_DIR = "DIVIDEMIX_RUN_DIR"
@@ -33,25 +32,11 @@ def on_end(command: str, root: Path) -> Iterator[None]:
     try:
         yield
     except BaseException as end:
-        code = _code_of(end)
+        code = code_of(end)
         raise
     finally:
         if command:
             _run(command, code, root)
-
-
-def _code_of(end: BaseException) -> int:
-    """Return the exit code that an exception leads to."""
-    match end:
-        case typer.Exit():
-            return int(end.exit_code)
-        case Ended():
-            return end.code
-        case Locked() | OSError():
-            return REFUSED
-        case SystemExit():
-            return end.code if isinstance(end.code, int) else FAILED
-    return FAILED
 
 
 def _run(command: str, code: int, root: Path) -> None:

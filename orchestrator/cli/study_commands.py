@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from orchestrator.cli.exit_code import EXPECTED, code_of, sentence_of
 from orchestrator.cli.on_end import on_end as run_at_end
 from orchestrator.cli.options import (
     DataDir,
@@ -97,12 +98,14 @@ def run_command(
     """Run what is missing, then compare a study's arms, or a search's best configurations."""
     if address and not ray:
         raise Ended("--address names a Ray cluster, and --no-ray uses none: leave one out", WRONG)
-    if try_ and (address or events or profile or track):
+    if try_ and (address or events or profile or track or on_end):
         raise Ended(
             "--try is a short run in processes of this machine: leave out --address, --json, "
-            "--profile and --track",
+            "--profile, --track and --on-end",
             WRONG,
         )
+    if profile and on_end:
+        raise Ended("--profile trains one epoch: leave out --on-end", WRONG)
     target = parse_target(track, "--track") if track else None
     planned = load_study(study_path, sets)
     place = Store(results / planned.name)
@@ -146,8 +149,8 @@ def _end_reported(place: Store) -> Iterator[None]:
 
     try:
         yield
-    except Ended as error:
-        tell("end", code=error.code, message=str(error))
+    except EXPECTED as error:
+        tell("end", code=code_of(error), message=sentence_of(error))
         raise
     except typer.Exit as end:
         plan = place.read_plan()

@@ -139,9 +139,8 @@ def timed(study: Study, found: Survey, machine: Machine) -> Timed | None:
         return None
     validation = sum(found.counts.get("val", []))
     held_out = 0 if validation else round(baseline.data.validation_fraction * found.train)
-    images = Images(
-        seen=found.train - held_out, tested=sum(found.counts["test"]) + validation + held_out
-    )
+    seen = found.train - held_out
+    images = Images(seen, seen, tested=sum(found.counts["test"]) + validation + held_out)
     seconds = {
         arm: forwards(config, images) * pace.low / config.train.epochs
         for arm, config in trials.items()

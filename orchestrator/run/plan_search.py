@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from analysis.results.study_plan import NoStudy
@@ -10,6 +11,7 @@ from orchestrator.results.store import Store
 from orchestrator.study import comparison_families
 from orchestrator.study.search_definition import SearchPlan
 from orchestrator.study.search_schema import Asha, Median, Parameter
+from trainable.storage import names
 from trainable.storage.trial_folder import TrialFolder
 
 
@@ -81,12 +83,26 @@ def on_disk(store: Store, arm: str | None, seeds: list[int]) -> str:
 
 
 def missing(plan: SearchPlan, store: Store) -> dict[str | None, int]:
-    """Return, for each arm, the number of Optuna trials without a finished folder."""
+    """Return, for each arm, the number of Optuna trials that are not finished or not yet proposed.
+
+    Proposals that repeat an earlier one, or are invalid, leave no folder. So the journal is read
+    where folders are missing.
+    """
     found = {}
     for search in plan.searches:
         counts = _counts(store, search.arm, plan.file.seeds)
         ended = (counts.total() - counts["begun"]) // len(plan.file.seeds)
         found[search.arm] = max(0, plan.budget(search) - ended)
+    file = store.root / names.JOURNAL
+    if not any(found.values()) or not file.exists():
+        return found
+    # Imported here, because it imports Optuna.
+    from orchestrator.search.journal import finished
+
+    for search in plan.searches:
+        with suppress(NoStudy):  # damaged: `run` makes it anew from the folders
+            ended = finished(file, search.arm or plan.file.name)
+            found[search.arm] = max(0, plan.budget(search) - ended)
     return found
 
 

@@ -1,6 +1,7 @@
 """`run --profile ARM`: the time of one epoch by phase, and a trace of it."""
 
 import os
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
@@ -36,6 +37,7 @@ def profile_arm(study: Study, store: Store, machine: Machine, arm: str, console:
     if lacking:
         raise Ended("\n".join(lacking), WRONG)
     trace = store.root / names.PROFILE / f"{arm}.json.gz"
+    machine = replace(machine, source_dir=store.source_dir(trial.record))
     try:
         row = profile_epoch(trial.config, machine, trace)
     except TrialError as error:

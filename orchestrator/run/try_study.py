@@ -130,7 +130,7 @@ def shortened(trial: PlannedTrial) -> PlannedTrial:
     train = config.train
     method = config.method
     if method.shortest_warmup >= WARMUP_EPOCHS:  # `auto` is 1 at least
-        method = method.model_copy(update={method.warmup_field: WARMUP_EPOCHS})
+        method = method.with_warmup(WARMUP_EPOCHS)
     epochs = min(EPOCHS, train.epochs)
     short: TrialConfig = config.model_copy(
         update={"train": train.model_copy(update={"epochs": epochs}), "method": method}

@@ -21,23 +21,29 @@ class Room:
         self._kinds = {trial.record.name: _kind(trial) for trial in todo}
         self._waiting = Counter(self._kinds.values())
         self._sizes: dict[str, tuple[int, int]] = {}
+        self._started: set[str] = set()
 
     def lacking(self, name: str, kept: int, while_running: int) -> str | None:
         """Return a sentence if the free space is too small when trial `name` has started.
 
-        Kinds of trials that have not started are not counted.
+        Kinds of trials that have not started are not counted, nor are trials that a search or a
+        sequential study will add.
 
         Args:
             name: the trial's name.
             kept: bytes of its results.
             while_running: further bytes that it needs while it runs.
         """
-        kind = self._kinds.pop(name, None)
-        if kind is None:  # it resumes after a failure
+        if name in self._started:  # it resumes after a failure
             return None
-        self._sizes[kind] = kept, while_running
-        needed = self._needed()
-        self._waiting[kind] -= 1
+        self._started.add(name)
+        kind = self._kinds.pop(name, None)
+        if kind is None:  # it was added later
+            needed = self._needed() + kept + while_running
+        else:
+            self._sizes[kind] = kept, while_running
+            needed = self._needed()
+            self._waiting[kind] -= 1
         free = free_bytes(self._root)
         if needed <= free:
             return None

@@ -126,8 +126,9 @@ class SequentialQueue:
         elif state == "failed":
             self._found[_place(trial)] = ERROR
             blocked = self._block_users(name)
-        else:
-            return []  # interrupted
+        else:  # interrupted
+            looks.add_time(self._store.root, self._run, self._spent)
+            return []
         self._judge()
         return blocked
 

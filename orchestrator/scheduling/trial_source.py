@@ -9,7 +9,8 @@ class TrialSource(Protocol):
     """Provides trials one by one, and receives their epochs and ends.
 
     Ray, local processes and shards use it in the same way. Implementations: `DependencyQueue` (a
-    fixed list of trials, some of which may depend on others) and `SearchPool`.
+    fixed list of trials, some of which may depend on others), `SequentialQueue` (trials are added
+    until each question is decided), `SearchPool`, and `SharedSource` for two executors at once.
     """
 
     knows_all: bool

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import optuna
 from optuna.storages import JournalStorage
 
 from analysis.results.study_plan import NoStudy
@@ -27,6 +28,19 @@ def write(path: Path, tell: Callable[[str], None]) -> JournalStorage:
         damaged = path.replace(path.with_suffix(".damaged"))
         tell(f"{path} is damaged: renamed to {damaged.name}, and made anew from the trial folders")
         return open_journal(path)
+
+
+def finished(path: Path, search: str) -> int:
+    """Return how many trials of a search have ended.
+
+    Raises:
+        NoStudy: the journal is damaged.
+    """
+    try:
+        study = optuna.load_study(study_name=search, storage=open_journal(path))
+    except KeyError:  # it has not begun
+        return 0
+    return sum(trial.state.is_finished() for trial in study.trials)
 
 
 def _cut_torn_line(path: Path) -> None:

@@ -24,8 +24,6 @@ class SearchPool:
 
     knows_all = False
     sees_every_epoch = True
-    exhausted = True
-    """If `next` returns None, it will never return a trial again."""
 
     def __init__(
         self,
@@ -110,6 +108,11 @@ class SearchPool:
             search = min(unfinished, key=lambda search: len(search.trials))
             number = len(search.trials)
             self._enqueue(search, number, search.ask())
+
+    @property
+    def exhausted(self) -> bool:
+        """Return whether `next` will never return a trial again."""
+        return not self._queue and not any(search.missing for search in self.all)
 
     def _enqueue(self, search: Search, number: int, trials: list[PlannedTrial]) -> None:
         self._queue += trials

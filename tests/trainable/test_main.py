@@ -52,6 +52,9 @@ def test_a_full_disk_is_not_called_done(config, capsys, monkeypatch):
     [
         (["--device", "gpu"], "invalid choice: 'gpu'"),
         (["--out", __file__], f"--out: {__file__} is a file"),
+        (["--out", f"{__file__}/x"], f"--out: {__file__} is a file"),
+        (["--noise-file", __file__], f"--noise-file: {__file__} is a file"),
+        (["--threads", "0"], "--threads: 0 is not right"),
     ],
 )
 def test_a_wrong_option_is_a_sentence_and_code_2(config, capsys, options, words):

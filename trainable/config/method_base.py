@@ -1,6 +1,6 @@
 """Properties of a method's fields that the rest of the project uses. Imports pydantic only."""
 
-from typing import Literal
+from typing import Literal, Self
 
 from trainable.config.base import Section
 
@@ -20,6 +20,12 @@ class MethodConfig(Section):
     def warmup_field(self) -> str:
         """Name of the field with the number of warm-up epochs."""
         return "warmup_epochs"
+
+    def with_warmup(self, epochs: int) -> Self:
+        """Return the method with exactly this number of warm-up epochs; itself without warm-up."""
+        changes = {self.warmup_field: epochs, "warmup_steps": 0}
+        fields = type(self).model_fields
+        return self.model_copy(update={k: value for k, value in changes.items() if k in fields})
 
     @property
     def divides(self) -> bool:

@@ -90,31 +90,49 @@ class DivideMix(CoDivide):
         else:
             row = {"phase": "dividemix"}
             row.update(self.divide_and_mix())
+        return row
+
+    def evaluate(self) -> Row:
+        """Return the accuracies of the epoch, after a failed division has been undone (`guard`).
+
+        After the last epoch the samples are judged once more, for the record.
+        """
+        earlier = self.test_classes
+        row = super().evaluate()
+        if self.epoch + 1 == self.warmup:
+            row.update(self.end_warmup())
+        if self.guard and self.guard.restore_if_failed(self.learners, self.agrees()):
+            self.test_classes = earlier  # without those of the networks that were thrown away
+            row = super().evaluate()
+        if self.guard:
+            row["division/failed"] = float(self.guard.failed)
         if self.epoch + 1 == self.config.train.epochs:
             with self.uncounted():
                 record = self.seen(self.judge(finished=1))
             self.records[self.epoch + 1] = {**record, **self.held_out()}
         return row
 
-    def evaluate(self) -> Row:
-        """Return the accuracies of the epoch, after a failed division has been undone (`guard`)."""
-        row = super().evaluate()
-        if self.validation_classes is None or self.data.validation is None:
-            return row
-        given = self.data.validation.given
-        warmed_up = self.epoch + 1 == self.warmup
-        if warmed_up and self.method.mixup == "auto":
-            row["warmup/kappa"] = kappa(self.validation_classes, given, self.data.classes)
+    def end_warmup(self) -> Row:
+        """Decide on MixUp (`mixup: auto`), and keep the networks for `guard`."""
+        row: Row = {}
+        if self.method.mixup == "auto":
+            predicted, given = self.validation()
+            row["warmup/kappa"] = kappa(predicted, given, self.data.classes)
             self.mixes = hard_to_predict(row["warmup/kappa"])
-        if self.guard is None:
-            return row
-        agrees = self.validation_classes == given
-        if warmed_up:
-            self.guard.keep(self.learners, agrees)
-        elif self.guard.restore_if_failed(self.learners, agrees):
-            row = super().evaluate()
-        row["division/failed"] = float(self.guard.failed)
+        if self.guard:
+            self.guard.keep(self.learners, self.agrees())
         return row
+
+    def validation(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the newest predictions of the validation samples and their labels, (m,)."""
+        assert self.validation_classes is not None
+        assert self.data.validation is not None
+        return self.validation_classes, self.data.validation.given
+
+    def agrees(self) -> torch.Tensor:
+        """Return whether the ensemble predicts the label of each validation sample, (m,) bool."""
+        predicted, given = self.validation()
+        return predicted == given
 
     def separate(self) -> Row:
         """Measure the distance of the two loss components, for `warmup_epochs: auto`."""

@@ -56,7 +56,8 @@ class DivisionGuard:
         """
         if self._agreed is None or self.failed:
             return False
-        self._falls = self._falls + 1 if fell(self._agreed, agrees) else 0
+        before = self._agreed.to(agrees.device)  # a checkpoint is read on the CPU
+        self._falls = self._falls + 1 if fell(before, agrees) else 0
         self.failed = self._falls >= EPOCHS
         if self.failed:
             for learner, state in zip(learners, self._kept, strict=True):

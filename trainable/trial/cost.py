@@ -46,12 +46,14 @@ class Images:
     """Number of images of a trial.
 
     Attributes:
-        seen: training images of an epoch.
+        seen: training images of an epoch of the method's own.
+        plain: training images of an epoch of plain training, as warm-up is.
         tested: test and validation images.
         right: share of right training labels, 0 to 1; 1 if it is unknown.
     """
 
     seen: int
+    plain: int
     tested: int
     right: float = 1.0
 
@@ -97,14 +99,16 @@ def estimate(config: TrialConfig, machine: Machine) -> Cost:
 
 
 def _images(trial: Trial) -> Images:
-    data = trial.data
+    data = trial.method.data  # `retrain` uses all images, where an epoch of the others has a part
     tested = len(data.test)
     if data.validation:
         tested += len(data.validation)
-    seen = len(data.train)
+    seen = plain = len(data.train)
     if data.epoch_batches:
-        seen = min(seen, data.epoch_batches * trial.config.train.batch_size)
-    return Images(seen, tested, 1 - (data.noise_rate or 0))
+        drawn = data.epoch_batches * trial.config.train.batch_size
+        seen = min(seen, drawn)
+        plain = min(plain, 2 * drawn)
+    return Images(seen, plain, tested, 1 - (data.noise_rate or 0))
 
 
 def forwards(config: TrialConfig, images: Images) -> int:
@@ -116,21 +120,21 @@ def forwards(config: TrialConfig, images: Images) -> int:
     networks = config.method.networks
     seen = images.seen
     tested = images.tested
-    plain = networks * (3 * seen + tested)
+    plain = networks * (3 * images.plain + tested)
     if isinstance(method, DivideMix):
-        steps = math.ceil(seen / (2 * config.train.batch_size))
+        steps = math.ceil(images.plain / (2 * config.train.batch_size))
         warmup = min(method.warmup_length(epochs, steps), epochs)
         labeled = images.right * seen
         each = networks * (seen + labeled * _forwards_per_labeled(method) + tested)
         return warmup * plain + (epochs - warmup) * int(each)
     work = epochs * plain
     if isinstance(method, ElrPlus):
-        work += epochs * networks * seen
+        work += epochs * networks * images.plain
     elif isinstance(method, SsrPlus):
         # A step: two mixed views, a weak and a strong one; before it, the selection.
-        work += epochs * (2 * 3 + 1 + 3 + 1 - 3) * seen
+        work += epochs * (2 * 3 + 1 + 3 + 1 - 3) * images.plain
     elif isinstance(method, Forgetting) and method.forget_rate == "estimated":
-        work += min(method.gradual_epochs, epochs - 1) * networks * seen
+        work += min(method.gradual_epochs, epochs - 1) * networks * images.plain
     return work
 
 

@@ -9,10 +9,13 @@ def choose_device(name: str) -> torch.device:
     """Return the device of that name; auto: CUDA if available, else the CPU.
 
     Raises:
-        DataError: CUDA is requested and not available.
+        DataError: there is no such device, or CUDA is requested and not available.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise DataError(f"--device {name}: no CUDA device is available. Use --device cpu or auto")
-    return torch.device(name)
+    try:
+        return torch.device(name)
+    except RuntimeError:
+        raise DataError(f"--device {name}: it is cpu, cuda or auto") from None

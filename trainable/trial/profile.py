@@ -22,13 +22,10 @@ def profile_epoch(config: TrialConfig, machine: Machine, trace: Path) -> Row:
     Raises:
         TrialError: the data is missing or wrong, or training diverged.
     """
-    shorter: dict[str, object] = (
-        {"warmup_epochs": 1} if hasattr(config.method, "warmup_epochs") else {}
-    )
     epochs = max(config.train.epochs, BEFORE + 1)
     config = config.model_copy(
         update={
-            "method": config.method.model_copy(update=shorter),
+            "method": config.method.with_warmup(1),
             "train": config.train.model_copy(update={"epochs": epochs}),
         }
     )

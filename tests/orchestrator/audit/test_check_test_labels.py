@@ -115,6 +115,13 @@ def test_trusted_test_labels_need_no_check(command):
         (("--sample", "5"), "--sample is for --split test"),
         (("--split", "test", "--apply", "out.csv"), "goes with --setting, --sample"),
         (("--split", "test", "--certificate"), "goes with --setting, --sample"),
+        (("--split", "test", "--cross-fit", "5"), "goes with --setting, --sample"),
+        (("--split", "test", "--seed", "0"), "goes with --setting, --sample"),
+        (
+            ("--export", "cleanlab", "f.csv", "--apply", "o.csv"),
+            "--apply and --export are different",
+        ),
+        (("--review", "--cross-fit", "5"), "--review and --cross-fit are different"),
         (("--split", "test", "--setting", "x"), "--setting x: the study has none"),
         (("--split", "test", "--sample", "0"), "the test set has"),
     ],

@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 import typer
 
+from analysis.results.study_plan import NoStudy
 from orchestrator.cli.on_end import on_end
 from orchestrator.exit_codes import REFUSED, WRONG, Ended
+from trainable.config.strict_yaml import ConfigError
 
 TELL = 'echo "$DIVIDEMIX_EXIT_CODE $DIVIDEMIX_RUN_DIR" >> said.txt'
 
@@ -25,6 +27,8 @@ def workplace(tmp_path, monkeypatch):
         (Ended("refused", REFUSED), REFUSED),
         (SystemExit(130), 130),
         (OSError("disk"), REFUSED),
+        (ConfigError("s.yaml", ["it never leaves its warm-up"]), WRONG),
+        (NoStudy("results: no study"), WRONG),
         (ValueError("fault"), 1),
     ],
 )
@@ -45,6 +49,15 @@ def test_a_failure_of_the_command_is_a_note_and_changes_no_code(command):
     assert "ended with code 7" in err
     assert Path("said.txt").read_text().startswith("2 ")
     assert len(Path("said.txt").read_text().splitlines()) == 1, "it is run once"
+
+
+def test_it_is_not_for_a_try_nor_a_profile(command):
+    Path("tiny.yaml").write_text("name: tiny\nseeds: [0]\nbase: {train: {epochs: 3}}\n")
+    for options in (["--try"], ["--profile", "baseline"]):
+        code, _, err = command("run", "tiny.yaml", *options, "--on-end", TELL)
+        assert code == WRONG
+        assert "--on-end" in err
+    assert not Path("said.txt").exists()
 
 
 def test_without_a_command_nothing_is_run():

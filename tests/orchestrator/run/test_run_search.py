@@ -12,6 +12,7 @@ import pytest
 from orchestrator.execution.interrupts import Stop
 from orchestrator.results.store import Store
 from orchestrator.search.pool import SearchPool
+from orchestrator.study.load import load_study
 from tests.orchestrator import toy
 from tests.orchestrator.runs import (
     RAY_ALONE,
@@ -131,6 +132,31 @@ def test_a_search_is_run_confirmed_and_then_nothing_is_left_to_do(
     code, output = orchestrate("plan", study, "--cost")
     assert "on disk: " in output
     assert (code, "cost of 0 missing trials" in output) == (0, True)
+
+
+def test_a_search_is_exhausted_when_all_its_trials_are_given_out(tmp_path):
+    """An executor that asks before it starts Ray has to be told that there is work."""
+    plan = load_study(write(tmp_path, trials=2)).search
+    assert plan is not None
+    pool = SearchPool("toy", plan, Store(tmp_path / "results"))
+    pool.reconcile()
+    asked = [pool.exhausted]
+    while pool.next() is not None:
+        asked.append(pool.exhausted)
+    assert asked == [False, False, True]
+
+
+def test_a_proposal_that_repeats_another_is_not_missing(orchestrate, tmp_path, monkeypatch):
+    text = STUDY[: STUDY.index("  train.lr:")] + "  train.lr: {values: [0.02, 0.1, 0.5]}\n"
+    study = write(tmp_path, text + STUDY[STUDY.index("sampler:") :], trials=6)
+    instead_of_ray(monkeypatch, peak)
+    code, output = orchestrate("run", study)
+    assert code == 0, output
+    assert len(list(Path("results/toy/runs").glob("trial-*"))) < 6, "some were repeated"
+    plan = json.loads(orchestrate("plan", study, "--json")[1])
+    assert [search["missing"] for search in plan["searches"]] == [0]
+    assert plan["confirmation"]["ended"] is True
+    assert "cost of 0 missing trials" in orchestrate("plan", study, "--cost")[1]
 
 
 def test_an_extended_search_runs_the_difference_and_confirms_new_winners_only(

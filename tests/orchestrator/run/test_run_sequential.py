@@ -240,6 +240,19 @@ def test_the_budget_ends_a_study_with_the_answers_so_far(trainer, run, monkeypat
     assert len(trainer.trained) > few
 
 
+def test_the_time_of_an_interrupted_trial_counts_too(trainer, run, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("orchestrator.scheduling.sequential_queue.time.monotonic", lambda: clock[0])
+
+    def preempted_after_an_hour(folder, trial) -> None:
+        clock[0] += 3600
+
+    trainer.end = preempted_after_an_hour
+    trainer.at_most = 2
+    run("--set", "run.budget.hours=30", code=None)
+    assert read_register(ROOT).hours == pytest.approx(2)
+
+
 # --- results of a fixed list of seeds ---
 
 FIXED = STUDY.replace(

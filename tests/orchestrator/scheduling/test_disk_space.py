@@ -47,6 +47,15 @@ def test_a_trial_that_begins_again_is_not_counted_again(study, tmp_path, monkeyp
     assert room.lacking("baseline/seed=0", 1, 1) is None
 
 
+def test_a_trial_that_was_added_later_counts_by_itself(study, tmp_path, monkeypatch):
+    """Of a search nothing is known from the start, of a sequential study the first seeds."""
+    room = Room(tmp_path, [], slots=2)
+    monkeypatch.setattr(room_module, "free_bytes", lambda path: 500)
+    assert room.lacking("trial-0000/seed=0", 300, 200) is None
+    assert "need about 501 bytes" in (room.lacking("trial-0001/seed=0", 300, 201) or "")
+    assert room.lacking("trial-0001/seed=0", 300, 201) is None, "it begins again"
+
+
 def test_free_space_of_a_folder_that_will_be_made(tmp_path):
     assert free_bytes(tmp_path / "not" / "yet") == pytest.approx(free_bytes(tmp_path), rel=0.2)
     assert free_bytes(Path("results/tiny")) > 0

@@ -96,3 +96,25 @@ def test_without_validation_images_nothing_could_be_seen():
     method.data.validation = None
     with pytest.raises(DataError, match=r"Set data\.validation_fraction: 0\.1"):
         type(method)(method.config, method.data, method.learners, method.streams)
+
+
+def test_records_and_test_predictions_are_those_of_the_networks_that_came_back():
+    """The division fails in the last epoch but one, or in the last one."""
+    for epochs in (6, 5):
+        method = guarded(epochs=epochs)
+        ruined(method)
+        rows = list(method)
+        assert [row["division/failed"] for row in rows][-2:] == ([1, 1] if epochs == 6 else [0, 1])
+        assert len(method.test_classes) == epochs, "one entry an epoch"
+        test = method.data.test
+        right = [100 * float((each == test.true).float().mean()) for each in method.test_classes]
+        assert right == pytest.approx([row["test/accuracy"] for row in rows])
+        record = method.records[epochs]
+        assert len(set(record["ensemble_class"].tolist())) > 1, "the ruined networks predict one"
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_checkpoint_of_the_guard_is_read_on_the_cpu_and_compared_on_the_gpu():
+    guard = DivisionGuard()
+    guard.keep([], share(60))
+    assert guard.restore_if_failed([], share(60).cuda()) is False
