@@ -70,7 +70,8 @@ class Study:
         """One row per setting and arm: its last-10 test accuracy, paired with the baseline's.
 
         `n`, `mean`, `sd` (%, over seeds) describe the arm. `difference`, `low`, `high` (points,
-        arm − baseline on the same seeds, 95 % t interval), `p_adjusted` and `verdict` compare it.
+        arm − baseline on the same seeds, interval for all arms of the family together),
+        `p_adjusted` and `verdict` compare it; `t_low`, `t_high` are its own 95 % t interval.
         `analysis.stats.comparison.compare` documents all columns; unchecked test labels add those
         of `analysis.report.answers.Answers`.
         """

@@ -92,8 +92,8 @@ def audit(
         if not judged(table):
             raise NoAudit(
                 f"{root / trial['folder']}/samples.npz has neither the clean probability of all "
-                "training samples nor their margins: the method records none (mixup, elr_plus), "
-                "the trial was made by an older version, or the file is damaged"
+                "training samples nor their margins: the method records none (mixup, elr_plus, "
+                "ssr_plus), the trial was made by an older version, or the file is damaged"
             )
     plain = _plain_trainings(study, trials[0])
     folds = has_folds(study, trials[0])

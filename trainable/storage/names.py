@@ -170,7 +170,10 @@ the text states otherwise."""
 
 FIELDS: dict[str, str] = {
     "epoch": "number of the epoch, from 1",
-    "phase": "what the epoch did: `warmup`, `dividemix` or the method's name",
+    "phase": (
+        "what the epoch did: `warmup` (also plain training and `retrain`), `dividemix`, `fallback` "
+        "(after `guard` has undone the division), or the method's name"
+    ),
     "epochs": "number of trained epochs",
     "selected_epoch": "the epoch with the best validation accuracy, the earliest of equals",
     "label_wave_epoch": "the epoch that Label Wave selects",
