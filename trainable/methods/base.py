@@ -90,6 +90,7 @@ class Method:
         row.update(self.changes())
         with self.timed("eval"):
             row.update(self.evaluate())
+        self.after_evaluation()
         self.epoch += 1
         whole = {"epoch": self.epoch, **row, "schedule/lr": lr}
         whole["work/forwards"] = self.forwards - forwards_before
@@ -104,6 +105,9 @@ class Method:
         `self.epoch` is the number of epochs completed before.
         """
         raise NotImplementedError
+
+    def after_evaluation(self) -> None:
+        """Record what the tested networks say of the samples, if the method does so here."""
 
     def changes(self) -> Row:
         """Return the share of the training samples whose predicted class has changed, percent."""

@@ -70,6 +70,8 @@ class DivideMix(CoDivide):
         """Number of warm-up epochs; infinite while `auto` has not ended warm-up."""
         m = self.method
         if m.warmup_epochs != "auto":
+            if not m.warmup_steps:
+                return m.warmup_epochs
             batch = 2 * self.config.train.batch_size
             steps = self.data.epoch_batches or math.ceil(len(self.data.train) / batch)
             return m.warmup_length(self.config.train.epochs, steps)
@@ -93,10 +95,7 @@ class DivideMix(CoDivide):
         return row
 
     def evaluate(self) -> Row:
-        """Return the accuracies of the epoch, after a failed division has been undone (`guard`).
-
-        After the last epoch the samples are judged once more, for the record.
-        """
+        """Return the accuracies of the epoch, after a failed division has been undone (`guard`)."""
         earlier = self.test_classes
         row = super().evaluate()
         if self.epoch + 1 == self.warmup:
@@ -106,11 +105,15 @@ class DivideMix(CoDivide):
             row = super().evaluate()
         if self.guard:
             row["division/failed"] = float(self.guard.failed)
-        if self.epoch + 1 == self.config.train.epochs:
-            with self.uncounted():
-                record = self.seen(self.judge(finished=1))
-            self.records[self.epoch + 1] = {**record, **self.held_out()}
         return row
+
+    def after_evaluation(self) -> None:
+        """Judge the samples once more after the last epoch, for the record."""
+        if self.epoch + 1 < self.config.train.epochs:
+            return
+        with self.uncounted():
+            record = self.seen(self.judge(finished=1))
+        self.records[self.epoch + 1] = {**record, **self.held_out()}
 
     def end_warmup(self) -> Row:
         """Decide on MixUp (`mixup: auto`), and keep the networks for `guard`."""
