@@ -292,7 +292,7 @@ def test_results_below_a_file(tmp_path, run_here):
 
 
 def test_a_second_run_while_the_first_trains(tmp_path, run_here, start):
-    study, runs = write_study(tmp_path, 8), runs_of(tmp_path)
+    study, runs = write_study(tmp_path, 40), runs_of(tmp_path)  # longer than a start takes
     refused = []
 
     def run_too() -> None:
