@@ -1,4 +1,4 @@
-"""Write the image sets of studies/real_images.yaml and studies/recipe_search.yaml.
+"""Write the image sets of studies/real_images.yaml, methods_fashion.yaml and paper_orderings.yaml.
 
     python -m benchmarks.real_images data --fashion FOLDER --cifar FILE.npz
 
