@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.many_trials import ARMS, EPOCHS, make
+from benchmarks.many_folders import ARMS, EPOCHS, make
 
 pytestmark = pytest.mark.nightly
 TRIALS = 5000
