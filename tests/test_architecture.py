@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LAYERS = {
-    "orchestrator": "cli > run demo > ray_backend local_backend > execution > scheduling display audit trackers > search > study > results exit_codes import_path",
+    "orchestrator": "cli > run demo > ray_backend local_backend > execution > scheduling display audit trackers > search > study > results exit_codes import_path plain_console",
     "trainable": (
         "__main__ ray_trainable api > embedding > trial > methods tensorboard > engine > data models > noisy_labels > config"
         " > storage random_streams errors terminal"

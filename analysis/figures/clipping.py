@@ -37,7 +37,9 @@ def limits(rows: pd.DataFrame, margin: float) -> Limits:
     ends = rows[["difference", "low", "high"]].to_numpy(float)
     ends = np.where(np.isfinite(ends), ends, np.nan)
     farthest = np.nanmax(np.abs(ends), axis=1) if len(ends) else np.array([margin])
-    reach = max(TYPICAL * float(np.nanmedian(farthest)), 2 * margin)
+    # The lower of the two in the middle, so that one of two arms may be the outlier.
+    typical = float(np.nanquantile(farthest, 0.5, method="lower"))
+    reach = max(TYPICAL * typical, 2 * margin)
     low = min(float(np.nanmin(ends, initial=0.0)), -margin)
     high = max(float(np.nanmax(ends, initial=0.0)), margin)
     if low < -NEARBY * reach:

@@ -16,6 +16,8 @@ REFERENCE = "strong_cross_entropy"
 """Name of the arm that the others are compared with: plain training done well."""
 FORMER = "former baseline"
 """Name of the study's baseline while `REFERENCE` is in its place."""
+DATA = ("name", "path", "imbalance")
+"""Fields of `data` under which an amount of noise is harder or easier, so they are kept apart."""
 AMOUNTS = ("rate", "skills", "path", "labels_hash")
 """Fields of `noise` that say how many labels are wrong, not which kind of noise it is."""
 
@@ -104,30 +106,45 @@ def _tested(results: Results) -> dict[tuple[str, str], list[Tested]]:
     return found
 
 
-def _kind(config: dict[str, Any]) -> tuple[str, str, str] | None:
-    """Return the noise's name, its other fields, and the data of a trial; None: without noise."""
+@dataclass(frozen=True)
+class Kind:
+    """Noise whose amounts are compared with each other: its name, its other fields, the data."""
+
+    name: str
+    fields: str
+    data: tuple[str, ...]
+
+
+def _kind(config: dict[str, Any]) -> Kind | None:
+    """Return a trial's kind of noise; None: without noise."""
     noise = dict(config.get("noise") or {})
     name = noise.pop("name", "none")
     if name == "none":
         return None
     fields = {key: json.dumps(value) for key, value in noise.items() if key not in AMOUNTS}
     text = ", ".join(f"{key}: {value}" for key, value in sorted(fields.items()))
-    data = (config.get("data") or {}).get("name", "")
-    return name, text, data
+    data = config.get("data") or {}
+    return Kind(name, text, tuple(_data_field(field, data.get(field)) for field in DATA))
 
 
-def _labels(kinds: list[tuple[str, str, str] | None]) -> dict[tuple[str, str, str], str]:
+def _data_field(field: str, value: Any) -> str:
+    if value is None:
+        return ""
+    return str(value) if field in ("name", "path") else f"{field} {value}"
+
+
+def _labels(kinds: list[Kind | None]) -> dict[Kind, str]:
     """Return a text for each kind of noise: its name, and what it needs to be unique."""
     different = {kind for kind in kinds if kind is not None}
     labels = {}
     for kind in different:
-        name, fields, data = kind
-        alike = [other for other in different if other[0] == name]
-        label = name
-        if len({other[1] for other in alike}) > 1:
-            label += f" ({fields})"
-        if len({other[2] for other in alike}) > 1:
-            label += f", {data}"
+        alike = [other for other in different if other.name == kind.name]
+        label = kind.name
+        if len({other.fields for other in alike}) > 1:
+            label += f" ({kind.fields})"
+        for place, text in enumerate(kind.data):
+            if text and len({other.data[place] for other in alike}) > 1:
+                label += f", {text}"
         labels[kind] = label
     return labels
 

@@ -11,7 +11,6 @@ from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
-from rich.console import Console
 
 from orchestrator.cli import (
     audit_command,
@@ -24,6 +23,7 @@ from orchestrator.cli import (
     study_commands,
 )
 from orchestrator.cli.exit_code import EXPECTED, code_of, sentence_of
+from orchestrator.plain_console import plain_console
 from trainable.terminal import tolerate_encoding
 
 DISTRIBUTION = "dividemix-orchestrator"
@@ -83,5 +83,5 @@ def _interrupted(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def _exit_with(message: str, code: int) -> NoReturn:
-    Console(stderr=True, highlight=False, soft_wrap=True).print(message, markup=False)
+    plain_console(stderr=True).print(message)
     sys.exit(code)

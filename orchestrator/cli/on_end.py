@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console
-
 from orchestrator.cli.exit_code import code_of
 from orchestrator.exit_codes import FAILED
+from orchestrator.plain_console import plain_console
 
 EXIT_CODE = "DIVIDEMIX_EXIT_CODE"
 RUN_DIR = "DIVIDEMIX_RUN_DIR"
@@ -44,6 +43,6 @@ def _run(command: str, code: int, root: Path) -> None:
     environment = os.environ | {EXIT_CODE: str(code), RUN_DIR: str(root.absolute())}
     done = subprocess.run(command, shell=True, env=environment, stdout=STDERR, check=False)
     if done.returncode:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(
-            f"note: --on-end: {command} ended with code {done.returncode}", markup=False
+        plain_console(stderr=True).print(
+            f"note: --on-end: {command} ended with code {done.returncode}"
         )

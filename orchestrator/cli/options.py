@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
 
+from orchestrator.plain_console import plain_console
 from orchestrator.study.shipped import study_file
 
-console = Console(highlight=False, soft_wrap=True)
+console = plain_console()
 
 StudyPath = Annotated[
     Path,

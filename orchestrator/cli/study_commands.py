@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from orchestrator.cli.exit_code import EXPECTED, code_of, sentence_of
 from orchestrator.cli.on_end import on_end as run_at_end
@@ -27,6 +26,7 @@ from orchestrator.cli.options import (
 )
 from orchestrator.cli.selection import selected
 from orchestrator.exit_codes import WRONG, Ended
+from orchestrator.plain_console import plain_console
 from orchestrator.results.store import Store
 from orchestrator.run import run_study
 from orchestrator.scheduling.trial_selection import Options
@@ -109,7 +109,7 @@ def run_command(
     target = parse_target(track, "--track") if track else None
     planned = load_study(study_path, sets)
     place = Store(results / planned.name)
-    shown = Console(highlight=False, soft_wrap=True, quiet=quiet or events)
+    shown = plain_console(quiet=quiet or events)
     options = Options(
         stale=stale,
         same_code=same_code,

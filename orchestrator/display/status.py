@@ -15,6 +15,7 @@ from analysis.results.study_folder import STATES, State, on_other_data
 from analysis.results.study_plan import TrialRecord
 from analysis.results.trial_failures import what_failed
 from analysis.results.trial_files import TrialFiles
+from orchestrator.plain_console import plain_console
 from orchestrator.results.store import Store
 from trainable.storage.names import EPOCH_SECONDS, LAST10, TEST_ACCURACY
 
@@ -323,5 +324,5 @@ def notes(records: list[TrialRecord], states: dict[TrialRecord, State], files: F
 def loud(console: Console) -> Console:
     """Return a console for messages that are never suppressed: stderr if `console` is quiet."""
     if console.quiet:
-        return Console(stderr=True, highlight=False, soft_wrap=True)
+        return plain_console(stderr=True)
     return console

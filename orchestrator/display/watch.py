@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from orchestrator.plain_console import plain_console
+
 Print = Callable[[Console], None]
 
 
@@ -36,11 +38,10 @@ def watch(show: Print, console: Console, every: float) -> None:
 
 def _page(show: Print, console: Console, every: float) -> Text:
     """Return what `show` prints, below a line with the time."""
-    drawn = Console(
+    drawn = plain_console(
         width=console.width,
         force_terminal=True,
-        color_system=console.color_system,  # type: ignore[arg-type]
-        highlight=False,
+        color_system=console.color_system,
         soft_wrap=False,
     )
     with drawn.capture() as captured:

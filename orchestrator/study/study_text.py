@@ -14,8 +14,9 @@ from trainable.config.trial import TrialConfig
 PLAIN = re.compile(r"(\.\./)*/?[A-Za-z_][A-Za-z0-9_./-]*")
 """Text that needs no quotes, apart from `WORDS` in any case."""
 WORDS = {"true", "false", "null", "yes", "no", "on", "off"}
-FILLED_IN = ("labels_hash", "weights_hash")
-"""Fields that the program fills in when it reads a study."""
+LEFT_OUT = ("labels_hash", "weights_hash", "recipe")
+"""Fields that the program fills in when it reads a study, and the recipe: its values are in the
+other fields, and it would fill in those that a trial has at their defaults."""
 PATHS = ("path", "weights")
 """Fields that are paths, relative to the folder of the study file."""
 
@@ -51,7 +52,7 @@ def sections(config: TrialConfig, moved: Callable[[str], str]) -> dict[str, dict
         for field in PATHS:
             if isinstance(content.get(field), str):
                 first[field] = moved(content.pop(field))
-        for field in FILLED_IN:
+        for field in LEFT_OUT:
             content.pop(field, None)
         if first or content:
             found[name] = {**first, **content}

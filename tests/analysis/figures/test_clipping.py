@@ -26,6 +26,13 @@ def test_an_outlier_is_beyond_the_axis_and_the_other_side_is_untouched():
     assert not any(found.beyond(end) for row in near for end in row)
 
 
+def test_one_of_two_arms_may_be_the_outlier():
+    found = axis((-0.5, -1.0, 0.0), (-50.0, -55.0, -45.0))
+    assert found.beyond(-50.0)
+    assert found.low > -4
+    assert not found.beyond(-1.0)
+
+
 def test_unknown_and_infinite_ends_are_ignored():
     found = axis((1.0, np.nan, np.nan), (0.5, -np.inf, np.inf))
     assert np.isfinite([found.low, found.high]).all()

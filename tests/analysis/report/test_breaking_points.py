@@ -90,13 +90,31 @@ def test_shares_are_measured_and_kinds_of_noise_are_kept_apart(study):
     }
 
 
-def test_data_sets_are_kept_apart(study):
-    for name, wrong, data in (("a", 0.2, "x"), ("b", 0.4, "x"), ("c", 0.2, "y"), ("d", 0.4, "y")):
+@pytest.mark.parametrize(
+    ("first", "second", "labels"),
+    [
+        ({"name": "x"}, {"name": "y"}, {"x", "y"}),
+        ({"name": "npz", "path": "x.npz"}, {"name": "npz", "path": "y.npz"}, {"x.npz", "y.npz"}),
+        (
+            {"name": "x", "imbalance": 1},
+            {"name": "x", "imbalance": 9},
+            {"imbalance 1", "imbalance 9"},
+        ),
+    ],
+    ids=["name", "path", "imbalance"],
+)
+def test_data_sets_are_kept_apart(study, first, second, labels):
+    for name, wrong, data in (
+        ("a", 0.2, first),
+        ("b", 0.4, first),
+        ("c", 0.2, second),
+        ("d", 0.4, second),
+    ):
         given = noise(wrong)
-        given["config"]["data"] = {"name": data}
+        given["config"]["data"] = data
         for arm in ("baseline", REFERENCE):
             study.arm(arm, *HIGH, setting=name, **given)
-    assert {kind for _, kind in lines(study)} == {"symmetric, x", "symmetric, y"}
+    assert {kind for _, kind in lines(study)} == {f"symmetric, {label}" for label in labels}
 
 
 def test_settings_without_results_are_not_tested(study):

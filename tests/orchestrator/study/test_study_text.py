@@ -8,7 +8,7 @@ from orchestrator.study.planned_trial import LONGEST_NAME, NAME
 from orchestrator.study.study_text import comment, flow, path_in, sections, study_name
 from trainable.config import strict_yaml
 from trainable.config.overrides import resolve
-from trainable.config.trial import TrialConfig
+from trainable.config.trial import TrialConfig, trial_id
 
 VALUES = [
     {"name": "npz", "path": "../a/b-c.npz", "rates": [0.1, 1e-05, -3, True, None]},
@@ -68,6 +68,23 @@ def test_the_sections_of_a_trial_are_its_settings_again():
         update={"seed": 0, "data": config.data.model_copy(update={"path": "../a.npz"})}
     )
     assert again == expected
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"method": {"guard": False, "lambda_u": 25.0, "mixup": True}},
+        {"train": {"ema_decay": 0.0, "lr_schedule": "step"}},
+    ],
+    ids=["recipe", "method", "train"],
+)
+def test_a_trial_with_a_recipe_is_written_as_it_is(changed):
+    method = {"name": "dividemix", "recipe": "robust", **changed.get("method", {})}
+    config = resolve(Path(), {**changed, "data": {"name": "digits"}, "method": method})
+    found = sections(config, str)
+    again = resolve(Path(), dict(strict_yaml.parse(flow(found), "a test").data))
+    assert trial_id(again) == trial_id(config)
 
 
 def test_what_the_program_fills_in_is_not_written():
