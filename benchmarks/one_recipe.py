@@ -32,32 +32,35 @@ def main() -> None:
     study = analysis.read(parser.parse_args().results)
     done = study.trials[study.trials["state"] == "done"]
     accuracies = done.pivot_table(index=["setting", "seed"], columns="arm", values=LAST10)
+    noises = study.trials["setting"].unique()
     missing = []
-    held = compared = 0
+    held = 0
     print("| noise | best of five | recipe % | best % | recipe − best [95 % interval] | n |")
     print("| --- | --- | --- | --- | --- | --- |")
-    for noise in study.trials["setting"].unique():
+    for noise in noises:
         best = chosen(accuracies, noise)
         if best is None:
+            missing.append(f"--settings {noise} --seeds {CHOICE_SEEDS[0]}-{CHOICE_SEEDS[-1]}")
             continue
         fresh = of_seeds(accuracies, noise, FRESH_SEEDS, [RECIPE, best])
         if len(fresh) < len(FRESH_SEEDS):
-            missing.append((noise, best))
+            seeds = f"{FRESH_SEEDS[0]}-{FRESH_SEEDS[-1]}"
+            missing.append(f"--settings {noise} --arms {RECIPE},{best} --seeds {seeds}")
+        if len(fresh) < 2:
             continue
         difference = paired((fresh[RECIPE] - fresh[best]).to_numpy())
-        compared += 1
         held += difference.low >= -LOSS
         print(
             f"| {noise} | {best} | {fresh[RECIPE].mean():.2f} | {fresh[best].mean():.2f} "
             f"| {difference.mean:+.2f} [{difference.low:+.2f}, {difference.high:+.2f}] "
             f"| {difference.n} |"
         )
-    print(f"lower bound at least −{LOSS:g} point: {held} of {compared}")
-    for noise, best in missing:
-        print(
-            "python -m orchestrator run studies/twelve_noises.yaml "
-            f"--settings {noise} --arms {RECIPE},{best} --seeds {FRESH_SEEDS[0]}-{FRESH_SEEDS[-1]}"
-        )
+    print(f"lower bound at least −{LOSS:g} point: {held} of {len(noises)}")
+    failed = study.trials[study.trials["state"] == "failed"]
+    for trial in failed.itertuples():
+        print(f"failed: {trial.setting}/{trial.arm}/seed={trial.seed}")
+    for selection in missing:
+        print(f"python -m orchestrator run studies/twelve_noises.yaml {selection}")
 
 
 def chosen(accuracies: pd.DataFrame, noise: str) -> str | None:

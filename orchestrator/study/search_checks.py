@@ -22,11 +22,21 @@ from trainable.config.strict_yaml import Document
 from trainable.config.trial import TrialConfig
 from trainable.storage.names import VALIDATION_ACCURACY
 
-PROBLEM = ("noise", "data.name", "data.path", "data.validation_fraction", "data.fold")
+PROBLEM = (
+    "noise",
+    "data.name",
+    "data.path",
+    "data.labels",
+    "data.classes",
+    "data.imbalance",
+    "data.validation_fraction",
+    "data.clean_validation",
+    "data.fold",
+)
 """Fields that define the learning problem; scores under different values are incomparable."""
 
 FEWEST_TRIALS = 10
-"""Trials that tpe and gp propose at random before they use results."""
+"""Trials that tpe, gp and nsga2 propose at random before they use results."""
 
 
 def plan(
@@ -251,7 +261,7 @@ def _doubts(file: SearchFile, arms: dict[str, TrialConfig]) -> Iterator[str]:
                 "trials are stopped before the method begins"
             )
     sampler = file.sampler
-    if sampler.name not in ("tpe", "gp") or sampler.n_trials is None:
+    if sampler.name not in ("tpe", "gp", "nsga2") or sampler.n_trials is None:
         return
     if sampler.n_trials <= FEWEST_TRIALS:
         yield (

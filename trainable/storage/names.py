@@ -202,8 +202,8 @@ FIELDS: dict[str, str] = {
     ),
     "collapsed": "whether the last ten epochs are nearer to chance than to the best one",
     "lost_classes": (
-        "classes that the ensemble predicts for less than a quarter of their share of the training "
-        "samples"
+        "classes that the ensemble predicts for less than a quarter of their share of the test "
+        "images"
     ),
     "weight_hashes": "hash of each network's initial weights",
     "finished": "time of the summary, seconds since 1970",

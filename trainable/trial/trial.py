@@ -349,14 +349,16 @@ class Trial:
         """
         classes = self.data.classes
         found: dict[str, Any] = {"collapsed": last < (best + 100 / classes) / 2 < best}
-        record = self.method.records.get(self.config.train.epochs, {})
-        if "ensemble_class" in record:
-            found["lost_classes"] = lost_classes(
-                record["ensemble_class"],
-                self.data.train.given.cpu().numpy(),
-                nominal_transition(self.config.noise, classes),
-                classes,
-            )
+        transition = nominal_transition(self.config.noise, classes)
+        if transition is None:
+            transition = self.data.noise_transition
+        found["lost_classes"] = lost_classes(
+            self.method.test_classes[-1].cpu().numpy(),
+            self.data.test.given.cpu().numpy(),
+            self.data.train.given.cpu().numpy(),
+            transition,
+            classes,
+        )
         return found
 
 

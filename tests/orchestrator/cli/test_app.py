@@ -680,3 +680,12 @@ def test_plan_calls_a_search_within_the_random_start_a_random_search(command):
     assert "this is a random search, because tpe proposes at random until 10 trials" in out
     _, out, _ = command("plan", study, "--set", "sampler.n_trials=11")
     assert "random search" not in out
+    several = [
+        "metric=[{name: val/accuracy, goal: maximize}, {name: work/forwards, goal: minimize}]",
+        "sampler={name: nsga2, n_trials: 10, seed: 0}",
+        "scheduler={name: none}",
+    ]
+    changes = [part for change in several for part in ("--set", change)]
+    code, out, err = command("plan", study, *changes)
+    assert code == 0, err
+    assert "this is a random search, because nsga2 proposes at random until 10 trials" in out

@@ -106,6 +106,11 @@ BROKEN = {
         space("data.validation_fraction: {low: 0.1, high: 0.3} # HERE"),
         "learning problem",
     ),
+    "the classes' sizes": (space("data.imbalance: {values: [1, 10]} # HERE"), "learning problem"),
+    "whether validation labels are clean": (
+        space("data.clean_validation: {values: [true, false]} # HERE"),
+        "learning problem",
+    ),
     "arm without arms": (
         swapped("space:\n", "space:\n  arm: {values: [baseline, x]} # HERE\n"),
         "values: [baseline]",
