@@ -84,7 +84,7 @@ def samples(rng: np.random.Generator) -> bytes:
 
 def finish(store: Store, trial: PlannedTrial, table: bytes) -> None:
     """Write the folder of a finished trial."""
-    rng = np.random.default_rng(trial.record.seed)
+    rng = np.random.default_rng(int(trial.record.id, 16))
     folder = store.folder(trial.record)
     folder.claim()
     config = trial.config.model_dump()

@@ -83,7 +83,7 @@ def visible_gpus() -> list[str]:
     """
     if not any(driver.exists() for driver in DRIVERS):
         return []
-    from trainable.trial.trial import count_gpus
+    from trainable.trial.device import count_gpus
 
     names = [str(number) for number in range(count_gpus())]
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")

@@ -8,8 +8,9 @@ import torch
 
 from trainable.config.runtime import Machine
 from trainable.config.trial import TrialConfig
+from trainable.methods.registry import METHODS
 from trainable.noisy_labels.neighbors import label_support
-from trainable.trial.trial import METHODS, Trial
+from trainable.trial.trial import Trial
 
 EPOCHS = 3
 

@@ -11,7 +11,7 @@ from tests.trainable.methods.tiny import all_same, all_weights, make, without_ti
 from trainable.config import methods as sections
 from trainable.config.trial import TrialConfig
 from trainable.methods.base import Method
-from trainable.trial.trial import METHODS
+from trainable.methods.registry import METHODS
 
 FORGETTING = {"forget_rate": [0.5, "known"], "gradual_epochs": [6]}
 FIELDS = {

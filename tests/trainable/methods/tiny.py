@@ -9,9 +9,9 @@ from trainable.data.arrays import Arrays, Split
 from trainable.engine.learner import Learner
 from trainable.methods.base import Method, Row
 from trainable.methods.dividemix import Verdict
+from trainable.methods.registry import METHODS
 from trainable.models.build import build
 from trainable.random_streams import Streams
-from trainable.trial.trial import METHODS
 
 CPU = torch.device("cpu")
 

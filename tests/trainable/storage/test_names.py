@@ -13,8 +13,9 @@ from tests.trainable.methods.tiny import blobs, make
 from trainable.config.runtime import Machine
 from trainable.config.trial import TrialConfig
 from trainable.engine import metrics as metrics_of_engine
+from trainable.methods.registry import METHODS
 from trainable.storage import names
-from trainable.trial.trial import METHODS, Trial
+from trainable.trial.trial import Trial
 
 ROOT = Path(__file__).parents[3]
 PACKAGES = ("orchestrator", "trainable", "analysis")

@@ -11,8 +11,8 @@ from tests.trainable.methods.tiny import blobs, without_time
 from trainable.config.runtime import Machine
 from trainable.config.trial import TrialConfig
 from trainable.errors import DataError
-from trainable.trial.device import choose_device
-from trainable.trial.trial import Trial, compile_afresh, limit_memory
+from trainable.trial.device import choose_device, compile_afresh, limit_memory
+from trainable.trial.trial import Trial
 
 DIVIDEMIX = {"name": "dividemix", "warmup_epochs": 2, "loss_history": 3}
 METHODS = {"dividemix": DIVIDEMIX, "cross_entropy": {"name": "cross_entropy"}}
