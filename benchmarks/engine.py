@@ -33,7 +33,7 @@ from trainable.data.arrays import Arrays, Split  # noqa: E402
 from trainable.data.dataset import prepare  # noqa: E402
 from trainable.engine.learner import Learner  # noqa: E402
 from trainable.methods.dividemix import DivideMix  # noqa: E402
-from trainable.methods.dividemix_division import Verdict  # noqa: E402
+from trainable.methods.dividemix_division import Division  # noqa: E402
 from trainable.models.build import build  # noqa: E402
 from trainable.noisy_labels.ramp_up import ramp_up  # noqa: E402
 from trainable.random_streams import Streams  # noqa: E402
@@ -159,8 +159,8 @@ class Pair:
             learner.start_epoch(1)
         classes = torch.zeros(len(given), dtype=torch.int64, device=place)
         clean = torch.from_numpy(weight).to(place)
-        verdict = Verdict(np.zeros(len(given)), classes, None, labeled, 0.5, clean)
-        self.verdicts = [verdict, verdict]
+        division = Division(np.zeros(len(given)), classes, None, labeled, 0.5, clean)
+        self.divisions = [division, division]
 
     def difference(self) -> tuple[float, float]:
         """Largest difference of the losses and of the weights after one epoch of training on the
@@ -168,22 +168,22 @@ class Pair:
 
         Losses are compared as an epoch's means, so the data should make one step.
         """
-        row, found = self.method.train_on(self.verdicts), []
+        row, found = self.method.train_on(self.divisions), []
         for k in range(2):
-            verdict, counters = self.verdicts[1 - k], (self.method.epoch, k)
+            division, counters = self.divisions[1 - k], (self.method.epoch, k)
             stream = self.method.streams.torch("augment", *counters, device=self.data.train.device)
             views = self.data.train.draws(stream)
             mixing, partners = (
                 self.method.streams.numpy("mixup", *counters, part) for part in (0, 1)
             )
-            for x, u, progress in self.method.batches(verdict.labeled, k):
+            for x, u, progress in self.method.batches(division.labeled, k):
                 views_x, views_u = (self.data.train.views(index, 2, views) for index in (x, u))
                 share = mixing.beta(self.method.method.alpha, self.method.method.alpha)
                 partner = torch.from_numpy(partners.permutation(2 * (len(x) + len(u))))
                 lambda_u = self.method.method.lambda_u * ramp_up(
                     progress, 1, self.method.method.rampup_epochs
                 )
-                labels, clean = self.data.train.given[x], verdict.weight[x]
+                labels, clean = self.data.train.given[x], division.weight[x]
                 share = max(share, 1 - share)
                 guess_mode = self.method.method.guess_mode
                 terms = self.reference.step(
@@ -201,16 +201,16 @@ class Pair:
     def phases(self) -> dict[str, tuple[Callable[[], object], Callable[[], object]]]:
         """(reference, engine) for each phase of both networks, and for the loading in it."""
         plain, method = self.reference, self.method
-        labeled, weight = self.verdicts[0].labeled, self.verdicts[0].weight.cpu().numpy()
+        labeled, weight = self.divisions[0].labeled, self.divisions[0].weight.cpu().numpy()
         return {
             "warm-up": (lambda: [plain.warm_up(k) for k in range(2)], method.cross_entropy_epoch),
             "loss evaluation": (
                 lambda: [plain.divide(k) for k in range(2)],
-                method.judge,
+                method.divide_samples,
             ),
             "training": (
                 lambda: [plain.train(k, labeled, weight) for k in range(2)],
-                lambda: method.train_on(self.verdicts),
+                lambda: method.train_on(self.divisions),
             ),
             "test": (plain.test, method.evaluate),
             "loading of warm-up": (
@@ -247,7 +247,7 @@ class Pair:
         for k in range(2):
             stream = self.method.streams.torch("augment", 1, k, device=self.data.train.device)
             views = self.data.train.draws(stream)
-            for x, u, _ in self.method.batches(self.verdicts[k].labeled, k):
+            for x, u, _ in self.method.batches(self.divisions[k].labeled, k):
                 for index in (x, u):
                     self.data.train.views(index, 2, views)
 

@@ -21,8 +21,8 @@ sys.path.insert(0, str(ROOT))
 from trainable.config.trial import TrialConfig  # noqa: E402
 from trainable.data.arrays import Arrays, Split  # noqa: E402
 from trainable.data.dataset import prepare  # noqa: E402
-from trainable.engine.judging import judge  # noqa: E402
 from trainable.engine.learner import Learner  # noqa: E402
+from trainable.engine.predictions import judge  # noqa: E402
 from trainable.models.build import build  # noqa: E402
 from trainable.random_streams import Streams  # noqa: E402
 

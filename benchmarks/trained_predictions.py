@@ -149,7 +149,7 @@ def last_predictions(trial: Trial) -> np.ndarray:
     """Train; return the ensemble's classes (last epochs, images) after each of the last epochs."""
     found = []
     for _ in trial:
-        judgement = trial.method.judge_all(trial.data.test)
+        judgement = trial.method.predict_all(trial.data.test)
         found.append(judgement.ensemble_class.cpu().numpy())
     return np.stack(found[-LAST_EPOCHS:])
 

@@ -15,7 +15,7 @@ from trainable.config.methods import CrossEntropy as CrossEntropyConfig
 from trainable.config.methods import Jocor as JocorConfig
 from trainable.config.optimization import Train
 from trainable.config.trial import TrialConfig
-from trainable.engine.judging import Prediction
+from trainable.engine.predictions import Prediction
 from trainable.methods import dividemix
 from trainable.methods.base import Method
 from trainable.methods.jocor import joint_losses
@@ -172,7 +172,7 @@ def test_test_ensemble(vectors):
     config = TrialConfig(method=CrossEntropyConfig())
     method = Method(config, data, learners, Streams(0))
     assert method.evaluate()["test/accuracy"] == pytest.approx(golden["official_accuracy_percent"])
-    ensemble = method.judge_all(images).ensemble_class
+    ensemble = method.predict_all(images).ensemble_class
     assert ensemble.tolist() == golden["predicted_sum_of_logits"]
 
 
@@ -284,7 +284,7 @@ def test_loss_history_r09(vectors):
     method.script = golden["losses"]
     verdicts = []
     for _ in golden["losses"]:
-        verdicts += method.judge()
+        verdicts += method.divide_samples()
         method.epoch += 1
     close(np.mean(method.history[0], axis=0), golden["gmm_input_call6"])
     assert len(method.history[0]) == 5

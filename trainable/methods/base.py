@@ -19,8 +19,8 @@ from torch.profiler import record_function
 from trainable.config.trial import TrialConfig
 from trainable.data.dataset import Dataset
 from trainable.data.samples import Samples
-from trainable.engine.judging import Judgement, Score, judge, score
 from trainable.engine.learner import Learner
+from trainable.engine.predictions import EnsemblePredictions, Score, predict_all, score
 from trainable.errors import NonFiniteLoss
 from trainable.noisy_labels.label_margins import LabelMargins
 from trainable.noisy_labels.losses import negative_entropy
@@ -307,7 +307,7 @@ class Method:
         """Return logits (n, classes) and cross-entropy with the given labels, (n,).
 
         The network is in eval mode, and images are not augmented. The methods of this package use
-        `judge`, which keeps no logits; own methods may use either.
+        `predict_all`, which keeps no logits; own methods may use either.
         """
         logits = learner.logits(samples)
         return logits, F.cross_entropy(logits, samples.given, reduction="none")
@@ -316,9 +316,9 @@ class Method:
         """Return the ensemble's scores (n, classes): the sum of the logits (authors' code)."""
         return torch.stack(tuple(logits)).sum(0)
 
-    def judge_all(self, samples: Samples) -> Judgement:
+    def predict_all(self, samples: Samples) -> EnsemblePredictions:
         """Return what all networks say of the samples."""
-        return judge(self.learners, samples, self.combined)
+        return predict_all(self.learners, samples, self.combined)
 
     def record_losses(self) -> None:
         """Record losses and ensemble predictions after the middle and the last epoch."""
@@ -327,9 +327,9 @@ class Method:
         if finished not in {(epochs + 1) // 2, epochs}:
             return
         with self.uncounted():
-            judgement = self.judge_all(self.data.train)
-        losses = np.stack([each.loss.cpu().numpy() for each in judgement.networks])
-        record = {"loss": losses, **ensemble_record(judgement), **self.margins.means()}
+            predicted = self.predict_all(self.data.train)
+        losses = np.stack([each.loss.cpu().numpy() for each in predicted.networks])
+        record = {"loss": losses, **ensemble_record(predicted), **self.margins.means()}
         self.records[finished] = {**record, **self.held_out()}
 
     def held_out(self) -> dict[str, np.ndarray]:
@@ -344,11 +344,11 @@ class Method:
             for name, samples in sets.items():
                 if samples is None:
                     continue
-                judgement = self.judge_all(samples)
-                losses = [each.loss.cpu().numpy() for each in judgement.networks]
+                predicted = self.predict_all(samples)
+                losses = [each.loss.cpu().numpy() for each in predicted.networks]
                 found[f"{name}_loss"] = np.stack(losses)
-                found[f"{name}_class"] = judgement.ensemble_class.cpu().numpy()
-                found[f"{name}_probability"] = judgement.ensemble_probability.cpu().numpy()
+                found[f"{name}_class"] = predicted.ensemble_class.cpu().numpy()
+                found[f"{name}_probability"] = predicted.ensemble_probability.cpu().numpy()
         return found
 
     def state_dict(self) -> dict[str, Any]:
@@ -384,9 +384,9 @@ class Method:
             self.records[epoch] = {name: tensor.numpy() for name, tensor in record.items()}
 
 
-def ensemble_record(judgement: Judgement) -> dict[str, np.ndarray]:
+def ensemble_record(predicted: EnsemblePredictions) -> dict[str, np.ndarray]:
     """Return the ensemble's class and its probability, (n,) each, for the samples table."""
     return {
-        "ensemble_class": judgement.ensemble_class.cpu().numpy(),
-        "ensemble_probability": judgement.ensemble_probability.cpu().numpy(),
+        "ensemble_class": predicted.ensemble_class.cpu().numpy(),
+        "ensemble_probability": predicted.ensemble_probability.cpu().numpy(),
     }

@@ -16,11 +16,11 @@ from trainable.config.trial import TrialConfig
 from trainable.data.dataset import Dataset
 from trainable.data.feature_samples import FeatureSamples
 from trainable.data.samples import Samples
-from trainable.engine.judging import Judgement, Prediction, judge
 from trainable.engine.learner import Learner
+from trainable.engine.predictions import EnsemblePredictions, NetworkPredictions, predict_all
 from trainable.methods.base import Method, Row, ensemble_record
 from trainable.methods.dividemix_division import (
-    Verdict,
+    Division,
     against_labels,
     agree,
     clean_mixture,
@@ -49,32 +49,32 @@ class CoDivide(Method):
         self.history: list[list[np.ndarray]] = [[] for _ in learners]
         self._support: np.ndarray | None = None
 
-    def co_divide(self) -> tuple[list[Verdict], Row]:
+    def co_divide(self) -> tuple[list[Division], Row]:
         """Return each network's division, and what the epoch's row says of them."""
-        # Both networks judge the samples before either of them trains.
-        verdicts = self.judge()
+        # Both networks divide the samples before either of them trains.
+        divisions = self.divide_samples()
         train = self.data.train
-        for k, verdict in enumerate(verdicts):
-            index = self.positions(verdict.rows)
-            self.predicted[DIVISION_CHANGED].add(k, index, verdict.classes)
-        row: Row = dict(agree(self.method, verdicts, train.given))
-        row.update(describe(self.method, verdicts, train))
-        row.update(against_labels(verdicts, train))
-        self.division = {self.epoch: self.seen(verdicts)}
-        return verdicts, row
+        for k, division in enumerate(divisions):
+            index = self.positions(division.rows)
+            self.predicted[DIVISION_CHANGED].add(k, index, division.classes)
+        row: Row = dict(agree(self.method, divisions, train.given))
+        row.update(describe(self.method, divisions, train))
+        row.update(against_labels(divisions, train))
+        self.division = {self.epoch: self.division_record(divisions)}
+        return divisions, row
 
-    def judge(self, finished: int = 0) -> list[Verdict]:
+    def divide_samples(self, finished: int = 0) -> list[Division]:
         """Divide the training samples by each network's losses, its embedding, or both.
 
-        `finished` is 1 after the last epoch: the samples are then judged as in the next epoch.
+        `finished` is 1 after the last epoch: the samples are then divided as in the next epoch.
         """
         m = self.method
         epoch = self.epoch + finished
-        verdicts = []
-        for k, (rows, prediction, judgement) in enumerate(self.predictions(epoch)):
+        divisions = []
+        for k, (rows, prediction, predicted) in enumerate(self.predictions(epoch)):
             train = self.data.chosen(rows)
             self.finite(prediction.loss.sum(), k)
-            self.witness(k, rows, prediction)
+            self.record_margins(k, rows, prediction)
             losses = prediction.loss.cpu().numpy()
             newest = normalise(losses) if m.normalise_losses else losses
             self.history[k] = [*self.history[k], newest][-m.loss_history :]
@@ -85,8 +85,8 @@ class CoDivide(Method):
             mixture = clean_mixture(m, averaged, support, seed)
             labeled, threshold = divide(m, mixture.clean_probability, losses, train)
             weight = torch.from_numpy(mixture.clean_probability.astype(np.float32))
-            verdicts.append(
-                Verdict(
+            divisions.append(
+                Division(
                     losses=losses,
                     classes=prediction.classes,
                     mixture=mixture,
@@ -94,31 +94,31 @@ class CoDivide(Method):
                     threshold=threshold,
                     weight=weight.to(prediction.loss.device),
                     rows=rows,
-                    judgement=judgement,
+                    ensemble=predicted,
                 )
             )
-        return verdicts
+        return divisions
 
     def predictions(
         self, epoch: int
-    ) -> list[tuple[np.ndarray | None, Prediction, Judgement | None]]:
-        """Return what each network says of the samples that it judges after `epoch` epochs.
+    ) -> list[tuple[np.ndarray | None, NetworkPredictions, EnsemblePredictions | None]]:
+        """Return each network's predictions of the samples that it divides after `epoch` epochs.
 
         Returns:
-            For each network the positions of the samples, its predictions, and the judgement of all
-            networks. The first is None where all samples are judged; if not, each network judges
-            different ones, and the last is None.
+            For each network the positions of the samples, its predictions, and those of all
+            networks together. The first is None where all samples are divided; if not, each network
+            divides different ones, and the last is None.
         """
         own_features = isinstance(self.data.train, FeatureSamples)
         with_features = self.method.division != "loss" and not own_features
         if self.data.epoch_batches is None:
-            judgement = judge(self.learners, self.data.train, self.combined, with_features)
-            return [(None, prediction, judgement) for prediction in judgement.networks]
-        found: list[tuple[np.ndarray | None, Prediction, Judgement | None]] = []
+            predicted = predict_all(self.learners, self.data.train, self.combined, with_features)
+            return [(None, prediction, predicted) for prediction in predicted.networks]
+        found: list[tuple[np.ndarray | None, NetworkPredictions, EnsemblePredictions | None]] = []
         for k, learner in enumerate(self.learners):
             subset = self.streams.numpy("subset", epoch, k)
             rows = self.data.epoch_rows(subset, self.config.train.batch_size)
-            alone = judge([learner], self.data.chosen(rows), self.combined, with_features)
+            alone = predict_all([learner], self.data.chosen(rows), self.combined, with_features)
             found.append((rows, alone.networks[0], None))
         return found
 
@@ -128,7 +128,7 @@ class CoDivide(Method):
             return super().combined(logits)
         return torch.stack([each.softmax(1) for each in logits]).mean(0)
 
-    def support(self, prediction: Prediction, train: Samples) -> np.ndarray:
+    def support(self, prediction: NetworkPredictions, train: Samples) -> np.ndarray:
         """Return the neighbours' support of each label, (n,); empty with `division: loss`.
 
         The neighbours of embeddings are those in the features of the data, which never change.
@@ -147,38 +147,40 @@ class CoDivide(Method):
         support = label_support(features, train.given, self.data.classes, self.method.neighbors)
         return support.double().cpu().numpy()
 
-    def witness(self, k: int, rows: np.ndarray | None, prediction: Prediction) -> None:
-        """Add what network k says of the judged samples to the running means."""
+    def record_margins(
+        self, k: int, rows: np.ndarray | None, prediction: NetworkPredictions
+    ) -> None:
+        """Add the margins and losses of network k's samples to the running means."""
         self.margins.add(k, self.positions(rows), prediction.margin, prediction.loss)
 
     def positions(self, rows: np.ndarray | None) -> torch.Tensor | slice:
-        """Return the positions of judged samples, on the device; None: all samples."""
+        """Return the positions of divided samples, on the device; None: all samples."""
         if rows is None:
             return slice(None)
         return torch.from_numpy(rows).to(self.data.train.device)
 
-    def seen(self, verdicts: list[Verdict]) -> dict[str, np.ndarray]:
+    def division_record(self, divisions: list[Division]) -> dict[str, np.ndarray]:
         """Return the record of a division.
 
         It has `loss` and `clean_probability`, (networks, n), and the ensemble's predictions, (n,),
-        if every network judged all samples.
+        if every network divided all samples.
         """
         all_losses = []
         probabilities = []
-        for verdict in verdicts:
-            all_losses.append(self.placed(verdict.losses, verdict))
-            probabilities.append(self.placed(verdict.mixture.clean_probability, verdict))
+        for division in divisions:
+            all_losses.append(self.placed(division.losses, division))
+            probabilities.append(self.placed(division.mixture.clean_probability, division))
         record = {"loss": np.stack(all_losses), "clean_probability": np.stack(probabilities)}
-        if verdicts[0].judgement is not None:
-            record.update(ensemble_record(verdicts[0].judgement))
+        if divisions[0].ensemble is not None:
+            record.update(ensemble_record(divisions[0].ensemble))
         return {**record, **self.margins.means()}
 
-    def placed(self, values: np.ndarray, verdict: Verdict) -> np.ndarray:
-        """Return values of the judged samples as values of all samples, (n,); NaN: not judged."""
-        if verdict.rows is None:
+    def placed(self, values: np.ndarray, division: Division) -> np.ndarray:
+        """Return values of the divided samples as values of all samples, (n,); NaN: not divided."""
+        if division.rows is None:
             return values
         everywhere = np.full(len(self.data.train), np.nan, values.dtype)
-        everywhere[verdict.rows] = values
+        everywhere[division.rows] = values
         return everywhere
 
     def state_dict(self) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from trainable.engine.learner import Learner
 from trainable.errors import DataError
 from trainable.methods.base import Row
 from trainable.methods.co_divide import CoDivide
-from trainable.methods.dividemix_division import Verdict
+from trainable.methods.dividemix_division import Division
 from trainable.methods.dividemix_step import (
     Batch,
     Draws,
@@ -108,11 +108,11 @@ class DivideMix(CoDivide):
         return row
 
     def after_evaluation(self) -> None:
-        """Judge the samples once more after the last epoch, for the record."""
+        """Divide the samples once more after the last epoch, for the record."""
         if self.epoch + 1 < self.config.train.epochs:
             return
         with self.uncounted():
-            record = self.seen(self.judge(finished=1))
+            record = self.division_record(self.divide_samples(finished=1))
         self.records[self.epoch + 1] = {**record, **self.held_out()}
 
     def end_warmup(self) -> Row:
@@ -153,14 +153,14 @@ class DivideMix(CoDivide):
     def divide_and_mix(self) -> Row:
         """Co-divide, then train each network on its division."""
         with self.timed("divide"):
-            verdicts, row = self.co_divide()
+            divisions, row = self.co_divide()
         if self.epoch in {self.warmup, (self.warmup + self.config.train.epochs) // 2}:
             self.records[self.epoch] = {**self.division[self.epoch], **self.held_out()}
         with self.timed("train"):
-            row.update(self.train_on(verdicts))
+            row.update(self.train_on(divisions))
         return row
 
-    def train_on(self, verdicts: list[Verdict]) -> Row:
+    def train_on(self, divisions: list[Division]) -> Row:
         """Train each network in turn on a division and return the epoch's mean losses.
 
         The guide of a network is the other network, in its current state or in that before the
@@ -175,10 +175,10 @@ class DivideMix(CoDivide):
         tallies = [Tally(self.data.train.device) for _ in pairs]
         for own, peer in pairs:
             guide = guides[peer] if peer != own else None
-            verdict = verdicts[peer if m.co_divide else own]
+            division = divisions[peer if m.co_divide else own]
             # Set once: to visit every module in every step takes as long as a small forward pass.
             with guide.mode("eval") if guide else nullcontext():
-                self.train_network(own, guide, verdict, tallies[own])
+                self.train_network(own, guide, division, tallies[own])
         if synchronous:
             self.learners[0].forwards += sum(guide.forwards for guide in guides)
         # The first wait for the device since the division.
@@ -192,12 +192,12 @@ class DivideMix(CoDivide):
         return row
 
     def train_network(
-        self, own: int, guide: Learner | None, verdict: Verdict, tally: Tally
+        self, own: int, guide: Learner | None, division: Division, tally: Tally
     ) -> None:
-        """Train network `own` for one epoch on the division of `verdict`; add losses to `tally`."""
+        """Train network `own` for one epoch on a division; add its losses to `tally`."""
         m = self.method
         learner = self.learners[own]
-        data = self.data.chosen(verdict.rows)
+        data = self.data.chosen(division.rows)
         draws = Draws(
             views=data.draws(self.streams.torch("augment", self.epoch, own, device=data.device)),
             weights=self.streams.numpy("mixup", self.epoch, own, 0),
@@ -206,9 +206,9 @@ class DivideMix(CoDivide):
         warmup = self.warmup
         lambda_u = m.lambda_u
         if lambda_u == "auto":
-            lambda_u = automatic_lambda_u(1 - float(verdict.labeled.mean()))
-        for x, u, progress in data.ahead(self.batches(verdict.labeled, own)):
-            batch = self.mixed_batch(learner, guide, data, x, u, verdict.weight[x], draws)
+            lambda_u = automatic_lambda_u(1 - float(division.labeled.mean()))
+        for x, u, progress in data.ahead(self.batches(division.labeled, own)):
+            batch = self.mixed_batch(learner, guide, data, x, u, division.weight[x], draws)
             tally.lambda_u = lambda_u * ramp_up(progress, warmup, m.rampup_epochs)
             logits = learner(batch.inputs)
             terms = losses(m, logits, batch.targets, batch.labeled_rows, self.prior)

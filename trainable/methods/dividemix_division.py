@@ -9,14 +9,14 @@ import torch
 from trainable.config.dividemix import DivideMix
 from trainable.data.samples import Samples
 from trainable.engine import metrics
-from trainable.engine.judging import Judgement
+from trainable.engine.predictions import EnsemblePredictions
 from trainable.noisy_labels.gaussian_mixture import Mixture, fit_mixture, fit_plane, monotone
 from trainable.noisy_labels.sample_selection import agreed, balanced, split
 
 
 @dataclass
-class Verdict:
-    """One network's judgement of n training samples, and the resulting division."""
+class Division:
+    """Division of n training samples by one network, and the predictions that it follows from."""
 
     losses: np.ndarray
     """Cross-entropy with the given labels, (n,), nats."""
@@ -30,9 +30,9 @@ class Verdict:
     weight: torch.Tensor
     """Clean probability (n,) on the device."""
     rows: np.ndarray | None = None
-    """Positions (n,) of the judged samples in the training set; None: all samples are judged."""
-    judgement: Judgement | None = None
-    """What all networks say of all samples; None: each network judged different ones."""
+    """Positions (n,) of the samples in the training set; None: all of them."""
+    ensemble: EnsemblePredictions | None = None
+    """Predictions of all networks for all samples; None: each network divides different ones."""
 
 
 def clean_mixture(m: DivideMix, losses: np.ndarray, support: np.ndarray, seed: int) -> Mixture:
@@ -70,7 +70,7 @@ def divide(
     return labeled, threshold
 
 
-def agree(m: DivideMix, verdicts: Sequence[Verdict], given: torch.Tensor) -> dict[str, float]:
+def agree(m: DivideMix, divisions: Sequence[Division], given: torch.Tensor) -> dict[str, float]:
     """Restrict the labeled sets to samples on which both networks agree (`agreement`).
 
     A labeled set that would become empty is not changed.
@@ -81,40 +81,40 @@ def agree(m: DivideMix, verdicts: Sequence[Verdict], given: torch.Tensor) -> dic
     row: dict[str, float] = {}
     if m.agreement == "none":
         return row
-    classes = [verdict.classes.cpu().numpy() for verdict in verdicts]
+    classes = [division.classes.cpu().numpy() for division in divisions]
     labels = given.cpu().numpy()
-    for k, verdict in enumerate(verdicts):
-        probability = verdict.mixture.clean_probability
-        kept = agreed(verdict.labeled, probability, classes, labels, m.agreement)
+    for k, division in enumerate(divisions):
+        probability = division.mixture.clean_probability
+        kept = agreed(division.labeled, probability, classes, labels, m.agreement)
         if kept.any():
-            verdict.labeled = kept
+            division.labeled = kept
         row[f"division/agreed_fraction_net{k}"] = float(kept.mean())
     return row
 
 
-def describe(m: DivideMix, verdicts: Sequence[Verdict], train: Samples) -> dict[str, float]:
+def describe(m: DivideMix, divisions: Sequence[Division], train: Samples) -> dict[str, float]:
     """Return the quality of each network's division, with true labels where they are known."""
     clean = (train.given == train.true).cpu().numpy()
     row: dict[str, float] = {}
-    for k, verdict in enumerate(verdicts):
+    for k, division in enumerate(divisions):
         if train.true_known:
-            row.update(_against_truth(m, verdict, clean, k))
-        row[f"division/labeled_fraction_net{k}"] = float(verdict.labeled.mean())
-        row[f"division/threshold_net{k}"] = verdict.threshold
-        row.update(_components(verdict.mixture, k))
+            row.update(_against_truth(m, division, clean, k))
+        row[f"division/labeled_fraction_net{k}"] = float(division.labeled.mean())
+        row[f"division/threshold_net{k}"] = division.threshold
+        row.update(_components(division.mixture, k))
     return row
 
 
-def _against_truth(m: DivideMix, verdict: Verdict, clean: np.ndarray, k: int) -> dict[str, float]:
+def _against_truth(m: DivideMix, division: Division, clean: np.ndarray, k: int) -> dict[str, float]:
     """Return how well network k finds the clean samples.
 
     `clean` is (all training samples,) bool.
     """
-    judged = clean if verdict.rows is None else clean[verdict.rows]
-    measured = metrics.division(verdict.mixture.clean_probability, verdict.labeled, judged)
+    divided = clean if division.rows is None else clean[division.rows]
+    measured = metrics.division(division.mixture.clean_probability, division.labeled, divided)
     row = {f"division/{name}_net{k}": value for name, value in measured.items()}
     if m.division != "loss":
-        by_loss = metrics.auc(-verdict.losses, judged)
+        by_loss = metrics.auc(-division.losses, divided)
         if by_loss is not None:
             row[f"division/auc_loss_net{k}"] = by_loss
     return row
@@ -130,18 +130,18 @@ def _components(mixture: Mixture, k: int) -> dict[str, float]:
     return row
 
 
-def against_labels(verdicts: Sequence[Verdict], train: Samples) -> dict[str, float]:
+def against_labels(divisions: Sequence[Division], train: Samples) -> dict[str, float]:
     """Return the networks' agreement and the ensemble's accuracy on the training samples, percent.
 
-    Nothing if each network judged different samples.
+    Nothing if each network divided different samples.
     """
-    judgement = verdicts[0].judgement
-    if judgement is None:
+    predicted = divisions[0].ensemble
+    if predicted is None:
         return {}
     row: dict[str, float] = {}
-    if len(verdicts) == 2:
-        row["train/agreement"] = metrics.agreement(verdicts[0].classes, verdicts[1].classes)
-    row["train/accuracy_given"] = metrics.agreement(judgement.ensemble_class, train.given)
+    if len(divisions) == 2:
+        row["train/agreement"] = metrics.agreement(divisions[0].classes, divisions[1].classes)
+    row["train/accuracy_given"] = metrics.agreement(predicted.ensemble_class, train.given)
     if train.true_known:
-        row["train/accuracy_true"] = metrics.agreement(judgement.ensemble_class, train.true)
+        row["train/accuracy_true"] = metrics.agreement(predicted.ensemble_class, train.true)
     return row

@@ -84,7 +84,7 @@ class SmallLoss(Method):
             return
         with self.timed("divide"):
             train = self.data.chosen(self.rows_of_pass(0))
-            networks = self.judge_all(train).networks
+            networks = self.predict_all(train).networks
             losses = torch.stack([each.loss for each in networks]).mean(0)
             self.finite(losses.sum(), None)
             self.final_rate = estimated_rate(losses.cpu().numpy())

@@ -113,7 +113,7 @@ def test_the_ensemble_adds_logits_not_probabilities():
     row = method.evaluate()
     assert row["test/accuracy"] == row["val/accuracy"] == 100
     assert row["test/accuracy_net0"] == 0
-    assert set(method.judge_all(method.data.test).ensemble_class.tolist()) == {1}
+    assert set(method.predict_all(method.data.test).ensemble_class.tolist()) == {1}
 
 
 @pytest.mark.parametrize("what", ["order", "augmentation"])

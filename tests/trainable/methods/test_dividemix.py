@@ -14,10 +14,10 @@ from tests.trainable.methods.tiny import (
     CPU,
     all_same,
     all_weights,
+    divisions,
     make,
     same,
     train_on,
-    verdicts,
     weights,
     without_time,
 )
@@ -45,7 +45,7 @@ def test_judging_twice_gives_the_same_losses_and_moves_no_weight_or_buffer():
     method = make()
     next(method)
     before = all_weights(method)
-    first, second = method.judge()[0], method.judge()[0]
+    first, second = method.divide_samples()[0], method.divide_samples()[0]
     assert np.array_equal(first.losses, second.losses)
     assert all_same(all_weights(method), before)
     assert method.learners[0].network.training
@@ -58,11 +58,11 @@ def test_a_verdict_rests_on_the_cross_entropy_of_unaugmented_images_in_eval_mode
     images = train.images[:, 1:-1, 1:-1].permute(0, 3, 1, 2).float() / 255
     logits = network((images - 0.5) / 0.25)
     expected = logits.logsumexp(1) - logits.gather(1, train.given[:, None])[:, 0]
-    verdict = method.judge()[1]
-    np.testing.assert_allclose(verdict.losses, expected.detach().numpy(), rtol=1e-4, atol=1e-5)
-    assert np.array_equal(verdict.labeled, verdict.mixture.clean_probability > verdict.threshold)
+    division = method.divide_samples()[1]
+    np.testing.assert_allclose(division.losses, expected.detach().numpy(), rtol=1e-4, atol=1e-5)
+    assert np.array_equal(division.labeled, division.mixture.clean_probability > division.threshold)
     assert np.array_equal(
-        verdict.weight.numpy(), verdict.mixture.clean_probability.astype(np.float32)
+        division.weight.numpy(), division.mixture.clean_probability.astype(np.float32)
     )
 
 
@@ -92,7 +92,7 @@ def test_the_mixture_sees_the_mean_of_the_last_normalised_losses(length, monkeyp
 def test_both_networks_judge_before_either_trains(monkeypatch):
     method = make()
     next(method)
-    events, judge = [], method.judge
+    events, divide = [], method.divide_samples
     for k, learner in enumerate(method.learners):
 
         def step(loss, k=k, original=learner.step):
@@ -102,13 +102,13 @@ def test_both_networks_judge_before_either_trains(monkeypatch):
         monkeypatch.setattr(learner, "step", step)
 
     def spied(finished=0):
-        events.append("judge")
-        return judge(finished)
+        events.append("divide")
+        return divide(finished)
 
-    monkeypatch.setattr(method, "judge", spied)
+    monkeypatch.setattr(method, "divide_samples", spied)
     next(method)
     order = [event for i, event in enumerate(events) if i == 0 or events[i - 1] != event]
-    assert order == ["judge", "step0", "step1"]
+    assert order == ["divide", "step0", "step1"]
 
 
 @pytest.mark.parametrize(("co_divide", "sizes"), [(True, [50, 30]), (False, [30, 50])])
@@ -117,12 +117,12 @@ def test_a_network_trains_on_the_peers_division_or_without_co_divide_on_its_own(
 ):
     method = make(batch_size=64, co_divide=co_divide)
     drawn = spy_on_views(method, monkeypatch)
-    found = verdicts(method, 30, 50)
+    found = divisions(method, 30, 50)
     train_on(method, found)
     labeled = [set(index) for index, _ in drawn[::2]]
     assert [len(index) for index in labeled] == sizes
     judges = found[::-1] if co_divide else found
-    assert labeled == [set(np.flatnonzero(verdict.labeled).tolist()) for verdict in judges]
+    assert labeled == [set(np.flatnonzero(division.labeled).tolist()) for division in judges]
 
 
 # --- batches ---
@@ -134,7 +134,7 @@ def test_each_labeled_sample_comes_once_and_unlabeled_ones_in_turns_that_differ_
 ):
     method = make(n=120, batch_size=16, networks=1)
     drawn = spy_on_views(method, monkeypatch)
-    found = verdicts(method, n_labeled)
+    found = divisions(method, n_labeled)
     train_on(method, found)
     labeled = Counter(i for index, _ in drawn[::2] for i in index)
     unlabeled = Counter(i for index, _ in drawn[1::2] for i in index)
@@ -152,7 +152,7 @@ def test_each_labeled_sample_comes_once_and_unlabeled_ones_in_turns_that_differ_
 def test_labeled_and_unlabeled_samples_of_an_epoch_partition_the_training_set(monkeypatch):
     method = make(networks=1, batch_size=16)
     drawn = spy_on_views(method, monkeypatch)
-    found = verdicts(method, 64)  # four steps are enough to see all 56 unlabeled ones
+    found = divisions(method, 64)  # four steps are enough to see all 56 unlabeled ones
     train_on(method, found)
     labeled, unlabeled = ({i for index, _ in drawn[k::2] for i in index} for k in (0, 1))
     assert not labeled & unlabeled
@@ -161,7 +161,7 @@ def test_labeled_and_unlabeled_samples_of_an_epoch_partition_the_training_set(mo
 
 def test_the_order_changes_from_epoch_to_epoch_and_from_network_to_network():
     method = make()
-    labeled = verdicts(method, 64)[0].labeled
+    labeled = divisions(method, 64)[0].labeled
     orders = {}
     for epoch, own in ((1, 0), (1, 1), (2, 0)):
         method.epoch = epoch
@@ -174,7 +174,7 @@ def test_unlabeled_samples_that_start_again_come_in_a_new_order(monkeypatch):
     method = make(networks=1, batch_size=16)
     drawn = spy_on_views(method, monkeypatch)
     train_on(
-        method, verdicts(method, 90)
+        method, divisions(method, 90)
     )  # six steps, and 30 unlabeled samples: three turns of 16 + 14
     turns = [tuple(a + b) for (a, _), (b, _) in zip(drawn[1::4], drawn[3::4], strict=True)]
     assert len(set(turns)) == len(turns) == 3
@@ -187,7 +187,7 @@ def test_the_augmentation_changes_from_epoch_to_epoch_and_from_network_to_networ
         method, "shuffled", lambda index, *counters: torch.from_numpy(index)
     )  # the same images
     drawn = spy_on_views(method, monkeypatch)
-    same_division = verdicts(method, 60) * 2
+    same_division = divisions(method, 60) * 2
     for epoch in (1, 2):
         train_on(method, same_division, epoch)
     first = [drawn[start] for start in (0, 8, 16, 24)]  # first batch of each network in each epoch
@@ -213,15 +213,15 @@ def test_every_mixture_in_the_plane_is_fitted_with_a_seed_of_its_own(monkeypatch
 def test_the_unlabeled_weight_rises_within_the_epoch_by_the_authors_count_of_steps():
     method = make(networks=1, batch_size=16)
     method.epoch = 4
-    progress = [p for _, _, p in method.batches(verdicts(method, 40)[0].labeled, 0)]
+    progress = [p for _, _, p in method.batches(divisions(method, 40)[0].labeled, 0)]
     assert progress == [4, 4 + 1 / 3, 4 + 2 / 3]
-    progress = [p for _, _, p in method.batches(verdicts(method, 32)[0].labeled, 0)]
+    progress = [p for _, _, p in method.batches(divisions(method, 32)[0].labeled, 0)]
     assert progress == [4, 4 + 1 / 3]  # num_iter = n // B + 1, one more than there are
 
 
 def test_the_row_reports_the_unlabeled_weight_of_the_last_step():
     method = make(networks=1, batch_size=16, warmup_epochs=2, rampup_epochs=8, lambda_u=10)
-    row = train_on(method, verdicts(method, 40), epoch=4)
+    row = train_on(method, divisions(method, 40), epoch=4)
     assert row["schedule/lambda_u"] == pytest.approx(10 * (2 + 2 / 3) / 8)
 
 
@@ -245,7 +245,7 @@ def test_the_peers_parameters_and_buffers_stay_bit_identical_while_a_network_tra
     method = make()
     start = all_weights(method)
     steps = spy_on_steps(method, monkeypatch)
-    train_on(method, verdicts(method, 60, 60))
+    train_on(method, divisions(method, 60, 60))
     first = [state for k, state in steps if k == 0]
     second = [state for k, state in steps if k == 1]
     assert len(first) == len(second) == 4
@@ -260,7 +260,7 @@ def test_the_peers_parameters_and_buffers_stay_bit_identical_while_a_network_tra
 def test_own_buffers_move_even_where_the_learning_rate_is_too_small_for_a_weight_to_move():
     method = make(lr=1e-30)
     start = all_weights(method)
-    train_on(method, verdicts(method, 60, 60))
+    train_on(method, divisions(method, 60, 60))
     for before, after in zip(start, all_weights(method), strict=True):
         moved = {name for name in before if (before[name] - after[name]).abs().max() > 1e-20}
         assert moved == {name for name in before if "running" in name or "tracked" in name}
@@ -281,7 +281,7 @@ def test_batch_norm_is_updated_once_a_view_in_train_mode_and_once_by_the_mixed_b
     switches, updates
 ):
     method = make(batch_size=64, **switches)
-    train_on(method, verdicts(method, 60, 60))
+    train_on(method, divisions(method, 60, 60))
     for learner in method.learners:
         assert learner.network.state_dict()["1.num_batches_tracked"] == updates
 
@@ -296,7 +296,7 @@ def test_the_first_network_is_guided_by_the_old_second_and_the_second_by_the_new
         return guess(m, own, guide, views)
 
     monkeypatch.setattr(dividemix, "guessed_targets", spied)
-    train_on(method, verdicts(method, 60, 60))
+    train_on(method, divisions(method, 60, 60))
     end = all_weights(method)
     assert [guide for guide, _ in guides] == [1] * 4 + [0] * 4
     assert all(same(state, start[1]) for guide, state in guides if guide == 1)
@@ -307,7 +307,7 @@ def test_the_first_network_is_guided_by_the_old_second_and_the_second_by_the_new
 @pytest.mark.parametrize(("networks", "per_image"), [(2, 18), (1, 16)])
 def test_work_is_18_image_forwards_per_labeled_image_and_16_with_one_network(networks, per_image):
     method = make(n=64, networks=networks)
-    train_on(method, verdicts(method, 32, 32)[:networks])
+    train_on(method, divisions(method, 32, 32)[:networks])
     assert method.forwards == per_image * 32 * networks  # as many unlabeled images as labeled ones
 
 
@@ -320,7 +320,7 @@ def test_one_network_equals_two_where_the_peer_is_its_own_copy():
         for networks in (1, 2)
     )
     two.learners[1] = copy.deepcopy(two.learners[0])
-    found = verdicts(one, 60)  # one step, after which the copy would lag behind
+    found = divisions(one, 60)  # one step, after which the copy would lag behind
     start = weights(one.learners[0])
     rows = train_on(one, found), train_on(two, [found[0], found[0]])
     assert rows[0]["loss/unlabeled"] > 0
@@ -332,10 +332,10 @@ def test_one_network_equals_two_where_the_peer_is_its_own_copy():
 
 def test_without_co_refine_training_equals_co_refine_with_full_weights():
     off, on = (make(guess_mode="eval", co_refine=value) for value in (False, True))
-    found = verdicts(on, 60, 70)
+    found = divisions(on, 60, 70)
     train_on(off, found)  # its random weights may not matter
-    for verdict in found:
-        verdict.weight = torch.ones_like(verdict.weight)
+    for division in found:
+        division.weight = torch.ones_like(division.weight)
     train_on(on, found)
     assert all_same(all_weights(off), all_weights(on))
 
@@ -344,9 +344,9 @@ def test_a_weight_below_one_matters_with_co_refine():
     runs = []
     for level in (1.0, 0.6):
         method = make(guess_mode="eval")
-        found = verdicts(method, 60, 70)
-        for verdict in found:
-            verdict.weight = torch.full_like(verdict.weight, level)
+        found = divisions(method, 60, 70)
+        for division in found:
+            division.weight = torch.full_like(division.weight, level)
         train_on(method, found)
         runs.append(all_weights(method))
     assert not all_same(*runs)
@@ -366,7 +366,7 @@ def influence(plain: bool, switches: dict) -> bool:
         method = make(networks=1, guess_mode="eval", rampup_epochs=0, **switches)
         if plain:
             method.learners = [Learner(plain_network(0), method.config.train, CPU)]
-        found = verdicts(method, 60)
+        found = divisions(method, 60)
         if disturbed:
             unlabeled = torch.from_numpy(~found[0].labeled)
             method.data.train.images[unlabeled] = 255 - method.data.train.images[unlabeled]
@@ -469,7 +469,7 @@ def test_a_switch_does_not_shift_the_order_or_the_augmentation(switches, monkeyp
     for chosen in ({}, switches):
         method = make(**chosen)
         drawn.append(spy_on_views(method, monkeypatch))
-        train_on(method, verdicts(method, 60, 70))
+        train_on(method, divisions(method, 60, 70))
     assert len(drawn[0]) == len(drawn[1]) == 2 * (4 + 5)
     for (index, views), (other_index, other_views) in zip(*drawn, strict=True):
         assert index == other_index
@@ -492,7 +492,7 @@ def test_a_switch_does_not_shift_the_mixups_draws(monkeypatch):
 
         with monkeypatch.context() as patch:
             patch.setattr(dividemix_step, "mix", spied)
-            train_on(method, verdicts(method, 60, 70))
+            train_on(method, divisions(method, 60, 70))
         draws.append(seen)
     assert draws[0] == draws[1]
     assert all(
@@ -506,7 +506,7 @@ def test_a_switch_does_not_shift_the_mixups_draws(monkeypatch):
 
 def test_a_sample_that_leaves_the_labeled_set_does_not_reorder_the_others():
     method = make()
-    labeled = verdicts(method, 60)[0].labeled
+    labeled = divisions(method, 60)[0].labeled
     fewer = labeled.copy()
     gone = int(np.flatnonzero(labeled)[7])
     fewer[gone] = False
@@ -534,7 +534,7 @@ def test_the_loss_is_the_sum_of_its_three_parts():
     seen = []
     original = method.learners[0].step
     method.learners[0].step = lambda loss: (seen.append(loss.item()), original(loss))
-    row = train_on(method, verdicts(method, 60))
+    row = train_on(method, divisions(method, 60))
     expected = row["loss/labeled"] + 7 * row["loss/unlabeled"] + 0.5 * row["loss/prior"]
     assert seen == [pytest.approx(expected, rel=1e-5)]
 
@@ -550,5 +550,5 @@ def test_guess_accuracy_compares_the_targets_with_the_truth(monkeypatch):
         return F.one_hot((true + wrong) % 3, 3).float()
 
     monkeypatch.setattr(dividemix, "guessed_targets", guessed)
-    row = train_on(method, verdicts(method, 50))
+    row = train_on(method, divisions(method, 50))
     assert row["guess/accuracy"] == pytest.approx(100 * 52 / 70)

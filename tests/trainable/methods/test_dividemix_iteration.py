@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.trainable.methods.tiny import make, train_on, verdicts
+from tests.trainable.methods.tiny import divisions, make, train_on
 from trainable.engine.learner import build_optimizer
 from trainable.methods import dividemix
 from trainable.methods.base import Method
@@ -255,7 +255,7 @@ def test_losses_gradients_weights_and_buffers_of_an_epoch_equal_the_restatement(
     switches, monkeypatch
 ):
     method = make(n=30, batch_size=8, rampup_epochs=4, temperature=0.6, **switches)
-    found = verdicts(method, 13, 18)[
+    found = divisions(method, 13, 18)[
         : switches["networks"]
     ]  # steps of 8 + 5 and 8 + 8 + 2 labeled; unlabeled 8 + 8 + 1 and 8 + 4, restarted
     for learner in method.learners:

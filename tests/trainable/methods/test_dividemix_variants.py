@@ -11,15 +11,15 @@ from tests.trainable.methods.tiny import (
     CPU,
     all_same,
     all_weights,
+    divisions,
     make,
     same,
     train_on,
-    verdicts,
     weights,
 )
 from trainable.config.dividemix import DivideMix as DivideMixConfig
-from trainable.engine.judging import judge
 from trainable.engine.learner import Learner
+from trainable.engine.predictions import predict_all
 from trainable.errors import DataError
 from trainable.methods import dividemix, dividemix_step
 from trainable.methods.dividemix_division import agree, clean_mixture
@@ -33,7 +33,7 @@ def ends(*runs: dict, sizes=(60, 70), **common) -> list[list[dict[str, torch.Ten
     found = []
     for switches in runs:
         method = make(**{**common, **switches})
-        train_on(method, verdicts(method, *sizes), epoch=2)
+        train_on(method, divisions(method, *sizes), epoch=2)
         found.append(all_weights(method))
     return found
 
@@ -50,61 +50,61 @@ def close(a: list[dict[str, torch.Tensor]], b: list[dict[str, torch.Tensor]]) ->
 
 
 def judged(monkeypatch=None, **switches):
-    """A method after its warm-up epoch, and its first network's verdict."""
+    """A method after its warm-up epoch, and its first network's division."""
     method = make(**switches)
     next(method)
-    return method, method.judge()[0]
+    return method, method.divide_samples()[0]
 
 
 def test_the_bmm_is_fitted_to_the_normalised_losses():
-    _, verdict = judged(mixture="bmm")
-    expected = fit_beta_mixture(normalise(verdict.losses))
-    assert np.array_equal(verdict.mixture.clean_probability, expected.clean_probability)
-    assert verdict.mixture.means == expected.means
+    _, division = judged(mixture="bmm")
+    expected = fit_beta_mixture(normalise(division.losses))
+    assert np.array_equal(division.mixture.clean_probability, expected.clean_probability)
+    assert division.mixture.means == expected.means
 
 
 def test_a_monotone_posterior_is_the_mended_one():
     _, plain = judged()
-    _, verdict = judged(monotone_posterior=True)
+    _, division = judged(monotone_posterior=True)
     expected = monotone(plain.mixture.clean_probability, normalise(plain.losses))
-    assert np.array_equal(verdict.mixture.clean_probability, expected)
+    assert np.array_equal(division.mixture.clean_probability, expected)
     assert (np.diff(expected[np.argsort(plain.losses)]) <= 0).all()
 
 
 def test_losses_that_are_not_normalised_go_into_the_mixture_as_they_are():
-    _, verdict = judged(normalise_losses=False)
-    expected = fit_mixture(verdict.losses)
-    assert np.array_equal(verdict.mixture.clean_probability, expected.clean_probability)
-    assert verdict.mixture.means[1] > 1  # nats
+    _, division = judged(normalise_losses=False)
+    expected = fit_mixture(division.losses)
+    assert np.array_equal(division.mixture.clean_probability, expected.clean_probability)
+    assert division.mixture.means[1] > 1  # nats
 
 
 def test_a_division_by_embedding_is_the_neighbours_support_in_features_of_plain_images():
-    method, verdict = judged(division="embedding", neighbors=10)
+    method, division = judged(division="embedding", neighbors=10)
     train = method.data.train
-    features = judge(method.learners, train, method.combined, True).networks[0].features
+    features = predict_all(method.learners, train, method.combined, True).networks[0].features
     expected = label_support(features, train.given, 3, 10).numpy()
-    assert np.array_equal(verdict.mixture.clean_probability, expected)
-    assert np.array_equal(verdict.labeled, expected > 0.5)
+    assert np.array_equal(division.mixture.clean_probability, expected)
+    assert np.array_equal(division.labeled, expected > 0.5)
     row = next(method)
     assert not any(name.startswith("mixture/") for name in row)  # none was fitted
     assert {"division/auc_net0", "division/auc_loss_net0"} <= row.keys()
 
 
 def test_ssrs_rule_is_a_threshold_just_below_one():
-    _, verdict = judged(division="embedding", neighbors=10, p_threshold=0.9999)
-    support = verdict.mixture.clean_probability
-    assert np.array_equal(verdict.labeled, support == 1)
-    assert 0 < verdict.labeled.sum() < len(support)
+    _, division = judged(division="embedding", neighbors=10, p_threshold=0.9999)
+    support = division.mixture.clean_probability
+    assert np.array_equal(division.labeled, support == 1)
+    assert 0 < division.labeled.sum() < len(support)
 
 
 def test_a_division_by_both_is_a_mixture_in_the_plane():
-    method, verdict = judged(division="both", neighbors=10)
+    method, division = judged(division="both", neighbors=10)
     train = method.data.train
-    features = judge(method.learners, train, method.combined, True).networks[0].features
+    features = predict_all(method.learners, train, method.combined, True).networks[0].features
     support = label_support(features, train.given, 3, 10).double().numpy()
-    plane = np.stack([normalise(verdict.losses), 1 - support], 1)
+    plane = np.stack([normalise(division.losses), 1 - support], 1)
     expected = fit_plane(plane, method.streams.number("mixture", 1, 0))
-    assert np.allclose(verdict.mixture.clean_probability, expected.clean_probability)
+    assert np.allclose(division.mixture.clean_probability, expected.clean_probability)
     row = next(method)
     assert {"mixture/mean_clean_net0", "division/auc_loss_net0"} <= row.keys()
     assert "division/auc_loss_net0" not in next(judged()[0])  # it is `division/auc` there
@@ -131,25 +131,25 @@ def test_features_cost_no_work_beyond_the_judgement():
 
 def test_balanced_classes_have_equally_many_labeled_samples():
     method, plain = judged(noise={"name": "symmetric", "rate": 0.6})
-    _, verdict = judged(noise={"name": "symmetric", "rate": 0.6}, class_balanced=True)
+    _, division = judged(noise={"name": "symmetric", "rate": 0.6}, class_balanced=True)
     given = method.data.train.given.numpy()
-    counts = [np.bincount(given[v.labeled], minlength=3) for v in (plain, verdict)]
+    counts = [np.bincount(given[v.labeled], minlength=3) for v in (plain, division)]
     assert len(set(counts[0])) > 1
     assert counts[1].tolist() == [int(plain.labeled.sum()) // 3] * 3
     for c in range(3):  # the likeliest of each
         of_class = given == c
         assert (
-            verdict.weight[of_class & verdict.labeled].min()
-            >= verdict.weight[of_class & ~verdict.labeled].max()
+            division.weight[of_class & division.labeled].min()
+            >= division.weight[of_class & ~division.labeled].max()
         )
-    assert torch.equal(plain.weight, verdict.weight)
+    assert torch.equal(plain.weight, division.weight)
 
 
 @pytest.mark.parametrize("agreement", ["published", "intended", "strict"])
 def test_agreement_restricts_both_divisions_and_leaves_the_weights(agreement):
     method = make(agreement=agreement, seed=4)
     next(method)
-    found = method.judge()
+    found = method.divide_samples()
     before = [(v.labeled.copy(), v.weight.clone()) for v in found]
     row = agree(method.method, found, method.data.train.given)
     predicted = [v.classes.numpy() for v in found]
@@ -171,7 +171,7 @@ def test_agreement_restricts_both_divisions_and_leaves_the_weights(agreement):
 def test_where_the_networks_agree_on_nothing_the_division_stays_and_the_row_says_so():
     method = make(agreement="intended")
     next(method)
-    found = method.judge()
+    found = method.divide_samples()
     found[1].classes = (found[0].classes + 1) % 3
     before = [v.labeled.copy() for v in found]
     row = agree(method.method, found, method.data.train.given)
@@ -199,7 +199,7 @@ def test_guesses_in_one_forward_change_nothing_in_eval_mode_and_only_batch_norm_
 )
 def test_with_guesses_in_one_forward_batch_norm_is_updated_by_them_once(switches, updates):
     method = make(batch_size=64, guess_batched=True, **switches)
-    train_on(method, verdicts(method, 60, 60))
+    train_on(method, divisions(method, 60, 60))
     for learner in method.learners:
         assert learner.network.state_dict()["1.num_batches_tracked"] == updates
 
@@ -213,7 +213,7 @@ def test_synchronous_peers_are_the_networks_of_the_epochs_start(monkeypatch):
         return guess(m, own, guide, views)
 
     monkeypatch.setattr(dividemix, "guessed_targets", spied)
-    train_on(method, verdicts(method, 60, 60))
+    train_on(method, divisions(method, 60, 60))
     assert len(guides) == 8
     assert all(same(guide, start[1]) for guide in guides[:4])
     assert all(same(guide, start[0]) for guide in guides[4:])
@@ -223,7 +223,7 @@ def test_synchronous_peers_are_the_networks_of_the_epochs_start(monkeypatch):
 def test_synchronous_training_does_not_depend_on_which_network_comes_first():
     # Each is trained on the same start, so leaving one out changes nothing for the other.
     both, alone = make(peer_update="synchronous"), make()
-    found = verdicts(both, 60, 60)
+    found = divisions(both, 60, 60)
     train_on(both, found)
     alone.learners[0].step = lambda loss: (
         None
@@ -290,7 +290,7 @@ def test_forwarding_labeled_rows_only_equals_all_where_the_others_have_no_loss()
             forward_rows=rows, **alone
         )  # mixup stays: unlabeled images are partners in both
         plain(method)
-        train_on(method, verdicts(method, 60, 70))
+        train_on(method, divisions(method, 60, 70))
         runs.append(all_weights(method))
     assert close(*runs)
 
@@ -299,7 +299,7 @@ def test_without_unlabeled_rows_lambda_u_has_no_effect_and_the_row_no_unlabeled_
     runs = ends({"lambda_u": 0.0}, {"lambda_u": 75.0}, forward_rows="labeled")
     assert all_same(*runs)
     method = make(forward_rows="labeled")
-    row = train_on(method, verdicts(method, 60, 70))
+    row = train_on(method, divisions(method, 60, 70))
     assert "loss/unlabeled" not in row
     assert row["loss/prior"] >= 0
     assert "guess/accuracy" in row
@@ -310,7 +310,7 @@ def test_partners_of_ones_own_set_keep_unlabeled_images_out_of_labeled_rows():
     for disturbed in (False, True):
         method = make(mixup_partner="same_set", forward_rows="labeled", guess_mode="eval")
         plain(method)
-        found = verdicts(method, 60, 60)
+        found = divisions(method, 60, 60)
         found[1].labeled = found[0].labeled
         if disturbed:
             unlabeled = torch.from_numpy(~found[0].labeled)
@@ -337,7 +337,7 @@ def test_partners_of_ones_own_set_keep_unlabeled_images_out_of_labeled_rows():
 def test_work_in_image_forwards_per_labeled_image(switches, per_image):
     method = make(n=64, **switches)
     networks = len(method.learners)
-    train_on(method, verdicts(method, 32, 32)[:networks])
+    train_on(method, divisions(method, 32, 32)[:networks])
     assert method.forwards == per_image * 32 * networks  # as many unlabeled images as labeled ones
 
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from tests.trainable.methods.tiny import CPU, all_weights, make, same, train_on, verdicts, weights
+from tests.trainable.methods.tiny import CPU, all_weights, divisions, make, same, train_on, weights
 from trainable.config.dividemix import DivideMix as DivideMixConfig
 from trainable.config.optimization import Train
 from trainable.engine.learner import Learner
@@ -145,7 +145,7 @@ def test_the_engines_own_loop_follows_the_authors_two_steps(golden, monkeypatch)
     method = make(
         lambda_u=golden["lambda_u"], alpha=golden["alpha"], warmup_epochs=golden["warm_up"]
     )
-    found = verdicts(method, 9, 9)
+    found = divisions(method, 9, 9)
     method.learners = learners(golden)
     data = GoldenData(golden)
     method.data = SimpleNamespace(train=data, classes=3, chosen=lambda rows: data)
@@ -169,8 +169,8 @@ def test_the_engines_own_loop_follows_the_authors_two_steps(golden, monkeypatch)
 
     monkeypatch.setattr(dividemix, "losses", spied)
     peer = all_weights(method)[1]
-    for verdict in found:
-        verdict.weight = data.weight
+    for division in found:
+        division.weight = data.weight
     row = train_on(method, found, epoch=golden["epoch"])
 
     expected = [[step[name] for name in ("Lx", "Lu", "penalty")] for step in golden["steps"]]

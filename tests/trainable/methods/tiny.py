@@ -8,7 +8,7 @@ from trainable.data import dataset
 from trainable.data.arrays import Arrays, Split
 from trainable.engine.learner import Learner
 from trainable.methods.base import Method, Row
-from trainable.methods.dividemix import Verdict
+from trainable.methods.dividemix import Division
 from trainable.methods.registry import METHODS
 from trainable.models.build import build
 from trainable.random_streams import Streams
@@ -65,7 +65,7 @@ def make(
     )
 
 
-def verdicts(method: Method, *sizes: int) -> list[Verdict]:
+def divisions(method: Method, *sizes: int) -> list[Division]:
     """A made-up division for each network: `sizes` random samples are labeled, with random weights above 0.5."""
     n, found = len(method.data.train), []
     for k, size in enumerate(sizes):
@@ -74,11 +74,11 @@ def verdicts(method: Method, *sizes: int) -> list[Verdict]:
         labeled[rng.permutation(n)[:size]] = True
         weight = torch.from_numpy(rng.uniform(0.5, 1, n).astype(np.float32))
         classes = torch.zeros(n, dtype=torch.int64)
-        found.append(Verdict(np.zeros(n), classes, None, labeled, 0.5, weight))
+        found.append(Division(np.zeros(n), classes, None, labeled, 0.5, weight))
     return found
 
 
-def train_on(method: Method, found: list[Verdict], epoch: int = 1) -> Row:
+def train_on(method: Method, found: list[Division], epoch: int = 1) -> Row:
     """One epoch of DivideMix's training, the one after `epoch` finished ones, on divisions made beforehand."""
     method.epoch = epoch
     for learner in method.learners:

@@ -212,10 +212,10 @@ def train_one_epoch(
     method = dividemix.DivideMix(config, data, [ConstantLearner(), ConstantLearner()], Streams(0))
     labeled = np.arange(2 * n) < n
     mixture = Mixture(labeled.astype(float), (0.0, 1.0), (0.1, 0.1), (0.5, 0.5))
-    verdict = dividemix.Verdict(
+    division = dividemix.Division(
         np.zeros(2 * n), torch.zeros(2 * n), mixture, labeled, 0.5, torch.ones(2 * n)
     )
-    method.train_on([verdict, verdict])
+    method.train_on([division, division])
     return calls
 
 

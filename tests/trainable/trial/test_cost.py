@@ -60,15 +60,16 @@ def test_the_estimate_is_the_work_where_as_many_samples_are_labeled_as_have_righ
     machine = Machine(study_dir=folder, device="cpu")
     trial = Trial(config(method), machine)
     if method["name"] == "dividemix":
-        right, judge = (trial.data.train.given == trial.data.train.true).numpy(), trial.method.judge
+        right = (trial.data.train.given == trial.data.train.true).numpy()
+        divide = trial.method.divide_samples
 
         def ideal(finished=0):
-            verdicts = judge(finished)
-            for verdict in verdicts:
-                verdict.labeled = right
-            return verdicts
+            divisions = divide(finished)
+            for division in divisions:
+                division.labeled = right
+            return divisions
 
-        monkeypatch.setattr(trial.method, "judge", ideal)
+        monkeypatch.setattr(trial.method, "divide_samples", ideal)
     work = sum(row["work/forwards"] for row in trial)
     # Half of the labels are right, so each labeled batch meets an unlabeled one; their last ones may differ in length.
     assert cost.estimate(config(method), machine).seconds == pytest.approx(work, rel=0.08)

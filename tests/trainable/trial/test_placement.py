@@ -197,7 +197,7 @@ def test_the_processor_never_waits_for_the_gpu_while_networks_train(switches, fo
         )
         session = Session(config, folder / "t", Machine(study_dir=folder, device="cuda:0"))
         assert session.trial is not None
-        for name in ("judge", "train_network", "train_on", "evaluate", "one_pass"):
+        for name in ("divide_samples", "train_network", "train_on", "evaluate", "one_pass"):
             counted(session.trial.method, name)
         while not session.finished:
             session.advance()
@@ -206,4 +206,4 @@ def test_the_processor_never_waits_for_the_gpu_while_networks_train(switches, fo
     assert set(waits["one_pass"]) == {0}
     assert set(waits["train_on"]) == {1}
     assert set(waits["evaluate"]) == {2}  # test and validation
-    assert max(waits["judge"]) <= 12
+    assert max(waits["divide_samples"]) <= 12

@@ -1,4 +1,4 @@
-"""Predictions of all networks for a whole set of images, reduced batch by batch.
+"""EnsemblePredictions of all networks for a whole set of images, reduced batch by batch.
 
 Every image is loaded once for all networks, and no array of (samples, classes) is kept: with a
 million samples of a thousand classes one of them has four gigabytes.
@@ -20,8 +20,8 @@ Combine = Callable[[Sequence[torch.Tensor]], torch.Tensor]
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """What a network says of n samples, in eval mode and without augmentation."""
+class NetworkPredictions:
+    """Predictions of one network for n samples, in eval mode and without augmentation."""
 
     loss: torch.Tensor
     """Cross-entropy with the given labels, (n,), nats."""
@@ -34,20 +34,20 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """What networks say of n samples, one by one and as an ensemble."""
+class EnsemblePredictions:
+    """Predictions of several networks for n samples, one by one and as an ensemble."""
 
-    networks: list[Prediction]
+    networks: list[NetworkPredictions]
     ensemble_class: torch.Tensor
     """(n,)."""
     ensemble_probability: torch.Tensor
     """The networks' mean probability of that class, (n,)."""
 
 
-def judge(
+def predict_all(
     learners: Sequence[Learner], samples: Samples, combine: Combine, with_features: bool = False
-) -> Judgement:
-    """Judge all samples by their given labels.
+) -> EnsemblePredictions:
+    """Return the predictions for all samples, compared with their given labels.
 
     Raises:
         DataError: features are requested, and a network has no linear layer.
@@ -75,11 +75,11 @@ def judge(
     for k in range(len(learners)):
         of_network = torch.cat(features[k]) if with_features else None
         networks.append(
-            Prediction(
+            NetworkPredictions(
                 torch.cat(losses[k]), torch.cat(label_margins[k]), torch.cat(classes[k]), of_network
             )
         )
-    return Judgement(networks, torch.cat(chosen), torch.cat(probabilities))
+    return EnsemblePredictions(networks, torch.cat(chosen), torch.cat(probabilities))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 from tests.trainable.methods.tiny import all_same, all_weights, make
 from trainable.data import samples
-from trainable.engine.judging import judge, score
+from trainable.engine.predictions import predict_all, score
 
 
 class Said:
@@ -53,7 +53,7 @@ def made(n: int = 23, classes: int = 7) -> tuple[list[torch.Tensor], torch.Tenso
 @pytest.mark.parametrize("size", [1, 5, 23, 100])
 def test_a_judgement_is_that_of_all_samples_at_once(size):
     logits, given = made()
-    judgement = judge([Said(each) for each in logits], Rows(given, size), summed)
+    judgement = predict_all([Said(each) for each in logits], Rows(given, size), summed)
     for each, prediction in zip(logits, judgement.networks, strict=True):
         loss = F.cross_entropy(each, given, reduction="none")
         torch.testing.assert_close(prediction.loss, loss)
@@ -98,10 +98,10 @@ def test_real_networks_are_judged_alike_whatever_the_batch_and_stay_as_they_are(
     method = make()
     next(method)
     before, work = all_weights(method), method.forwards
-    whole = method.judge_all(method.data.train)
+    whole = method.predict_all(method.data.train)
     assert method.forwards == work + 2 * len(method.data.train)
     monkeypatch.setitem(samples.MOST_PIXELS, "cpu", 7 * 64)
-    parts = method.judge_all(method.data.train)
+    parts = method.predict_all(method.data.train)
     for a, b in zip(whole.networks, parts.networks, strict=True):
         torch.testing.assert_close(a.loss, b.loss, rtol=1e-5, atol=1e-6)
         assert torch.equal(a.classes, b.classes)
@@ -116,5 +116,5 @@ def test_each_image_is_loaded_once_for_all_networks(monkeypatch):
     monkeypatch.setattr(
         type(method.data.train), "plain", lambda self, at: seen.append(at) or plain(self, at)
     )
-    method.judge_all(method.data.train)
+    method.predict_all(method.data.train)
     assert seen == [slice(0, method.data.train.most_at_once)]
