@@ -13,7 +13,7 @@ from trainable.engine.learner import Learner
 from trainable.noisy_labels.losses import labeled_loss, prior_loss, unlabeled_loss
 from trainable.noisy_labels.targets import co_guess, co_refine, harden, mix, mixup_partners
 
-EnsemblePredictions = list[torch.Tensor]
+Predictions = list[torch.Tensor]
 """One (batch, classes) per view."""
 
 TALLIED = ("loss/labeled", "loss/unlabeled", "loss/prior", "guess/accuracy")
@@ -115,7 +115,7 @@ def drawn_views(
 
 def own_predictions(
     m: DivideMix, learner: Learner, views_u: list[torch.Tensor], views_x: list[torch.Tensor]
-) -> tuple[EnsemblePredictions, EnsemblePredictions]:
+) -> tuple[Predictions, Predictions]:
     """Return the trained network's predictions for the unlabeled and the labeled views.
 
     A list is empty if no target needs it (`co_guess: peer`, `co_refine: false`).
@@ -137,7 +137,7 @@ def own_predictions(
 
 
 def guessed_targets(
-    m: DivideMix, own: EnsemblePredictions, guide: Learner | None, views: list[torch.Tensor]
+    m: DivideMix, own: Predictions, guide: Learner | None, views: list[torch.Tensor]
 ) -> torch.Tensor:
     """Return the targets of the unlabeled images, (batch, classes).
 
@@ -156,7 +156,7 @@ def guessed_targets(
 
 
 def refined_targets(
-    m: DivideMix, own: EnsemblePredictions, one_hot: torch.Tensor, weight: torch.Tensor
+    m: DivideMix, own: Predictions, one_hot: torch.Tensor, weight: torch.Tensor
 ) -> torch.Tensor:
     """Return the targets of the labeled images, (batch, classes).
 
