@@ -15,7 +15,7 @@ from trainable.config.methods import CrossEntropy as CrossEntropyConfig
 from trainable.config.methods import Jocor as JocorConfig
 from trainable.config.optimization import Train
 from trainable.config.trial import TrialConfig
-from trainable.engine.predictions import Prediction
+from trainable.engine.predictions import NetworkPredictions
 from trainable.methods import dividemix
 from trainable.methods.base import Method
 from trainable.methods.jocor import joint_losses
@@ -268,7 +268,7 @@ class ScriptedDivideMix(dividemix.DivideMix):
     def predictions(self, epoch):
         losses = torch.tensor(self.script[epoch])
         nothing = torch.zeros(len(losses))
-        return [(None, Prediction(losses, margin=nothing, classes=nothing), None)]
+        return [(None, NetworkPredictions(losses, margin=nothing, classes=nothing), None)]
 
 
 def test_loss_history_r09(vectors):
