@@ -45,6 +45,19 @@ class Source(ABC):
         """Names of the annotators of the column `annotators`."""
         return numbered(self.column("annotators").shape[1])
 
+    @property
+    def order(self) -> dict[str, tuple[str, ...]]:
+        """Names by position, which all files of a folder need in the same order.
+
+        Keys say what the names are: `annotator`, `class`, or `column of features`.
+        """
+        found = {}
+        if "annotators" in self.columns:
+            found["annotator"] = self.annotators
+        if "classes" in self.columns:
+            found["class"] = tuple(str(name) for name in decoded(self.column("classes")).tolist())
+        return found
+
     @abstractmethod
     def column(self, name: str) -> np.ndarray:
         """Return a column, (rows,), or (rows, annotators) of `annotators`. Raises DataError."""
@@ -60,6 +73,13 @@ class Source(ABC):
     def place(self, row: int) -> str:
         """Return where a row is, for messages."""
         return f"row {row}"
+
+
+def decoded(values: np.ndarray) -> np.ndarray:
+    """Return texts that are stored as bytes as text; other arrays as they are."""
+    if values.dtype.kind != "S":
+        return values
+    return np.char.decode(values, "utf-8", "backslashreplace")
 
 
 @contextmanager

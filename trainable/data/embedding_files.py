@@ -2,6 +2,7 @@
 
 import zipfile
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +95,10 @@ class _Parquet(Source):
     def annotators(self) -> tuple[str, ...]:
         return self._table.annotators
 
+    @property
+    def order(self) -> dict[str, tuple[str, ...]]:
+        return {"column of features": tuple(self._table.features), **super().order}
+
 
 class _Folder(Source):
     """Files of one kind, in the order of their names, as one source."""
@@ -131,7 +136,7 @@ class _Folder(Source):
                 )
 
     def _check_alike(self, first: Source, part: Source) -> None:
-        """Raise DataError if two files have other features or other columns."""
+        """Raise DataError if two files have other features, other columns or another order."""
         if (first.shape[1], first.dtype) != (part.shape[1], part.dtype):
             raise DataError(
                 f"{part.path} has {part.shape[1]} features of {part.dtype}, and {first.path} "
@@ -140,6 +145,14 @@ class _Folder(Source):
         if first.columns != part.columns:
             other = ", ".join(sorted(first.columns ^ part.columns))
             raise DataError(f"only one of {first.path} and {part.path} has: {other}")
+        for what, names in first.order.items():
+            pairs = zip_longest(names, part.order[what], fillvalue="absent")
+            for number, (name, other) in enumerate(pairs, 1):
+                if name != other:
+                    raise DataError(
+                        f"{what} {number} is {other} in {part.path}, and {name} in {first.path}; "
+                        "all files need the same ones in the same order"
+                    )
 
     def column(self, name: str) -> np.ndarray:
         if self._table is not None:

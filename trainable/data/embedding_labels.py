@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from trainable.data.class_labels import ClassLabels, whole_number
-from trainable.data.embedding_arrays import Source
+from trainable.data.embedding_arrays import Source, decoded
 from trainable.data.images import first_names
 from trainable.data.ratings import NONE, Ratings
 from trainable.errors import DataError
@@ -22,9 +22,7 @@ class Cells:
     @classmethod
     def of(cls, source: Source, column: str) -> "Cells":
         """Read a column. Raises DataError if it has other values or another number of rows."""
-        values = source.column(column)
-        if values.dtype.kind == "S":
-            values = np.char.decode(values, "utf-8", "backslashreplace")
+        values = decoded(source.column(column))
         if values.ndim == 2 and values.shape[1] == 1 and column != "annotators":
             values = values[:, 0]
         dimensions = 2 if column == "annotators" else 1
@@ -155,9 +153,7 @@ def _class_names(source: Source, cells: dict[str, Cells]) -> tuple[str, ...]:
         DataError: names are repeated, or some labels are numbers without names, and others text.
     """
     if "classes" in source.columns:
-        named = source.column("classes")
-        if named.dtype.kind == "S":
-            named = np.char.decode(named, "utf-8", "backslashreplace")
+        named = decoded(source.column("classes"))
         if named.ndim != 1 or named.dtype.kind != "U" or len(set(named.tolist())) != len(named):
             raise DataError(
                 f"{source.path}: classes is {named.dtype} {named.shape}; expected a different text "

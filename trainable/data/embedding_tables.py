@@ -111,7 +111,7 @@ class ParquetTable:
     """A table with features: one column `features` of lists, or one column for each feature.
 
     Columns of floating-point numbers whose names have no other meaning are features, in the order
-    of the file.
+    of the file; `features` has their names.
 
     Raises:
         DataError: the file is damaged, or has no features.
@@ -138,16 +138,16 @@ class ParquetTable:
         if self._annotators:
             self.columns |= {"annotators"}
         self._lists = "features" in schema.names
-        self._features = ["features"] if self._lists else self._numbers(schema)
+        self.features = ["features"] if self._lists else self._numbers(schema)
         rows = self._file.metadata.num_rows
-        first = next(self._file.iter_batches(1, columns=self._features), None)
-        if not self._features or first is None or not len(first):
+        first = next(self._file.iter_batches(1, columns=self.features), None)
+        if not self.features or first is None or not len(first):
             raise DataError(
                 f"{path} has no features: expected a column `features` of lists, or a column of "
                 f"floating-point numbers for each feature; it has {', '.join(schema.names)}"
             )
-        width = len(self._features)
-        kind = schema.field(self._features[0]).type
+        width = len(self.features)
+        kind = schema.field(self.features[0]).type
         if self._lists:
             if not hasattr(kind, "value_type") or first.column(0).null_count:
                 raise DataError(f"{path}: features is {kind}; expected lists of numbers")
@@ -189,14 +189,14 @@ class ParquetTable:
         """Yield the features in order, (at most `rows`, features). Raises DataError."""
         start = 0
         with self._damage_told():
-            for batch in self._file.iter_batches(rows, columns=self._features):
+            for batch in self._file.iter_batches(rows, columns=self.features):
                 yield self._block(batch, start)
                 start += len(batch)
 
     def _block(self, batch: Any, start: int) -> np.ndarray:
         width = self.shape[1]
         if not self._lists:
-            columns = [batch.column(name).to_numpy(zero_copy_only=False) for name in self._features]
+            columns = [batch.column(name).to_numpy(zero_copy_only=False) for name in self.features]
             return np.stack(columns, 1).astype(self.dtype)
         lists = batch.column(0)
         lengths = lists.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from trainable.data.decoded_cache import ROOM, cached
-from trainable.data.embedding_arrays import Source
+from trainable.data.embedding_arrays import Source, decoded
 from trainable.data.embedding_files import mapped_array, open_source
 from trainable.data.images import digest, first_names
 from trainable.errors import DataError
@@ -94,10 +94,7 @@ class Features:
     def _described(self, column: str) -> np.ndarray | None:
         if column not in self.source.columns:
             return None
-        cells: np.ndarray = self.source.column(column)[self.rows]
-        if cells.dtype.kind == "S":
-            cells = np.char.decode(cells, "utf-8", "backslashreplace")
-        return cells
+        return decoded(self.source.column(column)[self.rows])
 
 
 def open_features(path: Path, labels: Path | None, place: Path | None) -> Features:

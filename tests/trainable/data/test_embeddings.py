@@ -11,6 +11,7 @@ from trainable.config.data import NoNoise
 from trainable.config.embeddings import Embeddings
 from trainable.config.runtime import Machine
 from trainable.data import embeddings
+from trainable.data.embedding_files import open_source
 from trainable.data.features import Features
 from trainable.data.registry import load
 from trainable.data.splits import divide
@@ -380,6 +381,40 @@ def test_shards_of_other_widths_and_columns_are_named(tmp_path):
         read(tmp_path)
     (tmp_path / "b.npz").rename(tmp_path / "b.npy")
     with pytest.raises(DataError, match=r"has files \.npy and \.npz; expected one kind"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (["f1", "f0", "label_a", "label_b"], "column of features 1 is f1 in .*b.p.*, and f0 in"),
+        (["f0", "f1", "label_b", "label_a"], "annotator 1 is b in .*b.parquet, and a in .*a.p"),
+        (["f0", "f1", "label_a"], "annotator 2 is absent in .*b.parquet, and b in .*a.parquet"),
+    ],
+)
+def test_shards_with_columns_in_another_order_are_refused(tmp_path, columns, message):
+    values = {"f0": [1.0, 2.0], "f1": [3.0, 4.0], "label_a": [0, 1], "label_b": [1, 1]}
+    table = pd.DataFrame(values)
+    table.to_parquet(tmp_path / "a.parquet")
+    table.to_parquet(tmp_path / "b.parquet")
+    assert len(open_source(tmp_path).column("annotators")) == 4
+    table[columns].to_parquet(tmp_path / "b.parquet")
+    with pytest.raises(DataError, match=message):
+        open_source(tmp_path)
+
+
+def test_shards_with_classes_in_another_order_are_refused(tmp_path):
+    arrays = content()
+    np.savez(tmp_path / "a.npz", **arrays, classes=np.array(NAMES))
+    arrays["ids"] = np.char.add(arrays["ids"], "b")
+    np.savez(tmp_path / "b.npz", **arrays, classes=np.array(NAMES, "S3"))
+    assert read(tmp_path).class_names == NAMES
+    np.savez(tmp_path / "b.npz", **arrays, classes=np.array(NAMES[::-1]))
+    with pytest.raises(DataError, match=r"class 1 is cow in .*b\.npz, and ant in .*a\.npz; all"):
+        read(tmp_path)
+    for name, annotators in (("a", 2), ("b", 3)):
+        np.savez(tmp_path / f"{name}.npz", **arrays, annotators=np.zeros((N, annotators), int))
+    with pytest.raises(DataError, match="annotator 3 is 3 in .*b.npz, and absent in .*a.npz"):
         read(tmp_path)
 
 
