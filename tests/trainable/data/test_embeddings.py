@@ -421,6 +421,9 @@ def test_texts_of_another_number_in_a_shard_are_named(tmp_path):
     np.savez(tmp_path / "b.npz", **content(), text=np.array(["a"] * 20))
     with pytest.raises(DataError, match=r"b\.npz: text has 20 rows, and features 60"):
         read(tmp_path)
+    np.savez(tmp_path / "b.npz", **content(), text=np.array([["a"]] * N))
+    with pytest.raises(DataError, match="text has other columns in some files than in others"):
+        read(tmp_path)
 
 
 @pytest.mark.parametrize("columns", ["label", "label_a,label_b"])
