@@ -4,6 +4,7 @@ A source knows the shape of its features and the names of its other columns from
 reads a column when it is asked for. Objects that Python would unpickle are refused.
 """
 
+import math
 import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -14,7 +15,8 @@ from typing import IO
 import numpy as np
 from numpy.lib import format as npy
 
-from trainable.data.embedding_tables import COLUMNS, CsvTable, column_name
+from trainable.data.embedding_tables import COLUMNS, CsvTable, check_names, column_name
+from trainable.data.npy_header import read_header, reading
 from trainable.data.ratings import numbered
 from trainable.errors import DataError
 
@@ -43,11 +45,54 @@ class Source(ABC):
     @property
     def annotators(self) -> tuple[str, ...]:
         """Names of the annotators of the column `annotators`."""
-        return numbered(self.column("annotators").shape[1])
+        shape, _ = self.described("annotators")
+        return numbered(math.prod(shape[1:]))
+
+    @property
+    def order(self) -> dict[str, tuple[str, ...]]:
+        """Names by position, which all files of a folder need in the same order.
+
+        Keys say what the names are: `annotator`, `class`, or `column of features`.
+        """
+        found = {}
+        if "annotators" in self.columns:
+            found["annotator"] = self.annotators
+        if "classes" in self.columns:
+            found["class"] = tuple(str(name) for name in decoded(self.column("classes")).tolist())
+        return found
 
     @abstractmethod
     def column(self, name: str) -> np.ndarray:
         """Return a column, (rows,), or (rows, annotators) of `annotators`. Raises DataError."""
+
+    @abstractmethod
+    def described(self, name: str) -> tuple[tuple[int, ...], np.dtype]:
+        """Return shape and type of a column, without reading it. Raises DataError."""
+
+    def check(self, name: str) -> None:
+        """Check a column without reading it.
+
+        Raises:
+            DataError: it is neither whole numbers nor text, or has another number of rows than the
+                features.
+        """
+        shape, kind = self.described(name)
+        dimensions = 1
+        expected = "one a row"
+        if name == "annotators":
+            dimensions = 2
+            expected = "a column for each annotator"
+        elif len(shape) == 2 and shape[1] == 1:
+            shape = shape[:1]
+        if len(shape) != dimensions or kind.kind not in "iuUS":
+            raise DataError(
+                f"{self.path}: {name} is {kind} {shape}; expected whole numbers or text, {expected}"
+            )
+        if shape[0] != self.shape[0]:
+            raise DataError(
+                f"{self.path} has {self.shape[0]} rows of features, and {shape[0]} of {name}; both "
+                "need the same rows in the same order"
+            )
 
     def mapped(self) -> np.ndarray | None:
         """Return the features memory-mapped, (rows, bytes) uint8; None: they must be converted."""
@@ -62,34 +107,21 @@ class Source(ABC):
         return f"row {row}"
 
 
-@contextmanager
-def _reading(path: Path, what: str) -> Iterator[None]:
-    """Read a file in the block; what goes wrong becomes a sentence."""
-    try:
-        yield
-    except DataError:
-        raise
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise DataError(f"{path}: {what} cannot be read: {reason}") from None
-    except Exception as error:  # zipfile, zlib and NumPy raise many types for damaged files
-        raise DataError(f"{path}: {what} cannot be read: {error}") from None
+def decoded(values: np.ndarray) -> np.ndarray:
+    """Return texts that are stored as bytes as text; other arrays as they are."""
+    if values.dtype.kind != "S":
+        return values
+    return np.char.decode(values, "utf-8", "backslashreplace")
 
 
-def _header(stream: IO[bytes], where: str) -> tuple[tuple[int, ...], np.dtype]:
-    """Read the header of an array; return its shape and type. Raises DataError, ValueError."""
-    version = npy.read_magic(stream)
-    if version == (1, 0):
-        shape, by_columns, kind = npy.read_array_header_1_0(stream)
-    else:
-        shape, by_columns, kind = npy.read_array_header_2_0(stream)
+def _plain_header(stream: IO[bytes], where: str) -> tuple[tuple[int, ...], np.dtype]:
+    """Return shape and type of an array. Raises DataError for pickled objects, ValueError."""
+    shape, kind = read_header(stream, where)
     if kind.hasobject:
         raise DataError(
             f"{where} holds pickled Python objects, which are not read. Save numbers, or text as "
             "np.array(values, dtype=str)"
         )
-    if by_columns and len(shape) > 1:
-        raise DataError(f"{where} is in Fortran order: save np.ascontiguousarray of it")
     return shape, kind
 
 
@@ -121,8 +153,9 @@ class NpzSource(Source):
     def __init__(self, path: Path):
         self.path = path
         self.files = [path]
-        with _reading(path, "the file"), zipfile.ZipFile(path) as archive:
+        with reading(path, "the file"), zipfile.ZipFile(path) as archive:
             members = [name.removesuffix(".npy") for name in archive.namelist()]
+        check_names(path, members)
         self._members = {column_name(name): name for name in members if name != FEATURES}
         self.columns = frozenset(self._members) & COLUMNS
         where = f"{path}: features"
@@ -130,30 +163,36 @@ class NpzSource(Source):
             present = ", ".join(members) or "none"
             raise DataError(f"{path}: the array `{FEATURES}` is missing; it has {present}")
         with self._member(FEATURES) as stream:
-            shape, self.dtype = _header(stream, where)
+            shape, self.dtype = _plain_header(stream, where)
             self._header_size = stream.tell()
         self.shape = _checked(shape, self.dtype, where)
 
     @contextmanager
     def _member(self, name: str) -> Iterator[IO[bytes]]:
         with (
-            _reading(self.path, name),
+            reading(self.path, name),
             zipfile.ZipFile(self.path) as archive,
             archive.open(f"{name}.npy") as stream,
         ):
             yield stream
 
+    def described(self, name: str) -> tuple[tuple[int, ...], np.dtype]:
+        """Return shape and type of an array. Raises DataError."""
+        member = self._members[name]
+        with self._member(member) as stream:
+            return _plain_header(stream, f"{self.path}: {member}")
+
     def column(self, name: str) -> np.ndarray:
         """Return a column. Raises DataError."""
         member = self._members[name]
         with self._member(member) as stream:
-            _header(stream, f"{self.path}: {member}")
+            _plain_header(stream, f"{self.path}: {member}")
             stream.seek(0)
             return np.asarray(npy.read_array(stream, allow_pickle=False))
 
     def mapped(self) -> np.ndarray | None:
         """Return the features memory-mapped; None: they are compressed."""
-        with _reading(self.path, FEATURES), zipfile.ZipFile(self.path) as archive:
+        with reading(self.path, FEATURES), zipfile.ZipFile(self.path) as archive:
             info = archive.getinfo(f"{FEATURES}.npy")
             if info.compress_type != zipfile.ZIP_STORED:
                 return None
@@ -174,7 +213,7 @@ class NpzSource(Source):
         """Yield the features in order."""
         rows, width = self.shape
         with self._member(FEATURES) as stream:
-            _header(stream, f"{self.path}: {FEATURES}")
+            _plain_header(stream, f"{self.path}: {FEATURES}")
             for start in range(0, rows, CHUNK):
                 count = min(CHUNK, rows - start)
                 size = count * width * self.dtype.itemsize
@@ -192,8 +231,8 @@ class NpySource(Source):
         self.files = [path] if table is None else [path, table.path]
         self._table = table
         self.columns = frozenset() if table is None else table.columns
-        with _reading(path, "the array"), path.open("rb") as stream:
-            shape, self.dtype = _header(stream, str(path))
+        with reading(path, "the array"), path.open("rb") as stream:
+            shape, self.dtype = _plain_header(stream, str(path))
             self._offset = stream.tell()
             found = stream.seek(0, 2) - self._offset
         self.shape = _checked(shape, self.dtype, str(path))
@@ -208,6 +247,11 @@ class NpySource(Source):
                 f"{path} has {self.shape[0]} rows of features, and {table.path} has {table.rows} "
                 "rows of labels; both need the same rows in the same order"
             )
+
+    def described(self, name: str) -> tuple[tuple[int, ...], np.dtype]:
+        """Return shape and type of a column."""
+        assert self._table is not None
+        return self._table.described(name)
 
     def column(self, name: str) -> np.ndarray:
         """Return a column. Raises DataError."""

@@ -1,7 +1,9 @@
 """Files of embeddings: arrays `.npz` and `.npy`, tables `.parquet`, and folders of them."""
 
+import math
 import zipfile
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +86,9 @@ class _Parquet(Source):
         self.shape = self._table.shape
         self.dtype = self._table.dtype
 
+    def described(self, name: str) -> tuple[tuple[int, ...], np.dtype]:
+        return self._table.described(name)
+
     def column(self, name: str) -> np.ndarray:
         return self._table.column(name)
 
@@ -93,6 +98,10 @@ class _Parquet(Source):
     @property
     def annotators(self) -> tuple[str, ...]:
         return self._table.annotators
+
+    @property
+    def order(self) -> dict[str, tuple[str, ...]]:
+        return {"column of features": tuple(self._table.features), **super().order}
 
 
 class _Folder(Source):
@@ -131,7 +140,7 @@ class _Folder(Source):
                 )
 
     def _check_alike(self, first: Source, part: Source) -> None:
-        """Raise DataError if two files have other features or other columns."""
+        """Raise DataError if two files have other features, other columns or another order."""
         if (first.shape[1], first.dtype) != (part.shape[1], part.dtype):
             raise DataError(
                 f"{part.path} has {part.shape[1]} features of {part.dtype}, and {first.path} "
@@ -140,24 +149,42 @@ class _Folder(Source):
         if first.columns != part.columns:
             other = ", ".join(sorted(first.columns ^ part.columns))
             raise DataError(f"only one of {first.path} and {part.path} has: {other}")
+        for what, names in first.order.items():
+            pairs = zip_longest(names, part.order[what], fillvalue="absent")
+            for number, (name, other) in enumerate(pairs, 1):
+                if name != other:
+                    raise DataError(
+                        f"{what} {number} is {other} in {part.path}, and {name} in {first.path}; "
+                        "all files need the same ones in the same order"
+                    )
+
+    def described(self, name: str) -> tuple[tuple[int, ...], np.dtype]:
+        if self._table is not None:
+            return self._table.described(name)
+        shapes = []
+        kinds = []
+        for part in self._parts:
+            shape, kind = part.described(name)
+            if shape[:1] != part.shape[:1]:
+                raise DataError(
+                    f"{part.path}: {name} has {math.prod(shape[:1])} rows, and features "
+                    f"{part.shape[0]}"
+                )
+            shapes.append(shape)
+            kinds.append(kind)
+        if len({kind.kind for kind in kinds}) > 1:
+            raise DataError(f"{self.path}: {name} is numbers in some files and text in others")
+        if len({shape[1:] for shape in shapes}) > 1:
+            raise DataError(f"{self.path}: {name} has other columns in some files than in others")
+        return (self.shape[0], *shapes[0][1:]), kinds[0]
 
     def column(self, name: str) -> np.ndarray:
         if self._table is not None:
             return self._table.column(name)
-        columns = []
-        for part in self._parts:
-            found = part.column(name)
-            if name != "classes" and len(found) != part.shape[0]:
-                raise DataError(
-                    f"{part.path}: {name} has {len(found)} rows, and features {part.shape[0]}"
-                )
-            columns.append(found)
         if name == "classes":
-            return columns[0]
-        kinds = {column.dtype.kind for column in columns}
-        if len(kinds) > 1:
-            raise DataError(f"{self.path}: {name} is numbers in some files and text in others")
-        return np.concatenate(columns)
+            return self._parts[0].column(name)
+        self.described(name)
+        return np.concatenate([part.column(name) for part in self._parts])
 
     @property
     def annotators(self) -> tuple[str, ...]:

@@ -1,11 +1,11 @@
 """Labels of embeddings by name or number: given ones, true ones, those of annotators."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from trainable.data.class_labels import ClassLabels, whole_number
-from trainable.data.embedding_arrays import Source
+from trainable.data.embedding_arrays import Source, decoded
 from trainable.data.images import first_names
 from trainable.data.ratings import NONE, Ratings
 from trainable.errors import DataError
@@ -22,23 +22,12 @@ class Cells:
     @classmethod
     def of(cls, source: Source, column: str) -> "Cells":
         """Read a column. Raises DataError if it has other values or another number of rows."""
-        values = source.column(column)
-        if values.dtype.kind == "S":
-            values = np.char.decode(values, "utf-8", "backslashreplace")
-        if values.ndim == 2 and values.shape[1] == 1 and column != "annotators":
+        source.check(column)
+        values = decoded(source.column(column))
+        if values.dtype.kind == "O":
+            values = values.astype(str)
+        if values.ndim == 2 and column != "annotators":
             values = values[:, 0]
-        dimensions = 2 if column == "annotators" else 1
-        fits = values.ndim == dimensions and values.dtype.kind in "iuU"
-        if not fits:
-            raise DataError(
-                f"{source.path}: {column} is {values.dtype} {values.shape}; expected whole numbers "
-                f"or text, {'a column for each annotator' if dimensions == 2 else 'one a row'}"
-            )
-        if len(values) != source.shape[0]:
-            raise DataError(
-                f"{source.path} has {source.shape[0]} rows of features, and {len(values)} of "
-                f"{column}; both need the same rows in the same order"
-            )
         if values.dtype.kind == "U":
             values = np.char.strip(values)
         return cls(source, column, values)
@@ -52,6 +41,15 @@ class Cells:
     def names(self) -> set[str]:
         """The different texts, without the empty one."""
         return set(np.unique(self.values).tolist()) - {""}
+
+    def without_none(self, names: tuple[str, ...]) -> "Cells":
+        """Return the column with an empty text for each −1, unless a class has that name."""
+        if not self.text:
+            return self
+        none = [each for each in self.names - set(names) if whole_number(each) == NONE]
+        if not none:
+            return self
+        return replace(self, values=np.where(np.isin(self.values, none), "", self.values))
 
     def positions(self, names: tuple[str, ...], classes: int) -> np.ndarray:
         """Return the positions of classes, int64 of the column's shape; −1: none.
@@ -96,17 +94,19 @@ class RowLabels:
 
     def __init__(self, source: Source):
         self._source = source
+        declared = _declared(source)
         cells: dict[str, Cells] = {}
         for name in ("labels", "true_labels", "annotators"):
             if name in source.columns:
-                cells[name] = Cells.of(source, name)
+                cells[name] = Cells.of(source, name).without_none(declared)
         if not cells.keys() & {"labels", "annotators"}:
             has = ", ".join(sorted(source.columns)) or "no other column"
             raise DataError(f"{source.path} has features and {has}; expected labels too")
-        self.class_names = _class_names(source, cells)
+        self.class_names = declared or _class_names(source, cells)
         self.classes = len(self.class_names)
         if not self.classes:
-            self.classes = 1 + max(int(each.values.max()) for each in cells.values())
+            numbers = [int(each.values.max()) for each in cells.values() if not each.text]
+            self.classes = 1 + max(numbers, default=NONE)
         found = {
             name: each.positions(self.class_names, self.classes) for name, each in cells.items()
         }
@@ -119,7 +119,9 @@ class RowLabels:
         absent = np.flatnonzero(self.given < 0)
         if len(absent):
             named = first_names([source.place(row) for row in absent.tolist()])
-            raise DataError(f"{source.path}: {len(absent)} rows have no label: {named}")
+            raise DataError(
+                f"{source.path}: {len(absent)} rows have no label: {named}; each row needs one"
+            )
 
     def best(self, rows: np.ndarray) -> np.ndarray:
         """Return the true labels of rows (m,); where they are unknown, the given ones."""
@@ -148,22 +150,25 @@ class RowLabels:
             raise DataError(f"{path} has no training row of class {shown}{hint}")
 
 
+def _declared(source: Source) -> tuple[str, ...]:
+    """Return the array `classes`; () if there is none. Raises DataError if names are repeated."""
+    if "classes" not in source.columns:
+        return ()
+    named = decoded(source.column("classes"))
+    if named.ndim != 1 or named.dtype.kind != "U" or len(set(named.tolist())) != len(named):
+        raise DataError(
+            f"{source.path}: classes is {named.dtype} {named.shape}; expected a different text "
+            "for each class"
+        )
+    return tuple(named.tolist())
+
+
 def _class_names(source: Source, cells: dict[str, Cells]) -> tuple[str, ...]:
-    """Return the names of the classes in their order; () if all labels are numbers.
+    """Return the names of classes as labels have them, in order; () if all labels are numbers.
 
     Raises:
-        DataError: names are repeated, or some labels are numbers without names, and others text.
+        DataError: some labels are numbers, and others text.
     """
-    if "classes" in source.columns:
-        named = source.column("classes")
-        if named.dtype.kind == "S":
-            named = np.char.decode(named, "utf-8", "backslashreplace")
-        if named.ndim != 1 or named.dtype.kind != "U" or len(set(named.tolist())) != len(named):
-            raise DataError(
-                f"{source.path}: classes is {named.dtype} {named.shape}; expected a different text "
-                "for each class"
-            )
-        return tuple(named.tolist())
     kinds = {each.text for each in cells.values()}
     if kinds == {False}:
         return ()
@@ -182,7 +187,7 @@ def _class_names(source: Source, cells: dict[str, Cells]) -> tuple[str, ...]:
 def _most_frequent(ratings: Ratings | None) -> np.ndarray:
     """Return the most frequent label of each row, the first of equally frequent; −1: none."""
     assert ratings is not None
-    classes = int(ratings.labels.max()) + 1
+    classes = max(int(ratings.labels.max()), 0) + 1
     votes = np.stack([(ratings.labels == c).sum(1) for c in range(classes)], 1)
     best: np.ndarray = votes.argmax(1)
     best[votes.max(1) == 0] = NONE

@@ -1,7 +1,7 @@
 """Tables of embeddings: `.csv` with labels, `.parquet` with features and labels."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,9 @@ COLUMNS = frozenset(
     ("labels", "true_labels", "ids", "split", "paths", "text", "classes", "annotators")
 )
 """Columns next to the features."""
+DESCRIPTIONS = frozenset(("text", "paths"))
+"""Columns that show samples. Their cells may be long, so a table keeps them as objects."""
+TEXT = np.dtype(np.str_)
 SINGULAR = {
     "label": "labels",
     "true_label": "true_labels",
@@ -46,6 +49,33 @@ def annotator_names(columns: list[str]) -> tuple[str, ...]:
     return tuple(name.removeprefix(ANNOTATOR) for name in columns)
 
 
+def check_names(path: Path, written: Iterable[str]) -> None:
+    """Raise DataError if two names of a file mean the same column."""
+    of_column: dict[str, str] = {}
+    for name in written:
+        column = column_name(name)
+        if column in of_column:
+            raise DataError(
+                f"{path} has {of_column[column]} and {name}, two names of the same column; keep "
+                "one of them"
+            )
+        of_column[column] = name
+
+
+def _refuse_classes(path: Path, column: str) -> None:
+    """Raise DataError for the column `classes`: a table has a cell a row, and not one a class."""
+    if column == "classes":
+        raise DataError(
+            f"{path}: names of classes are read from the array `classes` of an .npz file only. "
+            "Remove this column, and write the names in the column label"
+        )
+
+
+def _texts(column: str, cells: Sequence[str]) -> np.ndarray:
+    """Return the texts of a column, as long as the longest; descriptions as objects."""
+    return np.array(cells, dtype=object if column in DESCRIPTIONS else str)
+
+
 class CsvTable:
     """A table of labels; every row describes the features of the same position.
 
@@ -56,12 +86,13 @@ class CsvTable:
     def __init__(self, path: Path):
         self.path = path
         written: list[str] = []
-        lines: list[list[str]] = []
+        columns: list[list[str]] = []
         self._line_numbers: list[int] = []
         try:
             with path.open(encoding="utf-8-sig", newline="") as file:
                 reader = csv.reader(file)
                 written = next(reader, [])
+                columns = [[] for _ in written]
                 for cells in reader:
                     if not cells:
                         continue
@@ -70,7 +101,8 @@ class CsvTable:
                             f"{path}:{reader.line_num}: the row has {len(cells)} cells, and the "
                             f"first line has {len(written)} columns"
                         )
-                    lines.append(cells)
+                    for column, cell in zip(columns, cells, strict=True):
+                        column.append(cell)
                     self._line_numbers.append(reader.line_num)
         except FileNotFoundError:
             raise DataError(
@@ -79,14 +111,17 @@ class CsvTable:
             ) from None
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise DataError(f"{path} cannot be read as a table (.csv): {error}") from None
-        names = [column_name(name.strip()) for name in written]
-        if len(set(names)) < len(names):
-            raise DataError(f"{path}: two columns have the same name: {', '.join(names)}")
-        cells_of = np.array(lines, dtype=str).reshape(len(lines), len(names)).T
-        self._columns = dict(zip(names, cells_of, strict=True))
+        stripped = [name.strip() for name in written]
+        check_names(path, stripped)
+        names = [column_name(name) for name in stripped]
         self._annotators = annotator_columns(names)
         self.annotators = annotator_names(self._annotators)
-        self.rows = len(lines)
+        self._columns = {
+            name: _texts(name, cells)
+            for name, cells in zip(names, columns, strict=True)
+            if name in COLUMNS or name in self._annotators
+        }
+        self.rows = len(self._line_numbers)
         found = set(names) & COLUMNS
         if self._annotators:
             found.add("annotators")
@@ -96,8 +131,14 @@ class CsvTable:
             )
         self.columns = frozenset(found)
 
+    def described(self, name: str) -> tuple[tuple[int, ...], np.dtype]:
+        """Return shape and type of a column."""
+        shape = (self.rows,)
+        return (*shape, len(self._annotators)) if name == "annotators" else shape, TEXT
+
     def column(self, name: str) -> np.ndarray:
-        """Return a column of text, (rows,), or (rows, annotators)."""
+        """Return a column of text, (rows,), or (rows, annotators). Raises DataError."""
+        _refuse_classes(self.path, name)
         if name == "annotators":
             return np.stack([self._columns[each] for each in self._annotators], 1)
         return self._columns[name]
@@ -111,7 +152,7 @@ class ParquetTable:
     """A table with features: one column `features` of lists, or one column for each feature.
 
     Columns of floating-point numbers whose names have no other meaning are features, in the order
-    of the file.
+    of the file; `features` has their names.
 
     Raises:
         DataError: the file is damaged, or has no features.
@@ -131,6 +172,7 @@ class ParquetTable:
         except pyarrow.ArrowException as error:
             raise DataError(f"{path} is no readable .parquet file: {error}") from None
         schema = self._file.schema_arrow
+        check_names(path, schema.names)
         self._written = {column_name(name): name for name in schema.names}
         self._annotators = annotator_columns(schema.names)
         self.annotators = annotator_names(self._annotators)
@@ -138,16 +180,17 @@ class ParquetTable:
         if self._annotators:
             self.columns |= {"annotators"}
         self._lists = "features" in schema.names
-        self._features = ["features"] if self._lists else self._numbers(schema)
+        self.features = ["features"] if self._lists else self._numbers(schema)
         rows = self._file.metadata.num_rows
-        first = next(self._file.iter_batches(1, columns=self._features), None)
-        if not self._features or first is None or not len(first):
+        with self._damage_told():
+            first = next(self._file.iter_batches(1, columns=self.features), None)
+        if not self.features or first is None or not len(first):
             raise DataError(
                 f"{path} has no features: expected a column `features` of lists, or a column of "
                 f"floating-point numbers for each feature; it has {', '.join(schema.names)}"
             )
-        width = len(self._features)
-        kind = schema.field(self._features[0]).type
+        width = len(self.features)
+        kind = schema.field(self.features[0]).type
         if self._lists:
             if not hasattr(kind, "value_type") or first.column(0).null_count:
                 raise DataError(f"{path}: features is {kind}; expected lists of numbers")
@@ -167,36 +210,62 @@ class ParquetTable:
             if self._arrow.types.is_floating(field.type) and column_name(field.name) not in COLUMNS
         ]
 
+    def described(self, name: str) -> tuple[tuple[int, ...], np.dtype]:
+        """Return shape and type of a column. Raises DataError if it is no numbers or text."""
+        rows = self.shape[0]
+        if name != "annotators":
+            return (rows,), self._kind(self._written[name])
+        kinds = {self._kind(each) for each in self._annotators}
+        return (rows, len(self._annotators)), TEXT if TEXT in kinds else kinds.pop()
+
+    def _kind(self, written: str) -> np.dtype:
+        """Return int64 or text, the type of a column. Raises DataError for others."""
+        types = self._arrow.types
+        kind = self._file.schema_arrow.field(written).type
+        if types.is_dictionary(kind):
+            kind = kind.value_type
+        if types.is_integer(kind):
+            return np.dtype(np.int64)
+        if types.is_string(kind) or types.is_large_string(kind):
+            return TEXT
+        raise DataError(f"{self.path}: {written} is {kind}; expected whole numbers or text")
+
     def column(self, name: str) -> np.ndarray:
-        """Return a column of numbers or text, (rows,), or (rows, annotators)."""
+        """Return a column of numbers or text, (rows,), or (rows, annotators). Raises DataError."""
+        _refuse_classes(self.path, name)
         if name == "annotators":
             return np.stack([self._read(each) for each in self._annotators], 1)
         return self._read(self._written[name])
 
     def _read(self, written: str) -> np.ndarray:
+        kind = self._kind(written)
         with self._damage_told():
             column = self._file.read([written]).column(0)
-        types = self._arrow.types
-        if types.is_dictionary(column.type):
+        if self._arrow.types.is_dictionary(column.type):
             column = column.cast(column.type.value_type)
-        if types.is_integer(column.type):
-            return np.asarray(column.fill_null(-1).to_numpy())
-        if types.is_string(column.type) or types.is_large_string(column.type):
-            return np.array([text or "" for text in column.to_pylist()], dtype=str)
-        raise DataError(f"{self.path}: {written} is {column.type}; expected whole numbers or text")
+        if kind == TEXT:
+            return _texts(column_name(written), [text or "" for text in column.to_pylist()])
+        if column.null_count:
+            try:
+                column = column.cast(self._arrow.int64()).fill_null(-1)
+            except self._arrow.ArrowInvalid as error:
+                raise DataError(
+                    f"{self.path}: {written} cannot be read: {error}; expected numbers of classes"
+                ) from None
+        return np.asarray(column.to_numpy())
 
     def chunks(self, rows: int) -> Iterator[np.ndarray]:
         """Yield the features in order, (at most `rows`, features). Raises DataError."""
         start = 0
         with self._damage_told():
-            for batch in self._file.iter_batches(rows, columns=self._features):
+            for batch in self._file.iter_batches(rows, columns=self.features):
                 yield self._block(batch, start)
                 start += len(batch)
 
     def _block(self, batch: Any, start: int) -> np.ndarray:
         width = self.shape[1]
         if not self._lists:
-            columns = [batch.column(name).to_numpy(zero_copy_only=False) for name in self._features]
+            columns = [batch.column(name).to_numpy(zero_copy_only=False) for name in self.features]
             return np.stack(columns, 1).astype(self.dtype)
         lists = batch.column(0)
         lengths = lists.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)

@@ -18,7 +18,7 @@ from trainable.data.held_out import (
     held_out,
     trust_in_test,
 )
-from trainable.data.images import first_names
+from trainable.data.images import digest, first_names
 from trainable.errors import DataError
 
 SPLITS = {
@@ -97,7 +97,9 @@ def load(path: Path, data: Embeddings, labels: Path | None, place: Path | None =
 
 
 def tested(path: Path, data: Embeddings, labels: Path | None) -> Tested:
-    """Return what the test set is; no features are read.
+    """Return what the test set is.
+
+    Features are read only if it decides which rows are held out whether their labels are trusted.
 
     Raises:
         DataError: the files are damaged.
@@ -108,8 +110,26 @@ def tested(path: Path, data: Embeddings, labels: Path | None) -> Tested:
     rows = parts["test"]
     if len(rows):
         return Tested(True, len(rows), _trust(data, table, rows, True), "rows")
-    count = round(data.test_fraction * len(parts["train"]))
-    return Tested(False, count, _trust(data, table, parts["train"], False), "rows")
+    trained = parts["train"]
+    rows = trained
+    if data.test_labels is None and table.true_known and _some_unknown(table.true[trained]):
+        rows = trained[
+            held_out(table.given[trained], _contents(source)[trained], data.test_fraction)
+        ]
+    count = round(data.test_fraction * len(trained))
+    return Tested(False, count, _trust(data, table, rows, False), "rows")
+
+
+def _some_unknown(labels: np.ndarray) -> bool:
+    """Return whether some of the labels are unknown, and others known."""
+    unknown = labels < 0
+    return bool(unknown.any() and not unknown.all())
+
+
+def _contents(source: Source) -> np.ndarray:
+    """Return numbers (rows,) that are equal where vectors are."""
+    chunks = (np.ascontiguousarray(chunk) for chunk in source.chunks())
+    return np.array([digest(row.tobytes()) for chunk in chunks for row in chunk], np.uint64)
 
 
 def _trust(data: Embeddings, table: RowLabels, rows: np.ndarray, has_test: bool) -> TestLabels:
@@ -155,7 +175,7 @@ def _names(source: Source, parts: dict[str, np.ndarray]) -> np.ndarray | None:
     None: there are no ids and no splits, so that rows are training rows.
 
     Raises:
-        DataError: two rows have the same id.
+        DataError: two rows have the same id, or one is not valid Unicode.
     """
     for column in ("ids", "paths"):
         if column not in source.columns:
@@ -163,7 +183,7 @@ def _names(source: Source, parts: dict[str, np.ndarray]) -> np.ndarray | None:
         values = Cells.of(source, column).values.astype(str)
         different, first, counts = np.unique(values, return_index=True, return_counts=True)
         if len(different) == len(values):
-            return np.char.encode(values, "utf-8")
+            return _encoded(values, source, column)
         if column == "ids":
             at = first[counts > 1].min()
             same = [source.place(row) for row in np.flatnonzero(values == values[at]).tolist()]
@@ -174,3 +194,15 @@ def _names(source: Source, parts: dict[str, np.ndarray]) -> np.ndarray | None:
     if len(parts["train"]) == source.shape[0]:
         return None
     return np.arange(source.shape[0]).astype(str).astype(np.bytes_)
+
+
+def _encoded(names: np.ndarray, source: Source, column: str) -> np.ndarray:
+    """Return names (rows,) as bytes. Raises DataError if one is not valid Unicode."""
+    try:
+        return np.char.encode(names, "utf-8")
+    except UnicodeEncodeError as error:
+        row = int(np.flatnonzero(names == error.object)[0])
+        raise DataError(
+            f"{source.path}: {source.place(row)}: {column} has {str(error.object)!a}; expected "
+            "text that is valid Unicode"
+        ) from None

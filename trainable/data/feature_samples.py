@@ -63,15 +63,15 @@ class FeatureSamples(Samples):
 
         Each is (batch, features) float.
         """
-        return self._views(index, count, rng, 1.0)
+        return self._views(index, count, rng, 1.0, 1.0)
 
     def strong_views(self, index: torch.Tensor, count: int, rng: Draws) -> list[torch.Tensor]:
         """Return views as `views` does, with `strong_views` times their dropout, jitter, mixing."""
         assert isinstance(self.augmentation, Embeddings)
-        return self._views(index, count, rng, self.augmentation.strong_views)
+        return self._views(index, count, rng, self.augmentation.strong_views, LARGEST)
 
     def _views(
-        self, index: torch.Tensor, count: int, rng: Draws, factor: float
+        self, index: torch.Tensor, count: int, rng: Draws, factor: float, largest: float
     ) -> list[torch.Tensor]:
         assert isinstance(self.augmentation, Embeddings)
         assert not isinstance(rng, DrawnAhead)
@@ -81,14 +81,14 @@ class FeatureSamples(Samples):
         for _ in range(count):
             view = plain
             if fields.feature_mixing:
-                share = min(LARGEST, factor * fields.feature_mixing)
+                share = min(largest, factor * fields.feature_mixing)
                 view = mixed_features(view, share, rng)
             if fields.feature_jitter:
                 spread = factor * fields.feature_jitter * self.scale.root_mean_square
                 noise = torch.randn(view.shape, generator=rng, device=view.device)
                 view = view.add(noise, alpha=spread)
             if fields.feature_dropout:
-                share = min(LARGEST, factor * fields.feature_dropout)
+                share = min(largest, factor * fields.feature_dropout)
                 view = dropped_features(view, share, rng)
             views.append(view.clone() if view is plain else view)
         return views
@@ -133,9 +133,10 @@ def random_bytes(shape: torch.Size, rng: torch.Generator) -> torch.Tensor:
 def dropped_features(view: torch.Tensor, share: float, rng: torch.Generator) -> torch.Tensor:
     """Return features (batch, features) of which each is 0 with probability `share`.
 
-    The others are divided by 1 − `share`, so that each feature keeps its mean.
+    The others are divided by 1 − `share`, so that each feature keeps its mean. The largest share is
+    255/256.
     """
-    steps = round(share * STEPS)
+    steps = min(round(share * STEPS), STEPS - 1)
     kept = random_bytes(view.shape, rng) >= steps
     # On a CPU, bytes become floats five times as fast as truth values do.
     return view.mul(kept.view(torch.uint8)).mul_(STEPS / (STEPS - steps))

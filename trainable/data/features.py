@@ -16,8 +16,9 @@ import numpy as np
 from numpy.lib import format as npy
 
 from trainable.data.decoded_cache import ROOM, cached
-from trainable.data.embedding_arrays import Source
+from trainable.data.embedding_arrays import Source, decoded
 from trainable.data.embedding_files import mapped_array, open_source
+from trainable.data.embedding_tables import DESCRIPTIONS
 from trainable.data.images import digest, first_names
 from trainable.errors import DataError
 
@@ -25,6 +26,8 @@ BLOCK = 8192
 """Rows that are checked at once."""
 MEASURED_ROWS = 65_536
 """Maximum number of rows from which mean and standard deviation are computed."""
+IDENTITY = 32 * "[0-9a-f]"
+"""Pattern of the identity of files in the name of a converted array."""
 
 
 @dataclass(frozen=True)
@@ -89,19 +92,19 @@ class Features:
         """Return the file of a row; a relative path starts at the folder of the features."""
         if self.paths is None:
             return None
-        return self.source.path.parent / str(self.paths[row])
+        place = self.source.path
+        folder = place if place.is_dir() else place.parent
+        return folder / str(self.paths[row])
 
     def _described(self, column: str) -> np.ndarray | None:
         if column not in self.source.columns:
             return None
-        cells: np.ndarray = self.source.column(column)[self.rows]
-        if cells.dtype.kind == "S":
-            cells = np.char.decode(cells, "utf-8", "backslashreplace")
-        return cells
+        cells = decoded(self.source.column(column)[self.rows])
+        return cells[:, 0] if cells.ndim == 2 else cells
 
 
 def open_features(path: Path, labels: Path | None, place: Path | None) -> Features:
-    """Map the features of all rows, and check that each vector can be used.
+    """Map the features of all rows, and check that each vector, text and path can be used.
 
     Args:
         path: the file or folder.
@@ -109,10 +112,12 @@ def open_features(path: Path, labels: Path | None, place: Path | None) -> Featur
         place: folder that trials on this machine share; None: there is none.
 
     Raises:
-        DataError: the files are damaged, or rows have NaN, infinite or only zero features; the
-            message has the first rows.
+        DataError: the files are damaged, texts or paths are of other kinds or numbers, or rows have
+            NaN, infinite or only zero features; the message has the first rows.
     """
     source = open_source(path, labels)
+    for column in source.columns & DESCRIPTIONS:
+        source.check(column)
     raw = source.mapped()
     if raw is None:
         raw = _converted(source, place)
@@ -149,7 +154,7 @@ def _converted(source: Source, place: Path | None) -> np.ndarray:
             folder.mkdir(parents=True, exist_ok=True)
             if shutil.disk_usage(folder).free < ROOM * size:
                 continue
-            for older in folder.glob(f"{glob.escape(prefix)}*.npy"):
+            for older in folder.glob(f"{glob.escape(prefix)}{IDENTITY}.npy"):
                 older.unlink()
             _write(source, folder / name)
         except OSError:  # the folder cannot be written

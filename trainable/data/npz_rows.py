@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
-from numpy.lib import format as npy
 
+from trainable.data.npy_header import read_header, reading
 from trainable.errors import DataError
 
 
@@ -38,33 +38,26 @@ def rows(path: Path, array: str) -> Iterator[np.ndarray]:
     Raises:
         DataError: the array is damaged, or has no such images.
     """
-    try:
-        with zipfile.ZipFile(path) as archive, archive.open(f"{array}.npy") as stream:
-            count, *shape = _shape(stream, f"{path}: {array}")
-            size = math.prod(shape)
-            for _ in range(count):
-                content = stream.read(size)
-                if len(content) < size:
-                    raise DataError(f"{path}: {array} ends too early")
-                yield np.frombuffer(content, np.uint8).reshape(shape)
-    except DataError:
-        raise
-    except Exception as error:  # zipfile, zlib and NumPy raise many types for damaged files
-        raise DataError(f"{path}: {array} cannot be read: {error}") from None
+    with (
+        reading(path, array),
+        zipfile.ZipFile(path) as archive,
+        archive.open(f"{array}.npy") as stream,
+    ):
+        count, *shape = _shape(stream, f"{path}: {array}")
+        size = math.prod(shape)
+        for _ in range(count):
+            content = stream.read(size)
+            if len(content) < size:
+                raise DataError(f"{path}: {array} ends too early")
+            yield np.frombuffer(content, np.uint8).reshape(shape)
 
 
 def _shape(stream: IO[bytes], name: str) -> tuple[int, ...]:
     """Read the header of an array; return its shape, (n, height, width, 1 or 3)."""
-    version = npy.read_magic(stream)
-    if version == (1, 0):
-        shape, by_columns, kind = npy.read_array_header_1_0(stream)
-    else:
-        shape, by_columns, kind = npy.read_array_header_2_0(stream)
+    shape, kind = read_header(stream, name)
     whole = shape if len(shape) == 4 else (*shape, 1)
     if len(whole) != 4 or kind != np.uint8 or whole[-1] not in (1, 3):
         raise DataError(
             f"{name} is {kind} {shape}; expected uint8 (n, height, width) or (…, 1 or 3)"
         )
-    if by_columns:
-        raise DataError(f"{name} is in Fortran order: save np.ascontiguousarray of it")
     return whole

@@ -1,5 +1,6 @@
 """Embeddings: every format gives the same rows; wrong files are told in a sentence."""
 
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from trainable.config.data import NoNoise
 from trainable.config.embeddings import Embeddings
 from trainable.config.runtime import Machine
 from trainable.data import embeddings
+from trainable.data.embedding_files import open_source
 from trainable.data.features import Features
 from trainable.data.registry import load
 from trainable.data.splits import divide
@@ -205,6 +207,21 @@ def test_a_part_is_held_out_where_there_is_no_test_set(tmp_path):
     np.testing.assert_array_equal(vectors(data.test), arrays["features"][data.held_out])
 
 
+@pytest.mark.parametrize("form", ["npz", "compressed", "npz shards"])
+def test_a_plan_and_a_trial_agree_whether_labels_that_are_held_out_are_trusted(tmp_path, form):
+    arrays = content()
+    arrays.pop("split")
+    trusted = set()
+    for unknown in range(4):
+        true = arrays["labels"].copy()
+        true[unknown] = -1
+        path = in_format(form, tmp_path / str(unknown), {**arrays, "true_labels": true})
+        planned = embeddings.tested(path, Embeddings(path=str(path)), None)
+        assert planned.labels == read(path).test_labels
+        trusted.add(planned.labels)
+    assert trusted == {"trusted", "unchecked"}
+
+
 def test_annotators_are_columns_of_a_table_or_an_array(tmp_path):
     arrays = content()
     rng = np.random.default_rng(1)
@@ -226,6 +243,58 @@ def test_annotators_are_columns_of_a_table_or_an_array(tmp_path):
     np.testing.assert_array_equal(array.train.ratings.labels, rated[train])
 
 
+@pytest.mark.parametrize("written", ["-1", "", "-1.0"])
+def test_minus_one_in_a_table_is_no_label(tmp_path, written):
+    arrays = content()
+    rated = np.array([["0", "1"], ["1", written], ["2", "2"]])[arrays["labels"]]
+    true = np.where(np.arange(N) % 8 == 7, written, arrays["labels"].astype(str))
+    np.save(tmp_path / "f.npy", arrays["features"])
+    pd.DataFrame(
+        {
+            "label_a": rated[:, 0],
+            "label_b": rated[:, 1],
+            "true_label": true,
+            "split": arrays["split"],
+        }
+    ).to_csv(tmp_path / "labels.csv", index=False)
+    data = read(tmp_path / "f.npy")
+    assert data.class_names == ("0", "1", "2")
+    assert (data.train.ratings.labels == -1).sum() == (rated == written)[
+        arrays["split"] == "train"
+    ].sum()
+    assert data.test_labels == "unchecked"
+    (tmp_path / "labels.csv").write_text("label\n" + "0\n1\n-1\n" * 20)
+    with pytest.raises(DataError, match=r"20 rows have no label: row 2 \(labels\.csv:4\)"):
+        read(tmp_path / "f.npy")
+
+
+def test_a_class_may_have_the_name_minus_one(tmp_path):
+    names = np.array(["-1", "0", "1"])
+    arrays = content()
+    arrays["labels"] = names[arrays["labels"]]
+    data = read(in_format("npz", tmp_path / "data", {**arrays, "classes": names}))
+    assert data.class_names == ("-1", "0", "1")
+
+
+def test_long_texts_do_not_widen_other_cells(tmp_path):
+    arrays = content()
+    np.save(tmp_path / "f.npy", arrays["features"])
+    long = ["x" * 100_000, *["short"] * (N - 1)]
+    pd.DataFrame({"label": arrays["labels"], "text": long}).to_csv(
+        tmp_path / "labels.csv", index=False
+    )
+    pd.DataFrame({"label": arrays["labels"], "text": long, "f0": np.arange(N) + 1.0}).to_parquet(
+        tmp_path / "f.parquet"
+    )
+    for path in (tmp_path / "f.npy", tmp_path / "f.parquet"):
+        tracemalloc.start()
+        texts = read(path).train.images.texts
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert texts.tolist() == long
+        assert most < 5e6, "of 48 MB where each cell is as wide as the longest"
+
+
 def test_texts_and_paths_are_read_when_they_are_shown(tmp_path):
     arrays = content()
     texts = np.array([f"text {row}" for row in range(N)])
@@ -235,6 +304,24 @@ def test_texts_and_paths_are_read_when_they_are_shown(tmp_path):
     assert data.train.images.texts.tolist() == texts[train].tolist()
     assert data.train.images.file(2) == tmp_path / "data" / f"a/{train[2]}.png"
     assert data.test.images.texts.tolist() == texts[arrays["split"] == "test"].tolist()
+
+
+def test_relative_paths_of_a_folder_start_at_the_folder(tmp_path):
+    paths = np.array([f"a/{row}.png" for row in range(N)])
+    folder = in_format("npz shards", tmp_path / "data", {**content(), "paths": paths})
+    data = read(folder)
+    train = np.flatnonzero(content()["split"] == "train")
+    assert data.train.images.file(2) == folder / f"a/{train[2]}.png"
+
+
+def test_converting_a_folder_keeps_the_array_of_a_file_with_its_name(tmp_path):
+    in_format("npz shards", tmp_path / "k", content())
+    file = in_format("compressed", tmp_path / "other", content()).rename(tmp_path / "k.npz")
+    read(file)
+    (kept,) = tmp_path.glob(".k.npz.*.npy")
+    read(tmp_path / "k")
+    assert kept.exists()
+    assert len(list(tmp_path.glob(".k.*.npy"))) == 2
 
 
 def test_the_hash_depends_on_features_and_labels_and_not_on_the_format(tmp_path):
@@ -313,6 +400,13 @@ def test_wrong_rows_are_named(tmp_path, form, name, change, message):
         ("classes", np.array(["a", "a", "b"]), "expected a different text for each class"),
         ("classes", np.array(["a", "b"]), "row 2: 2.*; expected one of a, b"),
         ("true_labels", np.array(["x"] * N), "true_labels are names, and other labels are numbers"),
+        ("label", content()["labels"], "has labels and label, two names of the same column"),
+        ("text", np.array(["a"] * N, object), "text holds pickled Python objects.*dtype=str"),
+        ("text", np.array(["a"] * 40), "60 rows of features, and 40 of text"),
+        ("paths", np.ones(N), r"paths is float64 \(60,\); expected whole numbers or text, one a"),
+        ("paths", np.array([["a", "b"]] * N), r"paths is <U1 \(60, 2\); expected"),
+        ("ids", np.array([f"\ud800{row}" for row in range(N)]), r"row 0: ids has '\\ud8000'; exp"),
+        ("annotators", np.ones(N, int), r"annotators is int64 \(60,\); expected .*a column for"),
     ],
 )
 def test_wrong_arrays_are_named(tmp_path, name, value, message):
@@ -320,6 +414,59 @@ def test_wrong_arrays_are_named(tmp_path, name, value, message):
     np.savez(path, **{**content(), name: value})
     with pytest.raises(DataError, match=message):
         read(path)
+
+
+def test_texts_of_another_number_in_a_shard_are_named(tmp_path):
+    np.savez(tmp_path / "a.npz", **content(), text=np.array(["a"] * N))
+    np.savez(tmp_path / "b.npz", **content(), text=np.array(["a"] * 20))
+    with pytest.raises(DataError, match=r"b\.npz: text has 20 rows, and features 60"):
+        read(tmp_path)
+    np.savez(tmp_path / "b.npz", **content(), text=np.array([["a"]] * N))
+    with pytest.raises(DataError, match="text has other columns in some files than in others"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("columns", ["label", "label_a,label_b"])
+def test_tables_without_any_label_are_named(tmp_path, columns):
+    np.save(tmp_path / "f.npy", content()["features"])
+    row = ",".join(['""'] * len(columns.split(",")))
+    (tmp_path / "labels.csv").write_text(f"{columns}\n" + f"{row}\n" * N)
+    with pytest.raises(DataError, match=r"f\.npy: 60 rows have no label: row 0 .*each row needs"):
+        read(tmp_path / "f.npy")
+
+
+def test_annotators_without_any_label_are_named(tmp_path):
+    arrays = content()
+    arrays.pop("labels")
+    np.savez(tmp_path / "f.npz", **arrays, annotators=np.full((N, 2), -1))
+    with pytest.raises(DataError, match=r"f\.npz: 60 rows have no label: row 0"):
+        read(tmp_path / "f.npz")
+
+
+def test_an_empty_cell_of_unsigned_numbers_is_no_label(tmp_path):
+    true = pd.array([0, 1, 2, None] * 15, dtype="UInt8")
+    table = pd.DataFrame({"f0": np.arange(N) + 1.0, "label": np.arange(N) % 3, "true_label": true})
+    table.to_parquet(tmp_path / "f.parquet")
+    data = read(tmp_path / "f.parquet")
+    assert (data.train.labels < 0).sum() == 15
+
+
+def test_a_table_has_no_column_of_classes(tmp_path):
+    np.save(tmp_path / "f.npy", np.ones((3, 2), np.float32))
+    (tmp_path / "labels.csv").write_text("label,classes\n0,a\n1,b\n2,c\n")
+    with pytest.raises(DataError, match=r"labels\.csv: names of classes are read from the array"):
+        read(tmp_path / "f.npy")
+
+
+def test_a_damaged_first_page_is_named(tmp_path):
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"f0": rng.normal(size=4000), "label": np.arange(4000) % 3})
+    table.to_parquet(tmp_path / "f.parquet")
+    whole = bytearray((tmp_path / "f.parquet").read_bytes())
+    whole[4:40] = bytes(36)
+    (tmp_path / "f.parquet").write_bytes(whole)
+    with pytest.raises(DataError, match=r"f\.parquet is damaged"):
+        read(tmp_path / "f.parquet")
 
 
 def test_missing_arrays_and_columns_are_named(tmp_path):
@@ -380,6 +527,40 @@ def test_shards_of_other_widths_and_columns_are_named(tmp_path):
         read(tmp_path)
     (tmp_path / "b.npz").rename(tmp_path / "b.npy")
     with pytest.raises(DataError, match=r"has files \.npy and \.npz; expected one kind"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (["f1", "f0", "label_a", "label_b"], "column of features 1 is f1 in .*b.p.*, and f0 in"),
+        (["f0", "f1", "label_b", "label_a"], "annotator 1 is b in .*b.parquet, and a in .*a.p"),
+        (["f0", "f1", "label_a"], "annotator 2 is absent in .*b.parquet, and b in .*a.parquet"),
+    ],
+)
+def test_shards_with_columns_in_another_order_are_refused(tmp_path, columns, message):
+    values = {"f0": [1.0, 2.0], "f1": [3.0, 4.0], "label_a": [0, 1], "label_b": [1, 1]}
+    table = pd.DataFrame(values)
+    table.to_parquet(tmp_path / "a.parquet")
+    table.to_parquet(tmp_path / "b.parquet")
+    assert len(open_source(tmp_path).column("annotators")) == 4
+    table[columns].to_parquet(tmp_path / "b.parquet")
+    with pytest.raises(DataError, match=message):
+        open_source(tmp_path)
+
+
+def test_shards_with_classes_in_another_order_are_refused(tmp_path):
+    arrays = content()
+    np.savez(tmp_path / "a.npz", **arrays, classes=np.array(NAMES))
+    arrays["ids"] = np.char.add(arrays["ids"], "b")
+    np.savez(tmp_path / "b.npz", **arrays, classes=np.array(NAMES, "S3"))
+    assert read(tmp_path).class_names == NAMES
+    np.savez(tmp_path / "b.npz", **arrays, classes=np.array(NAMES[::-1]))
+    with pytest.raises(DataError, match=r"class 1 is cow in .*b\.npz, and ant in .*a\.npz; all"):
+        read(tmp_path)
+    for name, annotators in (("a", 2), ("b", 3)):
+        np.savez(tmp_path / f"{name}.npz", **arrays, annotators=np.zeros((N, annotators), int))
+    with pytest.raises(DataError, match=r"annotator 3 is 3 in .*b\.npz, and absent in .*a\.npz"):
         read(tmp_path)
 
 

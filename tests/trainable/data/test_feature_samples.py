@@ -113,6 +113,18 @@ def test_strong_views_are_stronger_by_their_factor_and_limited(tmp_path):
     assert (views(data.train, strong=True)[0] == 0).float().mean() == pytest.approx(0.9, abs=0.01)
 
 
+@pytest.mark.parametrize("share", [0.95, 0.999])
+def test_ordinary_views_have_no_limit_but_the_field(tmp_path, share):
+    data, _ = prepared(tmp_path, n=2000, feature_dropout=share)
+    view = views(data.train)[0]
+    assert (view == 0).float().mean() == pytest.approx(min(share, 255 / 256), abs=0.004)
+    assert torch.isfinite(view).all()
+    assert (views(data.train, strong=True)[0] == 0).float().mean() == pytest.approx(0.9, abs=0.01)
+    data, _ = prepared(tmp_path, n=2000, feature_mixing=0.95, **OFF)
+    other = views(data.train)[0] != data.train.every()
+    assert other.float().mean() == pytest.approx(0.95, abs=0.01)
+
+
 def test_views_depend_on_the_generator_alone(tmp_path):
     data, _ = prepared(tmp_path, feature_jitter=0.1, feature_mixing=0.1)
     assert torch.equal(views(data.train, seed=1)[1], views(data.train, seed=1)[1])
