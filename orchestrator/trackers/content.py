@@ -1,6 +1,7 @@
 """What a tracker is told of a study: one run an arm, and below it one run a seed.
 
-It is read from the results folder alone. Keys are the same on every machine and at every export.
+It is read from the results folder alone. Keys are the same on every machine and at every export,
+and those of two studies differ, although their names may be equal.
 """
 
 import hashlib
@@ -14,6 +15,7 @@ from typing import Any, Literal
 from analysis.report.answers import answers
 from analysis.report.verdicts import sentence
 from analysis.results.read import Results, read_results
+from analysis.results.registration import read_registration
 from analysis.results.study_plan import BASELINE
 from analysis.stats.columns import ARM, DIFFERENCE, TRUE_ACCURACY, TRUE_DIFFERENCE
 from trainable.storage import names
@@ -32,6 +34,11 @@ BEGUN = ("partial", "done", "stopped", "failed")
 OF_ARM = (*ARM, *DIFFERENCE, *TRUE_ACCURACY, *TRUE_DIFFERENCE)
 """Columns of the comparison that are numbers of an arm's run."""
 
+OF_SEED = ("seed", "from_arm")
+"""Fields of a configuration that differ between the seeds of an arm."""
+StudyKey = tuple[str, float | None]
+"""Name of a study, and time of its first registration (s since 1970; None: it has none)."""
+
 
 @dataclass(frozen=True)
 class SeedRun:
@@ -42,7 +49,6 @@ class SeedRun:
         name: `seed=n`.
         status: whether more rows may follow.
         config: the trial's configuration, dotted path → value.
-        folder: the trial's folder.
         rows: one row an epoch.
         summary: numbers of the summary; empty unless the trial is done.
         files: name → file, to be stored with the run.
@@ -101,22 +107,25 @@ def read_content(run_dir: Path) -> StudyContent:
     """Read a study's results folder. Raises NoStudy."""
     results = read_results(run_dir)
     table = answers(results).table
+    registered = read_registration(run_dir).entries
+    study = (results.study, registered[0].time if registered else None)
     arms = []
     for row in table.to_dict("records"):
-        arm = _arm(results, dict(row))
+        arm = _arm(results, study, dict(row))
         if arm.seeds:
             arms.append(arm)
     return StudyContent(results.study, arms)
 
 
-def _arm(results: Results, row: dict[Any, Any]) -> ArmRun:
+def _arm(results: Results, study: StudyKey, row: dict[Any, Any]) -> ArmRun:
     """Return the run of a row of the comparison."""
     setting = str(row["setting"])
     arm = str(row["arm"])
     planned = results.of_arm(setting, arm).to_dict("records")
-    seeds = [_seed(results, trial) for trial in planned if trial["state"] in BEGUN]
+    seeds = [_seed(results, study, trial) for trial in planned if trial["state"] in BEGUN]
     config = dict(seeds[0].config) if seeds else {}
-    config.pop("seed", None)
+    for name in OF_SEED:
+        config.pop(name, None)
     numbers = {name: float(row[name]) for name in OF_ARM if is_known(row.get(name))}
     verdict = str(row["verdict"])
     words = sentence(row, results.margin) if verdict else ""
@@ -124,7 +133,7 @@ def _arm(results: Results, row: dict[Any, Any]) -> ArmRun:
         verdict = BASELINE
     states = {str(trial["state"]) for trial in planned}
     return ArmRun(
-        key=_key(results.study, setting, arm),
+        key=_key(*study, setting, arm),
         name="/".join(filter(None, [setting, arm])),
         config=config,
         numbers=numbers,
@@ -136,7 +145,7 @@ def _arm(results: Results, row: dict[Any, Any]) -> ArmRun:
     )
 
 
-def _seed(results: Results, trial: Mapping[Any, Any]) -> SeedRun:
+def _seed(results: Results, study: StudyKey, trial: Mapping[Any, Any]) -> SeedRun:
     """Return the run of a planned trial."""
     folder = results.folder(trial)
     content = folder.trial or {}
@@ -147,7 +156,7 @@ def _seed(results: Results, trial: Mapping[Any, Any]) -> SeedRun:
             files[name] = folder.path / name
     summary = folder.summary or {} if state == "done" else {}
     return SeedRun(
-        key=_key(results.study, str(trial["setting"]), str(trial["arm"]), str(trial["id"])),
+        key=_key(*study, str(trial["setting"]), str(trial["arm"]), str(trial["id"])),
         name=f"seed={trial['seed']}",
         status=STATUS.get(state, "running"),
         config=dict(_dotted(content.get("config") or {})),
@@ -195,5 +204,5 @@ def metrics_of(row: Mapping[str, Any]) -> dict[str, float]:
     return found
 
 
-def _key(*parts: str) -> str:
+def _key(*parts: str | float | None) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

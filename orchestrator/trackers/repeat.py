@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from shlex import quote
 
 from orchestrator.trackers.target import Target
 from trainable.storage import names
@@ -78,7 +79,7 @@ class _Repeated:
         if problem:
             self._say(
                 f"note: {problem} Later, type: python -m orchestrator export "
-                f"--to {self._target} {self._run_dir}"
+                f"--to {quote(str(self._target))} {quote(str(self._run_dir))}"
             )
 
     def _export(self) -> str:

@@ -1,8 +1,8 @@
 """Export to files of Weights & Biases, which `wandb sync` uploads from a machine with access.
 
 A run's file cannot grow after its end. So a run is written once its trials have ended, and an arm's
-run again if its numbers change. Ids of runs follow from their keys: what is uploaded again replaces
-the run. `exported.json` in the folder has the checksum of each run's content.
+run again if its numbers or its files change. Ids of runs follow from their keys: what is uploaded
+again replaces the run. `exported.json` in the folder has the checksum of each run's content.
 """
 
 import json
@@ -14,7 +14,13 @@ from typing import Any
 
 from orchestrator.trackers.content import ArmRun, SeedRun, StudyContent, metrics_of
 from orchestrator.trackers.outcome import Exported, TrackerDown
-from trainable.storage.checksums import Damaged, content_checksum, read_signed, signed
+from trainable.storage.checksums import (
+    Damaged,
+    content_checksum,
+    file_checksum,
+    read_signed,
+    signed,
+)
 from trainable.storage.trial_folder import replace
 
 INDEX = "exported.json"
@@ -31,14 +37,19 @@ def export(content: StudyContent, place: str) -> Exported:
         place: the folder; `wandb sync PLACE/wandb/offline-run-*` uploads it.
 
     Raises:
-        TrackerDown: the folder cannot be written.
+        TrackerDown: the folder cannot be written, or the library refuses a run.
     """
+    import wandb
+
     folder = Path(place)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return _Export(folder, content).run()
     except OSError as error:
         raise TrackerDown(f"{error.filename or place}: {error.strerror}") from None
+    except wandb.errors.Error as error:
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise TrackerDown(f"{place}: Weights & Biases: {reason[:200]}") from None
 
 
 class _Export:
@@ -57,9 +68,11 @@ class _Export:
             for seed in arm.seeds:
                 if seed.status != "running":
                     about: list[Any] = [seed.status, seed.config, seed.rows, seed.summary]
+                    about.append(_checksums(seed.files))
                     self._write(seed.key, about, partial(self._seed, arm, seed))
             if arm.ended:
                 about = [arm.numbers, arm.verdict, arm.sentence, arm.config]
+                about.append(_checksums(arm.files))
                 self._write(arm.key, about, partial(self._arm, arm))
         return Exported(self._new, self._changed)
 
@@ -111,6 +124,11 @@ class _Export:
             reinit="create_new",
             settings=settings,
         )
+
+
+def _checksums(files: Mapping[str, Path]) -> dict[str, str]:
+    """Return name → checksum of files."""
+    return {name: file_checksum(path) for name, path in files.items()}
 
 
 def _add_files(run: Any, files: Mapping[str, Path]) -> None:

@@ -74,7 +74,8 @@ class Logdir:
     def _choose(self) -> tuple[int, int]:
         """Choose the runs to show: averages, then trials by seed; return how many are left out.
 
-        Runs that are shown already are kept, because TensorBoard has selected them.
+        Runs that are shown already are kept, because TensorBoard has selected them. New ones get
+        the room that is left.
         """
         arms: list[tuple[StudyView, Arm]] = []
         seeds: list[list[tuple[StudyView, str]]] = []
@@ -86,25 +87,29 @@ class Logdir:
                     seeds.append([])
                 seeds[rank] += [(study, name) for name in names]
             seeds += [[(study, name)] for name in found.others]
-        room = SELECTED - 1  # the layout is a run too
+        shown = sum(len(study.arms) + len(study.trials) for study in self._studies)
+        room = SELECTED - 1 - shown  # the layout is a run too
         arms_left_out = 0
         trials_left_out = 0
         for place, (study, arm) in enumerate(arms):
+            if arm in study.arms:
+                continue
             if self._everything or room > 0:
-                study.arms.setdefault(arm, place)
+                study.arms[arm] = place
                 room -= 1
             else:
                 arms_left_out += 1
         full = False
         for together in seeds:
+            new = [(study, name) for study, name in together if name not in study.trials]
             # The trials of a seed are compared with each other: all of them, or none.
-            full = full or len(together) > room
-            for study, name in together:
-                if self._everything or not full:
-                    study.trials.setdefault(name)
-                elif name not in study.trials:
-                    trials_left_out += 1
-            room -= len(together)
+            full = full or len(new) > room
+            if self._everything or not full:
+                for study, name in new:
+                    study.trials[name] = None
+                room -= len(new)
+            else:
+                trials_left_out += len(new)
         return arms_left_out, trials_left_out
 
 

@@ -178,6 +178,36 @@ def test_no_more_runs_are_shown_than_tensorboard_selects_unless_all_are_asked_fo
         assert "--all shows them" in said
 
 
+def test_trials_that_join_later_get_only_the_room_that_is_left(study, tmp_path):
+    """As in a search: proposals are shown first, and the arms of the confirmation follow."""
+
+    def events():
+        for folder in (study.root / "runs").rglob("seed=*"):
+            (folder / "events.out.tfevents.1700000000.host.1.0").write_bytes(b"")
+
+    study.arm("baseline", *[70.0] * 8)
+    planned = list(study.records)
+    for k in range(26):
+        study.arm(f"proposal_{k}", 70.0)
+    study.records = planned
+    root = study.write()
+    events()
+    logdir = Logdir(tmp_path / "logs", [root])
+    logdir.update()
+    first = set(runs(tmp_path / "logs"))
+    assert len(first) == 1 + 1 + 8 + 26
+    for arm in ("first", "second", "third"):
+        study.arm(arm, *[70.0] * 8)
+    study.write()
+    events()
+    said = logdir.update()
+    second = set(runs(tmp_path / "logs"))
+    assert first < second
+    assert {f"Mean/{arm}" for arm in ("first", "second", "third")} < second
+    assert len(second) == SELECTED - 1
+    assert "24 more are left out" in said
+
+
 def test_unchecked_labels_are_named_in_averages(study, tmp_path):
     study.arm("baseline", 70.0, change={0: {"test_labels": "unchecked"}})
     Logdir(tmp_path / "logs", [study.write()]).update()

@@ -1,18 +1,20 @@
 """Exports to trackers: what they get, and that repeated and interrupted exports double nothing."""
 
 import json
+import shutil
 import struct
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from analysis.results.read import read_results
+from analysis.results.registration import Question, Registered, add_entry
 from orchestrator.exit_codes import Ended
-from orchestrator.trackers import repeat
+from orchestrator.trackers import mlflow_tracker, repeat
 from orchestrator.trackers.content import read_content
 from orchestrator.trackers.export import export
 from orchestrator.trackers.outcome import TrackerDown
@@ -62,6 +64,27 @@ def test_keys_differ_between_trials_and_are_the_same_in_another_place(study, tmp
     second = read_content(moved)
     assert [arm.key for arm in first.arms] == [arm.key for arm in second.arms]
     assert [s.key for s in first.arms[0].seeds] == [s.key for s in second.arms[0].seeds]
+
+
+def test_keys_of_two_studies_of_one_name_differ(tmp_path):
+    keys = set()
+    for place, began in (("mine", 1e9), ("yours", 1e9 + 1)):
+        folder = StudyFolder(tmp_path / place)
+        folder.arm("baseline", 90.0, config=CONFIG).registered = False
+        asked = Question("text", "m", None, 0.5, [0], {"baseline": "id"})
+        folder.write()
+        add_entry(folder.root, Registered(began, 0, asked))
+        (arm,) = read_content(folder.root).arms
+        keys |= {arm.key, arm.seeds[0].key}
+    assert len(keys) == 4
+
+
+def test_the_configuration_of_an_arm_has_nothing_of_a_seed(tmp_path):
+    config = {**CONFIG, "from_arm": "id of the trial that seed 0 uses"}
+    folder = StudyFolder(tmp_path / "study").arm("baseline", 90.0, config=config)
+    folder.write()
+    (arm,) = read_content(folder.root).arms
+    assert set(arm.config) == {"train.lr", "train.epochs", "method.name"}
 
 
 def test_trials_that_have_not_begun_are_no_runs_and_keep_their_arm_open(tmp_path):
@@ -148,6 +171,15 @@ def test_a_tracker_that_is_down_is_told_once_and_at_the_end(program, study):
     assert f"python -m orchestrator export --to mlflow:http://x {study.root}" in said[1]
 
 
+def test_the_command_for_later_is_quoted(program, study):
+    (program / "down").touch()
+    root = study.root.rename(study.root.with_name("my study"))
+    said: list[str] = []
+    with repeat.tracked(Target("wandb-offline", "/my offline"), root, said.append):
+        pass
+    assert said[-1].endswith(f"--to 'wandb-offline:/my offline' '{root}'")
+
+
 def test_a_tracker_that_comes_back_is_up_to_date_at_the_end(program, study):
     (program / "down").touch()
     said: list[str] = []
@@ -166,9 +198,26 @@ def test_nothing_is_exported_before_there_is_a_plan(program, tmp_path):
 # --- MLflow, in a local store ---
 
 
+@pytest.fixture(scope="module")
+def empty_store(tmp_path_factory) -> Path:
+    """An empty database of MLflow, which takes long to make."""
+    mlflow = pytest.importorskip("mlflow")
+    file = tmp_path_factory.mktemp("mlflow") / "empty.db"
+    mlflow.MlflowClient(f"sqlite:///{file}").search_experiments()
+    return file
+
+
 @pytest.fixture
-def mlflow(tmp_path):
+def mlflow(empty_store, tmp_path, monkeypatch):
+    """The library, and an empty database in `tmp_path`, where files are stored too."""
+    shutil.copyfile(empty_store, tmp_path / "mlflow.db")
+    monkeypatch.chdir(tmp_path)
     return pytest.importorskip("mlflow")
+
+
+@pytest.fixture
+def store(mlflow, tmp_path) -> Target:
+    return Target("mlflow", f"sqlite:///{tmp_path}/mlflow.db")
 
 
 class Stored:
@@ -177,10 +226,10 @@ class Stored:
     def __init__(self, mlflow, uri: str, study: str):
         self.client = mlflow.MlflowClient(uri)
         experiment = self.client.get_experiment_by_name(study)
-        self.runs = {
-            run.info.run_name: run for run in self.client.search_runs([experiment.experiment_id])
-        }
-        self.count = len(self.client.search_runs([experiment.experiment_id]))
+        found = self.client.search_runs([experiment.experiment_id])
+        self.superseded = [run for run in found if "dividemix.superseded" in run.data.tags]
+        self.runs = {run.info.run_name: run for run in found if run not in self.superseded}
+        self.count = len(found)
 
     def history(self, name: str, metric: str) -> list[tuple[int, float]]:
         found = self.client.get_metric_history(self.runs[name].info.run_id, metric)
@@ -189,9 +238,8 @@ class Stored:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")
-def test_mlflow_has_every_run_and_every_epoch_once(study, tmp_path, mlflow, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    target = Target("mlflow", f"sqlite:///{tmp_path}/mlflow.db")
+def test_mlflow_has_every_run_and_every_epoch_once(study, mlflow, store):
+    target = store
     # A trial in its second epoch, and an export that is cut off after its rows have been sent.
     trial = TrialFolder(study.root / read_results(study.root).done["folder"].iloc[0])
     rows = trial.rows()
@@ -202,7 +250,9 @@ def test_mlflow_has_every_run_and_every_epoch_once(study, tmp_path, mlflow, monk
     target.export(replace(content, arms=[replace(content.arms[0], seeds=seeds, ended=False)]))
     cut = mlflow.MlflowClient(target.place)
     stored = Stored(mlflow, target.place, content.name)
-    cut.set_tag(stored.runs["baseline/seed=0"].info.run_id, "dividemix.epochs", "1")
+    identity = stored.runs["baseline/seed=0"].info.run_id
+    cut.set_tag(identity, "dividemix.epochs", "1")
+    cut.set_tag(identity, "dividemix.rows", mlflow_tracker._rows_checksum(rows, 1))
     for _ in range(2):
         sentence = export(study.root, target)
     assert sentence.endswith("8 runs of 2 arms, 0 of them new, 0 extended")
@@ -220,6 +270,96 @@ def test_mlflow_has_every_run_and_every_epoch_once(study, tmp_path, mlflow, monk
         child = stored.runs[f"worse/seed={seed}"]
         assert child.info.status == status
         assert child.data.tags["mlflow.parentRunId"] == worse.info.run_id
+
+
+@pytest.fixture
+def fresh(tmp_path) -> Callable[[], StudyFolder]:
+    """A function that empties the study's `runs` and returns the study, to be trained again."""
+    folder = StudyFolder(tmp_path / "study")
+
+    def begin() -> StudyFolder:
+        shutil.rmtree(folder.root / "runs", ignore_errors=True)
+        folder.records = []
+        return folder
+
+    return begin
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_a_trial_that_was_trained_again_gets_a_new_run(fresh, mlflow, store):
+    export(fresh().arm("baseline", 90.0, 91.0, config=CONFIG).write(), store)
+    before = Stored(mlflow, store.place, "small").runs["baseline/seed=0"].info.run_id
+    root = fresh().arm("baseline", 70.0, 91.0, config=CONFIG).write()
+    sentence = export(root, store)
+    assert sentence.endswith("3 runs of 1 arms, 1 of them new, 2 extended")
+
+    stored = Stored(mlflow, store.place, "small")
+    assert stored.history("baseline/seed=0", "test/accuracy") == [(1, 68.0), (2, 69.0), (3, 70.0)]
+    (old,) = stored.superseded
+    assert (old.info.run_id, old.info.status) == (before, "KILLED")
+    assert old.data.tags["mlflow.note.content"] == (
+        "Superseded by another run: the trial was trained again."
+    )
+    assert export(root, store).endswith("0 of them new, 0 extended")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_a_trial_that_resumed_from_an_earlier_checkpoint_keeps_its_run(study, mlflow, store):
+    content = read_content(study.root)
+    arm = content.arms[0]
+    seed = arm.seeds[0]
+    rows = [{**row, "time/epoch_s": 1.0} for row in seed.rows]
+    again = [rows[0], *({**row, "time/epoch_s": 2.0} for row in rows[1:])]
+    for found, status in ((rows[:2], "running"), (again[:1], "running"), (again, "finished")):
+        now = replace(seed, rows=found, status=status, summary={})
+        store.export(replace(content, arms=[replace(arm, seeds=[now])]))
+    stored = Stored(mlflow, store.place, "small")
+    assert not stored.superseded
+    expected = [(row["epoch"], row["test/accuracy"]) for row in rows]
+    assert stored.history("baseline/seed=0", "test/accuracy") == expected
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_an_arm_with_another_configuration_gets_new_runs(fresh, mlflow, store):
+    export(fresh().arm("baseline", 90.0, config=CONFIG).write(), store)
+    changed = {**CONFIG, "train": {"lr": 0.05, "epochs": 3}}
+    root = fresh().arm("baseline", 80.0, config=changed).write()
+    export(root, store)
+
+    stored = Stored(mlflow, store.place, "small")
+    assert stored.runs["baseline"].data.params["train.lr"] == "0.05"
+    assert stored.runs["baseline"].data.metrics["mean"] == 80.0
+    assert stored.runs["baseline/seed=0"].data.tags["mlflow.parentRunId"] == (
+        stored.runs["baseline"].info.run_id
+    )
+    assert {run.info.run_name: run.info.status for run in stored.superseded} == {
+        "baseline": "KILLED",
+        "baseline/seed=0": "KILLED",
+    }
+    assert export(root, store).endswith("0 of them new, 0 extended")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_a_store_of_files_that_is_down_keeps_nothing_else_from_mlflow(
+    study, mlflow, store, monkeypatch
+):
+    def refuse(client, run_id, path):
+        raise ModuleNotFoundError("No module named 'boto3'")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(mlflow.MlflowClient, "log_artifact", refuse)
+        with pytest.raises(TrackerDown, match=r"metrics are exported, but .*: No module .*boto3'$"):
+            export(study.root, store)
+    stored = Stored(mlflow, store.place, "small")
+    assert stored.count == 8
+    assert {run.info.status for run in stored.runs.values()} == {"FINISHED", "FAILED"}
+    export(study.root, store)
+    files = stored.client.list_artifacts(stored.runs["baseline"].info.run_id)
+    assert [file.path for file in files] == ["study.yaml"]
 
 
 @pytest.mark.slow
@@ -274,14 +414,18 @@ def records(folder: Path) -> dict[str, dict]:
     return found
 
 
-@pytest.mark.slow
-@pytest.mark.filterwarnings("default")
-def test_wandb_has_every_run_and_every_epoch_once(study, tmp_path, monkeypatch):
-    pytest.importorskip("wandb")
+@pytest.fixture
+def wandb(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("WANDB_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("WANDB_CONFIG_DIR", str(tmp_path / "config"))
+    return pytest.importorskip("wandb")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_wandb_has_every_run_and_every_epoch_once(study, tmp_path, wandb):
     target = Target("wandb-offline", str(tmp_path / "offline"))
     for _ in range(2):
         sentence = export(study.root, target)
@@ -295,3 +439,27 @@ def test_wandb_has_every_run_and_every_epoch_once(study, tmp_path, monkeypatch):
         for seed in arm.seeds:
             assert found[seed.key]["steps"] == [row["epoch"] for row in seed.rows]
             assert found[seed.key]["group"] == arm.name
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_wandb_gets_a_report_that_is_written_after_the_last_trial(study, tmp_path, wandb):
+    target = Target("wandb-offline", str(tmp_path / "offline"))
+    export(study.root, target)
+    page = study.root / "report" / "index.html"
+    page.parent.mkdir()
+    page.write_text("<p>The report.</p>")
+    assert export(study.root, target).endswith("0 of them new, 1 extended")
+    (copy,) = (tmp_path / "offline").rglob("index.html")
+    assert copy.read_bytes() == page.read_bytes()
+    assert export(study.root, target).endswith("0 of them new, 0 extended")
+
+
+@pytest.mark.filterwarnings("default")
+def test_an_error_of_wandb_is_a_sentence(study, tmp_path, wandb, monkeypatch):
+    def refuse(**settings):
+        raise wandb.errors.UsageError("Invalid project name\nand more")
+
+    monkeypatch.setattr(wandb, "init", refuse)
+    with pytest.raises(TrackerDown, match=r"offline: Weights & Biases: Invalid project name$"):
+        export(study.root, Target("wandb-offline", str(tmp_path / "offline")))
