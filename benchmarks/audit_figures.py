@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from analysis.audit.calibration import quality
 from analysis.audit.label_suggestions import given_labels
-from analysis.audit.neighbors import NEIGHBORS, neighbor_margins
+from analysis.audit.neighbors import NEIGHBORS, Neighbors
 from analysis.audit.witnesses import Judgement, PlainTraining, judge
 from analysis.report.formats import markdown
 from analysis.stats.paired import mean_interval
@@ -68,8 +69,8 @@ def measured(file: Path, features: Path | None = None) -> list[dict[str, object]
         }
     plain = PlainTraining("plain", [tables["plain"]])
     table = tables["dividemix"]
-    neighbors = None if features is None else neighbors_of(features, table, classes)
-    ranked, judgement = judge([table], classes, "dividemix", plain, neighbors)
+    votes = None if features is None else partial(neighbors_of, features, table, classes)
+    ranked, judgement = judge([table], classes, "dividemix", plain, votes)
     wrong = (ranked["given"] != ranked["true"]).to_numpy()
     rows: list[dict[str, object]] = [
         {
@@ -100,12 +101,13 @@ PUBLISHED_NEIGHBORS = 10
 def neighbors_of(
     features: Path, table: dict[str, np.ndarray], classes: int, neighbors: int = NEIGHBORS
 ) -> pd.Series:
-    """Return `neighbor_margins` of the given labels of a table of samples."""
+    """Return the margins of the neighbours' votes for the given labels of a table of samples."""
     with np.load(features) as content:
         vectors = content["features"]
         if "split" in content:
             vectors = vectors[content["split"] == "train"]
-    return neighbor_margins(lambda rows: vectors[rows], given_labels(table), classes, neighbors)
+    voters = Neighbors(lambda rows: vectors[rows], neighbors)
+    return voters.margins(given_labels(table), classes)
 
 
 def order(wrong: np.ndarray, suspicion: np.ndarray) -> dict[str, float]:

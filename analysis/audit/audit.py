@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pandas as pd
 
 from analysis.audit.cross_fitted import has_folds, joined_folds
 from analysis.audit.label_suggestions import Table, given_labels, judged, same_labels
-from analysis.audit.neighbors import Load, neighbor_margins
+from analysis.audit.neighbors import Load, Neighbors
 from analysis.audit.out_of_sample import out_of_sample
 from analysis.audit.witnesses import Judgement, PlainTraining, judge
 from analysis.results.measure import TRUSTED, Measure
@@ -98,6 +99,7 @@ def audit(
     plain = _plain_trainings(study, trials[0])
     folds = has_folds(study, trials[0])
     load = features_of(trials[0]) if features_of else None
+    neighbors = None if load is None else Neighbors(load)
     classes = 1 + max(_greatest_class(table) for table in tables)
     found = []
     for places in same_labels(tables):
@@ -105,8 +107,8 @@ def audit(
         of_labels = [tables[place] for place in places]
         given = given_labels(tables[first])
         arm = trials[first]["arm"]
-        neighbors = None if load is None else neighbor_margins(load, given, classes)
-        ranked, judgement = judge(of_labels, classes, arm, _with_labels(plain, given), neighbors)
+        votes = None if neighbors is None else partial(neighbors.margins, given, classes)
+        ranked, judgement = judge(of_labels, classes, arm, _with_labels(plain, given), votes)
         found.append(
             Audited(
                 seeds=list(dict.fromkeys(trials[place]["seed"] for place in places)),

@@ -13,7 +13,7 @@ limits were chosen on seeds 0 and 10 of the cells of benchmarks/audit_cells.py; 
 other seeds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -108,7 +108,7 @@ def judge(
     classes: int,
     arm: str,
     plain: PlainTraining | None = None,
-    neighbors: pd.Series | None = None,
+    votes: Callable[[], pd.Series] | None = None,
 ) -> tuple[pd.DataFrame, Judgement]:
     """Rank all training samples by the witnesses that suit the networks.
 
@@ -117,8 +117,9 @@ def judge(
         classes: number of classes.
         arm: the arm of these trials.
         plain: trials of plain training with the same labels.
-        neighbors: by row of the data set, `analysis.audit.neighbors.neighbor_margins`; None: the
-            data set has no features.
+        votes: returns the margins of neighbours' votes by row of the data set, as
+            `analysis.audit.neighbors.Neighbors` does, and is called only if they order the labels;
+            None: the data set has no features.
 
     Returns:
         The ranking, as of `label_suggestions.rank`, and what it is worth. Where nothing can be
@@ -127,6 +128,8 @@ def judge(
     """
     ranked = rank(tables, classes)
     judgement = _assess(tables, ranked, classes, plain)
+    if judgement.division_orders:
+        return _supported(tables, ranked, judgement, classes), judgement
     margins = {arm: tables}
     if plain is not None:
         margins[plain.arm] = plain.tables
@@ -136,12 +139,10 @@ def judge(
     found = {name: _margins(of_arm, index) for name, of_arm in margins.items()}
     known = {name: values for name, values in found.items() if values is not None}
     scores = [_standardised(values) for values in known.values()]
-    if neighbors is not None:
-        scores.append(_standardised(neighbors.reindex(index).to_numpy()))
-    if scores and not judgement.division_orders:
-        judgement = replace(
-            judgement, witnesses=("margins", *known), neighbors=neighbors is not None
-        )
+    if votes is not None:
+        scores.append(_standardised(votes().reindex(index).to_numpy()))
+    if scores:
+        judgement = replace(judgement, witnesses=("margins", *known), neighbors=votes is not None)
         ranked = _ordered(ranked, -np.sum(scores, axis=0))
     return _supported(tables, ranked, judgement, classes), judgement
 

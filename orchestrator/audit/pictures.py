@@ -11,7 +11,7 @@ from PIL import Image
 from trainable.data.arrays import Split
 from trainable.data.features import Features
 from trainable.data.image_folder import is_image
-from trainable.data.images import Files
+from trainable.data.images import Files, decode
 from trainable.errors import DataError
 
 SIDE = 96
@@ -69,11 +69,10 @@ def picture(split: Split, row: int) -> tuple[str, bytes]:
         return _drawn(split, row) if pixels is None else ("image/png", _png(pixels))
     path = images.path(row)
     kind = SHOWN_BY_BROWSERS.get(path.suffix.lower())
+    if kind is None:
+        return "image/png", _png(decode(path, None, 3, upright=True))
     try:
-        if kind is not None:
-            return kind, path.read_bytes()
-        with Image.open(path) as image:
-            return "image/png", _saved(image.convert("RGB"), "PNG")
+        return kind, path.read_bytes()
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error}") from None
 
@@ -86,12 +85,10 @@ def text_of(split: Split, row: int) -> str | None:
     return str(images.texts[row])
 
 
-def text_without_image(split: Split, row: int) -> str | None:
-    """Return the text of a sample of which no image is known; None: there is none."""
+def has_image(split: Split, row: int) -> bool:
+    """Return whether there is an image of a sample; of others, `picture` draws text or name."""
     images = split.images
-    if isinstance(images, Features) and images.paths is not None:
-        return None
-    return text_of(split, row)
+    return not isinstance(images, Features) or _pixels_behind(images, row) is not None
 
 
 def thumbnail(pixels: np.ndarray) -> str:
@@ -113,9 +110,8 @@ def _pixels_behind(features: Features, row: int) -> np.ndarray | None:
     if file is None or not is_image(file):
         return None
     try:
-        with Image.open(file) as image:
-            return np.asarray(image.convert("RGB"))
-    except OSError:
+        return decode(file, None, 3, upright=True)
+    except DataError:
         return None
 
 

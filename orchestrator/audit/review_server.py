@@ -31,7 +31,7 @@ from analysis.audit.decisions import (
 from analysis.audit.review import Mode, Review
 from analysis.audit.review_order import ReviewOrder
 from orchestrator.audit.labels import Data
-from orchestrator.audit.pictures import picture, text_without_image
+from orchestrator.audit.pictures import has_image, picture, text_of
 from trainable.errors import DataError
 
 PAGE = Path(__file__).with_name("review.html")
@@ -121,7 +121,8 @@ class ReviewDesk:
             "given": self._given[row],
             "suggested": int(self._order.suggested[place]),
             "wrong": wrong if self._probable else None,
-            "text": text_without_image(self.data.samples, row),
+            "text": text_of(self.data.samples, row),
+            "pictured": has_image(self.data.samples, row),
         }
 
     def decide(self, reviewer: str, row: int, decision: str, label: int | None) -> None:

@@ -37,6 +37,12 @@ def embed(
             min=8, max=1024, help="Scale images to squares of this side, pixels; else by model."
         ),
     ] = None,
+    skip_unreadable: Annotated[
+        bool,
+        typer.Option(
+            "--skip-unreadable", help="Leave damaged images of a folder out, and name them."
+        ),
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of --model random and pca.")] = 0,
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
     data: DataDir = Path("data"),
@@ -54,7 +60,7 @@ def embed(
         raise Ended(f"--out {out}: the folder {out.parent} does not exist", WRONG)
     threads = len(os.sched_getaffinity(0))
     machine = Machine(data_dir=data.resolve(), device=device, threads=threads)
-    request = Request(images, model, weights, size, seed)
+    request = Request(images, model, weights, size, seed, skip_unreadable)
     try:
         with _progress() as progress:
             task = progress.add_task("images", total=None)
@@ -70,6 +76,8 @@ def embed(
     if found.resumed:
         text += f", {found.resumed} of them by an earlier call"
     console.print(text, markup=False)
+    if found.left_out:
+        console.print(found.left_out, markup=False)
 
 
 def _progress() -> Progress:

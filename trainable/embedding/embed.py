@@ -33,6 +33,7 @@ class Request:
         weights: file of the network's weights; None: there is none.
         side: side of the squares to which images are scaled, pixels; None: as the model needs.
         seed: seed of random patches, and of the sample that a model is fitted to.
+        skip_unreadable: whether damaged files of a folder are left out.
     """
 
     source: str
@@ -40,15 +41,24 @@ class Request:
     weights: Path | None = None
     side: int | None = None
     seed: int = 0
+    skip_unreadable: bool = False
 
 
 @dataclass(frozen=True)
 class Embedded:
-    """A file of features: its number of rows, their width, and how many were there already."""
+    """A file of features.
+
+    Attributes:
+        rows: number of rows.
+        width: number of features.
+        resumed: number of rows that were there already.
+        left_out: sentence about damaged files that have no row; "": there are none.
+    """
 
     rows: int
     width: int
     resumed: int
+    left_out: str = ""
 
 
 def embed(
@@ -58,7 +68,7 @@ def embed(
 
     Args:
         request: images and model.
-        out: the `.npz` file; until it is complete, there is a folder `OUT.partial`.
+        out: the `.npz` file; until it is complete, there is a folder `.OUT.partial`.
         machine: where data sets with a name are, threads that decode, device.
         tell: called with the number of images that are done, and of all.
 
@@ -73,6 +83,7 @@ def embed(
         request.side or encoder.side,
         encoder.channels,
         machine.threads,
+        request.skip_unreadable,
     )
     shards = Shards(
         out,
@@ -103,7 +114,7 @@ def embed(
             shards.write(number, np.concatenate(features))
         tell(int(rows[-1]) + 1, total)
     width = shards.join(count, images.columns(out.parent))
-    return Embedded(total, width, resumed)
+    return Embedded(total, width, resumed, images.left_out)
 
 
 def _encoder(request: Request, device: torch.device) -> Encoder:

@@ -26,7 +26,9 @@ ROWS = 512
 
 
 class Shards:
-    """The folder `OUT.partial` of features that are not complete yet.
+    """The folder `.OUT.partial` of features that are not complete yet.
+
+    It is hidden, so that it is no class where `OUT` is in a folder of images.
 
     Args:
         out: the file that is to be written.
@@ -38,7 +40,7 @@ class Shards:
 
     def __init__(self, out: Path, about: Mapping[str, Any]):
         self._out = out
-        self.folder = out.with_name(f"{out.name}.partial")
+        self.folder = out.with_name(f".{out.name}.partial")
         self.folder.mkdir(exist_ok=True)
         text = json.dumps(about, indent=1, sort_keys=True)
         described = self.folder / ABOUT

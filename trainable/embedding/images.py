@@ -14,6 +14,7 @@ from trainable.config.runtime import Machine
 from trainable.data import registry
 from trainable.data.arrays import Split
 from trainable.data.features import Features
+from trainable.data.image_folder import UNREADABLE
 from trainable.data.images import Files, from_pixels
 from trainable.errors import DataError
 
@@ -34,6 +35,7 @@ class Images:
         side: side of the squares to which arrays are scaled, pixels; None: they are not scaled.
         channels: 1 or 3.
         threads: number of images that are decoded at once.
+        left_out: sentence about damaged files that are left out; "": there are none.
     """
 
     splits: dict[str, Split]
@@ -42,6 +44,7 @@ class Images:
     side: int | None
     channels: int
     threads: int = 1
+    left_out: str = ""
 
     def __len__(self) -> int:
         return sum(map(len, self.splits.values()))
@@ -119,7 +122,12 @@ def _paths(files: Sequence[Files], folder: Path) -> list[str]:
 
 
 def read_images(
-    source: str, machine: Machine, side: int | None, channels: int | None, threads: int
+    source: str,
+    machine: Machine,
+    side: int | None,
+    channels: int | None,
+    threads: int,
+    skip_unreadable: bool = False,
 ) -> Images:
     """Read a data set: a folder of images, an `.npz` file, or a data set with a name.
 
@@ -130,13 +138,21 @@ def read_images(
             pixels are not scaled, other images to 32.
         channels: 1 or 3; None: those of an array, 3 for files.
         threads: number of images that are decoded at once.
+        skip_unreadable: whether damaged files of a folder are left out; all are decoded for this.
 
     Raises:
         DataError: there is no such data set, or it is not valid.
     """
     data = _section(source)
     if isinstance(data, ImageFolder):
-        data = data.model_copy(update={"size": side or SCALED, "channels": channels or 3})
+        fields = {
+            "size": side or SCALED,
+            "channels": channels or 3,
+            "skip_unreadable": skip_unreadable,
+        }
+        data = data.model_copy(update=fields)
+    elif skip_unreadable:
+        raise DataError(f"--skip-unreadable is for folders of images; {source} is none")
     arrays = registry.load(data, machine)
     assert not isinstance(arrays.train.images, Features)
     splits = {"train": arrays.train, "validation": arrays.validation, "test": arrays.test}
@@ -150,6 +166,7 @@ def read_images(
         side=side or _side(arrays.train.images.shape),
         channels=channels or arrays.train.images.shape[-1],
         threads=threads,
+        left_out="\n".join(note for note in arrays.notes if UNREADABLE in note),
     )
 
 

@@ -116,13 +116,18 @@ def torchvision_encoder(
     network, usual_side, mean, std = published_network(name)
     _load(network, _weights_file(f"torchvision:{name}", weights))
     network.set_submodule(head_name(network), nn.Identity())
+    if side is not None:
+        _check_side(network, f"torchvision:{name}", side, usual_side)
     return Network(network, side or usual_side, mean, std, device)
 
 
 def timm_encoder(
     name: str, weights: Path | None, side: int | None, device: torch.device
 ) -> Network:
-    """Return a network of timm with the weights of a file; else as `torchvision_encoder`."""
+    """Return a network of timm with the weights of a file; else as `torchvision_encoder`.
+
+    For another side than that of the published weights, timm resamples the position embeddings.
+    """
     model = Timm(name=f"timm:{name}")
     if missing_package(model.name):
         raise DataError(
@@ -131,7 +136,23 @@ def timm_encoder(
     network, usual_side, mean, std = timm_classifier(model.name)
     _load(network, _weights_file(model.name, weights))
     network.reset_classifier(0)  # type: ignore[operator]
+    if side is not None:
+        if side != usual_side and hasattr(network, "set_input_size"):
+            network.set_input_size(img_size=(side, side))  # type: ignore[operator]
+        _check_side(network, model.name, side, usual_side)
     return Network(network, side or usual_side, mean, std, device)
+
+
+def _check_side(network: nn.Module, model: str, side: int, usual_side: int) -> None:
+    """Try an image of `side` pixels; raise DataError if the network cannot take it."""
+    try:
+        with torch.inference_mode():
+            network.eval()(torch.zeros(1, 3, side, side))
+    except (AssertionError, RuntimeError) as error:
+        raise DataError(
+            f"--size {side}: --model {model} takes images of {usual_side}×{usual_side} pixels; "
+            f"leave --size out, or take another model ({error})"
+        ) from None
 
 
 def own_encoder(name: str, weights: Path | None) -> OwnFunction:

@@ -7,6 +7,8 @@ patches drawn at random are the filters, responses pass a soft threshold of eith
 averaged over the four quadrants of the image.
 """
 
+import math
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -30,6 +32,8 @@ CONTRAST = 10.0
 """Added to the variance of a patch's pixels, of levels from 0 to 255, before it is divided by."""
 WHITENING = 0.1
 """Added to the eigenvalues of the patches' covariance."""
+PLACES = 150_000
+"""Largest number of patches that are compared with the filters at once, about 1 GB."""
 THRESHOLD = 0.25
 """A response below it is 0."""
 LEAST_SPREAD = 1e-4
@@ -94,10 +98,24 @@ class RandomPatches(Encoder):
         self._std = torch.from_numpy(fitted["std"])
 
     def encode(self, pixels: np.ndarray) -> np.ndarray:
-        """Return the features (batch, 1280)."""
+        """Return the features (batch, 1280).
+
+        Images are encoded a few at once if they are large: memory grows with their area.
+        """
+        side = self._side(pixels.shape[3])
+        places = (pixels.shape[1] - side + 1) * (pixels.shape[2] - side + 1)
+        step = max(1, PLACES // places)
+        parts = [self._encoded(pixels[i : i + step]) for i in range(0, len(pixels), step)]
+        return np.concatenate(parts)
+
+    def _side(self, channels: int) -> int:
+        """Return the side of the filters, pixels."""
+        return math.isqrt(self._filters.shape[1] // channels)
+
+    def _encoded(self, pixels: np.ndarray) -> np.ndarray:
+        """Return the features (batch, 1280) of images, all at once."""
         maps = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
-        channels = maps.shape[1]
-        side = round((self._filters.shape[1] / channels) ** 0.5)
+        side = self._side(maps.shape[1])
         patches = _contrast_normalised(F.unfold(maps, side).transpose(1, 2))
         response = patches @ self._filters.T - self._offset
         height = maps.shape[2] - side + 1

@@ -36,6 +36,28 @@ def test_injected_noise_gives_a_ranking_a_seed(study):
     assert figures["wrong"].tolist()[2] == np.mean(figures["wrong"][:2])
 
 
+def test_neighbours_are_looked_for_once_for_all_seeds(study):
+    table = sample_table()
+    wrong = {**table, "ensemble_class": (table["ensemble_class"] + 1) % 3}
+    root = study.arm("baseline", 90.0, 91.0, samples=wrong).write()
+    path = study.path("baseline", 1) / "samples.npz"
+    np.savez(path, **{**wrong, "given": (wrong["given"] + 2) % 3})
+    signed_again(path)
+    features = np.random.default_rng(0).normal(size=(200, 4))
+    asked = []
+
+    def load(rows):
+        asked.append(len(rows))
+        return features[rows]
+
+    together = audit(root, features_of=lambda trial: load)
+    searched = len(asked)
+    assert [each.judgement.neighbors for each in together] == [True, True]
+    alone = [audit(root, seed=seed, features_of=lambda trial: load)[0] for seed in (0, 1)]
+    assert len(asked) == 3 * searched
+    assert all(one.ranked.equals(other.ranked) for one, other in zip(alone, together, strict=True))
+
+
 def test_failed_trials_do_not_count(study):
     root = study.arm("baseline", 90.0, "failed", "missing", samples=sample_table()).write()
     assert [each.seeds for each in audit(root)] == [[0]]

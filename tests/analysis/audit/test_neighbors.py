@@ -7,7 +7,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 
 from analysis.audit import neighbors
-from analysis.audit.neighbors import neighbor_margins
+from analysis.audit.neighbors import Neighbors
 
 
 def groups(samples=300, wrong=0.2, seed=0):
@@ -22,7 +22,7 @@ def groups(samples=300, wrong=0.2, seed=0):
 
 def test_wrong_labels_are_outvoted():
     features, given, true = groups()
-    margins = neighbor_margins(lambda rows: features[rows], given, 3)
+    margins = Neighbors(lambda rows: features[rows]).margins(given, 3)
     right = given.to_numpy() == true
     assert roc_auc_score(~right, -margins) > 0.99
     assert margins.between(-1, 1).all()
@@ -31,7 +31,7 @@ def test_wrong_labels_are_outvoted():
 
 def test_votes_are_those_of_scikit_learns_neighbours():
     features, given, _ = groups(80)
-    margins = neighbor_margins(lambda rows: features[rows], given, 3, neighbors=7)
+    margins = Neighbors(lambda rows: features[rows], 7).margins(given, 3)
     centred = features.astype(float) - features.astype(float).mean(0)
     search = NearestNeighbors(n_neighbors=8, metric="cosine").fit(centred)
     distance, found = search.kneighbors(centred)
@@ -46,7 +46,7 @@ def test_votes_are_those_of_scikit_learns_neighbours():
 
 def test_rows_are_those_of_the_data_set_and_chunks_do_not_matter(monkeypatch):
     features, given, _ = groups(200)
-    whole = neighbor_margins(lambda rows: features[rows], given, 3)
+    whole = Neighbors(lambda rows: features[rows]).margins(given, 3)
     shuffled = np.random.default_rng(1).permutation(1000)[:200]
     far = np.zeros((1000, 3), np.float16)
     far[shuffled] = features
@@ -57,7 +57,7 @@ def test_rows_are_those_of_the_data_set_and_chunks_do_not_matter(monkeypatch):
         asked.append(len(rows))
         return far[rows]
 
-    found = neighbor_margins(load, pd.Series(given.to_numpy(), shuffled), 3)
+    found = Neighbors(load).margins(pd.Series(given.to_numpy(), shuffled), 3)
     assert np.allclose(found.to_numpy(), whole.to_numpy(), atol=1e-6)
     assert max(asked[1:]) == 7
 
@@ -65,14 +65,33 @@ def test_rows_are_those_of_the_data_set_and_chunks_do_not_matter(monkeypatch):
 def test_of_many_samples_a_fixed_part_votes(monkeypatch):
     features, given, true = groups(400)
     monkeypatch.setattr(neighbors, "REFERENCES", 100)
-    margins = neighbor_margins(lambda rows: features[rows], given, 3)
-    assert margins.equals(neighbor_margins(lambda rows: features[rows], given, 3))
+    margins = Neighbors(lambda rows: features[rows]).margins(given, 3)
+    assert margins.equals(Neighbors(lambda rows: features[rows]).margins(given, 3))
     right = given.to_numpy() == true
     assert roc_auc_score(~right, -margins) > 0.98
 
 
 def test_few_samples_and_equal_features_are_no_error():
     same = np.ones((3, 2), np.float32)
-    margins = neighbor_margins(lambda rows: same[rows], pd.Series([0, 0, 1]), 2)
+    margins = Neighbors(lambda rows: same[rows]).margins(pd.Series([0, 0, 1]), 2)
     assert margins.notna().all()
     assert margins[2] == -1
+
+
+def test_neighbours_are_looked_for_once_for_all_labels_of_the_same_samples():
+    features, given, true = groups(100)
+    asked = []
+
+    def load(rows):
+        asked.append(rows)
+        return features[rows]
+
+    voters = Neighbors(load)
+    first = voters.margins(given, 3)
+    searched = len(asked)
+    second = voters.margins(pd.Series(true, given.index), 3)
+    assert len(asked) == searched
+    assert first.equals(Neighbors(load).margins(given, 3))
+    assert second.equals(Neighbors(load).margins(pd.Series(true, given.index), 3))
+    part = voters.margins(given[:50], 3)
+    assert part.equals(Neighbors(load).margins(given[:50], 3)), "other samples"

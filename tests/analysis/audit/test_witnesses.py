@@ -225,7 +225,7 @@ def test_votes_of_neighbours_are_added_to_margins_where_networks_are_poor():
     votes = pd.Series(np.where(wrong, -1.0, 1.0), table["source_index"][train])
     nothing = with_margins(table)
     nothing["label_margin"][:] = 0
-    ranked, judgement = judge([nothing], CLASSES, "baseline", neighbors=votes)
+    ranked, judgement = judge([nothing], CLASSES, "baseline", votes=lambda: votes)
     assert judgement.neighbors
     assert judgement.witnesses == ("margins", "baseline")
     errors = (ranked["given"] != ranked["true"]).to_numpy()
@@ -235,15 +235,18 @@ def test_votes_of_neighbours_are_added_to_margins_where_networks_are_poor():
         "each sample's nearest neighbours in feature space. An arm with `method.name: "
         "cross_entropy` would be a second witness."
     )
-    _, alone = judge([table], CLASSES, "baseline", neighbors=votes)
+    _, alone = judge([table], CLASSES, "baseline", votes=lambda: votes)
     assert sentences.order(alone) == (
         "The labels are ordered by the votes of each sample's nearest neighbours in feature space."
     )
 
 
-def test_votes_do_not_change_the_order_of_able_networks():
+def test_of_able_networks_neighbours_are_not_asked():
     table = with_margins(sample_table(300, 30))
-    votes = pd.Series(np.zeros(330), np.arange(330))
-    ranked, judgement = judge([table], CLASSES, "baseline", neighbors=votes)
+
+    def votes() -> pd.Series:
+        raise AssertionError("the division orders")
+
+    ranked, judgement = judge([table], CLASSES, "baseline", votes=votes)
     assert not judgement.neighbors
     assert ranked.equals(judge([table], CLASSES, "baseline")[0])

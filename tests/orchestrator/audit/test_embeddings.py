@@ -9,13 +9,9 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from orchestrator.audit.pictures import picture, text_without_image
 from orchestrator.cli import app
 from orchestrator.exit_codes import Ended
 from tests.orchestrator.audit.studies import trained
-from trainable.config.embeddings import Embeddings
-from trainable.data import embeddings
-from trainable.data.arrays import Split
 
 NAMES = np.array(["crow", "owl", "jay"])
 ROWS = 240
@@ -107,30 +103,3 @@ def test_what_does_not_fit_is_refused_in_a_sentence():
     np.savez("nan.npz", features=features * np.nan, labels=np.arange(ROWS) % 3)
     with pytest.raises(Ended, match="240 of 240 rows have NaN or infinite features: row 0, row 1"):
         command("init", "nan.npz")
-
-
-def split_of(**columns: np.ndarray) -> Split:
-    rng = np.random.default_rng(0)
-    features = rng.normal(size=(9, 2)).astype(np.float32)
-    np.savez("shown.npz", features=features, labels=np.arange(9) % 3, **columns)
-    return embeddings.load(Path("shown.npz"), Embeddings(path="shown.npz"), None).train
-
-
-def test_the_review_shows_the_image_the_text_or_the_name():
-    Image.new("RGB", (4, 4), (200, 0, 0)).save("red.png")
-    paths = np.array(["red.png"] + [f"absent{row}.png" for row in range(8)])
-    with_paths = split_of(paths=paths)
-    kind, content = picture(with_paths, 0)
-    assert kind == "image/png"
-    assert content.startswith(b"\x89PNG")
-    kind, content = picture(with_paths, 1)
-    assert kind == "image/svg+xml"
-    assert b"absent0.png" in content
-    texts = np.array(["<script>alert(1)</script> & so on"] * 9)
-    kind, content = picture(split_of(text=texts), 2)
-    assert kind == "image/svg+xml"
-    assert b"&lt;script&gt;alert(1)&lt;/script&gt; &amp; so on" in content
-    assert text_without_image(split_of(text=texts), 2) == texts[2], "the page shows it whole"
-    assert text_without_image(split_of(text=texts, paths=paths), 2) is None
-    _, content = picture(split_of(), 3)
-    assert b"row 3" in content

@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from orchestrator.study.load import load_study
 from tests.browser import Browser, browser, needs_browser
-from tests.orchestrator.audit.studies import FOLDER, STUDY, finished, write_folder
+from tests.orchestrator.audit.studies import FOLDER, STUDY, finished, trained, write_folder
+from tests.trainable.trees import picture, save
 from trainable.config.runtime import Machine
 from trainable.trial.trial import Trial
 
@@ -167,3 +169,42 @@ def test_a_sample_of_test_images_is_checked_without_any_suspicion():
             page.wait_for([f"{number} of 5 drawn test images are checked, 0 labels wrong"])
         page.wait_for(["No image is left in this order."])
         assert "5 of 5 drawn test images are checked" in server.end()
+
+
+def write_captioned(rows: int = 60) -> None:
+    """Write features of photographs and of recordings, with their texts."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(rows) % 3
+    names = [f"{row}.{'png' if row % 2 else 'wav'}" for row in range(rows)]
+    for name in names[1::2]:
+        save(Path(name), picture(0))
+    np.savez(
+        "captioned.npz",
+        features=(np.eye(3, 8)[labels] + rng.normal(size=(rows, 8))).astype(np.float32),
+        labels=labels,
+        paths=np.array(names),
+        text=np.array([f"caption of {name}" for name in names]),
+    )
+
+
+def height(page: Browser, name: str) -> float:
+    """The height of an element in sight, pixels; 0: it is hidden."""
+    return page.run(f"document.getElementById('{name}').getBoundingClientRect().height")
+
+
+def test_a_caption_is_below_its_image_and_a_text_without_an_image_is_alone():
+    write_captioned()
+    data = "{name: embeddings, path: captioned.npz, validation_fraction: 0.1}"
+    text = STUDY.replace("{name: small_cnn, width: 4}", "{name: linear}").replace("DATA", data)
+    Path("mine.yaml").write_text(text.replace("NOISE", "{name: none}"))
+    root = trained(Path("mine.yaml"))
+    found = set()
+    with browser() as page, serving(root) as server:
+        begin(page, server, "Ann")
+        for _ in range(8):
+            name = shown(page)
+            assert page.run("document.getElementById('text').innerText") == f"caption of {name}"
+            assert height(page, "text") > 0
+            found.add((Path(name).suffix, height(page, "image") > 100))
+            decide(page, root, "k")
+    assert found == {(".png", True), (".wav", False)}

@@ -86,12 +86,12 @@ def test_a_process_killed_while_it_writes_resumes_to_the_same_bytes(tmp_path, mo
     assert said == "in the middle\n"
     assert process.returncode == -9
     assert not killed.exists()
-    halves = [path.name for path in (tmp_path / "killed.npz.partial").iterdir()]
+    halves = [path.name for path in (tmp_path / ".killed.npz.partial").iterdir()]
     assert any(name in half or half == "joined.npz" for half in halves)
     assert run(killed, model=model).resumed == left
     assert run(tmp_path / "whole.npz", model=model).resumed == 0
     assert killed.read_bytes() == (tmp_path / "whole.npz").read_bytes()
-    assert not (tmp_path / "killed.npz.partial").exists()
+    assert not (tmp_path / ".killed.npz.partial").exists()
 
 
 def test_another_model_does_not_continue_the_features(tmp_path):

@@ -85,3 +85,21 @@ def test_images_smaller_than_a_patch_are_refused(tmp_path):
     images = read_images(str(tmp_path / "a.npz"), Machine(), None, None, threads=1)
     with pytest.raises(DataError, match="at least 3×3 pixels; these are 2×2"):
         RandomPatches(0).fit(images)
+
+
+def test_large_images_are_encoded_a_few_at_once_with_the_same_features(digits, monkeypatch):
+    encoder = RandomPatches(0)
+    encoder.use(encoder.fit(digits))
+    pixels = np.random.default_rng(0).integers(0, 256, (7, 64, 64, 1), dtype=np.uint8)
+    seen = []
+    encode_all = encoder._encoded
+    monkeypatch.setattr(
+        encoder, "_encoded", lambda part: seen.append(len(part)) or encode_all(part)
+    )
+    whole = encoder.encode(pixels)
+    assert seen == [7]
+    monkeypatch.setattr("trainable.embedding.random_patches.PLACES", 3 * 63**2)
+    assert np.array_equal(encoder.encode(pixels), whole)
+    assert seen[1:] == [3, 3, 1]
+    monkeypatch.setattr("trainable.embedding.random_patches.PLACES", 1)
+    assert np.array_equal(encoder.encode(pixels), whole), "an image at once"

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import timm
 import torch
+from timm.models.vision_transformer import checkpoint_filter_fn
 from torchvision import models
 
 from trainable.embedding.networks import own_encoder, timm_encoder, torchvision_encoder
@@ -82,6 +83,30 @@ def test_timm_reads_both_kinds_of_files(tmp_path):
     (tmp_path / "bad.safetensors").write_bytes(b"no weights")
     with pytest.raises(DataError, match="not a readable file of weights"):
         timm_encoder("resnet10t", tmp_path / "bad.safetensors", 64, CPU)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:timm")
+def test_position_embeddings_of_timm_are_resampled_to_the_side(tmp_path):
+    torch.manual_seed(0)
+    name = "vit_tiny_patch16_224"
+    state = timm.create_model(name, pretrained=False).state_dict()
+    torch.save(state, tmp_path / "w.pt")
+    expected = timm.create_model(name, pretrained=False, img_size=64, num_classes=0).eval()
+    fitted = checkpoint_filter_fn(state, expected)
+    expected.load_state_dict({key: fitted[key] for key in expected.state_dict()})
+    encoder = timm_encoder(name, tmp_path / "w.pt", 64, CPU)
+    images = (torch.from_numpy(PIXELS).permute(0, 3, 1, 2) / 255 - 0.5) / 0.5
+    with torch.inference_mode():
+        assert torch.allclose(torch.from_numpy(encoder.encode(PIXELS)), expected(images), atol=1e-5)
+
+
+def test_a_network_of_one_side_names_it(tmp_path):
+    torch.save(models.vit_b_32(weights=None).state_dict(), tmp_path / "vit.pt")
+    with pytest.raises(DataError, match=r"--size 64: --model torchvision:vit_b_32 .* 224×224 pix"):
+        torchvision_encoder("vit_b_32", tmp_path / "vit.pt", 64, CPU)
+    torch.save(timm.create_model("levit_128s").state_dict(), tmp_path / "levit.pt")
+    with pytest.raises(DataError, match=r"--size 64: --model timm:levit_128s .* 224×224 pixels"):
+        timm_encoder("levit_128s", tmp_path / "levit.pt", 64, CPU)
 
 
 def test_without_timm_it_is_said_how_to_install_it(monkeypatch):
