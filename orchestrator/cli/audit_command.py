@@ -7,13 +7,13 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
+from orchestrator.audit.tools import Tool
 from orchestrator.cli.options import DataDir, RunDir, StudyDir, console
 from orchestrator.exit_codes import WRONG, Ended
 from trainable.config.runtime import Machine
 
 app = typer.Typer()
-TOOLS = "label-studio, huggingface, cleanlab"
-"""Tools that audits are written for, and decisions read from."""
+TOOLS = ", ".join(Tool)
 
 TOGETHER = (("--review", "--certificate"), ("--export", "--import"))
 """Actions that may be asked for at once."""
@@ -129,7 +129,7 @@ def audit(
     if decisions is not None and not decisions.is_file():
         raise Ended(f"--decisions: {decisions} does not exist", WRONG)
     for option, exchanged in (("--export", export), ("--import", import_)):
-        if exchanged is not None and exchanged[0] not in TOOLS.split(", "):
+        if exchanged is not None and exchanged[0] not in list(Tool):
             raise Ended(f"{option} {exchanged[0]}: it is one of {TOOLS}", WRONG)
     if export is not None and export[1].exists():
         raise Ended(f"{export[1]} exists already; name another with --export", WRONG)
@@ -147,7 +147,9 @@ def audit(
             check_test_labels(run_dir, setting, sample, machine, page, console)
             return
         if export is not None or import_ is not None:
-            exchange(run_dir, setting, arm, seed, machine, export, import_, console)
+            out = export and (Tool(export[0]), export[1])
+            into = import_ and (Tool(import_[0]), import_[1])
+            exchange(run_dir, setting, arm, seed, machine, out, into, console)
             return
         if cross_fit is not None:
             write_cross_fit(run_dir, setting, arm, seed, cross_fit, machine, console)
