@@ -210,12 +210,10 @@ def show_end(
 
 def show_failures(store: Store, states: dict[TrialRecord, State], console: Console) -> None:
     """Show which trials have failed, and which are not run because of them."""
-    from orchestrator.display.status import blocked, failures, in_state, loud
+    from orchestrator.display.status import blocked, failed, in_state, loud
 
-    for failure in failures(store, states):
-        loud(console).print(
-            f"failed: {failure['name']}: {failure['kind']}: {failure['message']}", markup=False
-        )
+    for line in failed(store, states):
+        loud(console).print(line, markup=False)
     for line in blocked(in_state(states, "blocked")):
         loud(console).print(line, markup=False)
 
