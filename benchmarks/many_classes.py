@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT))
 
 from trainable.config.trial import TrialConfig  # noqa: E402
 from trainable.data.arrays import Arrays, Split  # noqa: E402
-from trainable.data.dataset import prepare  # noqa: E402
+from trainable.data.prepare import prepare  # noqa: E402
 from trainable.engine.judging import judge  # noqa: E402
 from trainable.engine.learner import Learner  # noqa: E402
 from trainable.models.build import build  # noqa: E402
