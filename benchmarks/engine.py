@@ -30,7 +30,7 @@ from benchmarks.reference import BATCH, Reference  # noqa: E402
 from trainable.config.models import PreactResNet18  # noqa: E402
 from trainable.config.trial import TrialConfig  # noqa: E402
 from trainable.data.arrays import Arrays, Split  # noqa: E402
-from trainable.data.dataset import prepare  # noqa: E402
+from trainable.data.prepare import prepare  # noqa: E402
 from trainable.engine.learner import Learner  # noqa: E402
 from trainable.methods.dividemix import DivideMix  # noqa: E402
 from trainable.methods.dividemix_division import Division  # noqa: E402

@@ -37,7 +37,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.engine import Pair, network, read  # noqa: E402
 from trainable.config.trial import TrialConfig  # noqa: E402
-from trainable.data.dataset import prepare  # noqa: E402
+from trainable.data.prepare import prepare  # noqa: E402
 from trainable.engine.learner import Learner  # noqa: E402
 from trainable.methods.base import Row  # noqa: E402
 from trainable.methods.dividemix import DivideMix  # noqa: E402

@@ -20,9 +20,9 @@ sys.path.insert(0, str(ROOT))
 
 from trainable.config.trial import TrialConfig  # noqa: E402
 from trainable.data.arrays import Arrays, Split  # noqa: E402
-from trainable.data.dataset import prepare  # noqa: E402
+from trainable.data.prepare import prepare  # noqa: E402
 from trainable.engine.learner import Learner  # noqa: E402
-from trainable.engine.predictions import judge  # noqa: E402
+from trainable.engine.predictions import predict_all  # noqa: E402
 from trainable.models.build import build  # noqa: E402
 from trainable.random_streams import Streams  # noqa: E402
 
@@ -59,7 +59,7 @@ def main() -> None:
     ]
     before = gigabytes()
     start = time.process_time()
-    judge(learners, data.train, lambda logits: torch.stack(tuple(logits)).sum(0))
+    predict_all(learners, data.train, lambda logits: torch.stack(tuple(logits)).sum(0))
     seconds = time.process_time() - start
     whole = options.samples * options.classes * 4 / 2**30
     print(

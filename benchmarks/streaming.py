@@ -24,7 +24,7 @@ from torchvision import datasets, transforms
 
 from trainable.config.data import ImageFolder, NoNoise
 from trainable.config.runtime import Machine
-from trainable.data.dataset import prepare
+from trainable.data.prepare import prepare
 from trainable.data.registry import load
 from trainable.random_streams import Streams
 

@@ -174,15 +174,15 @@ def read_results(root: Path) -> Results:
         rows.append(row)
     trials = pd.DataFrame(rows)
     return Results(
-        root,
-        plan.study,
-        trials,
-        plan.margin,
-        plan.factors,
-        plan.design,
-        plan.primary,
-        plan.test_noise,
-        files,
+        root=root,
+        study=plan.study,
+        trials=trials,
+        margin=plan.margin,
+        factors=plan.factors,
+        design=plan.design,
+        primary=plan.primary,
+        test_noise=plan.test_noise,
+        _files=files,
     )
 
 

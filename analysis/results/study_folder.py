@@ -12,12 +12,14 @@ from typing import Any, Literal, get_args
 
 from analysis.results.other_data import other_data
 from analysis.results.study_plan import TrialRecord
-from analysis.results.trial_files import TrialFiles
+from analysis.results.trial_files import Files, TrialFiles
 
 State = Literal[
     "done", "stopped", "running", "partial", "failed", "blocked", "stale", "damaged", "todo"
 ]
 STATES: tuple[State, ...] = get_args(State)
+States = Mapping[TrialRecord, State]
+"""Planned trial → its state."""
 
 
 def trial_state(
@@ -54,7 +56,7 @@ def _given_up(failure: dict[str, Any], max_failures: int) -> bool:
 
 def study_states(
     records: Iterable[TrialRecord],
-    files: Mapping[str, TrialFiles],
+    files: Files,
     max_failures: int,
     owned: Container[str] = (),
 ) -> dict[TrialRecord, State]:
@@ -78,9 +80,7 @@ def study_states(
     return states
 
 
-def on_other_data(
-    states: Mapping[TrialRecord, State], files: Mapping[str, TrialFiles]
-) -> dict[TrialRecord, str]:
+def on_other_data(states: States, files: Files) -> dict[TrialRecord, str]:
     """Return the trials with other data than a newer one of the study, with a reason for each."""
     completed = {}
     for record in states:

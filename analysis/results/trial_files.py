@@ -3,7 +3,7 @@
 It uses the standard library only.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,10 @@ class TrialFiles:
     def determined(self) -> dict[str, str]:
         """Hash in the summary → digest of what determines it; empty if that is not known."""
         return (self.trial or {}).get("determined") or {}
+
+
+Files = Mapping[str, TrialFiles]
+"""Name of a trial → contents of its folder."""
 
 
 def without_config(trial: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -156,7 +156,18 @@ def difference(
     differ = differing(arm, baseline)
     matter = np.flatnonzero(differ)
     if not len(matter):
-        return Estimate(0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+        return Estimate(
+            value=0,
+            low=0,
+            high=0,
+            arm_low=0,
+            arm_high=0,
+            seed_sd=0,
+            unchecked=0,
+            weight=0,
+            images=0,
+            checked=0,
+        )
     counted = differ[labels.rows] > 0
     rows = labels.rows[counted]
     values = Values(
@@ -190,71 +201,132 @@ def _paired(arm: np.ndarray, baseline: np.ndarray, labels: np.ndarray) -> np.nda
     return values
 
 
+@dataclass(frozen=True)
+class _Fit:
+    """Estimates from the checked images, as shares of the greatest possible sum.
+
+    Attributes:
+        of_seeds: (seeds,) estimates.
+        alone: mean over seeds by the checked labels alone.
+        residuals: (seeds, n) what the unchecked labels do not tell about the checked images.
+        weight: tuned weight λ of the unchecked labels, 0 to 1.
+        doubt: what the images that are added to the sample add to the sum of squared residuals.
+    """
+
+    of_seeds: np.ndarray
+    alone: float
+    residuals: np.ndarray
+    weight: float
+    doubt: float
+
+
 def _estimate(values: Values, unit: float, confidence: float, tuned: bool) -> Estimate:
     """Estimate the sum of values, as a share of the greatest possible one.
 
-    `unit` is the greatest possible mean over the test set, in percent or points. The share of a
-    sample is its sum of values over its sum of greatest values (ratio estimator, Cochran, chapter
-    6): where predictions differ on few seeds, an image cannot change much, and that is known.
+    `unit` is the greatest possible mean over the test set, in percent or points.
     """
     images = len(values.most)
     checked = len(values.rows)
-    unchecked = unit * float((values.guessed.sum(axis=1) / values.most.sum()).mean())
-    if not checked:
-        ends = (unit * values.least, unit)
-        return Estimate(NAN, *ends, NAN, NAN, NAN, unchecked, 0, images, 0)
-    most = values.most[values.rows]
-    guessed = values.guessed[:, values.rows]
-    shares_found = values.found.sum(axis=1) / most.sum()
-    shares_guessed = guessed.sum(axis=1) / most.sum()
-    from_found = values.found - shares_found[:, None] * most
-    from_guessed = guessed - shares_guessed[:, None] * most
-    doubts = DOUBTS * float((values.most**2).mean())
-    weight = 0.0
-    if tuned:
-        weight = tuned_weight(from_guessed.mean(axis=0), from_found.mean(axis=0), doubts)
     everywhere = values.guessed.sum(axis=1) / values.most.sum()
-    of_seeds = shares_found - weight * (shares_guessed - everywhere)
-    residuals = from_found - weight * from_guessed
-    # As if each image had been predicted without itself (jackknife).
-    leverage = most**2 / (most @ most)
-    if tuned:
-        squares = from_guessed.mean(axis=0) ** 2
-        leverage = leverage + squares / (squares.sum() + doubts)
-    residuals = residuals / np.maximum(1 - leverage, 0.5)
+    unchecked = unit * float(everywhere.mean())
+    if not checked:
+        return Estimate(
+            value=NAN,
+            low=unit * values.least,
+            high=unit,
+            arm_low=NAN,
+            arm_high=NAN,
+            seed_sd=NAN,
+            unchecked=unchecked,
+            weight=0,
+            images=images,
+            checked=0,
+        )
+
+    fit = _fit(values, everywhere, tuned)
+    value = float(fit.of_seeds.mean())
+    most = values.most[values.rows]
     left = 1 - checked / images
+    squares = float((fit.residuals.mean(axis=0) ** 2).sum())
+    squares_of_seeds = float((fit.residuals**2).sum(axis=1).mean())
     low, high = _network_interval(
-        float(of_seeds.mean()),
-        float(shares_found.mean()),
-        float((residuals.mean(axis=0) ** 2).sum()) + doubts * weight**2,
-        most,
-        left,
-        values.least,
-        confidence,
+        value=value,
+        alone=fit.alone,
+        squares=squares + fit.doubt,
+        most=most,
+        left=left,
+        least=values.least,
+        confidence=confidence,
     )
     arm_low, arm_high, seed_sd = arm_interval(
-        of_seeds,
+        fit.of_seeds,
         (low, high),
-        own=left * float((residuals**2).sum(axis=1).mean()) / most.sum() ** 2,
-        common=left * float((residuals.mean(axis=0) ** 2).sum()) / most.sum() ** 2,
+        own=left * squares_of_seeds / most.sum() ** 2,
+        common=left * squares / most.sum() ** 2,
         confidence=confidence,
     )
     return Estimate(
-        value=unit * float(of_seeds.mean()),
+        value=unit * value,
         low=unit * low,
         high=unit * high,
         arm_low=unit * arm_low,
         arm_high=unit * arm_high,
         seed_sd=unit * seed_sd,
         unchecked=unchecked,
-        weight=weight,
+        weight=fit.weight,
         images=images,
         checked=checked,
     )
 
 
+def _fit(values: Values, everywhere: np.ndarray, tuned: bool) -> _Fit:
+    """Estimate the shares of the seeds: θ = ȳ − λ (f̄ − F̄), with the weight λ of PPI++.
+
+    ȳ and f̄ are the shares of the checked images by their checked and unchecked labels, F̄ is
+    `everywhere`, (seeds,), that of all images by the unchecked ones (Angelopoulos, Duchi and Zrnic,
+    2023). The share of a sample is its sum of values over its sum of greatest values (ratio
+    estimator, Cochran, chapter 6): where predictions differ on few seeds, an image cannot change
+    much, and that is known.
+    """
+    most = values.most[values.rows]
+    guessed = values.guessed[:, values.rows]
+    shares_found = values.found.sum(axis=1) / most.sum()
+    shares_guessed = guessed.sum(axis=1) / most.sum()
+    from_found = values.found - shares_found[:, None] * most
+    from_guessed = guessed - shares_guessed[:, None] * most
+
+    doubts = DOUBTS * float((values.most**2).mean())
+    weight = 0.0
+    # The share of the checked images is one fitted number, the weight a second one.
+    leverage = most**2 / (most @ most)
+    if tuned:
+        mean_guessed = from_guessed.mean(axis=0)
+        weight = tuned_weight(mean_guessed, from_found.mean(axis=0), doubts)
+        squares = mean_guessed**2
+        leverage = leverage + squares / (squares.sum() + doubts)
+    return _Fit(
+        of_seeds=shares_found - weight * (shares_guessed - everywhere),
+        alone=float(shares_found.mean()),
+        residuals=_leave_one_out(from_found - weight * from_guessed, leverage),
+        weight=weight,
+        doubt=doubts * weight**2,
+    )
+
+
+def _leave_one_out(residuals: np.ndarray, leverage: np.ndarray) -> np.ndarray:
+    """Return residuals (seeds, n) as if each image had been predicted without itself (jackknife).
+
+    r / (1 − h), with the leverage h (n,) of the images; a residual is doubled at most.
+    """
+    without_itself: np.ndarray = residuals / np.maximum(1 - leverage, 0.5)
+    return without_itself
+
+
 def tuned_weight(guessed: np.ndarray, found: np.ndarray, doubts: float) -> float:
-    """Return the weight that makes the variance smallest: cov(found, guessed) / var(guessed).
+    """Return the weight that makes the variance smallest: λ = cov(found, guessed) / var(guessed).
+
+    PPI++ divides by (1 + n/N) var(guessed), because its N images are another sample; here they are
+    the whole set. The weight is clipped to 0 to 1.
 
     Args:
         guessed, found: (n,) deviations of the checked images.

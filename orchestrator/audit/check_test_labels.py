@@ -126,8 +126,14 @@ def open_test_review(
         NoStudy, NoAudit, BadDecisions: there is nothing to check; the message has the reason.
     """
     trial = _trial(read_results(root), setting)
-    nothing = pd.Series(dtype=np.int64)
-    audited = Audited([trial["seed"]], trial, nothing, pd.DataFrame(), UNJUDGED, 0)
+    audited = Audited(
+        seeds=[trial["seed"]],
+        trial=trial,
+        given=pd.Series(dtype=np.int64),
+        ranked=pd.DataFrame(),
+        judgement=UNJUDGED,
+        classes=0,
+    )
     data = replace(read_data(root, audited, machine), split="test")
     if data.arrays.test_labels == "trusted":
         raise NoAudit(
@@ -143,7 +149,14 @@ def open_test_review(
     )
     given = pd.Series(labels, rows)
     audited = replace(audited, given=given, classes=data.arrays.classes)
-    return OpenTestReview(audited, data, order, folder / DECISIONS, root, draw)
+    return OpenTestReview(
+        audited=audited,
+        data=data,
+        order=order,
+        file=folder / DECISIONS,
+        root=root,
+        draw=draw,
+    )
 
 
 def _trial(results: Results, setting: str | None) -> dict[str, Any]:

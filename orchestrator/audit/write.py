@@ -129,14 +129,14 @@ def _cards(audited: Audited, table: pd.DataFrame, data: Data) -> Iterator[Card]:
     entries = table.head(SHOWN).to_dict("records")
     for row, entry in zip(rows, entries, strict=True):
         yield Card(
-            thumbnail_of(data.arrays.train, row),
-            str(entry[data.key]),
-            str(entry["given"]),
-            str(entry["suggested"]) if "suggested" in entry else None,
-            _known(entry.get("wrong")),
-            _known(entry.get("confidence")),
-            str(entry["true"]) if "true" in entry else None,
-            text_of(data.arrays.train, row),
+            source=thumbnail_of(data.arrays.train, row),
+            key=str(entry[data.key]),
+            given=str(entry["given"]),
+            suggested=str(entry["suggested"]) if "suggested" in entry else None,
+            wrong=_known(entry.get("wrong")),
+            confidence=_known(entry.get("confidence")),
+            true=str(entry["true"]) if "true" in entry else None,
+            text=text_of(data.arrays.train, row),
         )
 
 

@@ -16,11 +16,15 @@ from orchestrator.cli import (
     audit_command,
     demo_command,
     embed_command,
+    export_commands,
     init_command,
+    judge_command,
     plan_command,
     predict_command,
+    rerun_commands,
     result_commands,
     study_commands,
+    tensorboard_command,
 )
 from orchestrator.cli.exit_code import EXPECTED, code_of, sentence_of
 from orchestrator.plain_console import plain_console
@@ -39,6 +43,10 @@ app.add_typer(study_commands.app)
 app.add_typer(plan_command.app)
 app.add_typer(init_command.app)
 app.add_typer(result_commands.app)
+app.add_typer(judge_command.app)
+app.add_typer(export_commands.app)
+app.add_typer(tensorboard_command.app)
+app.add_typer(rerun_commands.app)
 app.add_typer(audit_command.app)
 app.add_typer(predict_command.app)
 app.add_typer(embed_command.app)

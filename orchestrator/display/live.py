@@ -15,7 +15,8 @@ from rich.text import Text
 
 from analysis.results.measure import of_summary
 from analysis.results.study_plan import TrialRecord
-from orchestrator.display.status import Arms, duration
+from orchestrator.display.arm_table import Arms
+from orchestrator.display.time_left import duration
 from orchestrator.results.store import Store
 from trainable.storage.names import EPOCH_SECONDS, LAST10, TEST_ACCURACY, VALIDATION_ACCURACY
 from trainable.storage.trial_folder import TrialFolder

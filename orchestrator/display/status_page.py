@@ -8,7 +8,10 @@ from rich.console import Console
 
 from analysis.results.study_folder import STATES, State
 from analysis.results.study_plan import TrialRecord
+from analysis.results.trial_files import Files
 from orchestrator.display import status
+from orchestrator.display.arm_table import epochs_done, status_table
+from orchestrator.display.time_left import seconds_left, time_left
 from orchestrator.results.store import Store
 from trainable.storage.names import JOURNAL, LAST10
 
@@ -29,13 +32,11 @@ def show(place: Store, console: Console) -> None:
     files = snapshot.files
     states = snapshot.states(plan.records, plan.max_failures)
     show_states(place, plan.records, states, files, console)
-    left = status.time_left(place, states, files)
+    left = time_left(place, states, files)
     if left:
         console.print(left, markup=False)
-    for failure in status.failures(place, states):
-        console.print(
-            f"failed: {failure['name']}: {failure['kind']}: {failure['message']}", markup=False
-        )
+    for line in status.failed(place, states):
+        console.print(line, markup=False)
     for line in [*status.stale(states, files), *status.damaged(states, files)]:
         console.print(line, markup=False)
     for line in status.blocked(status.in_state(states, "blocked")):
@@ -50,12 +51,12 @@ def show_states(
     store: Store,
     records: list[TrialRecord],
     states: dict[TrialRecord, State],
-    files: status.Files,
+    files: Files,
     console: Console,
     moves: Mapping[str, str] | None = None,
 ) -> None:
     """Print the state of every arm, and of all trials together; arguments as of `status_table`."""
-    console.print(status.status_table(store, records, states, files, moves))
+    console.print(status_table(store, records, states, files, moves))
     console.print(f"{store.root}: {len(records)} trials: {counted(states)}", markup=False)
 
 
@@ -78,7 +79,7 @@ def as_data(place: Store) -> dict[str, Any]:
     for record in plan.records:
         held = snapshot.files.get(record.name)
         state = states[record]
-        epoch = status.epochs_done(place, record, state)
+        epoch = epochs_done(place, record, state)
         accuracy = None
         if held and held.summary and state == "done":
             epoch = record.epochs
@@ -100,7 +101,7 @@ def as_data(place: Store) -> dict[str, Any]:
         "counts": dict(Counter(states.values())),
         "trials": trials,
         "failures": status.failures(place, states),
-        "time_left_s": status.seconds_left(place, states, snapshot.files),
+        "time_left_s": seconds_left(place, states, snapshot.files),
         "running": bool(place.runners()),
     }
     if place.root.joinpath(JOURNAL).is_file():

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from rich.console import Console
 
 from analysis.report.cells import arm_name
-from orchestrator.display.status import duration
+from orchestrator.display.time_left import duration
 from orchestrator.execution.resources import CannotRun, this_machine
 from orchestrator.exit_codes import WRONG, Ended
 from orchestrator.local_backend.execute import slots_here

@@ -7,7 +7,7 @@ from dataclasses import replace
 from analysis.results.measure import TRUSTED, Measure, of_summary
 from analysis.results.study_plan import TrialRecord
 from analysis.stats.prospects import Prospect, prospects
-from orchestrator.display.status import duration
+from orchestrator.display.time_left import duration
 from orchestrator.results.store import Store
 from orchestrator.run.run_sequential import joining_sentences, plan_now
 from orchestrator.scheduling.run_plan import RunPlan

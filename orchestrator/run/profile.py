@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from orchestrator.display.status import grid
+from orchestrator.display.arm_table import grid
 from orchestrator.exit_codes import WRONG, Ended
 from orchestrator.results.store import Store
 from orchestrator.scheduling.requirements import absent

@@ -111,16 +111,17 @@ def joining_sentences(plan: SequentialPlan) -> Iterator[str]:
 
 
 def _source(study: Study, store: Store, plan: SequentialPlan, options: Options) -> SequentialQueue:
-    budget = study.file.run.budget
+    run = study.file.run
+    hours = run.budget.hours if run.budget else None
     return SequentialQueue(
-        study.trials,
-        plan.design,
-        study.file.analysis.margin,
-        plan.found,
-        options,
-        store,
-        study.file.run.max_failures,
-        budget.hours if budget else None,
+        trials=study.trials,
+        design=plan.design,
+        margin=study.file.analysis.margin,
+        found=plan.found,
+        options=options,
+        store=store,
+        max_failures=run.max_failures,
+        hours=hours,
     )
 
 

@@ -3,7 +3,7 @@
 import importlib
 import shlex
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from analysis.results.study_folder import State
+from analysis.results.study_folder import State, States
 from analysis.results.study_plan import TrialRecord
 from orchestrator.display.status_page import counted
 from orchestrator.execution.resources import CannotRun
@@ -78,9 +78,7 @@ def train_missing(
         return store.states(records, max_failures), interrupted
 
 
-def exit_code(
-    states: Mapping[TrialRecord, State], interrupted: int | None, options: Options
-) -> int:
+def exit_code(states: States, interrupted: int | None, options: Options) -> int:
     """Return the exit code of a run that ended with these states, or was stopped by a signal."""
     if interrupted is not None:
         return 128 + interrupted
@@ -210,17 +208,15 @@ def show_end(
 
 def show_failures(store: Store, states: dict[TrialRecord, State], console: Console) -> None:
     """Show which trials have failed, and which are not run because of them."""
-    from orchestrator.display.status import blocked, failures, in_state, loud
+    from orchestrator.display.status import blocked, failed, in_state, loud
 
-    for failure in failures(store, states):
-        loud(console).print(
-            f"failed: {failure['name']}: {failure['kind']}: {failure['message']}", markup=False
-        )
+    for line in failed(store, states):
+        loud(console).print(line, markup=False)
     for line in blocked(in_state(states, "blocked")):
         loud(console).print(line, markup=False)
 
 
-def show_retry(states: Mapping[TrialRecord, State], console: Console) -> None:
+def show_retry(states: States, console: Console) -> None:
     """Show how failed trials are tried again, if there are any."""
     if {"failed", "blocked"} & {*states.values()}:
         console.print("Failed trials are tried again with --retry-failed.", markup=False)

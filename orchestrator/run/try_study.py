@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from analysis.results.study_plan import BASELINE
-from orchestrator.display.status import duration
+from orchestrator.display.time_left import duration
 from orchestrator.exit_codes import DONE, WRONG, Ended
 from orchestrator.results.store import Store
 from orchestrator.run.cost import measure

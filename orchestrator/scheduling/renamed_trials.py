@@ -4,11 +4,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from analysis.results.study_plan import TrialRecord
-from analysis.results.trial_files import TrialFiles
+from analysis.results.trial_files import Files, TrialFiles
 from orchestrator.results.store import MOVING
 
-Files = Mapping[str, TrialFiles]
-"""Contents of trial folders by name."""
 Moves = Mapping[str, str]
 """Old name → new name."""
 
@@ -41,9 +39,9 @@ def _misplaced(records: Sequence[TrialRecord], files: Files) -> dict[str | None,
     """Return id → name of completed trials on disk that the study does not have at that name."""
     planned = {record.name: record.id for record in records}
     misplaced = {}
-    for name, held in files.items():
-        if held.summary is not None and planned.get(name) != held.id:
-            misplaced[held.id] = name
+    for name, content in files.items():
+        if content.summary is not None and planned.get(name) != content.id:
+            misplaced[content.id] = name
     return misplaced
 
 
@@ -58,7 +56,7 @@ def _moves_to_taken_places(moves: Moves, files: Files) -> list[str]:
 
 def moved(files: Files, moves: Moves) -> dict[str, TrialFiles]:
     """Return the contents of the folders after the moves."""
-    after = {name: held for name, held in files.items() if name not in moves}
+    after = {name: content for name, content in files.items() if name not in moves}
     for old, new in moves.items():
         after[new] = files[old]
     return after

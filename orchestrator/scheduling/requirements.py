@@ -1,8 +1,8 @@
 """What trials need and is missing: data sets, packages, trials that a selection excludes."""
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 
-from analysis.results.study_folder import State
+from analysis.results.study_folder import State, States
 from analysis.results.study_plan import TrialRecord, trial_name
 from orchestrator.study.planned_trial import PlannedTrial
 from trainable.config.data import Data, ImageFolder, Npz
@@ -18,8 +18,6 @@ from trainable.data.image_folder import unread
 from trainable.data.paths import labels_of, missing, missing_labels
 from trainable.data.registry import load
 from trainable.errors import DataError
-
-States = Mapping[TrialRecord, State]
 
 SOURCES_SHOWN = 3
 """Maximum number of trials listed in a message about one dependency."""

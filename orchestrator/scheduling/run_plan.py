@@ -10,12 +10,12 @@ from typing import Any
 
 from rich.console import Console
 
-from analysis.results.study_folder import State, on_other_data, study_states
+from analysis.results.study_folder import State, States, on_other_data, study_states
 from analysis.results.study_plan import TrialRecord
+from analysis.results.trial_files import Files
 from orchestrator.exit_codes import REFUSED, WRONG, Ended
 from orchestrator.results.store import Snapshot, Store
 from orchestrator.scheduling.renamed_trials import (
-    Files,
     Moves,
     held,
     move_sentences,
@@ -34,8 +34,6 @@ from trainable.config.runtime import Machine
 from trainable.config.trial import SCHEMA
 from trainable.storage.code_version import code_hash
 
-States = Mapping[TrialRecord, State]
-
 SHOWN = 20
 """Maximum number of trials listed in one message."""
 EARLIER = "trained by an earlier version of this program, which gives other results"
@@ -45,9 +43,13 @@ EARLIER = "trained by an earlier version of this program, which gives other resu
 class RunPlan:
     """Actions of a run.
 
+    `states` and what a run archives are decided by the folders before archiving, `moves` and
+    `forget` by those after it. `todo`, `blocked`, `problems` and `notes` follow from the states
+    after all of these.
+
     Attributes:
         states: the state of every planned trial in the run's scope, after renamed trials have been
-            moved.
+            moved, before others are archived.
         todo: the trials to train, in the study's order.
         moves: completed trials that were renamed in the study: old name → new name.
         outdated: trials that the study (with `same_code`: the code) no longer computes.
@@ -118,46 +120,39 @@ def plan_run(
 
     moves = renamed(records, snapshot.files)
     files = moved(snapshot.files, moves)
-    found = study_states(records, files, max_failures, snapshot.owned)
-    outdated = _outdated(selected, found, files, options)
-    reasons = on_other_data(found, files) if outdated else {}
-    for record in outdated:
-        schema = held(files, record.name).schema
-        if schema is None or schema < SCHEMA:
-            reasons[record] = EARLIER
+    states = study_states(records, files, max_failures, snapshot.owned)
+    outdated = _outdated(selected, states, files, options)
     damaged = _damaged(selected, files)
     archive = _names_on_disk([*outdated, *damaged], moves)
-    replaced = [
-        name for name in _names_on_disk(outdated, moves) if snapshot.files[name].summary is not None
-    ]
+    replaced = []
+    for name in _names_on_disk(outdated, moves):
+        if snapshot.files[name].summary is not None:
+            replaced.append(name)
 
-    if archive:
-        # Trials may also move to folders that are free after outdated trials were archived.
-        files = {name: held for name, held in snapshot.files.items() if name not in archive}
-        moves = renamed(records, files)
-        files = moved(files, moves)
+    # Trials may also move to folders that are free after outdated trials were archived.
+    kept = {name: content for name, content in snapshot.files.items() if name not in archive}
+    moves_after = renamed(records, kept)
+    files_after = moved(kept, moves_after)
     forget = []
     if options.retry_failed:
-        forget = _with_failure(selected, files)
+        forget = _with_failure(selected, files_after)
     for record in forget:
-        files[record.name] = replace(files[record.name], failure=None)
-    states = found
-    if archive or forget:
-        states = study_states(records, files, max_failures, snapshot.owned)
-    todo = _trials_to_train(trials, states, options)
+        files_after[record.name] = replace(files_after[record.name], failure=None)
+    states_after = study_states(records, files_after, max_failures, snapshot.owned)
+    todo = _trials_to_train(trials, states_after, options)
     return RunPlan(
-        states=found,
+        states=states,
         todo=todo,
-        moves=moves,
+        moves=moves_after,
         outdated=outdated,
-        reasons=reasons,
+        reasons=_reasons(outdated, states, files),
         damaged=damaged,
         archive=archive,
         replaced=replaced,
         forget=forget,
-        blocked=[record for record, state in states.items() if state == "blocked"],
-        problems=list(absent_sources(todo, states)),
-        notes=list(absent_baselines(todo, states)),
+        blocked=[record for record, state in states_after.items() if state == "blocked"],
+        problems=list(absent_sources(todo, states_after)),
+        notes=list(absent_baselines(todo, states_after)),
         options=options,
         files=snapshot.files,
     )
@@ -241,6 +236,20 @@ def _outdated(
         if state == "stale" or other_code:
             outdated.append(record)
     return outdated
+
+
+def _reasons(
+    outdated: Sequence[TrialRecord], states: States, files: Files
+) -> dict[TrialRecord, str]:
+    """Return reasons of an earlier version and of other data; other outdated trials have none."""
+    if not outdated:
+        return {}
+    reasons = on_other_data(states, files)
+    for record in outdated:
+        schema = held(files, record.name).schema
+        if schema is None or schema < SCHEMA:
+            reasons[record] = EARLIER
+    return reasons
 
 
 def _damaged(selected: Iterable[TrialRecord], files: Files) -> dict[TrialRecord, str]:

@@ -4,18 +4,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from analysis.results.looks import Look, Register
-from analysis.results.study_folder import State
+from analysis.results.study_folder import States
 from analysis.results.study_plan import BASELINE, Joined, SequentialDesign, TrialRecord
 from analysis.results.trial_failures import ERROR, FAILED_STATES, Outcome, outcome
-from analysis.results.trial_files import TrialFiles
+from analysis.results.trial_files import Files
 from analysis.stats.sequential_study import Judged, Outcomes, judge_study, seeds_needed
 from orchestrator.scheduling.trial_selection import Options
 from orchestrator.study.planned_trial import PlannedTrial
 
 
 def outcomes(
-    states: Mapping[TrialRecord, State],
-    files: Mapping[str, TrialFiles],
+    states: States,
+    files: Files,
     again: Iterable[TrialRecord] = (),
 ) -> dict[tuple[str | None, str, int], Outcome]:
     """Return the results of trials that have ended; those in `again` are trained once more."""

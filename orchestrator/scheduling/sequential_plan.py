@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from analysis.results.looks import Register
 from analysis.results.study_plan import BASELINE, Joined, SequentialDesign, TrialRecord
 from analysis.results.trial_failures import Outcome
+from analysis.results.trial_files import Files
 from orchestrator.exit_codes import REFUSED, Ended
 from orchestrator.results.store import Snapshot
-from orchestrator.scheduling.renamed_trials import Files, held, moved
+from orchestrator.scheduling.renamed_trials import held, moved
 from orchestrator.scheduling.run_plan import RunPlan, plan_run
 from orchestrator.scheduling.sequential_design import (
     Needs,

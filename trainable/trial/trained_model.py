@@ -212,12 +212,12 @@ def load_model(
             raise DataError(f"{file} has weights that do not fit {model.name}") from None
         networks.append(network.eval().to(device).to(memory_format=torch.channels_last))
     return TrainedModel(
-        tuple(networks),
-        description.class_names,
-        description.preprocessing,
-        description.averages,
-        description.precision,
-        device,
+        networks=tuple(networks),
+        class_names=description.class_names,
+        preprocessing=description.preprocessing,
+        averages=description.averages,
+        precision=description.precision,
+        device=device,
     )
 
 

@@ -12,7 +12,9 @@ from trainable.config.initialization import Start
 from trainable.config.methods import Retrain as RetrainConfig
 from trainable.config.runtime import Machine
 from trainable.config.trial import TrialConfig
-from trainable.data import dataset, registry
+from trainable.data import registry
+from trainable.data.dataset import Dataset
+from trainable.data.prepare import prepare
 from trainable.engine.learner import Learner
 from trainable.engine.model_file import packed
 from trainable.engine.pretrained import load_pretrained
@@ -61,9 +63,7 @@ class Trial:
         streams = Streams(config.seed)
         try:
             arrays = registry.load(config.data, machine)
-            self.data = dataset.prepare(
-                arrays, config.data, config.noise, streams, self.device, machine
-            )
+            self.data = prepare(arrays, config.data, config.noise, streams, self.device, machine)
         except (PermissionError, NotADirectoryError) as error:
             raise DataError(f"{error.filename} cannot be read: {error.strerror}") from None
         source = Source(config, machine) if config.from_arm is not None else None
@@ -190,7 +190,7 @@ class Trial:
         return found | {"weight_hashes": self.weight_hashes, "finished": time.time()}
 
 
-def _check_epoch_batches(config: TrialConfig, data: dataset.Dataset) -> None:
+def _check_epoch_batches(config: TrialConfig, data: Dataset) -> None:
     """Refuse what compares an epoch's samples with those of another epoch or network.
 
     Raises:

@@ -10,7 +10,8 @@ import pytest
 
 from analysis.results.study_plan import TrialRecord
 from orchestrator.cli.selection import _parts
-from orchestrator.display.status import notes, time_left
+from orchestrator.display.status import notes
+from orchestrator.display.time_left import time_left
 from orchestrator.execution.interrupts import Stop
 from orchestrator.results.reproduce import compare
 from orchestrator.results.store import Store

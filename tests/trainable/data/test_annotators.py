@@ -8,7 +8,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from tests.trainable.data.test_dataset import made_up
+from tests.trainable.data.test_prepare import made_up
 from tests.trainable.data.test_published import write_cifar, write_human
 from tests.trainable.trees import write_tree
 from trainable.config.annotators import AnnotatorNoise
@@ -16,7 +16,8 @@ from trainable.config.data import Cifar10N, Digits, ImageData, ImageFolder, Npz
 from trainable.config.runtime import Machine
 from trainable.config.trial import TrialConfig, trial_id
 from trainable.data.arrays import Arrays
-from trainable.data.dataset import Dataset, prepare
+from trainable.data.dataset import Dataset
+from trainable.data.prepare import prepare
 from trainable.data.ratings import Ratings
 from trainable.data.registry import load
 from trainable.data.splits import divide

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from tests.trainable.data.test_dataset import made_up
+from tests.trainable.data.test_prepare import made_up
 from trainable.config.data import Digits, ImageData, NoNoise, SymmetricNoise
 from trainable.config.runtime import Machine
 from trainable.data.arrays import Split
 from trainable.data.class_imbalance import long_tailed
-from trainable.data.dataset import Dataset, prepare
+from trainable.data.dataset import Dataset
+from trainable.data.prepare import prepare
 from trainable.data.registry import load
 from trainable.errors import DataError
 from trainable.random_streams import Streams

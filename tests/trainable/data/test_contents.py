@@ -9,7 +9,8 @@ from tests.trainable.trees import write_tree
 from trainable.config.data import ImageFolder, NoNoise
 from trainable.config.runtime import Machine
 from trainable.data.contents import Contents
-from trainable.data.dataset import Dataset, prepare
+from trainable.data.dataset import Dataset
+from trainable.data.prepare import prepare
 from trainable.data.registry import load
 from trainable.errors import DataError
 from trainable.random_streams import Streams

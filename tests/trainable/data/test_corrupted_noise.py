@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.trainable.data.test_dataset import made_up
+from tests.trainable.data.test_prepare import made_up
 from tests.trainable.trees import write_tree
 from trainable.__main__ import main
 from trainable.config.data import CorruptedNoise, Digits, ImageData, ImageFolder
@@ -15,7 +15,8 @@ from trainable.config.trial import TrialConfig
 from trainable.data.arrays import Split
 from trainable.data.corrupted_noise import CleanImages, Corrupted
 from trainable.data.corruptions import corrupted
-from trainable.data.dataset import Dataset, prepare
+from trainable.data.dataset import Dataset
+from trainable.data.prepare import prepare
 from trainable.data.registry import load
 from trainable.errors import DataError
 from trainable.random_streams import Streams

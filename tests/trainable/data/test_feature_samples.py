@@ -9,8 +9,9 @@ import torch
 from trainable.config.data import NoNoise
 from trainable.config.embeddings import Embeddings
 from trainable.data import embeddings
-from trainable.data.dataset import Dataset, prepare
+from trainable.data.dataset import Dataset
 from trainable.data.feature_samples import FeatureSamples, random_bytes
+from trainable.data.prepare import prepare
 from trainable.random_streams import Streams
 
 CPU = torch.device("cpu")

@@ -12,8 +12,8 @@ from tests.trainable.trees import picture, save, write_tree
 from trainable.config.data import FileNoise, ImageFolder, NoNoise, Npz, SymmetricNoise
 from trainable.config.runtime import Machine
 from trainable.config.trial import TrialConfig, trial_id
-from trainable.data.dataset import prepare
 from trainable.data.held_out import contents_of, half_width, held_out, too_small
+from trainable.data.prepare import prepare
 from trainable.data.registry import load
 from trainable.errors import DataError
 from trainable.random_streams import Streams

@@ -11,9 +11,9 @@ import pytest
 from tests.trainable.trees import picture, save, write_tree
 from trainable.config.data import FileNoise, ImageFolder, NoNoise
 from trainable.config.runtime import Machine
-from trainable.data.dataset import prepare
 from trainable.data.image_folder import unread
 from trainable.data.noise_files import read_labels
+from trainable.data.prepare import prepare
 from trainable.data.registry import load
 from trainable.errors import DataError
 from trainable.random_streams import Streams

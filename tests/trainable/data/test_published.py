@@ -24,7 +24,8 @@ from trainable.config.data import (
 )
 from trainable.config.runtime import Machine
 from trainable.config.trial import TrialConfig
-from trainable.data.dataset import balanced, prepare
+from trainable.data.dataset import balanced
+from trainable.data.prepare import prepare
 from trainable.data.registry import load
 from trainable.errors import DataError
 from trainable.random_streams import Streams

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.trainable.data.test_dataset import made_up
+from tests.trainable.data.test_prepare import made_up
 from trainable.config.data import (
     AsymmetricNoise,
     FileNoise,

@@ -10,8 +10,8 @@ from tests.trainable.trees import write_tree
 from trainable.config.data import ImageFolder, InstanceNoise, SymmetricNoise
 from trainable.config.runtime import Machine
 from trainable.config.trial import TrialConfig
-from trainable.data import dataset
-from trainable.data.dataset import Dataset, prepare, resident
+from trainable.data.dataset import Dataset
+from trainable.data.prepare import prepare, resident
 from trainable.data.registry import load
 from trainable.errors import DataError
 from trainable.random_streams import Streams
@@ -119,9 +119,8 @@ def test_auto_means_resident_if_a_quarter_of_the_memory_is_enough(tree, monkeypa
     assert resident(files, "auto", CPU)
     assert not resident(files, False, CPU)
     bytes_ = 40 * 12 * 12 * 3
-    monkeypatch.setattr(
-        dataset.os, "sysconf", {"SC_PHYS_PAGES": 4, "SC_PAGE_SIZE": bytes_ - 1}.__getitem__
-    )
+    memory = {"SC_PHYS_PAGES": 4, "SC_PAGE_SIZE": bytes_ - 1}
+    monkeypatch.setattr("os.sysconf", memory.__getitem__)
     assert not resident(files, "auto", CPU)
     assert resident(files, True, CPU)
 

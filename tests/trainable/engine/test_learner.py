@@ -11,7 +11,7 @@ from trainable.config.data import ImageData
 from trainable.config.models import PreactResNet18, SmallCnn
 from trainable.config.optimization import Train
 from trainable.data import samples as module
-from trainable.data.dataset import Samples
+from trainable.data.samples import Samples
 from trainable.engine.learner import Learner
 from trainable.models.build import build
 

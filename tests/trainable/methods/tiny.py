@@ -4,8 +4,8 @@ import numpy as np
 import torch
 
 from trainable.config.trial import TrialConfig
-from trainable.data import dataset
 from trainable.data.arrays import Arrays, Split
+from trainable.data.prepare import prepare
 from trainable.engine.learner import Learner
 from trainable.methods.base import Method, Row
 from trainable.methods.dividemix import Division
@@ -55,7 +55,7 @@ def make(
         blobs(n, classes, 0), blobs(30, classes, 1), blobs(60, classes, 2), classes, (0.5,), (0.25,)
     )
     streams = Streams(seed)
-    data = dataset.prepare(arrays, config.data, config.noise, streams, CPU)
+    data = prepare(arrays, config.data, config.noise, streams, CPU)
     networks = [
         build(config.model, data.shape, classes, streams.number(f"init{k}"))
         for k in range(config.method.networks)

@@ -7,7 +7,8 @@ import torch
 from trainable.config.data import Digits, ImageData, NoNoise, PairNoise, SymmetricNoise
 from trainable.config.runtime import Machine
 from trainable.data.arrays import Arrays, Split
-from trainable.data.dataset import Dataset, prepare
+from trainable.data.dataset import Dataset
+from trainable.data.prepare import prepare
 from trainable.data.registry import load
 from trainable.errors import DataError
 from trainable.random_streams import Streams
@@ -251,6 +252,6 @@ def test_padding_enters_a_view_as_black_not_as_the_mean():
 
 @pytest.mark.parametrize(("limit", "known"), [(9, False), (10, True)])
 def test_the_transition_matrix_of_many_classes_is_left_out(limit, known, digits, monkeypatch):
-    monkeypatch.setattr("trainable.data.dataset.TRANSITION_CLASSES", limit)
+    monkeypatch.setattr("trainable.data.prepare.TRANSITION_CLASSES", limit)
     matrix = prepared(digits, Digits()).noise_transition
     assert (matrix is not None) == known
