@@ -73,23 +73,19 @@ def apply_corrections(
     text = f"{path}: {changed} of {len(new.labels)} labels changed"
     if said:
         text += f", {new.decided} by decisions and {new.suggested} by suggestions"
-    console.print(f"{text}; to train on them: {use}", markup=False)
+    console.print(f"{text}; to train on them: {use}")
     if not audited.judgement.counts:
         console.print(
             "no suggestion was taken, since the audit gives no probabilities: correct labels with "
-            "--review",
-            markup=False,
+            "--review"
         )
     if new.unusable and path.suffix == ".csv":
         console.print(
             f"{len(new.unusable)} unusable images keep their given labels: remove them from the "
-            f"data; they are listed in {about}",
-            markup=False,
+            f"data; they are listed in {about}"
         )
     if new.open:
-        console.print(
-            f"{new.open} images are unsure or disputed and keep their given labels", markup=False
-        )
+        console.print(f"{new.open} images are unsure or disputed and keep their given labels")
     return new
 
 

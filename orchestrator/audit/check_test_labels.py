@@ -66,8 +66,8 @@ def check_test_labels(
     if port is not None:
         serve(review, port, console)
     else:
-        console.print(review.sentence(), markup=False)
-        console.print("--review opens the page to check them with", markup=False)
+        console.print(review.sentence())
+        console.print("--review opens the page to check them with")
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ def write_cross_fit(
     )
     file.write_text(text, encoding="utf-8")
     command = f"python -m orchestrator plan {shlex.quote(str(file))}"
-    console.print(f"wrote {file}; next: {command}", markup=False)
+    console.print(f"wrote {file}; next: {command}")
 
 
 def _check_labels(config: TrialConfig) -> None:

@@ -37,7 +37,7 @@ def exchange(
     audited, data = only_audit(root, setting, arm, seed, machine)
     if out is not None:
         for path in export(out[0], audited, data, out[1]):
-            console.print(str(path), markup=False)
+            console.print(str(path))
     if into is not None:
         labels = data.labels(audited.given.index)
         given = {
@@ -46,4 +46,4 @@ def exchange(
         found = read_decisions(into[0], into[1], given, labels.data)
         file = decisions_file(root)
         count = add(file, found, labels, into[1])
-        console.print(f"{file}: {count} new of {len(found)} decisions", markup=False)
+        console.print(f"{file}: {count} new of {len(found)} decisions")

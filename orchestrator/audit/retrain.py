@@ -97,16 +97,14 @@ class Retraining:
         """
         if new.labels.equals(audited.given):
             console.print(
-                f"no label was changed, so there is nothing to compare: {self.file} is not written",
-                markup=False,
+                f"no label was changed, so there is nothing to compare: {self.file} is not written"
             )
             return
         write_csv(label_table(audited.given, data), self.given)
         self.file.write_text(self._text(audited, data, new), encoding="utf-8")
         console.print(
             f"{self.file} compares {self.labels} with {self.given}, the given labels; "
-            f"next: python -m orchestrator plan {shlex.quote(str(self.file))}",
-            markup=False,
+            f"next: python -m orchestrator plan {shlex.quote(str(self.file))}"
         )
 
     def _text(self, audited: Audited, data: Data, new: Corrected) -> str:

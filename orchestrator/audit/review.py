@@ -105,14 +105,14 @@ def serve(review: OpenReview, port: int, console: Console) -> None:
     except OSError as error:
         raise Ended(f"--port {port}: {error.strerror}; 0 takes a free one", WRONG) from None
     with server:
-        console.print(f"Review:    {server.address}", markup=False)
-        console.print(f"Decisions: {review.file} (Ctrl-C ends the page)", markup=False)
+        console.print(f"Review:    {server.address}")
+        console.print(f"Decisions: {review.file} (Ctrl-C ends the page)")
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         wait_for_the_end()
         server.shutdown()
         thread.join()
-    console.print(review.sentence(), markup=False)
+    console.print(review.sentence())
 
 
 def wait_for_the_end() -> None:

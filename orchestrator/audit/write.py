@@ -55,13 +55,13 @@ def write_audit(
         said = [*sentences.claims(audited), *sentences.doubts(audited, data.class_names(audited))]
         said += [sentences.order(audited.judgement), *sentences.reached(audited)]
         for sentence in said:
-            console.print(f"{audited.name}: {sentence}", markup=False)
+            console.print(f"{audited.name}: {sentence}")
         if len(found) > 1 or seed is not None:
             suffix = f"_seed={audited.seeds[0]}"
         title = f"{root.name}: {place}, {audited.name}"
         for path in _write(audited, data, title, folder, suffix):
-            console.print(str(path), markup=False)
-    console.print(str(write_index(root)), markup=False)
+            console.print(str(path))
+    console.print(str(write_index(root)))
     return found, data
 
 
@@ -178,4 +178,4 @@ def show(figures: pd.DataFrame, console: Console) -> None:
             "\nwrong: number of label errors; AUC of the list; precision of its first `wrong`\n"
             "samples; precision ½, recall ½: of labels with error probability above 0.5"
         )
-    console.print(text, style="dim", markup=False)
+    console.print(text, style="dim")

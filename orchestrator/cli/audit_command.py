@@ -159,7 +159,7 @@ def audit(
             if review:
                 serve(opened, port, console)
             else:
-                console.print(opened.sentence(), markup=False)
+                console.print(opened.sentence())
             return
         if as_json:
             found, _ = write_audit(run_dir, setting, arm, seed, machine, Console(quiet=True))

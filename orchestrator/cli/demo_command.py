@@ -34,8 +34,7 @@ def demo(
     except NotABundle as error:
         raise Ended(str(error), WRONG) from None
     console.print(
-        f"Two finished studies are in {place}. Nothing is trained; their pages are written …",
-        markup=False,
+        f"Two finished studies are in {place}. Nothing is trained; their pages are written …"
     )
     studies = write_pages(roots)
     for study in studies:
@@ -54,10 +53,10 @@ def _show(study: FinishedStudy) -> None:
     if study.audit is not None:
         lines += [("audit", str(study.audit))]
     lines += [("made by", command) for command in study.commands]
-    console.print(f"\n{study.root.name}", style="bold", markup=False)
+    console.print(f"\n{study.root.name}", style="bold")
     before = ""
     for title, text in lines:
-        console.print(f"  {'' if title == before else title:<8} {text}", markup=False)
+        console.print(f"  {'' if title == before else title:<8} {text}")
         before = title
 
 
@@ -68,8 +67,7 @@ def _show_next(root: Path) -> None:
     console.print(
         f"\nState of its trials: python -m orchestrator status {shlex.quote(str(root))}\n"
         f"Run it again, which skips completed trials: "
-        f"python -m orchestrator run {study} --results {results}",
-        markup=False,
+        f"python -m orchestrator run {study} --results {results}"
     )
 
 
@@ -78,4 +76,4 @@ def _open(page: Path) -> None:
     import webbrowser
 
     if not webbrowser.open(page.resolve().as_uri()):
-        console.print("--open: no browser was found; open the page yourself", markup=False)
+        console.print("--open: no browser was found; open the page yourself")

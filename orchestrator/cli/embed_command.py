@@ -75,9 +75,9 @@ def embed(
     text = f"{out}: {found.rows} rows of {found.width} features"
     if found.resumed:
         text += f", {found.resumed} of them by an earlier call"
-    console.print(text, markup=False)
+    console.print(text)
     if found.left_out:
-        console.print(found.left_out, markup=False)
+        console.print(found.left_out)
 
 
 def _progress() -> Progress:

@@ -28,7 +28,7 @@ def bundle(
     from analysis.results.bundle import pack
 
     Store(run_dir).read_plan()
-    console.print(f"{pack(run_dir, out, samples)} files of {run_dir} in {out}", markup=False)
+    console.print(f"{pack(run_dir, out, samples)} files of {run_dir} in {out}")
 
 
 @app.command()
@@ -47,6 +47,6 @@ def export(
     target = parse_target(to, "--to")
     Store(run_dir).read_plan()
     try:
-        console.print(export(run_dir, target), markup=False)
+        console.print(export(run_dir, target))
     except TrackerDown as error:
         raise Ended(str(error), REFUSED) from None

@@ -53,7 +53,7 @@ def init(
     except DataError as error:
         raise Ended(str(error), WRONG) from None
     quoted = shlex.quote(str(file))
-    console.print(f"wrote {file}; next: python -m orchestrator plan {quoted}", markup=False)
+    console.print(f"wrote {file}; next: python -m orchestrator plan {quoted}")
 
 
 def _write_for_embeddings(source: Path, file: Path, trusted_test: bool) -> None:
@@ -64,7 +64,7 @@ def _write_for_embeddings(source: Path, file: Path, trusted_test: bool) -> None:
 
     found = survey_embeddings(source)
     for line in new_embeddings_study.describe(found):
-        console.print(line, markup=False)
+        console.print(line)
     text = new_embeddings_study.study_text(found, source, file, base(source), trusted_test)
     file.write_text(text, encoding="utf-8")
 
@@ -77,7 +77,7 @@ def _write_for_images(source: Path, file: Path, trusted_test: bool) -> None:
 
     found = survey(source)
     for line in describe(found):
-        console.print(line, markup=False)
+        console.print(line)
     whole = whole_size(found)
     file.write_text(study_text(found, source, file, whole, trusted_test), encoding="utf-8")
     planned = load_study(file)
@@ -91,4 +91,4 @@ def _write_for_images(source: Path, file: Path, trusted_test: bool) -> None:
     text = study_text(found, source, file, size, trusted_test, about_size)
     file.write_text(text, encoding="utf-8")
     for line in about_size:
-        console.print(line, markup=False)
+        console.print(line)

@@ -54,11 +54,11 @@ def judge(
     if as_json:
         print(json.dumps({**found, "code": code, "continue": go_on}))
     else:
-        console.print(found["text"], markup=False)
+        console.print(found["text"])
         for line in found["why"]:
-            console.print(f"note: {line}", markup=False)
+            console.print(f"note: {line}")
         if go_on:
-            console.print(f"to go on: {go_on}", markup=False)
+            console.print(f"to go on: {go_on}")
     raise typer.Exit(code)
 
 

@@ -102,7 +102,7 @@ def plan(
         [*lacking, *too_large, *unread_files(selected_trials, machine), *small],
     )
     for line in [*prospects, *_checks_needed(place, found)]:
-        console.print(line, markup=False)
+        console.print(line)
     if cost:
         if lacking:
             raise Ended("the cost cannot be measured without them", WRONG)
@@ -141,24 +141,21 @@ def _show_plan(
     states = {record: state for record, state in found.states.items() if selects(record)}
     show_states(place, list(states), states, found.files, console, found.moves)
     if found.refused:
-        console.print(f"a run refuses this: {refusal(found, place)}", markup=False)
+        console.print(f"a run refuses this: {refusal(found, place)}")
     elif found.archive:
-        console.print(f"to archive: {', '.join(found.archive)}", markup=False)
+        console.print(f"to archive: {', '.join(found.archive)}")
     for line in damage_sentences(found.damaged):
-        console.print(f"{line}; a run trains it again", markup=False)
+        console.print(f"{line}; a run trains it again")
     for old, new in found.moves.items():
-        console.print(f"to move: {old} to {new}, the same trial under its new name", markup=False)
+        console.print(f"to move: {old} to {new}, the same trial under its new name")
     if found.forget:
-        console.print(
-            f"to try again: {', '.join(record.name for record in found.forget)}", markup=False
-        )
+        console.print(f"to try again: {', '.join(record.name for record in found.forget)}")
     fresh = [trial.record for trial in found.todo if found.states[trial.record] != "partial"]
     resumed = len(found.todo) - len(fresh)
     epochs = sum(record.epochs for record in fresh)
     console.print(
         f"to train: {epochs} epochs in {len(fresh)} trials, "
-        f"and the rest of {resumed} partial trials",
-        markup=False,
+        f"and the rest of {resumed} partial trials"
     )
     begun = []
     for record, state in found.states.items():
@@ -166,18 +163,18 @@ def _show_plan(
             begun.append(record)
     lines = [*comparison_families.order(list(states)), *comparison_families.describe(begun)]
     for line in [*lines, *tested]:
-        console.print(line, markup=False)
+        console.print(line)
     for warning in [*study.warnings, *of_data, *found.problems, *found.notes]:
-        console.print(f"warning: {warning}", markup=False)
+        console.print(f"warning: {warning}")
     for line in blocked(found.blocked):
-        console.print(line, markup=False)
+        console.print(line)
 
 
 def _plan_search(planned: Study, search: SearchPlan, place: Store, data: Path, cost: bool) -> None:
     from orchestrator.run import plan_search
 
     for line in plan_search.lines(search, place):
-        console.print(line, markup=False)
+        console.print(line)
     machine = run_study.study_machine(planned.path.parent, data, planned)
     if plan_search.confirmed(search, place):
         missing = []
@@ -186,16 +183,15 @@ def _plan_search(planned: Study, search: SearchPlan, place: Store, data: Path, c
     lacking = absent(missing, machine)
     tested, small = test_sets(missing, machine)
     for line in tested:
-        console.print(line, markup=False)
+        console.print(line)
     for warning in [*planned.warnings, *lacking, *unread_files(missing, machine), *small]:
-        console.print(f"warning: {warning}", markup=False)
+        console.print(f"warning: {warning}")
     if cost:
         if lacking:
             raise Ended("the cost cannot be measured without them", WRONG)
         from orchestrator.run.cost import show_cost
 
         console.print(
-            "upper bound, without early stopping, from the cost of the baseline and the arms:",
-            markup=False,
+            "upper bound, without early stopping, from the cost of the baseline and the arms:"
         )
         show_cost(planned, missing, place, machine, console)

@@ -64,11 +64,11 @@ def predict(
         raise Ended(str(error), WRONG) from None
     count = sum(len(model.networks) for model in models)
     shown = ", ".join(record.name for record in records)
-    console.print(f"{count} networks ({shown}), {found.predicted} images: {out}", markup=False)
+    console.print(f"{count} networks ({shown}), {found.predicted} images: {out}")
     if found.skipped:
-        console.print(f"{found.skipped} could not be read and are not in the table", markup=False)
+        console.print(f"{found.skipped} could not be read and are not in the table")
         raise typer.Exit(FAILED)
 
 
 def _print(sentence: str) -> None:
-    console.print(sentence, markup=False)
+    console.print(sentence)

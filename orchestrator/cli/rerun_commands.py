@@ -33,10 +33,9 @@ def reproduce(
     if found.fingerprint:
         console.print(
             f"differs from the original run: {', '.join(found.fingerprint)} "
-            "(fingerprint in trial.json)",
-            markup=False,
+            "(fingerprint in trial.json)"
         )
-    console.print(str(found), markup=False)
+    console.print(str(found))
     if not found.identical:
         raise typer.Exit(FAILED)
 
@@ -62,12 +61,12 @@ def verify(
     snapshot = place.planned(plan.records, indexed=False)
     damaged = status.damaged(snapshot.states(plan.records, plan.max_failures), snapshot.files)
     for line in damaged:
-        console.print(line, markup=False)
+        console.print(line)
     try:
         records, finished = verify.drawn(place, fraction)
     except NotATrial as error:
         raise Ended(str(error), WRONG) from None
-    console.print(f"{len(records)} of {finished} finished trials are run again", markup=False)
+    console.print(f"{len(records)} of {finished} finished trials are run again")
     machine = Machine(study_dir=study_dir.resolve(), data_dir=data.resolve())
     held = 0
     again = 0
@@ -79,10 +78,10 @@ def verify(
                 note = f" (differs from the original run: {', '.join(found.fingerprint)})"
         if verify.holds(found):
             held += 1
-        console.print(f"{record.name}: {found}{note}", markup=False)
+        console.print(f"{record.name}: {found}{note}")
     rest = ""
     if again < len(records):
         rest = f"; {len(records) - again} could not be run again"
-    console.print(f"{held} of {again} gave the same rows from the same data{rest}", markup=False)
+    console.print(f"{held} of {again} gave the same rows from the same data{rest}")
     if held < len(records) or damaged:
         raise typer.Exit(FAILED)

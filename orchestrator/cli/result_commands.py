@@ -69,4 +69,4 @@ def report(
             show_optimism(Store(run_dir), console)
             show_ranks(Store(run_dir), console)
         for path in files:
-            console.print(str(path), markup=False)
+            console.print(str(path))

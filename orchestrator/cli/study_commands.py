@@ -136,7 +136,7 @@ def run_command(
         from orchestrator.run.run_sequential import run_sequential as run_it
     else:
         run_it = run_study.run_study
-    say = partial(shown.print, markup=False)
+    say = partial(shown.print)
     reported = _end_reported(place) if events else nullcontext()
     with run_at_end(on_end, place.root), reported, tracked(target, place.root, say):
         raise typer.Exit(run_it(planned, place, machine, options, shown))
@@ -184,5 +184,5 @@ def shard(
     options = Options(stale=stale, same_code=same_code, retry_failed=retry_failed, **chosen)
     machine = run_study.study_machine(study_path.parent, data, planned)
     place = Store(results / planned.name)
-    with tracked(target, place.root, partial(console.print, markup=False)):
+    with tracked(target, place.root, console.print):
         raise typer.Exit(run_shard(planned, index, of, place, machine, options, console))

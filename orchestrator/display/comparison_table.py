@@ -20,7 +20,7 @@ def show(results: Results, console: Console) -> None:
     for setting in study.settings:
         here = (table["setting"] == setting).to_numpy()
         if setting:
-            console.print(f"\n{setting}", style="bold", markup=False)
+            console.print(f"\n{setting}", style="bold")
         arms = text[here].drop(columns="setting", errors="ignore")
         families = list(table.loc[here, "family"])
         console.print(_grid(arms, families, study.measure))
@@ -32,15 +32,15 @@ def show(results: Results, console: Console) -> None:
         if verdict == "equivalent":
             meaning = f"equivalent within ±{study.margin:g} points in the center"
         if places:
-            console.print(f"{meaning}: {', '.join(places)}", markup=False, soft_wrap=False)
+            console.print(f"{meaning}: {', '.join(places)}", soft_wrap=False)
     for line in verdicts.of_truth(answered.of_truth, study.margin):
-        console.print(line, markup=False)
+        console.print(line)
     if answered.caution:
-        console.print(f"note: {answered.caution}", markup=False)
+        console.print(f"note: {answered.caution}")
     for line in answered.notes:
-        console.print(f"note: {line}", markup=False)
+        console.print(f"note: {line}")
     for line in verdicts.unusual(table):
-        console.print(f"note: {line}", markup=False)
+        console.print(f"note: {line}")
 
 
 def _legend(study: Results) -> str:

@@ -145,7 +145,7 @@ class View:
         if self.events:
             tell("ended", trial=name, count=self._count(), **known)
         elif not self.live:
-            self.console.print(f"[{self._count()}] {name}: {text}{self._left()}", markup=False)
+            self.console.print(f"[{self._count()}] {name}: {text}{self._left()}")
 
     def _count(self) -> str:
         return f"{len(self._ended)}/{len(self._todo)}"

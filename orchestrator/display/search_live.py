@@ -169,9 +169,7 @@ def show_failures(studies: list[optuna.Study], console: Console) -> None:
         for trial in study.get_trials(deepcopy=False, states=(TrialState.FAIL,)):
             if SAME_AS not in trial.user_attrs:
                 reason = trial.user_attrs.get(REASON, "unknown")
-                console.print(
-                    f"failed: {study.study_name} trial-{trial.number:04}: {reason}", markup=False
-                )
+                console.print(f"failed: {study.study_name} trial-{trial.number:04}: {reason}")
 
 
 def show_optimism(store: Store, console: Console) -> None:
@@ -184,7 +182,7 @@ def show_optimism(store: Store, console: Console) -> None:
     console.print(_promises(promises))
     for name, parameters in search.confirmed(store.root).items():
         listed = ", ".join(f"{path}={_digits(value)}" for path, value in parameters.items())
-        console.print(f"{name}: {listed}", markup=False)
+        console.print(f"{name}: {listed}")
     console.print(
         "noisy val/accuracy, mean of the last 10 epochs; "
         "optimism: search score − mean over fresh seeds;\n"
@@ -200,7 +198,7 @@ def show_ranks(store: Store, console: Console) -> None:
     from analysis.report.search import rank_sentences
 
     for line in rank_sentences(store.root):
-        console.print(f"note: {line}", markup=False)
+        console.print(f"note: {line}")
 
 
 def _promises(rows: list[dict[Hashable, Any]]) -> Table:

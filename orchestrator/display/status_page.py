@@ -27,24 +27,24 @@ def show(place: Store, console: Console) -> None:
         from orchestrator.display.search_live import show_status
 
         show_status(place, console)
-        console.print("confirmation:", markup=False)
+        console.print("confirmation:")
     snapshot = place.planned(plan.records)
     files = snapshot.files
     states = snapshot.states(plan.records, plan.max_failures)
     show_states(place, plan.records, states, files, console)
     left = time_left(place, states, files)
     if left:
-        console.print(left, markup=False)
+        console.print(left)
     for line in status.failed(place, states):
-        console.print(line, markup=False)
+        console.print(line)
     for line in [*status.stale(states, files), *status.damaged(states, files)]:
-        console.print(line, markup=False)
+        console.print(line)
     for line in status.blocked(status.in_state(states, "blocked")):
-        console.print(line, markup=False)
+        console.print(line)
     for line in status.notes(plan.records, states, files):
-        console.print(f"note: {line}", markup=False)
+        console.print(f"note: {line}")
     for holder in place.runners():
-        console.print(f"being run by process {holder['pid']} on {holder['host']}", markup=False)
+        console.print(f"being run by process {holder['pid']} on {holder['host']}")
 
 
 def show_states(
@@ -57,7 +57,7 @@ def show_states(
 ) -> None:
     """Print the state of every arm, and of all trials together; arguments as of `status_table`."""
     console.print(status_table(store, records, states, files, moves))
-    console.print(f"{store.root}: {len(records)} trials: {counted(states)}", markup=False)
+    console.print(f"{store.root}: {len(records)} trials: {counted(states)}")
 
 
 def counted(states: dict[TrialRecord, State]) -> str:

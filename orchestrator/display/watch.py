@@ -46,7 +46,7 @@ def _page(show: Print, console: Console, every: float) -> Text:
     )
     with drawn.capture() as captured:
         now = time.strftime("%H:%M:%S")
-        drawn.print(f"{now}, every {every:g} s; q ends", style="dim", markup=False)
+        drawn.print(f"{now}, every {every:g} s; q ends", style="dim")
         show(drawn)
     return Text.from_ansi(captured.get(), no_wrap=False)
 

@@ -109,8 +109,7 @@ def watched(
                     f"\nno epoch from any trial for {silence:.0f} s "
                     f"(run.stall_timeout: {timeout:g}): stopped.\n"
                     f"last seen: {view.last_seen or 'no trial had started'}\n"
-                    "Run it again: completed trials are kept, the others resume.",
-                    markup=False,
+                    "Run it again: completed trials are kept, the others resume."
                 )
                 end_workers()
                 os._exit(STALLED)

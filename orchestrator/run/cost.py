@@ -134,14 +134,13 @@ def show_cost(
     console.print(
         f"cost of {len(missing)} missing trials: {costs.on(slots)} on {_counted(slots)}, "
         f"{between(costs.low, costs.high)} of training in all, "
-        f"{size(costs.kept)} kept and {size(running)} while running",
-        markup=False,
+        f"{size(costs.kept)} kept and {size(running)} while running"
     )
     if loaded:
-        console.print(f"note: {loaded}", markup=False)
+        console.print(f"note: {loaded}")
     free = free_bytes(store.root)
     if costs.kept + running > free:
-        console.print(f"warning: only {size(free)} are free at {store.root}", markup=False)
+        console.print(f"warning: only {size(free)} are free at {store.root}")
 
 
 def _counted(slots: int) -> str:
@@ -152,15 +151,10 @@ def _counted(slots: int) -> str:
 def _show_unknown(unknown: dict[str, str | None], console: Console) -> None:
     """Print the arms that cannot be timed yet, and the trial that each depends on."""
     for arm, waits_for in unknown.items():
-        console.print(
-            f"  {arm}: unknown until {waits_for} is done; not included below", markup=False
-        )
+        console.print(f"  {arm}: unknown until {waits_for} is done; not included below")
 
 
 def _show_arms(costs: dict[tuple[str | None, str], Cost], console: Console) -> None:
     for (setting, arm), cost in costs.items():
         name = arm_name(setting, arm)
-        console.print(
-            f"  {name}: {between(cost.low, cost.high)} a trial, {size(cost.kept)} kept",
-            markup=False,
-        )
+        console.print(f"  {name}: {between(cost.low, cost.high)} a trial, {size(cost.kept)} kept")

@@ -111,9 +111,7 @@ class OwnRay:
         shared = SharedSource(source, slots_here(study))
         stop = self._train(study, store, shared, machine, view)
         if stop.dead:
-            self._console.print(
-                f"note: {stop.dead}. Trials are trained in local processes.", markup=False
-            )
+            self._console.print(f"note: {stop.dead}. Trials are trained in local processes.")
             self._started = False
             shared.take_back()
             stop = self._train(study, store, shared, machine, view)
@@ -173,16 +171,14 @@ class OwnRay:
         try:
             address = self._stack.enter_context(local_ray(self._dashboard))
         except RayDidNotStart as error:
-            say(f"note: {error} Trials are trained in local processes.", markup=False)
+            say(f"note: {error} Trials are trained in local processes.")
             self._started = False
             return
         self._started = True
         if address:
-            say(
-                f"Ray dashboard: {address} (it asks for the token in {token_place()})", markup=False
-            )
+            say(f"Ray dashboard: {address} (it asks for the token in {token_place()})")
         elif self._dashboard:
-            say("note: Ray started only without its dashboard.", markup=False)
+            say("note: Ray started only without its dashboard.")
 
 
 class FirstTrials:

@@ -43,13 +43,10 @@ def profile_arm(study: Study, store: Store, machine: Machine, arm: str, console:
     except TrialError as error:
         raise Ended(f"{trial.record.name}: {error}", WRONG) from None
     console.print(
-        f"epoch {row['epoch']} ({row['phase']}) of {trial.record.name}, under the profiler:",
-        markup=False,
+        f"epoch {row['epoch']} ({row['phase']}) of {trial.record.name}, under the profiler:"
     )
     console.print(_phases(row))
-    console.print(
-        f"trace: {trace} (open it at ui.perfetto.dev, which keeps it on this machine)", markup=False
-    )
+    console.print(f"trace: {trace} (open it at ui.perfetto.dev, which keeps it on this machine)")
 
 
 def _phases(row: dict[str, Any]) -> Table:

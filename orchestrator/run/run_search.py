@@ -3,7 +3,6 @@
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 
 from rich.console import Console
 
@@ -48,7 +47,7 @@ def run_search(
     lacking = absent(list(study.search.expected({})), machine)
     if lacking:
         raise Ended("\n".join(lacking), WRONG)
-    tell = partial(console.print, markup=False)
+    tell = console.print
     with store.lock(tell):
         searches = SearchPool(study.name, study.search, store, tell)
         run = _Run(study, study.search, store, machine, options, console, searches)
@@ -77,8 +76,7 @@ class _Run:
         todo = [] if searching else self.unconfirmed()
         if not searching and not todo:
             self.console.print(
-                f"Nothing to do: the search and the confirmation of {self.store.root} have ended.",
-                markup=False,
+                f"Nothing to do: the search and the confirmation of {self.store.root} have ended."
             )
             return None
         headline = self.headline(todo)
@@ -99,7 +97,7 @@ class _Run:
         register(self.study, self.store)
         if changed:
             target = self.searches.archive(changed)
-            self.console.print(f"{', '.join(changed)}: moved to {target}", markup=False)
+            self.console.print(f"{', '.join(changed)}: moved to {target}")
 
     def refusal(self, changed: Mapping[str, Iterable[str]]) -> Ended:
         """Why the run ends at once, and the options of the user."""
@@ -160,7 +158,7 @@ class _Run:
     def search(self, execute: Execute) -> int | None:
         """Run what the searches propose; the number of the signal that stopped it, if one did."""
         journal = shlex.quote(str(self.searches.path))
-        self.console.print(f"Optuna:        optuna-dashboard {journal}", markup=False)
+        self.console.print(f"Optuna:        optuna-dashboard {journal}")
         view = SearchView(self.console, self.store, self.searches, self.options.events)
         return train(execute, self.study, self.store, self.searches, self.machine, view)
 
@@ -173,8 +171,7 @@ class _Run:
         records = [trial.record for trial in self.study.trials]
         to_train = [trial.record for trial in todo]
         self.console.print(
-            f"confirmation: {len(todo)} of {len(records)} trials to run on fresh seeds",
-            markup=False,
+            f"confirmation: {len(todo)} of {len(records)} trials to run on fresh seeds"
         )
         view = View(self.console, self.store, records, to_train, self.options.events)
         if not todo:

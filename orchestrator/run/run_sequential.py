@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 
 from rich.console import Console
 
@@ -38,13 +37,13 @@ def run_sequential(
     """
     check_selection(options, study)
     check_useful(options, study)
-    with store.lock(partial(console.print, markup=False)):
+    with store.lock(console.print):
         plan = plan_now(study, store, options)
         todo = begin(study, plan.run, store, machine, console)
         write_plan(study, store, plan.design, plan.needs.trials)
         looks.add_entries(store.root, plan.joining)
         for line in joining_sentences(plan):
-            console.print(f"note: {line}", markup=False)
+            console.print(f"note: {line}")
         interrupted = None
         out_of_time = False
         if todo:
@@ -55,14 +54,13 @@ def run_sequential(
                 # Trials that were still needed, and that this run did not begin, are not missing.
                 write_plan(study, store, plan.design, source.begun)
         else:
-            console.print("Nothing to do: no question needs another trial.", markup=False)
+            console.print("Nothing to do: no question needs another trial.")
         records = [record for record in store.read_plan().records if options.selects(record)]
         states = store.states(records, study.file.run.max_failures)
     show_end(store, records, states, console)
     if out_of_time:
         console.print(
-            "run.budget.hours is used up: these are the answers so far. Raise it to go on.",
-            markup=False,
+            "run.budget.hours is used up: these are the answers so far. Raise it to go on."
         )
     if interrupted is not None:
         return 128 + interrupted

@@ -60,9 +60,7 @@ def run_shard(
     records = [trial.record for trial in share if options.selects(trial.record)]
     _check_resources(study)
     interrupted = None
-    with store.shard_lock(
-        index, of, _digest(study.trials), functools.partial(console.print, markup=False)
-    ):
+    with store.shard_lock(index, of, _digest(study.trials), console.print):
         with guarded(store.root):  # other shares write these files too
             planned = study
             if study.sequential:
@@ -76,8 +74,7 @@ def run_shard(
         records = [record for record in records if record.name in needed]
         todo = begin(study, plan, store, machine, console)
         console.print(
-            f"{study.name}, shard {index} of {of}: {len(todo)} of {len(records)} trials to run",
-            markup=False,
+            f"{study.name}, shard {index} of {of}: {len(todo)} of {len(records)} trials to run"
         )
         view = View(console, store, records, [trial.record for trial in todo])
         if todo:
@@ -89,8 +86,7 @@ def run_shard(
     if study.sequential:
         console.print(
             "Seeds are added until the questions are decided: run the array again once all its "
-            "shares have ended, until there is nothing to run.",
-            markup=False,
+            "shares have ended, until there is nothing to run."
         )
     if interrupted is not None:
         return 128 + interrupted
@@ -102,7 +98,7 @@ def _join(study: Study, store: Store, options: Options, console: Console) -> Stu
     plan = plan_now(study, store, options)
     looks.add_entries(store.root, plan.joining)
     for line in joining_sentences(plan):
-        console.print(f"note: {line}", markup=False)
+        console.print(f"note: {line}")
     return replace(study, trials=plan.needs.trials, design=plan.design)
 
 
@@ -128,11 +124,9 @@ def _show_end(store: Store, states: dict[TrialRecord, State], console: Console) 
     """Show the failures of a share and the path of its results."""
     show_failures(store, states, console)
     show_retry(states, console)
-    console.print(
-        f"Results: {store.root} (this share: {counted(states) or 'no trials'})", markup=False
-    )
+    console.print(f"Results: {store.root} (this share: {counted(states) or 'no trials'})")
     folder = shlex.quote(str(store.root))
-    console.print(f"Report:  python -m orchestrator report {folder}", markup=False)
+    console.print(f"Report:  python -m orchestrator report {folder}")
 
 
 def share_of(trials: list[PlannedTrial], index: int, of: int) -> list[PlannedTrial]:

@@ -5,7 +5,6 @@ import shlex
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,7 +65,7 @@ def train_missing(
     max_failures = study.file.run.max_failures
     check_selection(options, study)
     check_useful(options, study)
-    with store.lock(partial(console.print, markup=False)):
+    with store.lock(console.print):
         plan = plan_run(study.trials, store.snapshot(records), max_failures, options)
         todo = begin(study, plan, store, machine, console)
         store.write_plan(study.text, study.plan)
@@ -92,9 +91,7 @@ def _show_nothing_to_do(
     selected = sum(map(plan.options.selects, records))
     which = f"all {selected}" if selected == len(records) else f"the {selected} selected"
     blocked = " or are blocked" if plan.blocked else ""
-    console.print(
-        f"Nothing to do: {which} trials of {store.root} have ended{blocked}.", markup=False
-    )
+    console.print(f"Nothing to do: {which} trials of {store.root} have ended{blocked}.")
 
 
 def _execute(
@@ -127,11 +124,11 @@ def started(
     from orchestrator.results import provenance
 
     provenance.record(store.root)
-    console.print(headline, markup=False)
+    console.print(headline)
     for warning in study.warnings:
-        console.print(f"note: {warning}", markup=False)
+        console.print(f"note: {warning}")
     shown = shlex.quote(str(store.root))
-    console.print(f"TensorBoard:   python -m orchestrator tensorboard {shown}", markup=False)
+    console.print(f"TensorBoard:   python -m orchestrator tensorboard {shown}")
     data = {trial.config.data for trial in study.trials}
     try:
         with executor(options, store.root, data, machine, console) as execute:
@@ -192,18 +189,16 @@ def show_end(
         write(results)
         if done:
             show(results, console)
-        console.print(f"Report:      {store.root / names.REPORT / names.REPORT_PAGE}", markup=False)
-    console.print(f"Results:     {store.root} ({counted(states)})", markup=False)
+        console.print(f"Report:      {store.root / names.REPORT / names.REPORT_PAGE}")
+    console.print(f"Results:     {store.root} ({counted(states)})")
     shown = shlex.quote(str(store.root))
-    console.print(f"TensorBoard: python -m orchestrator tensorboard {shown}", markup=False)
+    console.print(f"TensorBoard: python -m orchestrator tensorboard {shown}")
     uncounted = store.uncounted([*records, *searched])
     if uncounted:
         first = ", ".join(uncounted[:5])
         if len(uncounted) > 5:
             first += ", …"
-        console.print(
-            f"note: {len(uncounted)} trials on disk are not in the study: {first}", markup=False
-        )
+        console.print(f"note: {len(uncounted)} trials on disk are not in the study: {first}")
 
 
 def show_failures(store: Store, states: dict[TrialRecord, State], console: Console) -> None:
@@ -211,15 +206,15 @@ def show_failures(store: Store, states: dict[TrialRecord, State], console: Conso
     from orchestrator.display.status import blocked, failed, in_state, loud
 
     for line in failed(store, states):
-        loud(console).print(line, markup=False)
+        loud(console).print(line)
     for line in blocked(in_state(states, "blocked")):
-        loud(console).print(line, markup=False)
+        loud(console).print(line)
 
 
 def show_retry(states: States, console: Console) -> None:
     """Show how failed trials are tried again, if there are any."""
     if {"failed", "blocked"} & {*states.values()}:
-        console.print("Failed trials are tried again with --retry-failed.", markup=False)
+        console.print("Failed trials are tried again with --retry-failed.")
 
 
 def study_machine(study_dir: Path, data: Path, study: Study) -> Machine:

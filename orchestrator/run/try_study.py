@@ -71,9 +71,9 @@ def try_study(
         arms = " and ".join(trial.record.arm for trial in chosen)
         divides = any(trial.config.method.divides for trial in chosen)
         what = "Warm-up, division" if divides else "Training"
-        console.print(f"{what} and report work: {arms}, in {took}.", markup=False)
-        console.print(_cost(study, store, machine, options), markup=False)
-    console.print(f"The try is in {folder}, and you may remove it.", markup=False)
+        console.print(f"{what} and report work: {arms}, in {took}.")
+        console.print(_cost(study, store, machine, options))
+    console.print(f"The try is in {folder}, and you may remove it.")
     return code
 
 
@@ -84,7 +84,7 @@ def _report(store: Store, console: Console) -> None:
 
     write(read_results(store.root))
     page = store.root / names.REPORT / names.REPORT_PAGE
-    console.print(f"Report: {page} ({EPOCHS} epochs say nothing about accuracy)", markup=False)
+    console.print(f"Report: {page} ({EPOCHS} epochs say nothing about accuracy)")
 
 
 def _cost(study: Study, store: Store, machine: Machine, options: Options) -> str:

@@ -207,15 +207,15 @@ def apply_plan(
         folder = store.set_aside(plan.archive)
         stale = len(plan.archive) - len(plan.damaged)
         if stale:
-            console.print(f"{stale} stale trials moved to {folder}", markup=False)
+            console.print(f"{stale} stale trials moved to {folder}")
         for line in damage_sentences(plan.damaged):
-            console.print(f"{line}; moved to {folder}", markup=False)
+            console.print(f"{line}; moved to {folder}")
     store.rename(plan.moves)
     for line in move_sentences(plan.moves):
-        console.print(line, markup=False)
+        console.print(line)
     store.forget_failures(plan.forget)
     for line in [*plan.notes, *unread_files(plan.todo, machine)]:
-        console.print(f"note: {line}", markup=False)
+        console.print(f"note: {line}")
     return plan.todo
 
 
