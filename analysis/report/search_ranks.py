@@ -7,6 +7,7 @@ from pathlib import Path
 
 from analysis.stats.selection_noise import ERRORS, Ranks, read_ranks
 from trainable.storage.names import RUNS
+from trainable.storage.wording import first_names
 
 SHOWN = 4
 """Number of trials that are named."""
@@ -33,9 +34,8 @@ def sentence(ranks: Ranks, search: str) -> str:
     best = f"{ranks.best.trial} ({ranks.best.score:.2f})"
     untold = ranks.not_told_apart
     if untold:
-        shown = ", ".join(f"{rank.trial} ({rank.score:.2f})" for rank in untold[:SHOWN])
-        more = f" and {len(untold) - SHOWN} more" if len(untold) > SHOWN else ""
-        text = f"{labels} do not tell the best trial, {best}, apart from {shown}{more}"
+        others = first_names([f"{rank.trial} ({rank.score:.2f})" for rank in untold], SHOWN)
+        text = f"{labels} do not tell the best trial, {best}, apart from {others}"
     else:
         text = f"{labels} tell the best trial, {best}, apart from all others"
     return f"search {search}: {text}. {_needed(ranks)}"

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from trainable.storage.checksums import FORMAT
+from trainable.storage.wording import first_names
 
 COMPARED = ("code", "versions", "device", "threads", "precision")
 MOST_SHOWN = 5
@@ -34,9 +35,7 @@ def mixed(finished: Iterable[tuple[str, dict[str, Any]]]) -> list[str]:
             counts = [f"{value} ({count})" for value, count in found.most_common()]
             lines.append(f"finished trials differ in {name}: {', '.join(counts)}")
     if parts:
-        shown = ", ".join(parts[:MOST_SHOWN])
-        if len(parts) > MOST_SHOWN:
-            shown += f" and {len(parts) - MOST_SHOWN} more"
+        shown = first_names(parts, MOST_SHOWN)
         lines.append(f"trained by different code or machines in parts: {shown}")
     return lines
 

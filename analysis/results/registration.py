@@ -16,6 +16,7 @@ from analysis.results import signed_lines
 from analysis.results.signed_lines import made
 from analysis.results.study_plan import DeclaredNoise
 from trainable.storage import names
+from trainable.storage.wording import first_names
 
 REGISTERED = "registered"
 AGAIN = "again"
@@ -61,7 +62,7 @@ class Question:
         changed = [arm for arm in kept if self.arms[arm] != later.arms[arm]]
         for what, arms in (("added", added), ("removed", removed), ("changed", changed)):
             if arms:
-                yield f"{what}: {_listed(arms)}"
+                yield f"{what}: {first_names(arms)}"
 
     def _contrast(self) -> str:
         return f"{self.primary or 'none'}, {self.metric}"
@@ -158,9 +159,8 @@ class Registration:
         for entry in self.entries:
             if isinstance(entry, Again):
                 trials = _trials(len(entry.trials))
-                yield f"{_date(entry.time)}: {trials} trained again {entry.reason}: " + _listed(
-                    entry.trials
-                )
+                named = first_names(entry.trials)
+                yield f"{_date(entry.time)}: {trials} trained again {entry.reason}: {named}"
 
 
 def read_registration(root: Path) -> Registration:
@@ -200,10 +200,3 @@ def _seeds(seeds: list[int] | dict[str, Any]) -> str:
     if isinstance(seeds, dict):
         return ", ".join(f"{name} {value}" for name, value in seeds.items())
     return f"{len(seeds)} ({', '.join(map(str, seeds[:SHOWN]))}{', …' * (len(seeds) > SHOWN)})"
-
-
-def _listed(items: list[str]) -> str:
-    shown = ", ".join(items[:SHOWN])
-    if len(items) > SHOWN:
-        return f"{shown} and {len(items) - SHOWN} more"
-    return shown

@@ -139,10 +139,15 @@ def _section(root: Path, trial: Mapping[str, Any]) -> AnyData:
     try:
         return stored_data((folder.trial or {})["config"])
     except (KeyError, ValidationError):
-        raise NoAudit(
-            f"{folder.path}/trial.json was written by another version, "
-            "with fields that this one does not know"
-        ) from None
+        raise of_another_version(folder) from None
+
+
+def of_another_version(folder: TrialFolder) -> NoAudit:
+    """Return the error that a trial's configuration has fields that this version does not know."""
+    return NoAudit(
+        f"{folder.path}/trial.json was written by another version, "
+        "with fields that this one does not know"
+    )
 
 
 def listed(audited: Audited, data: Data) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from typing import Any
 
 from analysis.audit.audit import Audited, NoAudit
 from analysis.results.study_plan import read_plan
+from orchestrator.audit.labels import of_another_version
 from orchestrator.study.study_text import comment, flow, path_in
 from trainable.config import strict_yaml
 from trainable.config.runtime import Machine
@@ -35,10 +36,7 @@ def audited_config(root: Path, audited: Audited) -> TrialConfig:
             "study by hand"
         ) from None
     except (KeyError, ValueError):
-        raise NoAudit(
-            f"{folder.path}/trial.json was written by another version, "
-            "with fields that this one does not know"
-        ) from None
+        raise of_another_version(folder) from None
     if config.from_arm is not None:
         raise NoAudit(
             f"the arm {arm} uses the trials of another arm (from_arm); write the study by hand"

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from trainable.config.trial import TrialConfig
+from trainable.storage.wording import first_names
 
 SHOWN = 3
 """Number of arms that are named."""
@@ -31,11 +32,7 @@ def unreached_milestones(configs: Mapping[tuple[str | None, str], TrialConfig]) 
 
 
 def _sentence(late: tuple[int, ...], epochs: int, names: list[str], every: bool) -> str:
-    which = "every arm"
-    if not every:
-        which = ", ".join(names[:SHOWN])
-        if len(names) > SHOWN:
-            which += f" and {len(names) - SHOWN} more"
+    which = "every arm" if every else first_names(names, SHOWN)
     listed = ", ".join(map(str, late))
     return (
         f"train.lr_milestones: {listed} is not reached in {which} (train.epochs: {epochs}). The "

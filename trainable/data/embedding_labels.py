@@ -6,9 +6,9 @@ import numpy as np
 
 from trainable.data.class_labels import ClassLabels, whole_number
 from trainable.data.embedding_arrays import Source, decoded
-from trainable.data.images import first_names
 from trainable.data.ratings import NONE, Ratings
 from trainable.errors import DataError
+from trainable.storage.wording import first_names
 
 
 @dataclass(frozen=True)

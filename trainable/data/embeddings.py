@@ -18,8 +18,9 @@ from trainable.data.held_out import (
     held_out,
     trust_in_test,
 )
-from trainable.data.images import digest, first_names
+from trainable.data.images import digest
 from trainable.errors import DataError
+from trainable.storage.wording import first_names
 
 SPLITS = {
     "train": "train",

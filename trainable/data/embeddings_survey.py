@@ -10,7 +10,7 @@ from trainable.config.embeddings import Embeddings
 from trainable.data import embeddings
 from trainable.data.arrays import Arrays, Split
 from trainable.data.features import Features
-from trainable.data.images import first_names
+from trainable.storage.wording import first_names
 
 FEW = 10
 """Minimum number of training rows of a class; fewer are too few to divide."""

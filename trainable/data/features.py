@@ -19,8 +19,9 @@ from trainable.data.decoded_cache import ROOM, cached
 from trainable.data.embedding_arrays import Source, decoded
 from trainable.data.embedding_files import mapped_array, open_source
 from trainable.data.embedding_tables import DESCRIPTIONS
-from trainable.data.images import digest, first_names
+from trainable.data.images import digest
 from trainable.errors import DataError
+from trainable.storage.wording import first_names
 
 BLOCK = 8192
 """Rows that are checked at once."""

@@ -15,8 +15,9 @@ from trainable.config.runtime import Machine
 from trainable.data.arrays import MEASURED_FILES, Arrays, Split, measured
 from trainable.data.decoded_cache import cached, digests
 from trainable.data.held_out import Tested, as_declared, held_out, refuse_copies, trust_in_test
-from trainable.data.images import SUFFIXES, Files, decode, first_names
+from trainable.data.images import SUFFIXES, Files, decode
 from trainable.errors import DataError
+from trainable.storage.wording import first_names
 
 SPLITS = ("train", "val", "test")
 KINDS = ", ".join(SUFFIXES)

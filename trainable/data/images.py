@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from trainable.errors import DataError
+from trainable.storage.wording import first_names
 
 SUFFIXES = (
     ".avif",
@@ -190,12 +191,6 @@ def seen_size(image: Image.Image) -> tuple[int, int]:
     if image.getexif().get(ORIENTATION, 1) >= 5:
         return image.width, image.height
     return image.height, image.width
-
-
-def first_names(names: list[str]) -> str:
-    """Return the first names, and how many more there are."""
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
 
 
 def decode(path: Path, size: int | None, channels: int, upright: bool = False) -> np.ndarray:

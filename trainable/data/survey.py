@@ -13,8 +13,9 @@ from PIL import Image
 from trainable.config.data import ImageFolder, Npz
 from trainable.data import image_folder, npz
 from trainable.data.arrays import Arrays
-from trainable.data.images import ORIENTATION, first_names, seen_size
+from trainable.data.images import ORIENTATION, seen_size
 from trainable.errors import DataError
+from trainable.storage.wording import first_names
 
 FEW = 10
 """Minimum number of training images of a class; fewer are too few to divide."""

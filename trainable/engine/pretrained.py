@@ -16,6 +16,7 @@ from trainable.engine.model_file import Weights, read_model
 from trainable.errors import DataError
 from trainable.models.build import build
 from trainable.models.head import head_name
+from trainable.storage.wording import first_names
 
 Shape = tuple[int, ...]
 
@@ -99,8 +100,7 @@ def load_state(network: nn.Module, state: Weights, file: Path) -> str:
             expected.pop(name)
     wrong = _differences(kept, expected, shapes)
     if wrong:
-        rest = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
-        raise DataError(f"{file} has the weights of another network: {', '.join(wrong[:3])}{rest}")
+        raise DataError(f"{file} has the weights of another network: {first_names(wrong, shown=3)}")
     network.load_state_dict({**own, **kept})
     if head_fits:
         return ""
