@@ -6,13 +6,13 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import jinja2
 
 from analysis.audit.index_page import INDEX
 from analysis.report.blocks import Block, Picture
+from analysis.report.facts import Facts
 from analysis.report.forest import ForestTable
 from trainable.storage import names
 
@@ -33,8 +33,7 @@ def page(
     pictures: Sequence[Picture],
     forests: Sequence[ForestTable],
     files: Sequence[Path],
-    sections: dict[str, str],
-    facts: dict[str, Any],
+    facts: Facts,
 ) -> str:
     """Return the page.
 
@@ -44,7 +43,6 @@ def page(
         pictures: figures.
         forests: a plot of the differences of each setting.
         files: further files of the report to link to.
-        sections: title → field of `facts` with lines; those without lines are left out.
         facts: everything else.
     """
     environment = jinja2.Environment(
@@ -53,12 +51,10 @@ def page(
     environment.filters["digest"] = digest
     template = environment.from_string(_source("page.html.jinja"))
     return template.render(
-        **facts,
-        facts=facts,
+        **vars(facts),
         blocks=blocks,
         pictures=pictures,
         forests=forests,
-        sections=sections,
         links=list(_links(root, files)),
         style=_source("page.css"),
         script=_source("page.js"),

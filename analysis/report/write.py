@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -14,22 +13,18 @@ from analysis.report import (
     formats,
     tables,
     true_accuracy,
-    verdicts,
     without_labels,
 )
 from analysis.report.answers import OF_TRUTH, Answers, answers, as_judged
 from analysis.report.blocks import Block, Picture
+from analysis.report.facts import facts_of
 from analysis.report.forest import forest_tables
 from analysis.report.label_errors import label_errors
-from analysis.report.opening import opening
+from analysis.report.markdown import markdown
 from analysis.report.page import page as page_of
-from analysis.results import unexpected_files
 from analysis.results.measure import Measure
-from analysis.results.mixed_fingerprints import mixed, without_checksums
 from analysis.results.read import Results, read_results
-from analysis.results.registration import read_registration
 from analysis.results.study_plan import BASELINE
-from analysis.results.study_record import read_record
 from analysis.stats import comparison, interactions
 from analysis.stats.comparison import ALONE
 from analysis.stats.costs import costs_of_arms
@@ -91,12 +86,12 @@ def write(whole: Results) -> list[Path]:
         blocks += searched.blocks
         pictures = [*searched.pictures, *pictures]
         written += searched.files
-    facts = _facts(whole, study, answered)
+    facts = facts_of(whole, study, answered)
     page = folder / names.REPORT_PAGE
-    html = page_of(root, blocks, pictures, plots, written, SECTIONS, facts)
+    html = page_of(root, blocks, pictures, plots, written, facts)
     page.write_text(html, encoding="utf-8")
     text = folder / names.REPORT_TEXT
-    text.write_text("\n".join(_markdown(blocks, facts)), encoding="utf-8")
+    text.write_text("\n".join(markdown(blocks, facts)), encoding="utf-8")
     written += written_plot
     for picture in pictures:
         written.extend(picture.paths)
@@ -226,77 +221,3 @@ def _pictures(
         ),
     ]
     return (picture for picture in drawn if picture.paths)
-
-
-def _counts(whole: Results, begun: Results) -> str:
-    """Write the number of completed trials, and the settings that the report omits."""
-    counts = f"{len(whole.done)} of {len(whole.trials)} trials completed"
-    left_out = [setting for setting in whole.settings if setting not in begun.settings]
-    if left_out:
-        counts += f", none in the settings {', '.join(left_out)}"
-    return counts
-
-
-def _facts(whole: Results, study: Results, answered: Answers) -> dict[str, Any]:
-    """Return the content of the page other than tables and figures."""
-    table = answered.table
-    unfinished = study.trials[study.trials["state"] != "done"]
-    failed = study.done[study.done["failed"]]
-    made = list(study.fingerprints())
-    record = read_record(study.root)
-    return {
-        "study": study.study,
-        "counts": _counts(whole, study),
-        "measure": study.measure.name,
-        "margin": study.margin,
-        "opening": opening(
-            study, table, read_registration(study.root), answered.notes, answered.caution
-        ),
-        "verdicts": verdicts.summary(table, study.margin),
-        "explanation": tables.note(study),
-        "reach": [*verdicts.reach(table, study.design), *verdicts.unusual(table)],
-        "unfinished": [f"{t.folder}: {t.state}: {t.reason}" for t in unfinished.itertuples()],
-        "failed": [
-            f"{t['folder']}: {t[LAST10]:.2f} %: {t['failure']}" for t in failed.to_dict("records")
-        ],
-        "unexpected": record.problems + list(unexpected_files.unexpected(whole)),
-        "mixed": mixed(made) + without_checksums(made),
-        "unread": study.data_notes,
-        "file": record.text,
-        "runs": record.runs,
-    }
-
-
-def _markdown(blocks: list[Block], facts: dict[str, Any]) -> Iterator[str]:
-    yield f"# {facts['study']}\n\n{facts['counts']}.\n"
-    for name, sentences in facts["opening"].sections.items():
-        if sentences:
-            yield f"**{name}:** {'; '.join(sentences)}.\n"
-    for sentences in facts["verdicts"].values():
-        for sentence in sentences:
-            yield f"- {sentence}"
-    yield ""
-    for sentence in facts["reach"]:
-        yield f"{sentence}.\n"
-    for block in blocks:
-        yield f"## {block.title}\n\n{formats.markdown(block.table)}"
-        if block.note:
-            yield f"{block.note}\n"
-        if block.link:
-            yield f"[{block.link}]({block.link})\n"
-    for title, key in SECTIONS.items():
-        if facts[key]:
-            yield f"## {title}\n"
-            for line in facts[key]:
-                words = line.split()
-                yield f"- {' '.join(words)}"
-            yield ""
-
-
-SECTIONS = {
-    "Trials without a result": "unfinished",
-    "Completed runs that count as failed": "failed",
-    "Unexpected or damaged files": "unexpected",
-    "Different code, libraries or devices": "mixed",
-    "Files of the data that were not read": "unread",
-}
