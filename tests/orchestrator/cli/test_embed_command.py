@@ -1,5 +1,7 @@
 """`embed` on the command line: what it prints and refuses."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -39,6 +41,7 @@ def test_features_may_be_written_into_the_folder_of_images(call, tmp_path, monke
     for entry in (tmp_path / "birds/train").iterdir():
         entry.rename(tmp_path / "birds" / entry.name)
     (tmp_path / "birds/train").rmdir()
+    shutil.rmtree(tmp_path / "birds/test")
     words = ["birds", "--model", "pca", "--out", "birds/features.npz"]
 
     def interrupted(*arguments):

@@ -14,6 +14,7 @@ from rich.console import Console
 from analysis.results.study_plan import TrialRecord
 from orchestrator.display import live as view_module
 from orchestrator.display.live import View
+from orchestrator.plain_console import plain_console
 from orchestrator.results.store import Store
 from tests.orchestrator.folders import make_trial, record
 from trainable.storage.names import LAST10
@@ -27,7 +28,7 @@ def store(tmp_path: Path) -> Store:
 def plain_view(store: Store, trials: list[TrialRecord]) -> tuple[View, Callable[[], list[str]]]:
     """A view on something that is no terminal, and the lines that it has printed."""
     file = io.StringIO()
-    view = View(Console(file=file, width=200, force_terminal=False), store, trials, trials)
+    view = View(plain_console(file=file, width=200, force_terminal=False), store, trials, trials)
     return view, lambda: file.getvalue().splitlines()
 
 
