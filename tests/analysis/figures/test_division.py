@@ -126,10 +126,14 @@ def test_a_table_that_was_damaged_anywhere_is_no_table_or_has_what_was_written(s
     results, path = study.read(), study.path("baseline", 0) / "samples.npz"
     trial = results.first_done("", "baseline")
     whole, table = path.read_bytes(), results.samples(trial)
+    assert table
+    unreadable = 0
     for place in [*range(150), *range(150, len(whole), 11)]:
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
         found = results.samples(trial)
         assert all(np.array_equal(found[name], table[name]) for name in found), place
+        unreadable += not found
+    assert unreadable
 
 
 # --- classes ---

@@ -608,7 +608,9 @@ def test_arms_that_never_leave_warm_up_are_refused(tmp_path):
 def test_an_arm_that_ends_in_its_warm_up_may_be_the_source_of_another(tmp_path):
     text = f"{HEAD}base: {{train: {{epochs: 10}}, method: {{warmup_epochs: 5}}}}\narms:\n"
     text += "  warm: {method.warmup_epochs: 10}\n  go: {from_arm: warm, method.init: from_arm}\n"
-    check_useful(Options(), load_study(write(tmp_path, text)))
+    study = load_study(write(tmp_path, text))
+    assert arms(study)["go"].record.source is not None
+    check_useful(Options(), study)
 
 
 def test_a_source_that_judges_no_sample_is_refused(tmp_path):

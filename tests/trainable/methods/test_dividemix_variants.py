@@ -376,7 +376,9 @@ def test_the_ensemble_sums_logits_or_probabilities(monkeypatch):
 )
 def test_degenerate_labels_train_to_finite_rows_with_every_kind_of_division(switches, noise):
     method = make(noise=noise, **switches)
-    for row in method:
+    rows = list(method)
+    assert len(rows) == method.config.train.epochs
+    for row in rows:
         assert all(math.isfinite(value) for value in row.values() if not isinstance(value, str)), (
             row
         )

@@ -20,6 +20,7 @@ METHODS = ["cross_entropy", "co_teaching", "jocor", "elr"]
 @pytest.mark.parametrize("name", [*METHODS, "dividemix"])
 def test_the_running_means_are_in_every_record(name):
     method = trained(name)
+    assert method.records
     for record in method.records.values():
         assert record["label_margin"].shape == (len(method.learners), 60)
         assert ((record["label_probability"] > 0) & (record["label_probability"] < 1)).all()
@@ -60,6 +61,7 @@ def test_dividemix_keeps_the_means_of_its_warmup_apart():
 @pytest.mark.parametrize("name", ["cross_entropy", "dividemix"])
 def test_images_that_are_not_trained_on_are_judged(name):
     method = trained(name)
+    assert method.records
     for record in method.records.values():
         assert record["validation_loss"].shape == (2, 30)
         assert record["test_loss"].shape == (2, 60)

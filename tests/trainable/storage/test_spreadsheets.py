@@ -27,7 +27,6 @@ def test_every_text_comes_back(text):
     assert not escaped(text).startswith(FORMULA)
 
 
-@given(TEXT)
+@given(TEXT.filter(lambda text: not text.startswith("'")))
 def test_text_that_a_person_wrote_without_an_apostrophe_stays(text):
-    if not text.startswith("'"):
-        assert unescaped(text) == text
+    assert unescaped(text) == text
