@@ -147,7 +147,7 @@ def test_epochs_that_a_failed_trial_never_trained_do_not_count_for_the_pace(monk
 def test_on_a_terminal_the_table_is_live_and_nothing_is_printed_by_line(store, monkeypatch):
     monkeypatch.setenv("TERM", "xterm-256color")
     file = io.StringIO()
-    console = Console(file=file, width=80, force_terminal=True, color_system=None)
+    console = plain_console(file=file, width=80, force_terminal=True, color_system=None)
     trials = [record("a"), record("b")]
     view = View(console, store, trials, trials)
     with view:
@@ -219,7 +219,10 @@ def test_events_for_scripts_are_one_json_object_a_line(store, capsys):
 def test_a_quiet_console_shows_nothing_even_on_a_terminal(store):
     file = io.StringIO()
     view = View(
-        Console(file=file, quiet=True, force_terminal=True), store, [record("a")], [record("a")]
+        plain_console(file=file, quiet=True, force_terminal=True),
+        store,
+        [record("a")],
+        [record("a")],
     )
     with view:
         view.started("a/seed=0")
@@ -230,7 +233,7 @@ def test_a_quiet_console_shows_nothing_even_on_a_terminal(store):
 
 def test_the_bar_moves_with_every_epoch_of_a_running_trial(store):
     trials = [record("a", epochs=10), record("b", epochs=10)]
-    view = View(Console(file=io.StringIO(), width=80), store, trials, trials)
+    view = View(plain_console(file=io.StringIO(), width=80), store, trials, trials)
     view.started("a/seed=0")
     view.epoch("a/seed=0", {"epoch": 4, "test/accuracy": 50.0})
     assert view._progress() == (4, 20, "4/20 epochs")
@@ -238,7 +241,7 @@ def test_the_bar_moves_with_every_epoch_of_a_running_trial(store):
     completed, total, text = view._progress()
     assert (completed, total) == (6, 20)
     assert re.fullmatch(r"6/20 epochs, \d+ s left", text)
-    console = Console(file=io.StringIO(), width=80)
+    console = plain_console(file=io.StringIO(), width=80)
     console.print(view._render())
     assert "trials 0/2" in console.file.getvalue()
     assert "6/20 epochs" in console.file.getvalue()
@@ -249,5 +252,5 @@ def test_the_bar_of_a_resumed_run_begins_with_the_epochs_on_disk(store):
     store.folder(trials[0]).path.mkdir(parents=True)
     rows = '{"epoch": 1, "test/accuracy": 50.0}\n' * 7
     (store.folder(trials[0]).path / "metrics.jsonl").write_text(rows)
-    view = View(Console(file=io.StringIO()), store, trials, trials)
+    view = View(plain_console(file=io.StringIO()), store, trials, trials)
     assert view._progress() == (7, 20, "7/20 epochs")

@@ -12,13 +12,14 @@ from rich.console import Console
 
 from orchestrator.display import watch as module
 from orchestrator.display.watch import watch
+from orchestrator.plain_console import plain_console
 
 ENTER, LEAVE = "\x1b[?1049h", "\x1b[?1049l"
 
 
 def test_without_a_terminal_it_is_printed_once():
     file = io.StringIO()
-    watch(lambda console: console.print("12 done"), Console(file=file), every=60)
+    watch(lambda console: console.print("12 done"), plain_console(file=file), every=60)
     assert file.getvalue() == "12 done\n"
 
 
@@ -37,7 +38,7 @@ def test_on_a_terminal_it_is_refreshed_on_a_screen_of_its_own_until_q(keyboard, 
     monkeypatch.setenv("TERM", "xterm-256color")
     before = termios.tcgetattr(keyboard.theirs)
     file = io.StringIO()
-    console = Console(file=file, force_terminal=True, width=80, height=24, color_system=None)
+    console = plain_console(file=file, force_terminal=True, width=80, height=24, color_system=None)
     shown = []
 
     def show(page: Console) -> None:
@@ -68,6 +69,6 @@ def test_ctrl_c_leaves_the_terminal_as_it_was(keyboard, monkeypatch):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        watch(interrupted, Console(file=file, force_terminal=True), every=60)
+        watch(interrupted, plain_console(file=file, force_terminal=True), every=60)
     assert LEAVE in file.getvalue()
     assert termios.tcgetattr(keyboard.theirs) == before

@@ -13,11 +13,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from orchestrator.execution.interrupts import Stop
 from orchestrator.execution.resources import CannotRun
 from orchestrator.local_backend.execute import execute as in_local_processes
+from orchestrator.plain_console import plain_console
 from orchestrator.run import executor as module
 from orchestrator.run.executor import OwnRay, executor
 from orchestrator.scheduling.trial_selection import Options
@@ -60,7 +60,7 @@ class Trials:
 
 
 class FakeView(nullcontext):
-    silence, last_seen, console = 0.0, "", Console(file=io.StringIO())
+    silence, last_seen, console = 0.0, "", plain_console(file=io.StringIO())
 
     def started(self, name): ...
 
@@ -152,7 +152,7 @@ def wait_for(condition: Callable[[], Any]) -> None:
 
 
 def run(source: Trials, said: io.StringIO | None = None, gpu: float | str = "auto", own=None):
-    console = Console(file=said or io.StringIO(), soft_wrap=True)
+    console = plain_console(file=said or io.StringIO(), soft_wrap=True)
     study = SimpleNamespace(
         file=SimpleNamespace(
             resources=Resources(cpu=1, gpu=gpu),
@@ -218,7 +218,7 @@ def test_a_second_source_is_trained_where_the_first_one_ended(ray, monkeypatch):
     ray.may_start.set()
     ray.during.append(lambda processes, name: processes.closing.wait(10))
     with ExitStack() as stack:
-        own = OwnRay(None, stack, Console(file=io.StringIO()))
+        own = OwnRay(None, stack, plain_console(file=io.StringIO()))
         run(Trials(3), own=own)
         assert run(Trials(2), own=own).signal == OF_RAY
         own._started = False
@@ -263,7 +263,7 @@ def test_an_error_of_the_local_processes_is_raised_here(ray):
 
 
 def test_no_ray_starts_none(ray, tmp_path):
-    console = Console(file=io.StringIO())
+    console = plain_console(file=io.StringIO())
     with executor(Options(ray=False), tmp_path, set(), Machine(), console) as execute:
         assert execute is in_local_processes
     assert ray.asked == []
@@ -287,7 +287,8 @@ def starts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimpleNamespace:
 
     fake = SimpleNamespace(init=init, shutdown=lambda: None, failures=[], asked=[])
     monkeypatch.setitem(sys.modules, "ray", fake)
-    monkeypatch.setattr("orchestrator.ray_backend.local.shorten_messages", lambda: None)
+    for name in ("read_environment_again", "shorten_messages"):
+        monkeypatch.setattr(f"orchestrator.ray_backend.local.{name}", lambda: None)
     return fake
 
 
@@ -295,7 +296,7 @@ def started(dashboard: str | None) -> tuple[bool, str]:
     """Whether Ray is up, and what is said."""
     said = io.StringIO()
     with ExitStack() as stack:
-        own = OwnRay(dashboard, stack, Console(file=said, soft_wrap=True))
+        own = OwnRay(dashboard, stack, plain_console(file=said, soft_wrap=True))
         own._start()
         return own._started, said.getvalue()
 
