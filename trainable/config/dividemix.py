@@ -34,7 +34,7 @@ class DivideMix(Start):
     warmup_steps: Annotated[int, Field(ge=0)] = 0
     """Least number of optimiser steps of each network in warm-up. Small data have few steps in
     `warmup_epochs`: warm-up then has as many epochs as these steps take, at most half of all
-    epochs. No effect with `warmup_epochs: auto`."""
+    epochs, but never fewer than `warmup_epochs`. No effect with `warmup_epochs: auto`."""
     guard: bool = False
     """Whether a failed division is undone: where the ensemble agrees with significantly fewer
     validation labels than after warm-up in two epochs in a row, the networks of the end of warm-up
