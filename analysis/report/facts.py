@@ -1,4 +1,4 @@
-"""What a report says besides its tables and figures: the opening, verdicts, remarks, provenance."""
+"""What a report says apart from its tables and figures: the opening, verdicts, remarks, provenance."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Remarks:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a report says besides its tables and figures.
+    """What a report says apart from its tables and figures.
 
     Attributes:
         study: its name.
