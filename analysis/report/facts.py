@@ -1,4 +1,4 @@
-"""What a report says apart from its tables and figures: the opening, verdicts, remarks, provenance."""
+"""What a report says apart from tables and figures: opening, verdicts, remarks, provenance."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
