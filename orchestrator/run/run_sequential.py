@@ -55,9 +55,10 @@ def run_sequential(
                 write_plan(study, store, plan.design, source.begun)
         else:
             console.print("Nothing to do: no question needs another trial.")
-        records = [record for record in store.read_plan().records if options.selects(record)]
-        states = store.states(records, study.file.run.max_failures)
-    show_end(store, records, states, console)
+        planned = store.read_plan().records
+        selected = [record for record in planned if options.selects(record)]
+        states = store.states(selected, study.file.run.max_failures)
+    show_end(store, planned, states, console)
     if out_of_time:
         console.print(
             "run.budget.hours is used up: these are the answers so far. Raise it to go on."

@@ -174,7 +174,12 @@ def show_end(
 ) -> None:
     """Show failures, the comparison, and the paths of all results.
 
-    `searched` are trials of a search: they belong to the study, and are not compared.
+    Args:
+        store: the study's results.
+        records: all trials of the study.
+        states: state of each trial that was selected.
+        console: where it is shown.
+        searched: trials of a search: they belong to the study, and are not compared.
     """
     from analysis.report.write import write
     from analysis.results.read import read_results

@@ -124,6 +124,7 @@ def test_selected_arms_alone_are_trained(trainer, run):
     assert seeds_of("same") == seeds_of("unclear") == []
     run()
     assert answers()["same"][0] == "equivalent"
+    assert "not in the study" not in run("--arms", "baseline,better")
 
 
 def test_an_arm_on_other_data_has_the_seeds_of_the_first_look(trainer, run):
