@@ -7,13 +7,11 @@ import numpy as np
 from trainable.config.trial import TrialConfig
 from trainable.data.dataset import Dataset
 from trainable.data.noise import nominal_transition
-from trainable.methods.base import Method, Row
+from trainable.methods.base import LAST_EPOCHS, Method, Row
 from trainable.noisy_labels.lost_classes import lost_classes
 from trainable.noisy_labels.prediction_changes import label_wave_epoch
 from trainable.storage import names
 
-LAST = 10
-"""Number of epochs at the end whose mean test accuracy is the result of a trial."""
 KEPT = ("division/", "train/", "val/", "guess/", names.NETWORK_ACCURACY.format(k=""))
 """Beginnings of the metrics of which the summary has the last epoch's value."""
 
@@ -22,13 +20,14 @@ def summarised(
     config: TrialConfig, data: Dataset, method: Method, rows: list[Row]
 ) -> dict[str, Any]:
     """Return the summary of a trial with these rows; `storage.names` describes the keys."""
+    accuracy = _test_accuracy(rows)
     return {
         "epochs": len(rows),
-        **_test_accuracy(rows),
+        **accuracy,
         **_selected(rows),
         **_last_epoch(rows[-1], data),
         **_totals(rows),
-        **_failures(config, data, method, rows),
+        **_failures(config, data, method, accuracy),
         **_labels(config, data),
     }
 
@@ -38,13 +37,13 @@ def _test_accuracy(rows: list[Row]) -> Row:
     test = [row[names.TEST_ACCURACY] for row in rows]
     found: Row = {
         names.TEST_ACCURACY: test[-1],
-        names.LAST10: float(np.mean(test[-LAST:])),
-        names.LAST10_SD: float(np.std(test[-LAST:], ddof=1)) if len(test) > 1 else 0.0,
+        names.LAST10: float(np.mean(test[-LAST_EPOCHS:])),
+        names.LAST10_SD: float(np.std(test[-LAST_EPOCHS:], ddof=1)) if len(test) > 1 else 0.0,
         names.BEST_ACCURACY: max(test),
     }
     first = names.NETWORK_ACCURACY.format(k=0)
     if alone := [row[first] for row in rows if first in row]:
-        found[names.NETWORK_LAST10.format(k=0)] = float(np.mean(alone[-LAST:]))
+        found[names.NETWORK_LAST10.format(k=0)] = float(np.mean(alone[-LAST_EPOCHS:]))
     return found
 
 
@@ -75,11 +74,8 @@ def _totals(rows: list[Row]) -> Row:
     return {name: sum(row.get(name, 0) for row in rows) for name in summed}
 
 
-def _failures(
-    config: TrialConfig, data: Dataset, method: Method, rows: list[Row]
-) -> dict[str, Any]:
+def _failures(config: TrialConfig, data: Dataset, method: Method, accuracy: Row) -> dict[str, Any]:
     """Return whether the trial has collapsed, and the classes that the ensemble has lost."""
-    accuracy = _test_accuracy(rows)
     last, best = accuracy[names.LAST10], accuracy[names.BEST_ACCURACY]
     found: dict[str, Any] = {"collapsed": last < (best + 100 / data.classes) / 2 < best}
     transition = nominal_transition(config.noise, data.classes)

@@ -152,7 +152,7 @@ def wait_for(condition: Callable[[], Any]) -> None:
 
 
 def run(source: Trials, said: io.StringIO | None = None, gpu: float | str = "auto", own=None):
-    console = plain_console(file=said or io.StringIO(), soft_wrap=True)
+    console = plain_console(file=said or io.StringIO())
     study = SimpleNamespace(
         file=SimpleNamespace(
             resources=Resources(cpu=1, gpu=gpu),
@@ -296,7 +296,7 @@ def started(dashboard: str | None) -> tuple[bool, str]:
     """Whether Ray is up, and what is said."""
     said = io.StringIO()
     with ExitStack() as stack:
-        own = OwnRay(dashboard, stack, plain_console(file=said, soft_wrap=True))
+        own = OwnRay(dashboard, stack, plain_console(file=said))
         own._start()
         return own._started, said.getvalue()
 
