@@ -49,7 +49,7 @@ class Study:
             - reason: reason why it has no result; "" if it is done.
             - failed, failure: whether a completed run counts as failed, and why.
             - the fields of `summary.json` without `noise_transition`, such as
-              `test/accuracy_last10` (%, mean of the last ten epochs) and `time/epoch_s` (seconds,
+              `test/accuracy_last10` (%, mean of the last epochs) and `time/epoch_s` (seconds,
               all epochs); NaN if a trial is not done.
         """
         return self._results.trials.copy()

@@ -7,9 +7,12 @@ replaced at random.
 - `data`: writes `embeddings.npz`, the data of studies/embeddings.yaml, to `--folder`.
 - `trial`: one DivideMix trial and one of plain training, 50,000 rows, `mlp` of width 128, 10
   epochs, one core: accuracy, wall seconds and CPU seconds of the process.
-- `audit`: `python -m orchestrator audit` of such a trial.
+- `audit`: `python -m orchestrator audit` of such a DivideMix trial.
 - `memory`: 1,000,000 float16 rows, a warm-up epoch, and a division with a training epoch: the
   largest resident memory of the process, its mapped file included.
+
+`trial` and `audit` take other features by `--features FILE`, for example those of Fashion-MNIST:
+`python -m orchestrator embed fashion_mnist --model random --out fashion.npz`.
 """
 
 import argparse
@@ -36,13 +39,15 @@ NOISE = 0.1
 CHUNK = 10_000
 
 BASE = """
-data: {{name: embeddings, path: {path}, validation_fraction: 0.02}}
+data: {{name: embeddings, path: '{path}', validation_fraction: 0.02}}
 noise: {{name: symmetric, rate: 0.4}}
 model: {{name: mlp, width: 128}}
-train: {{epochs: {epochs}, batch_size: 512, lr: 0.05, lr_schedule: cosine}}
+train: {{epochs: {epochs}, batch_size: 512, lr: 0.4, lr_schedule: cosine}}
 method: {method}
 """
 DIVIDEMIX = "{{name: dividemix, warmup_epochs: {}, lambda_u: 10, rampup_epochs: 3}}"
+EPOCHS = 10
+WARMUP_EPOCHS = 3
 
 
 class Generator:
@@ -114,49 +119,45 @@ def run(*command: str, folder: Path) -> tuple[str, float, float]:
     return done.stdout, wall, cpu
 
 
-def trial(folder: Path, rows: int) -> None:
+def trial(folder: Path, path: Path) -> None:
     """Print what trials of DivideMix and of plain training cost and reach."""
-    print(f"Bayes error of the generator: {100 * Generator().bayes_error():.1f} %")
-    path = write_features(folder, rows, rows // 10)
     methods = {
-        "dividemix": DIVIDEMIX.format(3),
+        "dividemix": DIVIDEMIX.format(WARMUP_EPOCHS),
         "cross_entropy": "{name: cross_entropy}",
     }
     for name, method in methods.items():
         config = folder / f"{name}.yaml"
-        config.write_text(BASE.format(path=path.name, epochs=10, method=method))
+        config.write_text(BASE.format(path=path, epochs=EPOCHS, method=method))
         output, wall, cpu = run("trainable", config.name, "--out", name, folder=folder)
         last = output.splitlines()[-2]
-        print(f"{name}, {rows} rows: {wall:.0f} s, {cpu:.0f} s of CPU; {last}", flush=True)
+        print(f"{name}: {wall:.0f} s, {cpu:.0f} s of CPU; {last}", flush=True)
 
 
-def audit(folder: Path, rows: int) -> None:
+def audit(folder: Path, path: Path) -> None:
     """Print what the audit of one trial costs."""
-    path = write_features(folder, rows, rows // 10)
-    method = DIVIDEMIX.format(2)
-    lines = BASE.format(path=path.name, epochs=4, method=method).strip().splitlines()
+    method = DIVIDEMIX.format(WARMUP_EPOCHS)
+    lines = BASE.format(path=path, epochs=EPOCHS, method=method).strip().splitlines()
     base = "".join(f"  {line}\n" for line in lines)
     study = folder / "embeddings.yaml"
     study.write_text(f"name: embeddings\nkind: ablation\nseeds: [0]\nbase:\n{base}")
     run("orchestrator", "run", study.name, "--no-ray", folder=folder)
     output, wall, cpu = run("orchestrator", "audit", "results/embeddings", folder=folder)
     print(output.strip())
-    print(f"audit of {rows} rows, 1 trial: {wall:.0f} s, {cpu:.0f} s of CPU", flush=True)
+    print(f"audit of 1 trial: {wall:.0f} s, {cpu:.0f} s of CPU", flush=True)
 
 
-def memory(folder: Path, rows: int) -> None:
+def memory(folder: Path, path: Path) -> None:
     """Print the largest memory of a trial with one epoch of each phase."""
-    path = write_features(folder, rows, rows // 50)
     method = DIVIDEMIX.format(1)
     config = folder / "memory.yaml"
-    config.write_text(BASE.format(path=path.name, epochs=2, method=method))
+    config.write_text(BASE.format(path=path, epochs=2, method=method))
     output, wall, cpu = run("trainable", config.name, "--out", "memory", folder=folder)
     print(output.strip())
     largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
     size = path.stat().st_size / 2**30
     print(
-        f"{rows} rows, a file of {size:.2f} GiB: largest resident memory {largest:.2f} GiB, "
-        f"{wall:.0f} s, {cpu:.0f} s of CPU",
+        f"a file of {size:.2f} GiB: largest resident memory {largest:.2f} GiB, {wall:.0f} s, "
+        f"{cpu:.0f} s of CPU",
         flush=True,
     )
 
@@ -167,16 +168,25 @@ def main() -> None:
     parser.add_argument("what", choices=["data", "trial", "audit", "memory"])
     parser.add_argument("--rows", type=int, help="training rows; 50,000, and 1,000,000 of memory")
     parser.add_argument("--folder", type=Path, help="where data are written")
+    parser.add_argument("--features", type=Path, help="file of features, instead of made ones")
     options = parser.parse_args()
+    rows = options.rows or (1_000_000 if options.what == "memory" else 50_000)
     if options.what == "data":
-        path = write_features(options.folder or Path(), options.rows or 50_000, 5_000)
+        path = write_features(options.folder or Path(), rows, rows // 10)
         print(path.replace(path.with_name("embeddings.npz")))
         return
     measure = {"trial": trial, "audit": audit, "memory": memory}[options.what]
-    rows = options.rows or (1_000_000 if options.what == "memory" else 50_000)
     print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
     with tempfile.TemporaryDirectory(dir=options.folder) as place:
-        measure(Path(place), rows)
+        folder = Path(place)
+        if options.features is None:
+            path = write_features(folder, rows, rows // (50 if options.what == "memory" else 10))
+            error = 100 * Generator().bayes_error()
+            print(f"{rows} training rows; Bayes error of the generator: {error:.1f} %", flush=True)
+        else:
+            path = options.features.resolve()
+            print(path.name, flush=True)
+        measure(folder, path)
 
 
 if __name__ == "__main__":

@@ -106,7 +106,7 @@ def reached(audited: Audited) -> list[str]:
         return []
     mean = np.mean(audited.accuracies)
     return [
-        f"The networks reached {mean:.1f} % {audited.measure.name} (mean of the last ten epochs)."
+        f"The networks reached {mean:.1f} % {audited.measure.name} (mean of the last epochs)."
     ]
 
 

@@ -14,7 +14,7 @@ from analysis.results.read import Results, value_at
 from analysis.results.registration import Registration
 from analysis.results.study_plan import BASELINE
 
-MEAN = "mean of the last ten epochs"
+MEAN = "mean of the last epochs"
 NO_RESULT = "without a result"
 
 

@@ -22,7 +22,7 @@ from trainable.storage import names
 NOTES = {
     "optimism": (
         "Search scores and fresh seeds",
-        "Noisy validation accuracy, mean of the last ten epochs. Optimism: search score − mean "
+        "Noisy validation accuracy, mean of the last epochs. Optimism: search score − mean "
         "over fresh seeds. Promised and gained: search score and mean over fresh seeds, minus the "
         "baseline's. Search scores are biased upwards by the selection and are not results.",
     ),

@@ -17,7 +17,7 @@ from analysis.results.predictions import read_predictions
 from analysis.results.read import Results
 
 NOTE = (
-    "Changed: share of the test images whose class differs between two of the last ten epochs that "
+    "Changed: share of the test images whose class differs between two of the last epochs that "
     "follow each other, mean over seeds. Seeds agree: share of the test images that two seeds put "
     "into the same class after the last epoch, mean over all pairs. Neither uses a label, and "
     "neither is an accuracy: networks that have learned the same errors agree."

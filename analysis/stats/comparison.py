@@ -30,7 +30,7 @@ def compare(results: Results, metric: str = LAST10) -> pd.DataFrame:
 
     Columns: setting, arm, family, paired (may be compared with the baseline), begun (some trial of
     it has), planned, n (done), failed (of the trials that have ended), mean, sd (over seeds),
-    mean_low, mean_high (95 % t interval), within_sd (sd over the last ten epochs of a trial, mean
+    mean_low, mean_high (95 % t interval), within_sd (sd over the last epochs of a trial, mean
     over seeds).
 
     For paired arms: seeds (with a result of both), pairs, difference (arm − baseline, mean of the

@@ -11,6 +11,8 @@ from trainable.data.held_out import too_small
 
 STEPS = 2000
 """Least number of training steps."""
+RATE = 0.05 / 64
+"""Learning rate over batch size (the linear scaling of Goyal et al., 2017)."""
 
 TEMPLATE = """\
 # Written by `python -m orchestrator init`; fields are explained in trainable/config/trial.py
@@ -33,7 +35,7 @@ with its labels as they are
     feature_dropout: 0.2 # views for training; also feature_jitter and feature_mixing
   noise: {noise}
   model: {{name: mlp, width: 128}} # or linear
-  train: {{epochs: {epochs}, batch_size: {batch}, lr: 0.05, lr_schedule: cosine}}
+  train: {{epochs: {epochs}, batch_size: {batch}, lr: {lr:g}, lr_schedule: cosine}}
   method:
     name: dividemix
     warmup_epochs: {warmup} # plain training, before wrong labels are memorised
@@ -102,6 +104,7 @@ def study_text(
         noise=noise,
         epochs=epochs,
         batch=batch,
+        lr=RATE * batch,
         warmup=max(2, epochs // 5),
     )
 

@@ -46,7 +46,7 @@ def show(results: Results, console: Console) -> None:
 def _legend(study: Results) -> str:
     measure = study.measure
     lines = [
-        f"{measure.cell}: the ensemble's {measure.of_ensemble}, mean of the last 10 epochs;",
+        f"{measure.cell}: the ensemble's {measure.of_ensemble}, mean of the last epochs;",
         "          mean ± sd over seeds (test/accuracy_last10)",
         "difference: arm − baseline on the seeds on which neither run failed,",
     ]

@@ -184,7 +184,7 @@ def show_optimism(store: Store, console: Console) -> None:
         listed = ", ".join(f"{path}={_digits(value)}" for path, value in parameters.items())
         console.print(f"{name}: {listed}")
     console.print(
-        "noisy val/accuracy, mean of the last 10 epochs; "
+        "noisy val/accuracy, mean of the last epochs; "
         "optimism: search score − mean over fresh seeds;\n"
         "gain: over the baseline, in the search and on fresh seeds. "
         "Search scores are biased upwards\n"

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from trainable.storage.checksums import file_checksum, read_signed, signed
+from trainable.storage.last_epochs import last_epochs
 
 Table = dict[str, np.ndarray]
 
@@ -171,7 +172,7 @@ def _write_trial(
         method[name] = float(value)
     about = {"id": trial["id"], "config": {"method": method}, "fingerprint": FINGERPRINT}
     (path / "trial.json").write_text(json.dumps(about))
-    last = accuracy[-10:]
+    last = accuracy[-last_epochs(epochs) :]
     summary = {
         **{"epochs": epochs, "test/accuracy": last[-1], "test/accuracy_best": max(accuracy)},
         **{

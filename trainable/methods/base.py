@@ -26,13 +26,12 @@ from trainable.noisy_labels.label_margins import LabelMargins
 from trainable.noisy_labels.losses import negative_entropy
 from trainable.noisy_labels.prediction_changes import PredictionChanges
 from trainable.random_streams import Streams
+from trainable.storage.last_epochs import MOST
 from trainable.storage.names import DIVISION_CHANGED, TRAINING_CHANGED
 
 Row = dict[str, Any]
 Losses = tuple[torch.Tensor, dict[str, torch.Tensor]]
 """A scalar loss, and scalar terms for the row by metric name."""
-LAST_EPOCHS = 10
-"""Epochs whose test predictions are kept: those of `test/accuracy_last10`."""
 
 
 class Method:
@@ -148,7 +147,7 @@ class Method:
         """
         row: Row = {}
         tested = self._score(self.data.test, self.data.test.true)
-        self.test_classes = [*self.test_classes, tested.classes][-LAST_EPOCHS:]
+        self.test_classes = [*self.test_classes, tested.classes][-MOST:]
         for k, total in enumerate(tested.sums):
             # The last step of the epoch can make weights non-finite.
             self.finite(total, k, "the sum of test logits")

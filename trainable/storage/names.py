@@ -83,11 +83,9 @@ METRICS: dict[str, str] = {
         "classes on"
     ),
     NETWORK_ACCURACY: "accuracy of network k alone on the clean test set, %",
-    LAST10: "mean test accuracy of the last ten epochs (of all if fewer), %",
-    LAST10_SD: (
-        "standard deviation of the test accuracy over the last ten epochs, percentage points"
-    ),
-    NETWORK_LAST10: "mean test accuracy of network k alone in the last ten epochs, %",
+    LAST10: "mean test accuracy of the last epochs, ten or a third of fewer than 30, %",
+    LAST10_SD: ("standard deviation of the test accuracy over the same epochs, percentage points"),
+    NETWORK_LAST10: "mean test accuracy of network k alone over the same epochs, %",
     BEST_ACCURACY: (
         "best test accuracy of any epoch, %; selected on the test set, for comparison with papers "
         "only"
@@ -200,7 +198,7 @@ FIELDS: dict[str, str] = {
         "unchecked: the test labels are as uncertain as those of the training set; absent where "
         "they are trusted"
     ),
-    "collapsed": "whether the last ten epochs are nearer to chance than to the best one",
+    "collapsed": "whether the last epochs are nearer to chance than to the best one",
     "lost_classes": (
         "classes that the ensemble predicts for less than a quarter of their share of the test "
         "images"

@@ -21,6 +21,7 @@ from typing import Any
 
 from trainable.storage import names
 from trainable.storage.checksums import Damaged, read_signed, signed
+from trainable.storage.last_epochs import last_epochs
 from trainable.storage.result import FILES, files_of_result, read_result
 from trainable.storage.rows import read_rows, rows_checksum, rows_text
 
@@ -248,7 +249,7 @@ class TrialFolder:
 
 
 def score(rows: list[dict[str, Any]], metric: str) -> float | None:
-    """Return a trial's score: the mean of its last ten epochs, or of all epochs if fewer.
+    """Return a trial's score: the mean over its last epochs.
 
     Metrics `work/…` are summed over all epochs. None: there are no rows, or a row does not have the
     metric.
@@ -258,7 +259,8 @@ def score(rows: list[dict[str, Any]], metric: str) -> float | None:
         return None
     if metric.startswith("work/"):
         return float(sum(values))
-    return float(sum(values[-10:]) / len(values[-10:]))
+    last = values[-last_epochs(len(values)) :]
+    return float(sum(last) / len(last))
 
 
 def replace(path: Path, content: bytes) -> None:

@@ -6,12 +6,13 @@ import numpy as np
 
 from trainable.data.dataset import Dataset
 from trainable.methods.base import Method
+from trainable.storage.last_epochs import last_epochs
 
 HALF_MAX = float(np.finfo(np.float16).max)
 
 
-def samples_table(data: Dataset, method: Method) -> bytes:
-    """Return the per-sample table as .npz.
+def samples_table(data: Dataset, method: Method, epochs: int) -> bytes:
+    """Return the per-sample table as .npz, after this many epochs.
 
     Arrays:
         source_index, split, given, true: (training and validation samples,), in this order;
@@ -26,7 +27,7 @@ def samples_table(data: Dataset, method: Method) -> bytes:
         test_source_index, test_label: (test samples,); test_loss, test_class,
             test_probability: as above.
         test_classes: (last epochs, test samples), the ensemble's class after each of the last
-            ten epochs.
+            epochs, those of `test/accuracy_last10`.
     """
     parts = [data.train] + ([data.validation] if data.validation else [])
     table: dict[str, np.ndarray] = {
@@ -37,7 +38,7 @@ def samples_table(data: Dataset, method: Method) -> bytes:
         "epochs": np.array(sorted(method.records), np.int64),
         "test_source_index": data.test.source_index,
         "test_label": data.test.given.cpu().numpy(),
-        "test_classes": _test_classes(data, method),
+        "test_classes": _test_classes(data, method, last_epochs(epochs)),
     }
     for name in next(iter(method.records.values()), {}):
         stacked = np.stack([method.records[epoch][name] for epoch in sorted(method.records)])
@@ -50,7 +51,7 @@ def samples_table(data: Dataset, method: Method) -> bytes:
     return buffer.getvalue()
 
 
-def _test_classes(data: Dataset, method: Method) -> np.ndarray:
+def _test_classes(data: Dataset, method: Method, count: int) -> np.ndarray:
     """Return the ensemble's test predictions after each of the last epochs, (epochs, m)."""
-    found = [each.cpu().numpy() for each in method.test_classes]
+    found = [each.cpu().numpy() for each in method.test_classes[-count:]]
     return np.array(found, np.int16).reshape(len(found), len(data.test))

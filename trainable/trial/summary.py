@@ -7,10 +7,11 @@ import numpy as np
 from trainable.config.trial import TrialConfig
 from trainable.data.dataset import Dataset
 from trainable.data.noise import nominal_transition
-from trainable.methods.base import LAST_EPOCHS, Method, Row
+from trainable.methods.base import Method, Row
 from trainable.noisy_labels.lost_classes import lost_classes
 from trainable.noisy_labels.prediction_changes import label_wave_epoch
 from trainable.storage import names
+from trainable.storage.last_epochs import last_epochs
 
 KEPT = ("division/", "train/", "val/", "guess/", names.NETWORK_ACCURACY.format(k=""))
 """Beginnings of the metrics of which the summary has the last epoch's value."""
@@ -34,16 +35,18 @@ def summarised(
 
 def _test_accuracy(rows: list[Row]) -> Row:
     """Return the last and the best test accuracy, and the mean and sd of the last ones, percent."""
+    count = last_epochs(len(rows))
     test = [row[names.TEST_ACCURACY] for row in rows]
+    last = test[-count:]
     found: Row = {
         names.TEST_ACCURACY: test[-1],
-        names.LAST10: float(np.mean(test[-LAST_EPOCHS:])),
-        names.LAST10_SD: float(np.std(test[-LAST_EPOCHS:], ddof=1)) if len(test) > 1 else 0.0,
+        names.LAST10: float(np.mean(last)),
+        names.LAST10_SD: float(np.std(last, ddof=1)) if len(last) > 1 else 0.0,
         names.BEST_ACCURACY: max(test),
     }
     first = names.NETWORK_ACCURACY.format(k=0)
     if alone := [row[first] for row in rows if first in row]:
-        found[names.NETWORK_LAST10.format(k=0)] = float(np.mean(alone[-LAST_EPOCHS:]))
+        found[names.NETWORK_LAST10.format(k=0)] = float(np.mean(alone[-count:]))
     return found
 
 

@@ -176,7 +176,7 @@ class Trial:
 
     def samples(self) -> bytes:
         """Return the per-sample table as .npz, see `samples_table`."""
-        return samples_table(self.data, self.method)
+        return samples_table(self.data, self.method, len(self.rows))
 
     def summary(self) -> dict[str, Any]:
         """Return the summary: final metrics, seconds, work and hashes (see `storage.names`)."""

@@ -99,7 +99,7 @@ def test_the_tables_of_an_audit(study):
         [1, 1, 1], abs=0.01
     )
     count, order, reached, shown, held_out, truth = sentences.sentences(found, 40, ["a", "b", "c"])
-    assert reached == "The networks reached 90.0 % test accuracy (mean of the last ten epochs)."
+    assert reached == "The networks reached 90.0 % test accuracy (mean of the last epochs)."
     assert order == "The labels are ordered by DivideMix's division and the networks' predictions."
     assert count.startswith(f"About {found.ranked['wrong'].sum():.0f} of 300 labels are wrong")
     assert shown.startswith("The 40 ")

@@ -41,7 +41,7 @@ def test_a_study_with_a_primary_contrast(study, first_lines):
     found = first_lines()
     assert found.asked == (
         "Is up better or worse than the baseline, and 2 other arms? "
-        "(test accuracy, mean of the last ten epochs)"
+        "(test accuracy, mean of the last epochs)"
     )
     assert found.data == [
         "digits, symmetric noise, 45.4 % of the training labels wrong: "
@@ -61,7 +61,7 @@ def test_unchecked_test_labels_are_called_so_everywhere(study, first_lines):
     found = first_lines()
     assert found.asked == (
         "Is up better or worse than the baseline? "
-        "(agreement with unchecked test labels, mean of the last ten epochs)"
+        "(agreement with unchecked test labels, mean of the last epochs)"
     )
     assert len(found.data) == 2
     assert "the sign of a difference can be wrong" in found.data[1]
