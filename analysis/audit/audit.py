@@ -15,6 +15,7 @@ from analysis.audit.out_of_sample import out_of_sample
 from analysis.audit.witnesses import Judgement, PlainTraining, judge
 from analysis.results.measure import TRUSTED, Measure
 from analysis.results.read import Results, read_results
+from analysis.results.selected_trials import select
 from trainable.storage.names import LAST10
 
 
@@ -82,7 +83,8 @@ def audit(
 
     Raises:
         NoStudy: `root` contains no study results.
-        NoAudit: the study lacks the setting, arm or seed, or its trials judge no labels.
+        NoTrial: the study lacks the setting, arm or seed.
+        NoAudit: the selected trials judge no labels.
     """
     study = read_results(root)
     if setting is None:
@@ -162,20 +164,8 @@ def _greatest_class(table: Table) -> int:
 def _chosen(
     study: Results, setting: str | None, arm: str, seed: int | None
 ) -> list[dict[str, Any]]:
-    """Return the selected completed trials. Raises NoAudit."""
-    if setting is None and len(study.settings) > 1:
-        raise NoAudit(
-            f"there are several settings; choose one with --setting: {', '.join(study.settings)}"
-        )
-    trials = study.trials
-    for column, wanted in {"setting": setting, "arm": arm, "seed": seed}.items():
-        if wanted is None:
-            continue
-        there = list(dict.fromkeys(map(str, trials[column])))
-        if str(wanted) not in there:
-            choices = ", ".join(filter(None, there)) or "none"
-            raise NoAudit(f"--{column} {wanted}: the study has {choices}")
-        trials = trials[trials[column] == wanted]
+    """Return the selected completed trials. Raises NoTrial, NoAudit."""
+    trials = study.trials.iloc[[place.row for place in select(study.places, setting, arm, seed)]]
     done = trials[trials["state"] == "done"].to_dict("records")
     if not done:
         raise NoAudit(f"none of the {len(trials)} selected trials of {study.root} is done")

@@ -1,5 +1,6 @@
 """What an audit says in words."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,7 +17,7 @@ def sentences(audited: Audited, shown: int, names: Sequence[str]) -> list[str]:
 
     Args:
         audited: the audit.
-        shown: number of images on the page.
+        shown: number of samples on the page.
         names: of the classes.
     """
     judgement = audited.judgement
@@ -50,7 +51,7 @@ def claims(audited: Audited) -> list[str]:
         return [
             f"About {count:.0f} of {samples} labels are wrong ({100 * count / samples:.1f} %), "
             f"between {least:.0f} and {most:.0f} if the networks are right about "
-            f"{100 * judgement.accuracy:.0f} % of the images, as their agreement with the given "
+            f"{100 * judgement.accuracy:.0f} % of the samples, as their agreement with the given "
             "labels suggests."
         ]
     if judgement.failed:
@@ -63,15 +64,17 @@ def claims(audited: Audited) -> list[str]:
     elif np.isnan(judgement.accuracy):
         why = "The networks' accuracy cannot be estimated: these trials have no division."
     else:
+        # Rounded down: 92.7 % are not the 93 % that are needed.
+        right = math.floor(100 * judgement.accuracy)
         why = (
-            f"The networks are right about {100 * judgement.accuracy:.0f} % of the images, as far "
-            f"as their agreement with the given labels shows; {100 * COUNTS:.0f} % are needed."
+            f"The networks are right about {right} % of the samples, as far as their agreement "
+            f"with the given labels shows; {100 * COUNTS:.0f} % are needed."
         )
         if judgement.networks.by_division >= COUNTS:
             why += f" {_contradiction(judgement.networks)}"
     found = [f"{why} How many labels are wrong, and how probably each is, cannot be said."]
     if judgement.suggests:
-        found.append("Suggested labels are guesses without a probability: look at each image.")
+        found.append("Suggested labels are guesses without a probability: look at each of them.")
     else:
         found.append("No other labels are suggested.")
     return found
@@ -82,7 +85,7 @@ def _contradiction(networks: NetworksAccuracy) -> str:
     return (
         f"The division calls {100 * networks.called_wrong:.0f} % of the labels wrong, but where "
         f"the networks are surest, they disagree with {100 * networks.surely_wrong:.0f} % of the "
-        "labels only. The difference may be right labels of images that are hard for these "
+        "labels only. The difference may be right labels of samples that are hard for these "
         "networks."
     )
 
@@ -94,7 +97,7 @@ def doubts(audited: Audited, names: Sequence[str]) -> list[str]:
         return []
     classes = ", ".join(names[label] for label in judgement.doubtful)
     return [
-        f"Look at the images with these labels first: {classes}. The networks call most of them "
+        f"Look at the samples with these labels first: {classes}. The networks call most of them "
         "another class: most of these labels are wrong, or one class was taken for another. "
         "Nothing is said of single labels there."
     ]
@@ -105,9 +108,7 @@ def reached(audited: Audited) -> list[str]:
     if not audited.accuracies:
         return []
     mean = np.mean(audited.accuracies)
-    return [
-        f"The networks reached {mean:.1f} % {audited.measure.name} (mean of the last epochs)."
-    ]
+    return [f"The networks reached {mean:.1f} % {audited.measure.name} (mean of the last epochs)."]
 
 
 def order(judgement: Judgement) -> str:

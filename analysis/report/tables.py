@@ -41,7 +41,8 @@ SHORT = {
 
 NOTE = (
     "{cell} is the ensemble's {of_ensemble}, mean ± sd over seeds. “last-10” is the mean "
-    "of the last ten epochs, or of the last third of fewer than 30. “selected” is the epoch with the best noisy validation accuracy. "
+    "of the last ten epochs, or of the last third of fewer than 30. “selected” is the epoch with "
+    "the best noisy validation accuracy. "
     "“best” is the highest of all epochs, for comparison with the literature only. Differences are "
     "arm − baseline on the seeds on which neither run failed, in points. A run has failed if it "
     "ended with an error, has collapsed, or predicts a class hardly any more. "

@@ -14,6 +14,7 @@ import pandas as pd
 
 from analysis.results.measure import Measure, measure
 from analysis.results.rows import numbers_of, read_columns
+from analysis.results.selected_trials import Place
 from analysis.results.study_folder import State, on_other_data, study_states
 from analysis.results.study_plan import (
     DeclaredNoise,
@@ -66,6 +67,12 @@ class Results:
     def measure(self) -> Measure:
         """Words for what `test/accuracy` measures."""
         return measure(self.done)
+
+    @property
+    def places(self) -> list[Place]:
+        """The setting, arm and seed of each trial."""
+        columns = (self.trials[name] for name in ("setting", "arm", "seed"))
+        return [Place(row, *named) for row, named in enumerate(zip(*columns, strict=True))]
 
     @property
     def settings(self) -> list[str]:

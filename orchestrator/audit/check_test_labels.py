@@ -27,6 +27,7 @@ from analysis.audit.networks_accuracy import NetworksAccuracy
 from analysis.audit.review_order import ReviewOrder
 from analysis.audit.witnesses import Judgement
 from analysis.results.read import Results, read_results
+from analysis.results.selected_trials import select
 from analysis.results.study_plan import BASELINE
 from orchestrator.audit.labels import Data, read_data
 from orchestrator.audit.review import OpenReview, serve
@@ -59,7 +60,8 @@ def check_test_labels(
 
     Raises:
         DataError: the data set is missing or invalid.
-        NoStudy, NoAudit, BadDecisions: there is nothing to check; the message has the reason.
+        NoStudy, NoTrial, NoAudit, BadDecisions: there is nothing to check; the message has
+            the reason.
         Ended: the port is taken.
     """
     review = open_test_review(root, setting, sample, machine)
@@ -123,7 +125,8 @@ def open_test_review(
 
     Raises:
         DataError: the data set is missing or invalid.
-        NoStudy, NoAudit, BadDecisions: there is nothing to check; the message has the reason.
+        NoStudy, NoTrial, NoAudit, BadDecisions: there is nothing to check; the message has
+            the reason.
     """
     trial = _trial(read_results(root), setting)
     audited = Audited(
@@ -160,15 +163,8 @@ def open_test_review(
 
 
 def _trial(results: Results, setting: str | None) -> dict[str, Any]:
-    """Return the completed trial whose test images are checked. Raises NoAudit."""
-    if setting is None and len(results.settings) > 1:
-        raise NoAudit(
-            f"there are several settings; choose one with --setting: {', '.join(results.settings)}"
-        )
-    place = results.settings[0] if setting is None else setting
-    if place not in results.settings:
-        known = ", ".join(filter(None, results.settings)) or "none"
-        raise NoAudit(f"--setting {setting}: the study has {known}")
+    """Return the completed trial whose test images are checked. Raises NoTrial, NoAudit."""
+    place = select(results.places, setting, BASELINE)[0].setting
     trial = results.first_done(place, BASELINE)
     if trial is None:
         raise NoAudit(f"no trial of the baseline of {results.root} is done, so it has no test yet")

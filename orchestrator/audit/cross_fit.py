@@ -60,7 +60,7 @@ def write_cross_fit(
     was injected and each seed has its own.
 
     Raises:
-        NoStudy, NoAudit: there is nothing to audit, or no study can repeat it.
+        NoStudy, NoTrial, NoAudit: there is nothing to audit, or no study can repeat it.
     """
     found = audit(root, setting, arm, seed)
     config = audited_config(root, found[0])

@@ -32,7 +32,7 @@ def exchange(
 
     Raises:
         BadDecisions: the file to read has faults; none of its decisions is used.
-        DataError, NoStudy, NoAudit: there is nothing to audit; the message has the reason.
+        DataError, NoStudy, NoTrial, NoAudit: there is nothing to audit; the message has the reason.
     """
     audited, data = only_audit(root, setting, arm, seed, machine)
     if out is not None:

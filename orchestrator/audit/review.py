@@ -48,7 +48,7 @@ def open_review(
 
     Raises:
         DataError: the data set is missing or invalid.
-        NoStudy, NoAudit: there is nothing to review; the message has the reason.
+        NoStudy, NoTrial, NoAudit: there is nothing to review; the message has the reason.
     """
     audited, data = only_audit(root, setting, arm, seed, machine)
     place = root / AUDIT / (audited.trial["setting"] or "") / arm
@@ -70,7 +70,7 @@ def only_audit(
 
     Raises:
         DataError: the data set is missing or invalid.
-        NoStudy, NoAudit: there is nothing to audit, or each seed has its own labels.
+        NoStudy, NoTrial, NoAudit: there is nothing to audit, or each seed has its own labels.
     """
     found = audit(root, setting, arm, seed, features_of(root, machine))
     if len(found) > 1:

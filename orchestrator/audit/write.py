@@ -39,7 +39,7 @@ def write_audit(
 
     Raises:
         DataError: the data set is missing or invalid.
-        NoStudy, NoAudit: there is nothing to audit; the message has the reason.
+        NoStudy, NoTrial, NoAudit: there is nothing to audit; the message has the reason.
     """
     found = audit(root, setting, arm, seed, features_of(root, machine))
     data = read_data(root, found[0], machine)

@@ -8,15 +8,12 @@ import typer
 from rich.console import Console
 
 from orchestrator.audit.tools import Tool
+from orchestrator.cli.audit_options import TOOLS, AuditOptions
 from orchestrator.cli.options import DataDir, RunDir, StudyDir, console
 from orchestrator.exit_codes import WRONG, Ended
 from trainable.config.runtime import Machine
 
 app = typer.Typer()
-TOOLS = ", ".join(Tool)
-
-TOGETHER = (("--review", "--certificate"), ("--export", "--import"))
-"""Actions that may be asked for at once."""
 
 
 @app.command()
@@ -101,6 +98,7 @@ def audit(
     """List the training labels that are probably wrong, and what they should be."""
     from analysis.audit.audit import NoAudit
     from analysis.audit.decisions import BadDecisions
+    from analysis.results.selected_trials import NoTrial
     from analysis.results.study_plan import NoStudy
     from orchestrator.audit.apply import apply_corrections
     from orchestrator.audit.check_test_labels import check_test_labels
@@ -111,72 +109,52 @@ def audit(
     from orchestrator.audit.write import as_data, write_audit
     from trainable.errors import DataError
 
-    if apply is not None and apply.exists():
-        raise Ended(f"{apply} exists already; name another with --apply", WRONG)
-    actions = {
-        "--review": review,
-        "--certificate": certificate,
-        "--apply": apply is not None,
-        "--cross-fit": cross_fit is not None,
-        "--export": export is not None,
-        "--import": import_ is not None,
-    }
-    asked = [option for option, given in actions.items() if given]
-    if len(asked) > 1 and tuple(asked) not in TOGETHER:
-        raise Ended(f"{' and '.join(asked)} are different actions: call each alone", WRONG)
-    if retrain is not None and apply is None:
-        raise Ended("--retrain needs corrected labels: name them with --apply OUT.csv", WRONG)
-    if decisions is not None and not decisions.is_file():
-        raise Ended(f"--decisions: {decisions} does not exist", WRONG)
-    for option, exchanged in (("--export", export), ("--import", import_)):
-        if exchanged is not None and exchanged[0] not in list(Tool):
-            raise Ended(f"{option} {exchanged[0]}: it is one of {TOOLS}", WRONG)
-    if export is not None and export[1].exists():
-        raise Ended(f"{export[1]} exists already; name another with --export", WRONG)
-    if sample is not None and split == "train":
-        raise Ended("--sample is for --split test", WRONG)
-    for_training = decisions is not None or seed is not None or asked not in ([], ["--review"])
-    if split == "test" and for_training:
-        raise Ended("--split test goes with --setting, --sample, --review and --port only", WRONG)
-    if as_json and (split == "test" or asked):
-        raise Ended("--json prints an audit alone: leave out the other actions", WRONG)
+    of_tests = split == "test"
+    AuditOptions(
+        seed=seed,
+        apply=apply,
+        retrain=retrain,
+        cross_fit=cross_fit,
+        decisions=decisions,
+        of_tests=of_tests,
+        sample=sample,
+        review=review,
+        certificate=certificate,
+        export=export,
+        import_=import_,
+        as_json=as_json,
+    ).check()
     machine = Machine(study_dir=study_dir.resolve(), data_dir=data.resolve())
     try:
-        if split == "test":
+        if of_tests:
             page = port if review else None
             check_test_labels(run_dir, setting, sample, machine, page, console)
-            return
-        if export is not None or import_ is not None:
+        elif export is not None or import_ is not None:
             out = export and (Tool(export[0]), export[1])
             into = import_ and (Tool(import_[0]), import_[1])
             exchange(run_dir, setting, arm, seed, machine, out, into, console)
-            return
-        if cross_fit is not None:
+        elif cross_fit is not None:
             write_cross_fit(run_dir, setting, arm, seed, cross_fit, machine, console)
-            return
-        if review or certificate:
-            opened = open_review(run_dir, setting, arm, seed, machine)
-            if review:
-                serve(opened, port, console)
-            else:
-                console.print(opened.sentence())
-            return
-        if as_json:
+        elif review:
+            serve(open_review(run_dir, setting, arm, seed, machine), port, console)
+        elif certificate:
+            console.print(open_review(run_dir, setting, arm, seed, machine).sentence())
+        elif as_json:
             found, _ = write_audit(run_dir, setting, arm, seed, machine, Console(quiet=True))
             print(json.dumps(as_data(run_dir, found), indent=1))
-            return
-        found, names = write_audit(run_dir, setting, arm, seed, machine, console)
-        if apply is not None:
-            study = retrain and Retraining(run_dir, apply, retrain, machine)
-            if study:
-                study.check(found[0])
-            file = decisions or decisions_file(run_dir)
-            new = apply_corrections(found, names, file, apply, min_confidence, console)
-            if study:
-                study.write(found[0], names, new, console)
+        else:
+            found, names = write_audit(run_dir, setting, arm, seed, machine, console)
+            if apply is not None:
+                study = retrain and Retraining(run_dir, apply, retrain, machine)
+                if study:
+                    study.check(found[0])
+                file = decisions or decisions_file(run_dir)
+                new = apply_corrections(found, names, file, apply, min_confidence, console)
+                if study:
+                    study.write(found[0], names, new, console)
     except DataError as error:
         raise Ended(
             f"{error} (--study-dir: the study file's folder; --data: the data sets')", WRONG
         ) from None
-    except (BadDecisions, NoAudit, NoStudy) as error:
+    except (BadDecisions, NoAudit, NoStudy, NoTrial) as error:
         raise Ended(str(error), WRONG) from None

@@ -40,6 +40,7 @@ def predict(
     own_code: OwnCode = False,
 ) -> None:
     """Predict the classes of images with a study's networks: a table with probabilities."""
+    from analysis.results.selected_trials import NoTrial
     from orchestrator.results.predict import NoPrediction, Selection, completed, write_predictions
     from trainable.errors import DataError
     from trainable.trial.trained_model import load_model
@@ -60,7 +61,7 @@ def predict(
         folders = [place.folder(record).path for record in records]
         models = [load_model(folder, machine, own_code) for folder in folders]
         found = write_predictions(models, images, out, top, _print)
-    except (DataError, NoPrediction) as error:
+    except (DataError, NoPrediction, NoTrial) as error:
         raise Ended(str(error), WRONG) from None
     count = sum(len(model.networks) for model in models)
     shown = ", ".join(record.name for record in records)

@@ -1,10 +1,11 @@
 """Predict images with the networks of completed trials, and write a table."""
 
 import csv
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from analysis.results.selected_trials import select
 from analysis.results.study_plan import TrialRecord
 from orchestrator.results.store import Store
 from trainable.data.feature_scale import FeatureScale
@@ -43,41 +44,16 @@ def completed(store: Store, selection: Selection) -> list[TrialRecord]:
 
     Raises:
         NoStudy: the folder contains no study results.
-        NoPrediction: the study has no such trial, or none that is completed.
+        NoTrial: the study has no such trial.
+        NoPrediction: none is completed.
     """
     plan = store.read_plan()
-    records = plan.records
-    settings = _each(record.setting for record in records)
-    if selection.setting is None and len(settings) > 1:
-        raise NoPrediction(
-            f"there are several settings; choose one with --setting: {', '.join(settings)}"
-        )
-    if selection.setting is not None:
-        records = [record for record in records if record.setting == selection.setting]
-        _check(f"--setting {selection.setting}", records, settings)
-    arms = _each(record.arm for record in records)
-    records = [record for record in records if record.arm == selection.arm]
-    _check(f"--arm {selection.arm}", records, arms)
-    if selection.seed is not None:
-        seeds = _each(record.seed for record in records)
-        records = [record for record in records if record.seed == selection.seed]
-        _check(f"--seed {selection.seed}", records, seeds)
+    records = select(plan.records, selection.setting, selection.arm, selection.seed)
     states = store.planned(plan.records).states(plan.records, plan.max_failures)
     done = [record for record in records if states[record] == "done"]
     if not done:
         raise NoPrediction(f"{store.root}: none of the {len(records)} selected trials is completed")
     return done if selection.ensemble else done[:1]
-
-
-def _each(values: Iterable[str | int | None]) -> list[str]:
-    """Return different values as text, in their order, without None."""
-    return [str(value) for value in dict.fromkeys(values) if value is not None]
-
-
-def _check(option: str, records: Sequence[TrialRecord], there: Sequence[str]) -> None:
-    """Raise NoPrediction if an option selects no trial."""
-    if not records:
-        raise NoPrediction(f"{option}: the study has {', '.join(there) or 'none'}")
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from analysis.audit import sentences
-from analysis.audit.audit import NoAudit, audit
+from analysis.audit.audit import audit
 from analysis.audit.out_of_sample import COLUMNS, out_of_sample
+from analysis.results.selected_trials import NoTrial
 from tests.analysis.material import sample_table
 
 
@@ -106,7 +107,7 @@ def test_settings_that_are_folds_are_audited_together(study):
 )
 def test_settings_that_differ_otherwise_are_not_joined(study, of_fold):
     root = folds_of_a_study(study, of_fold)
-    with pytest.raises(NoAudit, match="choose one with --setting: a, b"):
+    with pytest.raises(NoTrial, match="choose one with --setting: a, b"):
         audit(root)
     (alone,) = audit(root, setting="a")
     assert (alone.held_out is None) == ("folds" not in of_fold["a"])

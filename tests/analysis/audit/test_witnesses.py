@@ -154,7 +154,7 @@ def test_nothing_is_said_of_a_class_that_was_taken_for_another(study):
     assert ranked["confidence"][doubtful].isna().all()
     (found,) = audit(study.write())
     (sentence,) = sentences.doubts(found, ["a", "b", "c"])
-    assert sentence.startswith("Look at the images with these labels first: b.")
+    assert sentence.startswith("Look at the samples with these labels first: b.")
 
 
 def test_the_classes_table_counts_nothing_of_a_doubtful_class(study):

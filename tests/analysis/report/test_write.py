@@ -114,7 +114,10 @@ def test_the_page_names_the_study_and_says_which_accuracy_it_shows(study):
     found = markdown(study.arm("baseline", 70.0, 72.0).arm("variant", 60.0, 61.0))
     assert found.startswith("# small\n")
     assert "ensemble's on the clean test set" in found
-    assert "“last-10” is the mean of the last ten epochs, or of the last third of fewer than 30." in found
+    assert (
+        "“last-10” is the mean of the last ten epochs, or of the last third of fewer than 30."
+        in found
+    )
     assert "joint sign flips of whole seeds" in found
 
 
