@@ -32,8 +32,12 @@ CONTRAST = 10.0
 """Added to the variance of a patch's pixels, of levels from 0 to 255, before it is divided by."""
 WHITENING = 0.1
 """Added to the eigenvalues of the patches' covariance."""
-PLACES = 150_000
-"""Largest number of patches that are compared with the filters at once, about 1 GB."""
+PLACES = 10_000
+"""Largest number of patches that are compared with the filters at once, if an image has fewer.
+
+Their 6 MB stay in the process; larger arrays go back to the system each time, which takes as long
+as the work itself.
+"""
 THRESHOLD = 0.25
 """A response below it is 0."""
 LEAST_SPREAD = 1e-4
@@ -116,14 +120,13 @@ class RandomPatches(Encoder):
         """Return the features (batch, 1280) of images, all at once."""
         maps = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
         side = self._side(maps.shape[1])
-        patches = _contrast_normalised(F.unfold(maps, side).transpose(1, 2))
-        response = patches @ self._filters.T - self._offset
+        patches = _contrast_normalised(F.unfold(maps, side), 1)
+        response = self._filters @ patches - self._offset[:, None]
         height = maps.shape[2] - side + 1
         width = maps.shape[3] - side + 1
-        signs = torch.cat([response, -response], dim=2) - THRESHOLD
-        active = signs.clamp_(min=0).transpose(1, 2)
-        grid = active.reshape(len(maps), -1, height, width)
-        pooled = F.adaptive_avg_pool2d(grid, 2).flatten(1)
+        grid = response.reshape(len(maps), -1, height, width)
+        active = [torch.relu(sign * grid - THRESHOLD) for sign in (1, -1)]
+        pooled = torch.cat([F.adaptive_avg_pool2d(each, 2).flatten(1) for each in active], 1)
         features: np.ndarray = ((pooled - self._mean) / self._std).numpy()
         return features
 
@@ -140,11 +143,11 @@ def _drawn_patches(images: np.ndarray, side: int, rng: np.random.Generator) -> n
     steps = np.arange(side)
     drawn = images[image, top + steps[:, None], left + steps]
     pixels = drawn.transpose(0, 3, 1, 2).reshape(PATCHES, -1)
-    return _contrast_normalised(torch.from_numpy(pixels).double()).numpy()
+    return _contrast_normalised(torch.from_numpy(pixels).double(), 1).numpy()
 
 
-def _contrast_normalised(patches: torch.Tensor) -> torch.Tensor:
-    """Return patches (…, pixels) with mean 0 and a variance of about 1."""
-    centred = patches - patches.mean(-1, keepdim=True)
-    variance = centred.square().mean(-1, keepdim=True)
+def _contrast_normalised(patches: torch.Tensor, pixels: int) -> torch.Tensor:
+    """Return patches with mean 0 and a variance of about 1 over the dimension of their pixels."""
+    centred = patches - patches.mean(pixels, keepdim=True)
+    variance = centred.square().mean(pixels, keepdim=True)
     return centred / torch.sqrt(variance + CONTRAST)

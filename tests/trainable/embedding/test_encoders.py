@@ -96,6 +96,7 @@ def test_large_images_are_encoded_a_few_at_once_with_the_same_features(digits, m
     monkeypatch.setattr(
         encoder, "_encoded", lambda part: seen.append(len(part)) or encode_all(part)
     )
+    monkeypatch.setattr("trainable.embedding.random_patches.PLACES", 7 * 63**2)
     whole = encoder.encode(pixels)
     assert seen == [7]
     monkeypatch.setattr("trainable.embedding.random_patches.PLACES", 3 * 63**2)
