@@ -43,7 +43,7 @@ THIRD_PARTY = {
         " analysis.stats.search analysis.stats.search_importance analysis.stats.search_journal analysis.figures.search analysis.report.search"
     ),
     "pandas": "orchestrator.audit orchestrator.display.comparison_table orchestrator.display.tensorboard analysis",
-    "pyarrow": "analysis.results.rows trainable.data.embedding_tables",
+    "pyarrow": "analysis.results.rows trainable.data.embedding_parquet",
     "pydantic": (
         "orchestrator.audit.labels orchestrator.results.reproduce orchestrator.search orchestrator.study"
         " trainable.config trainable.__main__ trainable.embedding.images"

@@ -15,7 +15,8 @@ from typing import IO
 import numpy as np
 from numpy.lib import format as npy
 
-from trainable.data.embedding_tables import COLUMNS, CsvTable, check_names, column_name
+from trainable.data.embedding_columns import COLUMNS, check_names, column_name
+from trainable.data.embedding_csv import CsvTable
 from trainable.data.npy_header import read_header, reading
 from trainable.data.ratings import numbered
 from trainable.errors import DataError

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from trainable.data.embedding_arrays import CHUNK, FEATURES, NpySource, NpzSource, Source
-from trainable.data.embedding_tables import FORMS, CsvTable, ParquetTable
+from trainable.data.embedding_arrays import FEATURES, NpySource, NpzSource, Source
+from trainable.data.embedding_columns import FORMS
+from trainable.data.embedding_csv import CsvTable
+from trainable.data.embedding_parquet import ParquetSource
 from trainable.errors import DataError
 
 
@@ -31,7 +33,7 @@ def open_source(path: Path, labels: Path | None = None) -> Source:
         case ".npy":
             return NpySource(path, CsvTable(labels or path.with_name("labels.csv")))
         case ".parquet":
-            return _Parquet(path)
+            return ParquetSource(path)
     raise DataError(f"{path} is no file of embeddings; expected {FORMS}")
 
 
@@ -73,35 +75,6 @@ def vectors_of(path: Path) -> Iterator[tuple[Path, np.ndarray]]:
             source = open_source(file)
         for chunk in source.chunks():
             yield file, chunk
-
-
-class _Parquet(Source):
-    """A table with features, which is converted."""
-
-    def __init__(self, path: Path):
-        self.path = path
-        self.files = [path]
-        self._table = ParquetTable(path)
-        self.columns = self._table.columns
-        self.shape = self._table.shape
-        self.dtype = self._table.dtype
-
-    def described(self, name: str) -> tuple[tuple[int, ...], np.dtype]:
-        return self._table.described(name)
-
-    def column(self, name: str) -> np.ndarray:
-        return self._table.column(name)
-
-    def chunks(self) -> Iterator[np.ndarray]:
-        return self._table.chunks(CHUNK)
-
-    @property
-    def annotators(self) -> tuple[str, ...]:
-        return self._table.annotators
-
-    @property
-    def order(self) -> dict[str, tuple[str, ...]]:
-        return {"column of features": tuple(self._table.features), **super().order}
 
 
 class _Folder(Source):

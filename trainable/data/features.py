@@ -17,8 +17,8 @@ from numpy.lib import format as npy
 
 from trainable.data.decoded_cache import ROOM, cached
 from trainable.data.embedding_arrays import Source, decoded
+from trainable.data.embedding_columns import DESCRIPTIONS
 from trainable.data.embedding_files import mapped_array, open_source
-from trainable.data.embedding_tables import DESCRIPTIONS
 from trainable.data.images import digest
 from trainable.errors import DataError
 from trainable.storage.wording import first_names

@@ -22,7 +22,7 @@ from trainable.config.data import (
 )
 from trainable.config.embeddings import Embeddings
 from trainable.config.runtime import Machine
-from trainable.data.embedding_tables import FORMS
+from trainable.data.embedding_columns import FORMS
 
 CIFAR10_FOLDER = "cifar-10-batches-py"
 CIFAR100_FOLDER = "cifar-100-python"
