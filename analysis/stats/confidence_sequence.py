@@ -45,6 +45,12 @@ def center_winnings(differences: np.ndarray, values: np.ndarray) -> np.ndarray:
     return _mixed(gains)
 
 
+def most_winnings(seeds: int) -> float:
+    """Return the winnings on a center if all differences are far above it."""
+    most: float = ((1 + np.tanh(STAKES)) ** seeds).mean()
+    return most
+
+
 def mean_winnings(numbers: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Bet against "the mean is at most this value", for numbers (n,) from −1 to 1.
 
@@ -76,8 +82,7 @@ def center_interval(differences: np.ndarray, alpha: float) -> tuple[float, float
 def _lowest_center(differences: np.ndarray, alpha: float) -> float:
     """Return the smallest center that is not rejected."""
     n = len(differences)
-    all_above = ((1 + np.tanh(STAKES)) ** n).mean()
-    if all_above < 1 / alpha:
+    if most_winnings(n) < 1 / alpha:
         return -np.inf
     middle = np.median(differences)
     spread = np.mean(np.abs(differences - middle))

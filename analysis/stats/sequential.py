@@ -24,6 +24,7 @@ from analysis.stats.confidence_sequence import (
     center_winnings,
     mean_interval,
     mean_winnings,
+    most_winnings,
 )
 
 Verdict = Literal[
@@ -113,6 +114,18 @@ def share(generation: int) -> float:
         return ALPHA * (1 - RESERVE)
     part: float = ALPHA * RESERVE / 2**generation
     return part
+
+
+def fewest_seeds(questions: int, generation: int = 0) -> int:
+    """Return after how many seeds one of a generation's questions can be answered at the earliest.
+
+    None can be before, however large the differences are.
+    """
+    enough = 2 * questions / (CENTERS * share(generation))
+    seeds = 1
+    while most_winnings(seeds) < enough:
+        seeds += 1
+    return seeds
 
 
 def _judge_generation(

@@ -9,7 +9,7 @@ from analysis.results.study_plan import TrialRecord
 from analysis.stats.prospects import Prospect, prospects
 from orchestrator.display.time_left import duration
 from orchestrator.results.store import Store
-from orchestrator.run.run_sequential import joining_sentences, plan_now
+from orchestrator.run.run_sequential import design_sentences, plan_now
 from orchestrator.scheduling.run_plan import RunPlan
 from orchestrator.scheduling.sequential_plan import SequentialPlan
 from orchestrator.scheduling.trial_selection import Options
@@ -37,7 +37,7 @@ def planned(
 
 def _sentences(study: Study, store: Store, plan: SequentialPlan) -> Iterator[str]:
     assert isinstance(study.file, SequentialFile)
-    yield from joining_sentences(plan)
+    yield from design_sentences(plan)
     decided = [each for each in plan.needs.judged if each.answer.decided]
     if decided:
         verdicts = Counter(each.answer.verdict for each in decided)

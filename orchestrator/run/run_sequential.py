@@ -8,6 +8,8 @@ from rich.console import Console
 from analysis.results import looks
 from analysis.results.looks import read_register
 from analysis.results.study_plan import NoStudy, SequentialDesign
+from analysis.stats.attainable_p import FEWEST_SEEDS
+from analysis.stats.sequential import fewest_seeds
 from orchestrator.display.live import View
 from orchestrator.exit_codes import DONE, FAILED
 from orchestrator.results.store import Store
@@ -42,7 +44,7 @@ def run_sequential(
         todo = begin(study, plan.run, store, machine, console)
         write_plan(study, store, plan.design, plan.needs.trials)
         looks.add_entries(store.root, plan.joining)
-        for line in joining_sentences(plan):
+        for line in design_sentences(plan):
             console.print(f"note: {line}")
         interrupted = None
         out_of_time = False
@@ -97,8 +99,8 @@ def write_plan(
     store.write_plan(so_far.text, so_far.plan)
 
 
-def joining_sentences(plan: SequentialPlan) -> Iterator[str]:
-    """Yield a sentence for arms that join a study which has begun."""
+def design_sentences(plan: SequentialPlan) -> Iterator[str]:
+    """Say which arms join a study that has begun, and where there are too few seeds."""
     late = [arm for arm in plan.joining if arm.start]
     if late:
         arms = ", ".join(dict.fromkeys(arm.arm for arm in late))
@@ -107,6 +109,22 @@ def joining_sentences(plan: SequentialPlan) -> Iterator[str]:
             f"{arms}: judged by seeds from the {seeds + 1}th on, because the baseline's results on "
             f"the first {seeds} may be known"
         )
+    yield from dict.fromkeys(_too_few_seeds(plan.design))
+
+
+def _too_few_seeds(design: SequentialDesign) -> Iterator[str]:
+    """Yield a sentence for each family none of whose questions can be answered."""
+    members: dict[tuple[str | None, str, int], list[int]] = {}
+    for arm in design.arms:
+        members.setdefault((arm.setting, arm.family, arm.generation), []).append(arm.start)
+    for (_, family, generation), starts in members.items():
+        fewest = min(starts) + fewest_seeds(len(starts), generation)
+        if design.at_most < fewest:
+            yield (
+                f"family {family}: {design.at_most} seeds (seeds.at_most) cannot answer any of "
+                f"{len(starts)} questions, however large the differences are; {fewest} are needed "
+                f"at least, and {FEWEST_SEEDS} if the seeds are a fixed list"
+            )
 
 
 def _source(study: Study, store: Store, plan: SequentialPlan, options: Options) -> SequentialQueue:

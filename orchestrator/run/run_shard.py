@@ -25,7 +25,7 @@ from orchestrator.results.lock import guarded
 from orchestrator.results.store import Store
 from orchestrator.run.executor import Execute
 from orchestrator.run.registration import begin
-from orchestrator.run.run_sequential import joining_sentences, plan_now
+from orchestrator.run.run_sequential import design_sentences, plan_now
 from orchestrator.run.run_study import show_failures, show_retry, train
 from orchestrator.scheduling.dependency_queue import DependencyQueue
 from orchestrator.scheduling.run_plan import plan_run
@@ -97,7 +97,7 @@ def _join(study: Study, store: Store, options: Options, console: Console) -> Stu
     """Let new arms of a study that adds seeds join; return it with the trials needed now."""
     plan = plan_now(study, store, options)
     looks.add_entries(store.root, plan.joining)
-    for line in joining_sentences(plan):
+    for line in design_sentences(plan):
         console.print(f"note: {line}")
     return replace(study, trials=plan.needs.trials, design=plan.design)
 

@@ -9,6 +9,7 @@ from analysis.stats.attainable_p import ALPHA, CENTERS
 from analysis.stats.sequential import (
     RESERVE,
     Question,
+    fewest_seeds,
     intervals,
     judge,
     seeds_to_train,
@@ -34,6 +35,16 @@ def verdicts(answers):
 
 
 # --- answers ---
+
+
+@pytest.mark.parametrize(("arms", "generation"), [(1, 0), (3, 0), (7, 0), (3, 1)])
+def test_the_fewest_seeds_are_those_that_answer_if_every_bet_is_won(arms, generation):
+    fewest = fewest_seeds(arms, generation)
+    enormous = np.full(fewest, 1e6)
+    all_alike = [question(enormous, generation=generation) for _ in range(arms)]
+    assert [answer.seeds for answer in judge(all_alike, 0.5, 1)] == [fewest] * arms
+    one_less = [question(enormous[1:], generation=generation) for _ in range(arms)]
+    assert verdicts(judge(one_less, 0.5, 1)) == ["inconclusive"] * arms
 
 
 def test_a_clear_difference_is_better_or_worse():

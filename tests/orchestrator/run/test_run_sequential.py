@@ -118,6 +118,18 @@ def test_another_margin_opens_a_question_again(trainer, run):
     assert margins == {0.5, 0.4}
 
 
+def test_too_few_seeds_for_any_answer_are_told(trainer, run, command):
+    few = STUDY.replace("at_most: 40", "at_most: 8")
+    said = "8 seeds (seeds.at_most) cannot answer any of 3 questions"
+    out = run("--set", "seeds.at_most=8")
+    assert said in out
+    assert "9 are needed" in out
+    assert not any(verdict in ("better", "worse") for verdict, _ in answers().values())
+    Path("few.yaml").write_text(few)
+    assert said in command("plan", "few.yaml")[1]
+    assert "cannot answer" not in run("--set", "seeds.at_most=9")
+
+
 def test_selected_arms_alone_are_trained(trainer, run):
     run("--arms", "baseline,better")
     assert answers()["better"][0] == "better"
