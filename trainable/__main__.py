@@ -67,57 +67,64 @@ def write_noise(config: TrialConfig, machine: Machine, folder: Path) -> int:
     return 0
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run or resume the trial and return the exit code.
-
-    Exit codes: 0 done, 1 failed, 2 wrong input, 3 the disk is full or not writable.
-    """
-    parser = argparse.ArgumentParser(prog="python -m trainable", description=__doc__)
-    parser.add_argument(
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    found = argparse.ArgumentParser(prog="python -m trainable", description=__doc__)
+    found.add_argument(
         "config", type=Path, help="YAML file with the fields of trainable/config/trial.py"
     )
-    parser.add_argument("--out", type=Path, help="the trial's folder")
-    parser.add_argument(
+    found.add_argument("--out", type=Path, help="the trial's folder")
+    found.add_argument(
         "--data", type=Path, default=Path("data"), help="folder of data sets (default: data)"
     )
-    parser.add_argument(
+    found.add_argument(
         "--source",
         type=Path,
         metavar="DIR",
         help="folder of the completed trial that `from_arm` names",
     )
-    parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument(
+    found.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
+    found.add_argument("--threads", type=int, default=1)
+    found.add_argument(
         "--compile", action="store_true", help="on a GPU: use torch.compile and CUDA graphs"
     )
-    parser.add_argument(
+    found.add_argument(
         "--resident",
         choices=["auto", "true", "false"],
         default="auto",
         help="keep all decoded images in memory; auto: if they fit",
     )
-    parser.add_argument(
+    found.add_argument(
         "--noise-file",
         type=Path,
         metavar="DIR",
         help="write the given labels there in the format of the authors' code, and exit",
     )
-    tolerate_encoding()
-    options = parser.parse_args(arguments)
+    return found
+
+
+def parsed(arguments: list[str] | None) -> argparse.Namespace:
+    """Return the options; wrong ones end the program with exit code 2."""
+    found = parser()
+    options = found.parse_args(arguments)
     if options.threads < 1:
-        parser.error(f"--threads: {options.threads} is not right: it should be 1 or more")
-    if not (options.out or options.noise_file):
-        parser.error("--out is missing: the trial's folder")
-    try:
-        config = load_config(options.config)
-    except strict_yaml.ConfigError as error:
-        print(error, file=sys.stderr)
-        return 2
+        found.error(f"--threads: {options.threads} is not right: it should be 1 or more")
+    place = options.noise_file or options.out
+    if not place:
+        found.error("--out is missing: the trial's folder")
+    for folder in (place, *place.parents):
+        if folder.exists() and not folder.is_dir():
+            option = "--noise-file" if options.noise_file else "--out"
+            found.error(f"{option}: {folder} is a file; a folder is needed")
+    return options
+
+
+def machine_of(options: argparse.Namespace) -> Machine:
+    """Return where and how the trial runs."""
     resident: bool | Literal["auto"] = "auto"
     if options.resident != "auto":
         resident = options.resident == "true"
-    machine = Machine(
+    return Machine(
         study_dir=options.config.parent,
         data_dir=options.data,
         threads=options.threads,
@@ -126,24 +133,21 @@ def main(arguments: list[str] | None = None) -> int:
         resident=resident,
         source_dir=options.source,
     )
-    place = options.noise_file or options.out
-    for folder in (place, *place.parents):
-        if folder.exists() and not folder.is_dir():
-            option = "--noise-file" if options.noise_file else "--out"
-            parser.error(f"{option}: {folder} is a file; a folder is needed")
-    if options.noise_file:
-        return write_noise(config, machine, options.noise_file)
-    known = TrialFolder(options.out).trial
+
+
+def train(config: TrialConfig, out: Path, machine: Machine) -> int:
+    """Run or resume a trial in the folder `out`, print its epochs, and return the exit code."""
+    known = TrialFolder(out).trial
     if known and known.get("id") != trial_id(config):
         print(
-            f"{options.out} holds another trial ({known.get('id')}); pass another --out folder",
+            f"{out} holds another trial ({known.get('id')}); pass another --out folder",
             file=sys.stderr,
         )
         return 2
 
     from trainable.trial.session import Session
 
-    session = Session(config, options.out, machine)
+    session = Session(config, out, machine)
     try:
         while not session.finished:
             if row := session.advance():
@@ -159,10 +163,28 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"stopped: {session.no_space}", file=sys.stderr)
         return 3
     if failure := session.folder.failure:
-        print(f"{options.out}: {failure['kind']}: {failure['message']}", file=sys.stderr)
+        print(f"{out}: {failure['kind']}: {failure['message']}", file=sys.stderr)
         return 2 if failure["kind"] == "data" else 1
-    print(f"done: {options.out}")
+    print(f"done: {out}")
     return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run or resume the trial and return the exit code.
+
+    Exit codes: 0 done, 1 failed, 2 wrong input, 3 the disk is full or not writable.
+    """
+    tolerate_encoding()
+    options = parsed(arguments)
+    try:
+        config = load_config(options.config)
+    except strict_yaml.ConfigError as error:
+        print(error, file=sys.stderr)
+        return 2
+    machine = machine_of(options)
+    if options.noise_file:
+        return write_noise(config, machine, options.noise_file)
+    return train(config, options.out, machine)
 
 
 if __name__ == "__main__":
