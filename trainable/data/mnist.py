@@ -17,6 +17,7 @@ def load(data: Mnist | FashionMnist | Kmnist, machine: Machine) -> Arrays:
     """
     from torchvision import datasets
 
+    _check_unpacked(data, machine)
     kind = {
         "mnist": datasets.MNIST,
         "fashion_mnist": datasets.FashionMNIST,
@@ -39,3 +40,12 @@ def load(data: Mnist | FashionMnist | Kmnist, machine: Machine) -> Arrays:
             f"({error or type(error).__name__}); unpack its four files again"
         ) from None
     return measured(splits[0], None, splits[1], classes=10)
+
+
+def _check_unpacked(data: Mnist | FashionMnist | Kmnist, machine: Machine) -> None:
+    """Raise DataError if a file is there as it is published only, with gzip."""
+    folder = location(data, machine)
+    assert folder is not None
+    for packed in sorted(folder.glob("*-ubyte.gz")):
+        if not packed.with_suffix("").exists():
+            raise DataError(f"{data.name}: {packed} is packed; unpack it: gunzip {folder}/*.gz")

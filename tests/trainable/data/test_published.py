@@ -258,6 +258,12 @@ def test_the_mnist_family_is_read(tmp_path, data, folder):
             "Dataset not found",
         ),
         (
+            lambda folder: (folder / "t10k-labels-idx1-ubyte").rename(
+                folder / "t10k-labels-idx1-ubyte.gz"
+            ),
+            "unpack it: gunzip ",
+        ),
+        (
             lambda folder: write_idx(folder / "t10k-labels-idx1-ubyte", np.arange(9)),
             "10 images and 9 labels",
         ),
