@@ -122,8 +122,8 @@ def _too_few_seeds(design: SequentialDesign) -> Iterator[str]:
         if design.at_most < fewest:
             yield (
                 f"family {family}: {design.at_most} seeds (seeds.at_most) cannot answer any of "
-                f"{len(starts)} questions, however large the differences are; {fewest} are needed "
-                f"at least, and {FEWEST_SEEDS} if the seeds are a fixed list"
+                f"{len(starts)} questions, however large the differences are: {fewest} are needed. "
+                f"A list, `seeds: [{design.first}, …]`, needs {FEWEST_SEEDS}"
             )
 
 
