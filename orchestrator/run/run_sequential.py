@@ -119,12 +119,15 @@ def _too_few_seeds(design: SequentialDesign) -> Iterator[str]:
         members.setdefault((arm.setting, arm.family, arm.generation), []).append(arm.start)
     for (_, family, generation), starts in members.items():
         fewest = min(starts) + fewest_seeds(len(starts), generation)
-        if design.at_most < fewest:
-            yield (
-                f"family {family}: {design.at_most} seeds (seeds.at_most) cannot answer any of "
-                f"{len(starts)} questions, however large the differences are: {fewest} are needed. "
-                f"A list, `seeds: [{design.first}, …]`, needs {FEWEST_SEEDS}"
-            )
+        if design.at_most >= fewest:
+            continue
+        sentence = (
+            f"family {family}: {design.at_most} seeds (seeds.at_most) cannot answer any of "
+            f"{len(starts)} questions, however large the differences are: {fewest} are needed"
+        )
+        if generation == 0:
+            sentence += f". A list, `seeds: [{design.first}, …]`, needs {FEWEST_SEEDS}"
+        yield sentence
 
 
 def _source(study: Study, store: Store, plan: SequentialPlan, options: Options) -> SequentialQueue:

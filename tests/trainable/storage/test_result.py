@@ -130,7 +130,7 @@ def test_an_older_result_is_read_if_its_rows_are_those_of_its_summary(tmp_path):
         ([{"epoch": 2, "test/accuracy": 80.0}], "row 1 is not that of epoch 1"),
         (
             [{"epoch": 1, "test/accuracy": 40.0}, {"epoch": 2, "test/accuracy": 81.0}],
-            "is 60.0 in summary.json, and 60.5 in metrics.jsonl",
+            "is 60.0 in summary.json, and 81.0 in metrics.jsonl",
         ),
         (
             [{"epoch": 1, "test/accuracy": "x"}, {"epoch": 2, "test/accuracy": 80.0}],
