@@ -89,9 +89,10 @@ class SearchPool:
                 if not trial.state.is_finished():
                     self._enqueue(search, trial.number, search.catch_up(trial))
         # Actors that were killed have not removed their checkpoints.
-        for stopped in self.store.runs.rglob(names.STOPPED):
-            for checkpoint in (names.CHECKPOINT, names.PREVIOUS_CHECKPOINT):
-                (stopped.parent / checkpoint).unlink(missing_ok=True)
+        for end in (names.STOPPED, names.SUMMARY):
+            for ended in self.store.runs.rglob(end):
+                for checkpoint in (names.CHECKPOINT, names.PREVIOUS_CHECKPOINT):
+                    (ended.parent / checkpoint).unlink(missing_ok=True)
 
     def next(self) -> PlannedTrial | None:
         """Return the next trial to train; None if there are no more."""

@@ -304,6 +304,17 @@ def test_a_stop_that_was_decided_and_not_carried_out_is_made_up_for(tmp_path):
     assert not folder.has_checkpoint
 
 
+def test_the_checkpoint_of_a_trial_that_was_killed_after_its_end_is_deleted(tmp_path):
+    study, root = write(tmp_path, trials=2), tmp_path / "r"
+    _, searches = opened(study, root)
+    run(searches, at_most=1)
+    (ended,) = searches.store.runs.rglob("summary.json")
+    (ended.parent / "checkpoint.pt").write_bytes(b"state")
+    opened(study, root)
+    assert not (ended.parent / "checkpoint.pt").exists()
+    assert states(searches)[0] == "COMPLETE"
+
+
 def test_the_median_stops_what_is_worse_than_half(tmp_path):
     study = write(
         tmp_path, scheduler="{name: median, grace_period: 2, min_trials: 3}", epochs=6, trials=20
