@@ -43,11 +43,14 @@ def mapped_array(file: Path) -> np.ndarray:
 
 
 def is_embeddings(path: Path) -> bool:
-    """Return whether a path has embeddings, by its name and the names of its arrays."""
+    """Return whether a path has embeddings, by its name and the names of its arrays.
+
+    One file of a folder suffices: the others may be damaged, which is told when they are read.
+    """
     if path.is_dir():
         folders = [each for each in path.iterdir() if each.is_dir() and each.name[0] != "."]
         shards = _shards(path)
-        return bool(shards) and not folders and all(map(is_embeddings, shards))
+        return not folders and any(map(is_embeddings, shards))
     if not path.is_file():
         return False
     if path.suffix.lower() in (".npy", ".parquet"):

@@ -100,6 +100,11 @@ def test_what_does_not_fit_is_refused_in_a_sentence():
     Path("broken.npz").write_bytes(Path("features.npz").read_bytes()[:300])
     with pytest.raises(Ended, match=r"broken\.npz"):
         command("init", "broken.npz")
+    Path("shards").mkdir()
+    Path("shards/a.npz").write_bytes(Path("features.npz").read_bytes())
+    Path("shards/b.npz").write_bytes(Path("broken.npz").read_bytes())
+    with pytest.raises(Ended, match=r"shards/b\.npz: the file cannot be read"):
+        command("init", "shards")
     np.savez("nan.npz", features=features * np.nan, labels=np.arange(ROWS) % 3)
     with pytest.raises(Ended, match="240 of 240 rows have NaN or infinite features: row 0, row 1"):
         command("init", "nan.npz")
