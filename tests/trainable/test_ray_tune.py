@@ -112,6 +112,7 @@ def test_schedulers_that_pause_and_copy_keep_every_epoch_once(tmp_path, schedule
             perturbation_interval=1,
             hyperparam_mutations=mutated,
             quantile_fraction=0.5,
+            synch=True,  # or the worse trial may end before the better one has reported
         ),
         "hyperband": HyperBandScheduler(time_attr="epoch", max_t=3),
     }[scheduler]
