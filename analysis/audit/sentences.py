@@ -65,7 +65,7 @@ def claims(audited: Audited) -> list[str]:
         why = "The networks' accuracy cannot be estimated: these trials have no division."
     else:
         # Rounded down: 92.7 % are not the 93 % that are needed.
-        right = math.floor(100 * judgement.accuracy)
+        right = math.floor(100 * judgement.accuracy + 1e-9)
         why = (
             f"The networks are right about {right} % of the samples, as far as their agreement "
             f"with the given labels shows; {100 * COUNTS:.0f} % are needed."

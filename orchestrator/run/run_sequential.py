@@ -109,11 +109,13 @@ def design_sentences(plan: SequentialPlan) -> Iterator[str]:
             f"{arms}: judged by seeds from the {seeds + 1}th on, because the baseline's results on "
             f"the first {seeds} may be known"
         )
-    yield from dict.fromkeys(_too_few_seeds(plan.design))
+    yield from dict.fromkeys(_too_few_seeds(plan))
 
 
-def _too_few_seeds(design: SequentialDesign) -> Iterator[str]:
+def _too_few_seeds(plan: SequentialPlan) -> Iterator[str]:
     """Yield a sentence for each family none of whose questions can be answered."""
+    design = plan.design
+    begun = len(plan.joining) < len(design.arms)
     members: dict[tuple[str | None, str, int], list[int]] = {}
     for arm in design.arms:
         members.setdefault((arm.setting, arm.family, arm.generation), []).append(arm.start)
@@ -125,7 +127,7 @@ def _too_few_seeds(design: SequentialDesign) -> Iterator[str]:
             f"family {family}: {design.at_most} seeds (seeds.at_most) cannot answer any of "
             f"{len(starts)} questions, however large the differences are: {fewest} are needed"
         )
-        if generation == 0:
+        if not begun:
             sentence += f". A list, `seeds: [{design.first}, …]`, needs {FEWEST_SEEDS}"
         yield sentence
 

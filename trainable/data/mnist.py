@@ -1,5 +1,7 @@
 """MNIST and data sets in its format."""
 
+import shlex
+
 import numpy as np
 
 from trainable.config.data import FashionMnist, Kmnist, Mnist
@@ -7,6 +9,10 @@ from trainable.config.runtime import Machine
 from trainable.data.arrays import Arrays, Split, measured
 from trainable.data.paths import location
 from trainable.errors import DataError
+
+FILES = [
+    f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")
+]
 
 
 def load(data: Mnist | FashionMnist | Kmnist, machine: Machine) -> Arrays:
@@ -46,6 +52,9 @@ def _check_unpacked(data: Mnist | FashionMnist | Kmnist, machine: Machine) -> No
     """Raise DataError if a file is there as it is published only, with gzip."""
     folder = location(data, machine)
     assert folder is not None
-    for packed in sorted(folder.glob("*-ubyte.gz")):
-        if not packed.with_suffix("").exists():
-            raise DataError(f"{data.name}: {packed} is packed; unpack it: gunzip {folder}/*.gz")
+    for name in FILES:
+        packed = folder / f"{name}.gz"
+        if packed.exists() and not (folder / name).exists():
+            raise DataError(
+                f"{data.name}: {packed} is packed; unpack it: gunzip {shlex.quote(str(packed))}"
+            )
