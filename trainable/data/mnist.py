@@ -10,9 +10,13 @@ from trainable.data.arrays import Arrays, Split, measured
 from trainable.data.paths import location
 from trainable.errors import DataError
 
-FILES = [
-    f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")
-]
+FILES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
+"""The files of a data set, as torchvision reads them."""
 
 
 def load(data: Mnist | FashionMnist | Kmnist, machine: Machine) -> Arrays:
